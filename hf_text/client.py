@@ -1,0 +1,350 @@
+"""The blocking client: what to ask of whom, on top of the protocol and the transport."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from ._arguments import method_with_arguments_of
+from .completion import Completion
+from .directory import Directory
+from .errors import InvalidRequestError, MissingAuthError
+from .generation import UNNAMED_MODEL, Generation
+from .protocol.catalog import HubModel, Model, ProviderMapping, select_models, split_suffix
+from .protocol.media import Media, add_media, has_media
+from .protocol.messages import Messages, check_messages, trim_messages
+from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES
+from .protocol.payload import build_payload, encode_payload
+from .routing import check_provider
+from .server import Server
+from .transport.answer import Answer
+from .transport.auth import clean_key, find_key
+from .transport.call import Call, Timeouts
+from .transport.session import Http, check_headers
+from .transport.stream import Stream
+
+__all__ = ["Client"]
+
+_MAX_EVENT_BYTES = 64 * 1024 * 1024
+
+_NO_KEY = (
+    "no Hugging Face key was found. Make one at https://huggingface.co/settings/tokens and put it into the environment "
+    "variable HF_TOKEN, or run 'hf auth login', or pass api_key=…; a server of your own is named with api_base=…"
+)
+
+
+class Client:
+    """Text from Hugging Face Inference Providers, or from any server that speaks the OpenAI chat protocol.
+
+    Can be shared among threads, used after a fork, pickled, and used as a context manager.
+
+    Args:
+        api_key: the key. None: for Hugging Face the one that huggingface_hub would find (``HF_TOKEN``, the token file, Colab), for
+            any other server none.
+        api_base: None for Hugging Face; else the base URL of a server, such as ``"http://localhost:8080/v1"``.
+        provider: for Hugging Face: ``"auto"``, a policy (``"fastest"``, ``"cheapest"``, ``"preferred"``), the name of a provider, or
+            a list of those in the order to try. A suffix of the model's name (``"org/model:novita"``) wins over it.
+        timeout: ``Timeouts``, or seconds for all clocks but total; None for the defaults.
+        max_retries: how often a request that failed before any answer is sent again. With 0 there is no second request at all,
+            also not to another provider.
+        bill_to: for Hugging Face: the organisation that pays.
+        headers: headers to send with each request.
+        proxies: proxies by scheme, as in requests, besides those of the environment.
+        verify: True, False, or the path of a CA bundle, as in requests.
+        hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
+        router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
+        max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+
+    Raises InvalidRequestError for an argument that is not what it must be. Nothing is sent.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        api_base: str | None = None,
+        *,
+        provider: str | Sequence[str] = "auto",
+        timeout: Timeouts | float | None = None,
+        max_retries: int = 2,
+        bill_to: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+        hub_url: str | None = None,
+        router_url: str | None = None,
+        max_event_bytes: int = _MAX_EVENT_BYTES,
+    ) -> None:
+        self._arguments = {name: value for name, value in locals().items() if name != "self"}
+        self._server = Server.at(api_base, hub_url, router_url)
+        self._given_key = clean_key(api_key)
+        self._timeouts = Timeouts.of(timeout)
+        self._max_retries = _check_int("max_retries", max_retries, 0)
+        self._max_event_bytes = _check_int("max_event_bytes", max_event_bytes, 1)
+        self._providers = check_provider(provider)
+        self._headers = check_headers(headers)
+        if bill_to is not None:
+            self._headers |= check_headers({"X-HF-Bill-To": bill_to})
+        self._proxies = _check_proxies(proxies)
+        self._verify = _check_verify(verify)
+        self._directory = Directory(self._connect, self._server.api_base, self._server.hub_url, self._max_retries)
+        self._http: Http | None = None
+        self._lock = threading.Lock()
+
+    def stream(
+        self,
+        messages: Messages,
+        model: str | None = None,
+        *,
+        media: Media | None = None,
+        max_tokens: int | None = 2048,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
+        tool_choice: str | Mapping[str, Any] | None = None,
+        response_format: str | Mapping[str, Any] | None = None,
+        reasoning_effort: str | None = None,
+        include_usage: bool = False,
+        max_input_length: int | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float | None = None,
+    ) -> Stream:
+        """Begin an answer, to be read as it arrives. Nothing is sent before the first read.
+
+        Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            model: a model's name, or an alias. None: for Hugging Face a default (one that sees, if there is media), for another
+                server the first that it lists.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)``, or a list of those.
+            max_tokens: the most tokens that the answer may have; None leaves it to the server.
+            temperature: 0 to 2; None leaves it to the server, like every option from here on.
+            top_p: above 0, at most 1.
+            stop: up to four texts that end the answer.
+            seed: for answers that can be repeated, where the provider heeds it.
+            tools: functions that the model may call, in the form of the protocol.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+            reasoning_effort: such as ``"low"``; what is known depends on the model.
+            include_usage: ask for the tokens to be counted; some servers do it unasked, some refuse the question.
+            max_input_length: messages longer than that (characters, and 16 for each message) are trimmed.
+            extra_body: further fields for the body of the request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+
+        Raises InvalidRequestError for an argument that is not what it must be, and MissingAuthError if Hugging Face is asked without
+        a key. All other errors are raised while reading.
+        """
+        checked = add_media(check_messages(messages), media)
+        if max_input_length is not None:
+            checked = trim_messages(checked, _check_int("max_input_length", max_input_length, 1))
+        name = self._choose_model(model, checked)
+        payload = build_payload(
+            model=name or UNNAMED_MODEL,
+            messages=checked,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_p=top_p,
+            stop=stop,
+            seed=seed,
+            tools=tools,
+            tool_choice=tool_choice,
+            response_format=response_format,
+            reasoning_effort=reasoning_effort,
+            include_usage=include_usage,
+            extra_body=extra_body,
+        )
+        encode_payload(payload)  # what cannot be sent is refused here, not at the first read
+        providers = self._providers if provider is None else check_provider(provider)
+        call = Call(self._timeouts if timeout is None else Timeouts.of(timeout))
+        if self._server.hugging_face and self._connect().anonymous:
+            raise MissingAuthError(_NO_KEY)
+        answer = Answer(call, name or "")
+        generation = Generation(
+            self._server,
+            self._connect,
+            self._directory,
+            call,
+            answer,
+            payload,
+            name,
+            providers,
+            self._max_retries,
+            self._max_event_bytes,
+        )
+        return Stream(call, answer, generation.run())
+
+    @method_with_arguments_of(stream)
+    def generate(self, *args: Any, **options: Any) -> Completion:
+        """The whole answer: the stream of the same arguments (see ``stream``), read to its end.
+
+        It is streamed all the same: a request that is not dies at the gateway after about a minute. Raises what ``stream`` and
+        reading it raise.
+        """
+        with self.stream(*args, **options) as stream:
+            while stream.read():
+                pass
+            return stream.completion
+
+    def models(
+        self,
+        *,
+        search: str | None = None,
+        provider: str | None = None,
+        vision: bool | None = None,
+        tools: bool | None = None,
+        structured_output: bool | None = None,
+        min_context: int | None = None,
+        max_price: float | None = None,
+        sort: str | None = None,
+        refresh: bool = False,
+    ) -> list[Model]:
+        """The models of the server, ``GET {api_base}/models``, that meet all of these conditions; kept for five minutes.
+
+        Args:
+            search: a part of the name, in any case.
+            provider: a provider that serves them live.
+            vision: whether they see pictures.
+            tools: whether they call tools.
+            structured_output: whether they keep to a JSON schema.
+            min_context: tokens that the context must have room for.
+            max_price: USD per million tokens of output, at most.
+            sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None keeps the server's order.
+            refresh: ask again, whatever is kept.
+
+        Raises TransportError, APIStatusError or InvalidRequestError.
+        """
+        return self._select_models(
+            self._new_call(),
+            refresh,
+            search=search,
+            provider=provider,
+            vision=vision,
+            tools=tools,
+            structured_output=structured_output,
+            min_context=min_context,
+            max_price=max_price,
+            sort=sort,
+        )
+
+    def mapping(self, model: str) -> dict[str, ProviderMapping]:
+        """Who serves a model, by provider, in the account's order, from the Hub; kept for five minutes.
+
+        Raises ModelNotSupportedError for a model that the Hub does not have, TransportError, APIStatusError, and
+        InvalidRequestError where the server is not Hugging Face.
+        """
+        return self._map(self._new_call(), model)
+
+    def hub_models(
+        self, *, search: str | None = None, provider: str = "all", limit: int | None = None
+    ) -> Iterator[HubModel]:
+        """The models on the Hub that a provider serves, for any task, with their mappings; page after page as they are needed.
+
+        Args:
+            search: a part of the name.
+            provider: ``"all"``, or the name of one.
+            limit: how many at most.
+
+        Raises while iterating: TransportError, APIStatusError, and InvalidRequestError where the server is not Hugging Face.
+        """
+        if limit is not None:
+            _check_int("limit", limit, 1)
+        return self._directory.hub_models(self._new_call, search, check_provider(provider)[0], limit)
+
+    def close(self) -> None:
+        """Close the connections that are kept alive. The client can still be used."""
+        if self._http is not None:
+            self._http.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        key = "given" if self._given_key else "found in the environment" if self._server.hugging_face else "none"
+        return f"<Client of {self._server.api_base}, key: {key}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self._arguments
+
+    def __setstate__(self, arguments: dict[str, Any]) -> None:
+        Client.__init__(self, **arguments)
+
+    # What the async adapter runs in its threads, with a call of its own that it can cancel.
+
+    def _new_call(self) -> Call:
+        return Call(self._timeouts)
+
+    def _select_models(self, call: Call, refresh: bool = False, **conditions: Any) -> list[Model]:
+        select_models([], **conditions)  # a wrong condition is refused before anything is sent
+        return select_models(self._directory.models(call, refresh), **conditions)
+
+    def _map(self, call: Call, model: str) -> dict[str, ProviderMapping]:
+        _check_model(model)
+        return self._directory.mapping(call, split_suffix(MODEL_ALIASES.get(model, model))[0])
+
+    def _choose_model(self, model: str | None, messages: Iterable[Mapping[str, Any]]) -> str | None:
+        """The name to ask for; None where only the server can tell."""
+        if model is not None:
+            _check_model(model)
+        if not self._server.hugging_face:
+            return model
+        if model is None:
+            return DEFAULT_VISION_MODEL if has_media(messages) else DEFAULT_MODEL
+        return MODEL_ALIASES.get(model, model)
+
+    def _connect(self) -> Http:
+        """What to send with. Without a key of its own it looks for one each time: a notebook may set ``HF_TOKEN`` later."""
+        with self._lock:
+            if self._http is None or self._http.anonymous:
+                http = Http(self._given_key or self._find_key(), self._headers, self._proxies, self._verify)
+                if self._http is None or not http.anonymous:
+                    self._http = http
+            return self._http
+
+    def _find_key(self) -> str | None:
+        """The user's Hugging Face key; it is for Hugging Face alone."""
+        return find_key() if self._server.hugging_face and "Authorization" not in self._headers else None
+
+
+def _check_int(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InvalidRequestError(f"{name} must be a whole number from {least} up, not {value!r:.80}")
+    return value
+
+
+def _check_model(model: Any) -> None:
+    if not isinstance(model, str) or not model.strip() or not model.isprintable():
+        raise InvalidRequestError(f"model must be the name of a model, not {model!r:.80}")
+
+
+def _check_proxies(proxies: Any) -> dict[str, str]:
+    if proxies is None:
+        return {}
+    if not isinstance(proxies, Mapping):
+        raise InvalidRequestError(f"proxies must be a mapping of schemes to addresses, not a {type(proxies).__name__}")
+    for scheme, address in proxies.items():
+        if not isinstance(scheme, str) or not isinstance(address, str):  # the address may hold a password: not shown
+            raise InvalidRequestError(f"proxies: {scheme!r:.80} must be a str with an address, a str, for its value")
+    return dict(proxies)
+
+
+def _check_verify(verify: Any) -> bool | str:
+    if isinstance(verify, bool):
+        return verify
+    try:
+        path = os.fspath(verify)
+    except TypeError:
+        path = None
+    if not isinstance(path, str) or not os.path.exists(path):
+        raise InvalidRequestError(f"verify must be True, False or the path of a CA bundle, not {verify!r:.200}")
+    return path

@@ -1,0 +1,160 @@
+"""What models there are and who serves them: asked of the router and the Hub, and kept for a while."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from time import monotonic
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+from .errors import (
+    APIStatusError,
+    AuthenticationError,
+    HFTextError,
+    InvalidRequestError,
+    ModelNotSupportedError,
+    NotFoundError,
+    TransportError,
+)
+from .protocol.catalog import HubModel, Model, ProviderMapping, parse_hub_models, parse_mapping, parse_models
+from .protocol.replies import next_link
+from .routing import next_pause, the_same_could_help
+from .transport.call import Call, Interrupted
+from .transport.failures import explain_timeout
+from .transport.jsons import loads
+from .transport.session import BodyCut, Http
+
+__all__ = ["Directory"]
+
+T = TypeVar("T")
+
+_KEPT_SECONDS = 300.0
+_MOST_KEPT = 1000
+_LARGEST_LISTING = 256 * 1024 * 1024
+_PAGE_MODELS = 1000
+
+
+class Directory:
+    """The catalogue of a server and, for Hugging Face, the provider mappings of the Hub.
+
+    Args:
+        connect: gives what to send with.
+        api_base: the base URL whose ``/models`` lists the models.
+        hub_url: the Hub's address; None for any other server.
+        max_retries: how often to ask again when an answer fails.
+    """
+
+    def __init__(self, connect: Callable[[], Http], api_base: str, hub_url: str | None, max_retries: int) -> None:
+        self._connect = connect
+        self._api_base = api_base
+        self._hub_url = hub_url
+        self._max_retries = max_retries
+        self._kept: dict[str, tuple[float, Any]] = {}
+        self._lock = threading.Lock()
+
+    def models(self, call: Call, refresh: bool = False) -> list[Model]:
+        """The server's models."""
+        url = f"{self._api_base}/models"
+        return self._keep(url, lambda: self._parse(parse_models, url, self._fetch(call, url)[0]), refresh)
+
+    def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
+        """Who serves a model, in the account's order. Raises ModelNotSupportedError for a model that the Hub does not know."""
+        url = f"{self._hub()}/api/models/{quote(model, safe='/')}?expand[]=inferenceProviderMapping"
+        return self._keep(url, lambda: self._parse(parse_mapping, url, self._ask_about(call, model, url)))
+
+    def hub_models(
+        self, call: Callable[[], Call], search: str | None, provider: str, limit: int | None
+    ) -> Iterator[HubModel]:
+        """The Hub's listing of models that are served, page after page as they are needed."""
+        query = {
+            "inference": "warm",
+            "inference_provider": provider,
+            **({"search": search} if search else {}),
+            "expand[]": ["inferenceProviderMapping", "pipeline_tag", "tags", "likes", "downloads", "gated", "createdAt"],
+            "limit": min(limit or _PAGE_MODELS, _PAGE_MODELS),
+        }
+        url: str | None = f"{self._hub()}/api/models?{urlencode(query, doseq=True, safe='[]')}"
+        left = limit
+        while url and left != 0:
+            value, headers = self._fetch(call(), url)
+            for model in self._parse(parse_hub_models, url, value)[:left]:
+                left = None if left is None else left - 1
+                yield model
+            url = self._next_page(url, headers)
+
+    def forget(self) -> None:
+        """Drop what was kept."""
+        with self._lock:
+            self._kept.clear()
+
+    def _hub(self) -> str:
+        if self._hub_url is None:
+            raise InvalidRequestError(f"api_base: {self._api_base} is not Hugging Face, so the Hub is not asked")
+        return self._hub_url
+
+    def _ask_about(self, call: Call, model: str, url: str) -> Any:
+        try:
+            return self._fetch(call, url)[0]
+        except (NotFoundError, AuthenticationError) as error:
+            # The Hub answers 401, not 404, to whom it does not know; only this message is about the key
+            # (huggingface_hub, utils/_http.py).
+            if isinstance(error, AuthenticationError) and "Invalid credentials" in str(error):
+                raise
+            message = f"the Hub has no model {model!r}, or it is private and the key does not open it"
+            raise ModelNotSupportedError(message, model=model) from error
+
+    def _next_page(self, url: str, headers: Mapping[str, str]) -> str | None:
+        following = next_link(headers.get("link", ""))
+        if following is None:
+            return None
+        following = urljoin(url, following)
+        if urlsplit(following).netloc != urlsplit(url).netloc:  # the key goes along
+            raise TransportError(f"{urlsplit(url).netloc} names a next page on another host, {following!r:.200}")
+        return following
+
+    def _fetch(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:
+        retry = 0
+        while True:
+            try:
+                return self._fetch_once(call, url)
+            except HFTextError as error:
+                retry += 1
+                if retry > self._max_retries or not the_same_could_help(error):
+                    raise
+                pause = next_pause(error, retry, call.total_left())
+            call.pause(pause)
+
+    def _fetch_once(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:
+        host = urlsplit(url).netloc
+        try:
+            with self._connect().send(call, "GET", url) as reply:
+                if reply.status >= 300:
+                    raise self._connect().error_of(reply, hugging_face=self._hub_url is not None)
+                return loads(reply.read_all(_LARGEST_LISTING)), reply.headers
+        except BodyCut as cut:
+            raise TransportError(f"{host} cut the listing off ({cut})", retryable=True) from None
+        except ValueError as error:
+            raise APIStatusError(f"{host} sent no JSON ({error})", status_code=200) from None
+        except Interrupted as interruption:
+            if interruption.clock is None:
+                raise
+            raise explain_timeout(interruption.clock, call, host) from None
+
+    def _parse(self, parse: Callable[[Any], T], url: str, value: Any) -> T:
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise APIStatusError(f"{urlsplit(url).netloc}: {error}", status_code=200, body=value) from None
+
+    def _keep(self, key: str, make: Callable[[], T], refresh: bool = False) -> T:
+        """What was made for the key within the last minutes, else what is made now."""
+        with self._lock:
+            expiry, value = self._kept.get(key, (0.0, None))
+        if refresh or expiry < monotonic():
+            value = make()
+            with self._lock:
+                if len(self._kept) >= _MOST_KEPT:
+                    self._kept.clear()
+                self._kept[key] = (monotonic() + _KEPT_SECONDS, value)
+        return value  # type: ignore[no-any-return]

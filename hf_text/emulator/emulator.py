@@ -1,0 +1,150 @@
+"""`Emulator`: the server, the scripts that a test writes for it, and the built-in answers where no script applies."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .faults import fault
+from .hub import answer_hub
+from .replies import Reply
+from .router import NOTE, World, answer_router, is_chat_path
+from .server import Server
+
+if TYPE_CHECKING:
+    from .request import Request
+
+__all__ = ["Emulator", "Scripted"]
+
+Scripted = Reply | str | Callable[["Request"], Reply]
+"""A reply, the name of a fault, or a function that makes a reply to the request."""
+
+_E = TypeVar("_E", bound="Emulator")
+
+
+class Emulator(Server):
+    """A loopback Hugging Face: the Hub and the router at one address, with scripted answers and faults.
+
+    ::
+
+        with Emulator() as hf:
+            hf.reply("cut-mid-stream", Reply.text("Hello"))
+            ...                                  # point the app at hf.url
+            assert hf.requests[0].json["stream"] is True
+
+    Args:
+        require_key: the only key that is accepted, others are answered 401; None: any key, or none.
+        pace: seconds between the pieces of a built-in answer.
+        tls: certificate and key files; then it serves https.
+        port: the port; 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        *,
+        require_key: str | None = None,
+        pace: float = 0.0,
+        tls: tuple[str, str] | None = None,
+        port: int = 0,
+    ) -> None:
+        super().__init__(port=port, tls=tls)
+        self._world = World(require_key=require_key, pace=pace)
+        self._scripts: dict[str | None, deque[Scripted]] = {}
+        self._standing: dict[str | None, Scripted] = {}
+
+    def start(self: _E) -> _E:
+        """Bind to 127.0.0.1 and begin to serve. Returns the emulator itself."""
+        super().start()
+        self._world.url = self.url
+        return self
+
+    @property
+    def api_base(self) -> str:
+        """The base URL of the OpenAI-compatible routes: `url` with ``/v1``."""
+        return f"{self.url}/v1"
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment variables that lead a program here instead of to Hugging Face."""
+        return {"HF_ENDPOINT": self.url, "HF_TEXT_ROUTER_URL": self.url}
+
+    @property
+    def models(self) -> list[dict[str, Any]]:
+        """The catalogue; `build_model` makes its entries. May be changed or replaced at any time."""
+        return self._world.models
+
+    @models.setter
+    def models(self, models: list[dict[str, Any]]) -> None:
+        self._world.models = models
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """Old model id to new one: the Hub answers the old one with a redirect. May be changed or replaced."""
+        return self._world.renamed
+
+    @renamed.setter
+    def renamed(self, renamed: dict[str, str]) -> None:
+        self._world.renamed = renamed
+
+    def reply(self, *replies: Scripted, path: str | None = None) -> None:
+        """Answer the next requests with these replies, each used once, in order.
+
+        When they are used up, comes what `always` has set, or the built-in answer.
+
+        Args:
+            replies: replies, names of faults, or functions from the request to a reply.
+            path: only for requests to this path; with ``*`` at its end, to all paths that begin so. None: any chat
+                completion route.
+        """
+        with self._changed:
+            self._scripts.setdefault(path, deque()).extend(_checked(reply) for reply in replies)
+
+    def always(self, reply: Scripted, path: str | None = None) -> None:
+        """Answer every request to this path so, once its script is used up. The arguments are those of `reply`."""
+        with self._changed:
+            self._standing[path] = _checked(reply)
+
+    def handle(self, request: Request) -> Reply:
+        """The scripted reply, else the built-in one."""
+        scripted = self._take_scripted(request)
+        if scripted is None:
+            return answer_router(self._world, request) or answer_hub(self._world, request) or _answer_rest(request)
+        return scripted if isinstance(scripted, Reply) else scripted(request)
+
+    def _take_scripted(self, request: Request) -> Reply | Callable[[Request], Reply] | None:
+        with self._changed:
+            for path, script in self._scripts.items():
+                if script and _path_matches(path, request):
+                    return _resolve(script.popleft())
+            for path, standing in self._standing.items():
+                if _path_matches(path, request):
+                    return _resolve(standing)
+        return None
+
+
+def _checked(reply: Scripted) -> Scripted:
+    if isinstance(reply, str):
+        fault(reply)  # an unknown name is refused here, not in the connection's thread
+    elif not isinstance(reply, Reply) and not callable(reply):
+        raise TypeError(f"a reply is a Reply, the name of a fault or a function, not {reply!r:.80}")
+    return reply
+
+
+def _resolve(reply: Scripted) -> Reply | Callable[[Request], Reply]:
+    return fault(reply) if isinstance(reply, str) else reply
+
+
+def _path_matches(path: str | None, request: Request) -> bool:
+    if path is None:
+        return is_chat_path(request.path)
+    return request.path.startswith(path[:-1]) if path.endswith("*") else request.path == path
+
+
+def _answer_rest(request: Request) -> Reply:
+    if request.path == "/":
+        text = (
+            f"{NOTE} It answers like huggingface.co (/api/models) and router.huggingface.co (/v1/chat/completions).\n"
+        )
+        return Reply(headers={"Content-Type": "text/plain; charset=utf-8"}, body=text)
+    return Reply.error(404, "Not Found", "text")

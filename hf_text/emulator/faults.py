@@ -1,0 +1,197 @@
+"""Named faults: what goes wrong between an app and an inference provider, ready to be asked for by name.
+
+Each was seen on the real service, is defined in its documentation, or is what a network does to a stream.
+``FAULT_NOTES`` tells what each one is in a sentence, for people who pick one on the command line.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+from collections.abc import Iterable
+
+from .replies import EVENT_STREAM, Piece, Reply
+from .styles import STYLES, build_events
+from .wire import encode_event
+
+__all__ = ["FAULTS", "FAULT_NOTES", "fault"]
+
+_WORDS = ("One", " two", " three", " four")
+_ROUTER = {"x-powered-by": "huggingface-moon"}
+_CREDITS = (
+    "You have depleted your monthly included credits. Purchase pre-paid credits to continue using Inference Providers. "
+    "Alternatively, subscribe to PRO to get 20x more included usage."
+)
+_NGINX = (
+    "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n</body>\r\n</html>\r\n"
+)
+_KEEP_ALIVE = b": keep-alive\n\n"
+
+
+def _events(*words: str, finish: str | None = "stop", done: bool = True) -> list[bytes]:
+    return build_events(STYLES["openai"], "openai/gpt-oss-120b", words, (), (), None, finish, done)
+
+
+_BEGUN = _events(*_WORDS[:2], finish=None, done=False)
+_HALF = sum(map(len, _BEGUN)) + 10
+
+
+def _begun(*more: dict[str, object] | str | bytes, done: bool = False) -> Reply:
+    """A stream of two words that goes on with these events."""
+    return Reply.sse(*_BEGUN, *more, done=done)
+
+
+def _comments() -> Iterable[Piece]:
+    return itertools.chain.from_iterable(itertools.repeat((_KEEP_ALIVE, 0.02)))
+
+
+def _begun_then_comments() -> Iterable[Piece]:
+    return itertools.chain(_BEGUN, _comments())
+
+
+def _stream(body: object, **headers: str) -> Reply:
+    return Reply(headers={**EVENT_STREAM, **headers}, body=body)  # type: ignore[arg-type]
+
+
+def _nginx(status: int, words: str) -> Reply:
+    return Reply(status, {"Content-Type": "text/html"}, _NGINX.format(f"{status} {words}"))
+
+
+_TABLE: dict[str, tuple[str, Reply]] = {
+    # The connection
+    "closed-before-headers": ("hangs up instead of an answer", Reply(end="cut", end_at="start")),
+    "reset-before-headers": ("breaks the connection (RST) instead of an answer", Reply(end="reset", end_at="start")),
+    "stall-before-headers": ("takes the request and says nothing", Reply(end="stall", end_at="start")),
+    "cut-in-headers": ("hangs up in the midst of the headers", Reply.text(*_WORDS, end="cut", end_at="headers")),
+    "stall-in-headers": ("stops in the midst of the headers", Reply.text(*_WORDS, end="stall", end_at="headers")),
+    "stall-after-headers": ("sends the headers of a stream and nothing more", Reply.sse(done=False, end="stall")),
+    "cut-mid-stream": ("hangs up within an event", Reply.text(*_WORDS, end="cut", end_after=_HALF)),
+    "cut-between-events": ("hangs up after a whole event", Reply.sse(*_BEGUN, done=False, end="cut")),
+    "reset-mid-stream": (
+        "breaks the connection (RST) within an event",
+        Reply.text(*_WORDS, end="reset", end_after=_HALF),
+    ),
+    "stall-mid-stream": ("stops after two words and keeps the connection", Reply.sse(*_BEGUN, done=False, end="stall")),
+    "stall-after-done": (
+        "the answer is whole, but its body does not end",
+        Reply.text(*_WORDS, end="stall"),
+    ),
+    "keep-alive-comments-only": ("sends keep-alive comments for ever", _stream(_comments)),
+    "keep-alive-comments-mid-stream": ("sends comments for ever after two words", _stream(_begun_then_comments)),
+    "truncated-json": (
+        "a JSON answer shorter than its Content-Length",
+        Reply.chat("One two three four", end="cut", end_after=40),
+    ),
+    "not-http": ("answers with something that is not HTTP", Reply(raw=b"SSH-2.0-emulator\r\n", keep_alive=False)),
+    # The stream
+    "empty-body": ("status 200 and nothing else", _stream(b"")),
+    "done-only": ("status 200 and only [DONE]", Reply.sse()),
+    "no-finish-no-done": ("a stream that ends properly, but without finish reason and [DONE]", _begun()),
+    "finish-without-done": ("a finish reason, but no [DONE]", Reply.text(*_WORDS, done=False)),
+    "done-without-finish": ("[DONE], but no finish reason", Reply.text(*_WORDS, finish=None)),
+    "no-text": ("a whole stream without any text", Reply.text()),
+    "chunks-after-stop": ("more chunks with a null finish reason after it", Reply.text(*_WORDS, style="novita-2025")),
+    "chunks-after-done": ("more text after [DONE]", Reply.sse(*_events(*_WORDS), *_BEGUN, done=False)),
+    "unterminated-event": ("the last event lacks its blank line", _stream(b"".join(_events(*_WORDS))[:-2])),
+    "broken-json": ("an event that is not JSON", _begun('{"id":"chatcmpl-emulator","choices":[{"delta"', done=True)),
+    "wrong-json": ("an event that is JSON, but no chunk", _begun('["surprise"]', done=True)),
+    "invalid-utf8": (
+        "bytes in the text that are not UTF-8",
+        _begun(_BEGUN[-1].replace(b" two", b" \xff\xfe"), done=True),
+    ),
+    "error-in-stream": (
+        "an error object after two words (the usual shape)",
+        _begun({"error": {"message": "Internal server error", "type": "server_error", "code": 500}}),
+    ),
+    "error-in-stream-tgi": (
+        "an error object after two words (text-generation-inference)",
+        _begun({"error": "Request failed during generation: Server error: out of memory", "error_type": "generation"}),
+    ),
+    "error-in-stream-groq": (
+        "an event named error after two words (groq)",
+        _begun(
+            b"event: error\n"
+            + encode_event({"error": {"message": "Failed to call a function.", "code": "tool_use_failed"}})
+        ),
+    ),
+    "error-first": (
+        "status 200, and an error as the only event",
+        Reply.sse({"error": {"message": "Model is overloaded", "type": "overloaded", "code": 503}}, done=False),
+    ),
+    "html-200": ("a web page with status 200", Reply.html(200, "Sign in to the network")),
+    "json-200": ("status 200, and a JSON answer that is not streamed", Reply.chat("One two three four")),
+    "truncated-gzip": (
+        "a compressed stream that breaks off inside the compression",
+        _stream(gzip.compress(b"".join(_events(*_WORDS)))[:-24], **{"Content-Encoding": "gzip"}),
+    ),
+    "not-gzip": ("says gzip, but is not", _stream(b"".join(_events(*_WORDS)), **{"Content-Encoding": "gzip"})),
+    # Refusals
+    "bad-key": (
+        "401, the key is wrong",
+        Reply.error(401, "Invalid credentials in Authorization header", "string", headers=_ROUTER),
+    ),
+    "credits-used-up": ("402, the account has no credits left", Reply.error(402, _CREDITS, "string", headers=_ROUTER)),
+    "provider-payment": (
+        "402, one provider wants to be paid",
+        Reply.error(402, "Credit limit exceeded, please navigate to your billing page.", provider="together"),
+    ),
+    "no-permission": (
+        "403, the key may not call providers",
+        Reply.error(
+            403,
+            "This authentication method does not have sufficient permissions to call Inference Providers on behalf of "
+            "user emulator",
+            "string",
+            headers=_ROUTER,
+        ),
+    ),
+    "model-withdrawn": (
+        "410, the provider serves the model no more",
+        Reply.error(
+            410, "The requested model is deprecated and no longer supported by provider 'novita'.", "string", "novita"
+        ),
+    ),
+    "rate-limited": (
+        "429, with Retry-After of one second",
+        Reply.error(
+            429,
+            "Rate limit reached for model `openai/gpt-oss-120b`. Please try again in 1s.",
+            provider="groq",
+            type="tokens",
+            code="rate_limit_exceeded",
+            headers={"Retry-After": "1"},
+        ),
+    ),
+    "overloaded": (
+        "429, the model has too much to do",
+        Reply.error(429, "Model is overloaded", "tgi", code="overloaded"),
+    ),
+    "server-error": (
+        "500 of one provider",
+        Reply.error(500, "Internal server error", "together", "together", type="server_error"),
+    ),
+    "server-error-novita": (
+        "500 of another provider, in its shape",
+        Reply.error(500, "unknown error in the model inference server", "novita-trace", "novita", type="server_error"),
+    ),
+    "bad-gateway-html": ("502, a web page", Reply.html(502, "Bad Gateway")),
+    "unavailable-html": ("503, a web page of nginx", _nginx(503, "Service Temporarily Unavailable")),
+    "gateway-timeout-html": ("504, a web page of nginx", _nginx(504, "Gateway Time-out")),
+    "empty-500": ("500 without a body", Reply(500)),
+}
+
+FAULTS: dict[str, Reply] = {name: reply for name, (_, reply) in _TABLE.items()}
+"""Every fault by its name."""
+
+FAULT_NOTES: dict[str, str] = {name: note for name, (note, _) in _TABLE.items()}
+"""What each fault is, in a sentence."""
+
+
+def fault(name: str) -> Reply:
+    """The fault of this name, to be used as it is or changed with ``dataclasses.replace``.
+
+    Raises ValueError for a name that is not in `FAULTS`.
+    """
+    if name not in FAULTS:
+        raise ValueError(f"no fault is named {name!r}; there are {', '.join(FAULTS)}")
+    return FAULTS[name]

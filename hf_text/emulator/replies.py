@@ -1,0 +1,204 @@
+"""What the emulator answers: `Reply`, everything about one HTTP response including its faults, and its builders.
+
+A reply is a frozen value without any socket in it, so that one can be defined once and used in many tests;
+``dataclasses.replace`` makes a variant of it. How it is put on the wire stands in `sending`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .gate import Gate
+from .shapes import build_error
+from .styles import CREATED, STYLES, Call, build_events, build_message
+from .wire import Event, build_usage, encode_event, encode_json
+
+__all__ = ["Body", "Piece", "Reply"]
+
+Piece = bytes | str | float | Gate
+"""A piece of a body: bytes or text to send, seconds to pause, or a gate to hold at."""
+
+Body = bytes | str | Iterable[Piece] | Callable[[], Iterable[Piece]]
+"""A whole body, its pieces, or a function that makes the pieces (for a body without end)."""
+
+EVENT_STREAM = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+JSON = {"Content-Type": "application/json; charset=utf-8"}
+HTML_PAGE = (
+    '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title></head>\n'
+    "<body><main><h1>{status}</h1><p>{title}</p></main></body>\n</html>\n"
+)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One HTTP response, with everything that can go wrong with it.
+
+    Attributes:
+        status: the HTTP status.
+        headers: header names and values; a sequence of pairs where a name comes twice. A ``Content-Length`` or
+            ``Transfer-Encoding`` given here replaces the true one.
+        body: the whole body (bytes or text), or its pieces: bytes, text, seconds to pause, a `Gate` to hold at; or a
+            function that makes the pieces. An iterator can be sent only once.
+        framing: how the end of the body is told: ``"length"`` (Content-Length), ``"chunked"`` (each piece is a chunk
+            and a send of its own), ``"close"`` (end of the connection); ``"auto"`` is length for a whole body and
+            chunked for pieces.
+        encoding: ``"gzip"`` or ``"deflate"`` compresses the body, flushed after each piece.
+        pace: seconds between the pieces.
+        delay: seconds, or a `Gate`, before the status line.
+        header_pace: seconds between the lines of the head.
+        end: ``"complete"``; ``"cut"`` ends the connection (FIN) before the end of the body; ``"reset"`` breaks it
+            (RST); ``"stall"`` sends nothing more and waits for the client to leave.
+        end_at: where an end other than complete comes: ``"start"`` before anything was sent, ``"headers"`` in the
+            midst of the head, ``"body"`` in the body.
+        end_after: with ``end_at="body"``: after that many bytes of the (encoded) body; None: after all of it, but
+            before the last chunk; with a Content-Length one byte more is announced then.
+        keep_alive: False announces ``Connection: close`` and does it.
+        write_size: the most bytes written at once; 1 sends every byte on its own.
+        raw: these bytes go on the wire instead of a whole response; then ``end`` applies (``end_after`` counts them).
+        reason: the words after the status; None: the usual ones.
+        http_version: ``"1.1"`` or ``"1.0"``.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = field(default_factory=dict)
+    body: Body = b""
+    framing: Literal["auto", "chunked", "length", "close"] = "auto"
+    encoding: Literal["gzip", "deflate"] | None = None
+    pace: float = 0.0
+    delay: float | Gate = 0.0
+    header_pace: float = 0.0
+    end: Literal["complete", "cut", "reset", "stall"] = "complete"
+    end_at: Literal["start", "headers", "body"] = "body"
+    end_after: int | None = None
+    keep_alive: bool = True
+    write_size: int | None = None
+    raw: bytes | None = None
+    reason: str | None = None
+    http_version: str = "1.1"
+
+    def __post_init__(self) -> None:
+        if self.end == "complete" and (self.end_after is not None or self.end_at != "body"):
+            raise ValueError("end_after and end_at need an end that is not complete: end='cut', 'reset' or 'stall'")
+        if self.write_size is not None and self.write_size < 1:
+            raise ValueError(f"write_size must be at least 1, not {self.write_size}")
+        if isinstance(self.body, list):
+            object.__setattr__(self, "body", tuple(self.body))
+
+    @property
+    def header_list(self) -> list[tuple[str, str]]:
+        """The headers as pairs."""
+        return list(self.headers.items()) if isinstance(self.headers, Mapping) else list(self.headers)
+
+    @classmethod
+    def json(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None, **fields: Any) -> Reply:
+        """An answer with this value as JSON. ``fields`` are further attributes of the reply."""
+        return cls(status=status, headers={**JSON, **(headers or {})}, body=encode_json(value), **fields)
+
+    @classmethod
+    def html(cls, status: int = 200, title: str = "Hugging Face", **fields: Any) -> Reply:
+        """An HTML page with this status and title, as gateways send it."""
+        headers = {"Content-Type": "text/html; charset=utf-8", **fields.pop("headers", {})}
+        return cls(status=status, headers=headers, body=HTML_PAGE.format(title=title, status=status), **fields)
+
+    @classmethod
+    def redirect(cls, location: str, status: int = 307, **fields: Any) -> Reply:
+        """A redirect to this address, which may be relative."""
+        return cls(status=status, headers={"Location": location, **fields.pop("headers", {})}, **fields)
+
+    @classmethod
+    def error(
+        cls,
+        status: int,
+        message: str,
+        shape: str = "openai",
+        provider: str | None = None,
+        *,
+        code: str | None = None,
+        type: str = "invalid_request_error",
+        **fields: Any,
+    ) -> Reply:
+        """An error, its message wrapped as one of the servers does it.
+
+        ``shape`` is one of `ERROR_SHAPES`: ``"openai"``, ``"string"`` (the router itself and the Hub), ``"novita"``,
+        ``"detail"``, ``"tgi"`` …. ``provider`` becomes the header ``x-inference-provider``.
+        """
+        content_type, body = build_error(shape, status, message, code, type)
+        headers = {"Content-Type": content_type, **_provider_header(provider)}
+        if shape == "string":
+            headers["X-Error-Message"] = message
+        return cls(status=status, headers={**headers, **fields.pop("headers", {})}, body=body, **fields)
+
+    @classmethod
+    def sse(cls, *events: Event, done: bool = True, **fields: Any) -> Reply:
+        """A stream of these events: a mapping is sent as JSON, a text as data, bytes as they are; then ``[DONE]``."""
+        pieces = [encode_event(event) for event in events]
+        if done:
+            pieces.append(encode_event("[DONE]"))
+        return cls(headers={**EVENT_STREAM, **fields.pop("headers", {})}, body=tuple(pieces), **fields)
+
+    @classmethod
+    def text(
+        cls,
+        *pieces: str,
+        reasoning: Iterable[str] = (),
+        tool_calls: Iterable[Call] = (),
+        usage: tuple[int, int] | None = None,
+        finish: str | None = "auto",
+        done: bool | None = None,
+        provider: str | None = None,
+        style: str = "openai",
+        model: str = "openai/gpt-oss-120b",
+        **fields: Any,
+    ) -> Reply:
+        """A chat completion stream, with the oddities of a provider.
+
+        Args:
+            pieces: the text, one chunk each.
+            reasoning: pieces of reasoning, sent before the text.
+            tool_calls: ``(name, arguments)`` each, the arguments as JSON text or as a mapping.
+            usage: ``(prompt, completion)`` tokens; None sends no usage.
+            finish: the finish reason; None sends none; ``"auto"`` is what the style's provider sends for a whole
+                answer.
+            done: whether ``[DONE]`` ends the stream; None: as the style's provider does it.
+            provider: value of the header ``x-inference-provider``; None sends no such header.
+            style: whose oddities, one of `STYLES`.
+            model: the model that the chunks name.
+            fields: further attributes of the reply, such as ``pace`` or ``end``.
+        """
+        if style not in STYLES:
+            raise ValueError(f"style must be one of {', '.join(sorted(STYLES))}, not {style!r}")
+        events = build_events(STYLES[style], model, pieces, tuple(reasoning), tuple(tool_calls), usage, finish, done)
+        headers = {**EVENT_STREAM, **_provider_header(provider), **fields.pop("headers", {})}
+        return cls(headers=headers, body=tuple(events), **fields)
+
+    @classmethod
+    def chat(
+        cls,
+        text: str = "",
+        *,
+        reasoning: str | None = None,
+        tool_calls: Iterable[Call] = (),
+        usage: tuple[int, int] | None = (1, 1),
+        finish: str | None = "auto",
+        provider: str | None = None,
+        model: str = "openai/gpt-oss-120b",
+        **fields: Any,
+    ) -> Reply:
+        """A chat completion that is not streamed: one JSON object. The arguments are those of `text`."""
+        message, reason = build_message(text, reasoning, tuple(tool_calls), finish)
+        value: dict[str, Any] = {
+            "id": "chatcmpl-emulator",
+            "object": "chat.completion",
+            "created": CREATED,
+            "model": model,
+            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
+        }
+        if usage is not None:
+            value["usage"] = build_usage(*usage)
+        return cls.json(value, headers={**_provider_header(provider), **fields.pop("headers", {})}, **fields)
+
+
+def _provider_header(provider: str | None) -> dict[str, str]:
+    return {} if provider is None else {"x-inference-provider": provider}

@@ -1,0 +1,321 @@
+"""Chat completion chunks with the oddities of each provider.
+
+The streams of the router are the upstream's own, unchanged, and no two upstreams agree on where the role, the usage,
+the reasoning and the parts of a tool call stand. `Style` is one row of facts about one upstream, `STYLES` the table;
+everything else is one straight walk from text to chunks that looks those facts up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .wire import build_usage, encode_event, encode_json
+
+__all__ = ["CREATED", "STYLES", "Call", "Style", "build_events", "build_message"]
+
+CREATED = 1_795_305_600  # the ``created`` of every answer: fixed, so that answers can be compared
+
+Call = tuple[str, str | Mapping[str, Any]]
+"""A tool call: the function's name and its arguments, as JSON text or as a mapping."""
+
+Chunk = dict[str, Any]
+CallSplitter = Callable[[int, str, str, str], list[Chunk]]
+
+
+def _split(arguments: str) -> list[str]:
+    return [arguments[i : i + 8] for i in range(0, len(arguments), 8)]
+
+
+def _whole(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
+    return [{"index": index, "id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}]
+
+
+def _whole_without_id(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
+    return [{"index": index, "function": {"arguments": arguments, "name": name}, "type": "function"}]
+
+
+def _whole_index_minus_one(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
+    return _whole(-1, id_, name, arguments)
+
+
+def _fragments(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
+    rest = [{"index": index, "function": {"arguments": part}} for part in _split(arguments)]
+    return [*_whole(index, id_, name, ""), *rest]
+
+
+def _fragments_null_id(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
+    first = {"index": index, "id": id_, "type": "function", "function": {"name": name}}
+    return [first, *({"index": index, "id": None, "function": {"arguments": part}} for part in _split(arguments))]
+
+
+def _fragments_repeated_id(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
+    first, *rest = _split(arguments) or [""]
+    repeated = {"index": index, "id": id_, "type": "function"}
+    return [*_whole(index, id_, name, first), *({**repeated, "function": {"arguments": part}} for part in rest)]
+
+
+def _fragments_id_zero(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
+    names = [name, *[None] * len(_split(arguments))]
+    parts = ["", *_split(arguments)]
+    return [
+        {"index": index, "id": "0", "type": "function", "function": {"name": n, "arguments": part}}
+        for n, part in zip(names, parts, strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one upstream writes its stream.
+
+    Attributes:
+        first: the delta of a first chunk of its own; None: there is no such chunk.
+        base: what stands in every delta.
+        reasoning: the key of reasoning in a delta; ``"<think>"`` puts it into the content between tags.
+        reasoning_extra: what stands beside it.
+        null_finish: whether ordinary chunks have ``"finish_reason": null``; else they lack the key.
+        usage: where usage comes: on ``"every"`` chunk so far, on the ``"finish"`` chunk, on a ``"last"`` one without
+            choices.
+        null_usage: whether the other chunks have ``"usage": null``.
+        usage_extra: what stands in usage besides the three sums.
+        calls: how a tool call is split.
+        finish: the finish reason of a text that is whole.
+        end_text: content of the finish chunk; None: its delta is empty.
+        finish_with_calls: whether an answer with tool calls has a finish reason at all.
+        finish_on_last_call: the finish reason stands on the last piece of the tool calls.
+        after_finish: how many more chunks with a null finish reason follow it.
+        done: whether ``[DONE]`` ends the stream.
+        prefix: what stands before the data.
+        chunk: further keys of every chunk (``id`` and ``object`` among them replace the usual ones).
+        choice: further keys of every choice.
+        finish_chunk: further keys of the finish chunk.
+        text_in_choice: the content also stands as ``text`` beside the delta.
+    """
+
+    first: Mapping[str, Any] | None = field(default_factory=lambda: {"role": "assistant", "content": ""})
+    base: Mapping[str, Any] = field(default_factory=dict)
+    reasoning: str = "reasoning_content"
+    reasoning_extra: Mapping[str, Any] = field(default_factory=dict)
+    null_finish: bool = True
+    usage: tuple[str, ...] = ("last",)
+    null_usage: bool = False
+    usage_extra: Mapping[str, Any] = field(default_factory=dict)
+    calls: CallSplitter = _fragments
+    finish: str = "stop"
+    end_text: str | None = None
+    finish_with_calls: bool = True
+    finish_on_last_call: bool = False
+    after_finish: int = 0
+    done: bool = True
+    prefix: bytes = b"data: "
+    chunk: Mapping[str, Any] = field(default_factory=dict)
+    choice: Mapping[str, Any] = field(default_factory=dict)
+    finish_chunk: Mapping[str, Any] = field(default_factory=dict)
+    text_in_choice: bool = False
+
+
+_ROLE = {"role": "assistant"}
+_TOGETHER_DELTA = {"token_id": None, "role": "assistant", "content": "", "reasoning": None}
+_NOVITA_FILTER = {"content_filter_results": {"hate": {"filtered": False}, "violence": {"filtered": False}}}
+_CEREBRAS_TIMES = {
+    "time_info": {"queue_time": 0.02, "prompt_time": 0.003, "completion_time": 0.01, "total_time": 0.033}
+}
+
+STYLES: dict[str, Style] = {
+    "openai": Style(null_usage=True, choice={"logprobs": None}),
+    "novita": Style(first=_ROLE, chunk={"system_fingerprint": "", "sla_metrics": {"ttft_ms": 274, "ts_us": CREATED}}),
+    # novita in 2025: usage on every chunk, and chunks that follow the one with "stop"
+    "novita-2025": Style(
+        first=_ROLE, usage=("every", "last"), after_finish=2, chunk={"system_fingerprint": ""}, choice=_NOVITA_FILTER
+    ),
+    "together": Style(
+        first=_TOGETHER_DELTA,
+        base=_TOGETHER_DELTA,
+        reasoning="reasoning",
+        null_usage=True,
+        end_text="",
+        choice={"logprobs": None},
+        text_in_choice=True,
+    ),
+    # together with DeepSeek-R1: tags in the content, usage on the finish chunk
+    "together-r1": Style(
+        first=None,
+        base={"token_id": 3, "role": "assistant"},
+        reasoning="<think>",
+        usage=("finish",),
+        null_usage=True,
+        usage_extra={"cached_tokens": 0},
+        calls=_whole_index_minus_one,
+        end_text="",
+        choice={"logprobs": None, "seed": None},
+        text_in_choice=True,
+    ),
+    "fireworks": Style(first=_ROLE, null_usage=True, calls=_fragments_null_id, choice={"raw_output": None}),
+    "groq": Style(
+        reasoning="reasoning",
+        reasoning_extra={"channel": "analysis"},
+        usage=("finish", "last"),
+        usage_extra={"queue_time": 0.17, "total_time": 0.12},
+        calls=_whole,
+        chunk={"system_fingerprint": "fp_emulator"},
+        choice={"logprobs": None},
+        finish_chunk={"x_groq": {"id": "req_emulator"}},
+    ),
+    "cerebras": Style(
+        first=_ROLE,
+        reasoning="reasoning",
+        null_finish=False,
+        usage=("finish",),
+        usage_extra={"image_tokens": 0},
+        chunk={"system_fingerprint": "fp_emulator"},
+        finish_chunk=_CEREBRAS_TIMES,
+    ),
+    # text-generation-inference 2.0, as hf-inference served it
+    "tgi": Style(
+        first=None,
+        base=_ROLE,
+        calls=_fragments_id_zero,
+        finish="eos_token",
+        end_text="</s>",
+        finish_with_calls=False,
+        done=False,
+        prefix=b"data:",
+        chunk={"id": "", "object": "text_completion", "system_fingerprint": "2.0.1-sha-2d0a717"},
+        choice={"logprobs": None},
+    ),
+    "nebius": Style(
+        calls=_whole_without_id,
+        finish_with_calls=False,
+        end_text="",
+        choice={"logprobs": None},
+    ),
+    "baseten": Style(
+        first=None,
+        null_finish=False,
+        usage=("every", "last"),
+        usage_extra={"completion_tokens_details": {"reasoning_tokens": 0}},
+        calls=_fragments_repeated_id,
+        finish_on_last_call=True,
+    ),
+    "zai-org": Style(first=None, base=_ROLE, null_finish=False, usage=("finish",), end_text=""),
+    "cohere": Style(usage=("finish",)),
+    # ``transformers serve``
+    "transformers": Style(calls=_whole, usage=("finish",), done=False, chunk={"system_fingerprint": ""}),
+    # llama.cpp's llama-server
+    "llamacpp": Style(
+        first={"role": "assistant", "content": None},
+        chunk={"system_fingerprint": "b6000-emulator"},
+    ),
+}
+
+
+def build_message(
+    text: str, reasoning: str | None, calls: Sequence[Call], finish: str | None
+) -> tuple[Chunk, str | None]:
+    """Message and finish reason of an answer that is not streamed."""
+    message: Chunk = {"role": "assistant", "content": text if text or not calls else None}
+    if reasoning is not None:
+        message["reasoning_content"] = reasoning
+    if calls:
+        message["tool_calls"] = [_whole(i, f"call_{i + 1}", *_name_and_text(c))[0] for i, c in enumerate(calls)]
+    return message, ("tool_calls" if calls else "stop") if finish == "auto" else finish
+
+
+def build_events(
+    style: Style,
+    model: str,
+    pieces: Sequence[str],
+    reasoning: Sequence[str],
+    calls: Sequence[Call],
+    usage: tuple[int, int] | None,
+    finish: str | None,
+    done: bool | None,
+) -> list[bytes]:
+    """The whole stream, one element for each event; the arguments are those of `Reply.text`."""
+    deltas = [*_deltas(style, pieces, reasoning), *_call_deltas(style, calls)]
+    reason = _finish_reason(style, bool(calls)) if finish == "auto" else finish
+    chunks = _Writer(style, model, usage).write(deltas, reason, merged=bool(calls) and style.finish_on_last_call)
+    ending = (style.done if done is None else done) * [encode_event("[DONE]", style.prefix)]
+    return [*(encode_event(chunk, style.prefix) for chunk in chunks), *ending]
+
+
+def _finish_reason(style: Style, has_calls: bool) -> str | None:
+    if has_calls:
+        return "tool_calls" if style.finish_with_calls else None
+    return style.finish
+
+
+def _deltas(style: Style, pieces: Sequence[str], reasoning: Sequence[str]) -> Iterator[Chunk]:
+    if style.first is not None:
+        yield dict(style.first)
+    if style.reasoning == "<think>":
+        thought = ("<think>", "\n", *reasoning, "\n", "</think>", "\n\n") if reasoning else ()
+        pieces = (*thought, *pieces)
+    else:
+        yield from ({**style.base, style.reasoning: piece, **style.reasoning_extra} for piece in reasoning)
+    yield from ({**style.base, "content": piece} for piece in pieces)
+
+
+def _call_deltas(style: Style, calls: Sequence[Call]) -> Iterator[Chunk]:
+    for index, call in enumerate(calls):
+        for fragment in style.calls(index, f"call_{index + 1}", *_name_and_text(call)):
+            yield {**style.base, "tool_calls": [fragment]}
+
+
+def _name_and_text(call: Call) -> tuple[str, str]:
+    name, arguments = call
+    return name, arguments if isinstance(arguments, str) else encode_json(arguments).decode()
+
+
+@dataclass
+class _Writer:
+    """Wraps deltas into chunks and puts the usage where the style has it."""
+
+    style: Style
+    model: str
+    usage: tuple[int, int] | None
+
+    def write(self, deltas: Sequence[Chunk], reason: str | None, merged: bool) -> Iterator[Chunk]:
+        """The chunks; ``merged`` puts the finish reason on the last delta instead of a chunk of its own."""
+        last = len(deltas) - 1
+        for number, delta in enumerate(deltas):
+            if merged and number == last and reason is not None:
+                yield self._finish(delta, reason)
+            else:
+                yield self._chunk(delta, None, {}, tokens=number)
+        if reason is not None and not merged:
+            end_text = self.style.end_text
+            yield self._finish({} if end_text is None else {**self.style.base, "content": end_text}, reason)
+            for _ in range(self.style.after_finish):
+                yield self._chunk({"role": "assistant"}, None, {}, tokens=last)
+        if self.usage is not None and "last" in self.style.usage:
+            yield {**self._head(), "choices": [], "usage": self._sums(self.usage[1])}
+
+    def _finish(self, delta: Chunk, reason: str) -> Chunk:
+        extra = dict(self.style.finish_chunk)
+        if self.usage is not None and "finish" in self.style.usage:
+            extra["usage"] = self._sums(self.usage[1])
+        return self._chunk(delta, reason, extra, tokens=None)
+
+    def _chunk(self, delta: Chunk, reason: str | None, extra: Mapping[str, Any], tokens: int | None) -> Chunk:
+        choice: Chunk = {"index": 0, "delta": delta, **self.style.choice}
+        if self.style.text_in_choice:
+            choice["text"] = delta.get("content") or ""
+        if reason is not None or self.style.null_finish:
+            choice["finish_reason"] = reason
+        return {**self._head(), "choices": [choice], **self._running_usage(tokens), **extra}
+
+    def _running_usage(self, tokens: int | None) -> Chunk:
+        if self.usage is not None and "every" in self.style.usage:
+            most = self.usage[1]
+            return {"usage": self._sums(most if tokens is None else min(tokens, most))}
+        return {"usage": None} if self.style.null_usage else {}
+
+    def _sums(self, completion: int) -> Chunk:
+        assert self.usage is not None
+        return {**build_usage(self.usage[0], completion), **self.style.usage_extra}
+
+    def _head(self) -> Chunk:
+        head = {"id": "chatcmpl-emulator", "object": "chat.completion.chunk", "created": CREATED, "model": self.model}
+        return {**head, **self.style.chunk}

@@ -1,0 +1,279 @@
+"""What can go wrong, as one tree of exceptions.
+
+::
+
+    HFTextError
+    ├── MissingAuthError            no key where one is needed; nothing was sent
+    ├── ModelNotSupportedError      nobody serves this model, or not in this way
+    │   └── ModelRefusedError       the server itself said so (also a BadRequestError)
+    ├── InvalidRequestError         the caller's arguments; nothing was sent (also a ValueError)
+    ├── APIStatusError              the server answered with an error
+    │   ├── BadRequestError         400, 409, 413, 422 and every other 4xx without a class of its own
+    │   ├── AuthenticationError     401
+    │   ├── PaymentRequiredError    402
+    │   ├── PermissionDeniedError   403
+    │   ├── NotFoundError           404, 410
+    │   ├── RateLimitError          429
+    │   └── ServerError             5xx
+    ├── TransportError              DNS, refused, TLS, proxy, reset before an answer
+    │   └── RequestTimeoutError     a clock ran out (also a TimeoutError)
+    └── StreamError                 the answer began and did not end as it should
+        ├── TruncatedStreamError    ended without a finish reason, or without [DONE] and a proper end of the body
+        ├── MalformedStreamError    not what the protocol allows
+        ├── ProviderStreamError     the provider reported an error inside the stream
+        └── StreamCancelledError    cancel() was called by someone else
+
+Every error takes its message first and its data by keyword; the data are plain attributes, so an error can be pickled.
+Every error has ``attempts``: what was tried before it was raised. No error holds a key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .completion import Attempt, Completion
+
+__all__ = [
+    "APIStatusError",
+    "AuthenticationError",
+    "BadRequestError",
+    "HFTextError",
+    "InvalidRequestError",
+    "MalformedStreamError",
+    "MissingAuthError",
+    "ModelNotSupportedError",
+    "ModelRefusedError",
+    "NotFoundError",
+    "PaymentRequiredError",
+    "PermissionDeniedError",
+    "ProviderStreamError",
+    "RateLimitError",
+    "RequestTimeoutError",
+    "ServerError",
+    "StreamCancelledError",
+    "StreamError",
+    "TransportError",
+    "TruncatedStreamError",
+]
+
+Clock = Literal["connect", "first", "gap", "total"]
+
+
+class HFTextError(Exception):
+    """The root of every error that this library raises.
+
+    Attributes:
+        attempts: what was tried before this error, oldest first.
+    """
+
+    def __init__(self, message: str = "", *, attempts: Sequence[Attempt] = ()) -> None:
+        super().__init__(message)
+        self.attempts = tuple(attempts)
+
+
+class MissingAuthError(HFTextError):
+    """A key is needed and none was found. Nothing was sent."""
+
+
+class ModelNotSupportedError(HFTextError):
+    """Nobody serves this model, or nobody serves it in the way that was asked.
+
+    Attributes:
+        model: the model that was asked for.
+        providers: the providers that do serve it (for another task, or not live now).
+        suggestions: models with a name like it that are served.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        model: str | None = None,
+        providers: Sequence[str] = (),
+        suggestions: Sequence[str] = (),
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        super().__init__(message, attempts=attempts)
+        self.model = model
+        self.providers = tuple(providers)
+        self.suggestions = tuple(suggestions)
+
+
+class InvalidRequestError(HFTextError, ValueError):
+    """An argument is not what it must be. Nothing was sent."""
+
+
+class APIStatusError(HFTextError):
+    """The server answered with a status that means an error.
+
+    Attributes:
+        status_code: the HTTP status; for an error reported inside a stream the status it names, else None.
+        code: the server's own name for the error (``"model_not_found"``), where it gave one.
+        provider: the inference provider that answered, where known.
+        model: the model that was asked for.
+        request_id: the server's id of the request, for a report to its operators.
+        body: the answer as parsed JSON, or as text (its beginning, if it was long).
+        retry_after: seconds that the server asks to wait, where it said so.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status_code: int | None = None,
+        code: str | None = None,
+        provider: str | None = None,
+        model: str | None = None,
+        request_id: str | None = None,
+        body: Any = None,
+        retry_after: float | None = None,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        super().__init__(message, attempts=attempts)
+        self.status_code = status_code
+        self.code = code
+        self.provider = provider
+        self.model = model
+        self.request_id = request_id
+        self.body = body
+        self.retry_after = retry_after
+
+
+class BadRequestError(APIStatusError):
+    """400, 409, 413, 422 …: the server does not accept the request as it is."""
+
+
+class ModelRefusedError(ModelNotSupportedError, BadRequestError):
+    """400 ``model_not_found`` or ``model_not_supported``: the router itself says that it cannot serve the model.
+
+    It has the attributes of both of its classes.
+    """
+
+    def __init__(
+        self, message: str = "", *, providers: Sequence[str] = (), suggestions: Sequence[str] = (), **data: Any
+    ) -> None:
+        BadRequestError.__init__(self, message, **data)
+        self.providers = tuple(providers)
+        self.suggestions = tuple(suggestions)
+
+
+class AuthenticationError(APIStatusError):
+    """401: the key is wrong, or missing."""
+
+
+class PaymentRequiredError(APIStatusError):
+    """402: somebody wants to be paid.
+
+    Attributes:
+        scope: ``"account"`` when the Hugging Face account has no credits left (another provider cannot help),
+            ``"provider"`` when one provider wants payment for itself.
+    """
+
+    def __init__(self, message: str = "", *, scope: Literal["account", "provider"] = "account", **data: Any) -> None:
+        super().__init__(message, **data)
+        self.scope = scope
+
+
+class PermissionDeniedError(APIStatusError):
+    """403: the key is known but may not do this."""
+
+
+class NotFoundError(APIStatusError):
+    """404 or 410: no such route or model, or one that was withdrawn."""
+
+
+class RateLimitError(APIStatusError):
+    """429: too many requests; ``retry_after`` tells the seconds to wait, where the server said so."""
+
+
+class ServerError(APIStatusError):
+    """5xx: the server or a gateway before it failed."""
+
+
+class TransportError(HFTextError):
+    """No answer came: DNS, connection refused, TLS, proxy, or a connection lost before an answer.
+
+    Attributes:
+        retryable: whether the same request may succeed if it is sent again at once.
+    """
+
+    def __init__(self, message: str = "", *, retryable: bool = False, attempts: Sequence[Attempt] = ()) -> None:
+        super().__init__(message, attempts=attempts)
+        self.retryable = retryable
+
+
+class RequestTimeoutError(TransportError, TimeoutError):
+    """A clock ran out.
+
+    Attributes:
+        clock: which one: ``"connect"``, ``"first"``, ``"gap"`` or ``"total"``.
+        seconds: what that clock was set to.
+        partial: what had arrived, once the answer had begun; else None.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        clock: Clock | None = None,
+        seconds: float | None = None,
+        partial: Completion | None = None,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        super().__init__(message, attempts=attempts)
+        self.clock = clock
+        self.seconds = seconds
+        self.partial = partial
+
+
+class StreamError(HFTextError):
+    """The answer began and did not end as it should.
+
+    Attributes:
+        partial: all that had arrived.
+    """
+
+    def __init__(
+        self, message: str = "", *, partial: Completion | None = None, attempts: Sequence[Attempt] = ()
+    ) -> None:
+        super().__init__(message, attempts=attempts)
+        self.partial = partial
+
+
+class TruncatedStreamError(StreamError):
+    """The stream ended without a finish reason, or without ``[DONE]`` and a proper end of the body."""
+
+
+class MalformedStreamError(StreamError):
+    """The answer is not what the protocol allows: HTML with status 200, broken JSON, an over-long event."""
+
+
+class ProviderStreamError(StreamError):
+    """The provider reported an error inside the stream.
+
+    Attributes:
+        error: what the same report would have been as an answer of its own: an ``APIStatusError``.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        error: APIStatusError | None = None,
+        partial: Completion | None = None,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        super().__init__(message, partial=partial, attempts=attempts)
+        self.error = error
+
+    @property
+    def status_code(self) -> int | None:
+        """The HTTP status that the report names, if it names one."""
+        return self.error.status_code if self.error else None
+
+
+class StreamCancelledError(StreamError):
+    """Somebody else called ``cancel()`` or ``close()`` while this stream was being read."""

@@ -1,0 +1,110 @@
+"""What a stream yields: text as ``str``, and a closed set of frozen events.
+
+``str()`` of every event that is not text is ``""``, so ``"".join(map(str, events))`` is the answer.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Union
+
+__all__ = ["Event", "FinishReason", "ProviderInfo", "Reasoning", "ToolCall", "ToolCalls", "Usage"]
+
+
+class _Silent:
+    """An event that adds nothing to the text."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderInfo(_Silent):
+    """Who answers. Comes exactly once, before everything else.
+
+    Attributes:
+        provider: the inference provider, such as ``"novita"``; None if the server does not say.
+        model: the model as it was asked for.
+        url: the address that the request went to, without query.
+        label: a name for people.
+    """
+
+    provider: str | None
+    model: str
+    url: str
+    label: str
+
+    __str__ = _Silent.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning(_Silent):
+    """A piece of the model's reasoning, from ``reasoning``, ``reasoning_content`` or ``<think>`` tags."""
+
+    text: str
+
+    __str__ = _Silent.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool, complete.
+
+    Attributes:
+        id: the provider's id of the call, to be given back with the result; made up where the provider gave none.
+        name: the function to call.
+        arguments: its arguments, the JSON text that the model wrote.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+    def parse(self) -> Any:
+        """The arguments as values; ``{}`` for an empty text. Raises ValueError where the model wrote broken JSON."""
+        return json.loads(self.arguments) if self.arguments.strip() else {}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The call in the form of the chat protocol, to be put into a message of the conversation."""
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCalls(_Silent):
+    """All the tools that the model wants to be called."""
+
+    calls: tuple[ToolCall, ...]
+
+    __str__ = _Silent.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class Usage(_Silent):
+    """Tokens that the answer took, as the provider counts them. Comes at most once.
+
+    ``reasoning_tokens`` are a part of ``completion_tokens``, ``cached_tokens`` a part of ``prompt_tokens``; None where the
+    provider does not tell.
+    """
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+
+    __str__ = _Silent.__str__
+
+
+@dataclass(frozen=True, slots=True)
+class FinishReason(_Silent):
+    """Why the model stopped: ``"stop"``, ``"length"``, ``"tool_calls"`` … in the provider's word. Comes at most once."""
+
+    reason: str
+
+    __str__ = _Silent.__str__
+
+
+Event = Union[str, ProviderInfo, Reasoning, ToolCalls, Usage, FinishReason]

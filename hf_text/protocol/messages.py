@@ -1,0 +1,290 @@
+"""The conversation that a caller hands over: checked, measured, trimmed.
+
+Everything is checked once, at the door, and copied on the way in: behind ``check_messages`` a conversation is a list
+of dicts of ours with roles and contents that the protocol knows, and whatever else the caller put into a message goes
+through unchanged. An error names the place in the caller's own value (``messages[1]["content"][0]["text"]``) and shows
+what stands there.
+"""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ..completion import Completion
+from ..errors import InvalidRequestError
+from ..events import ToolCall, ToolCalls
+
+__all__ = [
+    "Message",
+    "Messages",
+    "check_messages",
+    "check_text",
+    "count_length",
+    "is_filled",
+    "refusal",
+    "show",
+    "trim_messages",
+]
+
+Message = Mapping[str, Any]
+Messages = str | Iterable[Message | Completion]
+
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+_SYSTEM_ROLES = ("system", "developer")
+_RESULT_ROLES = ("tool", "function")
+
+# What an assistant's message may hold in place of content (OpenAI, "Create chat completion").
+_INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
+
+# What a message costs besides its text, in the documented measure of length.
+_MESSAGE_OVERHEAD = 16
+
+_SHOWN = 80
+
+
+class _ShortRepr(reprlib.Repr):
+    """``repr`` that never writes out a whole file just to show its beginning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = _SHOWN
+
+    def repr_bytes(self, value: bytes | bytearray, level: int) -> str:
+        return repr(value[:_SHOWN])
+
+    repr_bytearray = repr_bytes
+
+    def repr_int(self, value: int, level: int) -> str:
+        # Python refuses to write out an int of more than 4300 digits.
+        return repr(value) if value.bit_length() < 1000 else f"<an int of {value.bit_length()} bits>"
+
+
+_SHORT_REPR = _ShortRepr()
+
+
+def show(value: object) -> str:
+    """The value as it is shown in an error: its ``repr``, cut to 80 characters."""
+    text = _SHORT_REPR.repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def refusal(place: str, rule: str, value: object) -> InvalidRequestError:
+    """The error that says: what stands at ``place`` must be ``rule``, and is not."""
+    found = "None" if value is None else f"{type(value).__name__}: {show(value)}"
+    return InvalidRequestError(f"{place} must be {rule}, not {found}")
+
+
+def is_filled(value: object) -> bool:
+    """Whether the value is a str that is not empty."""
+    return isinstance(value, str) and value != ""
+
+
+def check_text(text: str, place: str) -> str:
+    """The text itself; raises InvalidRequestError if it holds a lone surrogate, which no UTF-8 can carry."""
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            near = show(text[max(0, error.start - 20) : error.start + 20])
+            raise InvalidRequestError(
+                f"{place} has a lone surrogate at index {error.start}, which cannot be sent as UTF-8: {near}"
+            ) from None
+    return text
+
+
+def check_messages(messages: Messages) -> list[dict[str, Any]]:
+    """The conversation as a new list of new dicts; nothing of the caller's is changed or shared one level down.
+
+    Args:
+        messages: a str, which is one turn of the user; or a list (any iterable; it is read once, here) of messages.
+            A message is a mapping with ``role`` and ``content``, or a ``Completion``, which stands for its
+            ``to_message()``. ``content`` is a str or a list of typed parts, where a plain str stands for a part of
+            text. ``tool_calls`` may hold ``ToolCall`` objects, or be a ``ToolCalls`` event. Part types and keys that
+            are not known here are passed on as they are.
+
+    Raises:
+        InvalidRequestError: something is not as above; the message names its place and shows it.
+    """
+    if isinstance(messages, str):
+        checked = [{"role": "user", "content": check_text(messages, "messages")}] if messages else []
+    else:
+        checked = [_check_message(message, place) for message, place in _list_messages(messages)]
+    if not checked:
+        raise InvalidRequestError(f"messages must not be empty: {show(messages)}")
+    return checked
+
+
+def count_length(messages: Messages) -> int:
+    """The length of a conversation: the characters of its texts, and 16 more for each message.
+
+    Of a content list the parts of text count; a content of None counts nothing. The messages need not be checked.
+    """
+    if isinstance(messages, str):
+        return len(messages) + _MESSAGE_OVERHEAD
+    contents = (_as_mapping(message, place).get("content") for message, place in _list_messages(messages))
+    return sum(_count_content(content) + _MESSAGE_OVERHEAD for content in contents)
+
+
+def trim_messages(messages: Sequence[dict[str, Any]], max_length: int) -> list[dict[str, Any]]:
+    """The conversation made to fit ``max_length``, as well as that can be done without cutting into a message.
+
+    A conversation that fits is kept. One that does not becomes, until it fits:
+
+    1. if there are more than six messages: the first three and the last three. A call of tools is never parted from
+       its results: at the end they bring their call along, at the beginning the call goes where its results went. The
+       user's last message is kept wherever it stands;
+    2. the system messages and the user's last message;
+    3. the user's last message alone, however long it is.
+
+    Where the user said nothing, the last message that can stand without others takes that place; if there is none, the
+    conversation is kept as it is after the first step.
+
+    Args:
+        messages: checked messages; they are not changed.
+        max_length: the aim, as ``count_length`` measures.
+
+    Raises:
+        InvalidRequestError: ``max_length`` is not an int of at least 1.
+    """
+    if not isinstance(max_length, int) or isinstance(max_length, bool) or max_length < 1:
+        raise refusal("max_input_length", "an int of at least 1", max_length)
+    kept = list(messages)
+    if len(kept) > 6 and count_length(kept) > max_length:
+        kept = _keep_ends(kept)
+    last = _find_last_turn(kept)
+    if last is None or count_length(kept) <= max_length:
+        return kept
+    shorter = [m for index, m in enumerate(kept) if index == last or m["role"] in _SYSTEM_ROLES]
+    return shorter if count_length(shorter) <= max_length else [kept[last]]
+
+
+def _list_messages(messages: object) -> Iterator[tuple[object, str]]:
+    if isinstance(messages, (Mapping, Completion)):
+        raise InvalidRequestError(f"messages is a single message, wrap it in a list: {show(messages)}")
+    if not isinstance(messages, Iterable) or isinstance(messages, (bytes, bytearray, memoryview)):
+        raise refusal("messages", "a str or a list of messages", messages)
+    return ((message, f"messages[{index}]") for index, message in enumerate(messages))
+
+
+def _as_mapping(message: object, place: str) -> Message:
+    if isinstance(message, Completion):
+        return message.to_message()
+    if not isinstance(message, Mapping):
+        raise refusal(place, 'a mapping with "role" and "content"', message)
+    return message
+
+
+def _check_message(message: object, place: str) -> dict[str, Any]:
+    checked = dict(_as_mapping(message, place))
+    role = checked.get("role")
+    if role is None:
+        raise InvalidRequestError(f'{place} has no "role": {show(message)}')
+    if role not in _ROLES:
+        raise refusal(f'{place}["role"]', f"one of {', '.join(_ROLES)}", role)
+    if checked.get("tool_calls") is not None:
+        checked["tool_calls"] = _check_tool_calls(checked["tool_calls"], f'{place}["tool_calls"]')
+    if checked.get("content") is not None:
+        checked["content"] = _check_content(checked["content"], f'{place}["content"]')
+    elif role != "assistant" or not any(checked.get(key) for key in _INSTEAD_OF_CONTENT):
+        raise InvalidRequestError(f'{place} has no "content", which must be a str or a list of parts: {show(message)}')
+    if role == "tool" and not is_filled(checked.get("tool_call_id")):
+        raise InvalidRequestError(
+            f"{place} is a tool's result and needs the call's id as \"tool_call_id\": {show(message)}"
+        )
+    return checked
+
+
+def _check_tool_calls(calls: object, place: str) -> list[dict[str, Any]]:
+    if isinstance(calls, ToolCalls):
+        calls = calls.calls
+    if not isinstance(calls, (list, tuple)):
+        raise refusal(place, "a list of tool calls", calls)
+    return [_check_tool_call(call, f"{place}[{index}]") for index, call in enumerate(calls)]
+
+
+def _check_tool_call(call: object, place: str) -> dict[str, Any]:
+    if isinstance(call, ToolCall):
+        return call.to_dict()
+    if not isinstance(call, Mapping):
+        raise refusal(place, "a mapping or a ToolCall", call)
+    return dict(call)
+
+
+def _check_content(content: object, place: str) -> str | list[dict[str, Any]]:
+    if isinstance(content, str):
+        return check_text(content, place)
+    if not isinstance(content, (list, tuple)):
+        raise refusal(place, "a str or a list of parts", content)
+    if not content:
+        raise InvalidRequestError(f"{place} must not be an empty list of parts")
+    return [_check_part(part, f"{place}[{index}]") for index, part in enumerate(content)]
+
+
+def _check_part(part: object, place: str) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": check_text(part, place)}
+    if not isinstance(part, Mapping):
+        raise refusal(place, 'a str or a mapping with "type"', part)
+    kind = part.get("type")
+    if not is_filled(kind):
+        raise InvalidRequestError(f'{place} has no "type": {show(part)}')
+    if kind == "text":
+        _check_part_text(part.get("text"), f'{place}["text"]')
+    elif kind == "image_url":
+        _check_image_url(part.get("image_url"), f'{place}["image_url"]')
+    return dict(part)
+
+
+def _check_part_text(text: object, place: str) -> None:
+    if not isinstance(text, str):
+        raise refusal(place, "a str", text)
+    check_text(text, place)
+
+
+def _check_image_url(image: object, place: str) -> None:
+    # Some servers take the bare URL in place of {"url": …}; which of the two was meant is left to the caller.
+    url = image.get("url") if isinstance(image, Mapping) else image
+    if not isinstance(url, str) or not url:
+        raise refusal(place, 'a mapping with "url"', image)
+    check_text(url, place)
+
+
+def _count_content(content: object) -> int:
+    if isinstance(content, str):
+        return len(content)
+    if isinstance(content, (list, tuple)):
+        return sum(len(_get_text(part)) for part in content)
+    return 0
+
+
+def _get_text(part: object) -> str:
+    text = part.get("text") if isinstance(part, Mapping) and part.get("type") == "text" else part
+    return text if isinstance(text, str) else ""
+
+
+def _keep_ends(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    head = _find_cut(messages, 3)
+    tail = _find_cut(messages, len(messages) - 3)
+    last = _find_last_turn(messages)
+    return [m for index, m in enumerate(messages) if index < head or index >= tail or index == last]
+
+
+def _find_cut(messages: Sequence[Message], index: int) -> int:
+    """The last place, not after ``index``, where a cut does not part a call from its results."""
+    while index > 0 and messages[index]["role"] in _RESULT_ROLES:
+        index -= 1
+    return index
+
+
+def _find_last_turn(messages: Sequence[Message]) -> int | None:
+    """The index of the user's last message, or else of the last that is no part of a call."""
+    indexes = range(len(messages) - 1, -1, -1)
+    users = (index for index in indexes if messages[index]["role"] == "user")
+    alone = (index for index in indexes if not _belongs_to_a_call(messages[index]))
+    return next(users, next(alone, None))
+
+
+def _belongs_to_a_call(message: Message) -> bool:
+    return message["role"] in _RESULT_ROLES or bool(message.get("tool_calls") or message.get("function_call"))

@@ -1,0 +1,157 @@
+"""Names of models and providers: data only, and only what cannot be asked at run time.
+
+Models come and go within months. The live catalogue (``GET {router}/v1/models``) is the truth; what stands here serves
+when nobody names a model, when the catalogue cannot be had, and for people who type short names.
+State: November 2026.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "DEFAULT_VISION_MODEL",
+    "FALLBACK_MODELS",
+    "MODEL_ALIASES",
+    "PROVIDERS_WITHOUT_CHAT",
+    "PROVIDER_LABELS",
+    "PROVIDER_MAPPING",
+    "PROVIDER_ROUTES",
+    "VISION_MODELS",
+]
+
+# 11 live providers on 2026-09-24 (the Hub's mapping).
+DEFAULT_MODEL = "openai/gpt-oss-120b"
+
+# Three live providers on the same day, and not one of those that reason unless told otherwise.
+DEFAULT_VISION_MODEL = "google/gemma-4-31B-it"
+
+# Read pictures and had a live provider on 2026-09-24 (the Hub's mappings).
+VISION_MODELS = (
+    DEFAULT_VISION_MODEL,
+    "Qwen/Qwen3.8-27B",
+    "moonshotai/Kimi-K3",
+    "Qwen/Qwen2.5-VL-72B-Instruct",
+    "google/gemma-3-27b-it",
+    "google/gemma-4-26B-A4B-it",
+    "MiniMaxAI/MiniMax-M3",
+    "Qwen/Qwen3-VL-235B-A22B-Instruct",
+    "Qwen/Qwen3-VL-30B-A3B-Instruct",
+    "zai-org/GLM-4.5V",
+    "zai-org/GLM-5.3-Flash",
+)
+
+# What to offer when no listing can be had: text models first.
+FALLBACK_MODELS = (
+    DEFAULT_MODEL,
+    "openai/gpt-oss-20b",
+    "zai-org/GLM-5.2",
+    "deepseek-ai/DeepSeek-V4-Flash",
+    "meta-llama/Llama-3.3-70B-Instruct",
+    "meta-llama/Llama-3.1-8B-Instruct",
+    "deepseek-ai/DeepSeek-V4-Pro",
+    "deepseek-ai/DeepSeek-R1",
+    "Qwen/Qwen2.5-72B-Instruct",
+    "Qwen/Qwen2.5-Coder-32B-Instruct",
+    *VISION_MODELS,
+)
+
+# Short names in the style of g4f. A name whose model nobody serves any more is left out: to answer it with another
+# model would mislead, and without an alias the server says so itself.
+MODEL_ALIASES: dict[str, str] = {
+    "deepseek-r1": "deepseek-ai/DeepSeek-R1",
+    "deepseek-v4-flash": "deepseek-ai/DeepSeek-V4-Flash",
+    "deepseek-v4-pro": "deepseek-ai/DeepSeek-V4-Pro",
+    "deepseek-v4.1-flash": "deepseek-ai/DeepSeek-V4.1-Flash",
+    "gemma-3-12b": "google/gemma-3-12b-it",
+    "gemma-3-27b": "google/gemma-3-27b-it",
+    "gemma-3-4b": "google/gemma-3-4b-it",
+    "gemma-4-26b": "google/gemma-4-26B-A4B-it",
+    "gemma-4-31b": "google/gemma-4-31B-it",
+    "glm-4.5v": "zai-org/GLM-4.5V",
+    "glm-5.2": "zai-org/GLM-5.2",
+    "glm-5.3": "zai-org/GLM-5.3",
+    "glm-5.3-flash": "zai-org/GLM-5.3-Flash",
+    "gpt-oss-120b": "openai/gpt-oss-120b",
+    "gpt-oss-20b": "openai/gpt-oss-20b",
+    "kimi-k2": "moonshotai/Kimi-K2-Instruct-0905",
+    "kimi-k2.5": "moonshotai/Kimi-K2.5",
+    "kimi-k3": "moonshotai/Kimi-K3",
+    "llama-3": "meta-llama/Llama-3.3-70B-Instruct",
+    "llama-3.1-8b": "meta-llama/Llama-3.1-8B-Instruct",
+    "llama-3.3-70b": "meta-llama/Llama-3.3-70B-Instruct",
+    "llama-4-scout": "meta-llama/Llama-4-Scout-17B-16E-Instruct",
+    "minimax-m3": "MiniMaxAI/MiniMax-M3",
+    "qwen-2.5-72b": "Qwen/Qwen2.5-72B-Instruct",
+    "qwen-2.5-coder-32b": "Qwen/Qwen2.5-Coder-32B-Instruct",
+    "qwen-2.5-vl-72b": "Qwen/Qwen2.5-VL-72B-Instruct",
+    "qwen-3-coder": "Qwen/Qwen3-Coder-480B-A35B-Instruct",
+    "qwen-3-vl-235b": "Qwen/Qwen3-VL-235B-A22B-Instruct",
+    "qwen-3-vl-30b": "Qwen/Qwen3-VL-30B-A3B-Instruct",
+    "qwen-3.5-397b": "Qwen/Qwen3.5-397B-A17B",
+    "qwen-3.6-27b": "Qwen/Qwen3.6-27B",
+    "qwen-3.8-27b": "Qwen/Qwen3.8-27B",
+}
+
+# Below the router's host, what comes before "/chat/completions". From huggingface_hub's inference/_providers/*.py at
+# ee0a4510 (August 2026), the same in huggingface.js. "{model}" is the provider's id of the model. A provider that is
+# not here is reached at "{provider}/v1", which fits most. "openai" is no route: it takes no Hugging Face key.
+PROVIDER_ROUTES: dict[str, str] = {
+    "baseten": "baseten/v1",
+    "cerebras": "cerebras/v1",
+    "cohere": "cohere/compatibility/v1",
+    "deepinfra": "deepinfra/v1/openai",
+    "featherless-ai": "featherless-ai/v1",
+    "fireworks-ai": "fireworks-ai/inference/v1",
+    "groq": "groq/openai/v1",
+    "hf-inference": "hf-inference/models/{model}/v1",
+    "novita": "novita/v3/openai",
+    "nscale": "nscale/v1",
+    "ovhcloud": "ovhcloud/v1",
+    "publicai": "publicai/v1",
+    "scaleway": "scaleway/v1",
+    "together": "together/v1",
+    "zai-org": "zai-org/api/paas/v4",
+}
+
+# They make pictures, video and sound; the same source has no chat task for them.
+PROVIDERS_WITHOUT_CHAT = frozenset({"black-forest-labs", "fal-ai", "replicate", "wavespeed"})
+
+# Names for people, as the pages below https://huggingface.co/docs/inference-providers/providers are titled. Providers
+# that left in July 2026 stay: older mappings still name them.
+PROVIDER_LABELS: dict[str, str] = {
+    "baseten": "Baseten",
+    "black-forest-labs": "Black Forest Labs",
+    "cerebras": "Cerebras",
+    "cohere": "Cohere",
+    "deepinfra": "DeepInfra",
+    "fal-ai": "Fal AI",
+    "featherless-ai": "Featherless AI",
+    "fireworks-ai": "Fireworks",
+    "groq": "Groq",
+    "hf-inference": "HF Inference",
+    "hyperbolic": "Hyperbolic",
+    "nebius": "Nebius",
+    "novita": "Novita",
+    "nscale": "Nscale",
+    "openai": "OpenAI",
+    "ovhcloud": "OVHcloud AI Endpoints",
+    "publicai": "Public AI",
+    "replicate": "Replicate",
+    "sambanova": "SambaNova",
+    "scaleway": "Scaleway",
+    "together": "Together",
+    "wavespeed": "WaveSpeedAI",
+    "zai-org": "Z.ai",
+}
+
+# Overrides, read before the Hub is asked: model -> provider -> entry, as the Hub writes a mapping but without a status.
+# A provider with a path in it means https://router.huggingface.co/{provider}/v1. The one entry is a documented value;
+# hf-inference has served no chat since July 2025, so the Hub's own mapping has to follow it.
+PROVIDER_MAPPING: dict[str, dict[str, dict[str, str]]] = {
+    "google/gemma-3-27b-it": {
+        "hf-inference/models/google/gemma-3-27b-it": {
+            "task": "conversational",
+            "providerId": "google/gemma-3-27b-it",
+        }
+    }
+}

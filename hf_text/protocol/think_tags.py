@@ -1,0 +1,69 @@
+"""Reasoning that a model writes into its answer as ``<think>…</think>``, told apart from the answer.
+
+Together's DeepSeek-R1 and Nebius' Qwen3 send it so, the tags split over chunks in any way. A tag counts only where the answer
+begins: further on, ``<think>`` is a thing that the model writes about. Nothing is dropped but the two tags themselves.
+"""
+
+from __future__ import annotations
+
+__all__ = ["ThinkSplitter"]
+
+_OPEN = "<think>"
+_CLOSE = "</think>"
+
+
+class ThinkSplitter:
+    """Splits the text of one answer, piece by piece, into reasoning and answer.
+
+    Attributes:
+        done: True once all that follows can only be answer; then there is no need to ask any more.
+    """
+
+    __slots__ = ("_held", "_inside", "done")
+
+    def __init__(self) -> None:
+        self.done = False
+        self._inside = False
+        self._held = ""
+
+    def feed(self, text: str) -> tuple[str, str]:
+        """Take the next piece; give what of it (and of what was held back) is ``(reasoning, answer)``."""
+        if self.done:
+            return "", text
+        text = self._held + text
+        self._held = ""
+        if self._inside:
+            return self._feed_inside(text)
+        start = text.lstrip()
+        if start.startswith(_OPEN):
+            self._inside = True
+            before = text[: len(text) - len(start)]
+            reasoning, answer = self._feed_inside(start[len(_OPEN) :])
+            return reasoning, before + answer
+        if _OPEN.startswith(start):  # nothing yet but white space, or the beginning of the tag
+            self._held = text
+            return "", ""
+        self.done = True
+        return "", text
+
+    def flush(self) -> tuple[str, str]:
+        """Give what was held back, as ``(reasoning, answer)``: the answer has ended."""
+        held, self._held = self._held, ""
+        return (held, "") if self._inside else ("", held)
+
+    def _feed_inside(self, text: str) -> tuple[str, str]:
+        reasoning, tag, answer = text.partition(_CLOSE)
+        if tag:
+            self._inside, self.done = False, True
+            return reasoning, answer
+        held = _length_of_a_beginning(text)
+        self._held = text[len(text) - held :]
+        return text[: len(text) - held], ""
+
+
+def _length_of_a_beginning(text: str) -> int:
+    """How many characters at the end of the text may be the beginning of the closing tag."""
+    for length in range(min(len(text), len(_CLOSE) - 1), 0, -1):
+        if _CLOSE.startswith(text[-length:]):
+            return length
+    return 0

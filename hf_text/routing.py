@@ -1,0 +1,175 @@
+"""Who is asked, and who is asked next when that did not help.
+
+Pure decisions: what an error means for the next attempt. The rules are those of Hugging Face's router, which does not itself go on to
+another provider when one answers with an error (hub-docs, "Automatic Failover").
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from .errors import (
+    APIStatusError,
+    HFTextError,
+    InvalidRequestError,
+    MalformedStreamError,
+    ModelRefusedError,
+    PaymentRequiredError,
+    ProviderStreamError,
+    RequestTimeoutError,
+    TransportError,
+    TruncatedStreamError,
+)
+
+__all__ = [
+    "POLICIES",
+    "Route",
+    "Target",
+    "another_could_help",
+    "check_provider",
+    "next_pause",
+    "the_same_could_help",
+]
+
+POLICIES = ("auto", "fastest", "cheapest", "preferred")
+
+_LONGEST_PAUSE = 60.0
+_FIRST_PAUSE = 0.25
+_LONGEST_BACKOFF = 8.0
+
+# 400s that say what this provider cannot do: novita, nebius, groq, fireworks, together.
+_CAPABILITY = re.compile(
+    r"not support|unsupported|multimodal|not permitted|must be a string|non-serverless|not available", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes.
+
+    Attributes:
+        url: the address of the chat completions.
+        model: the name of the model there.
+        provider: the provider that is meant, if one in particular.
+    """
+
+    url: str
+    model: str
+    provider: str | None = None
+
+    @property
+    def own_route(self) -> bool:
+        """Whether it is a route of the provider's own, below the router."""
+        return self.provider is not None and "/" in self.provider
+
+
+class Route:
+    """The targets of one call, in the order in which they are tried.
+
+    Args:
+        targets: those that are known from the start.
+        others: further ones, found only when the first are used up.
+        max_retries: how often the same target is tried again; with 0 nothing but the first target is tried.
+
+    Attributes:
+        target: what is to be tried now.
+    """
+
+    def __init__(self, targets: Sequence[Target], others: Iterator[Target], max_retries: int) -> None:
+        self.target = targets[0]
+        self._rest = chain(targets[1:], others)
+        self._max_retries = max_retries
+        self._retries = 0
+        self._tried: set[str] = set()
+
+    def go_on(self, error: HFTextError, time_left: float) -> float:
+        """After this error, set ``target`` to what is tried next and give the seconds to wait before it; or raise the error.
+
+        Args:
+            error: why the last attempt failed.
+            time_left: seconds that the call still has.
+        """
+        self._tried.update(name for name in (self.target.provider, getattr(error, "provider", None)) if name)
+        if self._max_retries and another_could_help(error, self.target):
+            for target in self._rest:
+                if target.provider not in self._tried:
+                    self.target = target
+                    return 0.0
+        if self._retries < self._max_retries and the_same_could_help(error):
+            self._retries += 1
+            return next_pause(error, self._retries, time_left)
+        raise error
+
+
+def another_could_help(error: HFTextError, target: Target) -> bool:
+    """Whether another provider could do what this one did not do."""
+    error = _reported(error)
+    if isinstance(error, APIStatusError):
+        return error.status_code is not None and _another_could_do(error, error.status_code, target)
+    if isinstance(error, RequestTimeoutError):
+        return error.clock == "first"
+    return isinstance(error, _NO_ANSWER)
+
+
+def the_same_could_help(error: HFTextError) -> bool:
+    """Whether the same server could do what it did not do, if it is asked again."""
+    error = _reported(error)
+    if isinstance(error, APIStatusError):
+        return error.status_code in (408, 429, 500, 502, 503, 504)
+    if isinstance(error, TransportError):
+        return error.retryable
+    return isinstance(error, _NO_ANSWER)
+
+
+_NO_ANSWER = (TruncatedStreamError, MalformedStreamError, ProviderStreamError)
+
+
+def _reported(error: HFTextError) -> HFTextError:
+    """An error reported inside a stream counts as what it would have been as an answer of its own, if it says so."""
+    if isinstance(error, ProviderStreamError) and error.error is not None and error.error.status_code is not None:
+        return error.error
+    return error
+
+
+def _another_could_do(error: APIStatusError, status: int, target: Target) -> bool:
+    if isinstance(error, PaymentRequiredError):
+        return error.scope == "provider"
+    if isinstance(error, ModelRefusedError) or status in (401, 403):
+        return False
+    if status >= 500 or status in (408, 410):
+        return True
+    by_provider = bool(error.provider or target.provider)
+    if status in (400, 413, 422):
+        # On a provider's own route any refusal may be about that provider.
+        return by_provider and (target.own_route or bool(_CAPABILITY.search(str(error))))
+    return by_provider and status in (404, 424, 429)
+
+
+def next_pause(error: HFTextError, retry: int, time_left: float) -> float:
+    """Seconds to wait before this retry (counted from 1): what the server asks for, else a growing random time.
+
+    Raises the error, with a word about it, if that is longer than the call may take (or than a minute).
+    """
+    asked: float | None = getattr(error, "retry_after", None)
+    if asked is None:
+        backoff = min(_LONGEST_BACKOFF, _FIRST_PAUSE * 2 ** (retry - 1))
+        return float(min(backoff * random.uniform(0.5, 1.0), max(time_left, 0.0)))
+    if asked > min(time_left, _LONGEST_PAUSE):
+        error.args = (f"{error} Not tried again: the server asks to wait {asked:g} s.",)
+        raise error
+    return asked
+
+
+def check_provider(provider: str | Sequence[str]) -> tuple[str, ...]:
+    """The argument ``provider`` as a tuple of names in the order to try. Raises InvalidRequestError."""
+    names = (provider,) if isinstance(provider, str) else provider
+    if not isinstance(names, Sequence) or not names:
+        raise InvalidRequestError(f"provider must be a name, a policy or a list of names, not {provider!r:.80}")
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[\w./-]+", name):
+            raise InvalidRequestError(f"provider: {name!r:.80} is no name of a provider")
+    return tuple(names)

@@ -1,0 +1,299 @@
+"""One answer, read as it comes and verified at its end.
+
+An answer is whole when a finish reason came, or when ``[DONE]`` came and the body then ended properly: llama-cpp-python sends
+``[DONE]`` on an answer that was cut and leaves the body unterminated, ``transformers serve`` never sends ``[DONE]``, Nebius may send
+no finish reason. Every other end is an error that carries what arrived.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from ..completion import Attempt, Completion, Timings
+from ..errors import (
+    HFTextError,
+    MalformedStreamError,
+    ProviderStreamError,
+    RequestTimeoutError,
+    StreamCancelledError,
+    StreamError,
+    TruncatedStreamError,
+)
+from ..events import Event, ProviderInfo
+from ..protocol.chunks import Assembler
+from ..protocol.names import PROVIDER_LABELS
+from ..protocol.replies import describe_page, is_stream_error, parse_reply_error, request_id
+from .call import Call, Interrupted
+from .failures import explain_timeout
+from .jsons import loads
+from .session import BodyCut, Reply
+from .sse import EventTooLong, SSEDecoder
+
+__all__ = ["Answer", "read_answer"]
+
+# How long to wait for the rest (the usage, the end of the body) of an answer that is whole already, in seconds.
+_REST_SECONDS = 5.0
+# How long to wait for the end of the body after [DONE], so that the connection can be used again.
+_END_SECONDS = 0.25
+
+_PAGE_BYTES = 65536
+_SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry", b"\xef\xbb\xbf")
+
+
+class Answer:
+    """An answer while it grows, over all the attempts to get it.
+
+    Attributes:
+        call: the call that it answers.
+        model: the model, as it was asked for.
+        provider: who answers, once that is known.
+        request_id: the server's id of the request, once that is known.
+        attempts: the requests that were made for it.
+        committed: whether a part of the answer was handed out, so that there can be no other attempt.
+    """
+
+    def __init__(self, call: Call, model: str) -> None:
+        self.call = call
+        self.model = model
+        self.provider: str | None = None
+        self.request_id: str | None = None
+        self.attempts: list[Attempt] = []
+        self.committed = False
+        self.assembler = Assembler()
+        self._first_token: float | None = None
+        self._total: float | None = None
+
+    def begin(self, reply: Reply, provider: str | None) -> None:
+        """This reply is read from now on; what an earlier one may have brought was never handed out."""
+        self.provider = reply.headers.get("x-inference-provider") or provider
+        self.request_id = request_id(reply.headers)
+        self.assembler = Assembler()
+
+    def commit(self, events: list[Event], url: str) -> None:
+        """These events are about to be handed out; the first time, who answers comes before them."""
+        if not self.committed:
+            self.committed = True
+            self._first_token = self.call.seconds()
+            label = PROVIDER_LABELS.get(self.provider or "") or self.provider or urlsplit(url).netloc
+            events.insert(0, ProviderInfo(self.provider, self.model, url, label))
+
+    def end(self) -> None:
+        """Stop counting the time."""
+        if self._total is None:
+            self._total = self.call.seconds()
+
+    def completion(self) -> Completion:
+        """All that arrived so far."""
+        assembler = self.assembler
+        return Completion(
+            assembler.text,
+            assembler.reasoning,
+            assembler.tool_calls,
+            assembler.finish_reason,
+            assembler.usage,
+            self.model,
+            self.provider,
+            self.request_id,
+            Timings(self._first_token, self.call.seconds() if self._total is None else self._total),
+            tuple(self.attempts),
+        )
+
+
+def read_answer(reply: Reply, answer: Answer, max_event_bytes: int) -> Iterator[list[Event]]:
+    """Read an answer with status 200: yield its events, all that have arrived at a time.
+
+    Ends when the answer is whole. Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
+    """
+    url = reply.url.partition("?")[0]
+    for events in _Reader(reply, answer, max_event_bytes).read():
+        answer.commit(events, url)
+        yield events
+
+
+class _Reader:
+    """The reading of one answer."""
+
+    def __init__(self, reply: Reply, answer: Answer, max_event_bytes: int) -> None:
+        self._reply = reply
+        self._answer = answer
+        self._call = answer.call
+        self._assembler = answer.assembler
+        self._max_event_bytes = max_event_bytes
+        self._host = urlsplit(reply.url).netloc
+        self._beginning = b""
+        self._done = False  # [DONE] came
+        self._progressed = False  # the last piece brought the answer forward
+
+    def read(self) -> Iterator[list[Event]]:
+        """The events in the portions in which they arrive, never an empty one; then the verdict."""
+        try:
+            yield from self._read_body()
+            failure = self._verify()
+        except Interrupted as interruption:
+            failure = self._explain_interruption(interruption)
+        except BodyCut as cut:
+            failure = self._explain_cut(cut)
+        except HFTextError as error:
+            failure = error
+        events: list[Event] = []
+        if failure is None:
+            self._assembler.finish(events)
+        else:
+            self._assembler.flush(events)
+        if events:
+            yield events
+        if failure is not None:
+            raise failure
+
+    def _read_body(self) -> Iterator[list[Event]]:
+        piece = self._first_piece()
+        self._beginning = piece[:200]
+        start = piece.lstrip()[:1]
+        if start == b"<":
+            page = describe_page((piece + self._reply.read_all(_PAGE_BYTES)).decode("utf-8", "replace"))
+            raise MalformedStreamError(f"{self._host} sent an HTML page where an answer was asked: {page}")
+        if start in (b"{", b"["):
+            events: list[Event] = []
+            self._read_json(piece, events)
+            if events:
+                yield events
+        else:
+            yield from self._read_stream(piece)
+
+    def _first_piece(self) -> bytes:
+        """The beginning of the body, up to its first character that is no white space."""
+        data = piece = self._reply.read()
+        while piece and not data.strip():
+            piece = self._reply.read()
+            data += piece
+        return data
+
+    def _read_json(self, piece: bytes, events: list[Event]) -> None:
+        """An answer in one piece, from a server that does not stream; or an error in spite of status 200."""
+        body = piece + self._reply.read_all(self._max_event_bytes)
+        try:
+            value = loads(body)
+            if not (isinstance(value, dict) and value.get("choices")):
+                raise parse_reply_error(
+                    self._reply.status,
+                    self._reply.headers,
+                    loads(self._reply.mask(body.decode())),
+                    now=time.time(),
+                    host=self._host,
+                    model=self._answer.model,
+                )
+            self._assembler.feed(value, events)
+        except ValueError as error:
+            raise MalformedStreamError(f"{self._host} sent JSON that cannot be read ({error}): {_show(body)}") from None
+        self._done = True
+
+    def _read_stream(self, piece: bytes) -> Iterator[list[Event]]:
+        decoder = SSEDecoder(self._max_event_bytes)
+        while piece:
+            events: list[Event] = []
+            failure = self._decode(decoder, piece, events)
+            if events:
+                yield events
+            if failure is not None:
+                raise failure
+            if self._done:
+                self._read_end()
+                return
+            if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
+                self._call.start_clock("gap", _REST_SECONDS if self._assembler.finish_reason else math.inf)
+            piece = self._reply.read()
+
+    def _decode(self, decoder: SSEDecoder, piece: bytes, events: list[Event]) -> HFTextError | None:
+        """Decode a piece; give the failure in it, if there is one, instead of raising it: first comes what stands before it."""
+        self._progressed = False
+        data = ""
+        try:
+            for event in decoder.decode(piece):
+                data = event.data
+                if event.event == "error":
+                    return self._reported(data)
+                if data[:1] == "[" and data.strip() == "[DONE]":
+                    self._done = True
+                    return None
+                if event.event != "message" and data[:1] != "{":  # a keep-alive in the shape of an event
+                    continue
+                if not data.strip():
+                    continue
+                chunk = loads(data)
+                if "choices" not in chunk or "error" in chunk:
+                    if is_stream_error(chunk):
+                        return self._reported(data)
+                if self._assembler.feed(chunk, events):
+                    self._progressed = True
+        except EventTooLong as error:
+            return MalformedStreamError(f"{self._host}: {error}")
+        except (ValueError, TypeError, RecursionError) as error:
+            return MalformedStreamError(f"{self._host} sent a chunk that cannot be read ({error}): {_show(data)}")
+        return None
+
+    def _reported(self, data: str) -> ProviderStreamError:
+        """The error that the provider reports inside the stream."""
+        data = self._reply.mask(data)
+        try:
+            value = loads(data)
+        except ValueError:
+            value = data
+        error = parse_reply_error(
+            None,
+            self._reply.headers,
+            value,
+            now=time.time(),
+            host=self._host,
+            provider=self._answer.provider,
+            model=self._answer.model,
+        )
+        return ProviderStreamError(f"the provider reported an error inside the stream: {error}", error=error)
+
+    def _read_end(self) -> None:
+        """``[DONE]`` came: see whether the body ends. With a finish reason only for a moment, to use the connection again."""
+        whole = self._assembler.finish_reason is not None
+        self._call.start_clock("gap", _END_SECONDS if whole else math.inf)
+        while self._reply.read():
+            pass
+
+    def _verify(self) -> HFTextError | None:
+        """The body ended properly: is the answer whole?"""
+        if self._assembler.finish_reason is not None:
+            return None
+        if self._assembler.empty:
+            return self._explain_emptiness()
+        if self._done:
+            return None
+        return TruncatedStreamError(
+            f"{self._host} ended the answer without a finish reason and without [DONE]{self._arrived()}"
+        )
+
+    def _explain_emptiness(self) -> HFTextError:
+        beginning = self._beginning.strip()
+        if not self._assembler.chunks and not self._done and beginning and not beginning.startswith(_SSE_FIELDS):
+            return MalformedStreamError(f"{self._host} sent no event stream, but: {_show(self._beginning)}")
+        what = "nothing but [DONE]" if self._done and not self._assembler.chunks else "no text"
+        return TruncatedStreamError(f"{self._host} sent an empty answer: {what if beginning else 'an empty body'}")
+
+    def _explain_cut(self, cut: BodyCut) -> HFTextError | None:
+        if self._assembler.finish_reason is not None:
+            return None
+        return TruncatedStreamError(f"{self._host} cut the answer off ({cut}){self._arrived()}")
+
+    def _explain_interruption(self, interruption: Interrupted) -> HFTextError | None:
+        if interruption.clock is None:
+            return StreamCancelledError(f"the stream was cancelled{self._arrived()}")
+        if self._assembler.finish_reason is not None:
+            return None
+        return explain_timeout(interruption.clock, self._call, self._host, self._arrived())
+
+    def _arrived(self) -> str:
+        return f" after {len(self._assembler.text)} characters of text had arrived"
+
+
+def _show(data: bytes | str) -> str:
+    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+    return repr(text if len(text) <= 160 else text[:160] + "…")

@@ -1,0 +1,178 @@
+"""One call in flight: its clocks, its off switch, and the socket that it uses now.
+
+Every blocking step of a call (connect, TLS, send, read, pause) asks ``time_left()`` how long it may take, so that the clocks hold
+whatever a server trickles; and every socket is attached to its call before it connects, so that ``cancel()`` can wake the thread
+that waits on it, from any other thread or from a signal handler.
+"""
+
+from __future__ import annotations
+
+import math
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from ..errors import Clock, InvalidRequestError
+
+__all__ = ["Call", "Interrupted", "Timeouts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long each stage of a call may take, in seconds.
+
+    Attributes:
+        connect: name resolution, connecting, proxy and TLS, together (default 10).
+        first: from the connection to the first text, reasoning or tool call; holds the upload as well (default 120).
+        gap: from one such piece of the answer to the next; keep-alive comments and empty chunks do not count (default 60).
+        total: the whole call, all attempts and the pauses between them, and what the reader does meanwhile (default None: unlimited).
+
+    Raises InvalidRequestError for a value that is no number above zero; only ``total`` may be None.
+    """
+
+    connect: float = 10
+    first: float = 120
+    gap: float = 60
+    total: float | None = None
+
+    def __post_init__(self) -> None:
+        for clock in ("connect", "first", "gap", "total"):
+            seconds = getattr(self, clock)
+            if seconds is None and clock == "total":
+                continue
+            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+                raise InvalidRequestError(f"timeout: {clock} must be a number of seconds above 0, not {seconds!r:.80}")
+
+    @classmethod
+    def of(cls, timeout: Any) -> Timeouts:
+        """The clocks for an argument ``timeout``: a number sets all of them but total; None means the defaults."""
+        if timeout is None:
+            return cls()
+        return timeout if isinstance(timeout, cls) else cls(timeout, timeout, timeout)
+
+
+class Interrupted(Exception):
+    """The call may not go on: a clock ran out, or (``clock`` is None) it was cancelled. Never leaves the library."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock or "cancelled")
+        self.clock = clock
+
+
+class Call:
+    """The clocks and the off switch of one call.
+
+    Attributes:
+        timeouts: the clocks' settings.
+        started: when the call began, by ``time.monotonic()``.
+        clock: the clock that will run out next.
+        cancelled: whether ``cancel()`` was called.
+        reused: whether the connection in use had served another request before.
+    """
+
+    __slots__ = ("_deadline", "_end", "_gate", "_lock", "_socket", "cancelled", "clock", "reused", "started", "timeouts")
+
+    clock: Clock
+
+    def __init__(self, timeouts: Timeouts) -> None:
+        self.timeouts = timeouts
+        self.cancelled = False
+        self.reused = False
+        self._socket: socket.socket | None = None
+        # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
+        # only ever released by cancel().
+        self._lock = threading.RLock()
+        self._gate = threading.Lock()
+        self._gate.acquire()
+        self.begin()
+
+    def begin(self) -> None:
+        """Start the total clock, and the first."""
+        self.started = monotonic()
+        self._end = self.started + (self.timeouts.total or math.inf)
+        self.start_clock("connect")
+
+    def start_clock(self, clock: Clock, at_most: float = math.inf) -> None:
+        """From now on this clock runs (and the total clock as ever), for its seconds or ``at_most`` so many."""
+        seconds: float = getattr(self.timeouts, clock)
+        deadline = monotonic() + min(seconds, at_most)
+        if deadline < self._end:
+            self.clock, self._deadline = clock, deadline
+        else:
+            self.clock, self._deadline = "total", self._end
+
+    def time_left(self) -> float:
+        """Seconds that the next step may take. Raises Interrupted if there are none, or if the call was cancelled."""
+        if self.cancelled:
+            raise Interrupted
+        left = self._deadline - monotonic()
+        if left <= 0:
+            raise Interrupted(self.clock)
+        return left
+
+    def attach(self, sock: socket.socket) -> None:
+        """This socket is used from now on: ``cancel()`` shuts it down.
+
+        A duplicate of the descriptor is kept, not the socket: it can be shut down at every stage (a TLS handshake takes the
+        descriptor away from the socket object), and it can never be a descriptor that was closed and given to somebody else.
+        """
+        duplicate = socket.fromfd(sock.fileno(), sock.family, sock.type, sock.proto)
+        with self._lock:
+            self.release()
+            self._socket = duplicate
+        self.time_left()
+
+    def release(self) -> None:
+        """The socket is not used any more: ``cancel()`` leaves it alone. To be called before others may use it."""
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+    def cancel(self) -> None:
+        """Stop the call, from any thread, at any stage; whoever waits in it gets Interrupted. Never blocks."""
+        self.cancelled = True
+        with self._lock:
+            if self._socket is not None:
+                _shut_down(self._socket)
+        try:
+            self._gate.release()
+        except RuntimeError:  # open already: cancelled twice
+            pass
+
+    def pause(self, seconds: float) -> None:
+        """Wait; end at once with Interrupted when the call is cancelled or the total clock runs out."""
+        left = self._end - monotonic()
+        if self._gate.acquire(timeout=min(max(seconds, 0), max(left, 0), threading.TIMEOUT_MAX)):
+            self._gate.release()
+            raise Interrupted
+        if seconds > left:
+            raise Interrupted("total")
+
+    @contextmanager
+    def at_most(self, seconds: float) -> Iterator[None]:
+        """What happens inside may take so long; for what is asked by the way. Raises Interrupted("total") when it does not."""
+        end, self._end = self._end, min(self._end, monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self._end = end
+
+    def total_left(self) -> float:
+        """Seconds until the total clock runs out; infinite without one."""
+        return self._end - monotonic()
+
+    def seconds(self) -> float:
+        """Seconds since the call began."""
+        return monotonic() - self.started
+
+
+def _shut_down(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:  # not connected yet, or not any more
+        pass

@@ -1,0 +1,96 @@
+"""What requests and urllib3 raise when no answer comes, told in one line each.
+
+Both wrap causes in causes; what happened stands somewhere in that chain, and only that is told.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from http.client import RemoteDisconnected
+
+from requests.exceptions import InvalidHeader, InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, ProxyError, ReadTimeoutError
+from urllib3.util import parse_url
+
+from ..errors import Clock, InvalidRequestError, RequestTimeoutError, TransportError
+from .call import Call, Interrupted
+
+__all__ = ["explain_failure", "explain_timeout", "lost_connection"]
+
+_ADVICE = {
+    "connect": "The host may be down, or a firewall in the way.",
+    "first": "The model may be loading or overloaded; a larger timeout, another provider or a smaller prompt may help.",
+    "gap": "The provider stopped sending.",
+    "total": "",
+}
+
+
+def explain_timeout(clock: Clock, call: Call, host: str, arrived: str = "") -> RequestTimeoutError:
+    """The error for a clock that ran out."""
+    seconds = getattr(call.timeouts, clock)
+    what = {
+        "connect": f"could not connect to {host} within {seconds:g} s",
+        "first": f"no answer began at {host} within {seconds:g} s",
+        "gap": f"nothing came from {host} for {seconds:g} s",
+        "total": f"the call was not done within {seconds:g} s",
+    }[clock]
+    message = f"{what} (timeout: {clock}){arrived}. {_ADVICE[clock]}".rstrip()
+    return RequestTimeoutError(message, clock=clock, seconds=seconds)
+
+
+def explain_failure(error: Exception, call: Call, url: str) -> TransportError | InvalidRequestError:
+    """The error for an exception of requests or urllib3; raises Interrupted if the call was cancelled or out of time."""
+    if call.cancelled:
+        raise Interrupted from error
+    parts = parse_url(url)
+    host, where = parts.host or url, parts.netloc or url
+    causes = list(_causes(error))
+    if any(isinstance(cause, (ConnectTimeoutError, ReadTimeoutError, TimeoutError)) for cause in causes):
+        return explain_timeout(call.clock, call, where)
+    for cause in causes:
+        if isinstance(cause, (InvalidURL, InvalidSchema, MissingSchema, InvalidProxyURL, InvalidHeader)):
+            return InvalidRequestError(f"cannot send to {where}: {cause}")
+    through = f"{where} through its proxy" if any(isinstance(cause, ProxyError) for cause in causes) else where
+    return TransportError(f"cannot reach {through}: {_reason(causes, host)}", retryable=lost_connection(error))
+
+
+def lost_connection(error: Exception) -> bool:
+    """Whether the server closed the connection before it answered: what happens to a kept-alive one that went stale."""
+    return any(isinstance(cause, (ConnectionError, RemoteDisconnected)) for cause in _causes(error)) and not any(
+        isinstance(cause, ConnectionRefusedError) for cause in _causes(error)
+    )
+
+
+def _reason(causes: list[BaseException], host: str) -> str:
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"its TLS certificate is not to be trusted ({cause.verify_message}). "
+                "For a certificate authority of your own pass verify='/path/to/ca.pem'"
+            )
+        if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+            return "it does not speak TLS; should the address begin with http:// ?"
+        if isinstance(cause, ssl.SSLError):
+            return f"the TLS handshake failed ({cause.reason or cause})"
+        if isinstance(cause, (socket.gaierror, NameResolutionError)):
+            return f"there is no address for the name {host} (DNS). Is the network up, and the name right?"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused. Is the server running, and is the port right?"
+        if isinstance(cause, (ConnectionError, RemoteDisconnected)):
+            return "the connection was closed before an answer came"
+    return str(causes[-1]) or type(causes[-1]).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and what it wraps, outermost first."""
+    seen: set[int] = set()
+    queue: list[object] = [error]
+    while queue:
+        cause = queue.pop(0)
+        if not isinstance(cause, BaseException) or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        queue += [getattr(cause, "reason", None), *cause.args, cause.__cause__, cause.__context__]

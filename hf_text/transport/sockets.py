@@ -1,0 +1,278 @@
+"""Connections that belong to a call: urllib3's, with our clocks and our off switch built in.
+
+A thread says which call it works for (``working_for``) before it hands a request to requests. From there on the connection of that
+request knows its call: it tells it the socket before it connects, and it never waits longer than the call allows, in name
+resolution, connecting, TLS, sending, and each single read of the headers and the body.
+"""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPResponse as RawResponse
+from typing import Any, cast
+
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.wait import wait_for_write
+
+from .call import Call, Interrupted
+
+__all__ = ["Adapter", "working_for"]
+
+# How often a thread that waits for a name or a connection looks whether it was cancelled. Linux wakes a thread whose connecting
+# socket is shut down; other systems do not, and none wakes a thread in getaddrinfo().
+_LOOK_AGAIN = 0.02
+
+_BUFFER_BYTES = 65536
+
+_this_thread = threading.local()
+
+
+@contextmanager
+def working_for(call: Call) -> Iterator[None]:
+    """Requests that this thread sends inside belong to the call."""
+    _this_thread.call = call
+    try:
+        yield
+    finally:
+        del _this_thread.call
+
+
+class _Belonging:
+    """Mixed into urllib3's connections: what belongs to a call."""
+
+    call: Call
+
+    def _new_conn(self) -> socket.socket:
+        conn = cast(HTTPConnection, self)
+        try:
+            sock = _open_socket(self.call, conn._dns_host, conn.port or conn.default_port, conn.socket_options)
+        except socket.gaierror as error:
+            raise NameResolutionError(conn.host, conn, error) from error
+        except OSError as error:
+            raise NewConnectionError(conn, f"Failed to establish a new connection: {error}") from error
+        sock.settimeout(self.call.time_left())
+        return sock
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self.call.start_clock("first")
+
+    def send(self, data: Any) -> None:
+        conn = cast(HTTPConnection, self)
+        if conn.sock is None:
+            self.connect()
+        conn.sock.settimeout(self.call.time_left())
+        super().send(data)  # type: ignore[misc]
+
+    def response_class(self, sock: socket.socket, **options: Any) -> RawResponse:
+        """http.client makes the object that reads an answer by this name."""
+        return RawResponse(cast(socket.socket, _File(sock, self.call)), **options)
+
+
+class _PlainConnection(_Belonging, HTTPConnection):  # type: ignore[misc]  # response_class: http.client only calls it
+    pass
+
+
+class _TLSConnection(_Belonging, HTTPSConnection):  # type: ignore[misc]  # as above
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    """Binds a connection to the call that takes it, and parts them before anyone else can take it."""
+
+    ConnectionCls: Any = _PlainConnection
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        call: Call = _this_thread.call
+        conn: Any = super()._get_conn(timeout)
+        conn.call = call
+        call.reused = conn.sock is not None
+        if call.reused:
+            call.attach(conn.sock)
+            call.start_clock("first")
+        else:
+            call.start_clock("connect")
+        return conn
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.call.release()
+            del conn.call
+            if self.pool is not None and self.pool.full():  # urllib3 would log a warning, which prints
+                conn.close()
+                return
+        super()._put_conn(conn)
+
+
+class _TLSPool(_Pool, HTTPSConnectionPool):
+    ConnectionCls: Any = _TLSConnection
+
+
+_POOLS = {"http": _Pool, "https": _TLSPool}
+
+
+class Adapter(HTTPAdapter):
+    """The requests adapter that uses these connections. One TLS context serves all of them: reading the CA bundle takes 20 ms."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[bool | str, ssl.SSLContext] = {}
+        super().__init__(pool_connections=32, pool_maxsize=64)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        host, options = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https":
+            return host, {"ssl_context": self._context(verify)}
+        return host, options
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Nothing is left to set: the shared context has it all."""
+
+    def _context(self, verify: bool | str) -> ssl.SSLContext:
+        context = self._contexts.get(verify)
+        if context is None:
+            context = self._contexts[verify] = _make_context(verify)
+        return context
+
+
+def _make_context(verify: bool | str) -> ssl.SSLContext:
+    context = create_urllib3_context()
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else verify
+    context.verify_mode = ssl.CERT_REQUIRED
+    if os.path.isdir(bundle):
+        context.load_verify_locations(capath=bundle)
+    else:
+        context.load_verify_locations(cafile=bundle)
+    return context
+
+
+class _File:
+    """Stands for a socket where http.client makes a file of it."""
+
+    def __init__(self, sock: socket.socket, call: Call) -> None:
+        self._sock = sock
+        self._call = call
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_ClockedIO(self._sock, self._call), _BUFFER_BYTES)
+
+
+class _ClockedIO(io.RawIOBase):
+    """Reads from a socket, each time no longer than the call allows."""
+
+    def __init__(self, sock: socket.socket, call: Call) -> None:
+        self._sock = sock
+        self._call = call
+        self._open = sock.makefile("rb", buffering=0)  # keeps the socket open until the answer is read, as http.client expects
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        call = self._call
+        self._sock.settimeout(call.time_left())
+        try:
+            count = self._sock.recv_into(buffer)
+        except TimeoutError:
+            raise Interrupted(call.clock) from None
+        if call.cancelled:  # the socket was shut down: this is no end of the answer
+            raise Interrupted
+        return count
+
+    def close(self) -> None:
+        self._open.close()
+        super().close()
+
+
+def _open_socket(call: Call, host: str, port: int, options: Any) -> socket.socket:
+    """Connect to the first address of the host that answers; each gets its share of the time."""
+    addresses = _resolve(call, host, port)
+    failure: OSError | None = None
+    for number, address in enumerate(addresses):
+        try:
+            return _connect(call, address, options, call.time_left() / (len(addresses) - number))
+        except OSError as error:
+            failure = error
+    raise failure or OSError(f"no address for {host}")
+
+
+def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.socket:
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        for option in options or ():
+            sock.setsockopt(*option)
+        call.attach(sock)
+        sock.setblocking(False)
+        sock.connect_ex(where)
+        waited = 0.0
+        while not wait_for_write(sock, min(_LOOK_AGAIN, call.time_left())):
+            waited += _LOOK_AGAIN
+            if waited >= seconds:
+                raise TimeoutError(f"no answer from {where[0]} port {where[1]}")
+        call.time_left()
+        failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failure:
+            raise OSError(failure, os.strerror(failure))
+    except BaseException:
+        sock.close()
+        call.release()
+        raise
+    return sock
+
+
+def _resolve(call: Call, host: str, port: int) -> list[Any]:
+    """The addresses of a host, found in a thread of its own: nothing can stop getaddrinfo(), but nobody has to wait for it."""
+    host = host.strip("[]")
+    if host == "localhost" or _is_address(host):
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    answer: list[Any] = []
+    ready = threading.Event()
+
+    def look_up() -> None:
+        try:
+            answer.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answer.append(error)
+        finally:
+            ready.set()
+
+    threading.Thread(target=look_up, name=f"hf_text-resolve-{host}", daemon=True).start()
+    while not ready.wait(min(_LOOK_AGAIN, call.time_left())):
+        pass
+    if isinstance(answer[0], UnicodeError):
+        raise socket.gaierror(socket.EAI_NONAME, "not a valid host name")
+    if isinstance(answer[0], OSError):
+        raise answer[0]
+    return answer
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,307 @@
+from __future__ import annotations
+
+import copy
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hf_text.completion import Completion
+from hf_text.errors import InvalidRequestError
+from hf_text.events import ToolCall, ToolCalls
+from hf_text.protocol.messages import check_messages, count_length, show, trim_messages
+
+CALL = ToolCall(id="call_1", name="weather", arguments='{"city":"Paris"}')
+
+
+def user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def calling(*ids: str) -> dict[str, Any]:
+    return {"role": "assistant", "tool_calls": [ToolCall(i, "weather", "{}").to_dict() for i in ids]}
+
+
+def result(call_id: str, text: str = "sunny") -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": call_id, "content": text}
+
+
+class TestCheckMessages:
+    def test_a_str_is_one_turn_of_the_user(self) -> None:
+        assert check_messages("Why?") == [{"role": "user", "content": "Why?"}]
+
+    def test_a_list_comes_back_equal_and_new(self) -> None:
+        messages: list[dict[str, Any]] = [
+            {"role": "system", "content": "Be brief."},
+            {"role": "user", "content": [{"type": "text", "text": "a"}]},
+        ]
+        before = copy.deepcopy(messages)
+        checked = check_messages(messages)
+        assert checked == messages
+        checked[0]["content"] = "changed"
+        checked[1]["content"][0]["text"] = "changed"
+        checked[1]["content"].append("new")
+        assert messages == before
+
+    def test_any_iterable_of_any_mappings_is_accepted(self) -> None:
+        assert check_messages(MappingProxyType(user(text)) for text in "ab") == [user("a"), user("b")]
+
+    def test_keys_and_part_types_that_are_not_known_go_through(self) -> None:
+        message = {
+            "role": "user",
+            "name": "Ann",
+            "cache_control": {"type": "ephemeral"},
+            "content": [{"type": "video_url", "video_url": {"url": "https://example.com/v.mp4"}}],
+        }
+        assert check_messages([message]) == [message]
+
+    def test_a_str_in_a_content_list_becomes_a_part_of_text(self) -> None:
+        assert check_messages([{"role": "user", "content": ["a"]}])[0]["content"] == [{"type": "text", "text": "a"}]
+
+    @pytest.mark.parametrize(
+        "image", ["https://example.com/a.png", {"url": "https://example.com/a.png", "detail": "low"}]
+    )
+    def test_a_picture_is_kept_in_either_of_its_forms(self, image: object) -> None:
+        part = {"type": "image_url", "image_url": image}
+        assert check_messages([{"role": "user", "content": [part]}])[0]["content"] == [part]
+
+    def test_a_completion_stands_for_its_message(self) -> None:
+        completion = Completion(text="Paris", tool_calls=(CALL,))
+        assert check_messages([user("?"), completion])[1] == completion.to_message()
+
+    @pytest.mark.parametrize("calls", [[CALL], (CALL,), ToolCalls((CALL,)), [CALL.to_dict()]])
+    def test_tool_calls_are_accepted_as_objects_and_as_mappings(self, calls: object) -> None:
+        (message,) = check_messages([{"role": "assistant", "tool_calls": calls}])
+        assert message["tool_calls"] == [CALL.to_dict()]
+
+    @pytest.mark.parametrize("content", [{}, {"content": None}, {"content": ""}])
+    def test_an_assistant_that_calls_tools_needs_no_content(self, content: dict[str, Any]) -> None:
+        message = {"role": "assistant", "tool_calls": [CALL.to_dict()], **content}
+        assert check_messages([message]) == [message]
+
+    def test_the_empty_result_of_a_tool_is_accepted(self) -> None:
+        assert check_messages([result("call_1", "")])[0]["content"] == ""
+
+    def test_text_beyond_ascii_is_accepted(self) -> None:
+        assert check_messages("Füße 👋 \u2028")[0]["content"] == "Füße 👋 \u2028"
+
+    @pytest.mark.parametrize(
+        ("messages", "words"),
+        [
+            (None, "messages must be a str or a list of messages, not None"),
+            (b"hi", "messages must be a str or a list of messages, not bytes: b'hi'"),
+            (42, "messages must be a str or a list of messages, not int: 42"),
+            ("", "messages must not be empty: ''"),
+            ([], "messages must not be empty: []"),
+            (user("hi"), "messages is a single message, wrap it in a list: {'content': 'hi', 'role': 'user'}"),
+            (Completion("hi"), "messages is a single message, wrap it in a list: Completion(text='hi'"),
+            (["hi"], 'messages[0] must be a mapping with "role" and "content", not str: \'hi\''),
+            ([user("a"), None], 'messages[1] must be a mapping with "role" and "content", not None'),
+            ([{"content": "hi"}], "messages[0] has no \"role\": {'content': 'hi'}"),
+            ([{"role": "bot", "content": "hi"}], 'messages[0]["role"] must be one of system, developer, user, '),
+            ([{"role": ["user"], "content": "hi"}], "tool, function, not list: ['user']"),
+            (
+                [{"role": "user"}],
+                "messages[0] has no \"content\", which must be a str or a list of parts: {'role': 'user'}",
+            ),
+            ([{"role": "user", "content": None}], 'messages[0] has no "content"'),
+            ([{"role": "assistant", "content": None, "tool_calls": []}], 'messages[0] has no "content"'),
+            ([{"role": "user", "content": 42}], 'messages[0]["content"] must be a str or a list of parts, not int: 42'),
+            ([{"role": "user", "content": b"hi"}], "not bytes: b'hi'"),
+            ([{"role": "user", "content": []}], 'messages[0]["content"] must not be an empty list'),
+            (
+                [{"role": "user", "content": [1]}],
+                'messages[0]["content"][0] must be a str or a mapping with "type", not int: 1',
+            ),
+            ([{"role": "user", "content": [{"text": "a"}]}], 'messages[0]["content"][0] has no "type": '),
+            (
+                [{"role": "user", "content": [{"type": "text"}]}],
+                'messages[0]["content"][0]["text"] must be a str, not None',
+            ),
+            (
+                [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}],
+                'messages[0]["content"][0]["image_url"] must be a mapping with "url", not dict: {}',
+            ),
+            (
+                [{"role": "user", "content": [{"type": "image_url", "image_url": ""}]}],
+                'messages[0]["content"][0]["image_url"] must be a mapping with "url", not str: \'\'',
+            ),
+            ([{"role": "tool", "content": "x"}], "messages[0] is a tool's result and needs the call's id"),
+            ([{"role": "tool", "content": "x", "tool_call_id": 1}], "messages[0] is a tool's result"),
+            (
+                [{"role": "assistant", "tool_calls": CALL}],
+                'messages[0]["tool_calls"] must be a list of tool calls, not ToolCall: ToolCall(id=',
+            ),
+            (
+                [{"role": "assistant", "tool_calls": ["x"]}],
+                "messages[0][\"tool_calls\"][0] must be a mapping or a ToolCall, not str: 'x'",
+            ),
+        ],
+    )
+    def test_what_is_no_conversation_is_refused_with_its_place_and_value(self, messages: Any, words: str) -> None:
+        with pytest.raises(InvalidRequestError) as caught:
+            check_messages(messages)
+        assert words in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("messages", "place"),
+        [
+            ("ab\ud83d", "messages has a lone surrogate at index 2"),
+            ([user("a"), user("\udc00")], 'messages[1]["content"] has a lone surrogate at index 0'),
+            ([{"role": "user", "content": ["\udc00"]}], 'messages[0]["content"][0] has a lone surrogate'),
+            (
+                [{"role": "user", "content": [{"type": "text", "text": "\udc00"}]}],
+                'messages[0]["content"][0]["text"] has a lone surrogate',
+            ),
+        ],
+    )
+    def test_text_that_utf_8_cannot_carry_is_refused_with_its_place(self, messages: Any, place: str) -> None:
+        with pytest.raises(InvalidRequestError) as caught:
+            check_messages(messages)
+        assert place in str(caught.value)
+        str(caught.value).encode()
+
+    @given(
+        st.recursive(
+            st.none() | st.integers() | st.text() | st.binary(),
+            lambda v: (
+                st.lists(v) | st.dictionaries(st.sampled_from(["role", "content", "type", "text", "tool_calls"]), v)
+            ),
+        )
+    )
+    def test_any_value_is_accepted_or_refused_in_a_short_sentence(self, messages: Any) -> None:
+        try:
+            checked = check_messages(messages)
+        except InvalidRequestError as error:
+            sentence = str(error)
+        else:
+            sentence = show(checked)
+        assert 0 < len(sentence) < 300
+
+
+class TestShow:
+    @pytest.mark.parametrize(
+        "value", ["x" * 10**7, b"x" * 10**7, bytearray(10**7), ["x" * 10**6] * 10**3, {"k": b"x" * 10**7}]
+    )
+    def test_a_large_value_is_cut(self, value: object) -> None:
+        assert len(show(value)) <= 80
+
+    def test_a_small_value_is_shown_whole(self) -> None:
+        assert show({"a": [1, "b"]}) == "{'a': [1, 'b']}"
+
+
+class TestCountLength:
+    @pytest.mark.parametrize(
+        ("messages", "length"),
+        [
+            ([], 0),
+            ("four", 20),
+            ([user("four")], 20),
+            ([user("four"), user("")], 36),
+            ([{"role": "assistant", "content": None}], 16),
+            ([{"role": "assistant"}], 16),
+            ([Completion("four")], 20),
+            ([{"role": "user", "content": [{"type": "text", "text": "abc"}, "de"]}], 21),
+            ([{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:,"}, "text": "x"}]}], 16),
+            ([{"role": "user", "content": [{"type": "text", "text": None}]}], 16),
+        ],
+    )
+    def test_the_text_counts_and_16_for_each_message(self, messages: Any, length: int) -> None:
+        assert count_length(messages) == length
+
+    @pytest.mark.parametrize("messages", [None, b"hi", user("hi"), ["hi"]])
+    def test_what_is_no_conversation_is_refused(self, messages: Any) -> None:
+        with pytest.raises(InvalidRequestError, match=r"^messages"):
+            count_length(messages)
+
+
+class TestTrimMessages:
+    def test_a_conversation_that_fits_is_kept(self) -> None:
+        messages = [user("a" * 4)] * 10
+        assert trim_messages(messages, 200) == messages
+
+    def test_one_that_is_too_long_by_one_keeps_its_first_and_last_three(self) -> None:
+        messages = [user(f"{n}") for n in range(10)]
+        assert trim_messages(messages, 169) == messages[:3] + messages[-3:]
+
+    def test_one_of_six_messages_goes_straight_to_system_and_last_user(self) -> None:
+        system, developer = {"role": "system", "content": "s"}, {"role": "developer", "content": "d"}
+        messages = [system, user("a"), user("b" * 99), developer, user("c"), {"role": "assistant", "content": "x"}]
+        assert trim_messages(messages, 100) == [system, developer, user("c")]
+
+    def test_where_the_ends_are_too_long_system_and_last_user_are_kept(self) -> None:
+        system = {"role": "system", "content": "s"}
+        messages = [system, *(user("a" * 50) for _ in range(9)), user("last")]
+        assert trim_messages(messages, 60) == [system, user("last")]
+
+    def test_where_the_system_message_is_too_long_the_last_user_message_is_alone(self) -> None:
+        assert trim_messages([{"role": "system", "content": "s" * 99}, user("a")], 60) == [user("a")]
+
+    def test_a_single_message_that_is_too_long_is_kept(self) -> None:
+        assert trim_messages([user("a" * 99)], 1) == [user("a" * 99)]
+
+    def test_results_at_the_end_bring_their_call_along(self) -> None:
+        call = [calling(*"1234"), *(result(call_id) for call_id in "1234")]
+        messages = [user("a"), user("b"), user("c"), user("d" * 500), user("e"), *call]
+        assert trim_messages(messages, 300) == [*messages[:3], user("e"), *call]
+
+    def test_a_call_at_the_beginning_goes_where_its_results_went(self) -> None:
+        messages = [
+            user("q"),
+            {"role": "assistant", "content": "w"},
+            calling("1"),
+            result("1", "r" * 500),
+            *[user("x")] * 3,
+        ]
+        assert trim_messages(messages, 300) == messages[:2] + messages[-3:]
+
+    def test_the_users_last_message_is_kept_in_a_long_run_of_calls(self) -> None:
+        run = [message for n in "123" for message in (calling(n), result(n))]
+        messages = [user("a"), {"role": "assistant", "content": "b"}, user("c"), user("d" * 500), user("e"), *run]
+        assert trim_messages(messages, 300) == [*messages[:3], user("e"), *run[2:]]
+
+    def test_a_conversation_without_a_user_ends_in_what_can_stand_alone(self) -> None:
+        answer = {"role": "assistant", "content": "answer"}
+        assert trim_messages([answer, calling("1"), result("1", "r" * 99)], 50) == [answer]
+
+    def test_the_same_message_twice_is_not_doubled_by_overlapping_ends(self) -> None:
+        messages = [user("a"), calling(*"123456"), *(result(n, "r" * 50) for n in "123456")]
+        assert trim_messages(messages, 300) == [user("a")]
+
+    def test_the_callers_list_is_not_changed(self) -> None:
+        messages = [user(f"{n}") for n in range(10)]
+        before = copy.deepcopy(messages)
+        trimmed = trim_messages(messages, 1)
+        assert messages == before
+        assert trimmed is not messages
+
+    @pytest.mark.parametrize("max_length", [0, -1, True, 1.5, "9", None])
+    def test_a_length_that_is_none_is_refused(self, max_length: Any) -> None:
+        with pytest.raises(InvalidRequestError, match="max_input_length must be an int of at least 1"):
+            trim_messages([user("a")], max_length)
+
+    @given(st.data())
+    def test_calls_and_results_stay_together_in_order_and_the_result_never_grows(self, data: st.DataObject) -> None:
+        turns = {
+            "user": [user("u" * 20)],
+            "assistant": [{"role": "assistant", "content": "x"}],
+            "system": [{"role": "system", "content": "x"}],
+            "call": [calling(*"ab"), result("a"), result("b")],
+        }
+        kinds = data.draw(st.lists(st.sampled_from(sorted(turns)), min_size=1, max_size=12))
+        messages = [{**message, "index": n} for n, message in enumerate(m for kind in kinds for m in turns[kind])]
+        max_length = data.draw(st.integers(1, 400))
+        trimmed = trim_messages(messages, max_length)
+        indexes = [message["index"] for message in trimmed]
+        assert trimmed
+        assert indexes == sorted(set(indexes))
+        assert trimmed == messages or count_length(messages) > max_length
+        for message in trimmed:
+            if message["role"] == "tool":
+                assert message["index"] - 1 in indexes
+            if "tool_calls" in message:
+                assert {message["index"] + 1, message["index"] + 2} <= set(indexes)
+        users = [message for message in messages if message["role"] == "user"]
+        assert not users or users[-1] in trimmed
