@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -57,6 +57,9 @@ class Client:
         hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
         router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
         max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+        provider_mapping: for Hugging Face: who serves a model, ahead of what the Hub says: by model, then by provider, in the Hub's
+            form (``{"task": "conversational", "providerId": …}``). A provider that is a path (``"hf-inference/models/org/name"``)
+            means that route of the router.
 
     Raises InvalidRequestError for an argument that is not what it must be. Nothing is sent.
     """
@@ -76,6 +79,7 @@ class Client:
         hub_url: str | None = None,
         router_url: str | None = None,
         max_event_bytes: int = _MAX_EVENT_BYTES,
+        provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
     ) -> None:
         self._arguments = {name: value for name, value in locals().items() if name != "self"}
         self._server = Server.at(api_base, hub_url, router_url)
@@ -89,7 +93,7 @@ class Client:
             self._headers |= check_headers({"X-HF-Bill-To": bill_to})
         self._proxies = _check_proxies(proxies)
         self._verify = _check_verify(verify)
-        self._directory = Directory(self._connect, self._server.api_base, self._server.hub_url, self._max_retries)
+        self._directory = Directory(self._connect, self._server, self._max_retries, provider_mapping or {})
         self._http: Http | None = None
         self._lock = threading.Lock()
 
@@ -252,9 +256,7 @@ class Client:
 
         Raises while iterating: TransportError, APIStatusError, and InvalidRequestError where the server is not Hugging Face.
         """
-        if limit is not None:
-            _check_int("limit", limit, 1)
-        return self._directory.hub_models(self._new_call, search, check_provider(provider)[0], limit)
+        return self._hub_models(self._new_call, search=search, provider=provider, limit=limit)
 
     def close(self) -> None:
         """Close the connections that are kept alive. The client can still be used."""
@@ -290,7 +292,18 @@ class Client:
 
     def _map(self, call: Call, model: str) -> dict[str, ProviderMapping]:
         _check_model(model)
-        return self._directory.mapping(call, split_suffix(MODEL_ALIASES.get(model, model))[0])
+        name = split_suffix(MODEL_ALIASES.get(model, model))[0]
+        return self._directory.override(name) or self._directory.mapping(call, name)
+
+    def _hub_models(
+        self, new_call: Callable[[], Call], *, search: str | None = None, provider: str = "all", limit: int | None = None
+    ) -> Iterator[HubModel]:
+        if limit is not None:
+            _check_int("limit", limit, 1)
+        return self._directory.hub_models(new_call, search, check_provider(provider)[0], limit)
+
+    def _chat_models(self) -> list[str]:
+        return self._directory.chat_models(self._new_call)
 
     def _choose_model(self, model: str | None, messages: Iterable[Mapping[str, Any]]) -> str | None:
         """The name to ask for; None where only the server can tell."""

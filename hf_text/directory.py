@@ -20,6 +20,7 @@ from .errors import (
 from .protocol.catalog import HubModel, Model, ProviderMapping, parse_hub_models, parse_mapping, parse_models
 from .protocol.replies import next_link
 from .routing import next_pause, the_same_could_help
+from .server import Server
 from .transport.call import Call, Interrupted
 from .transport.failures import explain_timeout
 from .transport.jsons import loads
@@ -40,23 +41,35 @@ class Directory:
 
     Args:
         connect: gives what to send with.
-        api_base: the base URL whose ``/models`` lists the models.
-        hub_url: the Hub's address; None for any other server.
+        server: who is asked.
         max_retries: how often to ask again when an answer fails.
+        overrides: provider mappings in the Hub's form, by model; they are read before the Hub is asked.
     """
 
-    def __init__(self, connect: Callable[[], Http], api_base: str, hub_url: str | None, max_retries: int) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Http],
+        server: Server,
+        max_retries: int,
+        overrides: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    ) -> None:
         self._connect = connect
-        self._api_base = api_base
-        self._hub_url = hub_url
+        self._server = server
         self._max_retries = max_retries
+        self._overrides = {
+            model: parse_mapping(_plain(mapping), default_status="live") for model, mapping in overrides.items()
+        }
         self._kept: dict[str, tuple[float, Any]] = {}
         self._lock = threading.Lock()
 
     def models(self, call: Call, refresh: bool = False) -> list[Model]:
         """The server's models."""
-        url = f"{self._api_base}/models"
+        url = f"{self._server.api_base}/models"
         return self._keep(url, lambda: self._parse(parse_models, url, self._fetch(call, url)[0]), refresh)
+
+    def override(self, model: str) -> dict[str, ProviderMapping]:
+        """Who serves a model ahead of what the Hub says; empty for most."""
+        return self._overrides.get(model, {})
 
     def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
         """Who serves a model, in the account's order. Raises ModelNotSupportedError for a model that the Hub does not know."""
@@ -83,15 +96,14 @@ class Directory:
                 yield model
             url = self._next_page(url, headers)
 
-    def forget(self) -> None:
-        """Drop what was kept."""
-        with self._lock:
-            self._kept.clear()
+    def chat_models(self, call: Callable[[], Call]) -> list[str]:
+        """The names of all models that a provider serves for chat now."""
+        return self._keep("chat", lambda: [model.id for model in self.hub_models(call, None, "all", None) if model.chat])
 
     def _hub(self) -> str:
-        if self._hub_url is None:
-            raise InvalidRequestError(f"api_base: {self._api_base} is not Hugging Face, so the Hub is not asked")
-        return self._hub_url
+        if self._server.hub_url is None:
+            raise InvalidRequestError(f"api_base: {self._server.host} is not Hugging Face, so the Hub is not asked")
+        return self._server.hub_url
 
     def _ask_about(self, call: Call, model: str, url: str) -> Any:
         try:
@@ -130,7 +142,7 @@ class Directory:
         try:
             with self._connect().send(call, "GET", url) as reply:
                 if reply.status >= 300:
-                    raise self._connect().error_of(reply, hugging_face=self._hub_url is not None)
+                    raise self._connect().error_of(reply, hugging_face=self._server.hugging_face)
                 return loads(reply.read_all(_LARGEST_LISTING)), reply.headers
         except BodyCut as cut:
             raise TransportError(f"{host} cut the listing off ({cut})", retryable=True) from None
@@ -158,3 +170,7 @@ class Directory:
                     self._kept.clear()
                 self._kept[key] = (monotonic() + _KEPT_SECONDS, value)
         return value  # type: ignore[no-any-return]
+
+
+def _plain(mapping: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {provider: dict(entry) for provider, entry in mapping.items()}

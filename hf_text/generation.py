@@ -21,7 +21,7 @@ from .errors import (
     StreamError,
 )
 from .events import Event
-from .protocol.catalog import chat_providers, nearest_names, split_suffix
+from .protocol.catalog import ProviderMapping, chat_providers, nearest_names, split_suffix
 from .protocol.media import has_media
 from .protocol.payload import encode_payload
 from .routing import POLICIES, Route, Target
@@ -168,14 +168,20 @@ class Generation:
             return Route([Target(self._server.completions(), model)], iter(()), self._max_retries)
         name, suffix = split_suffix(model)
         providers = (suffix,) if suffix else self._providers
-        others = self._other_targets(name) if any(provider in POLICIES for provider in providers) else iter(())
-        return Route([self._target(name, provider) for provider in providers], others, self._max_retries)
+        targets = [self._target(name, provider) for provider in providers]
+        if not any(provider in POLICIES for provider in providers):
+            return Route(targets, iter(()), self._max_retries)
+        override = [self._target_of(name, entry) for entry in chat_providers(self._directory.override(name))]
+        return Route([*override, *targets], self._other_targets(name), self._max_retries)
 
     def _target(self, model: str, provider: str) -> Target:
         if "/" in provider:
             return Target(self._server.completions(provider), model, provider)
         suffixed = model if provider == "auto" else f"{model}:{provider}"
         return Target(self._server.completions(), suffixed, None if provider in POLICIES else provider)
+
+    def _target_of(self, model: str, entry: ProviderMapping) -> Target:
+        return self._target(entry.provider_id if "/" in entry.provider else model, entry.provider)
 
     def _other_targets(self, model: str) -> Iterator[Target]:
         """Everybody who serves the model, in the account's order. The Hub is asked when the first of them is needed."""
@@ -184,7 +190,7 @@ class Generation:
         except HFTextError:  # the error that made us ask tells more
             return
         for entry in chat_providers(mapping):
-            yield self._target(model, entry.provider)
+            yield self._target_of(model, entry)
 
     def _first_listed_model(self) -> str:
         """The model of a server that need not be told which; most serve one. ``UNNAMED_MODEL`` where it lists none."""

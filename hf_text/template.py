@@ -1,21 +1,205 @@
-"""The documented class interface: providers as classes, all of whose methods belong to the class.
+"""The documented class interface: a provider is a class, and all that it does are class methods.
 
-A facade. Each method builds a ``Client`` and forwards to it; attributes of a class are defaults and are never assigned. Clients are kept
-by key and address, so that what one user may see is never shown to another.
+A facade. A method is a few lines that take a ``Client`` and forward. Attributes of a class are defaults and are never assigned after
+import; what was fetched is kept by the clients, which are kept by key and address.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+import os
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
 from .client import Client
-from .errors import APIStatusError, ModelNotSupportedError, TransportError
+from .errors import InvalidRequestError, MissingAuthError, ModelNotSupportedError
 from .events import Event
+from .protocol.media import Media
 from .protocol.messages import Messages
-from .protocol.payload import UNSUPPORTED
-from .transport.call import Timeouts
 from .transport.stream import Stream
 
 __all__ = ["OpenaiTemplate"]
+
+_CLIENT_OPTIONS = frozenset({"bill_to", "headers", "max_event_bytes", "max_retries", "proxies", "provider", "verify"})
+_STREAM_OPTIONS = frozenset(
+    {
+        "extra_body",
+        "include_usage",
+        "max_input_length",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "stop",
+        "temperature",
+        "timeout",
+        "tool_choice",
+        "tools",
+        "top_p",
+    }
+)
+
+
+class OpenaiTemplate:
+    """Base of the providers that speak the OpenAI chat protocol. A subclass names at least ``api_base``.
+
+    Options (``**kwargs`` of the generators) besides those in the signatures: ``temperature``, ``top_p``, ``stop``, ``seed``, ``tools``,
+    ``tool_choice``, ``response_format``, ``reasoning_effort``, ``include_usage``, ``extra_body``, ``timeout`` (seconds, or ``Timeouts``),
+    ``proxy`` (an address for http and https), ``proxies``, ``headers``, ``verify``, ``bill_to``, ``provider``, ``max_retries`` and
+    ``max_event_bytes``, all as for ``Client``. An option that is None counts as not given; one that is not known is refused by name.
+
+    Attributes:
+        label: the name for people.
+        url: the page of the provider.
+        api_base: the base URL, what ``/chat/completions`` is below.
+        api_key: the key, where one is fixed.
+        needs_auth: whether a key is needed.
+        working: whether the provider can be used.
+        default_model: the model where none is named; empty for the first that the server lists.
+        default_vision_model: the same where there is media.
+        fallback_models: what to offer when the server's list cannot be had.
+        model_aliases: other names of models.
+        vision_models: models that see.
+        provider_mapping: who serves a model, ahead of what the Hub says; see ``Client``.
+    """
+
+    label: ClassVar[str] = "OpenAI-compatible server"
+    parent: ClassVar[str | None] = None
+    url: ClassVar[str | None] = None
+    api_base: ClassVar[str | None] = None
+    api_key: ClassVar[str | None] = None
+    needs_auth: ClassVar[bool] = False
+    working: ClassVar[bool] = True
+    default_model: ClassVar[str] = ""
+    default_vision_model: ClassVar[str] = ""
+    fallback_models: ClassVar[Sequence[str]] = ()
+    model_aliases: ClassVar[Mapping[str, str]] = {}
+    vision_models: ClassVar[Sequence[str]] = ()
+    provider_mapping: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+
+    @classmethod
+    def get_model(cls, model: str | None, **kwargs: Any) -> str:
+        """The model that a name means: empty the default, an alias its target, anything else itself.
+
+        Args:
+            model: the name.
+            kwargs: ``strict=True`` refuses a name that is in none of the lists; ``api_base`` and ``api_key`` are used to ask for them.
+
+        Raises ModelNotSupportedError, only if ``strict``.
+        """
+        if not model:
+            return cls.default_model
+        name = cls.model_aliases.get(model, model)
+        if kwargs.pop("strict", False):
+            known = {*cls.fallback_models, *cls.vision_models, *cls.provider_mapping, *cls.get_models(**kwargs)}
+            if name not in known:
+                raise ModelNotSupportedError(f"{cls.__name__} has no model {name!r}", model=name)
+        return name
+
+    @classmethod
+    def get_models(cls, **kwargs: Any) -> list[str]:
+        """The names of the server's models, ``GET {api_base}/models``; kept for five minutes.
+
+        Args:
+            kwargs: ``api_base``, ``api_key`` and the options of a connection (``proxy``, ``headers``, ``verify`` …).
+
+        Raises TransportError, APIStatusError.
+        """
+        return [model.id for model in cls._connect(kwargs).models()]
+
+    @classmethod
+    def create_async_generator(
+        cls,
+        model: str,
+        messages: Messages,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        max_tokens: int | None = 2048,
+        media: Media | None = None,
+        **kwargs: Any,
+    ) -> AsyncGenerator[Event, None]:
+        """An answer as an async generator: ``ProviderInfo``, then text (``str``) and the other events.
+
+        Closing it (``aclose()``, leaving the loop, cancelling the task) stops the answer. Raises at this call what is wrong with the
+        arguments (InvalidRequestError, MissingAuthError), while iterating all other errors of ``HFTextError``'s tree.
+        """
+        from .aio import read_async  # anyio is imported when something is async, not before
+
+        return read_async(cls._stream(model, messages, media, kwargs, api_base, api_key, max_tokens=max_tokens))
+
+    @classmethod
+    def create_generator(
+        cls,
+        model: str,
+        messages: Messages,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        max_tokens: int | None = 2048,
+        media: Media | None = None,
+        **kwargs: Any,
+    ) -> Iterator[Event]:
+        """The blocking twin of ``create_async_generator``."""
+        return cls._stream(model, messages, media, kwargs, api_base, api_key, max_tokens=max_tokens).events()
+
+    @classmethod
+    def _stream(
+        cls,
+        model: str | None,
+        messages: Messages,
+        media: Media | None,
+        options: dict[str, Any],
+        api_base: str | None,
+        api_key: str | None,
+        **more: Any,
+    ) -> Stream:
+        options = {name: value for name, value in options.items() if value is not None}
+        asked = {name: options.pop(name) for name in tuple(options) if name in _STREAM_OPTIONS}
+        client = cls._connect({**options, "api_base": api_base, "api_key": api_key})
+        name = cls.get_model(model)
+        if not model and media is not None:
+            name = cls.default_vision_model or name
+        return client.stream(messages, name or None, media=media, **asked, **more)
+
+    @classmethod
+    def _connect(cls, options: dict[str, Any]) -> Client:
+        """The client for these options. Raises InvalidRequestError for one that is not known."""
+        options = {name: value for name, value in options.items() if value is not None}
+        api_base = cls._address(options.pop("api_base", None))
+        api_key = options.pop("api_key", None) or cls.api_key
+        proxy = options.pop("proxy", None)
+        if proxy is not None:
+            options["proxies"] = {"http": proxy, "https": proxy}
+        unknown = sorted(set(options) - _CLIENT_OPTIONS)
+        if unknown:
+            raise InvalidRequestError(f"{cls.__name__} does not know the option {', '.join(unknown)}")
+        if api_base is not None and cls.needs_auth and not api_key and api_base == cls.api_base:
+            raise MissingAuthError(f"{cls.__name__} needs a key: pass api_key=…")
+        return _client(cls, api_key, api_base, **{name: _frozen(value) for name, value in options.items()})
+
+    @classmethod
+    def _address(cls, api_base: str | None) -> str | None:
+        address = api_base or cls.api_base
+        if address is None:
+            raise InvalidRequestError(f"{cls.__name__} has no api_base: pass api_base=…")
+        return address
+
+
+def _frozen(value: Any) -> Any:
+    """The value in a form that can be a key of a cache."""
+    if isinstance(value, Mapping):
+        return _FrozenDict(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+class _FrozenDict(dict[Any, Any]):
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
+
+
+def _client(cls: Any, api_key: str | None, api_base: str | None, **options: Any) -> Client:
+    environment = tuple(os.environ.get(name) for name in ("HF_ENDPOINT", "HF_TEXT_ROUTER_URL"))
+    return _kept_client(environment, cls, api_key, api_base, **options)
+
+
+@lru_cache(maxsize=32)
+def _kept_client(environment: Any, cls: Any, *args: Any, **options: Any) -> Client:
+    return Client(*args, provider_mapping=cls.provider_mapping, **options)

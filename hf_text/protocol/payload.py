@@ -62,10 +62,8 @@ def build_payload(
     Args:
         model: the model, with or without a suffix for the router.
         messages: checked messages; they are not changed.
-        stream: whether the answer is to be streamed.
         max_tokens: at least 1; tokens of reasoning count.
-        temperature: 0 to 2.
-        top_p: above 0, up to 1.
+        temperature, top_p: 0 to 2; above 0 and up to 1.
         stop: up to four texts that end the answer. They are sent as a list, the form that every server reads.
         seed: any int of 64 bits.
         tools: function tools in OpenAI's form, at least one.
@@ -76,8 +74,7 @@ def build_payload(
         extra_body: more fields, which may also replace the above, except ``model``, ``messages`` and ``stream``.
 
     Raises:
-        InvalidRequestError: an argument is not as above, or holds what JSON cannot: the message names the place, such
-            as ``extra_body["x"][0]``, and shows the value.
+        InvalidRequestError: an argument is not as above, or holds what JSON cannot; the message tells where.
     """
     options = {
         "stream_options": {"include_usage": True} if include_usage and stream else None,

@@ -1,0 +1,249 @@
+"""The async adapter: the blocking core in worker threads, for asyncio and trio.
+
+Nothing is decided here. A thread reads, the event loop hands out what it read; a cancelled task cancels its call, which shuts the socket
+down and so ends the thread. The threads have a limiter of their own, so that streams never use up those of the host application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from itertools import islice
+from types import TracebackType
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from anyio import CapacityLimiter, get_cancelled_exc_class
+from anyio.lowlevel import RunVar
+from anyio.to_thread import run_sync
+
+from ._arguments import method_with_arguments_of
+from .client import Client
+from .completion import Completion
+from .events import Event
+from .protocol.catalog import HubModel, Model, ProviderMapping
+from .transport.call import Call
+from .transport.stream import Stream
+
+__all__ = ["AsyncClient", "AsyncStream", "read_async"]
+
+T = TypeVar("T")
+
+_MAX_THREADS = 1000
+_MODELS_PER_HOP = 200
+
+
+class AsyncClient:
+    """``Client`` for async code: the same names, arguments and errors; what waits is awaited.
+
+    Can be used from several event loops at once.
+
+    Args:
+        max_threads: how many calls may be under way at once in an event loop; further ones wait (default 1000).
+        args, options: as for ``Client``.
+    """
+
+    def __init__(self, *args: Any, max_threads: int = _MAX_THREADS, **options: Any) -> None:
+        self._client = Client(*args, **options)
+        self._threads = _Threads(max_threads)
+
+    @classmethod
+    def of(cls, client: Client, max_threads: int = _MAX_THREADS) -> AsyncClient:
+        """The adapter for a client that is there already."""
+        self = cls.__new__(cls)
+        self._client = client
+        self._threads = _Threads(max_threads)
+        return self
+
+    @method_with_arguments_of(Client.stream)
+    def stream(self, *args: Any, **options: Any) -> AsyncStream:
+        """Begin an answer, to be read as it arrives; arguments and errors as for ``Client.stream``. It is not awaited."""
+        return AsyncStream(self._client.stream(*args, **options), self._threads)
+
+    @method_with_arguments_of(Client.generate)
+    async def generate(self, *args: Any, **options: Any) -> Completion:
+        """The whole answer; arguments and errors as for ``Client.generate``."""
+        stream = self._client.stream(*args, **options)
+        return await self._threads.run(lambda: _read_all(stream), stream.cancel)
+
+    @method_with_arguments_of(Client.models)
+    async def models(self, **options: Any) -> list[Model]:
+        """The models of the server; arguments and errors as for ``Client.models``."""
+        call = self._client._new_call()
+        return await self._threads.run(lambda: self._client._select_models(call, **options), call.cancel)
+
+    @method_with_arguments_of(Client.mapping)
+    async def mapping(self, model: str) -> dict[str, ProviderMapping]:
+        """Who serves a model; arguments and errors as for ``Client.mapping``."""
+        call = self._client._new_call()
+        return await self._threads.run(lambda: self._client._map(call, model), call.cancel)
+
+    @method_with_arguments_of(Client.hub_models)
+    def hub_models(self, **options: Any) -> AsyncIterator[HubModel]:
+        """The models on the Hub that a provider serves; arguments and errors as for ``Client.hub_models``."""
+        return self._hub_models(options)
+
+    async def aclose(self) -> None:
+        """Close the connections that are kept alive."""
+        self._client.close()
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Async{repr(self._client)[1:]}"
+
+    async def _hub_models(self, options: dict[str, Any]) -> AsyncIterator[HubModel]:
+        calls = [self._client._new_call()]
+
+        def begin_call() -> Call:
+            calls[0] = self._client._new_call()
+            return calls[0]
+
+        models = self._client._hub_models(begin_call, **options)
+        while some := await self._threads.run(lambda: list(islice(models, _MODELS_PER_HOP)), lambda: calls[0].cancel()):
+            for model in some:
+                yield model
+
+
+class AsyncStream:
+    """A streamed answer, for async code.
+
+    ``async for text in stream`` gives the text, ``stream.events()`` all that arrives; ``async with`` closes it in the end. It can be
+    read once. ``cancel()`` and ``close()`` are not awaited and never block; a cancelled task stops its stream by itself.
+    """
+
+    def __init__(self, stream: Stream, threads: _Threads) -> None:
+        self._stream = stream
+        self._threads = threads
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return _Pieces(self, lambda event: event.__class__ is str)
+
+    def events(self) -> AsyncGenerator[Event, None]:
+        """All that arrives, as ``Stream.events()``."""
+        return _Pieces(self, lambda event: True)
+
+    @property
+    def completion(self) -> Completion:
+        """The whole answer, once the stream has ended; before that, or after an error, what has arrived so far."""
+        return self._stream.completion
+
+    async def read(self) -> list[Event]:
+        """Wait for the next events and take all that have arrived; an empty list at the end."""
+        return await self._threads.run(self._stream.read, self._stream.cancel)
+
+    def cancel(self) -> None:
+        """As ``Stream.cancel()``."""
+        self._stream.cancel()
+
+    def close(self) -> None:
+        """As ``Stream.close()``."""
+        self._stream.close()
+
+    async def aclose(self) -> None:
+        """As ``close()``, for ``contextlib.aclosing``."""
+        self._stream.close()
+
+    async def __aenter__(self) -> AsyncStream:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stream.close()
+
+    def __repr__(self) -> str:
+        return f"<Async{repr(self._stream)[1:]}"
+
+
+def read_async(stream: Stream) -> AsyncGenerator[Event, None]:
+    """The events of a stream, for async code."""
+    return AsyncStream(stream, _threads).events()
+
+
+class _Pieces(AsyncGenerator[T, None]):
+    """The events of a stream that are wanted, one by one.
+
+    Not an async generator function: one that is left half-way needs the event loop to close it, and this does not.
+    """
+
+    def __init__(self, stream: AsyncStream, wanted: Callable[[Event], bool]) -> None:
+        self._stream = stream
+        self._wanted = wanted
+        self._events: Iterator[Event] | None = iter(())
+        stream._stream._take()
+
+    async def __anext__(self) -> T:
+        while self._events is not None:
+            for event in self._events:
+                if self._wanted(event):
+                    return event  # type: ignore[return-value]
+            try:
+                some = await self._stream.read()
+            except BaseException:
+                self._close()
+                raise
+            self._events = iter(some) if some else None
+        raise StopAsyncIteration
+
+    async def asend(self, value: None) -> T:
+        """As ``__anext__``: nothing can be sent."""
+        return await self.__anext__()
+
+    async def athrow(self, *error: Any) -> T:
+        """Close the stream and raise the error."""
+        self._close()
+        raise error[0]
+
+    async def aclose(self) -> None:
+        """Close the stream."""
+        self._close()
+
+    def _close(self) -> None:
+        self._events = None
+        self._stream.close()
+
+    def __del__(self) -> None:
+        self._close()
+
+
+_limiters: RunVar[WeakKeyDictionary[_Threads, CapacityLimiter]] = RunVar("hf_text")
+
+
+class _Threads:
+    """Worker threads, at most so many at once in an event loop."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+
+    async def run(self, work: Callable[[], T], cancel: Callable[[], None]) -> T:
+        """Do the work in a thread; if this task is cancelled, ``cancel`` is to end the work soon."""
+        try:
+            return await run_sync(work, abandon_on_cancel=True, limiter=self._limiter())
+        except get_cancelled_exc_class():
+            cancel()
+            raise
+
+    def _limiter(self) -> CapacityLimiter:
+        limiters = _limiters.get(None)
+        if limiters is None:
+            limiters = WeakKeyDictionary()
+            _limiters.set(limiters)
+        if self not in limiters:
+            limiters[self] = CapacityLimiter(self._limit)
+        return limiters[self]
+
+
+_threads = _Threads(_MAX_THREADS)
+
+
+def _read_all(stream: Stream) -> Completion:
+    with stream:
+        while stream.read():
+            pass
+        return stream.completion

@@ -1,0 +1,137 @@
+"""Hugging Face in the documented class interface. The misspellings are documented too; they live here and only here."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncGenerator, Iterator
+from typing import Any
+
+from .errors import APIStatusError, TransportError
+from .events import Event
+from .protocol.media import Media
+from .protocol.messages import Messages, count_length
+from .protocol.names import (
+    DEFAULT_MODEL,
+    DEFAULT_VISION_MODEL,
+    FALLBACK_MODELS,
+    MODEL_ALIASES,
+    PROVIDER_MAPPING,
+    VISION_MODELS,
+)
+from .template import OpenaiTemplate
+
+__all__ = ["HuggingFaceAPI", "calculate_lenght"]
+
+_RETIRED_HOST = "api-inference.huggingface.co"
+
+
+class HuggingFaceAPI(OpenaiTemplate):
+    """Text generation with Hugging Face Inference Providers.
+
+    ``url`` and ``api_base`` are the documented values. That host is gone (410 since 2025, no DNS since August 2026), so unless a caller
+    passes another ``api_base``, requests go to the router. A key of ``provider_mapping`` that is a path means that route of the router.
+    """
+
+    label = "HuggingFace (Text Generation)"
+    parent = "HuggingFace"
+    url = "https://api-inference.huggingface.com"
+    api_base = f"https://{_RETIRED_HOST}/v1"
+    working = True
+    needs_auth = True
+    default_model = DEFAULT_MODEL
+    default_vision_model = DEFAULT_VISION_MODEL
+    vision_models = VISION_MODELS
+    model_aliases = MODEL_ALIASES
+    fallback_models = FALLBACK_MODELS
+    provider_mapping = PROVIDER_MAPPING
+
+    @classmethod
+    def get_models(cls, **kwargs: Any) -> list[str]:
+        """The models that a provider serves for conversation now, from the Hub's listing, and those of ``provider_mapping``.
+
+        Kept for five minutes. When the listing cannot be had: ``fallback_models``, with a warning, and the next call asks again.
+
+        Args:
+            kwargs: ``api_key`` and the options of a connection (``proxy``, ``headers``, ``verify`` …).
+        """
+        try:
+            served = cls._connect(kwargs)._chat_models()
+        except (TransportError, APIStatusError) as error:
+            warnings.warn(f"the models could not be listed, here are the usual ones: {error}", RuntimeWarning, stacklevel=2)
+            served = list(cls.fallback_models)
+        return list(dict.fromkeys([*served, *cls.provider_mapping]))
+
+    @classmethod
+    async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
+        """Who serves a model: provider name to ``{"task", "providerId", "status", …}``, from ``provider_mapping``, else the Hub.
+
+        Raises ModelNotSupportedError for a model that the Hub does not have, TransportError, APIStatusError.
+        """
+        from .aio import AsyncClient  # anyio is imported when something is async, not before
+
+        mapping = await AsyncClient.of(cls._connect({"api_key": api_key})).mapping(cls.get_model(model))
+        return {provider: entry.to_dict() for provider, entry in mapping.items()}
+
+    @classmethod
+    def get_mapping_sync(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
+        """The blocking twin of ``get_mapping``."""
+        mapping = cls._connect({"api_key": api_key}).mapping(cls.get_model(model))
+        return {provider: entry.to_dict() for provider, entry in mapping.items()}
+
+    @classmethod
+    def create_async_generator(  # type: ignore[override]  # the documented order of the arguments
+        cls,
+        model: str,
+        messages: Messages,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        max_tokens: int | None = 2048,
+        max_inputs_lenght: int = 10000,
+        media: Media | None = None,
+        **kwargs: Any,
+    ) -> AsyncGenerator[Event, None]:
+        """An answer as an async generator: ``ProviderInfo``, then text (``str``) and the other events.
+
+        Args:
+            model: a name on the Hub or an alias; empty for the default (with media: one that sees).
+            messages: as for ``Client.stream``; what is longer than ``max_inputs_lenght`` is trimmed: to the first and last three
+                messages, then to the system messages and the last of the user, then to that one alone.
+            api_base: a server of your own instead of Hugging Face.
+            api_key: the key; for Hugging Face the one that is found where none is given.
+            max_tokens: the most tokens that the answer may have.
+            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``).
+            media: as for ``Client.stream``.
+            kwargs: further options, see ``OpenaiTemplate``.
+
+        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
+        ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when every way to it wants payment,
+        and all other errors of ``HFTextError``'s tree.
+        """
+        kwargs["max_input_length"] = max_inputs_lenght
+        return super().create_async_generator(model, messages, api_base, api_key, max_tokens, media, **kwargs)
+
+    @classmethod
+    def create_generator(  # type: ignore[override]  # as above
+        cls,
+        model: str,
+        messages: Messages,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        max_tokens: int | None = 2048,
+        max_inputs_lenght: int = 10000,
+        media: Media | None = None,
+        **kwargs: Any,
+    ) -> Iterator[Event]:
+        """The blocking twin of ``create_async_generator``."""
+        kwargs["max_input_length"] = max_inputs_lenght
+        return super().create_generator(model, messages, api_base, api_key, max_tokens, media, **kwargs)
+
+    @classmethod
+    def _address(cls, api_base: str | None) -> str | None:
+        address = api_base or cls.api_base
+        return None if _RETIRED_HOST in address else address
+
+
+def calculate_lenght(messages: Messages) -> int:
+    """The length of messages: the characters of each content, and 16 for each message; of list content its text parts count."""
+    return count_length(messages)
