@@ -21,10 +21,11 @@ from .protocol.catalog import HubModel, Model, ProviderMapping, parse_hub_models
 from .protocol.replies import next_link
 from .routing import next_pause, the_same_could_help
 from .server import Server
+from .transport.body import BodyCut
 from .transport.call import Call, Interrupted
 from .transport.failures import explain_timeout
 from .transport.jsons import loads
-from .transport.session import BodyCut, Http
+from .transport.session import Http
 
 __all__ = ["Directory"]
 

@@ -154,10 +154,16 @@ class OpenaiTemplate:
         options = {name: value for name, value in options.items() if value is not None}
         asked = {name: options.pop(name) for name in tuple(options) if name in _STREAM_OPTIONS}
         client = cls._connect({**options, "api_base": api_base, "api_key": api_key})
-        name = cls.get_model(model)
-        if not model and media is not None:
-            name = cls.default_vision_model or name
-        return client.stream(messages, name or None, media=media, **asked, **more)
+        return client.stream(messages, cls._name(model, media, api_base), media=media, **asked, **more)
+
+    @classmethod
+    def _name(cls, model: str | None, media: Media | None, api_base: str | None) -> str | None:
+        """The model to ask for; None leaves it to a server that is not the class's own: its default is not to be had there."""
+        if not model and api_base is not None and cls._address(api_base) not in (None, cls.api_base):
+            return None
+        if not model and media is not None and cls.default_vision_model:
+            return cls.default_vision_model
+        return cls.get_model(model) or None
 
     @classmethod
     def _connect(cls, options: dict[str, Any]) -> Client:

@@ -26,10 +26,11 @@ from ..events import Event, ProviderInfo
 from ..protocol.chunks import Assembler
 from ..protocol.names import PROVIDER_LABELS
 from ..protocol.replies import describe_page, is_stream_error, parse_reply_error, request_id
+from .body import BodyCut
 from .call import Call, Interrupted
 from .failures import explain_timeout
 from .jsons import loads
-from .session import BodyCut, Reply
+from .session import Reply
 from .sse import EventTooLong, SSEDecoder
 
 __all__ = ["Answer", "read_answer"]
@@ -129,20 +130,16 @@ class _Reader:
 
     def read(self) -> Iterator[list[Event]]:
         """The events in the portions in which they arrive, never an empty one; then the verdict."""
+        ending: Interrupted | BodyCut | HFTextError | None = None
         try:
             yield from self._read_body()
-            failure = self._verify()
-        except Interrupted as interruption:
-            failure = self._explain_interruption(interruption)
-        except BodyCut as cut:
-            failure = self._explain_cut(cut)
-        except HFTextError as error:
-            failure = error
+        except (Interrupted, BodyCut, HFTextError) as error:
+            ending = error
         events: list[Event] = []
+        self._assembler.flush(events)  # before the verdict: what was held back counts
+        failure = self._judge(ending)
         if failure is None:
             self._assembler.finish(events)
-        else:
-            self._assembler.flush(events)
         if events:
             yield events
         if failure is not None:
@@ -223,9 +220,8 @@ class _Reader:
                 if not data.strip():
                     continue
                 chunk = loads(data)
-                if "choices" not in chunk or "error" in chunk:
-                    if is_stream_error(chunk):
-                        return self._reported(data)
+                if chunk.__class__ is dict and ("choices" not in chunk or "error" in chunk) and is_stream_error(chunk):
+                    return self._reported(data)
                 if self._assembler.feed(chunk, events):
                     self._progressed = True
         except EventTooLong as error:
@@ -258,6 +254,14 @@ class _Reader:
         self._call.start_clock("gap", _END_SECONDS if whole else math.inf)
         while self._reply.read():
             pass
+
+    def _judge(self, ending: Interrupted | BodyCut | HFTextError | None) -> HFTextError | None:
+        """The error that the reader is to see, if the answer is not whole."""
+        if isinstance(ending, Interrupted):
+            return self._explain_interruption(ending)
+        if isinstance(ending, BodyCut):
+            return self._explain_cut(ending)
+        return self._verify() if ending is None else ending
 
     def _verify(self) -> HFTextError | None:
         """The body ended properly: is the answer whole?"""

@@ -7,6 +7,7 @@ that waits on it, from any other thread or from a signal handler.
 
 from __future__ import annotations
 
+import io
 import math
 import socket
 import threading
@@ -72,11 +73,25 @@ class Call:
         clock: the clock that will run out next.
         cancelled: whether ``cancel()`` was called.
         reused: whether the connection in use had served another request before.
+        reader: what the answer in use is read with.
     """
 
-    __slots__ = ("_deadline", "_end", "_gate", "_lock", "_socket", "cancelled", "clock", "reused", "started", "timeouts")
+    __slots__ = (
+        "_deadline",
+        "_end",
+        "_gate",
+        "_lock",
+        "_socket",
+        "cancelled",
+        "clock",
+        "reader",
+        "reused",
+        "started",
+        "timeouts",
+    )
 
     clock: Clock
+    reader: io.BufferedReader
 
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts

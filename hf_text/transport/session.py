@@ -23,21 +23,17 @@ from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, TransportError
 from ..protocol.replies import parse_reply_error
 from .auth import BearerAuth, redact
+from .body import BodyCut, open_body
 from .call import Call
 from .failures import explain_failure, lost_connection
 from .sockets import Adapter, working_for
 
-__all__ = ["BodyCut", "Http", "Reply", "check_headers"]
+__all__ = ["Http", "Reply", "check_headers"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
-_PIECE_BYTES = 65536
 _ERROR_BYTES = 65536
 _USER_AGENT = f"hf_text/{__version__} python/{platform.python_version()} requests/{requests.__version__}"
-
-
-class BodyCut(Exception):
-    """The body of an answer ended before its proper end. Never leaves the library."""
 
 
 class Reply:
@@ -56,7 +52,7 @@ class Reply:
         self.headers: Mapping[str, str] = response.headers
         self.url = str(response.url)
         self.reason = response.reason or ""
-        self._raw = response.raw
+        self._body = open_body(response.raw, call)
         self._call = call
 
     def read(self) -> bytes:
@@ -64,13 +60,9 @@ class Reply:
 
         Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
         """
-        try:
-            piece = self._raw.read1(_PIECE_BYTES, decode_content=True)
-        except (HTTPError, OSError) as error:
-            if self._call.cancelled:
-                self._call.time_left()  # raises Interrupted: our own doing
-            raise BodyCut(_last_words(error)) from error
-        return piece or b""
+        piece = self._body.read()
+        assert piece is not None
+        return piece
 
     def read_all(self, limit: int) -> bytes:
         """The body, or the first ``limit`` bytes of it (the rest is not read). Raises as ``read()``."""
@@ -83,7 +75,7 @@ class Reply:
 
     def close(self) -> None:
         """Part with the connection: it went back to its pool if the body was read to its end, else it is closed."""
-        self._raw.close()
+        self._body.close()
         self._call.release()
 
     def __enter__(self) -> Reply:
@@ -220,13 +212,6 @@ def _follow(url: str, location: str) -> str:
             "because the key and the messages would go there. If that is right, give that address itself"
         )
     return target
-
-
-def _last_words(error: BaseException) -> str:
-    """The innermost reason of a broken body."""
-    while error.args and isinstance(error.args[-1], BaseException):
-        error = error.args[-1]
-    return str(error) or type(error).__name__
 
 
 def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import ipaddress
+import math
 import os
 import socket
 import ssl
@@ -27,7 +28,7 @@ from urllib3.util.wait import wait_for_write
 
 from .call import Call, Interrupted
 
-__all__ = ["Adapter", "working_for"]
+__all__ = ["Adapter", "Wire", "unread_bytes", "working_for"]
 
 # How often a thread that waits for a name or a connection looks whether it was cancelled. Linux wakes a thread whose connecting
 # socket is shut down; other systems do not, and none wakes a thread in getaddrinfo().
@@ -177,34 +178,69 @@ class _File:
         self._call = call
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_ClockedIO(self._sock, self._call), _BUFFER_BYTES)
+        self._call.reader = io.BufferedReader(Wire(self._sock, self._call), _BUFFER_BYTES)
+        return self._call.reader
 
 
-class _ClockedIO(io.RawIOBase):
-    """Reads from a socket, each time no longer than the call allows."""
+class Wire(io.RawIOBase):
+    """The receiving end of a connection: each read takes no longer than the call allows."""
 
     def __init__(self, sock: socket.socket, call: Call) -> None:
         self._sock = sock
         self._call = call
+        self._timeout = math.inf  # what the socket's is set to
+        self._paused = False
         self._open = sock.makefile("rb", buffering=0)  # keeps the socket open until the answer is read, as http.client expects
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        call = self._call
-        self._sock.settimeout(call.time_left())
-        try:
-            count = self._sock.recv_into(buffer)
-        except TimeoutError:
-            raise Interrupted(call.clock) from None
-        if call.cancelled:  # the socket was shut down: this is no end of the answer
-            raise Interrupted
-        return count
+    def readinto(self, buffer: Any) -> int | None:
+        """For http.client, which reads the headers."""
+        if self._paused:
+            return None
+        data = self.receive(len(buffer))
+        assert data is not None
+        buffer[: len(data)] = data
+        return len(data)
+
+    def receive(self, most: int, wait: bool = True) -> bytes | None:
+        """The bytes that have arrived; ``b""`` once the connection is closed. Without ``wait`` None if there are none yet.
+
+        Raises Interrupted if the call may not go on, OSError if the connection breaks.
+        """
+        call, sock = self._call, self._sock
+        while True:
+            left = call.time_left() if wait else 0.0
+            # Setting the timeout costs a system call, so it may be 2 % off: while tokens come it need not be set again.
+            if not self._timeout or self._timeout > left * 1.02:
+                sock.settimeout(left)
+                self._timeout = left
+            try:
+                data = sock.recv(most)
+            except TimeoutError:  # perhaps the one of an earlier read, which was shorter
+                self._timeout = math.inf
+                continue
+            except (BlockingIOError, ssl.SSLWantReadError):
+                call.time_left()
+                return None
+            if call.cancelled:  # the socket was shut down: this is no end of the answer
+                raise Interrupted
+            return data
 
     def close(self) -> None:
         self._open.close()
         super().close()
+
+
+def unread_bytes(reader: io.BufferedReader) -> bytes:
+    """What http.client received together with the headers, and did not use."""
+    wire = cast(Wire, reader.raw)
+    wire._paused = True
+    try:
+        return reader.peek()
+    finally:
+        wire._paused = False
 
 
 def _open_socket(call: Call, host: str, port: int, options: Any) -> socket.socket:
