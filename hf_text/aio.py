@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from anyio import CapacityLimiter, get_cancelled_exc_class
-from anyio.lowlevel import RunVar
+from anyio import CapacityLimiter, get_cancelled_exc_class, move_on_after, wait_readable
+from anyio.lowlevel import RunVar, checkpoint
 from anyio.to_thread import run_sync
 
 from ._arguments import method_with_arguments_of
@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 _MAX_THREADS = 1000
 _MODELS_PER_HOP = 200
+_MOST_UNBROKEN_READS = 16
 
 
 class AsyncClient:
@@ -120,6 +121,7 @@ class AsyncStream:
     def __init__(self, stream: Stream, threads: _Threads) -> None:
         self._stream = stream
         self._threads = threads
+        self._unbroken_reads = 0
 
     def __aiter__(self) -> AsyncIterator[str]:
         return _Pieces(self, lambda event: event.__class__ is str)
@@ -135,7 +137,32 @@ class AsyncStream:
 
     async def read(self) -> list[Event]:
         """Wait for the next events and take all that have arrived; an empty list at the end."""
-        return await self._threads.run(self._stream.read, self._stream.cancel)
+        stream = self._stream
+        if not stream._pollable:
+            return await self._threads.run(stream.read, stream.cancel)
+        if not stream._begin_reading():
+            return []
+        try:
+            return await self._poll()
+        except get_cancelled_exc_class():
+            stream.cancel()
+            raise
+        finally:
+            stream._end_reading()
+
+    async def _poll(self) -> list[Event]:
+        """The next events of an answer that has begun: it needs no thread to wait for them."""
+        stream, call = self._stream, self._stream._call
+        call.blocking = False
+        self._unbroken_reads += 1
+        if self._unbroken_reads > _MOST_UNBROKEN_READS:  # a fast provider must not keep the loop to itself
+            self._unbroken_reads = 0
+            await checkpoint()
+        while not (events := stream._advance()) and not stream._ended:
+            self._unbroken_reads = 0
+            with move_on_after(call.longest_wait()):
+                await wait_readable(call.fileno())
+        return events
 
     def cancel(self) -> None:
         """As ``Stream.cancel()``."""

@@ -54,6 +54,7 @@ class Answer:
         request_id: the server's id of the request, once that is known.
         attempts: the requests that were made for it.
         committed: whether a part of the answer was handed out, so that there can be no other attempt.
+        pollable: whether the rest of it can be read without blocking, step by step as it arrives.
     """
 
     def __init__(self, call: Call, model: str) -> None:
@@ -63,6 +64,7 @@ class Answer:
         self.request_id: str | None = None
         self.attempts: list[Attempt] = []
         self.committed = False
+        self.pollable = False
         self.assembler = Assembler()
         self._first_token: float | None = None
         self._total: float | None = None
@@ -71,6 +73,7 @@ class Answer:
         """This reply is read from now on; what an earlier one may have brought was never handed out."""
         self.provider = reply.headers.get("x-inference-provider") or provider
         self.request_id = request_id(reply.headers)
+        self.pollable = False
         self.assembler = Assembler()
 
     def commit(self, events: list[Event], url: str) -> None:
@@ -106,11 +109,12 @@ class Answer:
 def read_answer(reply: Reply, answer: Answer, max_event_bytes: int) -> Iterator[list[Event]]:
     """Read an answer with status 200: yield its events, all that have arrived at a time.
 
-    Ends when the answer is whole. Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
+    While nothing has arrived and the call does not block, yields empty lists. Ends when the answer is whole. Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
     """
     url = reply.url.partition("?")[0]
     for events in _Reader(reply, answer, max_event_bytes).read():
-        answer.commit(events, url)
+        if events:
+            answer.commit(events, url)
         yield events
 
 
@@ -129,7 +133,7 @@ class _Reader:
         self._progressed = False  # the last piece brought the answer forward
 
     def read(self) -> Iterator[list[Event]]:
-        """The events in the portions in which they arrive, never an empty one; then the verdict."""
+        """The events in the portions in which they arrive; then the verdict."""
         ending: Interrupted | BodyCut | HFTextError | None = None
         try:
             yield from self._read_body()
@@ -162,15 +166,17 @@ class _Reader:
 
     def _first_piece(self) -> bytes:
         """The beginning of the body, up to its first character that is no white space."""
-        data = piece = self._reply.read()
+        data = piece = self._reply.read() or b""
         while piece and not data.strip():
-            piece = self._reply.read()
+            piece = self._reply.read() or b""
             data += piece
         return data
 
     def _read_json(self, piece: bytes, events: list[Event]) -> None:
         """An answer in one piece, from a server that does not stream; or an error in spite of status 200."""
         body = piece + self._reply.read_all(self._max_event_bytes)
+        if len(body) > self._max_event_bytes:
+            raise MalformedStreamError(f"{self._host} sent JSON of more than {self._max_event_bytes} bytes (max_event_bytes)")
         try:
             value = loads(body)
             if not (isinstance(value, dict) and value.get("choices")):
@@ -196,12 +202,15 @@ class _Reader:
                 yield events
             if failure is not None:
                 raise failure
+            self._answer.pollable = self._reply.pollable
             if self._done:
-                self._read_end()
+                yield from self._read_end()
                 return
             if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
                 self._call.start_clock("gap", _REST_SECONDS if self._assembler.finish_reason else math.inf)
-            piece = self._reply.read()
+            while (following := self._reply.read()) is None:
+                yield []
+            piece = following
 
     def _decode(self, decoder: SSEDecoder, piece: bytes, events: list[Event]) -> HFTextError | None:
         """Decode a piece; give the failure in it, if there is one, instead of raising it: first comes what stands before it."""
@@ -248,12 +257,13 @@ class _Reader:
         )
         return ProviderStreamError(f"the provider reported an error inside the stream: {error}", error=error)
 
-    def _read_end(self) -> None:
+    def _read_end(self) -> Iterator[list[Event]]:
         """``[DONE]`` came: see whether the body ends. With a finish reason only for a moment, to use the connection again."""
         whole = self._assembler.finish_reason is not None
         self._call.start_clock("gap", _END_SECONDS if whole else math.inf)
-        while self._reply.read():
-            pass
+        while (piece := self._reply.read()) != b"":
+            if piece is None:
+                yield []
 
     def _judge(self, ending: Interrupted | BodyCut | HFTextError | None) -> HFTextError | None:
         """The error that the reader is to see, if the answer is not whole."""
@@ -277,7 +287,8 @@ class _Reader:
 
     def _explain_emptiness(self) -> HFTextError:
         beginning = self._beginning.strip()
-        if not self._assembler.chunks and not self._done and beginning and not beginning.startswith(_SSE_FIELDS):
+        begun = any(beginning.startswith(field) or field.startswith(beginning) for field in _SSE_FIELDS)
+        if not self._assembler.chunks and not self._done and not begun:
             return MalformedStreamError(f"{self._host} sent no event stream, but: {_show(self._beginning)}")
         what = "nothing but [DONE]" if self._done and not self._assembler.chunks else "no text"
         return TruncatedStreamError(f"{self._host} sent an empty answer: {what if beginning else 'an empty body'}")

@@ -26,8 +26,10 @@ class BodyCut(Exception):
 class Body(Protocol):
     """What is left of an answer after its headers."""
 
-    def read(self, wait: bool = True) -> bytes | None:
-        """The next piece as soon as there is one; ``b""`` at the proper end; without ``wait`` None if there is none yet.
+    pollable: bool  # whether read() heeds a call that does not block
+
+    def read(self) -> bytes | None:
+        """The next piece as soon as there is one; ``b""`` at the proper end; None if there is none yet and the call does not block.
 
         Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
         """
@@ -43,6 +45,8 @@ def open_body(raw: Any, call: Call) -> Body:
 
 
 class _PlainBody:
+    pollable = True
+
     def __init__(self, raw: Any, call: Call) -> None:
         self._raw = raw
         self._framing = _framing_of(raw)
@@ -50,11 +54,11 @@ class _PlainBody:
         self._unread = unread_bytes(call.reader)
         self._release_at_end()
 
-    def read(self, wait: bool = True) -> bytes | None:
+    def read(self) -> bytes | None:
         framing = self._framing
         while not framing.ended:
             try:
-                data = self._unread or self._wire.receive(_PIECE_BYTES, wait)
+                data = self._unread or self._wire.receive(_PIECE_BYTES)
                 self._unread = b""
                 if data is None:
                     return None
@@ -77,11 +81,13 @@ class _PlainBody:
 
 
 class _EncodedBody:
+    pollable = False
+
     def __init__(self, raw: Any, call: Call) -> None:
         self._raw = raw
         self._call = call
 
-    def read(self, wait: bool = True) -> bytes | None:
+    def read(self) -> bytes | None:
         try:
             piece: bytes | None = self._raw.read1(_PIECE_BYTES, decode_content=True)
         except (HTTPError, OSError) as error:

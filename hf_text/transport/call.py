@@ -74,6 +74,7 @@ class Call:
         cancelled: whether ``cancel()`` was called.
         reused: whether the connection in use had served another request before.
         reader: what the answer in use is read with.
+        blocking: whether reading the body waits for bytes; if not, whoever reads waits for the socket (``fileno()``) himself.
     """
 
     __slots__ = (
@@ -82,6 +83,7 @@ class Call:
         "_gate",
         "_lock",
         "_socket",
+        "blocking",
         "cancelled",
         "clock",
         "reader",
@@ -97,6 +99,7 @@ class Call:
         self.timeouts = timeouts
         self.cancelled = False
         self.reused = False
+        self.blocking = True
         self._socket: socket.socket | None = None
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
         # only ever released by cancel().
@@ -129,6 +132,10 @@ class Call:
             raise Interrupted(self.clock)
         return left
 
+    def longest_wait(self) -> float:
+        """As ``time_left()``, but 0 where that raises."""
+        return 0.0 if self.cancelled else max(self._deadline - monotonic(), 0.0)
+
     def attach(self, sock: socket.socket) -> None:
         """This socket is used from now on: ``cancel()`` shuts it down.
 
@@ -140,6 +147,11 @@ class Call:
             self.release()
             self._socket = duplicate
         self.time_left()
+
+    def fileno(self) -> int:
+        """The descriptor to wait on for the socket in use."""
+        assert self._socket is not None
+        return self._socket.fileno()
 
     def release(self) -> None:
         """The socket is not used any more: ``cancel()`` leaves it alone. To be called before others may use it."""

@@ -55,17 +55,21 @@ class Reply:
         self._body = open_body(response.raw, call)
         self._call = call
 
-    def read(self) -> bytes:
-        """The next piece of the body, as soon as there is one; ``b""`` at its proper end.
+    @property
+    def pollable(self) -> bool:
+        """Whether ``read()`` heeds a call that does not block."""
+        return self._body.pollable
+
+    def read(self) -> bytes | None:
+        """The next piece of the body, as soon as there is one; ``b""`` at its proper end; None if there is none yet and the call
+        does not block.
 
         Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
         """
-        piece = self._body.read()
-        assert piece is not None
-        return piece
+        return self._body.read()
 
     def read_all(self, limit: int) -> bytes:
-        """The body, or the first ``limit`` bytes of it (the rest is not read). Raises as ``read()``."""
+        """The body, or the first ``limit`` bytes of it (the rest is not read). For a call that blocks. Raises as ``read()``."""
         pieces: list[bytes] = []
         size = 0
         while size < limit and (piece := self.read()):

@@ -204,16 +204,16 @@ class Wire(io.RawIOBase):
         buffer[: len(data)] = data
         return len(data)
 
-    def receive(self, most: int, wait: bool = True) -> bytes | None:
-        """The bytes that have arrived; ``b""`` once the connection is closed. Without ``wait`` None if there are none yet.
+    def receive(self, most: int) -> bytes | None:
+        """The bytes that have arrived; ``b""`` once the connection is closed; None if there are none yet and the call does not block.
 
         Raises Interrupted if the call may not go on, OSError if the connection breaks.
         """
         call, sock = self._call, self._sock
         while True:
-            left = call.time_left() if wait else 0.0
+            left = call.time_left() if call.blocking else 0.0
             # Setting the timeout costs a system call, so it may be 2 % off: while tokens come it need not be set again.
-            if not self._timeout or self._timeout > left * 1.02:
+            if self._timeout > left * 1.02 or (left and not self._timeout):
                 sock.settimeout(left)
                 self._timeout = left
             try:

@@ -62,25 +62,12 @@ class Stream:
         What iteration is built on; for callers who want few wake-ups rather than single events. Raises the errors of
         ``HFTextError``'s tree; InvalidRequestError if two threads read at once.
         """
-        with self._lock:
-            if self._ended or self._closer is not None:
-                self._refuse_if_stopped()
-                return []
-            if self._busy:
-                raise InvalidRequestError("this stream is being read by another thread already")
-            self._busy = True
-        try:
-            batch = next(self._batches, None)
-            self._ended = batch is None
-        except BaseException:
-            self._ended = True
-            raise
-        finally:
-            self._stop_being_busy()
-        if batch is None:
+        if not self._begin_reading():
             return []
-        self._batch = batch
-        return batch
+        try:
+            return self._advance()
+        finally:
+            self._end_reading()
 
     def cancel(self) -> None:
         """Stop at once. Whoever reads gets ``StreamCancelledError``, with all that had arrived. After the end: nothing happens."""
@@ -115,6 +102,44 @@ class Stream:
                 raise InvalidRequestError("a stream can be read only once; the whole answer is in its completion")
             self._taken = True
 
+    # Reading in steps. The async adapter waits for the socket itself, between two of them.
+
+    @property
+    def _pollable(self) -> bool:
+        """Whether the rest can be read without blocking."""
+        return self._answer.committed and self._answer.pollable
+
+    def _begin_reading(self) -> bool:
+        """Nobody else reads or closes until ``_end_reading()``. False if there is nothing more to read."""
+        with self._lock:
+            if self._ended or self._closer is not None:
+                self._refuse_if_stopped()
+                return False
+            if self._busy:
+                raise InvalidRequestError("this stream is being read by another thread already")
+            self._busy = True
+            return True
+
+    def _advance(self) -> list[Event]:
+        """The next events. An empty list if the stream has ended, or if the call does not block and none have arrived."""
+        try:
+            batch = next(self._batches, None)
+        except BaseException:
+            self._ended = True
+            raise
+        if batch is None:
+            self._ended = True
+            return []
+        self._batch = batch
+        return batch
+
+    def _end_reading(self) -> None:
+        with self._lock:
+            stopped = self._closer is not None
+            self._busy = stopped
+        if stopped or self._ended:
+            self._finish()
+
     def _iterate(self) -> Iterator[Event]:
         try:
             while batch := self.read():
@@ -132,13 +157,6 @@ class Stream:
             busy, self._busy = self._busy, True
         self._call.cancel()
         if not busy:  # else the thread that reads does it: a running generator cannot be closed by another thread
-            self._finish()
-
-    def _stop_being_busy(self) -> None:
-        with self._lock:
-            stopped = self._closer is not None
-            self._busy = stopped
-        if stopped or self._ended:
             self._finish()
 
     def _finish(self) -> None:
