@@ -29,7 +29,7 @@ _ADVICE = {
 
 def explain_timeout(clock: Clock, call: Call, host: str, arrived: str = "") -> RequestTimeoutError:
     """The error for a clock that ran out."""
-    seconds = getattr(call.timeouts, clock)
+    seconds = getattr(call.timeouts, clock) or call.seconds()  # a question asked by the way has its own total clock
     what = {
         "connect": f"could not connect to {host} within {seconds:g} s",
         "first": f"no answer began at {host} within {seconds:g} s",

@@ -11,11 +11,10 @@ import platform
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
@@ -33,6 +32,7 @@ __all__ = ["Http", "Reply", "check_headers"]
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _ERROR_BYTES = 65536
+_MOST_PLANS = 1000
 _USER_AGENT = f"hf_text/{__version__} python/{platform.python_version()} requests/{requests.__version__}"
 
 
@@ -46,13 +46,13 @@ class Reply:
         mask: takes the key out of a text, before it is shown.
     """
 
-    def __init__(self, response: requests.Response, call: Call, mask: Callable[[str], str]) -> None:
+    def __init__(self, raw: Any, url: str, call: Call, mask: Callable[[str], str]) -> None:
         self.mask = mask
-        self.status = response.status_code
-        self.headers: Mapping[str, str] = response.headers
-        self.url = str(response.url)
-        self.reason = response.reason or ""
-        self._body = open_body(response.raw, call)
+        self.status: int = raw.status
+        self.headers: Mapping[str, str] = raw.headers
+        self.url = url
+        self.reason: str = raw.reason or ""
+        self._body = open_body(raw, call)
         self._call = call
 
     @property
@@ -108,7 +108,7 @@ class Http:
         self._proxies = dict(proxies)
         self._verify = verify
         self._lock = threading.Lock()
-        self._process: int | None = None
+        self._session: _Session | None = None
 
     @property
     def anonymous(self) -> bool:
@@ -166,20 +166,18 @@ class Http:
     def close(self) -> None:
         """Close the connections that are kept alive. Those in use go on."""
         with self._lock:
-            if self._process == os.getpid():
-                self._session.close()
-            self._process = None
+            session, self._session = self._session, None
+        if session is not None and session.process == os.getpid():
+            session.adapter.close()
 
     def _send_once(self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
-        session, adapter = self._of_this_process()
+        session = self._of_this_process()
         while True:
             try:
-                request = session.prepare_request(
-                    requests.Request(method, url, {**self._headers, **headers}, data=body, auth=self._auth)
-                )
-                settings: Any = session.merge_environment_settings(request.url, self._proxies, True, self._verify, None)
+                plan = session.plan(method, url, headers)
                 with working_for(call):
-                    return Reply(adapter.send(request, **settings), call, self.mask)
+                    raw = session.adapter.send(plan.request_with(body), **plan.settings)
+                return Reply(raw, plan.url, call, self.mask)
             except (RequestException, HTTPError, OSError, ValueError) as error:
                 call.release()
                 # A kept-alive connection may be closed by the server at any time; that is no failure of this request.
@@ -192,16 +190,61 @@ class Http:
             # Raised out here, so that it does not carry what was caught: requests' exceptions hold the request and its key.
             raise failure
 
-    def _of_this_process(self) -> tuple[requests.Session, HTTPAdapter]:
+    def _of_this_process(self) -> _Session:
         """The session: a connection must not be shared with a process that was forked off."""
         with self._lock:
-            if self._process != os.getpid():
-                self._session = requests.Session()
-                self._adapter = Adapter()
-                self._session.mount("http://", self._adapter)
-                self._session.mount("https://", self._adapter)
-                self._process = os.getpid()
-            return self._session, self._adapter
+            if self._session is None or self._session.process != os.getpid():
+                self._session = _Session(self._auth, self._headers, self._proxies, self._verify)
+            return self._session
+
+
+class _Session:
+    """The connections of one process, and what is the same for every request to an address."""
+
+    def __init__(
+        self, auth: BearerAuth, headers: Mapping[str, str], proxies: Mapping[str, str], verify: bool | str
+    ) -> None:
+        self.process = os.getpid()
+        self.adapter = Adapter()
+        self._session = requests.Session()
+        self._auth = auth
+        self._headers = headers
+        self._proxies = dict(proxies)
+        self._verify = verify
+        self._plans: dict[Any, _Plan] = {}
+
+    def plan(self, method: str, url: str, headers: Mapping[str, str]) -> _Plan:
+        """What is sent and how, but for the body. Found out once: it costs requests as much as the rest of a round trip."""
+        key = (method, url, *headers.items())
+        plan = self._plans.get(key)
+        if plan is None:
+            request = requests.Request(method, url, {**self._headers, **headers}, auth=self._auth)
+            prepared = self._session.prepare_request(request)
+            settings = self._session.merge_environment_settings(prepared.url, self._proxies, True, self._verify, None)
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            plan = self._plans[key] = _Plan(prepared, dict(settings))
+        return plan
+
+
+class _Plan:
+    """A request without its body, and the settings that go with it."""
+
+    def __init__(self, prepared: requests.PreparedRequest, settings: dict[str, Any]) -> None:
+        self.url = str(prepared.url)
+        self.settings = settings
+        self._method = prepared.method
+        self._headers = dict(prepared.headers)
+        self._headers.pop("Content-Length", None)
+
+    def request_with(self, body: bytes | None) -> requests.PreparedRequest:
+        """The request, ready to be sent."""
+        request: Any = requests.PreparedRequest()
+        request.method = self._method
+        request.url = self.url
+        request.headers = self._headers if body is None else {**self._headers, "Content-Length": str(len(body))}
+        request.body = body
+        return cast(requests.PreparedRequest, request)
 
 
 def _follow(url: str, location: str) -> str:

@@ -145,6 +145,10 @@ class Adapter(HTTPAdapter):
             return host, {"ssl_context": self._context(verify)}
         return host, options
 
+    def build_response(self, request: Any, raw: Any) -> Any:
+        """urllib3's answer as it is. To make requests' own object of it (cookies, history) takes longer than to send the request."""
+        return raw
+
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Nothing is left to set: the shared context has it all."""
 
