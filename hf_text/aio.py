@@ -1,7 +1,8 @@
 """The async adapter: the blocking core in worker threads, for asyncio and trio.
 
-Nothing is decided here. A thread reads, the event loop hands out what it read; a cancelled task cancels its call, which shuts the socket
-down and so ends the thread. The threads have a limiter of their own, so that streams never use up those of the host application.
+Nothing is decided here. A thread reads, the event loop hands out what it read; a cancelled task cancels its call,
+which shuts the socket down and so ends the thread. The threads have a limiter of their own, so that streams never
+use up those of the host application.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ class AsyncClient:
 
     @method_with_arguments_of(Client.stream)
     def stream(self, *args: Any, **options: Any) -> AsyncStream:
-        """Begin an answer, to be read as it arrives; arguments and errors as for ``Client.stream``. It is not awaited."""
+        """Begin an answer, to be read as it arrives; arguments and errors as for ``Client.stream``. It is not
+        awaited.
+        """
         return AsyncStream(self._client.stream(*args, **options), self._threads)
 
     @method_with_arguments_of(Client.generate)
@@ -114,8 +117,9 @@ class AsyncClient:
 class AsyncStream:
     """A streamed answer, for async code.
 
-    ``async for text in stream`` gives the text, ``stream.events()`` all that arrives; ``async with`` closes it in the end. It can be
-    read once. ``cancel()`` and ``close()`` are not awaited and never block; a cancelled task stops its stream by itself.
+    ``async for text in stream`` gives the text, ``stream.events()`` all that arrives; ``async with`` closes it in
+    the end. It can be read once. ``cancel()`` and ``close()`` are not awaited and never block; a cancelled task
+    stops its stream by itself.
     """
 
     def __init__(self, stream: Stream, threads: _Threads) -> None:

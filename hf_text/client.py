@@ -9,15 +9,17 @@ from types import TracebackType
 from typing import Any
 
 from ._arguments import method_with_arguments_of
+from .breaker import Breaker
 from .completion import Completion
 from .directory import Directory
 from .errors import InvalidRequestError, MissingAuthError
 from .generation import UNNAMED_MODEL, Generation
-from .protocol.catalog import HubModel, Model, ProviderMapping, select_models, split_suffix
+from .protocol.catalog import HubModel, Model, ProviderMapping, split_suffix
 from .protocol.media import Media, add_media, has_media
-from .protocol.messages import Messages, check_messages, trim_messages
+from .protocol.messages import Messages, check_messages, refusal, trim_messages
 from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES
 from .protocol.payload import build_payload, encode_payload
+from .protocol.selection import select_models
 from .routing import check_provider
 from .server import Server
 from .transport.answer import Answer
@@ -42,14 +44,15 @@ class Client:
     Can be shared among threads, used after a fork, pickled, and used as a context manager.
 
     Args:
-        api_key: the key. None: for Hugging Face the one that huggingface_hub would find (``HF_TOKEN``, the token file, Colab), for
-            any other server none.
+        api_key: the key. None: for Hugging Face the one that huggingface_hub would find (``HF_TOKEN``, the token
+            file, Colab), for any other server none.
         api_base: None for Hugging Face; else the base URL of a server, such as ``"http://localhost:8080/v1"``.
-        provider: for Hugging Face: ``"auto"``, a policy (``"fastest"``, ``"cheapest"``, ``"preferred"``), the name of a provider, or
-            a list of those in the order to try. A suffix of the model's name (``"org/model:novita"``) wins over it.
+        provider: for Hugging Face: ``"auto"``, a policy (``"fastest"``, ``"cheapest"``, ``"preferred"``), the name
+            of a provider, or a list of those in the order to try. A suffix of the model's name
+            (``"org/model:novita"``) wins over it.
         timeout: ``Timeouts``, or seconds for all clocks but total; None for the defaults.
-        max_retries: how often a request that failed before any answer is sent again. With 0 there is no second request at all,
-            also not to another provider.
+        max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
+            request at all, also not to another provider.
         bill_to: for Hugging Face: the organisation that pays.
         headers: headers to send with each request.
         proxies: proxies by scheme, as in requests, besides those of the environment.
@@ -57,9 +60,9 @@ class Client:
         hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
         router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
         max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
-        provider_mapping: for Hugging Face: who serves a model, ahead of what the Hub says: by model, then by provider, in the Hub's
-            form (``{"task": "conversational", "providerId": …}``). A provider that is a path (``"hf-inference/models/org/name"``)
-            means that route of the router.
+        provider_mapping: for Hugging Face: who serves a model, ahead of what the Hub says: by model, then by
+            provider, in the Hub's form (``{"task": "conversational", "providerId": …}``). A provider that is a path
+            (``"hf-inference/models/org/name"``) means that route of the router.
 
     Raises InvalidRequestError for an argument that is not what it must be. Nothing is sent.
     """
@@ -89,11 +92,13 @@ class Client:
         self._max_event_bytes = _check_int("max_event_bytes", max_event_bytes, 1)
         self._providers = check_provider(provider)
         self._headers = check_headers(headers)
-        if bill_to is not None:
-            self._headers |= check_headers({"X-HF-Bill-To": bill_to})
+        payer = _check_bill_to(bill_to)
+        if self._server.hugging_face:
+            self._headers |= payer
         self._proxies = _check_proxies(proxies)
         self._verify = _check_verify(verify)
         self._directory = Directory(self._connect, self._server, self._max_retries, provider_mapping or {})
+        self._breaker = Breaker()
         self._http: Http | None = None
         self._lock = threading.Lock()
 
@@ -122,10 +127,10 @@ class Client:
 
         Args:
             messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-            model: a model's name, or an alias. None: for Hugging Face a default (one that sees, if there is media), for another
-                server the first that it lists.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL images,
-                ``(any of those, filename)``, or a list of those.
+            model: a model's name, or an alias. None: for Hugging Face a default (one that sees, if there is media),
+                for another server the first that it lists.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files,
+                PIL images, ``(any of those, filename)``, or a list of those.
             max_tokens: the most tokens that the answer may have; None leaves it to the server.
             temperature: 0 to 2; None leaves it to the server, like every option from here on.
             top_p: above 0, at most 1.
@@ -141,8 +146,8 @@ class Client:
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
 
-        Raises InvalidRequestError for an argument that is not what it must be, and MissingAuthError if Hugging Face is asked without
-        a key. All other errors are raised while reading.
+        Raises InvalidRequestError for an argument that is not what it must be, and MissingAuthError if Hugging Face
+        is asked without a key. All other errors are raised while reading.
         """
         checked = add_media(check_messages(messages), media)
         if max_input_length is not None:
@@ -173,6 +178,7 @@ class Client:
             self._server,
             self._connect,
             self._directory,
+            self._breaker,
             call,
             answer,
             payload,
@@ -187,8 +193,8 @@ class Client:
     def generate(self, *args: Any, **options: Any) -> Completion:
         """The whole answer: the stream of the same arguments (see ``stream``), read to its end.
 
-        It is streamed all the same: a request that is not dies at the gateway after about a minute. Raises what ``stream`` and
-        reading it raise.
+        It is streamed all the same: a request that is not dies at the gateway after about a minute. Raises what
+        ``stream`` and reading it raise.
         """
         with self.stream(*args, **options) as stream:
             while stream.read():
@@ -218,7 +224,8 @@ class Client:
             structured_output: whether they keep to a JSON schema.
             min_context: tokens that the context must have room for.
             max_price: USD per million tokens of output, at most.
-            sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None keeps the server's order.
+            sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None
+                keeps the server's order.
             refresh: ask again, whatever is kept.
 
         Raises TransportError, APIStatusError or InvalidRequestError.
@@ -247,14 +254,16 @@ class Client:
     def hub_models(
         self, *, search: str | None = None, provider: str = "all", limit: int | None = None
     ) -> Iterator[HubModel]:
-        """The models on the Hub that a provider serves, for any task, with their mappings; page after page as they are needed.
+        """The models on the Hub that a provider serves, for any task, with their mappings; page after page as they are
+        needed.
 
         Args:
             search: a part of the name.
             provider: ``"all"``, or the name of one.
             limit: how many at most.
 
-        Raises while iterating: TransportError, APIStatusError, and InvalidRequestError where the server is not Hugging Face.
+        Raises while iterating: TransportError, APIStatusError, and InvalidRequestError where the server is not
+            Hugging Face.
         """
         return self._hub_models(self._new_call, search=search, provider=provider, limit=limit)
 
@@ -292,7 +301,7 @@ class Client:
 
     def _map(self, call: Call, model: str) -> dict[str, ProviderMapping]:
         _check_model(model)
-        name = split_suffix(MODEL_ALIASES.get(model, model))[0]
+        name = split_suffix(_resolve_alias(model))[0]
         return self._directory.override(name) or self._directory.mapping(call, name)
 
     def _hub_models(
@@ -313,10 +322,12 @@ class Client:
             return model
         if model is None:
             return DEFAULT_VISION_MODEL if has_media(messages) else DEFAULT_MODEL
-        return MODEL_ALIASES.get(model, model)
+        return _resolve_alias(model)
 
     def _connect(self) -> Http:
-        """What to send with. Without a key of its own it looks for one each time: a notebook may set ``HF_TOKEN`` later."""
+        """What to send with. Without a key of its own it looks for one each time: a notebook may set
+        ``HF_TOKEN`` later.
+        """
         with self._lock:
             if self._http is None or self._http.anonymous:
                 http = Http(self._given_key or self._find_key(), self._headers, self._proxies, self._verify)
@@ -326,18 +337,35 @@ class Client:
 
     def _find_key(self) -> str | None:
         """The user's Hugging Face key; it is for Hugging Face alone."""
-        return find_key() if self._server.hugging_face and "Authorization" not in self._headers else None
+        given = any(name.lower() == "authorization" for name in self._headers)
+        return find_key() if self._server.hugging_face and not given else None
+
+
+def _resolve_alias(model: str) -> str:
+    """The full name, with the suffix that the short one had."""
+    name, suffix = split_suffix(model)
+    full = MODEL_ALIASES.get(name, name)
+    return f"{full}:{suffix}" if suffix else full
+
+
+def _check_bill_to(bill_to: Any) -> dict[str, str]:
+    """The header that names who pays."""
+    if bill_to is None:
+        return {}
+    if not isinstance(bill_to, str) or not (bill_to.isascii() and bill_to.isprintable() and bill_to.strip()):
+        raise refusal("bill_to", "the name of an organisation", bill_to)
+    return {"X-HF-Bill-To": bill_to.strip()}
 
 
 def _check_int(name: str, value: Any, least: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InvalidRequestError(f"{name} must be a whole number from {least} up, not {value!r:.80}")
+        raise refusal(name, f"a whole number from {least} up", value)
     return value
 
 
 def _check_model(model: Any) -> None:
     if not isinstance(model, str) or not model.strip() or not model.isprintable():
-        raise InvalidRequestError(f"model must be the name of a model, not {model!r:.80}")
+        raise refusal("model", "the name of a model", model)
 
 
 def _check_proxies(proxies: Any) -> dict[str, str]:
@@ -359,5 +387,5 @@ def _check_verify(verify: Any) -> bool | str:
     except TypeError:
         path = None
     if not isinstance(path, str) or not os.path.exists(path):
-        raise InvalidRequestError(f"verify must be True, False or the path of a CA bundle, not {verify!r:.200}")
+        raise refusal("verify", "True, False or the path of a CA bundle", verify)
     return path

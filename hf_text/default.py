@@ -21,7 +21,9 @@ def _client() -> Client:
 
 @function_with_arguments_of(Client.generate)
 def generate(*args: Any, **options: Any) -> Completion:
-    """The whole answer, from Hugging Face with the default settings; arguments and errors as for ``Client.generate``."""
+    """The whole answer, from Hugging Face with the default settings; arguments and errors as for
+    ``Client.generate``.
+    """
     return _client().generate(*args, **options)
 
 

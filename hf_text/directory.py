@@ -35,6 +35,7 @@ _KEPT_SECONDS = 300.0
 _MOST_KEPT = 1000
 _LARGEST_LISTING = 256 * 1024 * 1024
 _PAGE_MODELS = 1000
+_LISTED_FIELDS = ("inferenceProviderMapping", "pipeline_tag", "tags", "likes", "downloads", "gated", "createdAt")
 
 
 class Directory:
@@ -73,7 +74,9 @@ class Directory:
         return self._overrides.get(model, {})
 
     def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
-        """Who serves a model, in the account's order. Raises ModelNotSupportedError for a model that the Hub does not know."""
+        """Who serves a model, in the account's order. Raises ModelNotSupportedError for a model that the Hub does not
+        know.
+        """
         url = f"{self._hub()}/api/models/{quote(model, safe='/')}?expand[]=inferenceProviderMapping"
         return self._keep(url, lambda: self._parse(parse_mapping, url, self._ask_about(call, model, url)))
 
@@ -85,7 +88,7 @@ class Directory:
             "inference": "warm",
             "inference_provider": provider,
             **({"search": search} if search else {}),
-            "expand[]": ["inferenceProviderMapping", "pipeline_tag", "tags", "likes", "downloads", "gated", "createdAt"],
+            "expand[]": _LISTED_FIELDS,
             "limit": min(limit or _PAGE_MODELS, _PAGE_MODELS),
         }
         url: str | None = f"{self._hub()}/api/models?{urlencode(query, doseq=True, safe='[]')}"
@@ -99,7 +102,8 @@ class Directory:
 
     def chat_models(self, call: Callable[[], Call]) -> list[str]:
         """The names of all models that a provider serves for chat now."""
-        return self._keep("chat", lambda: [model.id for model in self.hub_models(call, None, "all", None) if model.chat])
+        models = self.hub_models(call, None, "all", None)
+        return self._keep("chat", lambda: [model.id for model in models if model.chat])
 
     def _hub(self) -> str:
         if self._server.hub_url is None:

@@ -85,8 +85,8 @@ class ToolCalls(_Silent):
 class Usage(_Silent):
     """Tokens that the answer took, as the provider counts them. Comes at most once.
 
-    ``reasoning_tokens`` are a part of ``completion_tokens``, ``cached_tokens`` a part of ``prompt_tokens``; None where the
-    provider does not tell.
+    ``reasoning_tokens`` are a part of ``completion_tokens``, ``cached_tokens`` a part of ``prompt_tokens``; None
+    where the provider does not tell.
     """
 
     prompt_tokens: int
@@ -100,7 +100,9 @@ class Usage(_Silent):
 
 @dataclass(frozen=True, slots=True)
 class FinishReason(_Silent):
-    """Why the model stopped: ``"stop"``, ``"length"``, ``"tool_calls"`` … in the provider's word. Comes at most once."""
+    """Why the model stopped: ``"stop"``, ``"length"``, ``"tool_calls"`` … in the provider's word. Comes at most
+    once.
+    """
 
     reason: str
 

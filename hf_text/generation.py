@@ -1,7 +1,7 @@
 """How one answer comes about: whom to ask, whom to ask next, until one begins to answer.
 
-The commit point is the first text, reasoning or tool call that is handed to the caller. Before it, what failed is tried again or
-elsewhere; after it, never.
+The commit point is the first text, reasoning or tool call that is handed to the caller. Before it, what failed is
+tried again or elsewhere; after it, never.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from .breaker import Breaker
 from .completion import Attempt
 from .directory import Directory
 from .errors import (
@@ -21,10 +22,11 @@ from .errors import (
     StreamError,
 )
 from .events import Event
-from .protocol.catalog import ProviderMapping, chat_providers, nearest_names, split_suffix
+from .protocol.catalog import ProviderMapping, chat_providers, split_suffix
 from .protocol.media import has_media
 from .protocol.payload import encode_payload
-from .routing import POLICIES, Route, Target
+from .protocol.selection import nearest_names
+from .routing import POLICIES, Route, Target, the_next_would_meet_it
 from .server import Server
 from .transport.answer import Answer, read_answer
 from .transport.call import Call, Interrupted
@@ -46,6 +48,7 @@ class Generation:
         server: who is asked.
         connect: gives what to send with.
         directory: what models there are and who serves them.
+        breaker: who failed lately.
         call: the clocks and the off switch.
         answer: what grows.
         payload: the body of the request, but for the model.
@@ -60,6 +63,7 @@ class Generation:
         server: Server,
         connect: Callable[[], Http],
         directory: Directory,
+        breaker: Breaker,
         call: Call,
         answer: Answer,
         payload: dict[str, Any],
@@ -71,6 +75,7 @@ class Generation:
         self._server = server
         self._connect = connect
         self._directory = directory
+        self._breaker = breaker
         self._call = call
         self._answer = answer
         self._payload = payload
@@ -102,10 +107,13 @@ class Generation:
         while True:
             try:
                 yield from self._try(route.target)
+                self._breaker.reset(split_suffix(model)[0], self._who_answered(route.target))
                 return
             except HFTextError as error:
                 if self._answer.committed or isinstance(error, StreamCancelledError):
                     raise
+                if the_next_would_meet_it(error, route.target):
+                    self._breaker.trip(self._who_answered(route.target))
                 pause = route.go_on(error, self._call.total_left())
             self._call.pause(pause)
 
@@ -163,16 +171,30 @@ class Generation:
     # Whom to ask.
 
     def _plan(self, model: str) -> Route:
-        """The targets for a model. A suffix of its name wins; a provider that the caller named is not replaced by another."""
+        """The targets for a model. A suffix of its name wins; a provider that the caller named is not replaced
+        by another.
+        """
         if not self._server.hugging_face:
-            return Route([Target(self._server.completions(), model)], iter(()), self._max_retries)
+            return Route(iter([Target(self._server.completions(), model)]), self._max_retries)
         name, suffix = split_suffix(model)
         providers = (suffix,) if suffix else self._providers
         targets = [self._target(name, provider) for provider in providers]
-        if not any(provider in POLICIES for provider in providers):
-            return Route(targets, iter(()), self._max_retries)
-        override = [self._target_of(name, entry) for entry in chat_providers(self._directory.override(name))]
-        return Route([*override, *targets], self._other_targets(name), self._max_retries)
+        if any(provider in POLICIES for provider in providers):
+            return Route(self._breaker.sort(self._all_targets(name, targets)), self._max_retries)
+        return Route(self._breaker.sort(targets), self._max_retries)
+
+    def _all_targets(self, model: str, targets: list[Target]) -> Iterator[Target]:
+        """Whoever may serve the model: the override, these targets, everybody else; first a stand-in where one
+        is needed.
+        """
+        override = chat_providers(self._directory.override(model))
+        targets = [*(self._target_of(model, entry) for entry in override), *targets]
+        stand_in = self._breaker.stand_in(model, targets[0])
+        if stand_in is not None:
+            yield stand_in
+        yield from targets
+        if self._max_retries:
+            yield from self._other_targets(model)
 
     def _target(self, model: str, provider: str) -> Target:
         if "/" in provider:
@@ -182,6 +204,13 @@ class Generation:
 
     def _target_of(self, model: str, entry: ProviderMapping) -> Target:
         return self._target(entry.provider_id if "/" in entry.provider else model, entry.provider)
+
+    def _who_answered(self, target: Target) -> list[Target]:
+        """The target of an attempt, and the provider that the router chose for it, as a target of its own."""
+        provider = self._answer.provider
+        if target.provider is not None or provider is None or not self._server.hugging_face:
+            return [target]
+        return [target, self._target(split_suffix(self._answer.model)[0], provider)]
 
     def _other_targets(self, model: str) -> Iterator[Target]:
         """Everybody who serves the model, in the account's order. The Hub is asked when the first of them is needed."""
@@ -215,8 +244,10 @@ class Generation:
         name = split_suffix(model)[0]
         if any(known.id == name and known.vision is False for known in models):
             seeing = tuple(known.id for known in models if known.vision)[:_NAMED]
-            message = f"{name} takes text only, and there is media; nothing was sent. Models that see: {', '.join(seeing)}"
-            raise ModelNotSupportedError(message, model=name, suggestions=seeing)
+            message = f"{name} takes text only, and there is media; nothing was sent."
+            raise ModelNotSupportedError(
+                f"{message} Models that see: {', '.join(seeing)}", model=name, suggestions=seeing
+            )
 
     def _name_alternatives(self, failure: ModelRefusedError) -> None:
         """Add to the error who does serve the model, or which names are like it."""

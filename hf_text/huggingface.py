@@ -28,8 +28,9 @@ _RETIRED_HOST = "api-inference.huggingface.co"
 class HuggingFaceAPI(OpenaiTemplate):
     """Text generation with Hugging Face Inference Providers.
 
-    ``url`` and ``api_base`` are the documented values. That host is gone (410 since 2025, no DNS since August 2026), so unless a caller
-    passes another ``api_base``, requests go to the router. A key of ``provider_mapping`` that is a path means that route of the router.
+    ``url`` and ``api_base`` are the documented values. That host is gone (410 since 2025, no DNS since August
+    2026), so unless a caller passes another ``api_base``, requests go to the router. A key of ``provider_mapping``
+    that is a path means that route of the router.
     """
 
     label = "HuggingFace (Text Generation)"
@@ -47,9 +48,11 @@ class HuggingFaceAPI(OpenaiTemplate):
 
     @classmethod
     def get_models(cls, **kwargs: Any) -> list[str]:
-        """The models that a provider serves for conversation now, from the Hub's listing, and those of ``provider_mapping``.
+        """The models that a provider serves for conversation now, from the Hub's listing, and those of
+        ``provider_mapping``.
 
-        Kept for five minutes. When the listing cannot be had: ``fallback_models``, with a warning, and the next call asks again.
+        Kept for five minutes. When the listing cannot be had: ``fallback_models``, with a warning, and the next
+        call asks again.
 
         Args:
             kwargs: ``api_key`` and the options of a connection (``proxy``, ``headers``, ``verify`` …).
@@ -57,13 +60,15 @@ class HuggingFaceAPI(OpenaiTemplate):
         try:
             served = cls._connect(kwargs)._chat_models()
         except (TransportError, APIStatusError) as error:
-            warnings.warn(f"the models could not be listed, here are the usual ones: {error}", RuntimeWarning, stacklevel=2)
+            message = f"the models could not be listed, here are the usual ones: {error}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
             served = list(cls.fallback_models)
         return list(dict.fromkeys([*served, *cls.provider_mapping]))
 
     @classmethod
     async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
-        """Who serves a model: provider name to ``{"task", "providerId", "status", …}``, from ``provider_mapping``, else the Hub.
+        """Who serves a model: provider name to ``{"task", "providerId", "status", …}``, from ``provider_mapping``,
+            else the Hub.
 
         Raises ModelNotSupportedError for a model that the Hub does not have, TransportError, APIStatusError.
         """
@@ -94,8 +99,9 @@ class HuggingFaceAPI(OpenaiTemplate):
 
         Args:
             model: a name on the Hub or an alias; empty for the default (with media: one that sees).
-            messages: as for ``Client.stream``; what is longer than ``max_inputs_lenght`` is trimmed: to the first and last three
-                messages, then to the system messages and the last of the user, then to that one alone.
+            messages: as for ``Client.stream``; what is longer than ``max_inputs_lenght`` is trimmed: to the first
+                and last three messages, then to the system messages and the last of the user, then to that one
+                alone.
             api_base: a server of your own instead of Hugging Face.
             api_key: the key; for Hugging Face the one that is found where none is given.
             max_tokens: the most tokens that the answer may have.
@@ -103,9 +109,9 @@ class HuggingFaceAPI(OpenaiTemplate):
             media: as for ``Client.stream``.
             kwargs: further options, see ``OpenaiTemplate``.
 
-        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
-        ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when every way to it wants payment,
-        and all other errors of ``HFTextError``'s tree.
+        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while
+        iterating ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when
+        every way to it wants payment, and all other errors of ``HFTextError``'s tree.
         """
         kwargs["max_input_length"] = max_inputs_lenght
         return super().create_async_generator(model, messages, api_base, api_key, max_tokens, media, **kwargs)
@@ -133,5 +139,7 @@ class HuggingFaceAPI(OpenaiTemplate):
 
 
 def calculate_lenght(messages: Messages) -> int:
-    """The length of messages: the characters of each content, and 16 for each message; of list content its text parts count."""
+    """The length of messages: the characters of each content, and 16 for each message; of list content its text parts
+    count.
+    """
     return count_length(messages)

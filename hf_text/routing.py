@@ -1,7 +1,7 @@
 """Who is asked, and who is asked next when that did not help.
 
-Pure decisions: what an error means for the next attempt. The rules are those of Hugging Face's router, which does not itself go on to
-another provider when one answers with an error (hub-docs, "Automatic Failover").
+Pure decisions: what an error means for the next attempt. The rules are those of Hugging Face's router, which does
+not itself go on to another provider when one answers with an error (hub-docs, "Automatic Failover").
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from .errors import (
     APIStatusError,
@@ -32,6 +31,7 @@ __all__ = [
     "another_could_help",
     "check_provider",
     "next_pause",
+    "the_next_would_meet_it",
     "the_same_could_help",
 ]
 
@@ -71,23 +71,23 @@ class Route:
     """The targets of one call, in the order in which they are tried.
 
     Args:
-        targets: those that are known from the start.
-        others: further ones, found only when the first are used up.
+        targets: at least one; each is looked for only when those before it are used up.
         max_retries: how often the same target is tried again; with 0 nothing but the first target is tried.
 
     Attributes:
         target: what is to be tried now.
     """
 
-    def __init__(self, targets: Sequence[Target], others: Iterator[Target], max_retries: int) -> None:
-        self.target = targets[0]
-        self._rest = chain(targets[1:], others)
+    def __init__(self, targets: Iterator[Target], max_retries: int) -> None:
+        self.target = next(targets)
+        self._rest = targets
         self._max_retries = max_retries
         self._retries = 0
         self._tried: set[str] = set()
 
     def go_on(self, error: HFTextError, time_left: float) -> float:
-        """After this error, set ``target`` to what is tried next and give the seconds to wait before it; or raise the error.
+        """After this error, set ``target`` to what is tried next and give the seconds to wait before it; or raise the
+        error.
 
         Args:
             error: why the last attempt failed.
@@ -124,6 +124,19 @@ def the_same_could_help(error: HFTextError) -> bool:
         return error.retryable
     return isinstance(error, _NO_ANSWER)
 
+
+def the_next_would_meet_it(error: HFTextError, target: Target) -> bool:
+    """Whether the next call to this target would fail in the same way, whatever it asks for, and another could help."""
+    reported = _reported(error)
+    status = reported.status_code if isinstance(reported, APIStatusError) else None
+    lasting = status not in _OF_THIS_CALL or _NOT_SERVED in str(error)
+    return lasting and another_could_help(error, target)
+
+
+# About what was asked for, or how often: the next call may fare better.
+_OF_THIS_CALL = (400, 408, 413, 422, 424, 429)
+# But a provider's own route says so with 400 where the unified one says 410.
+_NOT_SERVED = "not supported by provider"
 
 _NO_ANSWER = (TruncatedStreamError, MalformedStreamError, ProviderStreamError)
 

@@ -1,7 +1,7 @@
 """The documented class interface: a provider is a class, and all that it does are class methods.
 
-A facade. A method is a few lines that take a ``Client`` and forward. Attributes of a class are defaults and are never assigned after
-import; what was fetched is kept by the clients, which are kept by key and address.
+A facade. A method is a few lines that take a ``Client`` and forward. Attributes of a class are defaults and are
+never assigned after import; what was fetched is kept by the clients, which are kept by key and address.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ _STREAM_OPTIONS = frozenset(
 class OpenaiTemplate:
     """Base of the providers that speak the OpenAI chat protocol. A subclass names at least ``api_base``.
 
-    Options (``**kwargs`` of the generators) besides those in the signatures: ``temperature``, ``top_p``, ``stop``, ``seed``, ``tools``,
-    ``tool_choice``, ``response_format``, ``reasoning_effort``, ``include_usage``, ``extra_body``, ``timeout`` (seconds, or ``Timeouts``),
-    ``proxy`` (an address for http and https), ``proxies``, ``headers``, ``verify``, ``bill_to``, ``provider``, ``max_retries`` and
-    ``max_event_bytes``, all as for ``Client``. An option that is None counts as not given; one that is not known is refused by name.
+    Options (``**kwargs`` of the generators) besides those in the signatures: ``temperature``, ``top_p``, ``stop``,
+    ``seed``, ``tools``, ``tool_choice``, ``response_format``, ``reasoning_effort``, ``include_usage``,
+    ``extra_body``, ``timeout`` (seconds, or ``Timeouts``), ``proxy`` (an address for http and https), ``proxies``,
+    ``headers``, ``verify``, ``bill_to``, ``provider``, ``max_retries`` and ``max_event_bytes``, all as for
+    ``Client``. An option that is None counts as not given; one that is not known is refused by name.
 
     Attributes:
         label: the name for people.
@@ -82,7 +83,8 @@ class OpenaiTemplate:
 
         Args:
             model: the name.
-            kwargs: ``strict=True`` refuses a name that is in none of the lists; ``api_base`` and ``api_key`` are used to ask for them.
+            kwargs: ``strict=True`` refuses a name that is in none of the lists; ``api_base`` and ``api_key`` are
+                used to ask for them.
 
         Raises ModelNotSupportedError, only if ``strict``.
         """
@@ -119,8 +121,9 @@ class OpenaiTemplate:
     ) -> AsyncGenerator[Event, None]:
         """An answer as an async generator: ``ProviderInfo``, then text (``str``) and the other events.
 
-        Closing it (``aclose()``, leaving the loop, cancelling the task) stops the answer. Raises at this call what is wrong with the
-        arguments (InvalidRequestError, MissingAuthError), while iterating all other errors of ``HFTextError``'s tree.
+        Closing it (``aclose()``, leaving the loop, cancelling the task) stops the answer. Raises at this call what
+        is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating all other errors of
+        ``HFTextError``'s tree.
         """
         from .aio import read_async  # anyio is imported when something is async, not before
 
@@ -158,7 +161,9 @@ class OpenaiTemplate:
 
     @classmethod
     def _name(cls, model: str | None, media: Media | None, api_base: str | None) -> str | None:
-        """The model to ask for; None leaves it to a server that is not the class's own: its default is not to be had there."""
+        """The model to ask for; None leaves it to a server that is not the class's own: its default is not to be had
+        there.
+        """
         if not model and api_base is not None and cls._address(api_base) not in (None, cls.api_base):
             return None
         if not model and media is not None and cls.default_vision_model:

@@ -11,24 +11,24 @@ Units are the same everywhere: USD per million tokens, seconds, tokens per secon
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .messages import refusal, show
+from .messages import show
 
 __all__ = [
-    "SORT_KEYS",
     "HubModel",
     "Model",
     "ModelProvider",
     "ProviderMapping",
+    "any_known",
+    "best",
     "chat_providers",
-    "nearest_names",
+    "number",
     "parse_hub_models",
     "parse_mapping",
     "parse_models",
-    "select_models",
     "split_suffix",
 ]
 
@@ -107,32 +107,32 @@ class Model:
     @property
     def tools(self) -> bool | None:
         """Whether a live provider can call tools with it; None if none of them tells."""
-        return _any_known(offer.supports_tools for offer in self.offers)
+        return any_known(offer.supports_tools for offer in self.offers)
 
     @property
     def structured_output(self) -> bool | None:
         """Whether a live provider holds to a JSON schema with it; None if none of them tells."""
-        return _any_known(offer.supports_structured_output for offer in self.offers)
+        return any_known(offer.supports_structured_output for offer in self.offers)
 
     @property
     def context_length(self) -> int | None:
         """The largest context among the live providers, in tokens; None if none of them tells."""
-        return _best(max, (offer.context_length for offer in self.offers))
+        return best(max, (offer.context_length for offer in self.offers))
 
     @property
     def price(self) -> float | None:
         """The cheapest output among the live providers, in USD per million tokens; None if none of them tells."""
-        return _best(min, (offer.output_price for offer in self.offers))
+        return best(min, (offer.output_price for offer in self.offers))
 
     @property
     def throughput(self) -> float | None:
         """The best throughput among the live providers, in tokens per second; None if none of them tells."""
-        return _best(max, (offer.throughput for offer in self.offers))
+        return best(max, (offer.throughput for offer in self.offers))
 
     @property
     def latency(self) -> float | None:
         """The shortest time to the first token among the live providers, in seconds; None if none of them tells."""
-        return _best(min, (offer.first_token_latency for offer in self.offers))
+        return best(min, (offer.first_token_latency for offer in self.offers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,138 +274,6 @@ def parse_hub_models(value: Any) -> list[HubModel]:
     return [_parse_hub_model(item) for item in value if isinstance(item, dict) and _text(item.get("id"))]
 
 
-# What to sort by: a model's value in the light of the offers that fit. Small values come first.
-_SORT_VALUES: dict[str, Callable[[Model, Sequence[ModelProvider]], Any]] = {
-    "context": lambda model, offers: _negative(_best(max, (offer.context_length for offer in offers))),
-    "created": lambda model, offers: _negative(model.created),
-    "latency": lambda model, offers: _best(min, (offer.first_token_latency for offer in offers)),
-    "name": lambda model, offers: model.id.casefold(),
-    "price": lambda model, offers: _best(min, (offer.output_price for offer in offers)),
-    "throughput": lambda model, offers: _negative(_best(max, (offer.throughput for offer in offers))),
-}
-
-SORT_KEYS = tuple(_SORT_VALUES)
-
-
-@dataclass(frozen=True, slots=True)
-class _Criteria:
-    """What ``select_models`` was asked for, checked."""
-
-    search: str | None
-    provider: str | None
-    vision: bool | None
-    tools: bool | None
-    structured_output: bool | None
-    min_context: float | None
-    max_price: float | None
-
-    def __post_init__(self) -> None:
-        for name in ("search", "provider"):
-            if not isinstance(value := getattr(self, name), (str, type(None))):
-                raise refusal(name, "a str or None", value)
-        for name in ("vision", "tools", "structured_output"):
-            if not isinstance(value := getattr(self, name), (bool, type(None))):
-                raise refusal(name, "True, False or None", value)
-        for name in ("min_context", "max_price"):
-            value = getattr(self, name)
-            if value is not None and _number(value) is None:
-                raise refusal(name, "a number from 0 up or None", value)
-
-    @property
-    def narrows(self) -> bool:
-        """Whether a model needs an offer that fits."""
-        criteria = (self.provider, self.min_context, self.max_price, self.tools, self.structured_output)
-        return any(value is not None for value in criteria)
-
-    def fits_offer(self, offer: ModelProvider) -> bool:
-        return (
-            self.provider in (None, offer.provider)
-            and (not self.tools or offer.supports_tools is True)
-            and (not self.structured_output or offer.supports_structured_output is True)
-            and (self.min_context is None or (offer.context_length or -1) >= self.min_context)
-            and (self.max_price is None or (offer.output_price is not None and offer.output_price <= self.max_price))
-        )
-
-    def fits(self, model: Model, offers: Sequence[ModelProvider]) -> bool:
-        """Whether the model fits by its own data and by those of its offers that fit."""
-        name = model.id.casefold()
-        return (
-            all(word in name for word in (self.search or "").casefold().split())
-            and self.vision in (None, model.vision)
-            and (bool(offers) or not self.narrows)
-            and self.tools in (None, _any_known(offer.supports_tools for offer in offers))
-            and self.structured_output in (None, _any_known(offer.supports_structured_output for offer in offers))
-        )
-
-
-def select_models(
-    models: Iterable[Model],
-    *,
-    search: str | None = None,
-    provider: str | None = None,
-    vision: bool | None = None,
-    tools: bool | None = None,
-    structured_output: bool | None = None,
-    min_context: float | None = None,
-    max_price: float | None = None,
-    sort: str | None = None,
-) -> list[Model]:
-    """The models that fit; with no criteria, all.
-
-    Args:
-        search: words that must all occur in the id; case does not matter.
-        provider: the name of a provider that must serve it now.
-        vision: True for models that read pictures, False for those that do not.
-        tools: True for models that can call tools, False for those that cannot.
-        structured_output: True for models that hold to a JSON schema, False for those that do not.
-        min_context: tokens that the context must have at least.
-        max_price: USD per million tokens of the answer, at most.
-        sort: ``"price"`` and ``"latency"`` (lowest first), ``"throughput"`` and ``"context"`` (highest first),
-            ``"created"`` (newest first), ``"name"``; None keeps the server's order.
-
-    One and the same live provider must meet all that is asked of providers, and the order goes by the providers that
-    do: with ``provider="novita", sort="price"`` by what Novita asks. What is unknown does not fit, and is sorted last.
-    Raises InvalidRequestError for an argument that is not what it must be.
-    """
-    criteria = _Criteria(search, provider, vision, tools, structured_output, min_context, max_price)
-    if sort is not None and (not isinstance(sort, str) or sort not in SORT_KEYS):
-        raise refusal("sort", f"one of {', '.join(SORT_KEYS)}, or None", sort)
-    pairs = ((model, [offer for offer in model.offers if criteria.fits_offer(offer)]) for model in models)
-    selected = [(model, offers) for model, offers in pairs if criteria.fits(model, offers)]
-    if sort is not None:
-        value_of = _SORT_VALUES[sort]
-        selected.sort(key=lambda pair: _unknown_last(value_of(*pair)))
-    return [model for model, _ in selected]
-
-
-def nearest_names(name: str, names: Iterable[str], limit: int = 3) -> list[str]:
-    """The names most like ``name``, at most ``limit`` of them, best first; empty if none is like it.
-
-    Case does not matter. What stands after the slash is compared on its own too, so the organisation may be missing or
-    wrong; names that contain ``name`` come first.
-    """
-    # Only error messages need it, and nothing else that `import requests` loads does.
-    from difflib import SequenceMatcher
-
-    folded = name.casefold()
-    wanted = {folded, folded.rpartition("/")[2]} - {""}
-    matchers = [SequenceMatcher(b=form) for form in wanted]
-
-    def likeness(candidate: str) -> float:
-        best = 0.0
-        for form in {candidate, candidate.rpartition("/")[2]}:
-            for matcher in matchers:
-                matcher.set_seq1(form)
-                # The quick ratios are upper bounds: most names need no more than them.
-                if matcher.real_quick_ratio() > max(best, 0.6) and matcher.quick_ratio() > max(best, 0.6):
-                    best = max(best, matcher.ratio())
-        return best + any(len(form) > 2 and form in candidate for form in wanted)
-
-    scored = [(likeness(candidate.casefold()), candidate) for candidate in dict.fromkeys(names)]
-    close = sorted((pair for pair in scored if pair[0] > 0.6), key=lambda pair: -pair[0])
-    return [candidate for _, candidate in close[:limit]]
-
-
 def split_suffix(model: str) -> tuple[str, str | None]:
     """``"org/name:novita"`` is ``("org/name", "novita")``: the model, and a provider or policy; None without one."""
     name, colon, suffix = model.rpartition(":")
@@ -415,7 +283,7 @@ def split_suffix(model: str) -> tuple[str, str | None]:
 def _parse_model(item: dict[str, Any]) -> Model:
     architecture = _object(item.get("architecture"))
     providers = item.get("providers")
-    created = _number(item.get("created"))
+    created = number(item.get("created"))
     return Model(
         id=item["id"],
         owned_by=_text(item.get("owned_by")),
@@ -438,12 +306,12 @@ def _parse_providers(items: Any) -> Iterator[ModelProvider]:
                 provider=name,
                 status=_text(entry.get("status")) or "",
                 context_length=_count(entry.get("context_length")),
-                input_price=_number(pricing.get("input")),
-                output_price=_number(pricing.get("output")),
+                input_price=number(pricing.get("input")),
+                output_price=number(pricing.get("output")),
                 supports_tools=_flag(entry.get("supports_tools")),
                 supports_structured_output=_flag(entry.get("supports_structured_output")),
                 first_token_latency=_seconds(entry.get("first_token_latency_ms")),
-                throughput=_number(entry.get("throughput")),
+                throughput=number(entry.get("throughput")),
                 is_model_author=_flag(entry.get("is_model_author")),
             )
 
@@ -497,19 +365,19 @@ def _parse_mapping_entry(provider: str, entry: dict[str, Any], default_status: s
         status=(_text(entry["status"]) or "") if "status" in entry else default_status,
         is_model_author=_flag(entry.get("isModelAuthor")),
         context_length=_count(details.get("context_length")),
-        input_price=_number(pricing.get("input")),
-        output_price=_number(pricing.get("output")),
+        input_price=number(pricing.get("input")),
+        output_price=number(pricing.get("output")),
         supports_tools=_flag(features.get("toolCalling")),
         supports_structured_output=_flag(features.get("structuredOutput")),
         first_token_latency=_seconds(performance.get("firstTokenLatencyMs")),
-        throughput=_number(performance.get("tokensPerSecond")),
+        throughput=number(performance.get("tokensPerSecond")),
         adapter_weights_path=_text(entry.get("adapterWeightsPath")),
     )
 
 
 def _parse_hub_model(item: dict[str, Any]) -> HubModel:
     gated = item.get("gated")
-    likes, downloads = _number(item.get("likes")), _number(item.get("downloads"))
+    likes, downloads = number(item.get("likes")), number(item.get("downloads"))
     return HubModel(
         id=item["id"],
         pipeline_tag=_text(item.get("pipeline_tag")),
@@ -543,7 +411,7 @@ def _strings(value: Any) -> tuple[str, ...]:
     return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
 
 
-def _number(value: Any) -> float | None:
+def number(value: Any) -> float | None:
     """A JSON number that can be an amount. Not a bool, which Python counts as an int, and not negative, NaN or huge."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
         return None
@@ -552,40 +420,33 @@ def _number(value: Any) -> float | None:
 
 def _count(value: Any) -> int | None:
     """A number of tokens; 0 is what servers write that do not know."""
-    return int(_number(value) or 0) or None
+    return int(number(value) or 0) or None
 
 
 def _seconds(milliseconds: Any) -> float | None:
-    number = _number(milliseconds)
-    return None if number is None else round(number / 1000, 9)
+    value = number(milliseconds)
+    return None if value is None else round(value / 1000, 9)
 
 
 def _per_million(per_token: Any, per_million: Any) -> float | None:
     """A price. OpenRouter writes USD per token in a string, "-1" for "it depends"; Together does as the router does."""
     try:
-        number = _number(float(per_token)) if isinstance(per_token, str) else None
+        price = number(float(per_token)) if isinstance(per_token, str) else None
     except ValueError:
-        number = None
-    return _number(per_million) if number is None else round(number * 1e6, 6)
+        price = None
+    return number(per_million) if price is None else round(price * 1e6, 6)
 
 
-def _best(pick: Callable[[list[T]], T], values: Iterable[T | None]) -> T | None:
+def best(pick: Callable[[list[T]], T], values: Iterable[T | None]) -> T | None:
     """The lowest or highest of the known values."""
     known = [value for value in values if value is not None]
     return pick(known) if known else None
 
 
-def _any_known(flags: Iterable[bool | None]) -> bool | None:
+def any_known(flags: Iterable[bool | None]) -> bool | None:
+    """Whether one of the known flags is True; None if none is known."""
     known = [flag for flag in flags if flag is not None]
     return any(known) if known else None
-
-
-def _negative(value: float | None) -> float | None:
-    return None if value is None else -value
-
-
-def _unknown_last(value: Any) -> tuple[bool, Any]:
-    return (value is None, 0 if value is None else value)
 
 
 def _drop_none(values: dict[str, Any]) -> dict[str, Any] | None:

@@ -2,11 +2,11 @@
 
 Every provider streams its own dialect of the protocol. What differs, with an example of who does it:
 
-* usage on every chunk (Baseten), on the finish chunk (Cerebras), on a last chunk without choices (Novita), on two of them
-  (Groq), or never (Nebius): the last one counts;
+* usage on every chunk (Baseten), on the finish chunk (Cerebras), on a last chunk without choices (Novita), on two
+  of them (Groq), or never (Nebius): the last one counts;
 * a finish reason followed by more chunks (Novita), ``eos_token`` together with the token itself (TGI), or none at all;
-* reasoning as ``reasoning`` (Groq, Together), ``reasoning_content`` (Fireworks, Z.ai, vLLM), as ``<think>`` tags in the text,
-  or as typed parts of a content list (Mistral);
+* reasoning as ``reasoning`` (Groq, Together), ``reasoning_content`` (Fireworks, Z.ai, vLLM), as ``<think>`` tags in
+  the text, or as typed parts of a content list (Mistral);
 * ``delta.content`` null, absent or empty; ``text`` or ``message`` in place of ``delta``.
 """
 

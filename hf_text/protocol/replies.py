@@ -1,7 +1,7 @@
 """What a server's answer means: its status, headers and body to the right exception.
 
-One function decides, for answers and for errors reported inside a stream. Every server words its errors in its own way; the shapes
-read here are those of the Hugging Face Hub and router, TGI, FastAPI, and the inference providers.
+One function decides, for answers and for errors reported inside a stream. Every server words its errors in its own
+way; the shapes read here are those of the Hugging Face Hub and router, TGI, FastAPI, and the inference providers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ..errors import (
     ServerError,
 )
 
-__all__ = ["describe_page", "is_stream_error", "next_link", "parse_error", "parse_reply_error", "parse_retry_after", "request_id"]
+__all__ = ["ErrorReport", "describe_page", "is_stream_error", "next_link", "parse_error", "parse_reply_error", "parse_retry_after", "request_id"]
 
 _CLASSES: dict[int, type[APIStatusError]] = {
     401: AuthenticationError,

@@ -1,7 +1,8 @@
 """Reasoning that a model writes into its answer as ``<think>…</think>``, told apart from the answer.
 
-Together's DeepSeek-R1 and Nebius' Qwen3 send it so, the tags split over chunks in any way. A tag counts only where the answer
-begins: further on, ``<think>`` is a thing that the model writes about. Nothing is dropped but the two tags themselves.
+Together's DeepSeek-R1 and Nebius' Qwen3 send it so, the tags split over chunks in any way. A tag counts only where
+the answer begins: further on, ``<think>`` is a thing that the model writes about. Nothing is dropped but the two
+tags themselves.
 """
 
 from __future__ import annotations

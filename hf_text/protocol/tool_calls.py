@@ -1,8 +1,9 @@
 """Calls of tools, put together from the fragments in which providers send them.
 
-A fragment belongs to a call by its id, else by its index, else by the order in which it came. No provider can be taken at its
-word: Together's index is -1, Nebius leaves the id out, TGI gives every call the id "0" and repeats the name as null, Fireworks
-sends ``id: null`` in later fragments, Groq sends whole calls in one chunk, others number every call 0.
+A fragment belongs to a call by its id, else by its index, else by the order in which it came. No provider can be
+taken at its word: Together's index is -1, Nebius leaves the id out, TGI gives every call the id "0" and repeats the
+name as null, Fireworks sends ``id: null`` in later fragments, Groq sends whole calls in one chunk, others number
+every call 0.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from urllib3 import __version__ as _installed
-from urllib3.response import HTTPResponse as _HTTPResponse
+import urllib3
 
-# urllib3 comes with requests, which is content with any version; without this, an old one would fail in the first answer.
-if not hasattr(_HTTPResponse, "read1"):
-    raise ImportError(f"hf_text needs urllib3 2.2 or newer, and this is {_installed}: pip install --upgrade urllib3")
+# It comes with requests, which is content with any version; an old one would fail only in the midst of an answer.
+if not hasattr(urllib3.HTTPResponse, "read1"):
+    raise ImportError("hf_text needs urllib3 2.2 or newer: pip install --upgrade urllib3")

@@ -1,8 +1,8 @@
 """One answer, read as it comes and verified at its end.
 
-An answer is whole when a finish reason came, or when ``[DONE]`` came and the body then ended properly: llama-cpp-python sends
-``[DONE]`` on an answer that was cut and leaves the body unterminated, ``transformers serve`` never sends ``[DONE]``, Nebius may send
-no finish reason. Every other end is an error that carries what arrived.
+An answer is whole when a finish reason came, or when ``[DONE]`` came and the body then ended properly:
+llama-cpp-python sends ``[DONE]`` on an answer that was cut and leaves the body unterminated, ``transformers serve``
+never sends ``[DONE]``, Nebius may send no finish reason. Every other end is an error that carries what arrived.
 """
 
 from __future__ import annotations
@@ -109,7 +109,8 @@ class Answer:
 def read_answer(reply: Reply, answer: Answer, max_event_bytes: int) -> Iterator[list[Event]]:
     """Read an answer with status 200: yield its events, all that have arrived at a time.
 
-    While nothing has arrived and the call does not block, yields empty lists. Ends when the answer is whole. Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
+    While nothing has arrived and the call does not block, yields empty lists. Ends when the answer is whole.
+    Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
     """
     url = reply.url.partition("?")[0]
     for events in _Reader(reply, answer, max_event_bytes).read():
@@ -176,7 +177,9 @@ class _Reader:
         """An answer in one piece, from a server that does not stream; or an error in spite of status 200."""
         body = piece + self._reply.read_all(self._max_event_bytes)
         if len(body) > self._max_event_bytes:
-            raise MalformedStreamError(f"{self._host} sent JSON of more than {self._max_event_bytes} bytes (max_event_bytes)")
+            raise MalformedStreamError(
+                f"{self._host} sent JSON of more than {self._max_event_bytes} bytes (max_event_bytes)"
+            )
         try:
             value = loads(body)
             if not (isinstance(value, dict) and value.get("choices")):
@@ -213,7 +216,9 @@ class _Reader:
             piece = following
 
     def _decode(self, decoder: SSEDecoder, piece: bytes, events: list[Event]) -> HFTextError | None:
-        """Decode a piece; give the failure in it, if there is one, instead of raising it: first comes what stands before it."""
+        """Decode a piece; give the failure in it, if there is one, instead of raising it: first comes what stands
+        before it.
+        """
         self._progressed = False
         data = ""
         try:
@@ -258,7 +263,9 @@ class _Reader:
         return ProviderStreamError(f"the provider reported an error inside the stream: {error}", error=error)
 
     def _read_end(self) -> Iterator[list[Event]]:
-        """``[DONE]`` came: see whether the body ends. With a finish reason only for a moment, to use the connection again."""
+        """``[DONE]`` came: see whether the body ends. With a finish reason only for a moment, to use the
+        connection again.
+        """
         whole = self._assembler.finish_reason is not None
         self._call.start_clock("gap", _END_SECONDS if whole else math.inf)
         while (piece := self._reply.read()) != b"":

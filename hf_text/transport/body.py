@@ -1,7 +1,8 @@
 """The body of an answer, in the pieces in which it arrives.
 
-Most bodies are plain: they are read from the connection itself, all that has arrived at a time, which spares http.client's and urllib3's
-price for each chunk. Compressed ones are left to urllib3, which bounds what a piece may grow to.
+Most bodies are plain: they are read from the connection itself, all that has arrived at a time, which spares
+http.client's and urllib3's price for each chunk. Compressed ones are left to urllib3, which bounds what a piece may
+grow to.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Body(Protocol):
     pollable: bool  # whether read() heeds a call that does not block
 
     def read(self) -> bytes | None:
-        """The next piece as soon as there is one; ``b""`` at the proper end; None if there is none yet and the call does not block.
+        """The next piece as soon as there is one; ``b""`` at the proper end; None if there is none yet and the call
+        does not block.
 
         Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
         """

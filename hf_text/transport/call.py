@@ -1,8 +1,8 @@
 """One call in flight: its clocks, its off switch, and the socket that it uses now.
 
-Every blocking step of a call (connect, TLS, send, read, pause) asks ``time_left()`` how long it may take, so that the clocks hold
-whatever a server trickles; and every socket is attached to its call before it connects, so that ``cancel()`` can wake the thread
-that waits on it, from any other thread or from a signal handler.
+Every blocking step of a call (connect, TLS, send, read, pause) asks ``time_left()`` how long it may take, so that
+the clocks hold whatever a server trickles; and every socket is attached to its call before it connects, so that
+``cancel()`` can wake the thread that waits on it, from any other thread or from a signal handler.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from ..errors import Clock, InvalidRequestError
 
 __all__ = ["Call", "Interrupted", "Timeouts"]
 
+# A socket takes no longer timeout (2**31 milliseconds); who waits longer asks again.
+_LONGEST_STEP = 1_000_000.0
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -29,8 +32,10 @@ class Timeouts:
     Attributes:
         connect: name resolution, connecting, proxy and TLS, together (default 10).
         first: from the connection to the first text, reasoning or tool call; holds the upload as well (default 120).
-        gap: from one such piece of the answer to the next; keep-alive comments and empty chunks do not count (default 60).
-        total: the whole call, all attempts and the pauses between them, and what the reader does meanwhile (default None: unlimited).
+        gap: from one such piece of the answer to the next; keep-alive comments and empty chunks do not count
+            (default 60).
+        total: the whole call, all attempts and the pauses between them, and what the reader does meanwhile (default
+            None: unlimited).
 
     Raises InvalidRequestError for a value that is no number above zero; only ``total`` may be None.
     """
@@ -74,7 +79,8 @@ class Call:
         cancelled: whether ``cancel()`` was called.
         reused: whether the connection in use had served another request before.
         reader: what the answer in use is read with.
-        blocking: whether reading the body waits for bytes; if not, whoever reads waits for the socket (``fileno()``) himself.
+        blocking: whether reading the body waits for bytes; if not, whoever reads waits for the socket
+            (``fileno()``) himself.
     """
 
     __slots__ = (
@@ -130,7 +136,7 @@ class Call:
         left = self._deadline - monotonic()
         if left <= 0:
             raise Interrupted(self.clock)
-        return left
+        return min(left, _LONGEST_STEP)
 
     def longest_wait(self) -> float:
         """As ``time_left()``, but 0 where that raises."""
@@ -139,8 +145,9 @@ class Call:
     def attach(self, sock: socket.socket) -> None:
         """This socket is used from now on: ``cancel()`` shuts it down.
 
-        A duplicate of the descriptor is kept, not the socket: it can be shut down at every stage (a TLS handshake takes the
-        descriptor away from the socket object), and it can never be a descriptor that was closed and given to somebody else.
+        A duplicate of the descriptor is kept, not the socket: it can be shut down at every stage (a TLS handshake
+        takes the descriptor away from the socket object), and it can never be a descriptor that was closed and
+        given to somebody else.
         """
         duplicate = socket.fromfd(sock.fileno(), sock.family, sock.type, sock.proto)
         with self._lock:
@@ -182,7 +189,9 @@ class Call:
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """What happens inside may take so long; for what is asked by the way. Raises Interrupted("total") when it does not."""
+        """What happens inside may take so long; for what is asked by the way. Raises Interrupted("total") when it does
+        not.
+        """
         end, self._end = self._end, min(self._end, monotonic() + seconds)
         try:
             yield

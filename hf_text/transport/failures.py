@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from http.client import RemoteDisconnected
 
 from requests.exceptions import InvalidHeader, InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, ProxyError, ReadTimeoutError
+from urllib3.exceptions import NameResolutionError, ProxyError, ReadTimeoutError
 from urllib3.util import parse_url
 
 from ..errors import Clock, InvalidRequestError, RequestTimeoutError, TransportError
@@ -41,13 +41,16 @@ def explain_timeout(clock: Clock, call: Call, host: str, arrived: str = "") -> R
 
 
 def explain_failure(error: Exception, call: Call, url: str) -> TransportError | InvalidRequestError:
-    """The error for an exception of requests or urllib3; raises Interrupted if the call was cancelled or out of time."""
+    """The error for an exception of requests or urllib3; raises Interrupted if the call was cancelled or out of
+    time.
+    """
     if call.cancelled:
         raise Interrupted from error
     parts = parse_url(url)
     host, where = parts.host or url, parts.netloc or url
     causes = list(_causes(error))
-    if any(isinstance(cause, (ConnectTimeoutError, ReadTimeoutError, TimeoutError)) for cause in causes):
+    # Not urllib3's ConnectTimeoutError: a connection that is refused, or a name without address, is one too.
+    if any(isinstance(cause, (ReadTimeoutError, TimeoutError)) for cause in causes):
         return explain_timeout(call.clock, call, where)
     for cause in causes:
         if isinstance(cause, (InvalidURL, InvalidSchema, MissingSchema, InvalidProxyURL, InvalidHeader)):

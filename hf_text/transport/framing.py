@@ -1,7 +1,7 @@
 """Where the body of an answer ends: pure decoders of HTTP's three framings (RFC 9112, section 6.3).
 
-http.client takes a chunk at a time, at about 4 µs each; most of what a provider sends are chunks of one token. These take all the chunks
-that have arrived in one go.
+http.client takes a chunk at a time, at about 4 µs each; most of what a provider sends are chunks of one token.
+These take all the chunks that have arrived in one go.
 """
 
 from __future__ import annotations

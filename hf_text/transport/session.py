@@ -1,7 +1,7 @@
 """Sending requests: one session for each process, redirects, connections that went stale, and answers as they come.
 
-requests prepares and urllib3 sends; what is ours is what they leave open: whose redirects are followed with the key in hand, and that
-an answer says whether it came whole.
+requests prepares and urllib3 sends; what is ours is what they leave open: whose redirects are followed with the key
+in hand, and that an answer says whether it came whole.
 """
 
 from __future__ import annotations
@@ -61,15 +61,17 @@ class Reply:
         return self._body.pollable
 
     def read(self) -> bytes | None:
-        """The next piece of the body, as soon as there is one; ``b""`` at its proper end; None if there is none yet and the call
-        does not block.
+        """The next piece of the body, as soon as there is one; ``b""`` at its proper end; None if there is none yet
+        and the call does not block.
 
         Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
         """
         return self._body.read()
 
     def read_all(self, limit: int) -> bytes:
-        """The body, or the first ``limit`` bytes of it (the rest is not read). For a call that blocks. Raises as ``read()``."""
+        """The body, or the first ``limit`` bytes of it (the rest is not read). For a call that blocks. Raises as
+        ``read()``.
+        """
         pieces: list[bytes] = []
         size = 0
         while size < limit and (piece := self.read()):
@@ -90,7 +92,8 @@ class Reply:
 
 
 class Http:
-    """What a client sends with: sessions, keys, headers, proxies and certificates. Safe to share among threads and over a fork.
+    """What a client sends with: sessions, keys, headers, proxies and certificates. Safe to share among threads and
+        over a fork.
 
     Args:
         key: the key to send, or None.
@@ -129,7 +132,11 @@ class Http:
 
         Raises TransportError or RequestTimeoutError if no answer comes, Interrupted if the call is cancelled.
         """
-        sent = {"Accept": accept, **({"Content-Type": "application/json"} if body is not None else {}), **(headers or {})}
+        sent = {
+            "Accept": accept,
+            **({"Content-Type": "application/json"} if body is not None else {}),
+            **(headers or {}),
+        }
         for _ in range(_MOST_REDIRECTS + 1):
             reply = self._send_once(call, method, url, body, sent)
             location = reply.headers.get("location") if reply.status in _REDIRECTS else None
@@ -187,7 +194,8 @@ class Http:
             except BaseException:
                 call.release()
                 raise
-            # Raised out here, so that it does not carry what was caught: requests' exceptions hold the request and its key.
+            # Raised out here, so that it does not carry what was caught: requests' exceptions hold the request and
+            # its key.
             raise failure
 
     def _of_this_process(self) -> _Session:
@@ -214,7 +222,9 @@ class _Session:
         self._plans: dict[Any, _Plan] = {}
 
     def plan(self, method: str, url: str, headers: Mapping[str, str]) -> _Plan:
-        """What is sent and how, but for the body. Found out once: it costs requests as much as the rest of a round trip."""
+        """What is sent and how, but for the body. Found out once: it costs requests as much as the rest of a
+        round trip.
+        """
         key = (method, url, *headers.items())
         plan = self._plans.get(key)
         if plan is None:

@@ -1,8 +1,8 @@
 """Connections that belong to a call: urllib3's, with our clocks and our off switch built in.
 
-A thread says which call it works for (``working_for``) before it hands a request to requests. From there on the connection of that
-request knows its call: it tells it the socket before it connects, and it never waits longer than the call allows, in name
-resolution, connecting, TLS, sending, and each single read of the headers and the body.
+A thread says which call it works for (``working_for``) before it hands a request to requests. From there on the
+connection of that request knows its call: it tells it the socket before it connects, and it never waits longer than
+the call allows, in name resolution, connecting, TLS, sending, and each single read of the headers and the body.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from .call import Call, Interrupted
 
 __all__ = ["Adapter", "Wire", "unread_bytes", "working_for"]
 
-# How often a thread that waits for a name or a connection looks whether it was cancelled. Linux wakes a thread whose connecting
-# socket is shut down; other systems do not, and none wakes a thread in getaddrinfo().
+# How often a thread that waits for a name or a connection looks whether it was cancelled. Linux wakes a thread
+# whose connecting socket is shut down; other systems do not, and none wakes a thread in getaddrinfo().
 _LOOK_AGAIN = 0.02
 
 _BUFFER_BYTES = 65536
@@ -57,13 +57,11 @@ class _Belonging:
     def _new_conn(self) -> socket.socket:
         conn = cast(HTTPConnection, self)
         try:
-            sock = _open_socket(self.call, conn._dns_host, conn.port or conn.default_port, conn.socket_options)
+            return _open_socket(self.call, conn._dns_host, conn.port or conn.default_port, conn.socket_options)
         except socket.gaierror as error:
             raise NameResolutionError(conn.host, conn, error) from error
         except OSError as error:
             raise NewConnectionError(conn, f"Failed to establish a new connection: {error}") from error
-        sock.settimeout(self.call.time_left())
-        return sock
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
@@ -124,7 +122,9 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 
 
 class Adapter(HTTPAdapter):
-    """The requests adapter that uses these connections. One TLS context serves all of them: reading the CA bundle takes 20 ms."""
+    """The requests adapter that uses these connections. One TLS context serves all of them: reading the CA bundle
+    takes 20 ms.
+    """
 
     def __init__(self) -> None:
         self._contexts: dict[bool | str, ssl.SSLContext] = {}
@@ -146,7 +146,9 @@ class Adapter(HTTPAdapter):
         return host, options
 
     def build_response(self, request: Any, raw: Any) -> Any:
-        """urllib3's answer as it is. To make requests' own object of it (cookies, history) takes longer than to send the request."""
+        """urllib3's answer as it is. To make requests' own object of it (cookies, history) takes longer than to send
+        the request.
+        """
         return raw
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
@@ -194,7 +196,9 @@ class Wire(io.RawIOBase):
         self._call = call
         self._timeout = math.inf  # what the socket's is set to
         self._paused = False
-        self._open = sock.makefile("rb", buffering=0)  # keeps the socket open until the answer is read, as http.client expects
+        self._open = sock.makefile(
+            "rb", buffering=0
+        )  # keeps the socket open until the answer is read, as http.client expects
 
     def readable(self) -> bool:
         return True
@@ -209,7 +213,8 @@ class Wire(io.RawIOBase):
         return len(data)
 
     def receive(self, most: int) -> bytes | None:
-        """The bytes that have arrived; ``b""`` once the connection is closed; None if there are none yet and the call does not block.
+        """The bytes that have arrived; ``b""`` once the connection is closed; None if there are none yet and the call
+        does not block.
 
         Raises Interrupted if the call may not go on, OSError if the connection breaks.
         """
@@ -277,6 +282,7 @@ def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.s
         failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if failure:
             raise OSError(failure, os.strerror(failure))
+        sock.settimeout(call.time_left())
     except BaseException:
         sock.close()
         call.release()
@@ -285,7 +291,9 @@ def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.s
 
 
 def _resolve(call: Call, host: str, port: int) -> list[Any]:
-    """The addresses of a host, found in a thread of its own: nothing can stop getaddrinfo(), but nobody has to wait for it."""
+    """The addresses of a host, found in a thread of its own: nothing can stop getaddrinfo(), but nobody has to wait
+    for it.
+    """
     host = host.strip("[]")
     if host == "localhost" or _is_address(host):
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

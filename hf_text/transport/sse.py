@@ -1,8 +1,9 @@
 """Bytes of an event stream to events, through sseclient-py.
 
 sseclient-py reads events well when it is fed whole ones; this is the part that sees to that, by the standard
-(WHATWG HTML, section 9.2.6): it drops a byte order mark, makes every newline a line feed, replaces what is no UTF-8, keeps an event
-that has not ended yet, and refuses one that grows beyond a limit. An event that never ends is dropped, as the standard says.
+(WHATWG HTML, section 9.2.6): it drops a byte order mark, makes every newline a line feed, replaces what is no
+UTF-8, keeps an event that has not ended yet, and refuses one that grows beyond a limit. An event that never ends is
+dropped, as the standard says.
 """
 
 from __future__ import annotations

@@ -19,8 +19,9 @@ __all__ = ["Stream"]
 class Stream:
     """A streamed answer.
 
-    Iterate over it for the text as it arrives, or over ``events()`` for all that arrives. It can be read once. ``cancel()`` and
-    ``close()`` work from any thread, and from a signal handler, and never block; leaving the loop or a ``with`` block closes it too.
+    Iterate over it for the text as it arrives, or over ``events()`` for all that arrives. It can be read once.
+    ``cancel()`` and ``close()`` work from any thread, and from a signal handler, and never block; leaving the loop
+    or a ``with`` block closes it too.
 
     Nothing is sent before the first read. Errors are raised while reading; what had arrived stays in ``completion``.
     """
@@ -29,14 +30,14 @@ class Stream:
         self._call = call
         self._answer = answer
         self._batches = batches
-        # Held for a moment only. Reentrant, because a signal handler or the garbage collector may close the stream within.
+        # Held for a moment only. Reentrant, because a signal handler or the garbage collector may close the stream
+        # within.
         self._lock = threading.RLock()
         self._taken = False  # somebody iterates over it
         self._busy = False  # somebody is inside read(), or closes it
         self._ended = False
         self._closer: int | None = None  # the thread that closed or cancelled it before its end
         self._cancelled = False
-        self._batch: list[Event] = []
 
     def __iter__(self) -> Iterator[str]:
         """The pieces of the text, as they arrive. Raises the errors of ``HFTextError``'s tree."""
@@ -44,7 +45,8 @@ class Stream:
         return (event for event in self._iterate() if event.__class__ is str)
 
     def events(self) -> Iterator[Event]:
-        """All that arrives: first a ``ProviderInfo``; text as ``str``, ``Reasoning``; at the end ``ToolCalls``, ``Usage``, ``FinishReason``.
+        """All that arrives: first a ``ProviderInfo``; text as ``str``, ``Reasoning``; at the end ``ToolCalls``,
+            ``Usage``, ``FinishReason``.
 
         Raises the errors of ``HFTextError``'s tree.
         """
@@ -70,11 +72,15 @@ class Stream:
             self._end_reading()
 
     def cancel(self) -> None:
-        """Stop at once. Whoever reads gets ``StreamCancelledError``, with all that had arrived. After the end: nothing happens."""
+        """Stop at once. Whoever reads gets ``StreamCancelledError``, with all that had arrived. After the end: nothing
+        happens.
+        """
         self._stop(cancelled=True)
 
     def close(self) -> None:
-        """Be done with the stream: the connection is given up, iteration ends. Another thread that reads gets ``StreamCancelledError``."""
+        """Be done with the stream: the connection is given up, iteration ends. Another thread that reads gets
+        ``StreamCancelledError``.
+        """
         self._stop(cancelled=False)
 
     def __enter__(self) -> Stream:
@@ -86,7 +92,7 @@ class Stream:
         self.close()
 
     def __del__(self) -> None:
-        if hasattr(self, "_batch"):
+        if hasattr(self, "_cancelled"):
             self.close()
 
     def __repr__(self) -> str:
@@ -121,7 +127,9 @@ class Stream:
             return True
 
     def _advance(self) -> list[Event]:
-        """The next events. An empty list if the stream has ended, or if the call does not block and none have arrived."""
+        """The next events. An empty list if the stream has ended, or if the call does not block and none have
+        arrived.
+        """
         try:
             batch = next(self._batches, None)
         except BaseException:
@@ -130,7 +138,6 @@ class Stream:
         if batch is None:
             self._ended = True
             return []
-        self._batch = batch
         return batch
 
     def _end_reading(self) -> None:
@@ -143,7 +150,10 @@ class Stream:
     def _iterate(self) -> Iterator[Event]:
         try:
             while batch := self.read():
-                yield from batch
+                for event in batch:
+                    if self._closer is not None:
+                        break  # the next read() tells, or ends the loop
+                    yield event
         finally:
             self.close()
 
@@ -153,7 +163,6 @@ class Stream:
                 return
             self._closer = threading.get_ident()
             self._cancelled = cancelled
-            self._batch.clear()  # a loop over it ends here
             busy, self._busy = self._busy, True
         self._call.cancel()
         if not busy:  # else the thread that reads does it: a running generator cannot be closed by another thread
@@ -166,4 +175,5 @@ class Stream:
     def _refuse_if_stopped(self) -> None:
         """A reader must not take a stream that somebody else stopped for one that has ended."""
         if self._closer is not None and (self._cancelled or self._closer != threading.get_ident()):
-            raise StreamCancelledError("the stream was cancelled", partial=self.completion)
+            partial = self.completion
+            raise StreamCancelledError("the stream was cancelled", partial=partial, attempts=partial.attempts)

@@ -1,0 +1,72 @@
+"""A circuit breaker: who failed is passed over for a short time, so that the next call does not pay for it again.
+
+Nobody is refused. Who failed only comes last in the order, so a target that is the only way to a model is asked all the
+same; and when the time is over, the next call finds out whether it works again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from time import monotonic
+
+from .routing import Target
+
+__all__ = ["Breaker"]
+
+_SECONDS = 30.0
+_MOST_KEPT = 1000
+
+
+class Breaker:
+    """Which targets failed lately, and which one served a model last. Safe to share among threads.
+
+    Args:
+        seconds: how long a target that failed is passed over.
+
+    Attributes:
+        clock: what tells the time, in seconds.
+    """
+
+    def __init__(self, seconds: float = _SECONDS) -> None:
+        self.clock: Callable[[], float] = monotonic
+        self._seconds = seconds
+        self._until: dict[Target, float] = {}  # by target that failed: when it is no longer passed over
+        self._served: dict[str, Target] = {}  # by model
+        self._lock = threading.Lock()  # for changes; a look into a dict needs none
+
+    def trip(self, targets: Iterable[Target]) -> None:
+        """These failed."""
+        now = self.clock()
+        with self._lock:
+            self._until = {target: until for target, until in self._until.items() if until > now}
+            self._until.update((target, now + self._seconds) for target in targets)
+
+    def reset(self, model: str, targets: Iterable[Target]) -> None:
+        """These served the model. The last of them is the one to go back to."""
+        with self._lock:
+            if len(self._served) >= _MOST_KEPT:
+                self._served.clear()
+            for target in targets:
+                self._until.pop(target, None)
+                self._served[model] = target
+
+    def passes_over(self, target: Target) -> bool:
+        """Whether the target failed lately."""
+        until = self._until.get(target)
+        return until is not None and until > self.clock()
+
+    def stand_in(self, model: str, target: Target) -> Target | None:
+        """For a target that is passed over: who served the model last, unless that one is passed over too."""
+        served = self._served.get(model)
+        return served if served and self.passes_over(target) and not self.passes_over(served) else None
+
+    def sort(self, targets: Iterable[Target]) -> Iterator[Target]:
+        """The targets in their order, but those that failed lately at the end. None is looked for before it is due."""
+        passed_over = []
+        for target in targets:
+            if self.passes_over(target):
+                passed_over.append(target)
+            else:
+                yield target
+        yield from passed_over
