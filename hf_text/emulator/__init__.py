@@ -1,4 +1,15 @@
-"""A loopback Hugging Face for tests and demos: the Hub, the router, and everything that goes wrong with them."""
+"""A loopback Hugging Face for tests and demos: the Hub, the router, and everything that goes wrong with them.
+
+It shows what it is: the text of its answers says so. It uses the standard library only, and nothing of the rest of
+the library, so that it can also be the counterpart of other programs (``python -m hf_text.emulator``)::
+
+    from hf_text.emulator import Emulator, Reply
+
+    with Emulator() as hf:
+        hf.reply("rate-limited", Reply.text("Hello", " you", usage=(3, 2), style="groq"))
+        ...  # run the program under test against hf.url, or with the environment variables of hf.environ
+        assert len(hf.requests) == 2
+"""
 
 from __future__ import annotations
 

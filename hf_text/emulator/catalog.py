@@ -18,6 +18,7 @@ __all__ = [
     "build_mapping_dict",
     "build_mapping_list",
     "build_model",
+    "build_object_id",
     "build_router_model",
     "is_chat_provider",
     "live_providers",

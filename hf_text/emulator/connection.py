@@ -149,7 +149,8 @@ class Connection:
         with self._lock:
             if not self._closed:
                 self._closed = True
-                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                with suppress(OSError):  # the client was quicker
+                    self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self._sock.close()
 
     def drop(self) -> None:

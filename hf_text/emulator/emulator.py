@@ -6,11 +6,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .answers import NOTE
 from .faults import fault
 from .hub import answer_hub
 from .replies import Reply
-from .router import NOTE, World, answer_router, is_chat_path
+from .router import answer_router, is_chat_path
 from .server import Server
+from .world import World
 
 if TYPE_CHECKING:
     from .request import Request
@@ -70,6 +72,15 @@ class Emulator(Server):
         return {"HF_ENDPOINT": self.url, "HF_TEXT_ROUTER_URL": self.url}
 
     @property
+    def require_key(self) -> str | None:
+        """The only key that is accepted; None: any key, or none. May be changed at any time."""
+        return self._world.require_key
+
+    @require_key.setter
+    def require_key(self, key: str | None) -> None:
+        self._world.require_key = key
+
+    @property
     def models(self) -> list[dict[str, Any]]:
         """The catalogue; `build_model` makes its entries. May be changed or replaced at any time."""
         return self._world.models
@@ -114,12 +125,12 @@ class Emulator(Server):
 
     def _take_scripted(self, request: Request) -> Reply | Callable[[Request], Reply] | None:
         with self._changed:
-            for path, script in self._scripts.items():
-                if script and _path_matches(path, request):
-                    return _resolve(script.popleft())
-            for path, standing in self._standing.items():
+            for path in sorted(self._scripts, key=_breadth):
+                if self._scripts[path] and _path_matches(path, request):
+                    return _resolve(self._scripts[path].popleft())
+            for path in sorted(self._standing, key=_breadth):
                 if _path_matches(path, request):
-                    return _resolve(standing)
+                    return _resolve(self._standing[path])
         return None
 
 
@@ -133,6 +144,11 @@ def _checked(reply: Scripted) -> Scripted:
 
 def _resolve(reply: Scripted) -> Reply | Callable[[Request], Reply]:
     return fault(reply) if isinstance(reply, str) else reply
+
+
+def _breadth(path: str | None) -> int:
+    """An exact path goes before one with a star, that before any chat completion route."""
+    return 2 if path is None else int(path.endswith("*"))
 
 
 def _path_matches(path: str | None, request: Request) -> bool:

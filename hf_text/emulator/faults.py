@@ -10,8 +10,9 @@ import gzip
 import itertools
 from collections.abc import Iterable
 
-from .replies import EVENT_STREAM, Piece, Reply
-from .styles import STYLES, build_events
+from .chunks import build_events
+from .replies import EVENT_STREAM, Body, Piece, Reply
+from .styles import STYLES
 from .wire import encode_event
 
 __all__ = ["FAULTS", "FAULT_NOTES", "fault"]
@@ -49,8 +50,8 @@ def _begun_then_comments() -> Iterable[Piece]:
     return itertools.chain(_BEGUN, _comments())
 
 
-def _stream(body: object, **headers: str) -> Reply:
-    return Reply(headers={**EVENT_STREAM, **headers}, body=body)  # type: ignore[arg-type]
+def _stream(body: Body, **headers: str) -> Reply:
+    return Reply(headers={**EVENT_STREAM, **headers}, body=body)
 
 
 def _nginx(status: int, words: str) -> Reply:

@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
+from .access import UNAUTHORIZED, refuse_key
 from .catalog import build_hub_model, build_mapping_dict, build_mapping_list, build_object_id
 from .replies import Reply
-from .router import UNAUTHORIZED, refuse_key
 
 if TYPE_CHECKING:
     from .request import Request
-    from .router import World
+    from .world import World
 
 __all__ = ["answer_hub"]
 
@@ -77,7 +77,7 @@ def _list_models(world: World, request: Request, headers: dict[str, str]) -> Rep
 
 
 def _matches(model: Mapping[str, Any], query: Mapping[str, list[str]]) -> bool:
-    live = {p["provider"] for p in model.get("providers", ()) if p.get("status") == "live"}
+    live = _live(model)
     wanted = set(_words(query, "inference_provider"))
     tags = {*model.get("tags", ()), model.get("pipeline_tag")}
     return (
@@ -87,6 +87,11 @@ def _matches(model: Mapping[str, Any], query: Mapping[str, list[str]]) -> bool:
         and _first(query, "search").lower() in model["id"].lower()
         and _first(query, "author", model["id"].split("/")[0]) == model["id"].split("/")[0]
     )
+
+
+def _live(model: Mapping[str, Any]) -> set[str]:
+    """Who serves this model now, for whatever task."""
+    return {p["provider"] for p in model.get("providers", ()) if p.get("status") == "live"}
 
 
 def _sorted(models: list[dict[str, Any]], query: Mapping[str, list[str]]) -> list[dict[str, Any]]:
@@ -109,7 +114,9 @@ def _expand(model: Mapping[str, Any], asked: Sequence[str], mapping: object) -> 
     known = {**build_hub_model(model), "author": model["id"].split("/")[0], "gated": model.get("gated", False)}
     known["disabled"] = model.get("disabled", False)
     if model.get("providers"):
-        known.update(inference="warm", inferenceProviderMapping=mapping)
+        known["inferenceProviderMapping"] = mapping
+    if _live(model):
+        known["inference"] = "warm"
     return {key: known[key] for key in ("_id", "id", *asked) if key in known}
 
 

@@ -32,7 +32,7 @@ def assert_nothing_leaked(timeout: float = 2.0) -> Iterator[None]:
     yield
     deadline = time.monotonic() + timeout
     left = _find_left(threads, files)
-    for thread in set(threading.enumerate()) - threads - {threading.current_thread()}:
+    for thread in set(threading.enumerate()) - threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     while left and time.monotonic() < deadline:
         threading.Event().wait(_LOOK_AGAIN)  # no descriptor tells when it is closed
@@ -42,9 +42,8 @@ def assert_nothing_leaked(timeout: float = 2.0) -> Iterator[None]:
 
 
 def _find_left(threads: set[threading.Thread], files: set[tuple[int, str]]) -> list[str]:
-    new_threads = set(threading.enumerate()) - threads - {threading.current_thread()}
     return [
-        *sorted(f"thread {thread.name}{' (daemon)' if thread.daemon else ''}" for thread in new_threads),
+        *sorted(f"thread {thread.name}" for thread in set(threading.enumerate()) - threads),
         *(f"file descriptor {number}: {target}" for number, target in sorted(_open_files() - files)),
     ]
 

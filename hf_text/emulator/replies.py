@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .chunks import CREATED, Call, build_events, build_message
 from .gate import Gate
 from .shapes import build_error
-from .styles import CREATED, STYLES, Call, build_events, build_message
+from .styles import STYLES
 from .wire import Event, build_usage, encode_event, encode_json
 
 __all__ = ["Body", "Piece", "Reply"]

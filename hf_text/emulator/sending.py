@@ -102,6 +102,8 @@ def _send_head(connection: Connection, reply: Reply, head: bytes) -> None:
 
 def _send_body(connection: Connection, reply: Reply, steps: Iterable[Step], chunked: bool) -> None:
     left = reply.end_after
+    if left == 0:
+        return
     first = True
     for step in steps:
         if not isinstance(step, bytes):

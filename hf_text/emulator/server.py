@@ -80,7 +80,8 @@ class Server:
         self._listener.close()
         deadline = time.monotonic() + _JOIN_SECONDS
         for thread in self.drop_connections():
-            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread is not threading.current_thread():  # the code of a reply may close its own server
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def drop_connections(self) -> list[threading.Thread]:
         """Shut every open connection, as a restart of the server would. Returns the threads that served them."""
@@ -135,8 +136,11 @@ class Server:
 
     @property
     def disconnects(self) -> int:
-        """How many times a client hung up before its reply was complete (as far as the emulator could see: what the
-        operating system had taken already counts as sent)."""
+        """How many times a client hung up before its reply was complete.
+
+        That is as far as the emulator can see: what the operating system has taken counts as sent, and a client that
+        closes only its sending side counts as gone if the emulator pauses, holds or stalls.
+        """
         with self._changed:
             return self._disconnects
 

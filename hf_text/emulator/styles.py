@@ -1,34 +1,30 @@
-"""Chat completion chunks with the oddities of each provider.
+"""The oddities of each provider's chat completion stream, as a table.
 
 The streams of the router are the upstream's own, unchanged, and no two upstreams agree on where the role, the usage,
 the reasoning and the parts of a tool call stand. `Style` is one row of facts about one upstream, `STYLES` the table;
-everything else is one straight walk from text to chunks that looks those facts up.
+`chunks` walks from text to chunks and looks the facts up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .wire import build_usage, encode_event, encode_json
-
-__all__ = ["CREATED", "STYLES", "Call", "Style", "build_events", "build_message"]
-
-CREATED = 1_795_305_600  # the ``created`` of every answer: fixed, so that answers can be compared
-
-Call = tuple[str, str | Mapping[str, Any]]
-"""A tool call: the function's name and its arguments, as JSON text or as a mapping."""
+__all__ = ["STYLES", "Chunk", "Style", "split_whole"]
 
 Chunk = dict[str, Any]
+
 CallSplitter = Callable[[int, str, str, str], list[Chunk]]
+"""Index, id, name and arguments of a tool call to the deltas that carry it."""
 
 
 def _split(arguments: str) -> list[str]:
     return [arguments[i : i + 8] for i in range(0, len(arguments), 8)]
 
 
-def _whole(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
+def split_whole(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
+    """The ``tool_calls`` delta of a call in one piece."""
     return [{"index": index, "id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}]
 
 
@@ -37,12 +33,12 @@ def _whole_without_id(index: int, id_: str, name: str, arguments: str) -> list[C
 
 
 def _whole_index_minus_one(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
-    return _whole(-1, id_, name, arguments)
+    return split_whole(-1, id_, name, arguments)
 
 
 def _fragments(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
     rest = [{"index": index, "function": {"arguments": part}} for part in _split(arguments)]
-    return [*_whole(index, id_, name, ""), *rest]
+    return [*split_whole(index, id_, name, ""), *rest]
 
 
 def _fragments_null_id(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
@@ -53,7 +49,7 @@ def _fragments_null_id(index: int, id_: str, name: str, arguments: str) -> list[
 def _fragments_repeated_id(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
     first, *rest = _split(arguments) or [""]
     repeated = {"index": index, "id": id_, "type": "function"}
-    return [*_whole(index, id_, name, first), *({**repeated, "function": {"arguments": part}} for part in rest)]
+    return [*split_whole(index, id_, name, first), *({**repeated, "function": {"arguments": part}} for part in rest)]
 
 
 def _fragments_id_zero(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
@@ -124,7 +120,9 @@ _CEREBRAS_TIMES = {
 
 STYLES: dict[str, Style] = {
     "openai": Style(null_usage=True, choice={"logprobs": None}),
-    "novita": Style(first=_ROLE, chunk={"system_fingerprint": "", "sla_metrics": {"ttft_ms": 274, "ts_us": CREATED}}),
+    "novita": Style(
+        first=_ROLE, chunk={"system_fingerprint": "", "sla_metrics": {"ttft_ms": 274, "ts_us": 1_795_305_600_000_000}}
+    ),
     # novita in 2025: usage on every chunk, and chunks that follow the one with "stop"
     "novita-2025": Style(
         first=_ROLE, usage=("every", "last"), after_finish=2, chunk={"system_fingerprint": ""}, choice=_NOVITA_FILTER
@@ -157,7 +155,7 @@ STYLES: dict[str, Style] = {
         reasoning_extra={"channel": "analysis"},
         usage=("finish", "last"),
         usage_extra={"queue_time": 0.17, "total_time": 0.12},
-        calls=_whole,
+        calls=split_whole,
         chunk={"system_fingerprint": "fp_emulator"},
         choice={"logprobs": None},
         finish_chunk={"x_groq": {"id": "req_emulator"}},
@@ -201,121 +199,10 @@ STYLES: dict[str, Style] = {
     "zai-org": Style(first=None, base=_ROLE, null_finish=False, usage=("finish",), end_text=""),
     "cohere": Style(usage=("finish",)),
     # ``transformers serve``
-    "transformers": Style(calls=_whole, usage=("finish",), done=False, chunk={"system_fingerprint": ""}),
+    "transformers": Style(calls=split_whole, usage=("finish",), done=False, chunk={"system_fingerprint": ""}),
     # llama.cpp's llama-server
     "llamacpp": Style(
         first={"role": "assistant", "content": None},
         chunk={"system_fingerprint": "b6000-emulator"},
     ),
 }
-
-
-def build_message(
-    text: str, reasoning: str | None, calls: Sequence[Call], finish: str | None
-) -> tuple[Chunk, str | None]:
-    """Message and finish reason of an answer that is not streamed."""
-    message: Chunk = {"role": "assistant", "content": text if text or not calls else None}
-    if reasoning is not None:
-        message["reasoning_content"] = reasoning
-    if calls:
-        message["tool_calls"] = [_whole(i, f"call_{i + 1}", *_name_and_text(c))[0] for i, c in enumerate(calls)]
-    return message, ("tool_calls" if calls else "stop") if finish == "auto" else finish
-
-
-def build_events(
-    style: Style,
-    model: str,
-    pieces: Sequence[str],
-    reasoning: Sequence[str],
-    calls: Sequence[Call],
-    usage: tuple[int, int] | None,
-    finish: str | None,
-    done: bool | None,
-) -> list[bytes]:
-    """The whole stream, one element for each event; the arguments are those of `Reply.text`."""
-    deltas = [*_deltas(style, pieces, reasoning), *_call_deltas(style, calls)]
-    reason = _finish_reason(style, bool(calls)) if finish == "auto" else finish
-    chunks = _Writer(style, model, usage).write(deltas, reason, merged=bool(calls) and style.finish_on_last_call)
-    ending = (style.done if done is None else done) * [encode_event("[DONE]", style.prefix)]
-    return [*(encode_event(chunk, style.prefix) for chunk in chunks), *ending]
-
-
-def _finish_reason(style: Style, has_calls: bool) -> str | None:
-    if has_calls:
-        return "tool_calls" if style.finish_with_calls else None
-    return style.finish
-
-
-def _deltas(style: Style, pieces: Sequence[str], reasoning: Sequence[str]) -> Iterator[Chunk]:
-    if style.first is not None:
-        yield dict(style.first)
-    if style.reasoning == "<think>":
-        thought = ("<think>", "\n", *reasoning, "\n", "</think>", "\n\n") if reasoning else ()
-        pieces = (*thought, *pieces)
-    else:
-        yield from ({**style.base, style.reasoning: piece, **style.reasoning_extra} for piece in reasoning)
-    yield from ({**style.base, "content": piece} for piece in pieces)
-
-
-def _call_deltas(style: Style, calls: Sequence[Call]) -> Iterator[Chunk]:
-    for index, call in enumerate(calls):
-        for fragment in style.calls(index, f"call_{index + 1}", *_name_and_text(call)):
-            yield {**style.base, "tool_calls": [fragment]}
-
-
-def _name_and_text(call: Call) -> tuple[str, str]:
-    name, arguments = call
-    return name, arguments if isinstance(arguments, str) else encode_json(arguments).decode()
-
-
-@dataclass
-class _Writer:
-    """Wraps deltas into chunks and puts the usage where the style has it."""
-
-    style: Style
-    model: str
-    usage: tuple[int, int] | None
-
-    def write(self, deltas: Sequence[Chunk], reason: str | None, merged: bool) -> Iterator[Chunk]:
-        """The chunks; ``merged`` puts the finish reason on the last delta instead of a chunk of its own."""
-        last = len(deltas) - 1
-        for number, delta in enumerate(deltas):
-            if merged and number == last and reason is not None:
-                yield self._finish(delta, reason)
-            else:
-                yield self._chunk(delta, None, {}, tokens=number)
-        if reason is not None and not merged:
-            end_text = self.style.end_text
-            yield self._finish({} if end_text is None else {**self.style.base, "content": end_text}, reason)
-            for _ in range(self.style.after_finish):
-                yield self._chunk({"role": "assistant"}, None, {}, tokens=last)
-        if self.usage is not None and "last" in self.style.usage:
-            yield {**self._head(), "choices": [], "usage": self._sums(self.usage[1])}
-
-    def _finish(self, delta: Chunk, reason: str) -> Chunk:
-        extra = dict(self.style.finish_chunk)
-        if self.usage is not None and "finish" in self.style.usage:
-            extra["usage"] = self._sums(self.usage[1])
-        return self._chunk(delta, reason, extra, tokens=None)
-
-    def _chunk(self, delta: Chunk, reason: str | None, extra: Mapping[str, Any], tokens: int | None) -> Chunk:
-        choice: Chunk = {"index": 0, "delta": delta, **self.style.choice}
-        if self.style.text_in_choice:
-            choice["text"] = delta.get("content") or ""
-        if reason is not None or self.style.null_finish:
-            choice["finish_reason"] = reason
-        return {**self._head(), "choices": [choice], **self._running_usage(tokens), **extra}
-
-    def _running_usage(self, tokens: int | None) -> Chunk:
-        if self.usage is not None and "every" in self.style.usage:
-            most = self.usage[1]
-            return {"usage": self._sums(most if tokens is None else min(tokens, most))}
-        return {"usage": None} if self.style.null_usage else {}
-
-    def _sums(self, completion: int) -> Chunk:
-        assert self.usage is not None
-        return {**build_usage(self.usage[0], completion), **self.style.usage_extra}
-
-    def _head(self) -> Chunk:
-        head = {"id": "chatcmpl-emulator", "object": "chat.completion.chunk", "created": CREATED, "model": self.model}
-        return {**head, **self.style.chunk}

@@ -1,0 +1,30 @@
+"""Who may ask, and how: the checks that the Hub and the router have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .replies import Reply
+
+if TYPE_CHECKING:
+    from .request import Request
+    from .world import World
+
+__all__ = ["POWERED", "UNAUTHORIZED", "refuse_key", "refuse_method"]
+
+POWERED = {"x-powered-by": "huggingface-moon"}
+UNAUTHORIZED = {"WWW-Authenticate": 'Bearer realm="Authentication required", charset="UTF-8"', **POWERED}
+
+
+def refuse_key(world: World, request: Request) -> Reply | None:
+    """The answer to a key that is wrong; None if there is none, or it is right."""
+    if world.require_key is None or request.authorization is None or request.key == world.require_key:
+        return None
+    return Reply.error(401, "Invalid credentials in Authorization header", "string", headers=UNAUTHORIZED)
+
+
+def refuse_method(request: Request, *allowed: str) -> Reply | None:
+    """The answer to a method that this route does not have; None if it has it."""
+    if request.method in allowed:
+        return None
+    return Reply.error(405, "Method Not Allowed", "text", headers={"Allow": ", ".join(allowed)})

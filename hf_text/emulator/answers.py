@@ -1,0 +1,114 @@
+"""What the emulator says in place of a model: that it is none, and what it was asked."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .access import POWERED
+from .replies import Reply
+from .wire import split_words
+
+if TYPE_CHECKING:
+    from .chunks import Call
+    from .world import World
+
+__all__ = ["NOTE", "answer_chat"]
+
+NOTE = "This is the hf_text emulator, not a real model."
+_REASONING = "The emulator does not think; these words stand for reasoning."
+# The providers whose way of streaming is known and gives a whole answer; the others stream as OpenAI does.
+_STYLES = {
+    "baseten": "baseten",
+    "cerebras": "cerebras",
+    "cohere": "cohere",
+    "fireworks-ai": "fireworks",
+    "groq": "groq",
+    "novita": "novita",
+    "together": "together",
+    "zai-org": "zai-org",
+}
+
+
+@dataclass(frozen=True)
+class _Answer:
+    pieces: Sequence[str]
+    reasoning: Sequence[str]
+    calls: Sequence[Call]
+    usage: tuple[int, int]
+    finish: str
+
+
+def answer_chat(
+    world: World, model: Mapping[str, Any], provider: Mapping[str, Any], id: str, body: Mapping[str, Any]
+) -> Reply:
+    """The answer of this provider, streamed or not, or its refusal of what the model cannot do.
+
+    ``id`` is the name of the model in the answer.
+    """
+    name = provider["provider"]
+    pictures = sum(part["type"] == "image_url" for part in _parts(body["messages"]))
+    if pictures and "image" not in model.get("architecture", {}).get("input_modalities", ()):
+        return Reply.error(400, "model features vision not support", "novita", name)
+    if body.get("tools") and provider.get("supports_tools") is False:
+        return Reply.error(400, "model features function calling not support", "novita", name)
+    answer = _compose(body, pictures)
+    common: dict[str, Any] = {
+        "tool_calls": answer.calls,
+        "finish": answer.finish,
+        "provider": name,
+        "model": id,
+        "headers": {"x-request-id": f"Root=1-emulator-{next(world.numbers)}", **POWERED},
+    }
+    if not body.get("stream"):
+        reasoning = "".join(answer.reasoning) or None
+        return Reply.chat("".join(answer.pieces), reasoning=reasoning, usage=answer.usage, **common)
+    usage = answer.usage if (body.get("stream_options") or {}).get("include_usage") else None
+    style = _STYLES.get(name, "openai")
+    return Reply.text(*answer.pieces, reasoning=answer.reasoning, usage=usage, style=style, pace=world.pace, **common)
+
+
+def _compose(body: Mapping[str, Any], pictures: int) -> _Answer:
+    calls = _choose_calls(body)
+    pieces = [] if calls else split_words(_compose_text(body, pictures))
+    thinks = body.get("reasoning_effort") not in (None, "none")
+    reasoning = split_words(_REASONING) if thinks else []
+    limit = body.get("max_tokens") or body.get("max_completion_tokens") or sys.maxsize
+    cut = limit < len(reasoning) + len(pieces)  # reasoning counts too
+    pieces = pieces[: max(0, limit - len(reasoning))]
+    reasoning = reasoning[:limit]
+    prompt = sum(len(_text_of(message.get("content")).split()) for message in body["messages"])
+    completion = len(reasoning) + len(pieces) + 5 * len(calls)
+    return _Answer(pieces, reasoning, calls, (prompt, completion), "length" if cut else "auto")
+
+
+def _compose_text(body: Mapping[str, Any], pictures: int) -> str:
+    asked = next((_text_of(m.get("content")) for m in reversed(body["messages"]) if m["role"] == "user"), "")
+    if (body.get("response_format") or {}).get("type") in ("json_object", "json_schema"):
+        return json.dumps({"note": NOTE, "asked": asked, "pictures": pictures}, ensure_ascii=False)
+    if asked.strip() == "Count":
+        return "one two three four five six seven eight nine ten"
+    seen = f" You sent {pictures} picture{'s' if pictures > 1 else ''}." if pictures else ""
+    return f"{NOTE}{seen} You asked: {asked}"
+
+
+def _choose_calls(body: Mapping[str, Any]) -> Sequence[Call]:
+    tools = body.get("tools")
+    choice = body.get("tool_choice")
+    if not tools or choice in (None, "auto", "none"):
+        return ()
+    name = choice["function"]["name"] if isinstance(choice, dict) else tools[0]["function"]["name"]
+    return ((name, "{}"),)
+
+
+def _text_of(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    return " ".join(str(part.get("text", "")) for part in content or () if part["type"] == "text")
+
+
+def _parts(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [part for message in messages if isinstance(message.get("content"), list) for part in message["content"]]
