@@ -1,0 +1,21 @@
+"""g4f's OpenAI template, async."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from g4f.Provider.template import OpenaiTemplate
+
+MODE = "async"
+
+
+class Driver:
+    def __init__(self, base_url: str, verify: str | None) -> None:
+        self._base_url = base_url
+
+    async def stream(self) -> AsyncIterator[str]:
+        messages = [{"role": "user", "content": "Hi"}]
+        answer = OpenaiTemplate.create_async_generator("m", messages, api_base=self._base_url, api_key="x", stream=True)
+        async for piece in answer:
+            if isinstance(piece, str):
+                yield piece

@@ -1,0 +1,28 @@
+"""requests and sseclient-py as their documentation shows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import requests
+import sseclient
+
+MODE = "sync"
+
+
+class Driver:
+    def __init__(self, base_url: str, verify: str | None) -> None:
+        self._url = f"{base_url}/chat/completions"
+        self._session = requests.Session()
+        self._session.verify = verify or True
+
+    def stream(self) -> Iterator[str]:
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+        response = self._session.post(self._url, json=body, stream=True)
+        for event in sseclient.SSEClient(response).events():
+            if event.data == "[DONE]":
+                return
+            text = json.loads(event.data)["choices"][0]["delta"].get("content")
+            if text:
+                yield text

@@ -1,0 +1,168 @@
+"""A chat server on loopback that is not the bottleneck: every event is rendered before it is needed.
+
+The path says what is sent: ``/{how}/{chunks}/{pause_us}/v1/chat/completions`` where ``how`` is ``each`` (one event a write), ``block``
+(writes of 64 KiB), ``stamped`` (one event a write, its text the time of the write in nanoseconds), ``huge`` (one event of so many
+bytes) or ``close`` (as ``each``, and the connection is closed after it). Run as a program it prints the ports for http and https and serves until its standard input ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+import ssl
+import sys
+import threading
+import time
+
+BLOCK_BYTES = 65536
+CHUNK = {
+    "id": "chatcmpl-benchmark",
+    "object": "chat.completion.chunk",
+    "created": 1780000000,
+    "model": "benchmark",
+    "choices": [{"index": 0, "delta": {"content": " token"}, "finish_reason": None}],
+}
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+CLOSING_HEAD = HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+
+
+def render(text: str | None) -> bytes:
+    """One event as one HTTP chunk; None is the end of the answer."""
+    choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": None if text else "stop"}
+    event = b"data: " + json.dumps({**CHUNK, "choices": [choice]}).encode() + b"\n\n"
+    if text is None:
+        event += b"data: [DONE]\n\n"
+    return b"%x\r\n%s\r\n" % (len(event), event)
+
+
+TOKEN = render(" token")
+END = render(None) + b"0\r\n\r\n"
+
+
+class Pacer(threading.Thread):
+    """Sends one event to each of its connections at every tick, from one thread: a thousand would wait for each other."""
+
+    def __init__(self, pause: float) -> None:
+        super().__init__(daemon=True)
+        self._pause = pause
+        self._waiting: list[tuple[socket.socket, list[int], threading.Event, bool]] = []
+        self._lock = threading.Lock()
+        self.start()
+
+    def serve(self, connection: socket.socket, chunks: int, stamped: bool) -> None:
+        """Send so many events; returns when all are sent."""
+        done = threading.Event()
+        with self._lock:
+            self._waiting.append((connection, [chunks], done, stamped))
+        done.wait()
+
+    def run(self) -> None:
+        """Tick."""
+        due = time.monotonic()
+        while True:
+            due = max(due + self._pause, time.monotonic())
+            time.sleep(max(0.0, due - time.monotonic()))
+            with self._lock:
+                waiting = list(self._waiting)
+            for entry in waiting:
+                self._send(*entry, entry)
+
+    def _send(self, connection: socket.socket, left: list[int], done: threading.Event, stamped: bool, entry: object) -> None:
+        try:
+            connection.sendall(render(str(time.monotonic_ns())) if stamped else TOKEN)
+            left[0] -= 1
+        except OSError:
+            left[0] = 0
+        if left[0] <= 0:
+            with self._lock:
+                self._waiting.remove(entry)  # type: ignore[arg-type]
+            done.set()
+
+
+pacers: dict[float, Pacer] = {}
+
+
+def answer(connection: socket.socket, how: str, chunks: int, pause: float) -> None:
+    """Send one answer."""
+    connection.sendall(CLOSING_HEAD if how == "close" else HEAD)
+    if how == "huge":
+        connection.sendall(render("x" * chunks))
+    elif pause:
+        if pause not in pacers:
+            pacers[pause] = Pacer(pause)
+        pacers[pause].serve(connection, chunks, how == "stamped")
+    elif how == "block":
+        per_block = max(1, BLOCK_BYTES // len(TOKEN))
+        for first in range(0, chunks, per_block):
+            connection.sendall(TOKEN * min(per_block, chunks - first))
+    else:
+        for _ in range(chunks):
+            connection.sendall(TOKEN)
+    connection.sendall(END)
+
+
+def read_request(connection: socket.socket, rest: bytes) -> tuple[list[str], bytes]:
+    """The parts of the path of the next request, and what was read beyond it. Raises EOFError when there is none."""
+    while b"\r\n\r\n" not in rest:
+        data = connection.recv(BLOCK_BYTES)
+        if not data:
+            raise EOFError
+        rest += data
+    head, _, rest = rest.partition(b"\r\n\r\n")
+    length = 0
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    while len(rest) < length:
+        rest += connection.recv(BLOCK_BYTES)
+    return head.split(b" ", 2)[1].decode().strip("/").split("/"), rest[length:]
+
+
+def talk(connection: socket.socket, tls: ssl.SSLContext | None) -> None:
+    """Serve one connection."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    rest = b""
+    try:
+        if tls is not None:
+            connection = tls.wrap_socket(connection, server_side=True)
+        while True:
+            path, rest = read_request(connection, rest)
+            answer(connection, path[0], int(path[1]), int(path[2]) / 1e6)
+            if path[0] == "close":
+                break
+    except (EOFError, OSError):
+        pass
+    finally:
+        connection.close()
+
+
+def listen(tls: ssl.SSLContext | None) -> int:
+    """Accept connections in a thread of its own; gives the port."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
+
+    def accept() -> None:
+        while True:
+            threading.Thread(target=talk, args=(listener.accept()[0], tls), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return int(listener.getsockname()[1])
+
+
+def main() -> None:
+    """Serve."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--certificate", help="a PEM file with certificate and key, for https")
+    arguments = parser.parse_args()
+    threading.stack_size(256 * 1024)
+    tls = None
+    if arguments.certificate:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(arguments.certificate)
+    print(json.dumps({"http": listen(None), "https": listen(tls) if tls else None}), flush=True)
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

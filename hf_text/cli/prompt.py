@@ -1,0 +1,40 @@
+"""The prompt: the words of the command line, then the text that is piped in."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+from typing import TextIO
+
+__all__ = ["build_prompt", "decode_text", "read_piped_text"]
+
+
+def build_prompt(words: Sequence[str], piped: str) -> str:
+    """The words, joined; then, after an empty line, the piped text. Empty when both are blank."""
+    parts = (" ".join(words), piped)
+    return "\n\n".join(part.rstrip() for part in parts if part.strip())
+
+
+def read_piped_text(stdin: TextIO | None) -> str:
+    """All of standard input, to its end; empty where it is a terminal, or closed.
+
+    Raises OSError where it cannot be read, and ValueError where it is no text.
+    """
+    if stdin is None or stdin.isatty():
+        return ""
+    return decode_text(stdin.buffer.read(), stdin.encoding)
+
+
+def decode_text(data: bytes, encoding: str) -> str:
+    """The text in UTF-8, in UTF-16 with its mark (PowerShell writes it), or else in the system's encoding.
+
+    Raises ValueError for data that is no text.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    if b"\0" in data:
+        raise ValueError("it is not text. A picture or sound is given with --media")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode(encoding)

@@ -1,0 +1,99 @@
+"""What the user sees of an answer: its text (or one JSON object) on standard output, all else on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from ..completion import Completion
+from ..events import Event, ProviderInfo, Reasoning
+from .output import Output
+
+__all__ = ["JsonView", "View"]
+
+
+class View:
+    """The text as it arrives.
+
+    Args:
+        reasoning: whether to show the reasoning.
+    """
+
+    def __init__(self, *, reasoning: bool) -> None:
+        self._reasoning = reasoning
+        self._out = Output(sys.stdout, vital=True)
+        self._err = Output(sys.stderr, vital=False)
+
+    def note(self, text: str) -> None:
+        """A line to the user."""
+        self._err.write_line(f"hf-text: {text}")
+
+    def show(self, event: Event) -> None:
+        """What has just arrived."""
+        if isinstance(event, ProviderInfo):
+            self.note(f"{event.model}, from {event.label}")
+        elif isinstance(event, Reasoning):
+            if self._reasoning:
+                self._err.write(event.text)
+        elif isinstance(event, str):
+            self._err.end_line()
+            self._show_text(event)
+
+    def finish(self, completion: Completion) -> None:
+        """The answer is whole."""
+        self._end_lines()
+        if completion.finish_reason == "length":
+            self.note(
+                "warning: the answer was cut because it reached the limit of tokens; --max-tokens sets a higher one"
+            )
+        elif completion.finish_reason == "content_filter":
+            self.note("warning: the provider's content filter ended the answer")
+        elif not completion.text.strip():
+            self.note("warning: the answer is empty")
+
+    def fail(self, name: str, message: str, partial: Completion | None) -> None:
+        """There is no answer, or only a part of one, which was shown."""
+        self._end_lines()
+        self.note(f"error: {message}")
+
+    def interrupt(self, partial: Completion) -> None:
+        """The user has enough of it."""
+        self._end_lines()
+
+    def _show_text(self, text: str) -> None:
+        self._out.write(text)
+
+    def _end_lines(self) -> None:
+        self._out.end_line()
+        self._err.end_line()
+
+
+class JsonView(View):
+    """One JSON object, at the end.
+
+    It is the ``Completion``; or ``{"error": {"type", "message"}, "partial"}``, where ``partial`` is a completion or
+    null.
+    """
+
+    def finish(self, completion: Completion) -> None:
+        self._write(asdict(completion))
+        super().finish(completion)
+
+    def fail(self, name: str, message: str, partial: Completion | None) -> None:
+        self._write_error(name, message, partial)
+        super().fail(name, message, partial)
+
+    def interrupt(self, partial: Completion) -> None:
+        self._write_error("KeyboardInterrupt", "interrupted", partial)
+
+    def _show_text(self, text: str) -> None:
+        pass  # it comes with the rest
+
+    def _write_error(self, name: str, message: str, partial: Completion | None) -> None:
+        self._write({"error": {"type": name, "message": message}, "partial": asdict(partial) if partial else None})
+
+    def _write(self, value: dict[str, Any]) -> None:
+        # In ASCII, so that nothing is lost where the stream's encoding is a small one.
+        self._out.write(f"{json.dumps(value)}\n")

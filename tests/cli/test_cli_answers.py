@@ -1,0 +1,237 @@
+"""What the user sees of an answer, and of an error."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+
+import pytest
+
+from hf_text.cli.output import Output
+from hf_text.emulator import Reply
+
+
+def last_line(text):
+    return text.splitlines()[-1]
+
+
+# --- Text
+
+
+@pytest.mark.parametrize(
+    ("pieces", "written"),
+    [
+        (["Hello", " world"], "Hello world\n"),
+        (["Hello\n"], "Hello\n"),
+        (["Hello\n", "\n"], "Hello\n\n"),
+        (["Hello \n "], "Hello \n \n"),
+        (["Two\nlines"], "Two\nlines\n"),
+    ],
+    ids=ascii,
+)
+def test_the_text_ends_with_its_own_newline_or_with_one_added(answer, cli, pieces, written):
+    answer(*pieces)
+    assert cli("Hello").out == written
+
+
+def test_who_answers_stands_on_standard_error(answer, cli):
+    answer("Hi.", provider="novita")
+    assert cli("Hello") == (0, "Hi.\n", "hf-text: openai/gpt-oss-120b, from Novita\n")
+
+
+def test_reasoning_is_hidden_unless_asked_for_and_then_on_standard_error(answer, cli):
+    answer("Hi.", reasoning=["Let me", " see."])
+    assert "Let me" not in "".join(cli("Hello")[1:])
+    answer("Hi.", reasoning=["Let me", " see."])
+    result = cli("--reasoning", "Hello")
+    assert result.out == "Hi.\n"
+    assert result.err.endswith("\nLet me see.\n")
+
+
+@pytest.mark.parametrize(
+    ("reply", "shown"),
+    [
+        (Reply.text("Hi", finish="length"), "--max-tokens"),
+        (Reply.text("Hi", finish="content_filter"), "content filter"),
+        (Reply.text(reasoning=["Hm."]), "empty"),
+    ],
+    ids=["length", "content filter", "no text"],
+)
+def test_an_answer_that_is_not_what_it_could_be_comes_with_a_warning(hf, cli, reply, shown):
+    hf.reply(reply)
+    result = cli("Hello")
+    assert result.status == 0
+    assert result.out in ("Hi\n", "")
+    assert last_line(result.err).startswith("hf-text: warning: ")
+    assert shown in last_line(result.err)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text", "written"),
+    [
+        ("ascii", "naïve € 🙂", b"na?ve ? ?\n"),
+        ("cp1252", "naïve € 🙂", b"na\xefve \x80 ?\n"),
+    ],
+    ids=["ascii", "cp1252"],
+)
+def test_what_the_encoding_lacks_is_replaced(answer, cli, monkeypatch, encoding, text, written):
+    console = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(console, encoding, newline="\n"))
+    answer(text)
+    assert cli("Hello").status == 0
+    assert console.getvalue() == written
+
+
+@pytest.mark.parametrize("argv", [[], ["--json"], ["--reasoning"]], ids=str)
+def test_half_a_surrogate_pair_does_no_harm(hf, cli, argv):
+    pieces = ['{"reasoning":"Hm \\ud83d"}', '{"content":"half \\ud83d"}']
+    chunks = [f'{{"choices":[{{"delta":{piece}}}]}}' for piece in pieces]
+    hf.reply(Reply.sse(*chunks, '{"choices":[{"delta":{},"finish_reason":"stop"}]}'))
+    status, out, _ = cli(*argv, "Hello")
+    assert status == 0
+    assert "half " in out
+
+
+def test_half_a_surrogate_pair_is_written_as_a_question_mark():
+    console = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    Output(console, vital=True).write("half \ud83d")
+    assert console.buffer.getvalue() == b"half ?"
+
+
+# --- JSON
+
+
+def test_json_is_one_line_with_the_whole_completion(hf, cli):
+    hf.reply(Reply.text("Grüße\n", "!", reasoning=["Hm."], usage=(3, 4), provider="groq"))
+    status, out, _ = cli("--json", "Hello")
+    value = json.loads(out)
+    assert (status, out.count("\n"), out.isascii()) == (0, 1, True)
+    assert value.pop("timings")["total"] > 0
+    assert value.pop("attempts")[0]["status"] == 200
+    assert value == {
+        "text": "Grüße\n!",
+        "reasoning": "Hm.",
+        "tool_calls": [],
+        "finish_reason": "stop",
+        "usage": {
+            "prompt_tokens": 3,
+            "completion_tokens": 4,
+            "total_tokens": 7,
+            "reasoning_tokens": None,
+            "cached_tokens": None,
+        },
+        "model": "openai/gpt-oss-120b",
+        "provider": "groq",
+        "request_id": None,
+    }
+
+
+def test_json_of_a_cut_answer_has_the_error_and_what_arrived(hf, cli):
+    hf.reply("cut-mid-stream")
+    status, out, err = cli("--json", "Hello")
+    value = json.loads(out)
+    assert status == 1
+    assert value["error"]["type"] == "TruncatedStreamError"
+    assert value["error"]["message"] in err
+    assert value["partial"]["text"] == "One two"
+
+
+def test_json_of_a_refusal_has_no_partial_answer(hf, cli):
+    hf.reply("bad-key")
+    status, out, _ = cli("--json", "Hello")
+    assert (status, json.loads(out)["error"]["type"], json.loads(out)["partial"]) == (1, "AuthenticationError", None)
+
+
+def test_json_of_an_argument_that_the_library_refuses_is_exit_2(hf, cli):
+    status, out, _ = cli("--json", "--temperature", "3", "Hello")
+    assert (status, json.loads(out)["error"]["type"]) == (2, "InvalidRequestError")
+
+
+# --- Errors
+
+
+@pytest.mark.parametrize("fault", ["cut-mid-stream", "no-finish-no-done", "error-in-stream", "broken-json"])
+def test_of_an_answer_that_is_not_whole_the_text_comes_first_and_then_the_error(hf, cli, fault):
+    hf.reply(fault)
+    status, out, err = cli("Hello")
+    assert (status, out) == (1, "One two\n")
+    assert last_line(err).startswith("hf-text: error: ")
+    assert "ask again" in last_line(err)
+
+
+@pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
+def test_the_clocks_take_fractions_of_a_second(hf, cli, fault):
+    hf.always(fault)
+    result = cli("--provider", "groq", "--timeout", "0.15", "Hello")
+    assert result.status == 1
+    assert "0.15 s" in last_line(result.err)
+    assert "--timeout" in last_line(result.err)
+
+
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [
+        ("bad-key", "https://huggingface.co/settings/tokens"),
+        ("credits-used-up", "https://huggingface.co/settings/billing"),
+        ("no-permission", "https://huggingface.co/settings/tokens"),
+        ("server-error", "--provider"),
+        ("provider-payment", "--provider"),
+        ("bad-gateway-html", "-m"),
+        ("model-withdrawn", "-m"),
+        ("html-200", "again"),
+        ("closed-before-headers", "again"),
+    ],
+)
+def test_an_error_is_one_line_that_says_what_to_do(hf, cli, fault, advice):
+    hf.models = [model for model in hf.models if model["id"] == "emulator/small"]  # one provider: no long way round
+    hf.always(fault)
+    status, out, err = cli("-m", "emulator/small:novita", "Hello")
+    assert (status, out) == (1, "")
+    assert err.startswith("hf-text: error: ")
+    assert len(err.splitlines()) == 1
+    assert advice in err
+
+
+def test_an_unknown_model_is_met_with_names_like_it(hf, cli):
+    result = cli("-m", "openai/gpt-oss-121b", "Hello")
+    assert result.status == 1
+    assert "openai/gpt-oss-120b" in last_line(result.err)
+    assert "-m" in last_line(result.err)
+
+
+def test_a_server_that_does_not_run_is_an_error_with_a_question(cli, unused_url):
+    result = cli("--api-base", unused_url, "-m", "x", "Hello")
+    assert (result.status, result.out) == (1, "")
+    assert result.err.endswith("Is the server running, and is the port right?\n")
+
+
+def test_a_server_that_wants_a_key_is_met_with_the_variable_for_it(hf, cli, monkeypatch):
+    monkeypatch.delenv("HF_TEXT_ROUTER_URL")
+    hf.reply(Reply.error(401, "Missing API key"))
+    assert "HF_TEXT_API_KEY" in cli("--api-base", hf.api_base, "-m", "x", "Hello").err
+
+
+def test_an_error_of_many_lines_is_told_in_one(hf, cli):
+    hf.reply(Reply.error(400, "No.\n\nAnd\tno.\r\nAgain."))
+    assert "No. And no. Again." in cli("Hello").err
+
+
+# --- The demo
+
+
+def test_the_demo_needs_no_key_and_says_that_no_model_answers(cli, monkeypatch):
+    for name in ("HF_ENDPOINT", "HF_TEXT_ROUTER_URL", "HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody is asked there
+    status, out, err = cli("--demo", "Hello", "there")
+    assert status == 0
+    assert "Hello there" in out
+    assert err.splitlines()[0].endswith("made-up answers from the built-in emulator, not from a model")
+
+
+def test_the_demo_takes_the_other_options(cli):
+    status, out, err = cli("--demo", "--json", "-m", "gpt-oss-20b", "--provider", "groq", "--max-tokens", "3", "Hello")
+    value = json.loads(out)
+    assert (status, value["model"], value["provider"]) == (0, "openai/gpt-oss-20b", "groq")
+    assert value["finish_reason"] == "length"
+    assert "made-up" in err

@@ -1,0 +1,231 @@
+"""The command as a process: pipes, signals, terminals."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import hf_text
+from hf_text.emulator import Gate, Reply
+
+ROOT = Path(hf_text.__file__).parent.parent
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals, pipes and terminals as on Unix")
+
+
+def held_after(*pieces, **options):
+    """An answer that begins with these pieces of text and goes on when the gate opens."""
+    reply = Reply.text(*pieces, " And more.", **options)
+    gate = Gate()
+    body = list(reply.body)
+    body.insert(next(i for i, event in enumerate(body) if b"And more" in event), gate)
+    return replace(reply, body=body), gate
+
+
+def endless():
+    """An answer without end."""
+    event = Reply.text("All work and no play.\n", finish=None, done=False).body[-1]
+
+    def repeat():
+        while True:
+            yield event
+
+    return replace(Reply.sse(done=False), body=repeat)
+
+
+def read_some(pipe):
+    """What comes next, waited for as long as it can reasonably take."""
+    assert select.select([pipe], [], [], 15)[0], "nothing came"
+    return os.read(pipe.fileno(), 100)
+
+
+def interrupt(process):
+    process.send_signal(signal.SIGINT)
+    return process.finish()
+
+
+def is_quiet(err):
+    """Nothing of the interpreter's, and no complaint."""
+    return not any(word in err for word in ("Traceback", "Exception", "Error", "error"))
+
+
+def test_help_and_a_question_need_neither_the_emulator_nor_an_event_loop_nor_an_extra():
+    code = (
+        "import sys; from hf_text.cli import main; main(['--help']);"
+        "print({'hf_text.emulator', 'asyncio', 'anyio', 'click', 'rich', 'prompt_toolkit'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "set()"
+
+
+# --- Streaming
+
+
+def test_the_text_is_written_as_it_arrives(hf, start):
+    reply, gate = held_after("Hello")
+    hf.reply(reply)
+    process = start("Hello")
+    assert read_some(process.stdout) == b"Hello"
+    gate.open()
+    status, out, err = process.finish()
+    assert (status, out) == (0, " And more.\n")
+    assert is_quiet(err)
+
+
+def test_the_reasoning_is_shown_as_it_arrives(hf, start):
+    reply, gate = held_after(reasoning=["Hm."])
+    hf.reply(reply)
+    process = start("--reasoning", "Hello", stdout=subprocess.DEVNULL)
+    shown = b""
+    while not shown.endswith(b"Hm."):
+        shown += read_some(process.stderr)
+    gate.open()
+    assert process.finish().status == 0
+
+
+# --- Ctrl-C
+
+
+def test_ctrl_c_ends_the_answer_with_what_arrived(hf, start):
+    reply, _ = held_after("Hello")
+    hf.reply(reply)
+    process = start("Hello")
+    assert read_some(process.stdout) == b"Hello"
+    status, out, err = interrupt(process)
+    assert (status, out) == (130, "\n")
+    assert is_quiet(err)
+    hf.wait_for_disconnect()
+
+
+def test_ctrl_c_before_any_answer_writes_nothing(hf, start):
+    hf.reply("stall-before-headers")
+    process = start("Hello")
+    hf.wait_for_requests()
+    assert interrupt(process) == (130, "", "")
+    hf.wait_for_disconnect()
+
+
+def test_ctrl_c_with_json_writes_what_arrived(hf, start):
+    reply, _ = held_after("Hello")
+    hf.reply(reply)
+    process = start("--json", "Hello")
+    assert b"from" in process.stderr.readline()  # the answer has begun
+    status, out, err = interrupt(process)
+    assert status == 130
+    assert is_quiet(err)
+    assert json.loads(out)["error"]["type"] == "KeyboardInterrupt"
+    assert json.loads(out)["partial"]["text"] == "Hello"
+
+
+def test_ctrl_c_ends_the_reading_of_standard_input(hf, start):
+    process = start("Hello", stdin=subprocess.PIPE)
+    process.stdin.write(bytes(1 << 20))  # more than a pipe holds: when this is done, it is being read
+    assert interrupt(process) == (130, "", "")
+    assert hf.requests == []
+
+
+def test_ctrl_c_ends_the_demo_too(start):
+    process = start("--demo", "Hello", "there " * 1000)
+    assert read_some(process.stdout)
+    status, _, err = interrupt(process)
+    assert status == 130
+    assert is_quiet(err)
+
+
+# --- Pipes
+
+
+def test_when_the_reader_leaves_the_command_ends_quietly_and_hangs_up(hf, start):
+    hf.reply(endless())
+    process = start("Hello")
+    assert process.stdout.readline() == b"All work and no play.\n"
+    process.stdout.close()
+    assert process.wait(15) == 141
+    assert is_quiet(process.stderr.read().decode())
+    hf.wait_for_disconnect()
+
+
+def test_help_into_a_closed_pipe_ends_quietly(start):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start("--help", stdout=writer)
+    os.close(writer)
+    assert process.finish() == (141, "", "")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_disk_is_an_error_in_one_line(hf, start):
+    with open("/dev/full", "wb") as full:
+        status, _, err = start("Hello", stdout=full).finish()
+    assert status == 1
+    assert err.splitlines()[1:] == ["hf-text: error: cannot write to standard output: No space left on device"]
+
+
+def test_errors_that_nobody_can_read_do_not_get_into_the_answer(hf, start):
+    hf.reply(Reply.text("Hi."), "cut-mid-stream")
+    assert start("Hello", redirected="<&- 2>&-").finish()[:2] == (0, "Hi.\n")
+    with open(os.devnull, "rb") as unwritable:
+        assert start("Hello", stderr=unwritable).finish()[:2] == (1, "One two\n")
+
+
+# --- Terminals
+
+
+@pytest.fixture
+def terminal():
+    """Both ends of a pseudo-terminal: ours and the command's."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    yield ours, theirs
+    os.close(ours)
+    os.close(theirs)
+
+
+def read_terminal(ours, process):
+    """What the command wrote there."""
+    process.wait(15)
+    shown = b""
+    while select.select([ours], [], [], 0)[0]:
+        shown += os.read(ours, 4096)
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_on_a_terminal_without_a_prompt_the_usage_is_shown(hf, start, terminal):
+    ours, theirs = terminal
+    process = start(stdin=theirs, stdout=theirs, stderr=theirs)
+    shown = read_terminal(ours, process)
+    assert process.returncode == 2
+    assert "usage: hf-text" in shown
+    assert 'hf-text "Why is the sky blue?"' in shown
+
+
+def test_a_terminal_is_not_read_and_gets_no_control_characters(hf, start, terminal):
+    ours, theirs = terminal
+    hf.reply(Reply.text("A\tb\n\x1b]0;title\x07c\r\x9b2Jd é", reasoning=["\x1b[2Jhm"]))
+    process = start("--reasoning", "Hello", stdin=theirs, stdout=theirs, stderr=theirs)
+    lines = read_terminal(ours, process).splitlines()
+    assert process.returncode == 0
+    assert lines[1:] == ["[2Jhm", "A\tb", "]0;titlec2Jd é"]
+
+
+def test_a_pipe_gets_the_text_as_it_is(hf, start):
+    hf.reply(Reply.text("A\x1b[1mb\r\n"))
+    assert start("Hello").finish().out == "A\x1b[1mb\r\n"
+
+
+def test_an_error_on_a_terminal_has_a_line_of_its_own(hf, start, terminal):
+    ours, theirs = terminal
+    hf.reply("cut-mid-stream")
+    process = start("Hello", stdin=theirs, stdout=theirs, stderr=theirs)
+    lines = read_terminal(ours, process).splitlines()
+    assert process.returncode == 1
+    assert lines[1] == "One two"
+    assert lines[2].startswith("hf-text: error: ")
