@@ -13,15 +13,17 @@ from types import TracebackType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from anyio import CapacityLimiter, get_cancelled_exc_class, move_on_after, wait_readable
+from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task, move_on_after, wait_readable
 from anyio.lowlevel import RunVar, checkpoint
 from anyio.to_thread import run_sync
 
-from ._arguments import method_with_arguments_of
+from ._arguments import method_with_arguments_of, show_arguments
 from .client import Client
 from .completion import Completion
+from .errors import HFTextError, InvalidRequestError
 from .events import Event
 from .protocol.catalog import HubModel, Model, ProviderMapping
+from .protocol.messages import refusal
 from .transport.call import Call
 from .transport.stream import Stream
 
@@ -47,6 +49,8 @@ class AsyncClient:
     def __init__(self, *args: Any, max_threads: int = _MAX_THREADS, **options: Any) -> None:
         self._client = Client(*args, **options)
         self._threads = _Threads(max_threads)
+
+    show_arguments(__init__, Client.__init__)
 
     @classmethod
     def of(cls, client: Client, max_threads: int = _MAX_THREADS) -> AsyncClient:
@@ -82,9 +86,9 @@ class AsyncClient:
         return await self._threads.run(lambda: self._client._map(call, model), call.cancel)
 
     @method_with_arguments_of(Client.hub_models)
-    def hub_models(self, **options: Any) -> AsyncIterator[HubModel]:
+    def hub_models(self, **options: Any) -> AsyncGenerator[HubModel, None]:
         """The models on the Hub that a provider serves; arguments and errors as for ``Client.hub_models``."""
-        return self._hub_models(options)
+        return _Items(_Listing(self._client, self._threads, options))
 
     async def aclose(self) -> None:
         """Close the connections that are kept alive."""
@@ -101,18 +105,6 @@ class AsyncClient:
     def __repr__(self) -> str:
         return f"<Async{repr(self._client)[1:]}"
 
-    async def _hub_models(self, options: dict[str, Any]) -> AsyncIterator[HubModel]:
-        calls = [self._client._new_call()]
-
-        def begin_call() -> Call:
-            calls[0] = self._client._new_call()
-            return calls[0]
-
-        models = self._client._hub_models(begin_call, **options)
-        while some := await self._threads.run(lambda: list(islice(models, _MODELS_PER_HOP)), lambda: calls[0].cancel()):
-            for model in some:
-                yield model
-
 
 class AsyncStream:
     """A streamed answer, for async code.
@@ -126,13 +118,16 @@ class AsyncStream:
         self._stream = stream
         self._threads = threads
         self._unbroken_reads = 0
+        self._closer: int | None = None  # the task that closed it
 
     def __aiter__(self) -> AsyncIterator[str]:
-        return _Pieces(self, lambda event: event.__class__ is str)
+        self._stream._take()
+        return _Items(self, str)
 
     def events(self) -> AsyncGenerator[Event, None]:
         """All that arrives, as ``Stream.events()``."""
-        return _Pieces(self, lambda event: True)
+        self._stream._take()
+        return _Items(self)
 
     @property
     def completion(self) -> Completion:
@@ -140,8 +135,10 @@ class AsyncStream:
         return self._stream.completion
 
     async def read(self) -> list[Event]:
-        """Wait for the next events and take all that have arrived; an empty list at the end."""
+        """Wait for the next events and take all that have arrived; an empty list at the end, or if this task closed it."""
         stream = self._stream
+        if self._closer is not None and self._closer == _this_task():
+            return []
         if not stream._pollable:
             return await self._threads.run(stream.read, stream.cancel)
         if not stream._begin_reading():
@@ -173,12 +170,18 @@ class AsyncStream:
         self._stream.cancel()
 
     def close(self) -> None:
-        """As ``Stream.close()``."""
-        self._stream.close()
+        """As ``Stream.close()``; another task that reads gets ``StreamCancelledError``."""
+        if self._closer is None:
+            self._closer = _this_task()
+        self._stream.cancel()
 
     async def aclose(self) -> None:
         """As ``close()``, for ``contextlib.aclosing``."""
-        self._stream.close()
+        self.close()
+
+    @property
+    def _stopped(self) -> bool:
+        return self._stream._closer is not None
 
     async def __aenter__(self) -> AsyncStream:
         return self
@@ -186,7 +189,7 @@ class AsyncStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._stream.close()
+        self.close()
 
     def __repr__(self) -> str:
         return f"<Async{repr(self._stream)[1:]}"
@@ -197,29 +200,71 @@ def read_async(stream: Stream) -> AsyncGenerator[Event, None]:
     return AsyncStream(stream, _threads).events()
 
 
-class _Pieces(AsyncGenerator[T, None]):
-    """The events of a stream that are wanted, one by one.
+class _Listing:
+    """The Hub's listing, read page by page in threads."""
+
+    def __init__(self, client: Client, threads: _Threads, options: dict[str, Any]) -> None:
+        self._client = client
+        self._threads = threads
+        self._models = client._hub_models(self._begin_call, **options)
+        self._call = client._new_call()
+        self._failure: HFTextError | None = None
+        self._stopped = False
+
+    async def read(self) -> list[HubModel]:
+        return await self._threads.run(self._take, self.close)
+
+    def close(self) -> None:
+        self._stopped = True
+        self._call.cancel()
+
+    def _begin_call(self) -> Call:
+        self._call = self._client._new_call()
+        if self._stopped:  # meanwhile
+            self._call.cancel()
+        return self._call
+
+    def _take(self) -> list[HubModel]:
+        """The next models; an error waits until those before it were handed out."""
+        if self._failure is not None:
+            raise self._failure
+        models: list[HubModel] = []
+        try:
+            for model in islice(self._models, _MODELS_PER_HOP):
+                models.append(model)
+        except HFTextError as error:
+            if not models:
+                raise
+            self._failure = error
+        return models
+
+
+class _Items(AsyncGenerator[T, None]):
+    """The items of a class that come from a stream or a listing, one by one.
 
     Not an async generator function: one that is left half-way needs the event loop to close it, and this does not.
     """
 
-    def __init__(self, stream: AsyncStream, wanted: Callable[[Event], bool]) -> None:
-        self._stream = stream
+    def __init__(self, source: AsyncStream | _Listing, wanted: type = object) -> None:
+        self._source = source
         self._wanted = wanted
-        self._events: Iterator[Event] | None = iter(())
-        stream._stream._take()
+        self._items: Iterator[T] | None = iter(())
 
     async def __anext__(self) -> T:
-        while self._events is not None:
-            for event in self._events:
-                if self._wanted(event):
-                    return event  # type: ignore[return-value]
+        while self._items is not None:
+            for item in self._items:
+                if self._source._stopped:  # by somebody else: read() tells
+                    break
+                if isinstance(item, self._wanted):
+                    return item
             try:
-                some = await self._stream.read()
+                some: list[Any] = await self._source.read()
+            except InvalidRequestError:  # another task reads: that goes on
+                raise
             except BaseException:
                 self._close()
                 raise
-            self._events = iter(some) if some else None
+            self._items = iter(some) if some else None
         raise StopAsyncIteration
 
     async def asend(self, value: None) -> T:
@@ -227,20 +272,28 @@ class _Pieces(AsyncGenerator[T, None]):
         return await self.__anext__()
 
     async def athrow(self, *error: Any) -> T:
-        """Close the stream and raise the error."""
+        """Close the source and raise the error."""
         self._close()
         raise error[0]
 
     async def aclose(self) -> None:
-        """Close the stream."""
+        """Close the source."""
         self._close()
 
     def _close(self) -> None:
-        self._events = None
-        self._stream.close()
+        self._items = None
+        self._source.close()
 
     def __del__(self) -> None:
         self._close()
+
+
+def _this_task() -> int | None:
+    """The task that runs; None in a callback, and where no event loop runs."""
+    try:
+        return get_current_task().id
+    except RuntimeError:
+        return None
 
 
 _limiters: RunVar[WeakKeyDictionary[_Threads, CapacityLimiter]] = RunVar("hf_text")
@@ -250,6 +303,8 @@ class _Threads:
     """Worker threads, at most so many at once in an event loop."""
 
     def __init__(self, limit: int) -> None:
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise refusal("max_threads", "a whole number from 1 up", limit)
         self._limit = limit
 
     async def run(self, work: Callable[[], T], cancel: Callable[[], None]) -> T:

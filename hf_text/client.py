@@ -168,7 +168,7 @@ class Client:
             include_usage=include_usage,
             extra_body=extra_body,
         )
-        encode_payload(payload)  # what cannot be sent is refused here, not at the first read
+        body = encode_payload(payload)  # what cannot be sent is refused here, not at the first read
         providers = self._providers if provider is None else check_provider(provider)
         call = Call(self._timeouts if timeout is None else Timeouts.of(timeout))
         if self._server.hugging_face and self._connect().anonymous:
@@ -182,6 +182,7 @@ class Client:
             call,
             answer,
             payload,
+            body,
             name,
             providers,
             self._max_retries,

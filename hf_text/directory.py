@@ -131,6 +131,15 @@ class Directory:
         return following
 
     def _fetch(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:
+        """The JSON at this address and the headers that it came with; asked for again where that can help."""
+        try:
+            return self._fetch_with_retries(call, url)
+        except Interrupted as interruption:
+            if interruption.clock is None:
+                raise
+            raise explain_timeout(interruption.clock, call, urlsplit(url).netloc) from None
+
+    def _fetch_with_retries(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:
         retry = 0
         while True:
             try:
@@ -148,15 +157,13 @@ class Directory:
             with self._connect().send(call, "GET", url) as reply:
                 if reply.status >= 300:
                     raise self._connect().error_of(reply, hugging_face=self._server.hugging_face)
-                return loads(reply.read_all(_LARGEST_LISTING)), reply.headers
+                body, headers = reply.read_all(_LARGEST_LISTING), reply.headers
         except BodyCut as cut:
             raise TransportError(f"{host} cut the listing off ({cut})", retryable=True) from None
-        except ValueError as error:
+        try:
+            return loads(body), headers
+        except (ValueError, RecursionError) as error:
             raise APIStatusError(f"{host} sent no JSON ({error})", status_code=200) from None
-        except Interrupted as interruption:
-            if interruption.clock is None:
-                raise
-            raise explain_timeout(interruption.clock, call, host) from None
 
     def _parse(self, parse: Callable[[Any], T], url: str, value: Any) -> T:
         try:

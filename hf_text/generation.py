@@ -51,7 +51,8 @@ class Generation:
         breaker: who failed lately.
         call: the clocks and the off switch.
         answer: what grows.
-        payload: the body of the request, but for the model.
+        payload: the body of the request.
+        body: the same, encoded.
         model: the model; None for the first that the server lists.
         providers: policies and names of providers in the order to try, for Hugging Face.
         max_retries: how often to try again.
@@ -67,6 +68,7 @@ class Generation:
         call: Call,
         answer: Answer,
         payload: dict[str, Any],
+        body: bytes,
         model: str | None,
         providers: tuple[str, ...],
         max_retries: int,
@@ -79,6 +81,7 @@ class Generation:
         self._call = call
         self._answer = answer
         self._payload = payload
+        self._body = body
         self._model = model
         self._providers = providers
         self._max_retries = max_retries
@@ -143,7 +146,10 @@ class Generation:
             answer.attempts.append(Attempt(answer.provider or target.provider, status, seconds, failure))
 
     def _post(self, target: Target) -> Reply:
-        body = encode_payload({**self._payload, "model": target.model})
+        if target.model == self._payload["model"]:
+            body = self._body
+        else:
+            body = encode_payload({**self._payload, "model": target.model})
         return self._connect().send(self._call, "POST", target.url, body, accept="text/event-stream")
 
     def _error_of(self, reply: Reply, target: Target) -> APIStatusError:

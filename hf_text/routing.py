@@ -41,9 +41,11 @@ _LONGEST_PAUSE = 60.0
 _FIRST_PAUSE = 0.25
 _LONGEST_BACKOFF = 8.0
 
-# 400s that say what this provider cannot do: novita, nebius, groq, fireworks, together.
+# 400s that say what this provider cannot do (novita, nebius, groq, fireworks, together) or does not have (z.ai).
 _CAPABILITY = re.compile(
-    r"not support|unsupported|multimodal|not permitted|must be a string|non-serverless|not available", re.IGNORECASE
+    r"not support|unsupported|multimodal|not permitted|must be a string|non-serverless|not available"
+    r"|unknown model|model\b.{0,200}\bdoes not exist",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -169,7 +171,7 @@ def next_pause(error: HFTextError, retry: int, time_left: float) -> float:
     """
     asked: float | None = getattr(error, "retry_after", None)
     if asked is None:
-        backoff = min(_LONGEST_BACKOFF, _FIRST_PAUSE * 2 ** (retry - 1))
+        backoff = min(_LONGEST_BACKOFF, _FIRST_PAUSE * 2 ** min(retry - 1, 10))
         return float(min(backoff * random.uniform(0.5, 1.0), max(time_left, 0.0)))
     if asked > min(time_left, _LONGEST_PAUSE):
         error.args = (f"{error} Not tried again: the server asks to wait {asked:g} s.",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -31,8 +32,8 @@ class Server:
     @classmethod
     def at(cls, api_base: str | None, hub_url: str | None, router_url: str | None) -> Server:
         """The server for a client's arguments. Raises InvalidRequestError for what is no URL."""
-        hub = _check_url("hub_url", hub_url or os.environ.get("HF_ENDPOINT") or _HUB_URL)
-        router = _check_url("router_url", router_url or os.environ.get("HF_TEXT_ROUTER_URL") or _ROUTER_URL)
+        hub = _find_url("hub_url", hub_url, "HF_ENDPOINT", _HUB_URL)
+        router = _find_url("router_url", router_url, "HF_TEXT_ROUTER_URL", _ROUTER_URL)
         base = f"{router}/v1" if api_base is None else _check_url("api_base", api_base)
         return cls(base, hub, router) if base == f"{router}/v1" else cls(base)
 
@@ -51,19 +52,27 @@ class Server:
         return f"{self.router_url}/{route}/v1/chat/completions" if route else f"{self.api_base}/chat/completions"
 
 
+def _find_url(name: str, url: object, variable: str, default: str) -> str:
+    """The URL that was given, else that of the environment, else the default."""
+    return _check_url(variable, os.environ.get(variable) or default) if url is None else _check_url(name, url)
+
+
 def _check_url(name: str, url: object) -> str:
     """The URL without what people copy along: a slash at the end, or the path of the chat completions itself."""
     if not isinstance(url, str):
         raise InvalidRequestError(f"{name} must be a URL such as http://localhost:8080/v1, not {url!r:.80}")
+    url = url.strip()
+    if "@" in url.partition("//")[2].partition("/")[0]:  # not shown: it may be a password
+        raise InvalidRequestError(f"{name} must hold no user name or password; give the key as api_key")
+    base, mark, _ = re.split("([?#]|$)", url, maxsplit=1)  # what follows may be a key
+    if mark:
+        raise InvalidRequestError(f"{name} must end with its path, without {mark!r} and what follows: {base!r:.200}")
     try:
-        parts = urlsplit(url.strip())
+        parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or not url.strip().isprintable() or " " in url.strip():
-        raise InvalidRequestError(f"{name} must be a URL such as http://localhost:8080/v1, not {url!r:.200}")
-    if parts.username or parts.password:
-        raise InvalidRequestError(f"{name} must hold no user name or password; give the key as api_key")
-    if parts.query or parts.fragment:
-        raise InvalidRequestError(f"{name} must end with its path, without '?' or '#': {url!r:.200}")
-    return url.strip().rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    if not usable or not url.isprintable() or " " in url:
+        shown = re.sub(r"\bhf_\w+", "hf_***", url)  # a key in the wrong place
+        raise InvalidRequestError(f"{name} must be a URL such as http://localhost:8080/v1, not {shown!r:.200}")
+    return url.rstrip("/").removesuffix("/chat/completions").rstrip("/")

@@ -13,15 +13,15 @@ Every provider streams its own dialect of the protocol. What differs, with an ex
 from __future__ import annotations
 
 import re
-from typing import Any, cast
+from typing import Any
 
 from ..events import Event, FinishReason, Reasoning, ToolCall, ToolCalls, Usage
+from .surrogates import SurrogateJoiner
 from .think_tags import ThinkSplitter
 from .tool_calls import ToolCallAssembler
 
 __all__ = ["Assembler", "parse_usage"]
 
-_REASONING_KEYS = ("reasoning_content", "reasoning", "reasoning_text")
 _END_TOKEN = re.compile(r"</s>|<eos>|<end_of_turn>|<\|[a-z_]+\|>")
 
 
@@ -33,14 +33,28 @@ class Assembler:
         chunks: how many chunks were fed.
     """
 
-    __slots__ = ("_calls", "_reasoning", "_text", "_think", "_usage", "chunks", "finish_reason")
+    __slots__ = (
+        "_calls",
+        "_content_joiner",
+        "_holds_nothing",
+        "_reasoning",
+        "_reasoning_joiner",
+        "_text",
+        "_think",
+        "_usage",
+        "chunks",
+        "finish_reason",
+    )
 
     def __init__(self) -> None:
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls = ToolCallAssembler()
         self._usage: Any = None
-        self._think: ThinkSplitter | None = ThinkSplitter()
+        self._think = ThinkSplitter()
+        self._content_joiner = SurrogateJoiner()
+        self._reasoning_joiner = SurrogateJoiner()
+        self._holds_nothing = False  # content goes out as it comes: it is past every tag, and no half waits
         self.finish_reason: str | None = None
         self.chunks = 0
 
@@ -80,40 +94,44 @@ class Assembler:
             raise ValueError(f"a chunk is no object: {chunk!r:.80}")
         self.chunks += 1
         usage = chunk.get("usage")
-        if usage:
+        if usage and usage.__class__ is dict:
             self._usage = usage
         choices = chunk.get("choices")
         if not choices:
             return False
-        choice = _first_choice(choices)
+        choice = choices[0] if choices.__class__ is list else None
+        if choice.__class__ is not dict:
+            raise ValueError(f"choices holds no object: {choices!r:.80}")
         finish = choice.get("finish_reason")
         delta = choice.get("delta")
         if delta.__class__ is not dict:
             delta = _read_other_delta(choice)
         text = delta.get("content")
-        if text.__class__ is str and len(delta) < 3 and not finish and self._think is None and "tool_calls" not in delta:
-            if text and ("role" in delta or len(delta) == 1):
+        plain = len(delta) == 1 or (len(delta) == 2 and "role" in delta)
+        if plain and self._holds_nothing and text.__class__ is str and text and not finish:
+            try:
+                text.encode()
+            except UnicodeEncodeError:  # half a character
+                pass
+            else:
                 self._text.append(text)
                 out.append(text)
                 return True
         return self._feed_rare(delta, finish, out)
 
     def _feed_rare(self, delta: dict[str, Any], finish: Any, out: list[Event]) -> bool:
-        text, reasoning = _read_content(delta)
-        if finish == "eos_token" and _END_TOKEN.fullmatch(text):
-            text = ""  # TGI 2 sends the end token itself as the last text
-        if text and self._think is not None:
-            thought, text = self._think.feed(text)
-            reasoning += thought
-            if self._think.done:
-                self._think = None
+        content, thought = _read_content(delta)
+        if finish == "eos_token" and _END_TOKEN.fullmatch(content):
+            content = ""  # TGI 2 sends the end token itself as the last text
+        reasoning, text = self._think.feed(self._content_joiner.feed(content))
+        self._holds_nothing = self._think.done and not self._content_joiner.held
+        self._emit(self._reasoning_joiner.feed(thought) + reasoning, text, out)
         calls = _read_calls(delta)
         if calls:
             self._calls.feed(calls)
-        self._emit(reasoning, text, out)
         if finish:
             self.finish_reason = str(finish)
-        return bool(reasoning or text or calls or finish or (self._think and delta.get("content")))
+        return bool(content or thought or calls or finish)
 
     def _emit(self, reasoning: str, text: str, out: list[Event]) -> None:
         if reasoning:
@@ -124,10 +142,10 @@ class Assembler:
             out.append(text)
 
     def flush(self, out: list[Event]) -> None:
-        """The answer has ended, in whatever way: append the text that was held back as a possible tag."""
-        if self._think is not None:
-            reasoning, text = self._think.flush()
-            self._emit(reasoning, text, out)
+        """The answer has ended, in whatever way: append what was held back as a possible tag or half a character."""
+        reasoning, text = self._think.feed(self._content_joiner.flush())
+        held_reasoning, held_text = self._think.flush()
+        self._emit(self._reasoning_joiner.flush() + reasoning + held_reasoning, text + held_text, out)
 
     def finish(self, out: list[Event]) -> None:
         """The answer is whole: append what comes at its end, the tool calls, the usage and the finish reason."""
@@ -161,7 +179,9 @@ def parse_usage(value: Any) -> Usage | None:
 
 def _count(value: dict[str, Any], key: str) -> int | None:
     number = value.get(key)
-    return int(number) if isinstance(number, (int, float)) and not isinstance(number, bool) else None
+    if isinstance(number, float) and number.is_integer():  # neither NaN nor infinite
+        return int(number)
+    return number if isinstance(number, int) and not isinstance(number, bool) else None
 
 
 def _detail(usage: dict[str, Any], details: str, key: str) -> int | None:
@@ -171,18 +191,10 @@ def _detail(usage: dict[str, Any], details: str, key: str) -> int | None:
     return _count(usage, key) if number is None else number
 
 
-def _first_choice(choices: Any) -> dict[str, Any]:
-    try:
-        choice = choices[0]
-    except (TypeError, KeyError):
-        choice = None
-    if choice.__class__ is not dict:
-        raise ValueError(f"choices holds no object: {choices!r:.80}")
-    return cast("dict[str, Any]", choice)
-
-
 def _read_other_delta(choice: dict[str, Any]) -> dict[str, Any]:
     """The delta of servers that call it ``message`` (an answer in one piece) or ``text`` (text completions)."""
+    if choice.get("delta"):
+        raise ValueError(f"a delta is no object: {choice['delta']!r:.80}")
     message = choice.get("message")
     if isinstance(message, dict):
         return message
@@ -192,14 +204,15 @@ def _read_other_delta(choice: dict[str, Any]) -> dict[str, Any]:
 def _read_content(delta: dict[str, Any]) -> tuple[str, str]:
     """The text and the reasoning of a delta."""
     content = delta.get("content")
-    reasoning = next((delta[key] for key in _REASONING_KEYS if delta.get(key)), "")
-    if isinstance(content, list):
-        text, thought = _read_parts(content)
-    else:
-        text, thought = content or delta.get("refusal") or "", ""
-    if not isinstance(text, str) or not isinstance(reasoning, str):
+    reasoning = delta.get("reasoning_content") or delta.get("reasoning") or delta.get("reasoning_text") or ""
+    thought = ""
+    if content is None or content == "":
+        content = delta.get("refusal") or ""
+    elif isinstance(content, list):
+        content, thought = _read_parts(content)
+    if not isinstance(content, str) or not isinstance(reasoning, str):
         raise ValueError(f"the content of a delta is no text: {delta!r:.80}")
-    return text, reasoning + thought
+    return content, reasoning + thought
 
 
 def _read_parts(parts: list[Any]) -> tuple[str, str]:
@@ -208,10 +221,11 @@ def _read_parts(parts: list[Any]) -> tuple[str, str]:
     for part in parts:
         if isinstance(part, str):
             text += part
-        elif isinstance(part, dict) and isinstance(part.get("thinking"), list):
-            reasoning += _read_parts(part["thinking"])[0]
+        elif isinstance(part, dict) and part.get("thinking"):
+            thinking = part["thinking"]
+            reasoning += "".join(_read_parts(thinking if isinstance(thinking, list) else [str(thinking)]))
         elif isinstance(part, dict):
-            text += str(part.get("text") or "")
+            text += str(part.get("text") or part.get("refusal") or "")
     return text, reasoning
 
 

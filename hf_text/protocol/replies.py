@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from calendar import timegm
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
@@ -23,8 +24,18 @@ from ..errors import (
     RateLimitError,
     ServerError,
 )
+from .surrogates import join_surrogates
 
-__all__ = ["ErrorReport", "describe_page", "is_stream_error", "next_link", "parse_error", "parse_reply_error", "parse_retry_after", "request_id"]
+__all__ = [
+    "ErrorReport",
+    "describe_page",
+    "is_stream_error",
+    "next_link",
+    "parse_error",
+    "parse_reply_error",
+    "parse_retry_after",
+    "request_id",
+]
 
 _CLASSES: dict[int, type[APIStatusError]] = {
     401: AuthenticationError,
@@ -51,6 +62,7 @@ _STATUS_OF_TYPE = {
 _ACCOUNT_CREDITS = re.compile(r"included credits|pre-?paid credits", re.IGNORECASE)
 _LONGEST_MESSAGE = 2000
 _LONGEST_BODY = 20_000
+_DEEPEST_ERROR = 10
 
 _TOKEN_PAGE = (
     "https://huggingface.co/settings/tokens/new?ownUserPermissions=inference.serverless.write&tokenType=fineGrained"
@@ -99,7 +111,9 @@ def parse_reply_error(
     message = report.message or reason or "no message"
     if header_message and header_message not in message:
         message = header_message if not report.message else f"{header_message} ({report.message})"
-    status = status if status not in (None, 200) else report.status or status
+    asked = parse_retry_after(headers, now)
+    if status in (None, 200):  # an error inside a stream: the headers speak of the answer, not of the error
+        status, asked = report.status or status, None
     served_by = headers.get("x-inference-provider") or provider
     cls = _choose_class(status, report.code, served_by)
     data: dict[str, Any] = {
@@ -109,36 +123,37 @@ def parse_reply_error(
         "model": model,
         "request_id": request_id(headers),
         "body": value if value is not None else text[:_LONGEST_BODY],
-        "retry_after": parse_retry_after(headers, now),
+        "retry_after": asked,
     }
     if cls is PaymentRequiredError:
         data["scope"] = "provider" if served_by and not _ACCOUNT_CREDITS.search(message) else "account"
-    told = _tell(message[:_LONGEST_MESSAGE], status, served_by or host, model, data["request_id"])
+    told = _tell(join_surrogates(message[:_LONGEST_MESSAGE]), status, served_by or host, model, data["request_id"])
     if hugging_face:
         told += _advise(status, data.get("scope"), report.code)
     return cls(told, **data)
 
 
-def parse_error(value: Any) -> ErrorReport:
-    """The report in the JSON of an error, of whatever shape."""
+def parse_error(value: Any, depth: int = _DEEPEST_ERROR) -> ErrorReport:
+    """The report in the JSON of an error, of whatever shape; what is nested deeper than ``depth`` is not read."""
     if isinstance(value, str):
         return ErrorReport(value)
-    if isinstance(value, list):
-        return ErrorReport("; ".join(filter(None, (parse_error(item).message for item in value))))
-    if not isinstance(value, dict):
-        return ErrorReport("" if value is None else json.dumps(value))
-    for key in ("error", "errors", "detail", "message", "msg"):
-        if value.get(key):
-            report = parse_error(value[key])
-            message = _with_details(report.message, key, value)
-            code, status = _read_code(value)
-            return ErrorReport(message, report.code or code, report.status or status)
+    if isinstance(value, list) and depth:
+        return ErrorReport("; ".join(filter(None, (parse_error(item, depth - 1).message for item in value))))
+    if not isinstance(value, dict) or not depth:
+        return ErrorReport("")
     code, status = _read_code(value)
+    for key in ("error", "errors", "detail", "message", "msg"):
+        report = parse_error(value.get(key), depth - 1)
+        code, status = report.code or code, report.status or status
+        if report.message:
+            return ErrorReport(_with_details(report.message, key, value), code, status)
     return ErrorReport("", code, status)
 
 
-def is_stream_error(chunk: dict[str, Any]) -> bool:
+def is_stream_error(chunk: Any) -> bool:
     """Whether a chunk of a stream is the report of an error."""
+    if not isinstance(chunk, dict):
+        return False
     if chunk.get("error"):
         return True
     return not chunk.get("choices") and (chunk.get("object") == "error" or bool(chunk.get("detail")))
@@ -146,7 +161,7 @@ def is_stream_error(chunk: dict[str, Any]) -> bool:
 
 def next_link(header: str) -> str | None:
     """The next page of a listing, from its ``Link`` header."""
-    found = re.search(r'<([^>]*)>\s*;[^,]*\brel="?next"?', header)
+    found = re.search(r'<([^>]*)>\s*;[^,]*\brel=(?:"next"|next(?![\w-]))', header)
     return found[1] if found else None
 
 
@@ -159,7 +174,7 @@ def request_id(headers: Mapping[str, str]) -> str | None:
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that the server asks to wait, from ``retry-after-ms``, ``Retry-After`` (seconds or a date) or ``RateLimit``.
+    """Seconds that the server asks to wait: ``retry-after-ms``, ``Retry-After`` (seconds or a date) or ``RateLimit``.
 
     None where it does not say, or says nothing that can be read. Never below zero.
     """
@@ -179,11 +194,11 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 def _decode(body: bytes, headers: Mapping[str, str]) -> tuple[Any, str]:
     """A body as ``(JSON value, "")``, or ``(None, text)``; of an HTML page only its heading."""
-    text = body.decode("utf-8", "replace").strip()
+    text = body.decode("utf-8-sig", "replace").strip()
     if text.startswith(("{", "[", '"')):
         try:
             return json.loads(text), ""
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
     if text.startswith("<") or "html" in headers.get("content-type", ""):
         return None, describe_page(text)
@@ -203,27 +218,26 @@ def describe_page(text: str) -> str:
 
 
 def _with_details(message: str, key: str, value: dict[str, Any]) -> str:
-    """A message together with what stands beside it: OAuth's description, FastAPI's place, Novita's reason."""
+    """A message together with what stands beside it: OAuth's description, FastAPI's place."""
     if key == "error" and isinstance(value.get("error_description"), str):
         return f"{message}: {value['error_description']}"
     if key == "msg" and isinstance(value.get("loc"), list):
         return f"{'.'.join(map(str, value['loc']))}: {message}"
-    return message or str(value.get("reason") or "")
+    return message
 
 
 def _read_code(value: dict[str, Any]) -> tuple[str | None, int | None]:
-    """``(name, status)`` of an error: codes are names, numbers, or numbers as text."""
+    """``(name, status)`` of an error: codes are names, numbers, or numbers as text. Not every number is a status."""
     name: str | None = None
     status: int | None = None
     for key in ("http_status_code", "status_code", "code", "status", "error_type", "type", "reason"):
         code = value.get(key)
-        if isinstance(code, str) and code.isdigit():
-            code = int(code)
-        if isinstance(code, int) and 400 <= code < 600:
-            status = status or code
-        elif isinstance(code, str) and code:
-            name = name or code
-            status = status or _STATUS_OF_TYPE.get(code)
+        text = str(code) if code and code is not True and isinstance(code, (str, int)) else ""
+        if re.fullmatch(r"[45][0-9][0-9]", text):
+            status = status or int(text)
+        elif text:
+            name = name or text
+            status = status or _STATUS_OF_TYPE.get(text)
     return name, status
 
 
@@ -238,7 +252,8 @@ def _choose_class(status: int | None, code: str | None, provider: str | None) ->
 def _tell(message: str, status: int | None, who: str, model: str | None, id: str | None) -> str:
     facts = [f"HTTP {status}" if status else "", f"from {who}" if who else ""]
     facts += [f"model {model}" if model else "", f"request {id}" if id else ""]
-    return f"{message} ({', '.join(fact for fact in facts if fact)})"
+    told = ", ".join(fact for fact in facts if fact)
+    return f"{message} ({told})" if told else message
 
 
 def _advise(status: int | None, scope: str | None, code: str | None) -> str:
@@ -260,6 +275,7 @@ def _number(text: str | None) -> float | None:
 
 def _seconds_until(date: str, now: float) -> float | None:
     try:
-        return parsedate_to_datetime(date).timestamp() - now
+        # A date without a zone counts as UTC here, as HTTP means it.
+        return timegm(parsedate_to_datetime(date).utctimetuple()) - now
     except (TypeError, ValueError, IndexError, OverflowError):
         return None

@@ -20,37 +20,40 @@ class ThinkSplitter:
         done: True once all that follows can only be answer; then there is no need to ask any more.
     """
 
-    __slots__ = ("_held", "_inside", "done")
+    __slots__ = ("_blank", "_held", "_inside", "done")
 
     def __init__(self) -> None:
         self.done = False
         self._inside = False
-        self._held = ""
+        self._blank: list[str] = []  # white space before everything else
+        self._held = ""  # what may be the beginning of a tag
 
     def feed(self, text: str) -> tuple[str, str]:
         """Take the next piece; give what of it (and of what was held back) is ``(reasoning, answer)``."""
-        if self.done:
+        if self.done or not text:
             return "", text
         text = self._held + text
         self._held = ""
-        if self._inside:
-            return self._feed_inside(text)
-        start = text.lstrip()
-        if start.startswith(_OPEN):
-            self._inside = True
-            before = text[: len(text) - len(start)]
-            reasoning, answer = self._feed_inside(start[len(_OPEN) :])
-            return reasoning, before + answer
-        if _OPEN.startswith(start):  # nothing yet but white space, or the beginning of the tag
-            self._held = text
-            return "", ""
-        self.done = True
-        return "", text
+        return self._feed_inside(text) if self._inside else self._feed_before(text)
 
     def flush(self) -> tuple[str, str]:
         """Give what was held back, as ``(reasoning, answer)``: the answer has ended."""
         held, self._held = self._held, ""
-        return (held, "") if self._inside else ("", held)
+        return (held, "") if self._inside else ("", self._take_blank() + held)
+
+    def _feed_before(self, text: str) -> tuple[str, str]:
+        start = text.lstrip()
+        if len(start) < len(text):
+            self._blank.append(text[: len(text) - len(start)])
+        if start.startswith(_OPEN):
+            self._inside = True
+            reasoning, answer = self._feed_inside(start[len(_OPEN) :])
+            return reasoning, self._take_blank() + answer
+        if _OPEN.startswith(start):  # nothing yet but white space, or the beginning of the tag
+            self._held = start
+            return "", ""
+        self.done = True
+        return "", self._take_blank() + start
 
     def _feed_inside(self, text: str) -> tuple[str, str]:
         reasoning, tag, answer = text.partition(_CLOSE)
@@ -60,6 +63,11 @@ class ThinkSplitter:
         held = _length_of_a_beginning(text)
         self._held = text[len(text) - held :]
         return text[: len(text) - held], ""
+
+    def _take_blank(self) -> str:
+        blank = "".join(self._blank)
+        self._blank.clear()
+        return blank
 
 
 def _length_of_a_beginning(text: str) -> int:

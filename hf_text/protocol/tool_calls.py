@@ -9,29 +9,45 @@ every call 0.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from ..events import ToolCall
+from .surrogates import join_surrogates
 
 __all__ = ["ToolCallAssembler"]
 
+_MARKS = re.compile(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
+
 
 class _GrowingCall:
-    __slots__ = ("arguments", "id", "index", "name")
+    __slots__ = ("_begun", "_depth", "_quoted", "_unread", "arguments", "id", "index", "name")
 
     def __init__(self, id: str, index: int | None) -> None:
         self.id = id
         self.index = index
         self.name = ""
         self.arguments: list[str] = []
+        self._begun = False  # something but white space came
+        self._depth = 0  # of the brackets that are open
+        self._quoted = False  # inside a JSON string
+        self._unread = ""  # a backslash that came without what it escapes
+
+    def add(self, text: str) -> None:
+        """Take more of the arguments. Only their brackets are followed: to parse all each time takes quadratic time."""
+        self.arguments.append(text)
+        self._begun = self._begun or bool(text.strip())
+        mark = ""
+        for mark in _MARKS.findall(self._unread + text):
+            if mark == '"':
+                self._quoted = not self._quoted
+            elif not self._quoted:
+                self._depth += (mark in "{[") - (mark in "}]")
+        self._unread = mark if mark == "\\" else ""
 
     def is_complete(self) -> bool:
         """Whether the arguments so far are a whole JSON value, so that more of them can only be another call."""
-        try:
-            json.loads("".join(self.arguments))
-        except ValueError:
-            return False
-        return True
+        return self._begun and self._depth <= 0 and not self._quoted
 
 
 class ToolCallAssembler:
@@ -59,12 +75,12 @@ class ToolCallAssembler:
         if not isinstance(function, dict):
             raise ValueError(f"a tool call without a function: {fragment!r:.80}")
         name, arguments = function.get("name") or "", function.get("arguments")
+        if not isinstance(name, str):
+            raise ValueError(f"a tool call whose name is no text: {fragment!r:.80}")
         call = self._find(fragment, name)
-        call.name = call.name or str(name)
-        if isinstance(arguments, str):
-            call.arguments.append(arguments)
-        elif arguments is not None:  # TGI and Ollama send values, not text
-            call.arguments.append(json.dumps(arguments, ensure_ascii=False))
+        call.name = call.name or name
+        if arguments is not None:  # TGI and Ollama send values, not text
+            call.add(arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False))
 
     def _find(self, fragment: dict[str, Any], name: str) -> _GrowingCall:
         id = str(fragment.get("id") or "")
@@ -78,7 +94,7 @@ class ToolCallAssembler:
             call = self._by_index.get(index) if index is not None else None
             if call is None and index is None and not name and self._calls:
                 call = self._calls[-1]
-        if call is None or (name and call.name and call.is_complete()):
+        if call is None or (name and call.name and (name != call.name or call.is_complete())):
             return self._begin(id, index)
         if id and not call.id:
             call.id = id
@@ -95,8 +111,11 @@ class ToolCallAssembler:
         return call
 
     def calls(self) -> tuple[ToolCall, ...]:
-        """The calls so far. A call without an id gets one: the protocol needs it to give the result back."""
-        return tuple(
-            ToolCall(call.id or f"call_{number}", call.name, "".join(call.arguments))
-            for number, call in enumerate(self._calls)
-        )
+        """The calls so far. One without an id of its own gets one: the protocol needs it to give the result back."""
+        calls: dict[str, ToolCall] = {}
+        for number, call in enumerate(self._calls):
+            id = call.id or f"call_{number}"
+            while id in calls:
+                id = f"{id}_{number}"
+            calls[id] = ToolCall(id, call.name, join_surrogates("".join(call.arguments)))
+        return tuple(calls.values())

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import urllib3
 
-# It comes with requests, which is content with any version; an old one would fail only in the midst of an answer.
-if not hasattr(urllib3.HTTPResponse, "read1"):
-    raise ImportError("hf_text needs urllib3 2.2 or newer: pip install --upgrade urllib3")
+# It comes with requests, which is content with any version. Older ones take a compressed piece apart whole, however
+# large it becomes (CVE-2025-66471), and leave the socket of a proxy that fails for the garbage collector.
+_OLDEST = (2, 6)
+_installed: str = urllib3.__version__  # type: ignore[attr-defined]  # requests reads it, too
+
+if tuple(map(int, _installed.split(".")[:2])) < _OLDEST:
+    raise ImportError(f"hf_text needs urllib3 2.6 or newer, and {_installed} is installed: pip install -U urllib3")

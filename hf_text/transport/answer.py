@@ -17,9 +17,7 @@ from ..errors import (
     HFTextError,
     MalformedStreamError,
     ProviderStreamError,
-    RequestTimeoutError,
     StreamCancelledError,
-    StreamError,
     TruncatedStreamError,
 )
 from ..events import Event, ProviderInfo
@@ -41,6 +39,7 @@ _REST_SECONDS = 5.0
 _END_SECONDS = 0.25
 
 _PAGE_BYTES = 65536
+_BEGINNING_BYTES = 2000
 _SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry", b"\xef\xbb\xbf")
 
 
@@ -145,17 +144,18 @@ class _Reader:
         failure = self._judge(ending)
         if failure is None:
             self._assembler.finish(events)
-        if events:
+        if events and (failure is None or self._answer.committed):  # what was only held back commits to nothing
             yield events
         if failure is not None:
             raise failure
 
     def _read_body(self) -> Iterator[list[Event]]:
         piece = self._first_piece()
-        self._beginning = piece[:200]
+        self._beginning = piece[:_BEGINNING_BYTES]
         start = piece.lstrip()[:1]
         if start == b"<":
-            page = describe_page((piece + self._reply.read_all(_PAGE_BYTES)).decode("utf-8", "replace"))
+            page = (piece + self._reply.read_all(_PAGE_BYTES)).decode("utf-8", "replace")
+            page = describe_page(self._reply.mask(page))
             raise MalformedStreamError(f"{self._host} sent an HTML page where an answer was asked: {page}")
         if start in (b"{", b"["):
             events: list[Event] = []
@@ -193,7 +193,8 @@ class _Reader:
                 )
             self._assembler.feed(value, events)
         except ValueError as error:
-            raise MalformedStreamError(f"{self._host} sent JSON that cannot be read ({error}): {_show(body)}") from None
+            message = f"{self._host} sent JSON that cannot be read ({error}): {self._show(body)}"
+            raise MalformedStreamError(message) from None
         self._done = True
 
     def _read_stream(self, piece: bytes) -> Iterator[list[Event]]:
@@ -241,7 +242,7 @@ class _Reader:
         except EventTooLong as error:
             return MalformedStreamError(f"{self._host}: {error}")
         except (ValueError, TypeError, RecursionError) as error:
-            return MalformedStreamError(f"{self._host} sent a chunk that cannot be read ({error}): {_show(data)}")
+            return MalformedStreamError(f"{self._host} sent a chunk that cannot be read ({error}): {self._show(data)}")
         return None
 
     def _reported(self, data: str) -> ProviderStreamError:
@@ -296,7 +297,7 @@ class _Reader:
         beginning = self._beginning.strip()
         begun = any(beginning.startswith(field) or field.startswith(beginning) for field in _SSE_FIELDS)
         if not self._assembler.chunks and not self._done and not begun:
-            return MalformedStreamError(f"{self._host} sent no event stream, but: {_show(self._beginning)}")
+            return MalformedStreamError(f"{self._host} sent no event stream, but: {self._show(self._beginning)}")
         what = "nothing but [DONE]" if self._done and not self._assembler.chunks else "no text"
         return TruncatedStreamError(f"{self._host} sent an empty answer: {what if beginning else 'an empty body'}")
 
@@ -315,7 +316,7 @@ class _Reader:
     def _arrived(self) -> str:
         return f" after {len(self._assembler.text)} characters of text had arrived"
 
-
-def _show(data: bytes | str) -> str:
-    text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
-    return repr(text if len(text) <= 160 else text[:160] + "…")
+    def _show(self, data: bytes | str) -> str:
+        """The beginning of what came, for a message."""
+        text = self._reply.mask(data.decode("utf-8", "replace") if isinstance(data, bytes) else data)
+        return repr(text if len(text) <= 160 else text[:160] + "…")

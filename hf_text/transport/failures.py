@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
-from http.client import RemoteDisconnected
+from http.client import BadStatusLine, RemoteDisconnected
 
 from requests.exceptions import InvalidHeader, InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
 from urllib3.exceptions import NameResolutionError, ProxyError, ReadTimeoutError
@@ -53,6 +53,8 @@ def explain_failure(error: Exception, call: Call, url: str) -> TransportError | 
     if any(isinstance(cause, (ReadTimeoutError, TimeoutError)) for cause in causes):
         return explain_timeout(call.clock, call, where)
     for cause in causes:
+        if isinstance(cause, InvalidRequestError):  # our own
+            return cause
         if isinstance(cause, (InvalidURL, InvalidSchema, MissingSchema, InvalidProxyURL, InvalidHeader)):
             return InvalidRequestError(f"cannot send to {where}: {cause}")
     through = f"{where} through its proxy" if any(isinstance(cause, ProxyError) for cause in causes) else where
@@ -83,6 +85,8 @@ def _reason(causes: list[BaseException], host: str) -> str:
             return "connection refused. Is the server running, and is the port right?"
         if isinstance(cause, (ConnectionError, RemoteDisconnected)):
             return "the connection was closed before an answer came"
+        if isinstance(cause, BadStatusLine):
+            return f"it does not speak HTTP, but says {str(cause).strip()!r:.80}"
     return str(causes[-1]) or type(causes[-1]).__name__
 
 

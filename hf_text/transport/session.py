@@ -259,8 +259,12 @@ class _Plan:
 
 def _follow(url: str, location: str) -> str:
     """Where a redirect leads. Only to the same host, and not away from TLS: the key and the conversation go along."""
-    target = urljoin(url, location)
-    old, new = urlsplit(url), urlsplit(target)
+    old = urlsplit(url)
+    try:
+        target = urljoin(url, location)
+        new = urlsplit(target)
+    except ValueError:
+        raise TransportError(f"{old.netloc} redirects to {location!r:.200}, which is no address") from None
     same = (old.scheme, old.netloc) == (new.scheme, new.netloc)
     upgrade = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
     if not same and not upgrade:

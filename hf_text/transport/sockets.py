@@ -26,6 +26,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 from urllib3.util.wait import wait_for_write
 
+from ..errors import InvalidRequestError
 from .call import Call, Interrupted
 
 __all__ = ["Adapter", "Wire", "unread_bytes", "working_for"]
@@ -35,6 +36,7 @@ __all__ = ["Adapter", "Wire", "unread_bytes", "working_for"]
 _LOOK_AGAIN = 0.02
 
 _BUFFER_BYTES = 65536
+_MOST_WAYS = 1000
 
 _this_thread = threading.local()
 
@@ -97,11 +99,13 @@ class _Pool(HTTPConnectionPool):
         conn: Any = super()._get_conn(timeout)
         conn.call = call
         call.reused = conn.sock is not None
+        call.start_clock("first" if call.reused else "connect")
         if call.reused:
-            call.attach(conn.sock)
-            call.start_clock("first")
-        else:
-            call.start_clock("connect")
+            try:
+                call.attach(conn.sock)
+            except BaseException:
+                conn.close()
+                raise
         return conn
 
     def _put_conn(self, conn: Any) -> None:
@@ -128,6 +132,8 @@ class Adapter(HTTPAdapter):
 
     def __init__(self) -> None:
         self._contexts: dict[bool | str, ssl.SSLContext] = {}
+        self._making = threading.Lock()
+        self._ways: dict[str, tuple[Any, str]] = {}
         super().__init__(pool_connections=32, pool_maxsize=64)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
@@ -138,6 +144,21 @@ class Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
+        pool, _ = self._ways.get(request.url, (None, ""))
+        if pool is None or pool.pool is None:  # closed: urllib3 keeps a limited number of pools
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            if len(self._ways) >= _MOST_WAYS:
+                self._ways.clear()
+            self._ways[request.url] = pool, super().request_url(request, proxies)
+        return pool
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """What stands in the first line of the request."""
+        way = self._ways.get(request.url)
+        return way[1] if way else super().request_url(request, proxies)
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         host, options = super().build_connection_pool_key_attributes(request, verify, cert)
@@ -155,10 +176,11 @@ class Adapter(HTTPAdapter):
         """Nothing is left to set: the shared context has it all."""
 
     def _context(self, verify: bool | str) -> ssl.SSLContext:
-        context = self._contexts.get(verify)
-        if context is None:
-            context = self._contexts[verify] = _make_context(verify)
-        return context
+        with self._making:
+            context = self._contexts.get(verify)
+            if context is None:
+                context = self._contexts[verify] = _make_context(verify)
+            return context
 
 
 def _make_context(verify: bool | str) -> ssl.SSLContext:
@@ -169,10 +191,11 @@ def _make_context(verify: bool | str) -> ssl.SSLContext:
         return context
     bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else verify
     context.verify_mode = ssl.CERT_REQUIRED
-    if os.path.isdir(bundle):
-        context.load_verify_locations(capath=bundle)
-    else:
-        context.load_verify_locations(cafile=bundle)
+    where = "capath" if os.path.isdir(bundle) else "cafile"
+    try:
+        context.load_verify_locations(**{where: bundle})
+    except OSError as error:
+        raise InvalidRequestError(f"verify: the CA bundle {bundle!r} cannot be used ({error})") from error
     return context
 
 
@@ -233,6 +256,10 @@ class Wire(io.RawIOBase):
             except (BlockingIOError, ssl.SSLWantReadError):
                 call.time_left()
                 return None
+            except OSError:
+                if call.cancelled:  # a socket that is shut down may tell so by an error
+                    raise Interrupted from None
+                raise
             if call.cancelled:  # the socket was shut down: this is no end of the answer
                 raise Interrupted
             return data

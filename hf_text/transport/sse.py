@@ -28,7 +28,8 @@ class SSEDecoder:
     """Decodes an event stream that arrives in pieces of any size, in time linear in its length.
 
     Args:
-        max_event_bytes: the longest event that is taken.
+        max_event_bytes: the longest event that is taken, from the first byte of its first field to the last byte of its
+            last. A newline counts as one byte; comments before the first field do not count.
     """
 
     def __init__(self, max_event_bytes: int) -> None:
@@ -43,7 +44,7 @@ class SSEDecoder:
     def decode(self, data: bytes) -> Iterator[Event]:
         """Take the next bytes; give the events that they complete, to be used up before the next call.
 
-        Raises EventTooLong.
+        Raises EventTooLong, now or after the events that come before the one that is too long.
         """
         if self._start is not None:
             data = self._skip_bom(data)
@@ -53,14 +54,15 @@ class SSEDecoder:
         if not end:
             self._keep(data)
             return iter(())
-        block = data[:end]
+        block, rest = data[:end], data[end:]
         if self._tail:
-            self._check_length(self._tail_bytes + data.find(b"\n\n"))
             block = b"".join([*self._tail, block])
             self._tail.clear()
             self._tail_bytes = 0
-        if end < len(data):
-            self._keep(data[end:])
+        if len(block) > self._limit or len(rest) > self._limit or block.count(b"\n") > _MANY_LINES:
+            return self._events_one_by_one(block, rest)
+        if rest:
+            self._keep(rest)
         return self._events_of(block)
 
     def _skip_bom(self, data: bytes) -> bytes:
@@ -90,10 +92,15 @@ class SSEDecoder:
         return 1 if data.startswith(b"\n") and self._tail and self._tail[-1].endswith(b"\n") else 0
 
     def _keep(self, data: bytes) -> None:
+        """Keep the beginning of an event, but not comments before it: a server may keep alive with them for hours."""
+        if (self._tail[0] if self._tail else data).startswith((b":", b"\n")):
+            data = _skip_comments(b"".join([*self._tail, data]))
+            self._tail.clear()
+            self._tail_bytes = 0
         if data:
             self._tail.append(data)
             self._tail_bytes += len(data)
-            self._check_length(self._tail_bytes)
+            self._check_length(self._tail_bytes - data.endswith(b"\n"))
 
     def _check_length(self, length: int) -> None:
         if length > self._limit:
@@ -102,25 +109,36 @@ class SSEDecoder:
     def _events_of(self, block: bytes) -> Iterator[Event]:
         if not block.isascii():
             block = _replace_bad_bytes(block)
-        if block.count(b"\n") > _MANY_LINES:
-            return self._events_one_by_one(block)
         self._blocks[:] = (block,)
         return self._client.events()
 
-    def _events_one_by_one(self, block: bytes) -> Iterator[Event]:
+    def _events_one_by_one(self, block: bytes, rest: bytes) -> Iterator[Event]:
         for event in block.split(b"\n\n"):
+            if len(event) > self._limit:
+                self._check_length(len(_skip_comments(event + b"\n")) - 1)
             if event.count(b"\n") > _MANY_LINES:
                 yield from _event_of_many_lines(event)
             else:
-                self._blocks[:] = (event + b"\n\n",)
-                yield from self._client.events()
+                yield from self._events_of(event + b"\n\n")
+        self._keep(rest)
+
+
+def _skip_comments(data: bytes) -> bytes:
+    """The data without comments and empty lines at its beginning; of a comment that has not ended only the colon."""
+    start = 0
+    while data[start : start + 1] in (b":", b"\n"):
+        end = data.find(b"\n", start)
+        if end < 0:
+            return b":"
+        start = end + 1
+    return data[start:]
 
 
 def _event_of_many_lines(block: bytes) -> Iterator[Event]:
     """What sseclient makes of an event, in linear time."""
     event = Event()
     data: list[str] = []
-    for line in block.decode().split("\n"):
+    for line in block.decode(errors="replace").split("\n"):
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if field == "data":

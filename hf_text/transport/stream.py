@@ -164,9 +164,9 @@ class Stream:
             self._closer = threading.get_ident()
             self._cancelled = cancelled
             busy, self._busy = self._busy, True
-        self._call.cancel()
-        if not busy:  # else the thread that reads does it: a running generator cannot be closed by another thread
-            self._finish()
+            self._call.cancel()
+            if not busy:  # else the thread that reads does it: a running generator cannot be closed by another thread
+                self._finish()
 
     def _finish(self) -> None:
         self._answer.end()

@@ -1,0 +1,40 @@
+"""Many prompts, one answer each, in a file: resumable, on one machine or on a cluster.
+
+::
+
+    from hf_text import batch
+
+    summary = batch.run("questions.jsonl", "answers.jsonl", model="openai/gpt-oss-120b", max_tokens=500)
+    print(summary.done, "of", summary.rows)
+
+**Rows.** A row is a request of OpenAI's Batch API (``{"custom_id": …, "method": "POST", "url":
+"/v1/chat/completions", "body": {…}}``), or ``{"prompt": …}`` or ``{"messages": …}`` with options of ``Client.stream``
+beside it (and a ``custom_id``), or a prompt alone, a str. They are checked before anything is sent, if they can be
+read twice (a file, a list); others (a pipe, a generator) are checked one by one as they are taken, a few ahead of the
+work. A bad row ends the run: what is under way is finished, then the error is raised, which names the line.
+
+**Results.** A line of the output is a result of the Batch API: ``{"id", "custom_id", "response": {"status_code",
+"request_id", "body"}, "error"}``, in the order in which the answers came. ``error`` is null, or ``{"code",
+"message"}`` for a row that failed.
+
+**Going on.** The output is also the journal: rows whose answer stands in it are not sent again, whatever ended the
+earlier run (a crash, a ``kill -9``, Ctrl-C). A row is known by its ``custom_id``, or, if it has none, by its content;
+to have the same rows answered in another way, name another output. A lock keeps a second run off. At most every
+second what was written is flushed to the disk, so that a power cut costs no more than that second; a process that
+dies loses only the line that it was writing.
+
+**Pace.** Where the server refuses for now (429, 503, no connection), nothing is recorded: fewer rows are kept in
+flight, the time that the server asks for is waited, and the row is asked again.
+
+**Ending.** Ctrl-C stops at once: what is under way is cancelled (other processes are not waited for), what is
+finished is kept. An error that concerns all rows ends the run too, after what is under way is finished: a wrong key,
+an account without credits, a server that refuses twelve times with no answer between (some five minutes) or asks to
+wait for more than an hour.
+"""
+
+from __future__ import annotations
+
+from .progress import Progress, Summary
+from .runner import run
+
+__all__ = ["Progress", "Summary", "run"]

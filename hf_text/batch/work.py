@@ -1,0 +1,76 @@
+"""What an executor runs, wherever it runs it: one row, with the client that belongs there."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from functools import lru_cache
+from typing import Any
+
+from ..client import Client
+from ..completion import Completion
+from ..errors import HFTextError
+from .rows import Row
+
+__all__ = ["Outcome", "Worker", "ask"]
+
+Outcome = Completion | HFTextError
+"""What comes of asking for a row."""
+
+
+class Worker:
+    """A client on its way to where the work is done.
+
+    The threads of this process share the client. Every other process gets one copy of it and keeps that, with its
+    connections.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._lock = threading.Lock()
+        self._open: set[Any] = set()  # the streams that are being read
+        self._cancelled = False
+        self._pickled: bytes | None = None
+
+    def ask(self, row: Row) -> Completion:
+        """The answer. Raises what ``Client.generate`` raises; StreamCancelledError after ``cancel()``."""
+        with self.client.stream(**row.arguments) as stream:
+            with self._lock:
+                self._open.add(stream)
+                if self._cancelled:
+                    stream.cancel()
+            try:
+                while stream.read():
+                    pass
+                return stream.completion
+            finally:
+                with self._lock:
+                    self._open.discard(stream)
+
+    def cancel(self) -> None:
+        """Stop all that goes on in this process, at once."""
+        with self._lock:
+            self._cancelled = True
+            for stream in self._open:
+                stream.cancel()
+
+    def __reduce__(self) -> Any:
+        if self._pickled is None:
+            self._pickled = pickle.dumps(self.client)
+        return _worker_of_this_process, (self._pickled,)
+
+
+@lru_cache(maxsize=4)
+def _worker_of_this_process(pickled: bytes) -> Worker:
+    return Worker(pickle.loads(pickled))
+
+
+def ask(worker: Worker, row: Row, tries: int) -> Outcome:
+    """The answer to a row, or why there is none; as a value, because Dask logs a traceback for what is raised.
+
+    ``tries`` makes each call another one: Dask answers the same call from its memory.
+    """
+    try:
+        return worker.ask(row)
+    except HFTextError as error:
+        return error
