@@ -66,8 +66,8 @@ class Tally:
         given_up: rows that an earlier run recorded as failed, and that are not asked again.
     """
 
-    def __init__(self, rows: int | None) -> None:
-        self.rows = rows
+    def __init__(self) -> None:
+        self.rows: int | None = None
         self.resumed = 0
         self.given_up = 0
         self._answered = 0

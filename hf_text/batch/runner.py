@@ -31,7 +31,7 @@ __all__ = ["run"]
 
 _TICK = 1.0  # seconds; how often the run looks up while it waits
 _GRACE = 1.0  # seconds; how long a run that is interrupted waits for what it has cancelled
-_MOST_TRIES = 12  # with the pauses between them some five minutes
+_MOST_TRIES = 12  # with the pauses between them about four minutes
 
 
 def run(
@@ -76,16 +76,17 @@ def run(
         raise refusal("executor", "a concurrent.futures.Executor", executor)
     if client is not None and not isinstance(client, Client):
         raise refusal("client", "a Client", client)
-    source = Source(inputs)
+    source, tally = Source(inputs), Tally()
     with ExitStack() as stack:
         chosen = stack.enter_context(Client()) if client is None else client
-        rows = _check_all(source, parser(), chosen) if source.repeatable else None
+        if source.repeatable:
+            tally.rows = _check_all(source, parser(), chosen)
         journal = stack.enter_context(Journal(output, source.path))
-        tally = Tally(rows)
         checker = None if source.repeatable else chosen
         pending = stack.enter_context(closing(_take_pending(source, parser(), checker, journal, tally, retry_failed)))
-        pool = executor or stack.enter_context(ThreadPoolExecutor(most, thread_name_prefix="hf_text-batch"))
-        _Run(pending, journal, tally, Worker(chosen), pool, Pace(most), progress).work()
+        if executor is None:
+            executor = stack.enter_context(ThreadPoolExecutor(most, thread_name_prefix="hf_text-batch"))
+        _Run(pending, journal, tally, Worker(chosen), executor, Pace(most), progress).work()
         journal.drop_replaced()
         return tally.summary()
 

@@ -1,0 +1,38 @@
+"""An output, and a look at what was asked and what was recorded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hf_text.emulator import Emulator
+
+Recorded = Callable[[], dict[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "out.jsonl"
+
+
+@pytest.fixture
+def recorded(output: Path) -> Recorded:
+    """The lines of the output by their custom_id; fails if a row has two."""
+
+    def read() -> dict[str, dict[str, Any]]:
+        lines = [json.loads(line) for line in output.read_bytes().splitlines()]
+        found = {line["custom_id"]: line for line in lines}
+        assert len(found) == len(lines)
+        return found
+
+    return read
+
+
+@pytest.fixture
+def asked(emulator: Emulator) -> Callable[[], list[str]]:
+    """The prompts that arrived at the server, sorted."""
+    return lambda: sorted(request.json["messages"][-1]["content"] for request in emulator.requests)
