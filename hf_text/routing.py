@@ -95,7 +95,8 @@ class Route:
             error: why the last attempt failed.
             time_left: seconds that the call still has.
         """
-        self._tried.update(name for name in (self.target.provider, getattr(error, "provider", None)) if name)
+        answered = getattr(error, "error", error)  # inside a stream: what the provider reported
+        self._tried.update(name for name in (self.target.provider, getattr(answered, "provider", None)) if name)
         if self._max_retries and another_could_help(error, self.target):
             for target in self._rest:
                 if target.provider not in self._tried:

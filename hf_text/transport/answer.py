@@ -10,10 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from ..completion import Attempt, Completion, Timings
 from ..errors import (
+    APIStatusError,
     HFTextError,
     MalformedStreamError,
     ProviderStreamError,
@@ -23,7 +25,7 @@ from ..errors import (
 from ..events import Event, ProviderInfo
 from ..protocol.chunks import Assembler
 from ..protocol.names import PROVIDER_LABELS
-from ..protocol.replies import describe_page, is_stream_error, parse_reply_error, request_id
+from ..protocol.replies import describe_page, is_stream_error, parse_error, parse_reply_error, request_id
 from .body import BodyCut
 from .call import Call, Interrupted
 from .failures import explain_timeout
@@ -183,19 +185,29 @@ class _Reader:
         try:
             value = loads(body)
             if not (isinstance(value, dict) and value.get("choices")):
-                raise parse_reply_error(
-                    self._reply.status,
-                    self._reply.headers,
-                    loads(self._reply.mask(body.decode())),
-                    now=time.time(),
-                    host=self._host,
-                    model=self._answer.model,
-                )
+                raise self._refusal(loads(self._reply.mask(body.decode())))
             self._assembler.feed(value, events)
         except ValueError as error:
             message = f"{self._host} sent JSON that cannot be read ({error}): {self._show(body)}"
             raise MalformedStreamError(message) from None
         self._done = True
+
+    def _refusal(self, value: Any) -> HFTextError:
+        """The error for JSON that is no answer."""
+        if not parse_error(value).message:
+            return MalformedStreamError(f"{self._host} sent JSON that is no answer: {self._show(str(value))}")
+        return self._error_in(value, self._reply.status)
+
+    def _error_in(self, value: Any, status: int | None) -> APIStatusError:
+        return parse_reply_error(
+            status,
+            self._reply.headers,
+            value,
+            now=time.time(),
+            host=self._host,
+            provider=self._answer.provider,
+            model=self._answer.model,
+        )
 
     def _read_stream(self, piece: bytes) -> Iterator[list[Event]]:
         decoder = SSEDecoder(self._max_event_bytes)
@@ -252,15 +264,7 @@ class _Reader:
             value = loads(data)
         except ValueError:
             value = data
-        error = parse_reply_error(
-            None,
-            self._reply.headers,
-            value,
-            now=time.time(),
-            host=self._host,
-            provider=self._answer.provider,
-            model=self._answer.model,
-        )
+        error = self._error_in(value, None)
         return ProviderStreamError(f"the provider reported an error inside the stream: {error}", error=error)
 
     def _read_end(self) -> Iterator[list[Event]]:

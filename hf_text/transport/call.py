@@ -12,7 +12,7 @@ import math
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -173,19 +173,20 @@ class Call:
         with self._lock:
             if self._socket is not None:
                 _shut_down(self._socket)
-        try:
-            self._gate.release()
-        except RuntimeError:  # open already: cancelled twice
-            pass
+        self._open_gate()
 
     def pause(self, seconds: float) -> None:
         """Wait; end at once with Interrupted when the call is cancelled or the total clock runs out."""
         left = self._end - monotonic()
         if self._gate.acquire(timeout=min(max(seconds, 0), max(left, 0), threading.TIMEOUT_MAX)):
-            self._gate.release()
+            self._open_gate()
             raise Interrupted
         if seconds > left:
             raise Interrupted("total")
+
+    def _open_gate(self) -> None:
+        with suppress(RuntimeError):  # open already: cancelled twice
+            self._gate.release()
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:

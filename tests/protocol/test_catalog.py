@@ -11,20 +11,18 @@ from hypothesis import strategies as st
 from hf_text.errors import InvalidRequestError
 from hf_text.protocol import catalog
 from hf_text.protocol.catalog import (
-    SORT_KEYS,
     HubModel,
     Model,
     ModelProvider,
     ProviderMapping,
     chat_providers,
-    nearest_names,
     parse_hub_models,
     parse_mapping,
     parse_models,
-    select_models,
     split_suffix,
 )
 from hf_text.protocol.names import PROVIDER_MAPPING
+from hf_text.protocol.selection import SORT_KEYS, nearest_names, select_models
 
 ROUTER_MODELS = {
     "object": "list",
@@ -707,9 +705,9 @@ def test_the_suffix_is_what_stands_after_the_last_colon(model, parts):
 def test_the_list_of_public_names_is_whole():
     defined = {name for name, value in vars(catalog).items() if getattr(value, "__module__", None) == catalog.__name__}
     public = {name for name in defined if not name.startswith("_")} - {"T"}
-    assert sorted(catalog.__all__) == sorted({*public, "SORT_KEYS"})
+    assert sorted(catalog.__all__) == sorted(public)
 
 
 def test_the_comparison_of_names_is_loaded_only_when_it_is_needed():
-    code = "import sys, hf_text.protocol.catalog; sys.exit('difflib' in sys.modules)"
+    code = "import sys, hf_text.protocol.selection; sys.exit('difflib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

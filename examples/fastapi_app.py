@@ -1,0 +1,69 @@
+"""A web page that shows a model's answer as it comes. When the visitor stops it or leaves, the model stops too.
+
+::
+
+    pip install fastapi uvicorn
+    HF_TOKEN=hf_xxx uvicorn fastapi_app:app
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import FileResponse, StreamingResponse
+from pydantic import BaseModel
+
+import hf_text
+from hf_text.aio import AsyncClient, AsyncStream
+
+app = FastAPI()
+client = AsyncClient(timeout=hf_text.Timeouts(first=30, gap=20))
+
+
+class Question(BaseModel):
+    prompt: str
+
+
+@app.get("/")
+async def page() -> FileResponse:
+    return FileResponse(Path(__file__).with_suffix(".html"))
+
+
+@app.post("/answer")
+async def answer(question: Question, request: Request) -> StreamingResponse:
+    try:
+        stream = client.stream(question.prompt)
+        request.state.watcher = asyncio.create_task(cancel_when_gone(request, stream))
+        texts = aiter(stream)
+        first = await anext(texts, "")
+    except hf_text.HFTextError as error:  # nothing was sent yet, so that it can still become a status
+        raise HTTPException(choose_status(error), str(error)) from error
+    headers = {"X-Content-Type-Options": "nosniff"}  # else browsers collect 1 KiB to guess what it is
+    return StreamingResponse(join(first, texts), media_type="text/plain", headers=headers)
+
+
+async def cancel_when_gone(request: Request, stream: AsyncStream) -> None:
+    """The server tells when the visitor is gone, or the response complete; then there is nothing left to cancel."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    stream.cancel()
+
+
+async def join(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The whole text. An error from here on breaks the response off: no visitor takes it for a whole answer."""
+    yield first
+    with suppress(hf_text.StreamCancelledError):  # the visitor is gone
+        async for text in rest:
+            yield text
+
+
+def choose_status(error: hf_text.HFTextError) -> int:
+    if isinstance(error, (hf_text.InvalidRequestError, hf_text.BadRequestError)):
+        return 400
+    if isinstance(error, hf_text.RateLimitError):
+        return 429
+    return 504 if isinstance(error, hf_text.RequestTimeoutError) else 502

@@ -1,0 +1,5 @@
+"""All the settings are in setup.cfg."""
+
+from setuptools import setup
+
+setup()

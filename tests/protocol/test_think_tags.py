@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hf_text.protocol.think_tags import ThinkSplitter
+
+
+def split(*pieces: str) -> tuple[str, str]:
+    """What the pieces and the end of the answer give together, as ``(reasoning, answer)``."""
+    splitter = ThinkSplitter()
+    parts = [splitter.feed(piece) for piece in pieces] + [splitter.flush()]
+    return "".join(reasoning for reasoning, _ in parts), "".join(answer for _, answer in parts)
+
+
+def cuts(text: str) -> list[tuple[str, ...]]:
+    """The text in two pieces, cut at every place, and in single characters."""
+    return [(text[:place], text[place:]) for place in range(len(text) + 1)] + [tuple(text)]
+
+
+ANSWERS = {
+    "<think>Two and two.</think>Four.": ("Two and two.", "Four."),
+    "<think>\nTwo and two.\n</think>\n\nFour.": ("\nTwo and two.\n", "\n\nFour."),
+    "<think></think>Four.": ("", "Four."),
+    "<think>1 < 2, a </thin line, </think >, <//think>": ("1 < 2, a </thin line, </think >, <//think>", ""),
+    "<think>a <</think>b": ("a <", "b"),
+    "<think>a </</think>b": ("a </", "b"),
+    "<think>a </think</think>b": ("a </think", "b"),
+    "<think>a <think> b</think>c": ("a <think> b", "c"),
+    "<think>a</think>b <think>c</think> d": ("a", "b <think>c</think> d"),
+    "<think>a</think>b</think>": ("a", "b</think>"),
+    " \n\t<think>a</think> b": ("a", " \n\t b"),
+    "\u2028<think>天</think>空": ("天", "\u2028空"),
+    "<think>never closed": ("never closed", ""),
+    "<think>cut in the tag</thi": ("cut in the tag</thi", ""),
+    "<think>": ("", ""),
+}
+
+# What only looks like a tag, or stands where none counts.
+PLAIN = (
+    "",
+    " \n ",
+    "Four.",
+    "  Four.",
+    "<",
+    "<think",
+    "\n<thi",
+    "<thin air>",
+    "<thinking>a</thinking>",
+    "<Think>a</Think>",
+    "< think>a</think>",
+    "<<think>a</think>",
+    "</think>Four.",
+    "Four. <think>a</think>",
+    "a</think>b",
+    "&lt;think>",
+)
+
+
+@pytest.mark.parametrize("text", ANSWERS)
+def test_reasoning_between_tags_is_told_apart_wherever_the_text_is_cut(text: str) -> None:
+    assert {split(*pieces) for pieces in cuts(text)} == {ANSWERS[text]}
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_what_is_no_tag_stays_in_the_answer_wherever_the_text_is_cut(text: str) -> None:
+    assert {split(*pieces) for pieces in cuts(text)} == {("", text)}
+
+
+def test_reasoning_is_given_as_it_comes() -> None:
+    splitter = ThinkSplitter()
+    assert splitter.feed("<think>") == ("", "")
+    assert splitter.feed("Two") == ("Two", "")
+    assert splitter.feed(" and </") == (" and ", "")
+    assert splitter.feed("two") == ("</two", "")
+    assert splitter.feed("</think>Four") == ("", "Four")
+    assert splitter.feed(".") == ("", ".")
+
+
+def test_only_what_may_be_a_tag_is_held_back() -> None:
+    splitter = ThinkSplitter()
+    assert splitter.feed("\n") == ("", "")
+    assert splitter.feed("<th") == ("", "")
+    assert splitter.feed("e>") == ("", "\n<the>")
+
+
+def test_an_answer_that_begins_with_text_is_given_at_once() -> None:
+    assert ThinkSplitter().feed("Four") == ("", "Four")
+
+
+def test_white_space_before_the_tag_is_given_only_once() -> None:
+    splitter = ThinkSplitter()
+    splitter.feed("\n")
+    assert splitter.feed("<think>a") == ("a", "\n")
+    assert splitter.feed("</think>b") == ("", "b")
+    assert splitter.flush() == ("", "")
+
+
+def test_done_tells_when_all_that_follows_is_answer() -> None:
+    splitter = ThinkSplitter()
+    states = []
+    for piece in ("", " ", "<think>", "a", "</think", ">", "b"):
+        splitter.feed(piece)
+        states.append(splitter.done)
+    assert states == [False, False, False, False, False, True, True]
+    plain = ThinkSplitter()
+    plain.feed("Four")
+    assert plain.done
+
+
+def test_the_end_gives_what_was_held_back_once() -> None:
+    splitter = ThinkSplitter()
+    splitter.feed("<thi")
+    assert splitter.flush() == ("", "<thi")
+    assert splitter.flush() == ("", "")
+
+
+def test_very_much_white_space_takes_no_quadratic_time() -> None:
+    """A model that falls into repetition sends line feeds by the hundred thousand."""
+    pieces = ["\n" * 100] * 200_000
+    assert split(*pieces) == ("", "\n" * 20_000_000)
+
+
+def test_very_long_reasoning_takes_no_quadratic_time() -> None:
+    pieces = ["<think>", *["so <"] * 300_000, "</think>", "Four."]
+    assert split(*pieces) == ("so <" * 300_000, "Four.")
+
+
+def reference(text: str) -> tuple[str, str]:
+    start = text.lstrip()
+    if not start.startswith("<think>"):
+        return "", text
+    reasoning, _, answer = start.removeprefix("<think>").partition("</think>")
+    return reasoning, text[: len(text) - len(start)] + answer
+
+
+PIECES = st.one_of(
+    st.sampled_from(["<think>", "</think>", "<", "</", "thi", "nk>", "think", ">", " ", "\n", "a", "天", ""]),
+    st.text(max_size=5),
+)
+
+
+@given(st.lists(PIECES, max_size=20))
+def test_nothing_is_lost_but_the_tags_however_the_text_is_cut(pieces: list[str]) -> None:
+    assert split(*pieces) == reference("".join(pieces))

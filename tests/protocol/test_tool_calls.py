@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hf_text.events import ToolCall
+from hf_text.protocol.tool_calls import ToolCallAssembler
+
+Fragment = dict[str, Any]
+
+PARIS = '{"city":"Paris","days":[1,2]}'
+OSLO = '{"city":"Oslo"}'
+
+
+def assemble(*deltas: list[Any]) -> tuple[ToolCall, ...]:
+    """The calls in the ``tool_calls`` of these deltas."""
+    assembler = ToolCallAssembler()
+    for fragments in deltas:
+        assembler.feed(fragments)
+    return assembler.calls()
+
+
+def fragment(arguments: Any = None, name: str | None = None, **fields: Any) -> Fragment:
+    """A fragment with the fields that are given and no others."""
+    function = {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
+    return {**fields, "function": function}
+
+
+def pieces(text: str, size: int = 4) -> list[str]:
+    return [text[start : start + size] for start in range(0, len(text), size)]
+
+
+WEATHER = ToolCall("call_a", "weather", PARIS)
+TIME = ToolCall("call_b", "time", OSLO)
+
+
+class TestOneCall:
+    """The ways in which providers send a single call."""
+
+    def test_whole_in_one_chunk(self) -> None:
+        """Groq, and every server that does not stream."""
+        assert assemble([fragment(PARIS, "weather", id="call_a", type="function", index=0)]) == (WEATHER,)
+
+    def test_id_and_name_first_and_the_arguments_in_fragments(self) -> None:
+        """OpenAI, Z.ai, Cerebras."""
+        first = fragment("", "weather", id="call_a", type="function", index=0)
+        assert assemble([first], *([fragment(piece, index=0)] for piece in pieces(PARIS))) == (WEATHER,)
+
+    def test_a_first_fragment_without_arguments_and_later_ones_with_a_null_id(self) -> None:
+        """Fireworks."""
+        first = {"index": 0, "id": "call_a", "type": "function", "function": {"name": "weather"}}
+        rest = ([{"index": 0, "id": None, "function": {"arguments": piece}}] for piece in pieces(PARIS))
+        assert assemble([first], *rest) == (WEATHER,)
+
+    def test_the_id_in_every_fragment(self) -> None:
+        """Baseten."""
+        first, *rest = pieces(PARIS)
+        deltas = ([fragment(piece, index=0, id="call_a", type="function")] for piece in rest)
+        assert assemble([fragment(first, "weather", index=0, id="call_a")], *deltas) == (WEATHER,)
+
+    def test_id_zero_and_a_null_name_in_every_fragment(self) -> None:
+        """TGI."""
+        deltas = [
+            [{"index": 0, "id": "0", "type": "function", "function": {"name": name, "arguments": piece}}]
+            for name, piece in [("weather", ""), *((None, piece) for piece in pieces(PARIS))]
+        ]
+        assert assemble(*deltas) == (ToolCall("0", "weather", PARIS),)
+
+    def test_index_minus_one(self) -> None:
+        """Together."""
+        assert assemble([fragment(PARIS, "weather", id="call_a", index=-1)]) == (WEATHER,)
+
+    def test_index_minus_one_in_fragments(self) -> None:
+        first = fragment("", "weather", id="call_a", index=-1)
+        assert assemble([first], *([fragment(piece, index=-1)] for piece in pieces(PARIS))) == (WEATHER,)
+
+    def test_no_id(self) -> None:
+        """Nebius: an id is made up, because the result cannot be given back without one."""
+        assert assemble([fragment("{}", "weather", index=0, type="function")]) == (ToolCall("call_0", "weather", "{}"),)
+
+    def test_neither_id_nor_index(self) -> None:
+        deltas = ([fragment(piece)] for piece in pieces(PARIS))
+        assert assemble([fragment("", "weather")], *deltas) == (ToolCall("call_0", "weather", PARIS),)
+
+    def test_an_id_that_comes_late(self) -> None:
+        deltas = [[fragment("", "weather", index=0)], [fragment(PARIS, index=0, id="call_a")]]
+        assert assemble(*deltas) == (WEATHER,)
+
+    def test_a_new_id_in_every_fragment(self) -> None:
+        """The first one counts."""
+        deltas = ([fragment(piece, index=0, id=f"call_{piece}")] for piece in pieces(PARIS))
+        assert assemble([fragment("", "weather", index=0, id="call_a")], *deltas) == (WEATHER,)
+
+    def test_a_name_that_comes_late(self) -> None:
+        assert assemble([fragment(index=0, id="call_a")], [fragment(PARIS, "weather", index=0)]) == (WEATHER,)
+
+    @pytest.mark.parametrize("fields", [{"id": "call_a", "index": 0}, {"index": 0}, {"id": "call_a"}])
+    def test_the_name_in_every_fragment(self, fields: Fragment) -> None:
+        (call,) = assemble(*([fragment(piece, "weather", **fields)] for piece in pieces(PARIS)))
+        assert (call.name, call.arguments) == ("weather", PARIS)
+
+    @pytest.mark.parametrize("value", [{"city": "Paris", "days": [1, 2]}, {}, [1], "", 5, False])
+    def test_arguments_as_a_value_become_their_json(self, value: Any) -> None:
+        """TGI and Ollama send values."""
+        (call,) = assemble([fragment(value, "weather")])
+        assert call.arguments == ("" if value == "" else json.dumps(value))
+
+    def test_arguments_as_a_value_keep_their_letters(self) -> None:
+        (call,) = assemble([fragment({"city": "Zürich 天"}, "weather")])
+        assert call.arguments == '{"city": "Zürich 天"}'
+
+    def test_no_arguments_at_all(self) -> None:
+        (call,) = assemble([{"index": 0, "id": "call_a", "function": {"name": "now", "arguments": None}}])
+        assert call == ToolCall("call_a", "now", "")
+        assert call.parse() == {}
+
+    def test_a_number_for_an_id_becomes_text(self) -> None:
+        (call,) = assemble([fragment("{}", "now", id=7)])
+        assert call.id == "7"
+
+    def test_a_character_cut_in_two_halves_is_whole_again(self) -> None:
+        deltas = [[fragment('{"a":"\ud83d', "now", index=0)], [fragment('\ude00"}', index=0)]]
+        (call,) = assemble(*deltas)
+        assert call.parse() == {"a": "😀"}
+
+    def test_half_a_character_is_replaced(self) -> None:
+        (call,) = assemble([fragment('{"a":"\ud83d"}', "now")])
+        assert call.arguments == '{"a":"\ufffd"}'
+
+
+class TestParallelCalls:
+    """The ways in which providers send several calls."""
+
+    def test_two_whole_calls_in_one_chunk(self) -> None:
+        first = fragment(PARIS, "weather", id="call_a", index=0)
+        assert assemble([first, fragment(OSLO, "time", id="call_b", index=1)]) == (WEATHER, TIME)
+
+    def test_one_after_the_other(self) -> None:
+        deltas = [
+            [fragment("", "weather", id="call_a", index=0)],
+            *([fragment(piece, index=0)] for piece in pieces(PARIS)),
+            [fragment("", "time", id="call_b", index=1)],
+            *([fragment(piece, index=1)] for piece in pieces(OSLO)),
+        ]
+        assert assemble(*deltas) == (WEATHER, TIME)
+
+    @pytest.mark.parametrize(
+        ("first", "second", "later"),
+        [
+            ({"id": "call_a", "index": 0}, {"id": "call_b", "index": 1}, ("index",)),
+            ({"id": "call_a", "index": 0}, {"id": "call_b", "index": 1}, ("id", "index")),
+            ({"id": "call_a", "index": 0}, {"id": "call_b", "index": 0}, ("id", "index")),
+            ({"id": "call_a", "index": -1}, {"id": "call_b", "index": -1}, ("id", "index")),
+            ({"id": "call_a"}, {"id": "call_b"}, ("id",)),
+        ],
+        ids=["index", "both", "index always 0", "index always -1", "id"],
+    )
+    def test_interleaved(self, first: Fragment, second: Fragment, later: tuple[str, ...]) -> None:
+        deltas = [[fragment("", "weather", **first)], [fragment("", "time", **second)]]
+        ours, theirs = ({key: fields[key] for key in later} for fields in (first, second))
+        for one, other in zip(pieces(PARIS, 8), [*pieces(OSLO, 8), "", ""], strict=True):
+            deltas += [[fragment(other, **theirs), fragment(one, **ours)]]
+        assert assemble(*deltas) == (WEATHER, TIME)
+
+    def test_interleaved_with_id_zero_for_both(self) -> None:
+        deltas = [[fragment("", "weather", id="0", index=0)], [fragment("", "time", id="0", index=1)]]
+        for one, other in zip(pieces(PARIS, 8), [*pieces(OSLO, 8), "", ""], strict=True):
+            deltas += [[fragment(one, id="0", index=0)], [fragment(other, id="0", index=1)]]
+        calls = assemble(*deltas)
+        assert [(call.name, call.arguments) for call in calls] == [("weather", PARIS), ("time", OSLO)]
+
+    def test_calls_with_the_same_id_can_be_told_apart(self) -> None:
+        """TGI: every call has the id "0", and results are given back by their id."""
+        calls = assemble(*([fragment("{}", name, id="0", index=n)] for n, name in enumerate(("a", "b", "a"))))
+        assert calls[0].id == "0"
+        assert len({call.id for call in calls}) == 3
+
+    def test_a_made_up_id_is_not_one_that_another_call_has(self) -> None:
+        deltas = [[fragment("{}", "a", id="call_1", index=0)], [fragment("{}", "b", index=1)]]
+        calls = assemble(*deltas)
+        assert [call.name for call in calls] == ["a", "b"]
+        assert len({call.id for call in calls}) == 2
+
+    def test_index_zero_for_all_with_different_ids(self) -> None:
+        deltas = [[fragment(PARIS, "weather", id="call_a", index=0)], [fragment(OSLO, "time", id="call_b", index=0)]]
+        assert assemble(*deltas) == (WEATHER, TIME)
+
+    def test_index_zero_for_all_with_different_ids_in_fragments_without_ids(self) -> None:
+        """What has no id belongs to the call that began last."""
+        deltas = [
+            [fragment("", "weather", id="call_a", index=0)],
+            *([fragment(piece, index=0)] for piece in pieces(PARIS)),
+            [fragment("", "time", id="call_b", index=0)],
+            *([fragment(piece, index=0)] for piece in pieces(OSLO)),
+        ]
+        assert assemble(*deltas) == (WEATHER, TIME)
+
+    @pytest.mark.parametrize("fields", [{"index": 0}, {"index": -1}, {}, {"id": "0", "index": 0}, {"id": "0"}])
+    @pytest.mark.parametrize("names", [("weather", "time"), ("weather", "weather")])
+    def test_whole_calls_that_nothing_tells_apart(self, fields: Fragment, names: tuple[str, str]) -> None:
+        """Arguments that are whole end a call."""
+        calls = assemble(*([fragment(text, name, **fields)] for name, text in zip(names, (PARIS, OSLO), strict=True)))
+        assert [(call.name, call.arguments) for call in calls] == [(names[0], PARIS), (names[1], OSLO)]
+
+    def test_another_name_begins_another_call(self) -> None:
+        deltas = [[fragment("", "now", index=0)], [fragment(OSLO, "time", index=0)]]
+        assert [(call.name, call.arguments) for call in assemble(*deltas)] == [("now", ""), ("time", OSLO)]
+
+    def test_the_order_is_that_in_which_they_began(self) -> None:
+        deltas = [[fragment(OSLO, "time", id="call_b", index=1)], [fragment(PARIS, "weather", id="call_a", index=0)]]
+        assert assemble(*deltas) == (TIME, WEATHER)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '{"a":"}"}',
+            '{"a":"\\""}',
+            '{"a":"\\\\"}',
+            '{"a":"{","b":[{}]}',
+            '["]",[]]',
+            '{"a":"\\\\\\"}"}',
+            ' {"a": 1} ',
+        ],
+    )
+    @pytest.mark.parametrize("size", [1, 2, 3, 100])
+    def test_the_end_of_the_arguments_is_seen_wherever_they_are_cut(self, text: str, size: int) -> None:
+        """A name in every fragment, no ids: only the end of the arguments tells where the next call begins."""
+        deltas = [[fragment(piece, "a", index=0)] for piece in [*pieces(text.rstrip(), size), OSLO]]
+        assert [call.arguments for call in assemble(*deltas)] == [text.rstrip(), OSLO]
+
+
+class TestShapesThatCannotBeRead:
+    @pytest.mark.parametrize("value", ["text", 5, {"index": 0}, True])
+    def test_tool_calls_that_are_no_list(self, value: Any) -> None:
+        with pytest.raises(ValueError, match="tool_calls is no list"):
+            ToolCallAssembler().feed(value)
+
+    @pytest.mark.parametrize(
+        "value", [None, "text", 5, [], {}, {"id": "a"}, {"function": None}, {"function": "weather"}, {"function": []}]
+    )
+    def test_fragments_without_a_function(self, value: Any) -> None:
+        with pytest.raises(ValueError, match="a tool call without a function"):
+            assemble([value])
+
+    @pytest.mark.parametrize("name", [5, ["weather"], {"a": 1}])
+    def test_a_name_that_is_no_text(self, name: Any) -> None:
+        with pytest.raises(ValueError, match="name is no text"):
+            assemble([{"function": {"name": name, "arguments": ""}}])
+
+    def test_the_message_shows_only_the_beginning(self) -> None:
+        with pytest.raises(ValueError, match="tool_calls is no list") as caught:
+            ToolCallAssembler().feed("x" * 10_000)
+        assert len(str(caught.value)) < 200
+
+    @pytest.mark.parametrize("index", ["0", 0.0, None, [], True])
+    def test_an_index_that_is_no_number_is_passed_over(self, index: Any) -> None:
+        assert assemble([fragment("{", "now", index=index)], [fragment("}", index=index)])[0].arguments == "{}"
+
+
+def test_an_assembler_is_true_once_there_is_a_call() -> None:
+    assembler = ToolCallAssembler()
+    assert not assembler
+    assert assembler.calls() == ()
+    assembler.feed([])
+    assert not assembler
+    assembler.feed([fragment("", "now")])
+    assert assembler
+
+
+@pytest.mark.parametrize("name", [None, "now"])
+@pytest.mark.parametrize("fields", [{"index": 0}, {"id": "call_a"}])
+def test_very_many_fragments_take_no_quadratic_time(fields: Fragment, name: str | None) -> None:
+    text = '{"a":"' + "}" * 200_000 + '"}'
+    deltas = ([fragment(piece, name, **fields)] for piece in text)
+    (call,) = assemble([fragment("", "now", **fields)], *deltas)
+    assert call.arguments == text
+
+
+def test_very_many_empty_fragments_take_no_quadratic_time() -> None:
+    (call,) = assemble(*([fragment("", "now", index=0)] for _ in range(200_000)))
+    assert call.arguments == ""
+
+
+def test_very_many_calls_take_no_quadratic_time() -> None:
+    assert len(assemble(*([fragment("{}", "now", id="0")] for _ in range(100_000)))) == 100_000
+
+
+CALLS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b"]),
+        st.dictionaries(st.text('a"\\{}[]\n', max_size=4), st.text('a"\\{}[]😀', max_size=6), max_size=3).map(
+            json.dumps
+        ),
+    ),
+    min_size=1,
+    max_size=4,
+)
+STYLES = {
+    "index": lambda number: ({"index": number, "id": f"x{number}"}, {"index": number}),
+    "id": lambda number: ({"id": f"x{number}"}, {"id": f"x{number}"}),
+    "both": lambda number: ({"index": number, "id": f"x{number}"}, {"index": number, "id": f"x{number}"}),
+    "index without id": lambda number: ({"index": number}, {"index": number, "id": None}),
+    "index 0": lambda number: ({"index": 0, "id": f"x{number}"}, {"index": 0}),
+    "index -1": lambda number: ({"index": -1, "id": f"x{number}"}, {"index": -1}),
+    "id 0": lambda number: ({"index": number, "id": "0"}, {"index": number, "id": "0"}),
+    "nothing": lambda number: ({}, {}),
+}
+
+
+@given(CALLS, st.sampled_from(sorted(STYLES)), st.integers(1, 9))
+def test_calls_in_any_style_and_any_pieces_come_out_as_they_are(
+    calls: list[tuple[str, str]], style: str, size: int
+) -> None:
+    deltas = []
+    for number, (name, arguments) in enumerate(calls):
+        first, later = STYLES[style](number)
+        deltas.append([fragment("", name, **first)])
+        deltas += [[fragment(piece, **later)] for piece in pieces(arguments, size)]
+    assert [(call.name, call.arguments) for call in assemble(*deltas)] == calls

@@ -1,0 +1,755 @@
+"""The client end to end, on an emulated Hugging Face and on a server of another kind: what is sent, what comes back."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from hf_text import (
+    APIStatusError,
+    AuthenticationError,
+    Client,
+    FinishReason,
+    InvalidRequestError,
+    MissingAuthError,
+    ModelNotSupportedError,
+    ProviderInfo,
+    Reasoning,
+    Timeouts,
+    ToolCall,
+    ToolCalls,
+    TransportError,
+    Usage,
+)
+from hf_text.emulator import Emulator, Gate, Reply, Request, build_model
+
+MakeClient = Callable[..., Client]
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+PICTURE = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}
+CALL = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.fixture
+def server() -> Iterator[Emulator]:
+    """A server of another kind: it is reached by ``api_base``, and the environment does not lead to it."""
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def fixed(server: Emulator, make_client: MakeClient) -> Client:
+    """A client of that server, without a key."""
+    return make_client(None, server.api_base)
+
+
+def posts(emulator: Emulator) -> list[Request]:
+    return [request for request in emulator.requests if request.method == "POST"]
+
+
+def gets(emulator: Emulator) -> list[str]:
+    """The paths that were asked for with GET."""
+    return [request.path for request in emulator.requests if request.method == "GET"]
+
+
+def asked_models(emulator: Emulator) -> list[str]:
+    return [request.json["model"] for request in posts(emulator)]
+
+
+# --- the body
+
+
+def test_only_what_was_asked_for_is_sent(emulator: Emulator, client: Client) -> None:
+    client.generate("Hi")
+    (request,) = emulator.requests
+    assert (request.method, request.target) == ("POST", "/v1/chat/completions")
+    assert request.json == {
+        "model": "openai/gpt-oss-120b",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "stream": True,
+        "max_tokens": 2048,
+    }
+
+
+def test_the_model_is_the_first_field_on_the_wire(emulator: Emulator, client: Client) -> None:
+    client.generate("Hi", temperature=0.5, extra_body={"a": 1})
+    assert emulator.requests[0].body.startswith(b'{"model":"openai/gpt-oss-120b",')
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({"max_tokens": 7}, {"max_tokens": 7}),
+        ({"max_tokens": None}, {}),
+        ({"temperature": 0.0}, {"temperature": 0.0}),
+        ({"top_p": 0.5}, {"top_p": 0.5}),
+        ({"stop": "END"}, {"stop": ["END"]}),
+        ({"stop": ["a", "b"]}, {"stop": ["a", "b"]}),
+        ({"seed": 3}, {"seed": 3}),
+        ({"tools": [CALL]}, {"tools": [CALL]}),
+        (
+            {"tools": [CALL], "tool_choice": "now"},
+            {"tools": [CALL], "tool_choice": {"type": "function", "function": {"name": "now"}}},
+        ),
+        ({"response_format": "json_object"}, {"response_format": {"type": "json_object"}}),
+        ({"reasoning_effort": "low"}, {"reasoning_effort": "low"}),
+        ({"include_usage": True}, {"stream_options": {"include_usage": True}}),
+        ({"extra_body": {"top_k": 5, "nothing": None}}, {"top_k": 5}),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else None,
+)
+def test_an_option_that_is_given_is_sent(
+    emulator: Emulator, client: Client, options: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    client.generate("Hi", **{"max_tokens": None, **options})
+    body = emulator.requests[0].json
+    assert {name: body[name] for name in body if name not in ("model", "messages", "stream")} == sent
+
+
+def test_media_are_added_to_the_last_turn_of_the_user(emulator: Emulator, client: Client) -> None:
+    client.generate("What is it?", media="https://example.org/cat.png")
+    assert posts(emulator)[0].json["messages"] == [
+        {"role": "user", "content": [{"type": "text", "text": "What is it?"}, PICTURE]}
+    ]
+
+
+def test_messages_beyond_max_input_length_are_trimmed(emulator: Emulator, client: Client) -> None:
+    messages = [{"role": "user" if n % 2 == 0 else "assistant", "content": f"turn {n}"} for n in range(9)]
+    client.generate(messages, max_input_length=150)
+    client.generate(messages, max_input_length=1)
+    client.generate(messages, max_input_length=10_000)
+    sent = [[message["content"] for message in request.json["messages"]] for request in posts(emulator)]
+    assert sent[0] == ["turn 0", "turn 1", "turn 2", "turn 6", "turn 7", "turn 8"]
+    assert sent[1] == ["turn 8"]
+    assert sent[2] == [f"turn {n}" for n in range(9)]
+
+
+# --- the headers
+
+
+def test_the_headers_are_those_of_a_chat_request_and_no_others(emulator: Emulator, client: Client) -> None:
+    client.generate("Hi")
+    headers = emulator.requests[0].headers
+    assert headers["content-type"] == "application/json"
+    assert headers["accept"] == "text/event-stream"
+    assert headers["user-agent"].startswith("hf_text/")
+    assert set(headers) == {
+        "accept",
+        "accept-encoding",
+        "authorization",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+    }
+
+
+def test_bill_to_names_who_pays(emulator: Emulator, make_client: MakeClient) -> None:
+    make_client(bill_to="my-org").generate("Hi")
+    assert emulator.requests[0].headers["x-hf-bill-to"] == "my-org"
+
+
+@pytest.mark.parametrize("name", ["User-Agent", "user-agent"])
+def test_headers_of_the_caller_are_sent_and_replace_ours(
+    emulator: Emulator, make_client: MakeClient, name: str
+) -> None:
+    make_client(headers={name: "mine/1", "X-Team": "blue"}).generate("Hi")
+    headers = emulator.requests[0].headers
+    assert (headers["user-agent"], headers["x-team"]) == ("mine/1", "blue")
+
+
+# --- the key
+
+
+def test_the_given_key_goes_to_the_router_and_to_the_hub(emulator: Emulator, make_client: MakeClient) -> None:
+    client = make_client("hf_given")
+    client.generate("Hi")
+    client.mapping("emulator/small")
+    client.models()
+    assert [request.authorization for request in emulator.requests] == ["Bearer hf_given"] * 3
+
+
+def test_the_key_of_the_environment_goes_to_hugging_face(
+    emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_found")
+    make_client(None).generate("Hi")
+    assert emulator.requests[0].key == "hf_found"
+
+
+def test_the_key_of_the_environment_never_goes_to_another_server(
+    server: Emulator, fixed: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_found")
+    fixed.generate("Hi")
+    fixed.models()
+    assert {request.authorization for request in server.requests} == {None}
+
+
+def test_a_key_that_was_given_goes_to_another_server(server: Emulator, make_client: MakeClient) -> None:
+    client = make_client("sk-given", server.api_base)
+    client.generate("Hi")
+    assert {request.key for request in server.requests} == {"sk-given"}
+
+
+def test_the_router_by_its_address_is_hugging_face_too(
+    emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_found")
+    make_client(None, f"{emulator.url}/v1/", provider="novita").generate("Hi")
+    assert (emulator.requests[0].key, asked_models(emulator)) == ("hf_found", ["openai/gpt-oss-120b:novita"])
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization"])
+def test_an_authorization_header_of_the_caller_takes_the_place_of_a_key(
+    emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_found")
+    make_client(None, headers={name: "Basic bWU6bWU="}).generate("Hi")
+    assert emulator.requests[0].authorization == "Basic bWU6bWU="
+
+
+def test_without_a_key_nothing_is_sent(emulator: Emulator, make_client: MakeClient) -> None:
+    client = make_client(None)
+    with pytest.raises(MissingAuthError, match="HF_TOKEN"):
+        client.stream("Hi")
+    with pytest.raises(MissingAuthError, match=r"huggingface\.co/settings/tokens"):
+        client.generate("Hi")
+    assert emulator.requests == []
+
+
+def test_a_key_that_is_set_later_is_found(
+    emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a notebook, where the first cell fails and the second sets the variable."""
+    client = make_client(None)
+    with pytest.raises(MissingAuthError):
+        client.generate("Hi")
+    monkeypatch.setenv("HF_TOKEN", "hf_later")
+    client.generate("Hi")
+    assert [request.key for request in emulator.requests] == ["hf_later"]
+
+
+def test_the_catalogue_can_be_read_without_a_key(emulator: Emulator, make_client: MakeClient) -> None:
+    assert make_client(None).models()
+    assert emulator.requests[0].authorization is None
+
+
+# --- what comes back
+
+
+def test_nothing_is_sent_before_the_first_read(emulator: Emulator, client: Client) -> None:
+    stream = client.stream("Hi")
+    assert emulator.requests == []
+    assert next(iter(stream))
+    assert len(emulator.requests) == 1
+    stream.close()
+
+
+def test_a_stream_gives_its_text_in_pieces(emulator: Emulator, client: Client) -> None:
+    emulator.reply(Reply.text("One", " two", " three", reasoning=["Hm."], usage=(1, 3)))
+    assert list(client.stream("Hi")) == ["One", " two", " three"]
+
+
+def test_the_events_come_in_their_order(emulator: Emulator, client: Client) -> None:
+    reply = Reply.text(
+        "Look", "ing.", reasoning=["Let", " me"], tool_calls=[("now", {"zone": "UTC"})], usage=(5, 9), provider="groq"
+    )
+    emulator.reply(reply)
+    events = list(client.stream("Hi").events())
+    assert events == [
+        ProviderInfo("groq", "openai/gpt-oss-120b", f"{emulator.url}/v1/chat/completions", "Groq"),
+        Reasoning("Let"),
+        Reasoning(" me"),
+        "Look",
+        "ing.",
+        ToolCalls((ToolCall("call_1", "now", '{"zone":"UTC"}'),)),
+        Usage(5, 9, 14),
+        FinishReason("tool_calls"),
+    ]
+    assert "".join(map(str, events)) == "Looking."
+
+
+def test_who_answers_is_told_once_although_two_were_asked(emulator: Emulator, client: Client) -> None:
+    emulator.reply("server-error", Reply.text("Hi", provider="novita"))
+    events = list(client.stream("Hi").events())
+    assert [event.provider for event in events if isinstance(event, ProviderInfo)] == ["novita"]
+    assert isinstance(events[0], ProviderInfo)
+
+
+def test_a_server_that_does_not_name_a_provider_is_labelled_by_its_host(server: Emulator, fixed: Client) -> None:
+    server.reply(Reply.text("Hi"))
+    info = next(iter(fixed.stream("Hi", "tiny").events()))
+    url = f"{server.api_base}/chat/completions"
+    assert info == ProviderInfo(None, "tiny", url, server.url.removeprefix("http://"))
+
+
+def test_a_completion_holds_the_whole_answer(emulator: Emulator, client: Client) -> None:
+    reply = Reply.text(
+        "One",
+        " two",
+        reasoning=["Hm."],
+        tool_calls=[("now", "{}")],
+        usage=(3, 4),
+        provider="novita",
+        headers={"x-request-id": "Root=1-abc"},
+    )
+    emulator.reply(reply)
+    completion = client.generate("Hi", "openai/gpt-oss-20b:novita")
+    assert (completion.text, str(completion)) == ("One two", "One two")
+    assert completion.reasoning == "Hm."
+    assert completion.tool_calls == (ToolCall("call_1", "now", "{}"),)
+    assert completion.finish_reason == "tool_calls"
+    assert completion.usage == Usage(3, 4, 7)
+    assert completion.model == "openai/gpt-oss-20b:novita"
+    assert (completion.provider, completion.request_id) == ("novita", "Root=1-abc")
+
+
+def test_a_completion_tells_its_attempt_and_its_timings(emulator: Emulator, client: Client) -> None:
+    completion = client.generate("Hi")
+    (attempt,) = completion.attempts
+    assert (attempt.provider, attempt.status, attempt.error) == ("novita", 200, None)
+    assert completion.timings.first_token is not None
+    assert 0 < completion.timings.first_token <= attempt.seconds <= completion.timings.total
+
+
+def test_the_time_stands_still_once_the_stream_has_ended(client: Client) -> None:
+    stream = client.stream("Hi")
+    list(stream)
+    assert stream.completion.timings == stream.completion.timings
+
+
+def test_the_completion_grows_with_the_stream(emulator: Emulator, client: Client) -> None:
+    gate = Gate()
+    pieces = list(Reply.text("One", " two").body)  # type: ignore[arg-type]
+    emulator.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=[*pieces[:2], gate, *pieces[2:]]))
+    with client.stream("Hi") as stream:
+        assert stream.completion.text == ""
+        texts = iter(stream)
+        assert next(texts) == "One"
+        assert (stream.completion.text, stream.completion.finish_reason) == ("One", None)
+        gate.open()
+        assert list(texts) == [" two"]
+    assert (stream.completion.text, stream.completion.finish_reason) == ("One two", "stop")
+
+
+def test_a_completion_can_be_given_back_as_a_turn_of_the_conversation(emulator: Emulator, client: Client) -> None:
+    emulator.reply(Reply.text("One"))
+    first = client.generate("Count.")
+    client.generate([{"role": "user", "content": "Count."}, first, {"role": "user", "content": "Go on."}])
+    assert [message["content"] for message in emulator.requests[1].json["messages"]] == ["Count.", "One", "Go on."]
+
+
+def test_many_threads_can_share_a_client(emulator: Emulator, client: Client) -> None:
+    texts: list[str] = []
+
+    def ask(number: int) -> None:
+        for turn in range(3):
+            question = f"{number}.{turn}"
+            if str(client.generate(question)).endswith(f"You asked: {question}"):
+                texts.append(question)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(texts) == 24
+    assert emulator.connections <= 8
+
+
+# --- which model
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        (None, "openai/gpt-oss-120b"),
+        ("llama-3.3-70b", "meta-llama/Llama-3.3-70B-Instruct"),
+        ("llama-3.3-70b:groq", "meta-llama/Llama-3.3-70B-Instruct:groq"),
+        ("emulator/small", "emulator/small"),
+        ("emulator/small:novita", "emulator/small:novita"),
+        ("emulator/small:fastest", "emulator/small:fastest"),
+    ],
+)
+def test_the_model_is_a_name_an_alias_or_the_default(
+    emulator: Emulator, client: Client, given: str | None, asked: str
+) -> None:
+    completion = client.generate("Hi", given)
+    assert asked_models(emulator) == [asked]
+    assert completion.model == asked
+
+
+@pytest.mark.parametrize(
+    ("provider", "asked"),
+    [
+        ("auto", "emulator/small"),
+        ("fastest", "emulator/small:fastest"),
+        ("cheapest", "emulator/small:cheapest"),
+        ("preferred", "emulator/small:preferred"),
+        ("novita", "emulator/small:novita"),
+        (["novita", "groq"], "emulator/small:novita"),
+    ],
+)
+def test_a_provider_or_a_policy_becomes_a_suffix(
+    emulator: Emulator, make_client: MakeClient, client: Client, provider: str | list[str], asked: str
+) -> None:
+    make_client(provider=provider).generate("Hi", "emulator/small")
+    client.generate("Hi", "emulator/small", provider=provider)
+    assert asked_models(emulator) == [asked, asked]
+
+
+def test_a_suffix_of_the_model_wins_over_the_provider(emulator: Emulator, make_client: MakeClient) -> None:
+    make_client(provider="novita").generate("Hi", "openai/gpt-oss-120b:groq", provider="together")
+    assert asked_models(emulator) == ["openai/gpt-oss-120b:groq"]
+
+
+def test_the_provider_of_a_call_wins_over_that_of_the_client(emulator: Emulator, make_client: MakeClient) -> None:
+    make_client(provider="novita").generate("Hi", provider="groq")
+    assert asked_models(emulator) == ["openai/gpt-oss-120b:groq"]
+
+
+def test_a_provider_with_a_path_is_a_route_of_its_own(emulator: Emulator, client: Client) -> None:
+    route = "hf-inference/models/emulator/small"
+    emulator.reply(Reply.text("Hi"), path=f"/{route}/v1/chat/completions")
+    completion = client.generate("Hi", "emulator/small", provider=route)
+    assert completion.provider == route
+    assert asked_models(emulator) == ["emulator/small"]
+
+
+def test_with_media_and_no_model_one_that_sees_is_chosen(emulator: Emulator, client: Client) -> None:
+    client.generate("What is it?", media=PNG)
+    client.generate([{"role": "user", "content": [PICTURE]}])
+    assert asked_models(emulator) == ["google/gemma-4-31B-it"] * 2
+
+
+def test_a_model_that_cannot_see_is_refused_before_media_are_sent(emulator: Emulator, client: Client) -> None:
+    with pytest.raises(ModelNotSupportedError, match="takes text only") as caught:
+        client.generate("What is it?", "openai/gpt-oss-20b:groq", media=PNG)
+    assert gets(emulator) == ["/v1/models"]
+    assert posts(emulator) == []
+    assert caught.value.model == "openai/gpt-oss-20b"
+    assert "google/gemma-4-31B-it" in caught.value.suggestions
+
+
+def test_a_model_that_sees_is_looked_up_once(emulator: Emulator, client: Client) -> None:
+    for _ in range(2):
+        client.generate("What is it?", "emulator/small-vision", media=PNG)
+    assert gets(emulator) == ["/v1/models"]
+    assert len(posts(emulator)) == 2
+
+
+@pytest.mark.parametrize("fault", ["server-error", "html-200", "closed-before-headers", "bad-key"])
+def test_media_are_sent_where_the_catalogue_cannot_be_had(
+    emulator: Emulator, make_client: MakeClient, fault: str
+) -> None:
+    emulator.always(fault, path="/v1/models")
+    emulator.reply(Reply.text("A cat."))
+    assert str(make_client(max_retries=0).generate("What is it?", "openai/gpt-oss-20b", media=PNG)) == "A cat."
+
+
+def test_media_are_sent_where_the_catalogue_takes_too_long(
+    emulator: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hf_text.generation._SIDE_QUESTION_SECONDS", 0.05)
+    emulator.reply("stall-before-headers", path="/v1/models")
+    emulator.reply(Reply.text("A cat."))
+    assert str(client.generate("What is it?", "openai/gpt-oss-20b", media=PNG)) == "A cat."
+
+
+def test_text_alone_asks_no_catalogue(emulator: Emulator, client: Client) -> None:
+    client.generate([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
+    assert gets(emulator) == []
+
+
+def test_a_refused_model_is_told_with_names_like_it(client: Client) -> None:
+    with pytest.raises(ModelNotSupportedError, match="openai/gpt-oss-120b") as caught:
+        client.generate("Hi", "openai/gpt-oss-121b")
+    assert caught.value.suggestions[0] == "openai/gpt-oss-120b"
+
+
+def test_a_model_refused_of_one_provider_is_told_with_those_who_serve_it(client: Client) -> None:
+    with pytest.raises(ModelNotSupportedError, match="It is served by: novita") as caught:
+        client.generate("Hi", "openai/gpt-oss-120b:nscale")
+    assert caught.value.providers[:2] == ("novita", "groq")
+
+
+# --- another server
+
+
+def test_another_server_is_asked_as_it_is(server: Emulator, emulator: Emulator, fixed: Client) -> None:
+    server.reply(Reply.text("Hi", style="llamacpp"))
+    assert str(fixed.generate("Hi", "tiny:8b", provider="groq")) == "Hi"
+    assert [(request.path, request.json["model"]) for request in server.requests] == [
+        ("/v1/chat/completions", "tiny:8b")
+    ]
+    assert emulator.requests == []
+
+
+def test_an_alias_is_only_for_hugging_face(server: Emulator, fixed: Client) -> None:
+    server.reply(Reply.text("Hi"))
+    fixed.generate("Hi", "llama-3")
+    assert asked_models(server) == ["llama-3"]
+
+
+def test_another_server_without_a_model_is_asked_for_the_first_that_it_lists(server: Emulator, fixed: Client) -> None:
+    server.models = [build_model("my/model", "novita"), build_model("my/other", "novita")]
+    completion = fixed.generate("Hi")
+    assert fixed.generate("Hi").model == completion.model == "my/model"
+    assert gets(server) == ["/v1/models"]
+    assert asked_models(server) == ["my/model"] * 2
+
+
+@pytest.mark.parametrize("reply", [Reply.json({"data": []}), Reply.error(404, "Not Found", "text")])
+def test_another_server_that_lists_nothing_is_asked_for_default(server: Emulator, fixed: Client, reply: Reply) -> None:
+    server.reply(reply, path="/v1/models")
+    server.reply(Reply.text("Hi"))
+    assert fixed.generate("Hi").model == "default"
+    assert asked_models(server) == ["default"]
+
+
+def test_media_go_to_another_server_without_a_question(server: Emulator, fixed: Client) -> None:
+    server.reply(Reply.text("A cat."))
+    fixed.generate("What is it?", "tiny", media=PNG)
+    assert gets(server) == []
+
+
+def test_another_server_is_not_told_who_pays(server: Emulator, make_client: MakeClient) -> None:
+    make_client(None, server.api_base, bill_to="my-org").generate("Hi", "emulator/small")
+    assert "x-hf-bill-to" not in server.requests[0].headers
+
+
+def test_the_hub_is_not_asked_about_another_server(server: Emulator, emulator: Emulator, fixed: Client) -> None:
+    with pytest.raises(InvalidRequestError, match="not Hugging Face"):
+        fixed.mapping("emulator/small")
+    with pytest.raises(InvalidRequestError, match="not Hugging Face"):
+        next(fixed.hub_models())
+    assert server.requests == emulator.requests == []
+
+
+# --- the catalogue
+
+
+def test_models_are_those_of_the_router(emulator: Emulator, client: Client) -> None:
+    models = {model.id: model for model in client.models()}
+    assert "emulator/nobody" not in models
+    small = models["emulator/small"]
+    assert [offer.provider for offer in small.offers] == ["novita"]
+    assert (small.vision, small.tools, small.context_length) == (False, True, 131072)
+    assert gets(emulator) == ["/v1/models"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "found"),
+    [
+        ({"search": "SMALL"}, ["emulator/small", "emulator/small-vision"]),
+        ({"search": "small", "vision": True}, ["emulator/small-vision"]),
+        ({"provider": "zai-org"}, ["zai-org/GLM-5.2"]),
+        ({"tools": False}, ["emulator/no-tools"]),
+        (
+            {"search": "small", "structured_output": True, "min_context": 1000},
+            ["emulator/small", "emulator/small-vision"],
+        ),
+        ({"min_context": 10_000_000}, []),
+        ({"max_price": 0.1}, []),
+        ({"search": "small", "sort": "name"}, ["emulator/small", "emulator/small-vision"]),
+    ],
+    ids=str,
+)
+def test_models_can_be_chosen_by_conditions(client: Client, conditions: dict[str, Any], found: list[str]) -> None:
+    assert [model.id for model in client.models(**conditions)] == found
+
+
+def test_the_catalogue_is_kept_until_it_is_to_be_refreshed(emulator: Emulator, client: Client) -> None:
+    client.models()
+    emulator.models = [build_model("brand/new", "novita")]
+    assert "brand/new" not in map(str, client.models(search="brand"))
+    assert [model.id for model in client.models(refresh=True)] == ["brand/new"]
+    assert [model.id for model in client.models()] == ["brand/new"]
+    assert len(emulator.requests) == 2
+
+
+def test_what_a_caller_does_to_a_list_of_models_does_not_stay(client: Client) -> None:
+    client.models().clear()
+    assert client.models()
+
+
+# --- who serves a model
+
+
+def test_a_mapping_is_in_the_order_of_the_account(emulator: Emulator, client: Client) -> None:
+    emulator.models = [build_model("a/b", "together", {"provider": "groq", "status": "error"}, "novita")]
+    mapping = client.mapping("a/b")
+    assert list(mapping) == ["together", "groq", "novita"]
+    assert [entry.live for entry in mapping.values()] == [True, False, True]
+    assert mapping["novita"].provider_id == "a/b"
+    assert mapping["novita"].conversational
+
+
+def test_a_mapping_is_kept_by_its_client_alone(emulator: Emulator, make_client: MakeClient) -> None:
+    one, other = make_client("hf_one"), make_client("hf_other")
+    for client in (one, one, other):
+        client.mapping("emulator/small")
+    assert [request.key for request in emulator.requests] == ["hf_one", "hf_other"]
+
+
+@pytest.mark.parametrize("name", ["llama-3.1-8b", "meta-llama/Llama-3.1-8B-Instruct:novita", "llama-3.1-8b:novita"])
+def test_a_mapping_is_asked_for_by_the_name_on_the_hub(emulator: Emulator, client: Client, name: str) -> None:
+    assert "novita" in client.mapping(name)
+    assert gets(emulator) == ["/api/models/meta-llama/Llama-3.1-8B-Instruct"]
+
+
+def test_a_renamed_model_is_followed(emulator: Emulator, client: Client) -> None:
+    emulator.renamed = {"old/name": "emulator/small"}
+    assert list(client.mapping("old/name")) == ["novita"]
+    assert gets(emulator) == ["/api/models/old/name", "/api/models/emulator/small"]
+    assert {request.query["expand[]"][0] for request in emulator.requests} == {"inferenceProviderMapping"}
+
+
+def test_a_redirected_question_is_asked_there_with_its_body_and_key(
+    emulator: Emulator, make_client: MakeClient
+) -> None:
+    emulator.reply(Reply.redirect("/v2/chat/completions?x=1", 307), path="/v1/chat/completions")
+    emulator.reply(Reply.text("Hi"), path="/v2/chat/completions")
+    assert str(make_client("hf_mine").generate("Hi")) == "Hi"
+    first, second = emulator.requests
+    assert (second.method, second.body, second.key) == ("POST", first.body, "hf_mine")
+
+
+@pytest.mark.parametrize("key", ["hf_mine", None])
+def test_a_model_that_the_hub_does_not_have_is_not_supported(make_client: MakeClient, key: str | None) -> None:
+    """With a key the Hub answers 404, without one 401."""
+    with pytest.raises(ModelNotSupportedError, match="the Hub has no model 'no/such'") as caught:
+        make_client(key).mapping("no/such")
+    assert caught.value.model == "no/such"
+
+
+def test_a_wrong_key_is_no_missing_model(make_client: MakeClient, emulator: Emulator) -> None:
+    emulator.reply("bad-key", path="/api/*")
+    with pytest.raises(AuthenticationError, match="settings/tokens"):
+        make_client("hf_wrong").mapping("emulator/small")
+
+
+# --- the listing of the Hub
+
+
+@pytest.fixture
+def many(emulator: Emulator) -> Emulator:
+    """A Hub with two pages and a half."""
+    emulator.models = [build_model(f"many/{number:04}", "novita") for number in range(2500)]
+    return emulator
+
+
+def test_the_listing_has_all_pages(many: Emulator, client: Client) -> None:
+    assert [model.id for model in client.hub_models()] == [f"many/{number:04}" for number in range(2500)]
+    assert len(many.requests) == 3
+    query = many.requests[0].query
+    assert (query["inference"], query["inference_provider"], query["limit"]) == (["warm"], ["all"], ["1000"])
+
+
+def test_a_page_is_fetched_when_it_is_needed(many: Emulator, client: Client) -> None:
+    models = client.hub_models()
+    assert many.requests == []
+    for expected in (1, 2):
+        page = [next(models) for _ in range(1000)]
+        assert len(many.requests) == expected
+    assert page[-1].id == "many/1999"
+
+
+@pytest.mark.parametrize(("limit", "size", "pages"), [(1, "1", 1), (3, "3", 1), (1000, "1000", 1), (1001, "1000", 2)])
+def test_a_limit_is_kept(many: Emulator, client: Client, limit: int, size: str, pages: int) -> None:
+    assert len(list(client.hub_models(limit=limit))) == limit
+    assert len(many.requests) == pages
+    assert many.requests[0].query["limit"] == [size]
+
+
+def test_the_listing_can_be_searched_and_narrowed_to_a_provider(emulator: Emulator, client: Client) -> None:
+    assert [model.id for model in client.hub_models(search="painter")] == ["emulator/painter"]
+    assert [model.id for model in client.hub_models(provider="zai-org")] == ["zai-org/GLM-5.2"]
+    painter = next(client.hub_models(search="painter"))
+    assert (painter.pipeline_tag, painter.chat, painter.mapping["fal-ai"].task) == (
+        "text-to-image",
+        False,
+        "text-to-image",
+    )
+
+
+def test_a_next_page_on_another_host_is_not_fetched(emulator: Emulator, server: Emulator, client: Client) -> None:
+    link = {"Link": f'<{server.url}/api/models?cursor=x>; rel="next"'}
+    emulator.reply(Reply.json([{"_id": "1", "id": "a/b"}], headers=link), path="/api/models")
+    models = client.hub_models()
+    assert next(models).id == "a/b"
+    with pytest.raises(TransportError, match="another host"):
+        next(models)
+    assert server.requests == []
+
+
+def test_a_next_page_may_be_named_by_its_path(emulator: Emulator, client: Client) -> None:
+    link = {"Link": '</api/models?cursor=x>; rel="next"'}
+    pages = [Reply.json([{"id": "a/b"}], headers=link), Reply.json([{"id": "c/d"}])]
+    emulator.reply(*pages, path="/api/models")
+    assert [model.id for model in client.hub_models()] == ["a/b", "c/d"]
+    assert emulator.requests[1].query == {"cursor": ["x"]}
+
+
+# --- the client itself
+
+
+def test_leaving_the_client_closes_its_connections(emulator: Emulator, make_client: MakeClient) -> None:
+    with make_client() as client:
+        client.generate("Hi")
+        assert emulator.open_connections == 1
+    emulator.wait_until_idle()
+    client.generate("Hi")  # it can still be used
+    assert emulator.connections == 2
+
+
+def test_a_connection_is_used_again(emulator: Emulator, client: Client) -> None:
+    client.generate("Hi")
+    client.generate("Hi")
+    client.models()
+    assert emulator.connections == 1
+
+
+def test_the_representation_tells_where_the_key_is_from_and_not_the_key(
+    emulator: Emulator, server: Emulator, make_client: MakeClient
+) -> None:
+    assert repr(make_client("hf_secret")) == f"<Client of {emulator.api_base}, key: given>"
+    assert repr(make_client(None)) == f"<Client of {emulator.api_base}, key: found in the environment>"
+    assert repr(make_client(None, server.api_base)) == f"<Client of {server.api_base}, key: none>"
+
+
+def test_a_pickled_client_has_the_same_settings(emulator: Emulator, make_client: MakeClient) -> None:
+    options: dict[str, Any] = {
+        "provider": ["groq", "novita"],
+        "timeout": Timeouts(1, 2, 3, 4),
+        "max_retries": 0,
+        "bill_to": "my-org",
+        "headers": {"X-Team": "blue"},
+    }
+    client = make_client("hf_mine", **options)
+    client.generate("Hi")
+    with pickle.loads(pickle.dumps(client)) as copy:
+        copy.generate("Hi")
+    first, second = emulator.requests
+    assert second.body == first.body
+    assert second.headers.pairs == first.headers.pairs
+    assert second.connection != first.connection
+
+
+def test_a_key_that_was_found_is_not_pickled(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_found")
+    client = make_client(None)
+    client.generate("Hi")
+    assert b"hf_found" not in pickle.dumps(client)
+
+
+def test_a_server_without_a_catalogue_says_so(emulator: Emulator, client: Client) -> None:
+    emulator.reply("html-200", path="/v1/models")
+    with pytest.raises(APIStatusError, match="sent no JSON"):
+        client.models()

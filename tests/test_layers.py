@@ -1,0 +1,202 @@
+"""The layers of the package, read off its source: nothing imports upwards, and each third party has one place."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import hf_text
+
+ROOT = Path(hf_text.__file__).parent
+
+# Lowest first. A name stands for the module, or for the package with all that is in it.
+LAYERS = (
+    ("_version", "_arguments", "errors", "events", "completion"),
+    ("protocol",),
+    ("transport",),
+    ("server", "routing", "breaker", "directory", "generation", "client"),
+    ("aio", "default"),
+    ("template",),
+    ("huggingface",),
+    ("__init__",),
+    ("batch", "cli", "notebook", "__main__"),
+)
+
+# It imitates the servers, so it shares nothing with the client but the wire.
+STANDALONE = "emulator"
+
+# Who may import what does not come with Python.
+THIRD_PARTIES = {
+    "requests": "transport",
+    "urllib3": "transport",
+    "sseclient": "transport",
+    "anyio": "aio",
+    "orjson": "transport.jsons",
+    "google": "transport.auth",  # google.colab, which is there only in Colab
+    "pytest": "emulator.fixtures",
+    "click": "cli",
+    "rich": "cli",
+    "prompt_toolkit": "cli",
+    "distributed": "batch",
+}
+
+# Imports inside functions, each with its reason.
+INSIDE_FUNCTIONS = {
+    ("template", "hf_text.aio"): "keeps anyio out of import hf_text",
+    ("huggingface", "hf_text.aio"): "keeps anyio out of import hf_text",
+    ("protocol.selection", "difflib"): "only for the suggestions of an error",
+    ("protocol.replies", "html"): "only for error pages, and it reads a large table",
+    ("transport.auth", "google.colab"): "is there only in Colab",
+    ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
+    ("cli.run", "hf_text.emulator"): "only for --demo",
+}
+
+# What a pure module has no use for: sockets, clocks, threads, processes, chance.
+IMPURE = {
+    *("asyncio", "concurrent", "multiprocessing", "signal", "subprocess", "threading"),
+    *("http", "select", "selectors", "socket", "ssl", "urllib.request"),
+    *("datetime", "random", "time", "logging", "tempfile", "warnings"),
+}
+FILES = {"os", "pathlib", "shutil", "glob"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import in the source: of a module, by a module, on a line; inside a function, or for type checkers only."""
+
+    importer: str
+    imported: str
+    line: int
+    inside: bool = False
+    for_types: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.importer} (line {self.line}) imports {self.imported}"
+
+
+def name_of(path: Path) -> str:
+    """``"transport.call"``; a package is named without ``__init__``, but for the outermost."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
+
+
+def find_imports(path: Path) -> Iterator[Import]:
+    importer = name_of(path)
+    package = ("hf_text", *path.relative_to(ROOT).parent.parts)
+    yield from _walk(ast.parse(path.read_text("utf-8")), importer, package, False, False)
+
+
+def _walk(node: ast.AST, importer: str, package: tuple[str, ...], inside: bool, for_types: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.Import, ast.ImportFrom)):
+            for imported in _names(child, package):
+                yield Import(importer, imported, child.lineno, inside, for_types)
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            yield from _walk(child, importer, package, inside, True)
+        else:
+            function = isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+            yield from _walk(child, importer, package, inside or function, for_types)
+
+
+def _names(node: ast.Import | ast.ImportFrom, package: tuple[str, ...]) -> Iterator[str]:
+    """The modules that a statement imports, in full; ``from x import y`` is ``x.y`` where that is a module of ours."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+        return
+    start = package[: len(package) + 1 - node.level] if node.level else ()
+    module = ".".join((*start, *(node.module or "").split("."))).strip(".")
+    for alias in node.names:
+        yield f"{module}.{alias.name}" if is_module(f"{module}.{alias.name}") else module
+
+
+def is_module(name: str) -> bool:
+    first, *rest = name.split(".")
+    path = ROOT.joinpath(*rest)
+    return first == "hf_text" and (path.with_suffix(".py").is_file() or (path / "__init__.py").is_file())
+
+
+def short(imported: str) -> str:
+    """A module of ours as the layers name it."""
+    return imported.removeprefix("hf_text").lstrip(".") or "__init__"
+
+
+def belongs(module: str, place: str) -> bool:
+    return module == place or module.startswith(f"{place}.")
+
+
+def layer_of(module: str) -> int:
+    return next(rank for rank, places in enumerate(LAYERS) if any(belongs(module, place) for place in places))
+
+
+SOURCES = sorted(ROOT.rglob("*.py"))
+IMPORTS = [found for path in SOURCES for found in find_imports(path)]
+OURS = [found for found in IMPORTS if belongs(found.imported, "hf_text")]
+OTHERS = [found for found in IMPORTS if not belongs(found.imported, "hf_text")]
+
+
+def test_the_source_is_read_as_it_is_meant() -> None:
+    found = {(i.importer, i.imported, i.inside, i.for_types) for i in IMPORTS}
+    assert ("errors", "hf_text.completion", False, True) in found
+    assert ("transport.session", "requests", False, False) in found
+    assert ("transport.session", "hf_text.transport.call", False, False) in found
+    assert ("template", "hf_text.aio", True, False) in found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_module_has_a_place(path: Path) -> None:
+    module = name_of(path)
+    places = [place for layer in (*LAYERS, (STANDALONE,)) for place in layer if belongs(module, place)]
+    assert len(places) == 1, f"give {module} a place in LAYERS"
+
+
+def test_nothing_imports_upwards() -> None:
+    within = [i for i in OURS if not belongs(i.importer, STANDALONE) and not belongs(short(i.imported), STANDALONE)]
+    assert [str(i) for i in within if layer_of(short(i.imported)) > layer_of(i.importer)] == []
+
+
+def test_only_the_tools_for_people_know_the_emulator() -> None:
+    users = {i.importer for i in OURS if belongs(short(i.imported), STANDALONE) and not belongs(i.importer, STANDALONE)}
+    assert [user for user in users if layer_of(user) < len(LAYERS) - 1] == []
+
+
+def test_the_emulator_stands_alone() -> None:
+    theirs = [i for i in OURS if belongs(i.importer, STANDALONE)]
+    assert [str(i) for i in theirs if not belongs(short(i.imported), STANDALONE)] == []
+
+
+def test_there_are_no_circles() -> None:
+    graph: dict[str, set[str]] = {}
+    for found in OURS:
+        if not found.for_types:
+            graph.setdefault(found.importer, set()).add(short(found.imported))
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
+
+
+def test_each_third_party_is_imported_in_one_place() -> None:
+    foreign = [i for i in OTHERS if i.imported.split(".")[0] not in sys.stdlib_module_names]
+    misplaced = [
+        str(i) for i in foreign if not belongs(i.importer, THIRD_PARTIES.get(i.imported.split(".")[0], "nowhere"))
+    ]
+    assert misplaced == []
+    assert {"requests", "urllib3", "sseclient", "anyio"} <= {i.imported.split(".")[0] for i in foreign}
+
+
+def test_the_protocol_is_pure() -> None:
+    pure = [i for i in OTHERS if belongs(i.importer, "protocol")]
+    assert [str(i) for i in pure if any(belongs(i.imported, name) for name in IMPURE)] == []
+    assert {i.importer for i in pure if i.imported.split(".")[0] in FILES} <= {"protocol.media"}
+
+
+def test_an_import_inside_a_function_has_its_reason() -> None:
+    inside = {(i.importer, i.imported) for i in IMPORTS if i.inside}
+    assert inside - set(INSIDE_FUNCTIONS) == set(), "name the reason in INSIDE_FUNCTIONS, or move it to the top"
+    assert set(INSIDE_FUNCTIONS) - inside == set(), "no longer there"

@@ -1,0 +1,317 @@
+"""The package as a whole: what it exports, how that is documented, and what importing it costs."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.metadata
+import inspect
+import json
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import hf_text
+import hf_text.aio
+import hf_text.emulator
+
+PACKAGE = Path(hf_text.__file__).parent
+PROJECT = Path(__file__).parents[1]
+
+REQUIRED = inspect.Parameter.empty
+
+EXTRAS = {"IPython", "PIL", "anyio", "click", "dask", "distributed", "prompt_toolkit", "rich", "sniffio", "trio"}
+
+
+def find_modules() -> Iterator[str]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        if not any(part.startswith("_") for part in parts if part != "__init__"):
+            yield ".".join(parts).removesuffix(".__init__")
+
+
+MODULES = list(find_modules())
+
+
+def source_of(module: ModuleType) -> ast.Module:
+    assert module.__file__ is not None
+    return ast.parse(Path(module.__file__).read_text("utf-8"))
+
+
+def isort_order(name: str) -> tuple[int, str]:
+    """CONSTANTS, then Classes, then the rest, as the linter sorts ``__all__``."""
+    return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2, name)
+
+
+# What is exported
+
+
+def test_everything_that_the_package_imports_is_exported_and_nothing_else() -> None:
+    imported = {
+        alias.asname or alias.name
+        for node in source_of(hf_text).body
+        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+        for alias in node.names
+    }
+    assert set(hf_text.__all__) == imported
+    assert [node for node in source_of(hf_text).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_exports_what_it_defines_and_nothing_that_is_not_there(name: str) -> None:
+    module = importlib.import_module(name)
+    body = source_of(module).body
+    defined = {
+        node.name
+        for node in body
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_")
+    }
+    exported = list(getattr(module, "__all__", []))
+    assert defined <= set(exported)
+    assert exported == sorted(set(exported), key=isort_order)
+    assert [missing for missing in exported if not hasattr(module, missing)] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_and_every_exported_name_is_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    assert (module.__doc__ or "").strip().endswith((".", "::")) or "\n" in (module.__doc__ or "")
+    exported = {name: getattr(module, name) for name in getattr(module, "__all__", [])}
+    documented = {name: value for name, value in exported.items() if inspect.isclass(value) or inspect.isroutine(value)}
+    assert [name for name, value in documented.items() if not inspect.getdoc(value)] == []
+
+
+@pytest.mark.parametrize("module", [hf_text, hf_text.aio, hf_text.emulator], ids=lambda module: module.__name__)
+def test_every_public_method_is_documented(module: ModuleType) -> None:
+    classes = [value for name in module.__all__ if inspect.isclass(value := getattr(module, name))]
+    undocumented = [
+        f"{cls.__name__}.{name}"
+        for cls in classes
+        for name, value in vars(cls).items()
+        if not name.startswith("_") and isinstance(value, (property, classmethod, staticmethod, type(find_modules)))
+        if not inspect.getdoc(value)
+    ]
+    assert undocumented == []
+
+
+# Signatures
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, Any]:
+    """Names, in order, with their defaults; the stars of ``*args`` and ``**options`` belong to the name."""
+    stars: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    found = inspect.signature(function).parameters.values()
+    return {f"{stars.get(each.kind, '')}{each.name}": each.default for each in found}
+
+
+def positional(function: Callable[..., Any]) -> list[str]:
+    found = inspect.signature(function).parameters.values()
+    return [each.name for each in found if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+
+
+ASKED = {"model": REQUIRED, "messages": REQUIRED, "api_base": None, "api_key": None, "max_tokens": 2048}
+
+STREAM_OPTIONS = {
+    "media": None,
+    "max_tokens": 2048,
+    "temperature": None,
+    "top_p": None,
+    "stop": None,
+    "seed": None,
+    "tools": None,
+    "tool_choice": None,
+    "response_format": None,
+    "reasoning_effort": None,
+    "max_input_length": None,
+    "extra_body": None,
+}
+
+MODEL_FILTERS = {
+    "search": None,
+    "provider": None,
+    "vision": None,
+    "tools": None,
+    "structured_output": None,
+    "min_context": None,
+    "max_price": None,
+    "sort": None,
+    "refresh": False,
+}
+
+
+@pytest.mark.parametrize("name", ["create_async_generator", "create_generator"])
+def test_the_documented_generators_have_their_documented_arguments(name: str) -> None:
+    expected = {**ASKED, "max_inputs_lenght": 10000, "media": None, "**kwargs": REQUIRED}
+    assert list(parameters(getattr(hf_text.HuggingFaceAPI, name)).items()) == list(expected.items())
+    template = {**ASKED, "media": None, "**kwargs": REQUIRED}
+    assert list(parameters(getattr(hf_text.OpenaiTemplate, name)).items()) == list(template.items())
+
+
+def test_the_other_documented_methods_have_their_documented_arguments() -> None:
+    api = hf_text.HuggingFaceAPI
+    assert parameters(api.get_model) == {"model": REQUIRED, "**kwargs": REQUIRED}
+    assert parameters(api.get_models) == {"**kwargs": REQUIRED}
+    assert parameters(api.get_mapping) == parameters(api.get_mapping_sync) == {"model": REQUIRED, "api_key": None}
+    assert inspect.iscoroutinefunction(api.get_mapping)
+    assert not inspect.iscoroutinefunction(api.get_mapping_sync)
+    assert parameters(hf_text.calculate_lenght) == {"messages": REQUIRED}
+
+
+def test_the_documented_class_attributes_have_their_documented_values() -> None:
+    api = hf_text.HuggingFaceAPI
+    assert issubclass(api, hf_text.OpenaiTemplate)
+    assert (api.label, api.parent) == ("HuggingFace (Text Generation)", "HuggingFace")
+    assert api.url == "https://api-inference.huggingface.com"
+    assert api.api_base == "https://api-inference.huggingface.co/v1"
+    assert (api.working, api.needs_auth) == (True, True)
+    gemma = "google/gemma-3-27b-it"
+    route = {f"hf-inference/models/{gemma}": {"task": "conversational", "providerId": gemma}}
+    assert api.provider_mapping == {gemma: route}
+    assert api.default_model in api.fallback_models
+    assert api.default_vision_model in api.vision_models
+    assert isinstance(api.model_aliases, dict)
+    for name in ("api_key", "fallback_models", "vision_models"):
+        assert hasattr(hf_text.OpenaiTemplate, name)
+
+
+def test_the_client_has_its_documented_arguments() -> None:
+    client = parameters(hf_text.Client)
+    assert positional(hf_text.Client) == ["api_key", "api_base"]
+    options = ["provider", "timeout", "max_retries", "bill_to", "headers", "proxies", "verify", "hub_url", "router_url"]
+    assert list(client)[2:11] == options
+    assert "max_event_bytes" in client
+    defaults = {"api_key": None, "api_base": None, "provider": "auto", "max_retries": 2, "verify": True}
+    assert {name: client[name] for name in defaults} == defaults
+
+
+WAYS_TO_AN_ANSWER: list[Callable[..., Any]] = [
+    hf_text.Client.stream,
+    hf_text.Client.generate,
+    hf_text.aio.AsyncClient.stream,
+    hf_text.aio.AsyncClient.generate,
+    hf_text.stream,
+    hf_text.generate,
+]
+
+
+@pytest.mark.parametrize("function", WAYS_TO_AN_ANSWER)
+def test_every_way_to_an_answer_has_the_same_documented_arguments(function: Callable[..., Any]) -> None:
+    found = {name: default for name, default in parameters(function).items() if name != "self"}
+    assert [name for name in positional(function) if name != "self"] == ["messages", "model"]
+    assert (found["messages"], found["model"]) == (REQUIRED, None)
+    in_order = [name for name in found if name in STREAM_OPTIONS]
+    assert {name: found[name] for name in in_order} == STREAM_OPTIONS
+    assert in_order == list(STREAM_OPTIONS)
+
+
+@pytest.mark.parametrize("function", [hf_text.Client.models, hf_text.aio.AsyncClient.models, hf_text.models])
+def test_every_way_to_the_models_has_the_same_documented_arguments(function: Callable[..., Any]) -> None:
+    found = {name: default for name, default in parameters(function).items() if name != "self"}
+    assert list(found.items()) == list(MODEL_FILTERS.items())
+    assert set(positional(function)) <= {"self"}
+
+
+@pytest.mark.parametrize("owner", [hf_text.Client, hf_text.aio.AsyncClient])
+def test_mapping_and_hub_models_have_their_documented_arguments(owner: Any) -> None:
+    assert parameters(owner.mapping) == {"self": REQUIRED, "model": REQUIRED}
+    listing = {"self": REQUIRED, "search": None, "provider": "all", "limit": None}
+    assert parameters(owner.hub_models) == listing
+
+
+def test_the_clocks_have_their_documented_defaults() -> None:
+    assert parameters(hf_text.Timeouts) == {"connect": 10, "first": 120, "gap": 60, "total": None}
+
+
+def test_what_waits_is_awaited_and_what_streams_is_iterated() -> None:
+    owner = hf_text.aio.AsyncClient
+    assert all(inspect.iscoroutinefunction(getattr(owner, name)) for name in ("generate", "models", "mapping"))
+    assert not inspect.iscoroutinefunction(owner.stream)
+    assert hasattr(hf_text.aio.AsyncStream, "__aenter__")
+    assert issubclass(hf_text.aio.AsyncStream, AsyncIterator) or hasattr(hf_text.aio.AsyncStream, "__aiter__")
+
+
+# What importing costs
+
+
+def run_python(code: str, *options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *options, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=PACKAGE.parent,
+        timeout=30,
+        check=False,
+    )
+
+
+def modules_after(code: str) -> set[str]:
+    done = run_python(f"{code}\nimport sys, json\nprint(json.dumps(list(sys.modules)))")
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout))
+
+
+def test_importing_the_package_says_nothing_and_warns_of_nothing() -> None:
+    done = run_python("import hf_text", "-X", "dev", "-W", "error")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_importing_the_package_loads_neither_anyio_nor_an_extra_nor_a_tool() -> None:
+    loaded = modules_after("import hf_text")
+    assert {name.split(".")[0] for name in loaded} & EXTRAS == set()
+    ours = {name.split(".")[1] for name in loaded if name.startswith("hf_text.")}
+    assert ours & {"aio", "batch", "cli", "emulator", "notebook"} == set()
+
+
+def test_importing_the_package_loads_little_that_requests_does_not() -> None:
+    # platform is for the User-Agent; the rest of the line is what any use of requests for streams would import.
+    before = modules_after("import json, platform\nimport requests, sseclient, dataclasses")
+    new = {name for name in modules_after("import json, hf_text") - before if not name.startswith("hf_text")}
+    assert new - {"orjson", "orjson.orjson", "uuid", "_uuid", "zoneinfo"} == set()
+
+
+@pytest.mark.parametrize("version", ["1.26.20", "2.5.0"])
+def test_an_old_urllib3_is_refused_with_what_to_do(version: str) -> None:
+    done = run_python(f"import urllib3; urllib3.__version__ = {version!r}; import hf_text")
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("ImportError: hf_text needs urllib3 2.6 or newer")
+    assert last.endswith("pip install -U urllib3")
+    assert version in last
+
+
+# What the package says of itself
+
+
+def test_the_version_is_the_one_of_the_settings_and_of_the_changelog() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc|\.dev)\d+)?", hf_text.__version__)
+    settings = (PROJECT / "setup.cfg").read_text("utf-8")
+    assert "version = attr: hf_text._version.__version__" in settings
+    newest = re.search(r"^(\d\S*)", (PROJECT / "CHANGELOG.rst").read_text("utf-8"), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == hf_text.__version__
+
+
+def test_the_installed_version_is_this_one() -> None:
+    try:
+        installed = importlib.metadata.version("hf_text")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("the package is not installed, it is run from its source")
+    assert installed == hf_text.__version__
+
+
+def test_the_package_tells_type_checkers_that_it_is_typed() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+    assert "hf_text = py.typed" in (PROJECT / "setup.cfg").read_text("utf-8")
+
+
+def test_there_are_three_runtime_dependencies() -> None:
+    settings = (PROJECT / "setup.cfg").read_text("utf-8")
+    block = re.search(r"^install_requires =\n((?: {4}.*\n)+)", settings, re.MULTILINE)
+    assert block is not None
+    assert re.findall(r"^ {4}([\w-]+)>=", block[1], re.MULTILINE) == ["requests", "sseclient-py", "anyio"]

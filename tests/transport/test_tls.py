@@ -1,0 +1,401 @@
+"""TLS and proxies: whom to trust, what goes wrong in between, and that the key and the clocks hold there too."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+from urllib3.exceptions import InsecureRequestWarning
+from urllib3.util.ssl_ import create_urllib3_context
+
+from hf_text import (
+    Client,
+    InvalidRequestError,
+    RequestTimeoutError,
+    StreamCancelledError,
+    Timeouts,
+    TransportError,
+    TruncatedStreamError,
+)
+from hf_text.emulator import Emulator, Reply
+from hf_text.transport import sockets
+
+KEY = "hf_MadeUpKeyForTests"
+
+Outcome = Callable[..., Any]
+MakeClient = Callable[..., Client]
+
+
+@pytest.fixture
+def secured(certificate: tuple[str, str]) -> Iterator[Emulator]:
+    """An emulator that serves https."""
+    with Emulator(tls=certificate) as running:
+        yield running
+
+
+@pytest.fixture
+def trusting(make_client: MakeClient, secured: Emulator, certificate: tuple[str, str]) -> Client:
+    """A client that trusts it."""
+    return make_client(hub_url=secured.url, router_url=secured.url, verify=certificate[0], max_retries=0)
+
+
+# --- TLS
+
+
+def test_a_bundle_with_the_certificate_makes_it_trusted(trusting: Client, secured: Emulator) -> None:
+    assert trusting.generate("Hi").text
+    assert trusting.generate("Hi").text
+    assert [request.connection for request in secured.requests] == [1, 1]
+
+
+def test_a_folder_of_certificates_is_taken_for_a_bundle(
+    make_client: MakeClient, secured: Emulator, certificate: tuple[str, str], tmp_path: Path
+) -> None:
+    command = ["openssl", "x509", "-noout", "-hash", "-in", certificate[0]]
+    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    (tmp_path / f"{name}.0").write_bytes(Path(certificate[0]).read_bytes())
+    client = make_client(hub_url=secured.url, router_url=secured.url, verify=tmp_path, max_retries=0)
+    assert client.generate("Hi").text
+
+
+def test_a_bundle_named_by_the_environment_is_used(
+    make_client: MakeClient, secured: Emulator, certificate: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate[0])
+    assert make_client(hub_url=secured.url, router_url=secured.url).generate("Hi").text
+
+
+def test_a_certificate_signed_by_itself_is_refused_with_advice(
+    make_client: MakeClient, secured: Emulator, outcome: Outcome
+) -> None:
+    error = outcome(make_client(hub_url=secured.url, router_url=secured.url).stream("Hi")).error
+    assert type(error) is TransportError
+    assert "its TLS certificate is not to be trusted (self" in str(error)
+    assert "pass verify='/path/to/ca.pem'" in str(error)
+    assert len(error.attempts) == 1
+    assert secured.requests == []
+
+
+def test_a_certificate_for_another_name_is_refused(
+    secured: Emulator, certificate: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", int(secured.url.rpartition(":")[2])))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [here])
+    client = Client(api_base="https://another.invalid/v1", verify=certificate[0], max_retries=0)
+    with pytest.raises(TransportError, match=r"not to be trusted \(Hostname mismatch.*another\.invalid"):
+        client.generate("Hi", "m")
+
+
+def test_without_verification_any_certificate_will_do_and_urllib3_warns(
+    make_client: MakeClient, secured: Emulator
+) -> None:
+    client = make_client(hub_url=secured.url, router_url=secured.url, verify=False)
+    with pytest.warns(InsecureRequestWarning):
+        assert client.generate("Hi").text
+
+
+def test_a_bundle_without_a_certificate_is_told_as_such(
+    make_client: MakeClient, secured: Emulator, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("nothing")
+    client = make_client(hub_url=secured.url, router_url=secured.url, verify=str(bundle), max_retries=0)
+    with pytest.raises(InvalidRequestError, match=r"verify: the CA bundle .*bundle.pem"):
+        client.generate("Hi")
+
+
+def test_http_to_a_port_that_speaks_tls_says_what_may_be_wrong(secured: Emulator) -> None:
+    client = Client(api_base=secured.url.replace("https", "http") + "/v1", max_retries=0)
+    with pytest.raises(TransportError, match=secured.url.partition("//")[2]):
+        client.generate("Hi", "m")
+
+
+def test_https_to_a_port_that_speaks_plain_http_says_so(raw_server: Callable[..., int]) -> None:
+    def answer(sock: socket.socket) -> None:
+        sock.recv(1000)
+        sock.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+
+    client = Client(api_base=f"https://127.0.0.1:{raw_server(answer)}/v1", max_retries=0)
+    with pytest.raises(TransportError, match=r"does not speak TLS; should the address begin with http:// \?"):
+        client.generate("Hi", "m")
+
+
+def test_a_server_that_hangs_up_in_the_handshake_is_told_as_such(raw_server: Callable[..., int]) -> None:
+    port = raw_server(lambda sock: sock.recv(100))
+    client = Client(api_base=f"https://127.0.0.1:{port}/v1", max_retries=0)
+    with pytest.raises(TransportError, match=f"cannot reach 127.0.0.1:{port}: "):
+        client.generate("Hi", "m")
+
+
+@pytest.mark.parametrize("fault", ["cut-mid-stream", "cut-between-events", "reset-mid-stream"])
+def test_a_cut_below_tls_is_truncated(trusting: Client, secured: Emulator, outcome: Outcome, fault: str) -> None:
+    """No close_notify was sent: nobody vouches for that end."""
+    secured.reply(fault)
+    result = outcome(trusting.stream("Hi"))
+    assert type(result.error) is TruncatedStreamError
+    assert result.partial.text == result.text
+
+
+def test_a_large_answer_in_one_record_after_the_other_arrives_whole(trusting: Client, secured: Emulator) -> None:
+    """TLS may hold bytes that no longer wait in the socket."""
+    words = [f"{number} " * 50 for number in range(500)]
+    at_once: Any = Reply.text(*words).body
+    secured.reply(Reply.text(*words), Reply(headers={"Content-Type": "text/event-stream"}, body=b"".join(at_once)))
+    assert trusting.generate("Hi").text == "".join(words)
+    assert trusting.generate("Hi").text == "".join(words)
+
+
+def test_all_connections_of_a_client_share_one_context(
+    trusting: Client, secured: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[ssl.SSLContext] = []
+
+    def make() -> ssl.SSLContext:
+        made.append(create_urllib3_context())
+        return made[-1]
+
+    monkeypatch.setattr(sockets, "create_urllib3_context", make)
+    barrier = threading.Barrier(8)
+
+    def ask() -> None:
+        barrier.wait(5)
+        assert trusting.generate("Hi").text
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert len(secured.requests) == 8
+    assert len(made) == 1
+
+
+# --- Proxies
+
+
+class Proxy:
+    """A proxy that hands on what it gets, or does something else in place of that.
+
+    Attributes:
+        heads: what it was asked, each with all headers.
+    """
+
+    def __init__(self, raw_server: Callable[..., int]) -> None:
+        self.heads: list[bytes] = []
+        self.instead: Callable[[socket.socket], None] | None = None
+        self.asked = threading.Event()
+        self.url = f"http://127.0.0.1:{raw_server(self._serve)}"
+
+    def _serve(self, client: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = client.recv(65536)
+            if not piece:
+                return
+            head += piece
+        self.heads.append(head.partition(b"\r\n\r\n")[0])
+        self.asked.set()
+        if self.instead is not None:
+            self.instead(client)
+            return
+        method, target, _ = head.split(b" ", 2)
+        host, _, port = target.removeprefix(b"http://").partition(b"/")[0].partition(b":")
+        with socket.create_connection((host.decode(), int(port))) as server:
+            if method == b"CONNECT":
+                client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                server.sendall(head)
+            self._relay(client, server)
+
+    def _relay(self, client: socket.socket, server: socket.socket) -> None:
+        def hand_on() -> None:
+            while piece := _receive(client):
+                server.sendall(piece)
+            _shut_down(server)
+
+        there = threading.Thread(target=hand_on, daemon=True)
+        there.start()
+        while piece := _receive(server):
+            client.sendall(piece)
+        _shut_down(client)
+        there.join(5)
+
+    @property
+    def first_lines(self) -> list[bytes]:
+        return [head.split(b"\r\n")[0] for head in self.heads]
+
+
+def _receive(sock: socket.socket) -> bytes:
+    try:
+        return sock.recv(65536)
+    except OSError:
+        return b""
+
+
+def _shut_down(sock: socket.socket) -> None:
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
+
+
+def say_nothing(sock: socket.socket) -> None:
+    """Until the client leaves."""
+    _receive(sock)
+
+
+@pytest.fixture
+def proxy(raw_server: Callable[..., int]) -> Proxy:
+    return Proxy(raw_server)
+
+
+@pytest.fixture
+def through(make_client: MakeClient, secured: Emulator, certificate: tuple[str, str], proxy: Proxy) -> Client:
+    """A client of the emulator that serves https, through the proxy."""
+    return make_client(
+        hub_url=secured.url,
+        router_url=secured.url,
+        verify=certificate[0],
+        proxies={"https": proxy.url},
+        max_retries=0,
+    )
+
+
+def test_http_goes_through_a_proxy_that_was_given(make_client: MakeClient, emulator: Emulator, proxy: Proxy) -> None:
+    client = make_client(proxies={"http": proxy.url})
+    emulator.always(Reply.text("One", " two"))
+    assert [client.generate("Hi").text for _ in range(2)] == ["One two"] * 2
+    assert proxy.first_lines == [f"POST {emulator.url}/v1/chat/completions HTTP/1.1".encode()]
+    assert [request.connection for request in emulator.requests] == [1, 1]
+
+
+def test_https_goes_through_a_tunnel_in_which_the_proxy_sees_no_key(
+    through: Client, secured: Emulator, proxy: Proxy
+) -> None:
+    assert through.generate("Hi").text
+    assert through.generate("Hi").text
+    asked = [line.rpartition(b" ")[0].decode() for line in proxy.first_lines]
+    assert asked == [f"CONNECT {secured.url.partition('//')[2]}"]
+    assert KEY.encode() not in proxy.heads[0]
+    assert [request.key for request in secured.requests] == [KEY, KEY]
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_a_proxy_of_the_environment_is_used(
+    client: Client, emulator: Emulator, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, proxy.url)
+    assert client.generate("Hi").text
+    assert len(proxy.heads) == 1
+
+
+@pytest.mark.parametrize("hosts", ["127.0.0.1", "*", "127.0.0.0/8", "example.org,127.0.0.1"])
+def test_hosts_that_need_no_proxy_are_asked_without_it(
+    client: Client, emulator: Emulator, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, hosts: str
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    monkeypatch.setenv("NO_PROXY", hosts)
+    assert client.generate("Hi").text
+    assert proxy.heads == []
+
+
+def test_a_proxy_that_was_given_wins_over_that_of_the_environment(
+    make_client: MakeClient, emulator: Emulator, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert make_client(proxies={"http": proxy.url}).generate("Hi").text
+    assert len(proxy.heads) == 1
+
+
+def test_a_name_and_password_for_the_proxy_go_to_it_and_into_no_message(
+    make_client: MakeClient, emulator: Emulator, proxy: Proxy, outcome: Outcome
+) -> None:
+    url = proxy.url.replace("://", "://anna:Secret123@")
+    client = make_client(proxies={"http": url}, max_retries=0)
+    proxy.instead = lambda sock: sock.sendall(
+        b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    )
+    error = outcome(client.stream("Hi")).error
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"anna:Secret123") in proxy.heads[0]
+    assert "407" in str(error)
+    assert "Secret123" not in f"{error!r} {vars(error)!r} {client!r}"
+
+
+def test_a_proxy_that_refuses_the_tunnel_is_told_as_such(
+    through: Client, secured: Emulator, proxy: Proxy, outcome: Outcome
+) -> None:
+    proxy.instead = lambda sock: sock.sendall(b"HTTP/1.1 403 Forbidden by policy\r\nContent-Length: 0\r\n\r\n")
+    error = outcome(through.stream("Hi")).error
+    assert type(error) is TransportError
+    assert f"cannot reach {secured.url.partition('//')[2]} through its proxy: " in str(error)
+    assert "403 Forbidden by policy" in str(error)
+    assert secured.connections == 0
+
+
+def test_a_proxy_that_is_not_there_is_told_as_such(make_client: MakeClient, emulator: Emulator) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    client = make_client(proxies={"http": f"http://127.0.0.1:{port}"}, max_retries=0)
+    with pytest.raises(TransportError, match="through its proxy: connection refused"):
+        client.generate("Hi")
+    assert emulator.connections == 0
+
+
+def test_a_proxy_that_says_nothing_runs_out_the_connect_clock(through: Client, proxy: Proxy, outcome: Outcome) -> None:
+    proxy.instead = say_nothing
+    error = outcome(through.stream("Hi", timeout=Timeouts(connect=0.15, first=20))).error
+    assert type(error) is RequestTimeoutError
+    assert error.clock == "connect"
+
+
+def test_a_stop_frees_a_reader_that_waits_for_the_proxy(
+    through: Client, proxy: Proxy, outcome: Outcome, in_thread: Callable[..., Future[Any]]
+) -> None:
+    proxy.instead = say_nothing
+    stream = through.stream("Hi")
+    reading = in_thread(outcome, stream)
+    assert proxy.asked.wait(5)
+    stream.cancel()
+    assert type(reading.result(5).error) is StreamCancelledError
+
+
+def test_a_stop_frees_a_reader_within_an_answer_in_a_tunnel(
+    through: Client,
+    secured: Emulator,
+    outcome: Outcome,
+    in_thread: Callable[..., Future[Any]],
+    wait_until: Callable[[Callable[[], Any]], None],
+) -> None:
+    secured.reply("stall-mid-stream")
+    stream = through.stream("Hi")
+    reading = in_thread(outcome, stream)
+    wait_until(lambda: stream.completion.text == "One two")
+    stream.cancel()
+    result = reading.result(5)
+    assert type(result.error) is StreamCancelledError
+    assert result.text == result.partial.text == "One two"
+    secured.wait_for_disconnect()
+
+
+@pytest.mark.parametrize("url", ["socks5://127.0.0.1:1080", "http://", "ftp://127.0.0.1:1", "http://127.0.0.1:port"])
+def test_a_proxy_that_cannot_be_used_is_an_error_of_ours(
+    make_client: MakeClient, emulator: Emulator, outcome: Outcome, url: str
+) -> None:
+    client = make_client(proxies={"http": url}, max_retries=0)
+    assert type(outcome(client.stream("Hi")).error) in (InvalidRequestError, TransportError)
+    assert emulator.connections == 0
+
+
+def test_a_netrc_entry_does_not_replace_the_key(client: Client, emulator: Emulator) -> None:
+    Path(os.environ["HOME"], ".netrc").write_text("machine 127.0.0.1 login anna password other\n")
+    client.generate("Hi")
+    assert emulator.requests[0].authorization == f"Bearer {KEY}"
