@@ -1,6 +1,8 @@
-"""One figure of one client, in a process of its own: ``python -m benchmarks.measure DRIVER FIGURE HTTP_PORT HTTPS_PORT CA QUICK``.
+"""One figure of one client, in a process of its own: ``python -m benchmarks.measure DRIVER FIGURE HTTP_PORT HTTPS_PORT
+    CA QUICK``.
 
-Prints a JSON object. Times are of this process alone (the server has its own), so other clients and rounds cannot disturb them.
+Prints a JSON object. Times are of this process alone (the server has its own), so other clients and rounds cannot
+disturb them.
 """
 
 from __future__ import annotations
@@ -146,7 +148,9 @@ def completions(bench: Bench) -> Figure:
 
 
 def at_once(bench: Bench, streams: int) -> Figure:
-    """Seconds until so many answers of 200 tokens, one each 10 ms, are all read; CPU seconds and peak memory with it."""
+    """Seconds until so many answers of 200 tokens, one each 10 ms, are all read; CPU seconds and peak memory
+    with it.
+    """
     url = bench.url("each", 200 // min(bench.scale, 4), 10_000)
     client = bench.open(url)
     started, cpu = time.perf_counter(), time.process_time()

@@ -1,8 +1,8 @@
-"""Measure the library and its peers side by side: ``python -m benchmarks.run [--quick] [--rounds N] [--only FIGURE …]``.
+"""Measure the library and its peers side by side: ``python -m benchmarks.run [--quick] [--rounds N] [--only …]``.
 
-Rounds are interleaved: each client in turn, then the next round, so that a machine whose speed drifts is no advantage to anybody. What
-counts are the ratios to the floor (a raw socket) within a run. Peers that are not installed are left out. ``--quick`` only shows that
-everything works.
+Rounds are interleaved: each client in turn, then the next round, so that a machine whose speed drifts is no
+advantage to anybody. What counts are the ratios to the floor (a raw socket) within a run. Peers that are not
+installed are left out. ``--quick`` only shows that everything works.
 """
 
 from __future__ import annotations
@@ -87,11 +87,15 @@ def measure(driver: str, figure: str, ports: dict[str, int], ca: str, quick: boo
 
 
 def measure_import(module: str) -> dict[str, float] | str:
-    """Seconds and MiB that importing a module adds to an empty interpreter; the same module again in two runs is a warm one."""
+    """Seconds and MiB that importing a module adds to an empty interpreter; the same module again in two runs is a
+    warm one.
+    """
     code = (
-        "import time, resource; before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss; started = time.perf_counter()\n"
+        "import time, resource\n"
+        "peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
+        "before, started = peak(), time.perf_counter()\n"
         f"import {module}\n"
-        "print(time.perf_counter() - started, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)"
+        "print(time.perf_counter() - started, peak() - before)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
@@ -160,7 +164,9 @@ def plot(results: dict[str, dict[str, list[Any]]], path: Path) -> None:
     for axis, name in zip(axes[:, 0], shown, strict=True):
         clients = {client: middle(values) for client, values in results[name].items()}
         known = {client: value for client, value in clients.items() if value is not None}
-        axis.barh(list(known), list(known.values()), color=["tab:blue" if "hf_text" in c else "tab:gray" for c in known])
+        axis.barh(
+            list(known), list(known.values()), color=["tab:blue" if "hf_text" in c else "tab:gray" for c in known]
+        )
         axis.set_title(name, fontsize=9)
         axis.set_xscale("log")
         axis.tick_params(labelsize=7)
@@ -178,7 +184,9 @@ def main() -> None:
     arguments = parser.parse_args()
     results = collect(1 if arguments.quick else arguments.rounds, arguments.only, arguments.quick)
     machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
-    versions = {name: version(name) for name in {d for d in DRIVERS.values() if d} | {"requests", "urllib3", "anyio", "orjson"}}
+    versions = {
+        name: version(name) for name in {d for d in DRIVERS.values() if d} | {"requests", "urllib3", "anyio", "orjson"}
+    }
     print(json.dumps(machine), json.dumps(versions), table(results), sep="\n")
     if arguments.output:
         arguments.output.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
 """A chat server on loopback that is not the bottleneck: every event is rendered before it is needed.
 
-The path says what is sent: ``/{how}/{chunks}/{pause_us}/v1/chat/completions`` where ``how`` is ``each`` (one event a write), ``block``
-(writes of 64 KiB), ``stamped`` (one event a write, its text the time of the write in nanoseconds), ``huge`` (one event of so many
-bytes) or ``close`` (as ``each``, and the connection is closed after it). Run as a program it prints the ports for http and https and serves until its standard input ends.
+The path says what is sent: ``/{how}/{chunks}/{pause_us}/v1/chat/completions`` where ``how`` is ``each`` (one event
+a write), ``block`` (writes of 64 KiB), ``stamped`` (one event a write, its text the time of the write in
+nanoseconds), ``huge`` (one event of so many bytes) or ``close`` (as ``each``, and the connection is closed after
+it). Run as a program it prints the ports for http and https and serves until its standard input ends.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ END = render(None) + b"0\r\n\r\n"
 
 
 class Pacer(threading.Thread):
-    """Sends one event to each of its connections at every tick, from one thread: a thousand would wait for each other."""
+    """Sends one event to each of its connections at every tick, from one thread: a thousand would wait for each
+    other.
+    """
 
     def __init__(self, pause: float) -> None:
         super().__init__(daemon=True)
@@ -68,7 +71,9 @@ class Pacer(threading.Thread):
             for entry in waiting:
                 self._send(*entry, entry)
 
-    def _send(self, connection: socket.socket, left: list[int], done: threading.Event, stamped: bool, entry: object) -> None:
+    def _send(
+        self, connection: socket.socket, left: list[int], done: threading.Event, stamped: bool, entry: object
+    ) -> None:
         try:
             connection.sendall(render(str(time.monotonic_ns())) if stamped else TOKEN)
             left[0] -= 1

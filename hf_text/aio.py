@@ -135,7 +135,9 @@ class AsyncStream:
         return self._stream.completion
 
     async def read(self) -> list[Event]:
-        """Wait for the next events and take all that have arrived; an empty list at the end, or if this task closed it."""
+        """Wait for the next events and take all that have arrived; an empty list at the end, or if this task
+        closed it.
+        """
         stream = self._stream
         if self._closer is not None and self._closer == _this_task():
             return []

@@ -12,7 +12,7 @@ from ._arguments import method_with_arguments_of
 from .breaker import Breaker
 from .completion import Completion
 from .directory import Directory
-from .errors import InvalidRequestError, MissingAuthError
+from .errors import MissingAuthError
 from .generation import UNNAMED_MODEL, Generation
 from .protocol.catalog import HubModel, Model, ProviderMapping, split_suffix
 from .protocol.media import Media, add_media, has_media
@@ -25,7 +25,7 @@ from .server import Server
 from .transport.answer import Answer
 from .transport.auth import clean_key, find_key
 from .transport.call import Call, Timeouts
-from .transport.session import Http, check_headers
+from .transport.session import Http, check_headers, check_proxies
 from .transport.stream import Stream
 
 __all__ = ["Client"]
@@ -95,7 +95,7 @@ class Client:
         payer = _check_bill_to(bill_to)
         if self._server.hugging_face:
             self._headers |= payer
-        self._proxies = _check_proxies(proxies)
+        self._proxies = check_proxies(proxies)
         self._verify = _check_verify(verify)
         self._directory = Directory(self._connect, self._server, self._max_retries, provider_mapping or {})
         self._breaker = Breaker()
@@ -215,7 +215,7 @@ class Client:
         sort: str | None = None,
         refresh: bool = False,
     ) -> list[Model]:
-        """The models of the server, ``GET {api_base}/models``, that meet all of these conditions; kept for five minutes.
+        """The models of the server (``GET {api_base}/models``) that meet all these conditions; kept for five minutes.
 
         Args:
             search: a part of the name, in any case.
@@ -306,10 +306,19 @@ class Client:
         return self._directory.override(name) or self._directory.mapping(call, name)
 
     def _hub_models(
-        self, new_call: Callable[[], Call], *, search: str | None = None, provider: str = "all", limit: int | None = None
+        self,
+        new_call: Callable[[], Call],
+        *,
+        search: str | None = None,
+        provider: str = "all",
+        limit: int | None = None,
     ) -> Iterator[HubModel]:
         if limit is not None:
             _check_int("limit", limit, 1)
+        if search is not None and not isinstance(search, str):
+            raise refusal("search", "a part of a name", search)
+        if not isinstance(provider, str):
+            raise refusal("provider", "'all' or the name of a provider", provider)
         return self._directory.hub_models(new_call, search, check_provider(provider)[0], limit)
 
     def _chat_models(self) -> list[str]:
@@ -367,17 +376,6 @@ def _check_int(name: str, value: Any, least: int) -> int:
 def _check_model(model: Any) -> None:
     if not isinstance(model, str) or not model.strip() or not model.isprintable():
         raise refusal("model", "the name of a model", model)
-
-
-def _check_proxies(proxies: Any) -> dict[str, str]:
-    if proxies is None:
-        return {}
-    if not isinstance(proxies, Mapping):
-        raise InvalidRequestError(f"proxies must be a mapping of schemes to addresses, not a {type(proxies).__name__}")
-    for scheme, address in proxies.items():
-        if not isinstance(scheme, str) or not isinstance(address, str):  # the address may hold a password: not shown
-            raise InvalidRequestError(f"proxies: {scheme!r:.80} must be a str with an address, a str, for its value")
-    return dict(proxies)
 
 
 def _check_verify(verify: Any) -> bool | str:

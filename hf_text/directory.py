@@ -157,13 +157,14 @@ class Directory:
             with self._connect().send(call, "GET", url) as reply:
                 if reply.status >= 300:
                     raise self._connect().error_of(reply, hugging_face=self._server.hugging_face)
-                body, headers = reply.read_all(_LARGEST_LISTING), reply.headers
+                body, headers = reply.mask(reply.read_all(_LARGEST_LISTING)), reply.headers
         except BodyCut as cut:
             raise TransportError(f"{host} cut the listing off ({cut})", retryable=True) from None
         try:
             return loads(body), headers
         except (ValueError, RecursionError) as error:
-            raise APIStatusError(f"{host} sent no JSON ({error})", status_code=200) from None
+            message = f"{host} sent no JSON ({error})"
+        raise APIStatusError(message, status_code=200)  # out here: what was caught carries all that came
 
     def _parse(self, parse: Callable[[Any], T], url: str, value: Any) -> T:
         try:

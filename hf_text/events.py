@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Union
+from typing import Any
 
 __all__ = ["Event", "FinishReason", "ProviderInfo", "Reasoning", "ToolCall", "ToolCalls", "Usage"]
 
@@ -109,4 +109,4 @@ class FinishReason(_Silent):
     __str__ = _Silent.__str__
 
 
-Event = Union[str, ProviderInfo, Reasoning, ToolCalls, Usage, FinishReason]
+Event = str | ProviderInfo | Reasoning | ToolCalls | Usage | FinishReason

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
-from .errors import APIStatusError, TransportError
+from .client import Client
 from .events import Event
 from .protocol.media import Media
 from .protocol.messages import Messages, count_length
@@ -22,7 +21,7 @@ from .template import OpenaiTemplate
 
 __all__ = ["HuggingFaceAPI", "calculate_lenght"]
 
-_RETIRED_HOST = "api-inference.huggingface.co"
+_RETIRED_URL = "https://api-inference.huggingface.co/"
 
 
 class HuggingFaceAPI(OpenaiTemplate):
@@ -30,13 +29,14 @@ class HuggingFaceAPI(OpenaiTemplate):
 
     ``url`` and ``api_base`` are the documented values. That host is gone (410 since 2025, no DNS since August
     2026), so unless a caller passes another ``api_base``, requests go to the router. A key of ``provider_mapping``
-    that is a path means that route of the router.
+    that is a path means that route of the router. ``get_models`` gives what the Hub lists as served for conversation
+    now.
     """
 
     label = "HuggingFace (Text Generation)"
     parent = "HuggingFace"
     url = "https://api-inference.huggingface.com"
-    api_base = f"https://{_RETIRED_HOST}/v1"
+    api_base = f"{_RETIRED_URL}v1"
     working = True
     needs_auth = True
     default_model = DEFAULT_MODEL
@@ -45,25 +45,6 @@ class HuggingFaceAPI(OpenaiTemplate):
     model_aliases = MODEL_ALIASES
     fallback_models = FALLBACK_MODELS
     provider_mapping = PROVIDER_MAPPING
-
-    @classmethod
-    def get_models(cls, **kwargs: Any) -> list[str]:
-        """The models that a provider serves for conversation now, from the Hub's listing, and those of
-        ``provider_mapping``.
-
-        Kept for five minutes. When the listing cannot be had: ``fallback_models``, with a warning, and the next
-        call asks again.
-
-        Args:
-            kwargs: ``api_key`` and the options of a connection (``proxy``, ``headers``, ``verify`` …).
-        """
-        try:
-            served = cls._connect(kwargs)._chat_models()
-        except (TransportError, APIStatusError) as error:
-            message = f"the models could not be listed, here are the usual ones: {error}"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
-            served = list(cls.fallback_models)
-        return list(dict.fromkeys([*served, *cls.provider_mapping]))
 
     @classmethod
     async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
@@ -113,7 +94,8 @@ class HuggingFaceAPI(OpenaiTemplate):
         iterating ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when
         every way to it wants payment, and all other errors of ``HFTextError``'s tree.
         """
-        kwargs["max_input_length"] = max_inputs_lenght
+        if kwargs.get("max_input_length") is None:
+            kwargs["max_input_length"] = max_inputs_lenght
         return super().create_async_generator(model, messages, api_base, api_key, max_tokens, media, **kwargs)
 
     @classmethod
@@ -129,13 +111,18 @@ class HuggingFaceAPI(OpenaiTemplate):
         **kwargs: Any,
     ) -> Iterator[Event]:
         """The blocking twin of ``create_async_generator``."""
-        kwargs["max_input_length"] = max_inputs_lenght
+        if kwargs.get("max_input_length") is None:
+            kwargs["max_input_length"] = max_inputs_lenght
         return super().create_generator(model, messages, api_base, api_key, max_tokens, media, **kwargs)
+
+    @classmethod
+    def _list_models(cls, client: Client) -> list[str]:
+        return client._chat_models() if client._server.hugging_face else super()._list_models(client)
 
     @classmethod
     def _address(cls, api_base: str | None) -> str | None:
         address = api_base or cls.api_base
-        return None if _RETIRED_HOST in address else address
+        return None if f"{address}/".startswith(_RETIRED_URL) else address
 
 
 def calculate_lenght(messages: Messages) -> int:

@@ -7,20 +7,24 @@ never assigned after import; what was fetched is kept by the clients, which are 
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
 from .client import Client
-from .errors import InvalidRequestError, MissingAuthError, ModelNotSupportedError
+from .errors import APIStatusError, InvalidRequestError, MissingAuthError, ModelNotSupportedError, TransportError
 from .events import Event
-from .protocol.media import Media
-from .protocol.messages import Messages
+from .protocol.media import Media, add_media, has_media
+from .protocol.messages import Messages, check_messages, refusal
+from .transport.auth import find_key
 from .transport.stream import Stream
 
 __all__ = ["OpenaiTemplate"]
 
-_CLIENT_OPTIONS = frozenset({"bill_to", "headers", "max_event_bytes", "max_retries", "proxies", "provider", "verify"})
+_CLIENT_OPTIONS = frozenset(
+    {"bill_to", "headers", "max_event_bytes", "max_retries", "provider", "proxies", "timeout", "verify"}
+)
 _STREAM_OPTIONS = frozenset(
     {
         "extra_body",
@@ -86,27 +90,39 @@ class OpenaiTemplate:
             kwargs: ``strict=True`` refuses a name that is in none of the lists; ``api_base`` and ``api_key`` are
                 used to ask for them.
 
-        Raises ModelNotSupportedError, only if ``strict``.
+        Raises ModelNotSupportedError, only if ``strict``; InvalidRequestError for what is no str.
         """
         if not model:
             return cls.default_model
+        if not isinstance(model, str):
+            raise refusal("model", "the name of a model", model)
         name = cls.model_aliases.get(model, model)
-        if kwargs.pop("strict", False):
-            known = {*cls.fallback_models, *cls.vision_models, *cls.provider_mapping, *cls.get_models(**kwargs)}
-            if name not in known:
-                raise ModelNotSupportedError(f"{cls.__name__} has no model {name!r}", model=name)
+        if kwargs.pop("strict", False) and name not in cls._known_models() and name not in cls.get_models(**kwargs):
+            raise ModelNotSupportedError(f"{cls.__name__} has no model {name!r}", model=name)
         return name
 
     @classmethod
     def get_models(cls, **kwargs: Any) -> list[str]:
-        """The names of the server's models, ``GET {api_base}/models``; kept for five minutes.
+        """The names of the models that can be used, and those of ``provider_mapping``; kept for five minutes.
+
+        They are the server's, ``GET {api_base}/models``. When those cannot be had: ``fallback_models``, if there are
+        any, with a warning, and the next call asks again.
 
         Args:
-            kwargs: ``api_base``, ``api_key`` and the options of a connection (``proxy``, ``headers``, ``verify`` …).
+            kwargs: ``api_base``, ``api_key`` and the options of a connection (``proxy``, ``timeout``, ``headers`` …).
 
-        Raises TransportError, APIStatusError.
+        Raises TransportError or APIStatusError where there is nothing to fall back on, as with another ``api_base``.
         """
-        return [model.id for model in cls._connect(kwargs).models()]
+        own = cls._is_own(kwargs.get("api_base"))
+        try:
+            names = cls._list_models(cls._connect(kwargs))
+        except (TransportError, APIStatusError) as error:
+            if not own or not cls.fallback_models:
+                raise
+            message = f"the models could not be listed, here are the usual ones: {error}"
+            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            names = list(cls.fallback_models)
+        return list(dict.fromkeys([*names, *(cls.provider_mapping if own else ())]))
 
     @classmethod
     def create_async_generator(
@@ -157,37 +173,53 @@ class OpenaiTemplate:
         options = {name: value for name, value in options.items() if value is not None}
         asked = {name: options.pop(name) for name in tuple(options) if name in _STREAM_OPTIONS}
         client = cls._connect({**options, "api_base": api_base, "api_key": api_key})
-        return client.stream(messages, cls._name(model, media, api_base), media=media, **asked, **more)
+        checked = add_media(check_messages(messages), media)
+        return client.stream(checked, cls._name(model, has_media(checked), api_base), **asked, **more)
 
     @classmethod
-    def _name(cls, model: str | None, media: Media | None, api_base: str | None) -> str | None:
-        """The model to ask for; None leaves it to a server that is not the class's own: its default is not to be had
-        there.
-        """
-        if not model and api_base is not None and cls._address(api_base) not in (None, cls.api_base):
+    def _name(cls, model: str | None, seen: bool, api_base: str | None) -> str | None:
+        """The model to ask for; None leaves it to a server that is not the class's own."""
+        if model:
+            return cls.get_model(model)
+        if not cls._is_own(api_base):
             return None
-        if not model and media is not None and cls.default_vision_model:
-            return cls.default_vision_model
-        return cls.get_model(model) or None
+        return (cls.default_vision_model if seen else None) or cls.default_model or None
+
+    @classmethod
+    def _known_models(cls) -> set[str]:
+        """The names that need not be looked for on the server."""
+        aliases = cls.model_aliases.values()
+        return {cls.default_model, *aliases, *cls.fallback_models, *cls.vision_models, *cls.provider_mapping}
+
+    @classmethod
+    def _list_models(cls, client: Client) -> list[str]:
+        return [model.id for model in client.models()]
 
     @classmethod
     def _connect(cls, options: dict[str, Any]) -> Client:
         """The client for these options. Raises InvalidRequestError for one that is not known."""
         options = {name: value for name, value in options.items() if value is not None}
+        own = cls._is_own(options.get("api_base"))
         api_base = cls._address(options.pop("api_base", None))
-        api_key = options.pop("api_key", None) or cls.api_key
+        api_key = options.pop("api_key", None) or (cls.api_key if own else None)
         proxy = options.pop("proxy", None)
         if proxy is not None:
             options["proxies"] = {"http": proxy, "https": proxy}
         unknown = sorted(set(options) - _CLIENT_OPTIONS)
         if unknown:
             raise InvalidRequestError(f"{cls.__name__} does not know the option {', '.join(unknown)}")
-        if api_base is not None and cls.needs_auth and not api_key and api_base == cls.api_base:
+        if api_base is not None and cls.needs_auth and own and not api_key:
             raise MissingAuthError(f"{cls.__name__} needs a key: pass api_key=…")
         return _client(cls, api_key, api_base, **{name: _frozen(value) for name, value in options.items()})
 
     @classmethod
+    def _is_own(cls, api_base: str | None) -> bool:
+        """Whether the class's own server is asked: its key is for that one, its lists and defaults tell of it."""
+        return not api_base or cls.api_base is None or str(api_base).rstrip("/") == cls.api_base.rstrip("/")
+
+    @classmethod
     def _address(cls, api_base: str | None) -> str | None:
+        """The base URL for the client; None for Hugging Face."""
         address = api_base or cls.api_base
         if address is None:
             raise InvalidRequestError(f"{cls.__name__} has no api_base: pass api_base=…")
@@ -207,10 +239,16 @@ class _FrozenDict(dict[Any, Any]):
 
 
 def _client(cls: Any, api_key: str | None, api_base: str | None, **options: Any) -> Client:
-    environment = tuple(os.environ.get(name) for name in ("HF_ENDPOINT", "HF_TEXT_ROUTER_URL"))
+    """The client that was made for the same settings, else a new one. A key that is found now is one of them."""
+    found = find_key() if api_key is None and api_base is None else None
+    environment = (os.environ.get("HF_ENDPOINT"), os.environ.get("HF_TEXT_ROUTER_URL"), found)
+    try:
+        hash((api_key, api_base, *options.values()))
+    except TypeError:  # something of a wrong type, which the client refuses by its name
+        return Client(api_key, api_base, **options)
     return _kept_client(environment, cls, api_key, api_base, **options)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=32, typed=True)
 def _kept_client(environment: Any, cls: Any, *args: Any, **options: Any) -> Client:
     return Client(*args, provider_mapping=cls.provider_mapping, **options)

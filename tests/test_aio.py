@@ -11,6 +11,7 @@ import pickle
 import threading
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -376,6 +377,19 @@ async def test_leaving_the_loop_hangs_up(emulator: Emulator, async_client: Async
         await run_sync(emulator.wait_for_disconnect)
 
 
+async def test_leaving_the_loop_hangs_up_although_the_stream_is_kept(
+    emulator: Emulator, async_client: AsyncClient
+) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    stream = async_client.stream("Count")
+    async with held(gate):
+        async for _ in stream:
+            break
+        await run_sync(emulator.wait_for_disconnect)
+    assert stream.completion.text == "One"
+
+
 async def test_an_exception_in_the_loop_hangs_up_and_stays_what_it_is(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
@@ -597,10 +611,25 @@ async def test_every_fault_ends_as_with_the_blocking_client(
 ) -> None:
     seconds = 0.1 if name.startswith(("stall", "keep-alive")) else 5
     options: dict[str, Any] = {"max_retries": 0, "timeout": Timeouts(connect=5, first=seconds, gap=seconds)}
-    emulator.always(name)
-    blocking = make_client(**options).stream("Count")
+    emulator.always(FAULTS[name])
+    await _compare_with_blocking(make_client(**options), make_async_client(**options))
+
+
+@pytest.mark.parametrize("name", sorted(name for name, fault in FAULTS.items() if isinstance(fault.body, tuple)))
+async def test_every_fault_late_in_a_stream_ends_as_with_the_blocking_client(
+    emulator: Emulator, make_client: Callable[..., Client], make_async_client: Make, name: str
+) -> None:
+    """The pieces come one by one, so that the reader waits for each of them."""
+    seconds = 0.1 if name.startswith("stall") else 5
+    options: dict[str, Any] = {"max_retries": 0, "timeout": Timeouts(connect=5, first=5, gap=seconds)}
+    emulator.always(replace(FAULTS[name], pace=0.01))
+    await _compare_with_blocking(make_client(**options), make_async_client(**options))
+
+
+async def _compare_with_blocking(client: Client, async_client: AsyncClient) -> None:
+    blocking = client.stream("Count")
     expected = _outcome_of(blocking)
-    waiting = make_async_client(**options).stream("Count")
+    waiting = async_client.stream("Count")
     error: hf_text.HFTextError | None = None
     try:
         async for _ in waiting.events():
@@ -611,7 +640,7 @@ async def test_every_fault_ends_as_with_the_blocking_client(
     assert waiting.completion.text == blocking.completion.text
     error = None
     try:
-        completion = await make_async_client(**options).generate("Count")
+        completion = await async_client.generate("Count")
         assert completion.text == blocking.completion.text
     except hf_text.HFTextError as caught:
         error = caught
@@ -630,6 +659,34 @@ async def test_an_error_ends_the_iteration(emulator: Emulator, make_async_client
     assert len(caught.value.attempts) == 1
     with pytest.raises(StopAsyncIteration):
         await anext(events)
+
+
+@pytest.mark.parametrize("clock", ["gap", "total"])
+@pytest.mark.parametrize("comments", [False, True])
+async def test_a_clock_runs_out_late_in_a_stream(
+    emulator: Emulator, make_async_client: Make, clock: Any, comments: bool
+) -> None:
+    """Comments keep the connection alive, and no clock."""
+    head, *events = _encode_stream("One", " two", " three", " four")[:-2]
+
+    def body() -> Iterator[Any]:
+        for event in (head, *events):
+            yield event
+            yield 0.01
+        while comments:
+            yield b": keep-alive\n\n"
+            yield 0.01
+
+    emulator.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=body, end="stall"))
+    timeout = Timeouts(gap=0.2) if clock == "gap" else Timeouts(total=0.3)
+    stream = make_async_client(timeout=timeout).stream("Count")
+    got: list[Any] = []
+    with pytest.raises(hf_text.RequestTimeoutError) as caught:
+        await collect(stream, got)
+    assert caught.value.clock == clock
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "".join(got) == "One two three four"
+    await run_sync(emulator.wait_for_disconnect)
 
 
 async def test_the_attempts_are_on_the_error(emulator: Emulator, make_async_client: Make) -> None:

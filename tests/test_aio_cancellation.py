@@ -76,11 +76,12 @@ async def reached(gate: Gate) -> None:
     assert await run_sync(gate.reached.wait, 5)
 
 
-def held_reply(gate: Gate, *pieces: str) -> Reply:
+def held_reply(gate: Gate, *pieces: str, pace: float = 0.0) -> Reply:
     """A stream that holds at the gate after these pieces, and then ends as it should."""
     body = Reply.text(*pieces).body
     assert isinstance(body, tuple)
-    return Reply(headers={"Content-Type": "text/event-stream"}, body=(*body[: len(pieces) + 1], gate, *body[-2:]))
+    pieces_and_gate = (*body[: len(pieces) + 1], gate, *body[-2:])
+    return Reply(headers={"Content-Type": "text/event-stream"}, body=pieces_and_gate, pace=pace)
 
 
 # What can be waited for, and where it can be when it is cancelled
@@ -235,6 +236,19 @@ async def test_cancelled_in_the_midst_of_the_body(emulator: Emulator, work: Work
         await work(client)
 
 
+@pytest.mark.parametrize("work", CHAT, ids=lambda work: work.__name__)
+async def test_cancelled_late_in_a_stream(emulator: Emulator, work: Work) -> None:
+    """The pieces come one by one, so that the reader waits for each of them."""
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One", " two", " three", " four", pace=0.01))
+    async with client_for(work, emulator.url) as client, held(gate):
+        async with cancelled_at_the_end(work, client):
+            await reached(gate)
+        await run_sync(emulator.wait_for_disconnect)
+        gate.open()
+        await work(client)
+
+
 @pytest.mark.parametrize("work", ALL, ids=lambda work: work.__name__)
 async def test_cancelled_in_the_pause_before_another_try(emulator: Emulator, work: Work) -> None:
     emulator.reply(Reply.error(503, "Oh", headers={"Retry-After": "29"}, keep_alive=False), path="/*")
@@ -379,7 +393,7 @@ ASYNCIO_WAYS.append(by_an_asyncio_task_group)
 NEEDS_311 = (by_asyncio_timeout, by_an_asyncio_task_group)
 
 
-@pytest.mark.parametrize("stage", ["headers", "body"])
+@pytest.mark.parametrize("stage", ["headers", "body", "late"])
 @pytest.mark.parametrize("way", [*WAYS, *ASYNCIO_WAYS], ids=lambda way: way.__name__)
 async def test_cancelled_in_every_way(
     emulator: Emulator, async_client: AsyncClient, anyio_backend_name: str, way: Work, stage: str
@@ -389,7 +403,12 @@ async def test_cancelled_in_every_way(
     if way in NEEDS_311 and sys.version_info < (3, 11):
         pytest.skip("new in Python 3.11")
     gate = Gate()
-    emulator.always(Reply.text("One", delay=gate) if stage == "headers" else held_reply(gate, "One"))
+    stages = {
+        "headers": Reply.text("One", delay=gate),
+        "body": held_reply(gate, "One"),
+        "late": held_reply(gate, "One", " two", " three", pace=0.005),
+    }
+    emulator.always(stages[stage])
     async with held(gate):
         await way(async_client)
         await run_sync(emulator.wait_for_disconnect, len(emulator.requests))
@@ -493,7 +512,7 @@ async def test_three_hundred_abandoned_streams_leave_nothing(
     emulator: Emulator, async_client: AsyncClient, way: str
 ) -> None:
     gate = Gate()
-    emulator.always(held_reply(gate, "One"))
+    emulator.always(held_reply(gate, "One", " two", " three"))
 
     async def abandon() -> None:
         stream = async_client.stream("Count")

@@ -709,6 +709,28 @@ def test_leaving_the_client_closes_its_connections(emulator: Emulator, make_clie
     assert emulator.connections == 2
 
 
+def test_an_error_that_is_kept_keeps_no_connection(emulator: Emulator, make_client: MakeClient) -> None:
+    """Its traceback leads to everything that was in use, as long as a notebook shows it."""
+    emulator.reply("bad-key")
+    with make_client() as client, pytest.raises(AuthenticationError) as caught:
+        client.generate("Hi")
+    emulator.wait_until_idle()
+    assert caught.value.__traceback__ is not None
+
+
+def test_a_connection_in_use_outlives_the_client_and_is_closed_then(emulator: Emulator, client: Client) -> None:
+    gate = Gate()
+    pieces = list(Reply.text("One", " two").body)  # type: ignore[arg-type]
+    emulator.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=[*pieces[:2], gate, *pieces[2:]]))
+    stream = client.stream("Hi")
+    texts = iter(stream)
+    assert next(texts) == "One"
+    client.close()
+    gate.open()
+    assert list(texts) == [" two"]
+    emulator.wait_until_idle()
+
+
 def test_a_connection_is_used_again(emulator: Emulator, client: Client) -> None:
     client.generate("Hi")
     client.generate("Hi")

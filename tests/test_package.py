@@ -19,6 +19,7 @@ import pytest
 
 import hf_text
 import hf_text.aio
+import hf_text.batch
 import hf_text.emulator
 
 PACKAGE = Path(hf_text.__file__).parent
@@ -52,15 +53,24 @@ def isort_order(name: str) -> tuple[int, str]:
 # What is exported
 
 
-def test_everything_that_the_package_imports_is_exported_and_nothing_else() -> None:
-    imported = {
-        alias.asname or alias.name
-        for node in source_of(hf_text).body
-        if isinstance(node, ast.ImportFrom) and node.module != "__future__"
+def test_what_is_exported_is_what_type_checkers_see_and_what_is_loaded_when_it_is_used() -> None:
+    body = source_of(hf_text).body
+    for_types = next(node for node in body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+    seen = {
+        ("." * node.level + (node.module or ""), alias.name)
+        for node in for_types.body
+        if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
-    assert set(hf_text.__all__) == imported
-    assert [node for node in source_of(hf_text).body if isinstance(node, (ast.FunctionDef, ast.ClassDef))] == []
+    loaded = {(module, name) for module, names in hf_text._HOMES.items() for name in names}
+    assert loaded == seen
+    assert {"__version__", *(name for _, name in loaded)} == set(hf_text.__all__)
+    assert set(hf_text.__all__) <= set(dir(hf_text))
+
+
+def test_a_name_that_is_not_exported_is_refused_by_name() -> None:
+    with pytest.raises(AttributeError, match="'hf_text' has no attribute 'Clinet'"):
+        hf_text.Clinet  # noqa: B018
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -87,7 +97,9 @@ def test_every_module_and_every_exported_name_is_documented(name: str) -> None:
     assert [name for name, value in documented.items() if not inspect.getdoc(value)] == []
 
 
-@pytest.mark.parametrize("module", [hf_text, hf_text.aio, hf_text.emulator], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [hf_text, hf_text.aio, hf_text.batch, hf_text.emulator], ids=lambda module: module.__name__
+)
 def test_every_public_method_is_documented(module: ModuleType) -> None:
     classes = [value for name in module.__all__ if inspect.isclass(value := getattr(module, name))]
     undocumented = [
@@ -261,23 +273,28 @@ def test_importing_the_package_says_nothing_and_warns_of_nothing() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_importing_the_package_loads_neither_anyio_nor_an_extra_nor_a_tool() -> None:
-    loaded = modules_after("import hf_text")
+def test_using_the_package_loads_neither_anyio_nor_an_extra_nor_a_tool() -> None:
+    loaded = modules_after("import hf_text; hf_text.HuggingFaceAPI; hf_text.generate")
     assert {name.split(".")[0] for name in loaded} & EXTRAS == set()
     ours = {name.split(".")[1] for name in loaded if name.startswith("hf_text.")}
     assert ours & {"aio", "batch", "cli", "emulator", "notebook"} == set()
 
 
-def test_importing_the_package_loads_little_that_requests_does_not() -> None:
+def test_importing_the_package_loads_nothing_until_a_name_is_used() -> None:
+    loaded = {name for name in modules_after("import hf_text") if name.split(".")[0] in ("requests", "hf_text")}
+    assert loaded == {"hf_text", "hf_text._version"}
+
+
+def test_using_the_package_loads_little_that_requests_does_not() -> None:
     # platform is for the User-Agent; the rest of the line is what any use of requests for streams would import.
     before = modules_after("import json, platform\nimport requests, sseclient, dataclasses")
-    new = {name for name in modules_after("import json, hf_text") - before if not name.startswith("hf_text")}
+    new = {name for name in modules_after("import json, hf_text; hf_text.Client") - before if "hf_text" not in name}
     assert new - {"orjson", "orjson.orjson", "uuid", "_uuid", "zoneinfo"} == set()
 
 
 @pytest.mark.parametrize("version", ["1.26.20", "2.5.0"])
 def test_an_old_urllib3_is_refused_with_what_to_do(version: str) -> None:
-    done = run_python(f"import urllib3; urllib3.__version__ = {version!r}; import hf_text")
+    done = run_python(f"import urllib3; urllib3.__version__ = {version!r}; import hf_text; hf_text.Client")
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
     assert last.startswith("ImportError: hf_text needs urllib3 2.6 or newer")

@@ -92,6 +92,7 @@ SCRIPTS = [
     Example("except hf_text.StreamError", ("One two ... and then: ", "cut"), "cut-mid-stream"),
     Example("hf_text.Timeouts(", (BUILT_IN, SKY)),
     Example("stream.cancel", ("Once upon", "stopped after 9 characters"), STALLS),
+    Example("batch.run", ("2 of 2",)),
     Example("api_base=", ("['openai/gpt-oss-120b'", BUILT_IN, SKY)),
 ]
 
@@ -126,6 +127,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command.chmod(0o755)
     (folder / "notes.txt").write_text("The sky is blue.\n", "utf-8")
     (folder / "cat.png").write_bytes(ONE_PIXEL)
+    (folder / "questions.jsonl").write_text('{"prompt": "One?"}\n{"prompt": "Two?"}\n', "utf-8")
     return folder
 
 

@@ -16,7 +16,7 @@ import re
 from typing import Any
 
 from ..events import Event, FinishReason, Reasoning, ToolCall, ToolCalls, Usage
-from .surrogates import SurrogateJoiner
+from .surrogates import SurrogateJoiner, join_surrogates
 from .think_tags import ThinkSplitter
 from .tool_calls import ToolCallAssembler
 
@@ -130,7 +130,7 @@ class Assembler:
         if calls:
             self._calls.feed(calls)
         if finish:
-            self.finish_reason = str(finish)
+            self.finish_reason = join_surrogates(str(finish))
         return bool(content or thought or calls or finish)
 
     def _emit(self, reasoning: str, text: str, out: list[Event]) -> None:

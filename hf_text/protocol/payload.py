@@ -77,7 +77,7 @@ def build_payload(
         InvalidRequestError: an argument is not as above, or holds what JSON cannot; the message tells where.
     """
     options = {
-        "stream_options": {"include_usage": True} if include_usage and stream else None,
+        "stream_options": {"include_usage": True} if _check_bool(include_usage, "include_usage") and stream else None,
         "max_tokens": _check(max_tokens, "max_tokens", "an int of at least 1", lambda n: _is_int(n) and n >= 1),
         "temperature": _check(
             temperature, "temperature", "a number from 0 to 2", lambda n: _is_number(n) and 0 <= n <= 2
@@ -93,7 +93,7 @@ def build_payload(
     return {
         "model": check_text(_check(model, "model", "a str that is not empty", is_filled, needed=True), "model"),
         "messages": [_build_message(message) for message in messages],
-        "stream": _check(stream, "stream", "a bool", lambda value: isinstance(value, bool), needed=True),
+        "stream": _check_bool(stream, "stream"),
         **{name: value for name, value in options.items() if value is not None},
         **_build_extra_body(extra_body),
     }
@@ -117,6 +117,10 @@ def _check(value: Any, name: str, rule: str, is_valid: Callable[[Any], bool], *,
     if (value is not None or needed) and not is_valid(value):
         raise refusal(name, rule, value)
     return value
+
+
+def _check_bool(value: Any, name: str) -> Any:
+    return _check(value, name, "a bool", lambda value: isinstance(value, bool), needed=True)
 
 
 def _is_int(value: object) -> bool:

@@ -59,6 +59,10 @@ _STATUS_OF_TYPE = {
     "invalid_request_error": 400,
 }
 
+# What may not be crossed is named, so that a page of nothing but opening tags does not take time by its square.
+_HEADING = re.compile(r"<h1[^<>]*>((?:(?!<h1).)*?)</h1>\s*(?:<p[^<>]*>(.*?)</p>)?", re.DOTALL | re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]*>((?:(?!<title).)*?)</title>", re.DOTALL | re.IGNORECASE)
+
 _ACCOUNT_CREDITS = re.compile(r"included credits|pre-?paid credits", re.IGNORECASE)
 _LONGEST_MESSAGE = 2000
 _LONGEST_BODY = 20_000
@@ -161,8 +165,10 @@ def is_stream_error(chunk: Any) -> bool:
 
 def next_link(header: str) -> str | None:
     """The next page of a listing, from its ``Link`` header."""
-    found = re.search(r'<([^>]*)>\s*;[^,]*\brel=(?:"next"|next(?![\w-]))', header)
-    return found[1] if found else None
+    for address, parameters in re.findall(r"<([^<>]*)>([^<]*)", header):  # in linear time, whatever comes
+        if re.match(r'\s*;[^,]*\brel=(?:"next"|next(?![\w-]))', parameters):
+            return str(address)
+    return None
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
@@ -207,14 +213,13 @@ def _decode(body: bytes, headers: Mapping[str, str]) -> tuple[Any, str]:
 
 def describe_page(text: str) -> str:
     """The headings of an error page: ``<h1>502</h1><p>Bad Gateway</p>``, else its title."""
-    found = re.search(r"<h1[^>]*>(.*?)</h1>\s*(?:<p[^>]*>(.*?)</p>)?", text, re.DOTALL | re.IGNORECASE)
-    found = found or re.search(r"<title[^>]*>(.*?)</title>", text, re.DOTALL | re.IGNORECASE)
+    found = _HEADING.search(text) or _TITLE.search(text)
     if not found:
         return "an HTML page"
     from html import unescape  # here, because it is rarely needed and reads a large table
 
     words = " ".join(part for part in found.groups() if part)
-    return " ".join(unescape(re.sub(r"<[^>]*>", " ", words)).split())
+    return " ".join(unescape(re.sub(r"<[^<>]*>", " ", words)).split())
 
 
 def _with_details(message: str, key: str, value: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ class ThinkSplitter:
 
     def feed(self, text: str) -> tuple[str, str]:
         """Take the next piece; give what of it (and of what was held back) is ``(reasoning, answer)``."""
-        if self.done or not text:
+        if self.done:
             return "", text
         text = self._held + text
         self._held = ""
@@ -43,8 +43,7 @@ class ThinkSplitter:
 
     def _feed_before(self, text: str) -> tuple[str, str]:
         start = text.lstrip()
-        if len(start) < len(text):
-            self._blank.append(text[: len(text) - len(start)])
+        self._blank.append(text[: len(text) - len(start)])
         if start.startswith(_OPEN):
             self._inside = True
             reasoning, answer = self._feed_inside(start[len(_OPEN) :])

@@ -114,8 +114,8 @@ class ToolCallAssembler:
         """The calls so far. One without an id of its own gets one: the protocol needs it to give the result back."""
         calls: dict[str, ToolCall] = {}
         for number, call in enumerate(self._calls):
-            id = call.id or f"call_{number}"
+            id = join_surrogates(call.id) or f"call_{number}"
             while id in calls:
                 id = f"{id}_{number}"
-            calls[id] = ToolCall(id, call.name, join_surrogates("".join(call.arguments)))
+            calls[id] = ToolCall(id, join_surrogates(call.name), join_surrogates("".join(call.arguments)))
         return tuple(calls.values())

@@ -169,11 +169,16 @@ class _Reader:
 
     def _first_piece(self) -> bytes:
         """The beginning of the body, up to its first character that is no white space."""
-        data = piece = self._reply.read() or b""
-        while piece and not data.strip():
-            piece = self._reply.read() or b""
+        data = bytearray()
+        while piece := self._reply.read():
             data += piece
-        return data
+            if piece.strip():
+                break
+            if len(data) > self._max_event_bytes:
+                raise MalformedStreamError(
+                    f"{self._host} sent more than {self._max_event_bytes} bytes of white space (max_event_bytes)"
+                )
+        return bytes(data)
 
     def _read_json(self, piece: bytes, events: list[Event]) -> None:
         """An answer in one piece, from a server that does not stream; or an error in spite of status 200."""
@@ -184,12 +189,15 @@ class _Reader:
             )
         try:
             value = loads(body)
-            if not (isinstance(value, dict) and value.get("choices")):
-                raise self._refusal(loads(self._reply.mask(body.decode())))
-            self._assembler.feed(value, events)
-        except ValueError as error:
-            message = f"{self._host} sent JSON that cannot be read ({error}): {self._show(body)}"
-            raise MalformedStreamError(message) from None
+            if isinstance(value, dict) and value.get("choices"):
+                self._assembler.feed(value, events)
+                failure = None
+            else:
+                failure = self._refusal(loads(self._reply.mask(body.decode())))
+        except (ValueError, RecursionError) as error:
+            failure = self._unreadable("JSON", error, body)
+        if failure is not None:  # raised out here: what was caught carries all that came
+            raise failure
         self._done = True
 
     def _refusal(self, value: Any) -> HFTextError:
@@ -214,11 +222,11 @@ class _Reader:
         while piece:
             events: list[Event] = []
             failure = self._decode(decoder, piece, events)
+            self._answer.pollable = self._reply.pollable
             if events:
                 yield events
             if failure is not None:
                 raise failure
-            self._answer.pollable = self._reply.pollable
             if self._done:
                 yield from self._read_end()
                 return
@@ -254,7 +262,7 @@ class _Reader:
         except EventTooLong as error:
             return MalformedStreamError(f"{self._host}: {error}")
         except (ValueError, TypeError, RecursionError) as error:
-            return MalformedStreamError(f"{self._host} sent a chunk that cannot be read ({error}): {self._show(data)}")
+            return self._unreadable("a chunk", error, data)
         return None
 
     def _reported(self, data: str) -> ProviderStreamError:
@@ -319,6 +327,11 @@ class _Reader:
 
     def _arrived(self) -> str:
         return f" after {len(self._assembler.text)} characters of text had arrived"
+
+    def _unreadable(self, what: str, error: Exception, data: bytes | str) -> MalformedStreamError:
+        text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+        reason = f" ({error})" if self._reply.mask(text) == text else ""  # it may show a part of the data
+        return MalformedStreamError(f"{self._host} sent {what} that cannot be read{reason}: {self._show(data)}")
 
     def _show(self, data: bytes | str) -> str:
         """The beginning of what came, for a message."""

@@ -59,6 +59,8 @@ class _PlainBody:
     def read(self) -> bytes | None:
         framing = self._framing
         while not framing.ended:
+            if framing.failure is not None:
+                raise BodyCut(str(framing.failure))
             try:
                 data = self._unread or self._wire.receive(_PIECE_BYTES)
                 self._unread = b""
@@ -74,7 +76,7 @@ class _PlainBody:
 
     def _release_at_end(self) -> None:
         """Once the body has ended, give the connection back to urllib3's pool, if nothing stands in the way."""
-        if self._framing.ended and self._framing.clean:
+        if self._framing.ended and self._framing.clean and not self._unread:
             self._raw._original_response.close()  # http.client did not see the end of what we read
             self._raw.release_conn()
 
@@ -90,6 +92,7 @@ class _EncodedBody:
         self._call = call
 
     def read(self) -> bytes | None:
+        self._call.time_left()  # a little that has arrived may unpack to very much: reading it must end as well
         try:
             piece: bytes | None = self._raw.read1(_PIECE_BYTES, decode_content=True)
         except (HTTPError, OSError) as error:

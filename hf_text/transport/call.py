@@ -209,7 +209,5 @@ class Call:
 
 
 def _shut_down(sock: socket.socket) -> None:
-    try:
+    with suppress(OSError):  # not connected yet, or not any more
         sock.shutdown(socket.SHUT_RDWR)
-    except OSError:  # not connected yet, or not any more
-        pass

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.client import BadStatusLine, RemoteDisconnected
 
-from requests.exceptions import InvalidHeader, InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
+from requests.exceptions import InvalidProxyURL, InvalidSchema, InvalidURL, MissingSchema
 from urllib3.exceptions import NameResolutionError, ProxyError, ReadTimeoutError
 from urllib3.util import parse_url
 
@@ -40,7 +40,9 @@ def explain_timeout(clock: Clock, call: Call, host: str, arrived: str = "") -> R
     return RequestTimeoutError(message, clock=clock, seconds=seconds)
 
 
-def explain_failure(error: Exception, call: Call, url: str) -> TransportError | InvalidRequestError:
+def explain_failure(
+    error: Exception, call: Call, url: str, mask: Callable[[str], str]
+) -> TransportError | InvalidRequestError:
     """The error for an exception of requests or urllib3; raises Interrupted if the call was cancelled or out of
     time.
     """
@@ -55,10 +57,10 @@ def explain_failure(error: Exception, call: Call, url: str) -> TransportError | 
     for cause in causes:
         if isinstance(cause, InvalidRequestError):  # our own
             return cause
-        if isinstance(cause, (InvalidURL, InvalidSchema, MissingSchema, InvalidProxyURL, InvalidHeader)):
-            return InvalidRequestError(f"cannot send to {where}: {cause}")
+        if isinstance(cause, (InvalidURL, InvalidSchema, MissingSchema, InvalidProxyURL)):
+            return InvalidRequestError(f"cannot send to {where}: {mask(str(cause))}")
     through = f"{where} through its proxy" if any(isinstance(cause, ProxyError) for cause in causes) else where
-    return TransportError(f"cannot reach {through}: {_reason(causes, host)}", retryable=lost_connection(error))
+    return TransportError(f"cannot reach {through}: {_reason(causes, host, mask)}", retryable=lost_connection(error))
 
 
 def lost_connection(error: Exception) -> bool:
@@ -68,7 +70,7 @@ def lost_connection(error: Exception) -> bool:
     )
 
 
-def _reason(causes: list[BaseException], host: str) -> str:
+def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str]) -> str:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return (
@@ -86,8 +88,8 @@ def _reason(causes: list[BaseException], host: str) -> str:
         if isinstance(cause, (ConnectionError, RemoteDisconnected)):
             return "the connection was closed before an answer came"
         if isinstance(cause, BadStatusLine):
-            return f"it does not speak HTTP, but says {str(cause).strip()!r:.80}"
-    return str(causes[-1]) or type(causes[-1]).__name__
+            return f"it does not speak HTTP, but says {mask(str(cause)).strip()!r:.80}"
+    return mask(str(causes[-1])) or type(causes[-1]).__name__
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

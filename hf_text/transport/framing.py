@@ -21,13 +21,15 @@ class Framing:
     Attributes:
         ended: whether the end of the body was seen.
         clean: whether nothing came after that end, so that the connection can serve another request.
+        failure: what is wrong with the framing, found after bytes that were given; nothing more is to be fed.
     """
 
     ended = False
     clean = True
+    failure: BadFraming | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """The bytes of the body in what came. Raises BadFraming."""
+        """The bytes of the body in what came. Raises BadFraming, unless there were some before the fault."""
         raise NotImplementedError
 
     def close(self) -> bytes:
@@ -90,17 +92,26 @@ class ChunkedFraming(Framing):
                 position += taken
                 continue
             end = data.find(b"\n", position)
-            if end < 0:
-                self._line = data[position:]
-                if len(self._line) > _LONGEST_LINE:
-                    raise BadFraming("the line before a chunk is too long")
+            try:
+                if end < 0:
+                    self._keep_line(data[position:])
+                    break
+                self._read_line(data[position:end])
+            except BadFraming as error:
+                if not body:
+                    raise
+                self.failure = error
                 break
-            self._read_line(data[position:end])
             position = end + 1
             if self.ended:
                 self.clean = position == length
                 break
         return body[0] if len(body) == 1 else b"".join(body)
+
+    def _keep_line(self, line: bytes) -> None:
+        self._line = line
+        if len(line) > _LONGEST_LINE:
+            raise BadFraming("the line before a chunk is too long")
 
     def _read_line(self, line: bytes) -> None:
         line = line.rstrip(b"\r")
@@ -114,7 +125,7 @@ class ChunkedFraming(Framing):
                 raise ValueError
             count = int(size, 16)
         except ValueError:
-            raise BadFraming(f"the length of a chunk is no number: {line[:40]!r}") from None
+            raise BadFraming("the length of a chunk is no number") from None
         if count:
             self._left = count + 2
         else:

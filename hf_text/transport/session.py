@@ -10,24 +10,27 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies
 
 import requests
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
+from urllib3.util import parse_url
 
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, TransportError
 from ..protocol.replies import parse_reply_error
-from .auth import BearerAuth, redact
+from .auth import BearerAuth
 from .body import BodyCut, open_body
 from .call import Call
 from .failures import explain_failure, lost_connection
+from .mask import Mask
 from .sockets import Adapter, working_for
 
-__all__ = ["Http", "Reply", "check_headers"]
+__all__ = ["Http", "Reply", "check_headers", "check_proxies"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
@@ -43,15 +46,15 @@ class Reply:
         status: the HTTP status.
         headers: the headers, to be looked up in any case.
         url: the address that answered, after redirects.
-        mask: takes the key out of a text, before it is shown.
+        mask: takes the secrets out of a text, before it is shown; there are none left in the headers and the reason.
     """
 
-    def __init__(self, raw: Any, url: str, call: Call, mask: Callable[[str], str]) -> None:
+    def __init__(self, raw: Any, url: str, call: Call, mask: Mask) -> None:
         self.mask = mask
         self.status: int = raw.status
-        self.headers: Mapping[str, str] = raw.headers
+        self.headers = mask.in_headers(raw.headers)
         self.url = url
-        self.reason: str = raw.reason or ""
+        self.reason: str = mask(raw.reason or "")
         self._body = open_body(raw, call)
         self._call = call
 
@@ -110,6 +113,7 @@ class Http:
         self._headers = {"User-Agent": _USER_AGENT, **headers}
         self._proxies = dict(proxies)
         self._verify = verify
+        self._mask = Mask(key, headers, [*proxies.values(), *getproxies().values()])
         self._lock = threading.Lock()
         self._session: _Session | None = None
 
@@ -128,7 +132,7 @@ class Http:
         accept: str = "application/json",
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send a request and wait for the headers of its answer, whatever its status; follow redirects on the same host.
+        """Send a request and wait for the headers of its answer, whatever its status. Redirects on one host are followed.
 
         Raises TransportError or RequestTimeoutError if no answer comes, Interrupted if the call is cancelled.
         """
@@ -159,16 +163,12 @@ class Http:
         return parse_reply_error(
             reply.status,
             reply.headers,
-            redact(body, self._key),
+            self._mask(body),
             now=time.time(),
             reason=reply.reason,
             host=urlsplit(reply.url).netloc,
             **facts,
         )
-
-    def mask(self, text: str) -> str:
-        """The text without the key."""
-        return redact(text, self._key)
 
     def close(self) -> None:
         """Close the connections that are kept alive. Those in use go on."""
@@ -184,13 +184,13 @@ class Http:
                 plan = session.plan(method, url, headers)
                 with working_for(call):
                     raw = session.adapter.send(plan.request_with(body), **plan.settings)
-                return Reply(raw, plan.url, call, self.mask)
+                return Reply(raw, plan.url, call, self._mask)
             except (RequestException, HTTPError, OSError, ValueError) as error:
                 call.release()
                 # A kept-alive connection may be closed by the server at any time; that is no failure of this request.
                 if call.reused and lost_connection(error):
                     continue
-                failure = explain_failure(error, call, url)
+                failure = explain_failure(error, call, url, self._mask)
             except BaseException:
                 call.release()
                 raise
@@ -231,6 +231,7 @@ class _Session:
             request = requests.Request(method, url, {**self._headers, **headers}, auth=self._auth)
             prepared = self._session.prepare_request(request)
             settings = self._session.merge_environment_settings(prepared.url, self._proxies, True, self._verify, None)
+            check_proxies(settings["proxies"])  # with those of the environment
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
             plan = self._plans[key] = _Plan(prepared, dict(settings))
@@ -262,6 +263,7 @@ def _follow(url: str, location: str) -> str:
     old = urlsplit(url)
     try:
         target = urljoin(url, location)
+        parse_url(target)  # what sends is stricter than what joins
         new = urlsplit(target)
     except ValueError:
         raise TransportError(f"{old.netloc} redirects to {location!r:.200}, which is no address") from None
@@ -277,6 +279,8 @@ def _follow(url: str, location: str) -> str:
 
 def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     """Headers that can be sent. Raises InvalidRequestError, which names the header and does not show its value."""
+    if headers is not None and not isinstance(headers, Mapping):
+        raise InvalidRequestError(f"headers must be a mapping of names to values, not a {type(headers).__name__}")
     checked = {}
     for name, value in (headers or {}).items():
         if not isinstance(name, str) or not isinstance(value, str):
@@ -287,3 +291,22 @@ def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
             raise InvalidRequestError(f"headers: the value of {name!r:.80} holds characters that a header cannot have")
         checked[name] = value
     return checked
+
+
+def check_proxies(proxies: Mapping[str, str] | None) -> dict[str, str]:
+    """Proxies that can be used. Raises InvalidRequestError, which does not show an address: it may hold a password."""
+    if proxies is not None and not isinstance(proxies, Mapping):
+        raise InvalidRequestError(f"proxies must be a mapping of schemes to addresses, not a {type(proxies).__name__}")
+    for scheme, address in (proxies or {}).items():
+        if not isinstance(scheme, str) or not isinstance(address, str):
+            raise InvalidRequestError(f"proxies: {scheme!r:.80} must be a str with an address, a str, for its value")
+        if address and not _has_host(address):
+            raise InvalidRequestError(f"proxies: the address for {scheme!r:.80} has no host")
+    return dict(proxies or {})
+
+
+def _has_host(address: str) -> bool:
+    try:
+        return bool(urlsplit(address if "//" in address else f"//{address}").hostname)
+    except ValueError:
+        return False

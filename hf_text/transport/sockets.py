@@ -11,15 +11,17 @@ import io
 import ipaddress
 import math
 import os
+import queue
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPResponse as RawResponse
 from typing import Any, cast
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from requests.exceptions import InvalidSchema
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
@@ -36,6 +38,7 @@ __all__ = ["Adapter", "Wire", "unread_bytes", "working_for"]
 _LOOK_AGAIN = 0.02
 
 _BUFFER_BYTES = 65536
+_MOST_UNBROKEN_READS = 16
 _MOST_WAYS = 1000
 
 _this_thread = threading.local()
@@ -78,7 +81,20 @@ class _Belonging:
 
     def response_class(self, sock: socket.socket, **options: Any) -> RawResponse:
         """http.client makes the object that reads an answer by this name."""
-        return RawResponse(cast(socket.socket, _File(sock, self.call)), **options)
+        return _RawAnswer(cast(socket.socket, _File(sock, self.call)), **options)
+
+
+class _RawAnswer(RawResponse):
+    def begin(self) -> None:
+        super().begin()
+        # urllib3 would log what the parser left over, with a traceback, which prints.
+        self.msg.defects.clear()
+        self.msg.set_payload("")
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """http.client passes over 100 only, not over the other interim answers (RFC 9110, section 15.2)."""
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        return version, 100 if 101 < status < 200 else status, reason
 
 
 class _PlainConnection(_Belonging, HTTPConnection):  # type: ignore[misc]  # response_class: http.client only calls it
@@ -93,6 +109,21 @@ class _Pool(HTTPConnectionPool):
     """Binds a connection to the call that takes it, and parts them before anyone else can take it."""
 
     ConnectionCls: Any = _PlainConnection
+
+    retired = False  # what comes back is closed
+
+    def retire(self) -> None:
+        """Close the connections that are kept alive now; those in use are closed when they come back.
+
+        urllib3 would close them only when nobody holds on to the pool any more, and every traceback does.
+        """
+        self.retired = True
+        idle: Any = self.pool
+        while idle is not None and not idle.empty():
+            with suppress(queue.Empty):  # another thread was quicker
+                conn = idle.get(block=False)
+                if conn is not None:
+                    conn.close()
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         call: Call = _this_thread.call
@@ -112,7 +143,7 @@ class _Pool(HTTPConnectionPool):
         if conn is not None:
             conn.call.release()
             del conn.call
-            if self.pool is not None and self.pool.full():  # urllib3 would log a warning, which prints
+            if self.retired or (self.pool is not None and self.pool.full()):  # urllib3 would warn, which prints
                 conn.close()
                 return
         super()._put_conn(conn)
@@ -141,9 +172,17 @@ class Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        if proxy.lower().startswith("socks"):  # their connections are urllib3's own, which belong to no call
+            raise InvalidSchema("SOCKS proxies are not supported, only http:// and https:// ones")
         manager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
+
+    def close(self) -> None:
+        """Close the connections that are kept alive. Those in use go on."""
+        for pool, _ in list(self._ways.values()):
+            pool.retire()
+        super().close()
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
@@ -219,6 +258,7 @@ class Wire(io.RawIOBase):
         self._call = call
         self._timeout = math.inf  # what the socket's is set to
         self._paused = False
+        self._unbroken_reads = 0  # without a turn for others, in a call that does not block
         self._open = sock.makefile(
             "rb", buffering=0
         )  # keeps the socket open until the answer is read, as http.client expects
@@ -236,14 +276,20 @@ class Wire(io.RawIOBase):
         return len(data)
 
     def receive(self, most: int) -> bytes | None:
-        """The bytes that have arrived; ``b""`` once the connection is closed; None if there are none yet and the call
-        does not block.
+        """The bytes that have arrived; ``b""`` once the connection is closed. For a call that does not block None if
+        there are none yet, and now and then in any case: then others get their turn.
 
         Raises Interrupted if the call may not go on, OSError if the connection breaks.
         """
         call, sock = self._call, self._sock
         while True:
-            left = call.time_left() if call.blocking else 0.0
+            left = call.time_left()
+            if not call.blocking:
+                left = 0.0
+                self._unbroken_reads += 1
+                if self._unbroken_reads > _MOST_UNBROKEN_READS:  # a fast provider must not keep the loop to itself
+                    self._unbroken_reads = 0
+                    return None
             # Setting the timeout costs a system call, so it may be 2 % off: while tokens come it need not be set again.
             if self._timeout > left * 1.02 or (left and not self._timeout):
                 sock.settimeout(left)

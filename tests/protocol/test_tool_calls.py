@@ -78,6 +78,14 @@ class TestOneCall:
         first = fragment("", "weather", id="call_a", index=-1)
         assert assemble([first], *([fragment(piece, index=-1)] for piece in pieces(PARIS))) == (WEATHER,)
 
+    def test_an_index_in_the_first_fragment_only(self) -> None:
+        first = fragment("", "weather", id="call_a", index=0)
+        assert assemble([first], [fragment(PARIS, id="call_a", index=-1)]) == (WEATHER,)
+
+    def test_an_index_in_the_later_fragments_only(self) -> None:
+        first = fragment("", "weather", id="call_a", index=-1)
+        assert assemble([first], [fragment(PARIS, id="call_a", index=0)]) == (WEATHER,)
+
     def test_no_id(self) -> None:
         """Nebius: an id is made up, because the result cannot be given back without one."""
         assert assemble([fragment("{}", "weather", index=0, type="function")]) == (ToolCall("call_0", "weather", "{}"),)
@@ -102,6 +110,11 @@ class TestOneCall:
     def test_the_name_in_every_fragment(self, fields: Fragment) -> None:
         (call,) = assemble(*([fragment(piece, "weather", **fields)] for piece in pieces(PARIS)))
         assert (call.name, call.arguments) == ("weather", PARIS)
+
+    def test_arguments_that_are_a_text_in_fragments(self) -> None:
+        """Not what the protocol means, but no reason to see two calls."""
+        (call,) = assemble([fragment('"Pa', "weather", index=0)], [fragment('ris"', "weather", index=0)])
+        assert call.arguments == '"Paris"'
 
     @pytest.mark.parametrize("value", [{"city": "Paris", "days": [1, 2]}, {}, [1], "", 5, False])
     def test_arguments_as_a_value_become_their_json(self, value: Any) -> None:
@@ -166,6 +179,17 @@ class TestParallelCalls:
             deltas += [[fragment(other, **theirs), fragment(one, **ours)]]
         assert assemble(*deltas) == (WEATHER, TIME)
 
+    def test_interleaved_calls_of_the_same_function_with_index_zero_for_both(self) -> None:
+        deltas = [[fragment("", "time", id=id, index=0)] for id in ("call_a", "call_b")]
+        deltas += [[fragment(part, id=id, index=0)] for part in pieces(OSLO) for id in ("call_a", "call_b")]
+        assert assemble(*deltas) == (ToolCall("call_a", "time", OSLO), ToolCall("call_b", "time", OSLO))
+
+    def test_interleaved_with_ids_that_come_late_and_alone(self) -> None:
+        deltas = [[fragment("", "weather", index=0)], [fragment("", "time", index=1)]]
+        deltas += [[fragment("", index=0, id="call_a")], [fragment("", index=1, id="call_b")]]
+        deltas += [[fragment(PARIS, id="call_a")], [fragment(OSLO, id="call_b")]]
+        assert assemble(*deltas) == (WEATHER, TIME)
+
     def test_interleaved_with_id_zero_for_both(self) -> None:
         deltas = [[fragment("", "weather", id="0", index=0)], [fragment("", "time", id="0", index=1)]]
         for one, other in zip(pieces(PARIS, 8), [*pieces(OSLO, 8), "", ""], strict=True):
@@ -205,6 +229,11 @@ class TestParallelCalls:
         """Arguments that are whole end a call."""
         calls = assemble(*([fragment(text, name, **fields)] for name, text in zip(names, (PARIS, OSLO), strict=True)))
         assert [(call.name, call.arguments) for call in calls] == [(names[0], PARIS), (names[1], OSLO)]
+
+    def test_white_space_after_the_arguments_changes_nothing(self) -> None:
+        deltas = [[fragment(piece, "time", index=0)] for piece in ("{}", OSLO)]
+        deltas.insert(1, [fragment(" ", index=0)])
+        assert [call.arguments for call in assemble(*deltas)] == ["{} ", OSLO]
 
     def test_another_name_begins_another_call(self) -> None:
         deltas = [[fragment("", "now", index=0)], [fragment(OSLO, "time", index=0)]]

@@ -1,0 +1,254 @@
+"""What is fuzzed: each target takes any bytes, and raises where a promise of the library does not hold.
+
+An input can be read and written by a person: see the docstring of each target, and the corpus beside this file.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from requests.structures import CaseInsensitiveDict
+
+from hf_text import APIStatusError, Client, HFTextError, InvalidRequestError, RequestTimeoutError, StreamError, Timeouts
+from hf_text.emulator import Emulator, Reply
+from hf_text.events import Event, FinishReason, Reasoning, ToolCalls, Usage
+from hf_text.protocol.catalog import chat_providers, parse_hub_models, parse_mapping, parse_models
+from hf_text.protocol.chunks import Assembler
+from hf_text.protocol.replies import is_stream_error, next_link, parse_reply_error
+from hf_text.protocol.selection import select_models
+from hf_text.transport.framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
+from hf_text.transport.sse import EventTooLong, SSEDecoder
+
+sys.path.append(str(Path(__file__).parents[1] / "transport"))
+from sse_reference import read_events
+
+__all__ = ["TARGETS"]
+
+_NOW = 1_800_000_000.0
+_LIMIT = 200  # bytes of an event, so that the fuzzer gets beyond it
+
+
+def sse(data: bytes) -> None:
+    """A byte that tells the size of the pieces (0: all at once), and an event stream."""
+    stream = data[1:]
+    expected = read_events(stream)
+    assert _events(_cut(data), 1 << 30) == (expected, False)
+    events, too_long = _events([stream], _LIMIT)
+    assert _events(_cut(data), _LIMIT) == (events, too_long)
+    assert events == expected if not too_long else events == expected[: len(events)]
+
+
+def _events(pieces: list[bytes], limit: int) -> tuple[list[tuple[str, str]], bool]:
+    decoder, events = SSEDecoder(limit), []
+    try:
+        for piece in pieces:
+            for event in decoder.decode(piece):
+                events.append((event.event, event.data))
+    except EventTooLong:
+        return events, True
+    return events, False
+
+
+def _cut(data: bytes) -> list[bytes]:
+    """What follows the first byte, in pieces of the size that it tells."""
+    size = data[0] if data and data[0] else max(len(data), 1)
+    return [data[at : at + size] for at in range(1, len(data), size)]
+
+
+def framing(data: bytes) -> None:
+    """A byte that tells the size of the pieces, one for the framing (``c`` chunks, ``e`` the end of the connection,
+    any other is the length of the body), and what comes over the connection.
+    """
+    kind, wire = data[1:2], data[2:]
+    pieces = _cut(data[:1] + wire)
+    if kind == b"c":
+        body, verdict = _decode(ChunkedFraming(), pieces)
+        assert (body, verdict) == _decode(ChunkedFraming(), [wire])
+        assert verdict == "bad" or wire.count(b"\n") >= 1
+        assert len(body) <= len(wire)
+    elif kind == b"e":
+        assert _decode(CloseFraming(), pieces) == (wire, "ended")
+    else:
+        length = kind[0] if kind else 0
+        verdict = "ended" if len(wire) >= length else "bad"
+        assert _decode(LengthFraming(length), pieces) == (wire[:length], verdict)
+
+
+def _decode(decoder: Framing, pieces: list[bytes]) -> tuple[bytes, str]:
+    body = b""
+    try:
+        for piece in pieces:
+            if decoder.ended:
+                break
+            body += decoder.feed(piece)
+            if decoder.failure is not None:
+                return body, "bad"
+        return body + (b"" if decoder.ended else decoder.close()), "ended"
+    except BadFraming:
+        return body, "bad"
+
+
+def chunks(data: bytes) -> None:
+    """Lines of JSON, each a chunk of a stream; what is no JSON is left out."""
+    assembler, events = Assembler(), []  # type: ignore[var-annotated]
+    for chunk in _lines_of_json(data):
+        is_stream_error(chunk)
+        seen = len(events)
+        try:
+            progressed = assembler.feed(chunk, events)
+        except (ValueError, TypeError, RecursionError):  # what the reader of a stream expects
+            break
+        assert progressed or len(events) == seen
+    else:
+        assembler.finish(events)
+        _check_end(assembler, events)
+    assembler.flush(events)
+    assert "".join(map(str, events)) == assembler.text
+    assert "".join(event.text for event in events if isinstance(event, Reasoning)) == assembler.reasoning
+    assert assembler.empty == (
+        not (assembler.text or assembler.reasoning or assembler.tool_calls or _finish(assembler))
+    )
+    for text in (assembler.text, assembler.reasoning, _finish(assembler), *_texts_of_calls(assembler)):
+        text.encode()
+
+
+def _finish(assembler: Assembler) -> str:
+    return assembler.finish_reason or ""
+
+
+def _texts_of_calls(assembler: Assembler) -> list[str]:
+    calls = assembler.tool_calls
+    assert len({call.id for call in calls}) == len(calls)
+    assert all(call.id for call in calls)
+    return [text for call in calls for text in (call.id, call.name, call.arguments)]
+
+
+def _check_end(assembler: Assembler, events: list[Event]) -> None:
+    """What comes at the end of a whole answer, in its order and once each."""
+    end = [event for event in events if isinstance(event, (ToolCalls, Usage, FinishReason))]
+    expected: list[Event] = [ToolCalls(assembler.tool_calls)] if assembler.tool_calls else []
+    expected += [assembler.usage] if assembler.usage else []
+    expected += [FinishReason(assembler.finish_reason)] if assembler.finish_reason else []
+    assert end == expected == events[len(events) - len(end) :]
+
+
+def _lines_of_json(data: bytes) -> Iterator[Any]:
+    for line in data.split(b"\n"):
+        try:
+            yield json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+
+
+def replies(data: bytes) -> None:
+    """An HTTP answer in plain lines: the status, the headers, an empty line, the body."""
+    head, _, body = data.partition(b"\n\n")
+    first, *lines = head.decode("latin-1").split("\n")
+    status = int(first) if first.isascii() and first.isdecimal() and len(first) < 6 else None
+    headers = CaseInsensitiveDict({name: value.strip() for name, _, value in (line.partition(":") for line in lines)})
+    for content in (body, *_lines_of_json(body)):
+        error = parse_reply_error(status, headers, content, now=_NOW, host="host", model="m", hugging_face=True)
+        assert isinstance(error, APIStatusError)
+        assert str(error)
+        str(error).encode()
+        assert error.retry_after is None or error.retry_after >= 0
+        assert len(str(error)) < 20_000 + len(head)
+    next_link(headers.get("link", ""))
+
+
+def catalog(data: bytes) -> None:
+    """Lines of JSON, each a model list, a provider mapping and a listing of the Hub at once."""
+    for value in _lines_of_json(data):
+        for parse in (parse_models, parse_mapping, parse_hub_models):
+            try:
+                parsed = parse(value)
+            except ValueError:
+                continue
+            _use(parsed)
+
+
+def _use(parsed: Any) -> None:
+    """Everything that can be asked of what was parsed has an answer."""
+    repr(parsed)
+    if isinstance(parsed, dict):
+        chat_providers(parsed)
+        again = parse_mapping({name: entry.to_dict() for name, entry in parsed.items()})
+        assert [entry.live for entry in again.values()] == [entry.live for entry in parsed.values()]
+        return
+    for model in parsed:
+        hash(model)
+        _ask_all(model)
+    if parsed and hasattr(parsed[0], "offers"):
+        conditions: list[dict[str, Any]] = [
+            {"sort": by} for by in ("price", "throughput", "latency", "context", "name")
+        ]
+        conditions += [{"sort": "created"}, {"search": "a"}, {"provider": "novita"}, {"vision": True}, {"tools": True}]
+        conditions += [{"structured_output": False}, {"min_context": 1}, {"max_price": 0.5}]
+        for condition in conditions:
+            assert len(select_models(parsed, **condition)) <= len(parsed)
+
+
+def _ask_all(model: Any) -> None:
+    for name in dir(type(model)):
+        if not name.startswith("_"):
+            getattr(model, name)
+
+
+def answer(data: bytes) -> None:
+    """A byte that tells how many bytes are sent at a time (0: all at once), and an HTTP answer as it is on the wire."""
+    server, client = _server_and_client()
+    server.always(Reply(raw=data[1:], keep_alive=False, write_size=data[0] if data and data[0] else None))
+    events: list[Event] = []
+    stream = client.stream("Hi", "m")
+    try:
+        events.extend(stream.events())
+    except HFTextError as error:
+        _check_error(error, events)
+    else:
+        _check_whole(stream.completion, events)
+    str(stream.completion).encode()
+
+
+def _check_error(error: HFTextError, events: list[Event]) -> None:
+    assert not isinstance(error, InvalidRequestError), error
+    assert len(error.attempts) == 1
+    str(error).encode()
+    partial = getattr(error, "partial", None)
+    assert partial is not None or not isinstance(error, StreamError)
+    if events:
+        assert isinstance(error, (StreamError, RequestTimeoutError))
+        assert "".join(map(str, events)) == partial.text
+        assert "".join(event.text for event in events if isinstance(event, Reasoning)) == partial.reasoning
+
+
+def _check_whole(completion: Any, events: list[Event]) -> None:
+    assert "".join(map(str, events)) == completion.text
+    assert completion.text or completion.reasoning or completion.tool_calls or completion.finish_reason
+    assert completion.finish_reason is None or events[-1] == FinishReason(completion.finish_reason)
+
+
+_open = ExitStack()
+
+
+@cache
+def _server_and_client() -> tuple[Emulator, Client]:
+    server = _open.enter_context(Emulator())
+    timeouts = Timeouts(5, 5, 5, 10)
+    return server, _open.enter_context(Client(api_base=server.api_base, max_retries=0, timeout=timeouts))
+
+
+def close() -> None:
+    """Part with what the targets share."""
+    _server_and_client.cache_clear()
+    _open.close()
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (sse, framing, chunks, replies, catalog, answer)
+}

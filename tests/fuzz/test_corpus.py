@@ -1,0 +1,29 @@
+"""Every input that fuzzing found, and samples to begin with, once more: none of them breaks a promise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import targets
+
+CORPUS = Path(__file__).parent / "corpus"
+INPUTS = sorted(path for path in CORPUS.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def shared() -> Iterator[None]:
+    """The server and the client of a target are closed in the end."""
+    yield
+    targets.close()
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize("path", INPUTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_an_input_breaks_no_promise(path: Path) -> None:
+    targets.TARGETS[path.parent.name](path.read_bytes())
+
+
+def test_every_target_has_a_corpus() -> None:
+    assert {path.parent.name for path in INPUTS} == set(targets.TARGETS)

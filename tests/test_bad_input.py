@@ -1,0 +1,457 @@
+"""What a caller gets wrong: told at the call, with the argument's name and what was given, before anything is sent."""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hf_text
+from hf_text import Client, HFTextError, InvalidRequestError, Timeouts
+from hf_text.emulator import Emulator
+
+MakeClient = Callable[..., Client]
+
+LONG = "x" * 100_000
+TOOL = {"type": "function", "function": {"name": "now", "parameters": {}}}
+
+
+def label(value: Any) -> str:
+    """The name of a case."""
+    return "huge" if isinstance(value, int) and value.bit_length() > 100 else f"{value!r:.30}"
+
+
+def refused(emulator: Emulator, action: Callable[[], object], name: str, shown: str = "") -> InvalidRequestError:
+    """The error of the action: it names the argument, shows the value in not too many words, and nothing was sent."""
+    with pytest.raises(InvalidRequestError) as caught:
+        action()
+    message = str(caught.value)
+    assert name in message
+    assert shown in message
+    assert len(message) < 400
+    assert message.isprintable()
+    assert emulator.requests == []
+    return caught.value
+
+
+def test_a_wrong_argument_is_a_value_error_and_one_of_ours_and_can_be_pickled(emulator: Emulator) -> None:
+    error = refused(emulator, lambda: Client(max_retries=-1), "max_retries", "-1")
+    assert isinstance(error, ValueError)
+    assert isinstance(error, HFTextError)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), str(copy), copy.attempts) == (InvalidRequestError, str(error), ())
+
+
+# --- the client
+
+CLIENT: list[tuple[str, Any, str]] = [
+    ("api_key", 123, "int"),
+    ("api_key", b"hf_key", "bytes"),
+    ("api_key", ["hf_key"], "list"),
+    ("api_key", "hf_a\x00b", "position 5"),
+    ("api_key", "hf_a\tb", "position 5"),
+    ("api_key", "hf_ä", "not ASCII"),
+    ("provider", "", "''"),
+    ("provider", [], "[]"),
+    ("provider", None, "None"),
+    ("provider", 5, "5"),
+    ("provider", {"novita"}, "novita"),
+    ("provider", b"novita", ""),
+    ("provider", ["novita", 5], "5"),
+    ("provider", ["novita", None], "None"),
+    ("provider", "two words", "two words"),
+    ("provider", "novita\n", r"novita\n"),
+    ("provider", "no\x1b[31mvita", r"\x1b"),
+    ("provider", "a:b", "a:b"),
+    ("provider", "a?b", "a?b"),
+    ("provider", "\ud800", r"\ud800"),
+    ("provider", LONG + "!", "xxx"),
+    ("timeout", 0, "0"),
+    ("timeout", -1, "-1"),
+    ("timeout", float("nan"), "nan"),
+    ("timeout", float("inf"), "inf"),
+    ("timeout", True, "True"),
+    ("timeout", "5", "'5'"),
+    ("timeout", (1, 2), "(1, 2)"),
+    ("timeout", {"first": 5}, "first"),
+    ("max_retries", -1, "-1"),
+    ("max_retries", 1.5, "1.5"),
+    ("max_retries", True, "True"),
+    ("max_retries", None, "None"),
+    ("max_retries", "2", "'2'"),
+    ("max_retries", -(10**5000), "bits"),
+    ("max_event_bytes", 0, "0"),
+    ("max_event_bytes", "1M", "1M"),
+    ("bill_to", "", "''"),
+    ("bill_to", "  ", "'  '"),
+    ("bill_to", 5, "5"),
+    ("bill_to", "my\r\norg", r"my\r\norg"),
+    ("bill_to", "mü-org", "mü-org"),
+    ("headers", "X-A: b", "str"),
+    ("headers", [("X-A", "b")], "list"),
+    ("headers", {"X-A": 5}, "X-A"),
+    ("headers", {"X-A": b"b"}, "X-A"),
+    ("headers", {"X-A": None}, "X-A"),
+    ("headers", {5: "b"}, "5"),
+    ("headers", {"": "b"}, "''"),
+    ("headers", {"X A": "b"}, "X A"),
+    ("headers", {"X-A:": "b"}, "X-A:"),
+    ("headers", {"X-Ä": "b"}, "X-Ä"),
+    ("headers", {"X-A\n": "b"}, r"X-A\n"),
+    ("headers", {"X-A": "b\r\nX-B: c"}, "X-A"),
+    ("headers", {"X-A": "b\x00"}, "X-A"),
+    ("headers", {"X-A": "ä"}, "X-A"),
+    ("headers", {"X-A": " b"}, "X-A"),
+    ("proxies", "http://127.0.0.1:1", "str"),
+    ("proxies", {"http": 1}, "http"),
+    ("proxies", {1: "http://127.0.0.1:1"}, "1"),
+    ("proxies", {"http": "http://"}, "http"),
+    ("verify", "/no/such/file", "/no/such/file"),
+    ("verify", None, "None"),
+    ("verify", 1, "1"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "shown"), CLIENT, ids=label)
+def test_a_client_refuses_a_wrong(emulator: Emulator, name: str, value: Any, shown: str) -> None:
+    refused(emulator, lambda: Client(**{name: value}), name, shown)
+
+
+NO_URLS: list[Any] = [
+    "",
+    " ",
+    "localhost:8080/v1",
+    "localhost",
+    "/v1",
+    "//localhost/v1",
+    "http://",
+    "http:///v1",
+    "http:/localhost/v1",
+    "http:localhost/v1",
+    "ftp://localhost/v1",
+    "file:///etc/passwd",
+    "htp://localhost/v1",
+    "http://localhost:port/v1",
+    "http://localhost:99999/v1",
+    "http://localhost:-1/v1",
+    "http://localhost:0/v1",
+    "http://localhost:80:80/v1",
+    "http://[::1/v1",
+    "http://::1]/v1",
+    "http://two words/v1",
+    "http://localhost/two words",
+    "http://localhost/v1\x00",
+    "http://local\nhost/v1",
+    "http://localhost/\x1b[31m",
+    "http://local\u200bhost/v1",
+    "http://localhost/v1?x=1",
+    "http://localhost/v1#top",
+    "http://me@localhost/v1",
+    b"http://localhost/v1",
+    Path("/v1"),
+    5,
+    False,
+    ["http://localhost/v1"],
+    "http://" + LONG + "!\n!",
+]
+
+
+@pytest.mark.parametrize("name", ["api_base", "hub_url", "router_url"])
+@pytest.mark.parametrize("value", NO_URLS, ids=label)
+def test_a_client_refuses_an_address_that_is_none(emulator: Emulator, name: str, value: Any) -> None:
+    refused(emulator, lambda: Client("hf_key", **{name: value}), name)
+
+
+@pytest.mark.parametrize("variable", ["HF_ENDPOINT", "HF_TEXT_ROUTER_URL"])
+def test_a_wrong_address_in_the_environment_is_told_with_the_name_of_the_variable(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.setenv(variable, "huggingface.co")
+    refused(emulator, lambda: Client("hf_key"), variable, "huggingface.co")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        (" http://localhost:1/v1\n", "http://localhost:1/v1"),
+        ("http://localhost:1/v1/", "http://localhost:1/v1"),
+        ("http://localhost:1/v1/chat/completions", "http://localhost:1/v1"),
+        ("http://localhost:1/v1/chat/completions/", "http://localhost:1/v1"),
+        ("HTTP://LOCALHOST:1/v1", "HTTP://LOCALHOST:1/v1"),
+        ("http://[::1]:1/v1", "http://[::1]:1/v1"),
+        ("http://localhost:1", "http://localhost:1"),
+    ],
+)
+def test_what_people_copy_along_with_an_address_is_taken_away(given: str, meant: str) -> None:
+    assert repr(Client(api_base=given)) == f"<Client of {meant}, key: none>"
+
+
+@pytest.mark.parametrize("clock", ["connect", "first", "gap", "total"])
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "5", True, [5]])
+def test_a_clock_refuses_what_is_no_time(emulator: Emulator, clock: str, seconds: Any) -> None:
+    refused(emulator, lambda: Timeouts(**{clock: seconds}), clock, repr(seconds))
+
+
+@pytest.mark.parametrize("clock", ["connect", "first", "gap"])
+def test_only_the_total_clock_can_be_left_out(emulator: Emulator, clock: str) -> None:
+    nothing: Any = None
+    refused(emulator, lambda: Timeouts(**{clock: nothing}), clock, "None")
+    assert Timeouts(total=None).total is None
+
+
+def test_what_is_no_argument_is_a_type_error(emulator: Emulator, client: Client) -> None:
+    for action in (
+        lambda: Client(retries=3),  # type: ignore[call-arg]
+        lambda: client.stream("Hi", temprature=1),  # type: ignore[call-arg]
+        lambda: client.generate("Hi", stream=True),  # type: ignore[call-arg]
+        lambda: client.models(vison=True),  # type: ignore[call-arg]
+        lambda: hf_text.generate("Hi", temprature=1),  # type: ignore[call-arg]
+    ):
+        with pytest.raises(TypeError):
+            action()
+    assert emulator.requests == []
+
+
+# --- a call
+
+USER = {"role": "user", "content": "Hi"}
+
+MESSAGES: list[tuple[Any, str, str]] = [
+    (None, "messages", "None"),
+    (5, "messages", "5"),
+    (b"Hi", "messages", "Hi"),
+    ("", "messages", "''"),
+    ([], "messages", "[]"),
+    (USER, "messages", "'Hi'"),
+    ([None], "messages[0]", "None"),
+    (["Hi"], "messages[0]", "'Hi'"),
+    ([USER, 5], "messages[1]", "5"),
+    ([{}], "messages[0]", "{}"),
+    ([{"content": "Hi"}], "messages[0]", "role"),
+    ([{"role": "user"}], "messages[0]", "content"),
+    ([{"role": "robot", "content": "Hi"}], 'messages[0]["role"]', "'robot'"),
+    ([{"role": "User", "content": "Hi"}], 'messages[0]["role"]', "'User'"),
+    ([{"role": 5, "content": "Hi"}], 'messages[0]["role"]', "5"),
+    ([{"role": ["user"], "content": "Hi"}], 'messages[0]["role"]', "['user']"),
+    ([{"role": "user", "content": 5}], 'messages[0]["content"]', "5"),
+    ([{"role": "user", "content": b"Hi"}], 'messages[0]["content"]', "b'Hi'"),
+    ([{"role": "user", "content": None}], "messages[0]", "content"),
+    ([{"role": "user", "content": []}], 'messages[0]["content"]', "empty"),
+    ([{"role": "user", "content": [5]}], 'messages[0]["content"][0]', "5"),
+    ([{"role": "user", "content": [{"text": "Hi"}]}], 'messages[0]["content"][0]', "type"),
+    ([{"role": "user", "content": [{"type": "text"}]}], 'messages[0]["content"][0]["text"]', "None"),
+    ([{"role": "user", "content": [{"type": "image_url"}]}], 'messages[0]["content"][0]["image_url"]', "None"),
+    ([{"role": "tool", "content": "12:00"}], "messages[0]", "tool_call_id"),
+    ([{"role": "user", "content": "\ud800"}], 'messages[0]["content"]', "surrogate"),
+    ([{"role": "user", "content": "Hi", "extra": {1, 2}}], 'messages[0]["extra"]', "{1, 2}"),
+    ([{"role": "user", "content": "Hi", "extra": float("nan")}], 'messages[0]["extra"]', "nan"),
+    ([{"role": LONG, "content": "Hi"}], 'messages[0]["role"]', "xxx"),
+]
+
+CALL: list[tuple[str, Any, str]] = [
+    ("model", "", "''"),
+    ("model", "  ", "'  '"),
+    ("model", 5, "5"),
+    ("model", ["a/b"], "a/b"),
+    ("model", b"a/b", "a/b"),
+    ("model", "a/b\n", r"a/b\n"),
+    ("model", "a/\x00b", r"a/\x00b"),
+    ("model", "\x1b[31ma/b", r"\x1b"),
+    ("model", "\ud800", r"\ud800"),
+    ("model", LONG + "\n", "xxx"),
+    ("max_tokens", 0, "0"),
+    ("max_tokens", -5, "-5"),
+    ("max_tokens", 1.5, "1.5"),
+    ("max_tokens", "5", "'5'"),
+    ("max_tokens", True, "True"),
+    ("max_tokens", 10**5000, "bits"),
+    ("temperature", -0.1, "-0.1"),
+    ("temperature", 2.1, "2.1"),
+    ("temperature", "hot", "hot"),
+    ("temperature", float("nan"), "nan"),
+    ("temperature", True, "True"),
+    ("top_p", 0, "0"),
+    ("top_p", 1.1, "1.1"),
+    ("top_p", "all", "all"),
+    ("stop", 5, "5"),
+    ("stop", [""], "''"),
+    ("stop", ["a", 5], "5"),
+    ("stop", ["a", "b", "c", "d", "e"], "'e'"),
+    ("stop", "", "''"),
+    ("stop", {"a"}, "'a'"),
+    ("stop", "\ud800", "surrogate"),
+    ("seed", "x", "'x'"),
+    ("seed", 1.5, "1.5"),
+    ("seed", 2**70, str(2**70)),
+    ("tools", [], "[]"),
+    ("tools", {}, "{}"),
+    ("tools", "now", "'now'"),
+    ("tools", [print], "print"),
+    ("tools", [{}], "{}"),
+    ("tools", [{"type": "function"}], "function"),
+    ("tools", [{"type": "function", "function": {"name": ""}}], "''"),
+    ("tools", [{"type": "function", "function": {"name": "now", "parameters": "none"}}], "'none'"),
+    ("tools", [{"type": "function", "function": {"name": "now", "x": object}}], "object"),
+    ("response_format", "xml", "'xml'"),
+    ("response_format", {}, "{}"),
+    ("response_format", 5, "5"),
+    ("response_format", {"type": "json_schema", "json_schema": {1}}, "{1}"),
+    ("reasoning_effort", "", "''"),
+    ("reasoning_effort", 5, "5"),
+    ("include_usage", "yes", "'yes'"),
+    ("include_usage", 1, "1"),
+    ("max_input_length", 0, "0"),
+    ("max_input_length", "5", "'5'"),
+    ("max_input_length", 1.5, "1.5"),
+    ("extra_body", [], "[]"),
+    ("extra_body", {"model": "a/b"}, "model"),
+    ("extra_body", {"stream": False}, "stream"),
+    ("extra_body", {"x": object}, "object"),
+    ("extra_body", {5: "x"}, "5"),
+    ("extra_body", {"x": float("inf")}, "inf"),
+    ("provider", "", "''"),
+    ("provider", [], "[]"),
+    ("provider", 5, "5"),
+    ("provider", "two words", "two words"),
+    ("timeout", 0, "0"),
+    ("timeout", -1, "-1"),
+    ("timeout", "5", "'5'"),
+    ("timeout", float("nan"), "nan"),
+]
+
+
+@pytest.fixture(params=["stream", "generate"])
+def ask(request: pytest.FixtureRequest, client: Client) -> Callable[..., object]:
+    """Both ways to ask; a stream is not read: the call itself has to refuse."""
+    method: Callable[..., object] = getattr(client, request.param)
+    return method
+
+
+@pytest.mark.parametrize(("messages", "name", "shown"), MESSAGES, ids=label)
+def test_a_call_refuses_messages_that_are_none(
+    emulator: Emulator, ask: Callable[..., object], messages: Any, name: str, shown: str
+) -> None:
+    refused(emulator, lambda: ask(messages), name, shown)
+
+
+@pytest.mark.parametrize(("name", "value", "shown"), CALL, ids=label)
+def test_a_call_refuses_a_wrong(
+    emulator: Emulator, ask: Callable[..., object], name: str, value: Any, shown: str
+) -> None:
+    refused(emulator, lambda: ask("Hi", **{name: value}), name, shown)
+
+
+@pytest.mark.parametrize("choice", ["later", 5, [], {}, ""])
+def test_a_call_refuses_a_tool_choice_that_is_none(emulator: Emulator, ask: Callable[..., object], choice: Any) -> None:
+    refused(emulator, lambda: ask("Hi", tools=[TOOL], tool_choice=choice), "tool_choice", repr(choice))
+    refused(emulator, lambda: ask("Hi", tool_choice="auto"), "tool_choice", "'auto'")
+
+
+def _closed() -> io.BytesIO:
+    file = io.BytesIO(b"GIF8")
+    file.close()
+    return file
+
+
+MEDIA: dict[str, tuple[Any, str]] = {
+    "a number": (5, "5"),
+    "a file that is not there": ("/no/such/cat.png", "/no/such/cat.png"),
+    "a path with a null character": ("cat\x00.png", "cat"),
+    "a folder": (Path("/"), "'/'"),
+    "no bytes": (b"", "empty"),
+    "text": (b"Dear Sir or Madam", "text/plain"),
+    "a web page": (b"<!DOCTYPE html><p>Hi", "text/html"),
+    "a document": (b"%PDF-1.7", "application/pdf"),
+    "a film": (b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom", "video/mp4"),
+    "noise": (bytes(range(32)), "no known type"),
+    "a closed file": (_closed(), "closed"),
+    "a file in text mode": (io.StringIO("GIF8"), "text mode"),
+    "another scheme": ("ftp://example.org/cat.png", "ftp://"),
+    "an address without host": ("https://", "https://"),
+    "a data URI without type": ("data:,Hi", "data:,Hi"),
+    "a data URI with broken base64": ("data:image/png;base64,###", "###"),
+    "a data URI of text": ("data:text/plain;base64,SGk=", "text/plain"),
+    "a mapping": ({"url": "https://example.org/cat.png"}, "url"),
+    "a tuple with a number": ((b"GIF8", 5), "5"),
+}
+
+
+@pytest.mark.parametrize(("media", "shown"), MEDIA.values(), ids=MEDIA)
+def test_a_call_refuses_media_that_are_no_picture(
+    emulator: Emulator, ask: Callable[..., object], media: Any, shown: str
+) -> None:
+    refused(emulator, lambda: ask("Hi", media=media), "media", shown)
+    refused(emulator, lambda: ask("Hi", media=["https://example.org/cat.png", media]), "media[1]", shown)
+
+
+def test_what_is_wrong_is_told_before_a_missing_key(emulator: Emulator, make_client: MakeClient) -> None:
+    refused(emulator, lambda: make_client(None).stream("Hi", max_tokens=-1), "max_tokens", "-1")
+
+
+# --- the catalogue
+
+MODELS: list[tuple[str, Any, str]] = [
+    ("search", 5, "5"),
+    ("search", ["a"], "['a']"),
+    ("provider", 5, "5"),
+    ("vision", "yes", "'yes'"),
+    ("vision", 1, "1"),
+    ("tools", "no", "'no'"),
+    ("structured_output", 0, "0"),
+    ("min_context", -1, "-1"),
+    ("min_context", "8k", "'8k'"),
+    ("max_price", "cheap", "'cheap'"),
+    ("max_price", float("nan"), "nan"),
+    ("sort", "size", "'size'"),
+    ("sort", 5, "5"),
+    ("sort", ["price"], "price"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "shown"), MODELS, ids=label)
+def test_the_catalogue_refuses_a_wrong(emulator: Emulator, client: Client, name: str, value: Any, shown: str) -> None:
+    refused(emulator, lambda: client.models(**{name: value}), name, shown)
+
+
+@pytest.mark.parametrize("model", ["", " ", None, 5, "a\nb", "\x00"], ids=repr)
+def test_a_mapping_is_not_asked_for_without_a_name(emulator: Emulator, client: Client, model: Any) -> None:
+    refused(emulator, lambda: client.mapping(model), "model", repr(model))
+
+
+HUB: list[tuple[str, Any, str]] = [
+    ("limit", 0, "0"),
+    ("limit", -1, "-1"),
+    ("limit", True, "True"),
+    ("limit", "5", "'5'"),
+    ("limit", 1.5, "1.5"),
+    ("provider", "", "''"),
+    ("provider", 5, "5"),
+    ("provider", "a b", "a b"),
+    ("provider", ["novita", "groq"], "groq"),
+    ("search", 5, "5"),
+    ("search", ["a"], "['a']"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "shown"), HUB, ids=label)
+def test_the_listing_refuses_a_wrong(emulator: Emulator, client: Client, name: str, value: Any, shown: str) -> None:
+    refused(emulator, lambda: client.hub_models(**{name: value}), name, shown)
+
+
+# --- the functions of the module
+
+
+@pytest.mark.parametrize("function", [hf_text.generate, hf_text.stream])
+def test_a_function_refuses_what_the_method_refuses(emulator: Emulator, function: Callable[..., object]) -> None:
+    refused(emulator, lambda: function([]), "messages", "[]")
+    refused(emulator, lambda: function("Hi", "a\nb"), "model", r"a\nb")
+    refused(emulator, lambda: function("Hi", temperature="hot"), "temperature", "hot")
+    refused(emulator, lambda: function("Hi", timeout=0), "timeout", "0")
+
+
+def test_the_catalogue_function_refuses_what_the_method_refuses(emulator: Emulator) -> None:
+    refused(emulator, lambda: hf_text.models(sort="size"), "sort", "'size'")

@@ -1,0 +1,825 @@
+"""The documented class interface to Hugging Face: its names, defaults and misspellings are fixed."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import warnings
+from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hf_text
+from hf_text import FinishReason, HuggingFaceAPI, OpenaiTemplate, ProviderInfo, Reasoning, Usage, calculate_lenght
+from hf_text.emulator import Emulator, Reply, build_model
+from hf_text.template import _kept_client
+
+KEY = "hf_MadeUpKeyForTests"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+GEMMA = "google/gemma-3-27b-it"
+OVERRIDE = "hf-inference/models/google/gemma-3-27b-it"
+ROUTER = "/v1/chat/completions"
+
+Generate = Callable[..., list[Any]]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def kept_clients_are_forgotten() -> Iterator[None]:
+    yield
+    _kept_client.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def logged_in(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user has a key; ``HF_ENDPOINT`` and ``HF_TEXT_ROUTER_URL`` point to the emulator."""
+    monkeypatch.setenv("HF_TOKEN", KEY)
+
+
+def generate_blocking(*args: Any, **options: Any) -> list[Any]:
+    return list(HuggingFaceAPI.create_generator(*args, **options))
+
+
+def generate_async(*args: Any, **options: Any) -> list[Any]:
+    async def collect() -> list[Any]:
+        return [event async for event in HuggingFaceAPI.create_async_generator(*args, **options)]
+
+    return asyncio.run(collect())
+
+
+@pytest.fixture(params=[generate_blocking, generate_async], ids=["blocking", "async"])
+def generate(request: pytest.FixtureRequest) -> Generate:
+    """All events of ``create_generator`` or of its async twin."""
+    made: Generate = request.param
+    return made
+
+
+def user(content: Any = "Count") -> dict[str, Any]:
+    return {"role": "user", "content": content}
+
+
+def chats(emulator: Emulator) -> list[str]:
+    """The paths of the chat requests, in their order."""
+    return [request.path for request in emulator.requests if request.method == "POST"]
+
+
+def asked(emulator: Emulator) -> list[str]:
+    """The models that chat requests asked for, in their order."""
+    return [request.json["model"] for request in emulator.requests if request.method == "POST"]
+
+
+# Names and defaults
+
+
+def test_the_attributes_have_the_documented_values() -> None:
+    assert issubclass(HuggingFaceAPI, OpenaiTemplate)
+    assert HuggingFaceAPI.label == "HuggingFace (Text Generation)"
+    assert HuggingFaceAPI.parent == "HuggingFace"
+    assert HuggingFaceAPI.url == "https://api-inference.huggingface.com"
+    assert HuggingFaceAPI.api_base == "https://api-inference.huggingface.co/v1"
+    assert HuggingFaceAPI.working is True
+    assert HuggingFaceAPI.needs_auth is True
+    assert HuggingFaceAPI.api_key is None
+    assert HuggingFaceAPI.provider_mapping == {
+        GEMMA: {OVERRIDE: {"task": "conversational", "providerId": "google/gemma-3-27b-it"}}
+    }
+
+
+def test_the_lists_of_models_fit_together() -> None:
+    assert HuggingFaceAPI.default_model in HuggingFaceAPI.fallback_models
+    assert HuggingFaceAPI.default_vision_model in HuggingFaceAPI.vision_models
+    assert set(HuggingFaceAPI.vision_models) <= set(HuggingFaceAPI.fallback_models)
+    assert HuggingFaceAPI.default_model not in HuggingFaceAPI.vision_models
+    assert set(HuggingFaceAPI.provider_mapping) <= set(HuggingFaceAPI.fallback_models)
+    assert not set(HuggingFaceAPI.model_aliases) & set(HuggingFaceAPI.model_aliases.values())
+
+
+@pytest.mark.parametrize("name", ["create_async_generator", "create_generator"])
+def test_the_generators_have_the_documented_arguments(name: str) -> None:
+    parameters = list(inspect.signature(getattr(HuggingFaceAPI, name)).parameters.values())
+    empty = inspect.Parameter.empty
+    assert [(p.name, p.default) for p in parameters] == [
+        ("model", empty),
+        ("messages", empty),
+        ("api_base", None),
+        ("api_key", None),
+        ("max_tokens", 2048),
+        ("max_inputs_lenght", 10000),
+        ("media", None),
+        ("kwargs", empty),
+    ]
+    assert {p.kind for p in parameters[:-1]} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    assert parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
+
+
+@pytest.mark.parametrize(
+    ("function", "names"),
+    [
+        (HuggingFaceAPI.get_model, {"model": ..., "kwargs": ...}),
+        (HuggingFaceAPI.get_models, {"kwargs": ...}),
+        (HuggingFaceAPI.get_mapping, {"model": ..., "api_key": None}),
+        (HuggingFaceAPI.get_mapping_sync, {"model": ..., "api_key": None}),
+        (calculate_lenght, {"messages": ...}),
+    ],
+    ids=["get_model", "get_models", "get_mapping", "get_mapping_sync", "calculate_lenght"],
+)
+def test_the_other_functions_have_the_documented_arguments(function: Any, names: dict[str, Any]) -> None:
+    parameters = inspect.signature(function).parameters
+    found = {name: ... if p.default is inspect.Parameter.empty else p.default for name, p in parameters.items()}
+    assert found == names
+
+
+def test_what_is_awaited_is_a_coroutine_and_what_is_iterated_a_generator() -> None:
+    assert inspect.iscoroutinefunction(HuggingFaceAPI.get_mapping)
+    assert not inspect.iscoroutinefunction(HuggingFaceAPI.get_mapping_sync)
+    assert not inspect.iscoroutinefunction(HuggingFaceAPI.create_async_generator)
+    assert isinstance(HuggingFaceAPI.create_async_generator("", "Count"), AsyncGenerator)
+    assert isinstance(HuggingFaceAPI.create_generator("", "Count"), Iterator)
+
+
+def test_the_arguments_can_be_given_by_position(emulator: Emulator, generate: Generate) -> None:
+    generate("emulator/small-vision", [user("a" * 50), user()], None, "hf_other", 7, 60, PNG)
+    request = emulator.requests[-1]
+    assert request.key == "hf_other"
+    assert request.json["max_tokens"] == 7
+    assert len(request.json["messages"]) == 1
+    assert len(request.json["messages"][0]["content"]) == 2
+
+
+def test_no_call_assigns_to_the_class(emulator: Emulator, generate: Generate) -> None:
+    def values() -> list[Any]:
+        return [{name: repr(value) for name, value in vars(cls).items()} for cls in (HuggingFaceAPI, OpenaiTemplate)]
+
+    before = values()
+    HuggingFaceAPI.get_models(api_key="hf_other")
+    emulator.reply(Reply.error(500, "Oh"), path="/api/models")
+    with pytest.warns(RuntimeWarning):
+        HuggingFaceAPI.get_models(api_key="hf_third", max_retries=0)
+    HuggingFaceAPI.get_model("emulator/small", strict=True)
+    HuggingFaceAPI.get_mapping_sync("emulator/small")
+    HuggingFaceAPI.get_mapping_sync(GEMMA)["new"] = {}
+    asyncio.run(HuggingFaceAPI.get_mapping("emulator/small"))
+    generate("", "Count", api_key="hf_other")
+    generate("", "Count", emulator.url + "/v1", proxy=emulator.url)
+    assert values() == before
+
+
+# get_model
+
+
+def test_an_empty_name_is_the_default() -> None:
+    assert HuggingFaceAPI.get_model("") == HuggingFaceAPI.default_model
+    assert HuggingFaceAPI.get_model("", strict=True) == HuggingFaceAPI.default_model
+
+
+@pytest.mark.parametrize("alias", sorted(HuggingFaceAPI.model_aliases))
+def test_an_alias_is_its_target(emulator: Emulator, alias: str) -> None:
+    assert HuggingFaceAPI.get_model(alias) == HuggingFaceAPI.model_aliases[alias]
+    assert HuggingFaceAPI.get_model(alias, strict=True) == HuggingFaceAPI.model_aliases[alias]
+    assert emulator.requests == []
+
+
+def test_any_other_name_is_itself_and_nobody_is_asked(emulator: Emulator) -> None:
+    for name in ("emulator/small", "emulator/none", "no slash", *HuggingFaceAPI.fallback_models):
+        assert HuggingFaceAPI.get_model(name) == name
+    assert emulator.requests == []
+
+
+def test_strict_refuses_a_name_that_is_in_no_list(emulator: Emulator) -> None:
+    assert HuggingFaceAPI.get_model("emulator/small", strict=True) == "emulator/small"
+    with pytest.raises(hf_text.ModelNotSupportedError, match="emulator/none") as caught:
+        HuggingFaceAPI.get_model("emulator/none", strict=True)
+    assert caught.value.model == "emulator/none"
+    with pytest.raises(hf_text.ModelNotSupportedError):
+        HuggingFaceAPI.get_model("emulator/painter", strict=True)
+    assert HuggingFaceAPI.get_model("emulator/none", strict=False) == "emulator/none"
+
+
+# get_models
+
+
+def test_get_models_are_those_with_a_provider_that_is_live_for_conversation(emulator: Emulator) -> None:
+    two_tasks = {"provider": "novita", "task": "text-generation"}
+    emulator.models = [
+        build_model("x/chat", "novita"),
+        build_model("x/vision-chat", "novita", vision=True),
+        build_model("x/second-provider", {"provider": "nscale", "status": "error"}, "novita"),
+        build_model("x/error", {"provider": "novita", "status": "error"}),
+        build_model("x/staging", {"provider": "novita", "status": "staging"}),
+        build_model("x/painter", {"provider": "fal-ai", "task": "text-to-image"}),
+        build_model("x/no-chat", two_tasks),
+        build_model("x/live-for-the-other-task", two_tasks, {"provider": "groq", "status": "error"}),
+        build_model("x/nobody"),
+    ]
+    assert HuggingFaceAPI.get_models() == ["x/chat", "x/vision-chat", "x/second-provider", GEMMA]
+
+
+def test_get_models_asks_the_hub_for_what_is_documented(emulator: Emulator) -> None:
+    HuggingFaceAPI.get_models()
+    [request] = emulator.requests
+    assert request.path == "/api/models"
+    assert request.query["inference"] == ["warm"]
+    assert "inferenceProviderMapping" in request.query["expand[]"]
+    assert request.key == KEY
+
+
+def test_get_models_reads_every_page(emulator: Emulator) -> None:
+    emulator.models = [build_model(f"x/m{number}", "novita") for number in range(2300)]
+    assert HuggingFaceAPI.get_models() == [*(f"x/m{number}" for number in range(2300)), GEMMA]
+    assert len(emulator.requests) == 3
+
+
+def test_get_models_names_an_override_that_the_hub_lists_too_only_once(emulator: Emulator) -> None:
+    emulator.models = [build_model(GEMMA, "novita", vision=True), build_model("x/chat", "novita")]
+    assert HuggingFaceAPI.get_models() == [GEMMA, "x/chat"]
+
+
+def test_get_models_works_without_a_key(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    assert "emulator/small" in HuggingFaceAPI.get_models()
+    assert emulator.requests[-1].authorization is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply.error(500, "Oh"),
+        Reply.error(401, "Invalid credentials in Authorization header", "string"),
+        Reply.error(429, "Slow down", "string", headers={"RateLimit": '"api";r=0;t=290'}),
+        Reply.html(200, "Sign in to the network"),
+        Reply.json({"not": "a list"}),
+        Reply(end="reset", end_at="start"),
+    ],
+    ids=["500", "401", "429", "html", "no-list", "reset"],
+)
+def test_without_a_listing_the_fallback_models_come_with_a_warning_and_the_next_call_asks_again(
+    emulator: Emulator, reply: Reply
+) -> None:
+    emulator.reply(reply, reply, path="/api/models")
+    for _ in range(2):
+        with pytest.warns(RuntimeWarning, match="could not be listed") as caught:
+            assert HuggingFaceAPI.get_models(max_retries=0) == list(HuggingFaceAPI.fallback_models)
+        assert len(caught) == 1
+        assert caught[0].filename == __file__
+        assert KEY not in str(caught[0].message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "emulator/small" in HuggingFaceAPI.get_models(max_retries=0)
+
+
+def test_a_listing_that_breaks_off_at_the_second_page_is_none(emulator: Emulator) -> None:
+    emulator.models = [build_model(f"x/m{number}", "novita") for number in range(1500)]
+    following = f'<{emulator.url}/api/models?cursor=x>; rel="next"'
+    page = [{"id": "x/first"}]
+    emulator.reply(Reply.json(page, headers={"Link": following}), Reply.error(500, "Oh"), path="/api/models")
+    with pytest.warns(RuntimeWarning):
+        assert HuggingFaceAPI.get_models(max_retries=0) == list(HuggingFaceAPI.fallback_models)
+    assert "x/m1499" in HuggingFaceAPI.get_models(max_retries=0)
+
+
+def test_get_models_is_kept_for_each_key(emulator: Emulator) -> None:
+    for _ in range(3):
+        HuggingFaceAPI.get_models()
+        HuggingFaceAPI.get_models(api_key="hf_other")
+    assert [request.key for request in emulator.requests] == [KEY, "hf_other"]
+
+
+def test_get_models_is_kept_for_each_hub(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    HuggingFaceAPI.get_models()
+    with Emulator() as other:
+        other.models = [build_model("x/other", "novita")]
+        monkeypatch.setenv("HF_ENDPOINT", other.url)
+        assert HuggingFaceAPI.get_models() == ["x/other", GEMMA]
+        monkeypatch.setenv("HF_ENDPOINT", emulator.url)
+        assert "x/other" not in HuggingFaceAPI.get_models()
+        _kept_client.cache_clear()
+
+
+def test_a_list_that_is_changed_by_the_caller_is_not_that_of_the_next(emulator: Emulator) -> None:
+    HuggingFaceAPI.get_models().clear()
+    assert "emulator/small" in HuggingFaceAPI.get_models()
+
+
+def test_get_models_of_another_server_are_those_that_it_lists(emulator: Emulator) -> None:
+    with Emulator() as other:
+        other.models = [build_model("x/other", "novita")]
+        assert HuggingFaceAPI.get_models(api_base=other.api_base) == ["x/other"]
+        assert HuggingFaceAPI.get_model("x/other", strict=True, api_base=other.api_base) == "x/other"
+        assert {request.authorization for request in other.requests} == {None}
+        _kept_client.cache_clear()
+    assert emulator.requests == []
+
+
+# get_mapping
+
+
+def get_mapping_async(model: str, *args: Any, **options: Any) -> dict[str, Any]:
+    return asyncio.run(HuggingFaceAPI.get_mapping(model, *args, **options))
+
+
+@pytest.fixture(params=["sync", "async"])
+def get_mapping(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
+    return get_mapping_async if request.param == "async" else HuggingFaceAPI.get_mapping_sync
+
+
+def test_a_mapping_tells_who_serves_a_model(emulator: Emulator, get_mapping: Any) -> None:
+    emulator.models = [build_model("x/chat", "novita", {"provider": "groq", "status": "error", "providerId": "chat"})]
+    mapping = get_mapping("x/chat")
+    assert list(mapping) == ["novita", "groq"]
+    entry = mapping["groq"]
+    assert (entry["task"], entry["providerId"], entry["status"]) == ("conversational", "chat", "error")
+    assert all(type(value) is dict for value in mapping.values())
+    [request] = emulator.requests
+    assert request.path == "/api/models/x/chat"
+    assert request.query == {"expand[]": ["inferenceProviderMapping"]}
+    assert request.key == KEY
+
+
+def test_a_mapping_of_an_empty_name_or_an_alias_is_that_of_the_model_meant(
+    emulator: Emulator, get_mapping: Any
+) -> None:
+    assert get_mapping("") == get_mapping(HuggingFaceAPI.default_model)
+    assert get_mapping("gpt-oss-20b") == get_mapping("openai/gpt-oss-20b")
+    assert len(emulator.requests) == 2
+
+
+def test_an_override_is_read_before_the_hub_is_asked(emulator: Emulator, get_mapping: Any) -> None:
+    mapping = get_mapping(GEMMA)
+    assert list(mapping) == [OVERRIDE]
+    assert mapping[OVERRIDE]["task"] == "conversational"
+    assert mapping[OVERRIDE]["providerId"] == GEMMA
+    assert emulator.requests == []
+
+
+def test_a_mapping_of_a_model_that_nobody_serves_is_empty(get_mapping: Any) -> None:
+    assert get_mapping("emulator/nobody") == {}
+
+
+def test_a_mapping_of_a_model_that_the_hub_does_not_have_is_an_error(get_mapping: Any) -> None:
+    with pytest.raises(hf_text.ModelNotSupportedError) as caught:
+        get_mapping("emulator/none")
+    assert caught.value.model == "emulator/none"
+
+
+def test_a_mapping_follows_a_renamed_model(emulator: Emulator, get_mapping: Any) -> None:
+    emulator.renamed = {"old/small": "emulator/small"}
+    assert get_mapping("old/small") == get_mapping("emulator/small")
+
+
+def test_a_mapping_is_kept_for_each_key(emulator: Emulator, get_mapping: Any) -> None:
+    for _ in range(2):
+        get_mapping("emulator/small")
+        get_mapping("emulator/small", "hf_other")
+        get_mapping("emulator/small", api_key="hf_other")
+    assert [request.key for request in emulator.requests] == [KEY, "hf_other"]
+
+
+def test_the_twins_share_what_they_have_fetched(emulator: Emulator) -> None:
+    assert get_mapping_async("emulator/small") == HuggingFaceAPI.get_mapping_sync("emulator/small")
+    assert len(emulator.requests) == 1
+
+
+def test_a_mapping_that_is_changed_by_the_caller_is_not_that_of_the_next(get_mapping: Any) -> None:
+    get_mapping("emulator/small")["novita"]["status"] = "mine"
+    get_mapping(GEMMA)[OVERRIDE]["task"] = "mine"
+    assert get_mapping("emulator/small")["novita"]["status"] == "live"
+    assert get_mapping(GEMMA)[OVERRIDE]["task"] == "conversational"
+
+
+@pytest.mark.anyio
+async def test_a_mapping_can_be_awaited_on_asyncio_and_trio(anyio_backend: Any) -> None:
+    assert "novita" in await HuggingFaceAPI.get_mapping("emulator/small")
+
+
+# Generators
+
+
+def test_events_begin_with_the_provider(emulator: Emulator, generate: Generate) -> None:
+    emulator.reply(Reply.text("One", reasoning=["hm"], usage=(1, 2), provider="novita"))
+    events = generate("emulator/small", "Count")
+    assert events == [
+        ProviderInfo("novita", "emulator/small", f"{emulator.url}{ROUTER}", "Novita"),
+        Reasoning("hm"),
+        "One",
+        Usage(1, 2, 3),
+        FinishReason("stop"),
+    ]
+
+
+@pytest.mark.anyio
+async def test_the_async_generator_runs_on_asyncio_and_trio(anyio_backend: Any) -> None:
+    events = [event async for event in HuggingFaceAPI.create_async_generator("", [user()])]
+    assert isinstance(events[0], ProviderInfo)
+    assert "".join(map(str, events)).endswith("nine ten")
+
+
+def test_a_default_request_is_one_post_to_the_router(emulator: Emulator, generate: Generate) -> None:
+    generate("", "Count")
+    [request] = emulator.requests
+    assert (request.method, request.path, request.key) == ("POST", ROUTER, KEY)
+    assert request.json["model"] == HuggingFaceAPI.default_model
+    assert request.json["max_tokens"] == 2048
+
+
+def test_an_alias_is_asked_for_by_its_target(emulator: Emulator, generate: Generate) -> None:
+    generate("gpt-oss-20b", "Count")
+    assert asked(emulator) == ["openai/gpt-oss-20b"]
+
+
+def test_the_key_that_is_passed_is_sent(emulator: Emulator, generate: Generate) -> None:
+    generate("", "Count", api_key="hf_other")
+    assert emulator.requests[-1].key == "hf_other"
+
+
+def test_without_a_key_nothing_is_sent(emulator: Emulator, generate: Generate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    with pytest.raises(hf_text.MissingAuthError, match="HF_TOKEN"):
+        generate("", "Count")
+    assert emulator.requests == []
+
+
+def test_a_missing_key_is_told_at_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    for ask in (HuggingFaceAPI.create_generator, HuggingFaceAPI.create_async_generator):
+        with pytest.raises(hf_text.MissingAuthError):
+            ask("", "Count")
+
+
+def test_whoever_logs_in_as_somebody_else_is_that_one_from_the_next_call(
+    emulator: Emulator, generate: Generate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate("", "Count")
+    HuggingFaceAPI.get_models()
+    monkeypatch.setenv("HF_TOKEN", "hf_other")
+    generate("", "Count")
+    HuggingFaceAPI.get_models()
+    assert [request.key for request in emulator.requests] == [KEY, KEY, "hf_other", "hf_other"]
+
+
+# Another server
+
+
+def test_another_server_never_gets_the_hugging_face_key(emulator: Emulator, generate: Generate) -> None:
+    with Emulator() as other:
+        assert generate("emulator/small", "Count", other.api_base)
+        assert generate("emulator/small", "Count", api_base=other.api_base + "/", proxy=None)
+        assert generate("", "Count", other.api_base)
+        assert {request.authorization for request in other.requests} == {None}
+        assert KEY not in str([request.headers.pairs for request in other.requests])
+        generate("emulator/small", "Count", other.api_base, "sk-mine")
+        assert other.requests[-1].key == "sk-mine"
+        _kept_client.cache_clear()
+    assert emulator.requests == []
+
+
+def test_another_server_needs_no_key(emulator: Emulator, generate: Generate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    with Emulator() as other:
+        assert generate("emulator/small", "Count", other.api_base)
+        _kept_client.cache_clear()
+
+
+def test_a_key_of_a_subclass_stays_with_hugging_face() -> None:
+    mine: Any = type("Mine", (HuggingFaceAPI,), {"api_key": KEY})
+    with Emulator() as other:
+        list(mine.create_generator("emulator/small", "Count", other.api_base))
+        assert other.requests[-1].authorization is None
+        list(mine.create_generator("emulator/small", "Count"))
+        _kept_client.cache_clear()
+
+
+def test_another_server_is_not_asked_for_an_override(emulator: Emulator, generate: Generate) -> None:
+    with Emulator() as other:
+        other.reply(Reply.text("One"))
+        assert generate(GEMMA, "Count", other.api_base)
+        assert chats(other) == [ROUTER]
+        _kept_client.cache_clear()
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize(
+    "api_base",
+    [None, "", "https://api-inference.huggingface.co/v1", "https://api-inference.huggingface.co/models/x/y/v1"],
+)
+def test_the_host_that_is_gone_means_the_router(emulator: Emulator, generate: Generate, api_base: str | None) -> None:
+    generate("emulator/small", "Count", api_base)
+    assert chats(emulator) == [ROUTER]
+    assert emulator.requests[-1].key == KEY
+
+
+def test_a_server_that_only_has_the_name_of_the_host_in_its_address_is_asked_itself(generate: Generate) -> None:
+    with Emulator() as other:
+        with pytest.raises(hf_text.NotFoundError):
+            generate("m", "Count", f"{other.url}/https://api-inference.huggingface.co/v1", max_retries=0)
+        assert other.requests[-1].authorization is None
+        _kept_client.cache_clear()
+
+
+# Trimming
+
+
+def sent(emulator: Emulator) -> list[str]:
+    return [message["content"] for message in emulator.requests[-1].json["messages"]]
+
+
+def conversation(*contents: str, system: str | None = None) -> list[dict[str, Any]]:
+    roles = ("user", "assistant")
+    messages = [{"role": roles[number % 2], "content": content} for number, content in enumerate(contents)]
+    return [*([{"role": "system", "content": system}] if system else []), *messages]
+
+
+def test_what_fits_is_sent_as_it_is(emulator: Emulator, generate: Generate) -> None:
+    messages = conversation(*"abcdefghi")
+    generate("emulator/small", messages, max_inputs_lenght=calculate_lenght(messages))
+    assert sent(emulator) == list("abcdefghi")
+
+
+def test_more_than_six_messages_become_the_first_three_and_the_last_three(
+    emulator: Emulator, generate: Generate
+) -> None:
+    messages = conversation(*"abcdefghi")
+    generate("emulator/small", messages, max_inputs_lenght=calculate_lenght(messages) - 1)
+    assert sent(emulator) == ["a", "b", "c", "g", "h", "i"]
+    generate("emulator/small", messages, max_inputs_lenght=6 * 17)
+    assert sent(emulator) == ["a", "b", "c", "g", "h", "i"]
+
+
+def test_then_they_become_the_system_messages_and_the_users_last(emulator: Emulator, generate: Generate) -> None:
+    messages = conversation(*"abcdefghi", system="be brief")
+    generate("emulator/small", messages, max_inputs_lenght=6 * 17)
+    assert sent(emulator) == ["be brief", "i"]
+    generate("emulator/small", conversation("a", "b", "c", system="be brief"), max_inputs_lenght=50)
+    assert sent(emulator) == ["be brief", "c"]
+
+
+def test_then_they_become_the_users_last_message_alone(emulator: Emulator, generate: Generate) -> None:
+    messages = conversation(*"abcdefghi", system="be brief" * 10)
+    generate("emulator/small", messages, max_inputs_lenght=17)
+    assert sent(emulator) == ["i"]
+    generate("emulator/small", conversation("a", "b", "c", "d"), max_inputs_lenght=20)
+    assert sent(emulator) == ["c"]
+
+
+def test_a_single_message_that_is_too_long_is_sent_as_it_is(emulator: Emulator, generate: Generate) -> None:
+    generate("emulator/small", "x" * 20000)
+    assert sent(emulator) == ["x" * 20000]
+
+
+def test_ten_thousand_is_the_limit_unless_told_otherwise(emulator: Emulator, generate: Generate) -> None:
+    generate("emulator/small", conversation("x" * 5000, "y" * 4000, "z"))
+    assert sent(emulator) == ["x" * 5000, "y" * 4000, "z"]
+    generate("emulator/small", conversation("x" * 5000, "y" * 6000, "z"))
+    assert sent(emulator) == ["z"]
+
+
+def test_a_picture_is_sent_with_what_is_left(emulator: Emulator, generate: Generate) -> None:
+    generate("emulator/small-vision", conversation(*"abcdefghi"), max_inputs_lenght=20, media=PNG)
+    [message] = emulator.requests[-1].json["messages"]
+    assert [part["type"] for part in message["content"]] == ["text", "image_url"]
+
+
+@pytest.mark.parametrize("limit", [0, -1, "10", 1.5, True])
+def test_a_limit_that_is_none_is_refused(emulator: Emulator, limit: Any) -> None:
+    with pytest.raises(hf_text.InvalidRequestError, match="input"):
+        HuggingFaceAPI.create_generator("", "Count", max_inputs_lenght=limit)
+    assert emulator.requests == []
+
+
+# Media
+
+
+@pytest.mark.parametrize(
+    "media",
+    [PNG, [PNG], [(PNG, "a.png")], "https://example.invalid/a.png"],
+    ids=["bytes", "list", "pair", "url"],
+)
+def test_media_and_no_model_ask_the_default_vision_model(emulator: Emulator, generate: Generate, media: Any) -> None:
+    generate("", "What is it?", media=media)
+    assert asked(emulator) == [HuggingFaceAPI.default_vision_model]
+
+
+def test_a_picture_among_the_messages_and_no_model_ask_it_too(emulator: Emulator, generate: Generate) -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://example.invalid/a.png"}}
+    generate("", [user([{"type": "text", "text": "What is it?"}, picture])])
+    assert asked(emulator) == [HuggingFaceAPI.default_vision_model]
+
+
+@pytest.mark.parametrize("media", [None, [], ()])
+def test_no_media_and_no_model_ask_the_default_model(emulator: Emulator, generate: Generate, media: Any) -> None:
+    generate("", "Count", media=media)
+    assert asked(emulator) == [HuggingFaceAPI.default_model]
+
+
+def test_media_and_a_model_ask_that_model(emulator: Emulator, generate: Generate) -> None:
+    generate("emulator/small-vision", "What is it?", media=PNG)
+    assert asked(emulator) == ["emulator/small-vision"]
+
+
+def test_media_for_a_model_that_does_not_see_are_refused_before_they_are_sent(
+    emulator: Emulator, generate: Generate
+) -> None:
+    with pytest.raises(hf_text.ModelNotSupportedError, match="emulator/small"):
+        generate("emulator/small", "What is it?", media=PNG)
+    assert chats(emulator) == []
+
+
+# Who cannot serve
+
+
+@pytest.mark.parametrize("model", ["emulator/none", "emulator/nobody", "emulator/error-only", "emulator/painter"])
+def test_a_model_that_nobody_serves_for_conversation(emulator: Emulator, generate: Generate, model: str) -> None:
+    with pytest.raises(hf_text.ModelNotSupportedError) as caught:
+        generate(model, "Count")
+    assert caught.value.model == model
+    assert len(chats(emulator)) == 1
+
+
+def test_a_provider_that_wants_to_be_paid_makes_the_next_one_the_choice(emulator: Emulator, generate: Generate) -> None:
+    emulator.models = [build_model("x/chat", "together", "novita")]
+    emulator.reply("provider-payment")
+    events = generate("x/chat", "Count")
+    assert events[0].provider == "novita"
+    assert asked(emulator) == ["x/chat", "x/chat:novita"]
+
+
+def test_when_every_provider_wants_to_be_paid_that_is_the_error(emulator: Emulator, generate: Generate) -> None:
+    emulator.models = [build_model("x/chat", "together", "novita", "groq")]
+    emulator.always(lambda request: payment(request.json["model"].partition(":")[2] or "together"))
+    with pytest.raises(hf_text.PaymentRequiredError) as caught:
+        generate("x/chat", "Count")
+    assert caught.value.scope == "provider"
+    assert [attempt.status for attempt in caught.value.attempts] == [402, 402, 402]
+    assert asked(emulator) == ["x/chat", "x/chat:novita", "x/chat:groq"]
+
+
+def payment(provider: str) -> Reply:
+    return Reply.error(402, "Credit limit exceeded, please navigate to your billing page.", provider=provider)
+
+
+def test_an_account_without_credits_stops_at_once(emulator: Emulator, generate: Generate) -> None:
+    emulator.always("credits-used-up")
+    with pytest.raises(hf_text.PaymentRequiredError) as caught:
+        generate("openai/gpt-oss-120b", "Count")
+    assert caught.value.scope == "account"
+    assert len(emulator.requests) == 1
+
+
+def test_a_wrong_key_stops_at_once(emulator: Emulator, generate: Generate) -> None:
+    emulator.always("bad-key")
+    with pytest.raises(hf_text.AuthenticationError) as caught:
+        generate("openai/gpt-oss-120b", "Count")
+    assert KEY not in str(caught.value) + repr(caught.value.__dict__)
+    assert len(emulator.requests) == 1
+
+
+def test_a_stream_that_is_cut_tells_what_had_arrived(emulator: Emulator, generate: Generate) -> None:
+    emulator.reply("cut-between-events")
+    with pytest.raises(hf_text.TruncatedStreamError) as caught:
+        generate("openai/gpt-oss-120b", "Count")
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "One two"
+    assert len(emulator.requests) == 1
+
+
+# The override
+
+
+def test_the_route_of_an_override_is_asked_first(emulator: Emulator, generate: Generate) -> None:
+    emulator.reply(Reply.text("One"))
+    events = generate(GEMMA, "Count")
+    assert chats(emulator) == [f"/{OVERRIDE}/v1/chat/completions"]
+    assert asked(emulator) == [GEMMA]
+    assert emulator.requests[-1].key == KEY
+    assert events[0].url == f"{emulator.url}/{OVERRIDE}/v1/chat/completions"
+
+
+def test_when_the_override_cannot_serve_the_mapping_is_tried(emulator: Emulator, generate: Generate) -> None:
+    emulator.models = [build_model(GEMMA, "together", "novita", vision=True)]
+    events = generate(GEMMA, "Count")
+    assert chats(emulator)[0] == f"/{OVERRIDE}/v1/chat/completions"
+    assert events[0].provider == "together"
+    assert set(chats(emulator)[1:]) == {ROUTER}
+
+
+def test_when_the_first_of_the_mapping_cannot_serve_either_the_next_is_tried(
+    emulator: Emulator, generate: Generate
+) -> None:
+    emulator.models = [build_model(GEMMA, "together", "novita", vision=True)]
+    withdrawn = Reply.error(410, "The requested model is deprecated", "string", "hf-inference")
+    emulator.reply(withdrawn, path=f"/{OVERRIDE}/v1/chat/completions")
+    emulator.reply("server-error", path=ROUTER)
+    assert generate(GEMMA, "Count")[0].provider == "novita"
+
+
+def test_when_nobody_else_serves_the_model_of_an_override_that_is_the_error(
+    emulator: Emulator, generate: Generate
+) -> None:
+    emulator.models = [build_model("x/chat", "novita")]
+    with pytest.raises(hf_text.ModelNotSupportedError):
+        generate(GEMMA, "Count")
+
+
+def test_a_subclass_may_have_overrides_of_its_own(emulator: Emulator) -> None:
+    entry = {"task": "conversational", "providerId": "own-name"}
+    mine: Any = type("Mine", (HuggingFaceAPI,), {"provider_mapping": {"x/chat": {"groq/openai": entry}}})
+    emulator.reply(Reply.text("One"))
+    list(mine.create_generator("x/chat", "Count"))
+    assert chats(emulator) == ["/groq/openai/v1/chat/completions"]
+    assert asked(emulator) == ["own-name"]
+    assert list(mine.get_mapping_sync("x/chat")) == ["groq/openai"]
+    assert "x/chat" in mine.get_models()
+
+
+# Options
+
+
+@pytest.mark.parametrize(
+    ("options", "body"),
+    [
+        ({"temperature": 0.5, "top_p": 0.9, "seed": 3}, {"temperature": 0.5, "top_p": 0.9, "seed": 3}),
+        ({"stop": ["END"]}, {"stop": ["END"]}),
+        ({"tools": [TOOL], "tool_choice": "auto"}, {"tools": [TOOL], "tool_choice": "auto"}),
+        ({"response_format": {"type": "json_object"}}, {"response_format": {"type": "json_object"}}),
+        ({"extra_body": {"min_p": 0.1}}, {"min_p": 0.1}),
+        ({"reasoning_effort": "low"}, {"reasoning_effort": "low"}),
+        ({"provider": "groq"}, {"model": "openai/gpt-oss-120b:groq"}),
+        ({"max_tokens": None}, {"max_tokens": None}),
+    ],
+    ids=lambda value: "-".join(value),
+)
+def test_options_reach_the_body(emulator: Emulator, generate: Generate, options: Any, body: Any) -> None:
+    generate("openai/gpt-oss-120b", "Count", **options)
+    assert {name: emulator.requests[-1].json.get(name) for name in body} == body
+
+
+def test_headers_and_the_payer_reach_the_router(emulator: Emulator, generate: Generate) -> None:
+    generate("emulator/small", "Count", headers={"X-Mine": "yes"}, bill_to="our-org")
+    assert emulator.requests[-1].headers["x-mine"] == "yes"
+    assert emulator.requests[-1].headers["x-hf-bill-to"] == "our-org"
+
+
+def test_requests_go_through_the_proxy(emulator: Emulator, generate: Generate, monkeypatch: Any) -> None:
+    monkeypatch.setenv("HF_TEXT_ROUTER_URL", "http://router.invalid")
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
+    generate("emulator/small", "Count", proxy=emulator.url)
+    assert emulator.requests[-1].target == "http://router.invalid/v1/chat/completions"
+    HuggingFaceAPI.get_models(proxy=emulator.url)
+    assert emulator.requests[-1].target.startswith("http://hub.invalid/api/models?")
+
+
+def test_the_timeout_is_kept(emulator: Emulator, generate: Generate) -> None:
+    emulator.reply("stall-mid-stream")
+    with pytest.raises(hf_text.RequestTimeoutError) as caught:
+        generate("emulator/small", "Count", timeout=0.1)
+    assert caught.value.clock == "gap"
+    assert caught.value.partial is not None
+
+
+def test_an_option_that_is_none_counts_as_not_given(emulator: Emulator, generate: Generate) -> None:
+    names = ("proxy", "timeout", "headers", "temperature", "top_p", "stop", "tools", "response_format", "extra_body")
+    generate("emulator/small", "Count", **dict.fromkeys(names))
+    assert not set(emulator.requests[-1].json) & set(names)
+
+
+def test_an_unknown_option_is_refused_by_its_name(emulator: Emulator, generate: Generate) -> None:
+    with pytest.raises(hf_text.InvalidRequestError, match="max_inputs_length"):
+        generate("emulator/small", "Count", max_inputs_length=10)
+    assert emulator.requests == []
+
+
+# calculate_lenght
+
+
+@pytest.mark.parametrize(
+    ("messages", "length"),
+    [
+        ([], 0),
+        ([user("")], 16),
+        ([user("hello")], 21),
+        ([user("hello"), {"role": "assistant", "content": "hi"}], 39),
+        ([user([{"type": "text", "text": "hello"}])], 21),
+        ([user([{"type": "text", "text": "a"}, {"type": "text", "text": "bc"}])], 19),
+        ([user([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "x" * 99}}])], 17),
+        ([user([])], 16),
+        ([user("ä€😀")], 19),
+        ([{"role": "assistant", "content": None, "tool_calls": []}], 16),
+        ("hello", 21),
+    ],
+)
+def test_calculate_lenght_counts_characters_and_sixteen_for_each_message(messages: Any, length: int) -> None:
+    assert calculate_lenght(messages) == length
+
+
+@given(st.lists(st.text(max_size=30), max_size=8))
+def test_calculate_lenght_is_the_sum_over_the_messages(contents: list[str]) -> None:
+    assert calculate_lenght([user(content) for content in contents]) == sum(len(c) + 16 for c in contents)
+    parts = [user([{"type": "text", "text": content}]) for content in contents]
+    assert calculate_lenght(parts) == sum(len(c) + 16 for c in contents)

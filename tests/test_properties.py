@@ -1,0 +1,479 @@
+"""Promises that hold for every answer, tried with answers made at random: whole ones, and mangled ones.
+
+A whole answer gives the same events however its server frames, cuts, compresses and punctuates it. A mangled one ends
+in a result or in an error of the library, and that error has all that was handed out before it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hf_text import (
+    Client,
+    Completion,
+    Event,
+    FinishReason,
+    HFTextError,
+    InvalidRequestError,
+    MissingAuthError,
+    ProviderInfo,
+    Reasoning,
+    RequestTimeoutError,
+    StreamError,
+    Timeouts,
+    Timings,
+    ToolCall,
+    ToolCalls,
+    Usage,
+)
+from hf_text.emulator import Emulator, Reply
+from hf_text.protocol.replies import describe_page, next_link
+from hf_text.transport.framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
+
+some = settings(
+    max_examples=50,
+    deadline=None,  # the clocks of the client and pytest-timeout tell what hangs
+    derandomize="CI" in os.environ,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],  # the client keeps no answers
+)
+many = settings(some, max_examples=150)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Emulator]:
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: Emulator) -> Iterator[Client]:
+    """It tries nothing twice."""
+    with Client(api_base=server.api_base, max_retries=0, timeout=10) as made:
+        yield made
+
+
+@pytest.fixture
+def hasty(server: Emulator) -> Iterator[Client]:
+    """A client that waits for nothing for long."""
+    with Client(api_base=server.api_base, max_retries=0, timeout=Timeouts(10, 0.05, 0.05)) as made:
+        yield made
+
+
+class Outcome:
+    """How an answer went: what was yielded, what it came to, and the error that ended it."""
+
+    def __init__(self, client: Client) -> None:
+        self.events: list[Event] = []
+        self.error: HFTextError | None = None
+        stream = client.stream("Hi", "m")
+        try:
+            self.events.extend(stream.events())
+        except HFTextError as error:
+            self.error = error
+        self.completion = stream.completion
+
+    @property
+    def text(self) -> str:
+        return "".join(map(str, self.events))
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, Reasoning))
+
+
+# --- Answers made at random
+
+# What may look like something else: tags, newlines of all kinds, the end of a stream, characters outside the BMP.
+ODD = ["<think>", "</think>", "<th", "ink>", "<", "\u2028", "\x85", "\r\n", "\n\n", "data: [DONE]", "\x00", "😀", '"', "\\"]
+TEXT = st.text(max_size=8) | st.sampled_from(ODD)
+ARGUMENTS = st.sampled_from(['{"city": "Köln", "days": [1, 2]}', "{}", "", '{"a": "}\\"{"}']) | st.text(max_size=12)
+FINISH = st.sampled_from([None, "stop", "length", "tool_calls", "content_filter"])
+USAGE = st.builds(lambda *counts: dict(zip(COUNTS, counts, strict=True)), *[st.integers(0, 1 << 40)] * 3)
+COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+Chunk = dict[str, Any]
+
+
+@dataclass
+class Answer:
+    """The chunks of an answer, and what it is to come to."""
+
+    chunks: list[Chunk]
+    completion: Completion
+
+
+def cut(draw: st.DrawFn, value: Any, most: int = 6) -> list[Any]:
+    """A str or bytes, cut at random places."""
+    places = sorted(draw(st.lists(st.integers(0, len(value)), max_size=most)))
+    return [value[start:end] for start, end in zip([0, *places], [*places, len(value)], strict=True)]
+
+
+def chunk_of(finish: str | None = None, **delta: Any) -> Chunk:
+    return {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+
+
+def halves(text: str) -> list[str]:
+    """The text by UTF-16 units: what a server sends that cuts a character in two."""
+    units = text.encode("utf-16-le")
+    return [units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)]
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> Answer:
+    """Reasoning, text, tool calls, usage and a finish reason, each of them perhaps."""
+    thoughts, texts = draw(st.lists(TEXT, max_size=4)), draw(st.lists(TEXT, max_size=6))
+    if draw(st.booleans()):
+        texts = halves("".join(texts))
+    calls = [
+        ToolCall(f"call-{number}", draw(st.sampled_from(["look", "größe"])), draw(ARGUMENTS))
+        for number in range(draw(st.sampled_from([0, 0, 1, 3])))
+    ]
+    finish, usages = draw(FINISH), draw(st.lists(USAGE, max_size=2))
+    chunks = [chunk_of(role="assistant", content="")]
+    key = draw(st.sampled_from(["reasoning", "reasoning_content"]))
+    chunks += [chunk_of(**{key: thought}) for thought in thoughts]
+    chunks += [chunk_of(content=text) for text in texts]
+    chunks += [chunk_of(tool_calls=[fragment]) for fragment in draw(fragments(calls))]
+    chunks += [chunk_of(finish)] * (finish is not None)
+    chunks += [{"choices": [], "usage": usage} for usage in usages]
+    inner, text = split_thought("".join(texts).encode("utf-16-le", "surrogatepass").decode("utf-16-le"))
+    usage = Usage(*(usages[-1][count] for count in COUNTS)) if usages else None
+    completion = Completion(text, "".join(thoughts) + inner, tuple(calls), finish, usage, "m")
+    return Answer(chunks, completion)
+
+
+@st.composite
+def fragments(draw: st.DrawFn, calls: list[ToolCall]) -> list[Chunk]:
+    """The calls in pieces, one after the other or all at once."""
+    rows = []
+    for index, call in enumerate(calls):
+        first, *rest = cut(draw, call.arguments)
+        begin = {"index": index, "id": call.id, "function": {"name": call.name, "arguments": first}}
+        rows.append([begin, *({"index": index, "function": {"arguments": part}} for part in rest)])
+    if draw(st.booleans()):
+        return [fragment for row in rows for fragment in row]
+    longest = max(map(len, rows), default=0)
+    return [row[at] for at in range(longest) for row in rows if at < len(row)]
+
+
+def split_thought(text: str) -> tuple[str, str]:
+    """Reasoning and answer of a text that may begin with ``<think>``."""
+    start = text.lstrip()
+    if not start.startswith("<think>"):
+        return "", text
+    thought, _, rest = start.removeprefix("<think>").partition("</think>")
+    return thought, text[: len(text) - len(start)] + rest
+
+
+# --- How a server may write an answer down
+
+KEEP_ALIVES = st.sampled_from(["", ": ping\n", ":\n\n", "event: ping\ndata:\n\n", "id: 7\n", "retry: 9\n\n", "\n"])
+
+
+@st.composite
+def written(draw: st.DrawFn, answer: Answer) -> bytes:
+    """The answer as an event stream: any newlines, keep-alives, one line of data or many, escapes or none."""
+    space, ascii_only = draw(st.sampled_from(["", " "])), draw(st.booleans())
+    indent = draw(st.sampled_from([None, None, 0, 2]))
+    newline = draw(st.sampled_from(["\n", "\r\n", "\r"]))
+    body = draw(st.sampled_from(["", "\ufeff"]))
+    for chunk in answer.chunks:
+        # Half a character cannot be written but as an escape.
+        escaped = ascii_only or "\\ud" in json.dumps(chunk)
+        lines = json.dumps(chunk, ensure_ascii=escaped, indent=indent).split("\n")
+        body += draw(KEEP_ALIVES) + "".join(f"data:{space}{line}\n" for line in lines) + "\n"
+    needed = answer.completion.finish_reason is None
+    body += f"data:{space}[DONE]\n\n" if needed or draw(st.booleans()) else ""
+    return body.replace("\n", newline).encode()
+
+
+@st.composite
+def delivered(draw: st.DrawFn, body: bytes) -> Reply:
+    """The body on its way: cut into pieces, framed and compressed somehow."""
+    pieces = [body[at : at + 1] for at in range(len(body))] if draw(st.sampled_from([0, 0, 1])) else cut(draw, body, 12)
+    return Reply(
+        headers={"Content-Type": "text/event-stream"},
+        body=pieces,
+        framing=draw(st.sampled_from(["chunked", "length", "close"])),
+        encoding=draw(st.sampled_from([None, None, "gzip", "deflate"])),
+        write_size=draw(st.sampled_from([None, None, 1, 7, 1000])),
+        http_version=draw(st.sampled_from(["1.1", "1.1", "1.0"])),
+    )
+
+
+def is_answer(completion: Completion) -> bool:
+    """Whether there is anything in it; an answer of nothing is an error."""
+    return bool(completion.text or completion.reasoning or completion.tool_calls or completion.finish_reason)
+
+
+def plain(completion: Completion) -> Completion:
+    """Without what differs from call to call."""
+    return replace(completion, timings=Timings(), attempts=())
+
+
+@some
+@given(data=st.data(), answer=answers().filter(lambda answer: is_answer(answer.completion)))
+def test_a_whole_answer_gives_the_same_events_however_it_is_delivered(
+    client: Client, server: Emulator, data: st.DataObject, answer: Answer
+) -> None:
+    body = data.draw(written(answer))
+    server.always(Reply(headers={"Content-Type": "text/event-stream"}, body=body))
+    whole = Outcome(client)
+    server.always(data.draw(delivered(body)))
+    other = Outcome(client)
+    assert (whole.error, other.error) == (None, None)
+    assert plain(whole.completion) == answer.completion
+    assert other.events == whole.events
+    assert plain(other.completion) == answer.completion
+    check_events(whole)
+
+
+@some
+@given(data=st.data(), answer=answers().filter(lambda answer: is_answer(answer.completion)))
+def test_how_an_answer_is_written_down_makes_no_difference(
+    client: Client, server: Emulator, data: st.DataObject, answer: Answer
+) -> None:
+    outcomes = []
+    for _ in range(2):
+        server.always(data.draw(delivered(data.draw(written(answer)))))
+        outcomes.append(Outcome(client))
+    one, other = outcomes
+    assert (one.error, other.error) == (None, None)
+    assert one.events == other.events
+    assert plain(one.completion) == plain(other.completion) == answer.completion
+
+
+def check_events(outcome: Outcome) -> None:
+    """The events are of the documented kinds, in the documented order, and say the same as the completion."""
+    kinds = [type(event) for event in outcome.events]
+    completion = outcome.completion
+    ends = [event for event in (completion.tool_calls, completion.usage, completion.finish_reason) if event]
+    body, end = outcome.events[1 : len(kinds) - len(ends)], outcome.events[len(kinds) - len(ends) :]
+    assert kinds[:1] == [ProviderInfo]
+    assert all(isinstance(event, (str, Reasoning)) for event in body)
+    assert end == [
+        *([ToolCalls(completion.tool_calls)] if completion.tool_calls else []),
+        *([completion.usage] if completion.usage else []),
+        *([FinishReason(completion.finish_reason)] if completion.finish_reason else []),
+    ]
+    assert (outcome.text, outcome.reasoning) == (completion.text, completion.reasoning)
+
+
+# --- Mangled answers
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nx-inference-provider: novita\r\n"
+SPLICES = st.sampled_from(
+    [b"\r\n", b"\n\n", b"\0", b"-", b"\xff", b"0\r\n\r\n", b"ffffffffffffffff", b"HTTP/1.1 200", b"<html>", b'{"error":']
+    + [b"[", b'"', b"data: ", b"Content-Length: 5\r\n", b"Content-Encoding: gzip\r\n", b"Transfer-Encoding: chunked\r\n"]
+)
+
+
+def framed(framing: str, body: bytes, pieces: list[bytes]) -> bytes:
+    """A whole HTTP answer with this body; ``pieces`` are what the body is cut into for its chunks."""
+    if framing == "chunked":
+        chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece)
+        return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    length = b"Content-Length: %d\r\n" % len(body) if framing == "length" else b""
+    return HEAD + length + b"\r\n" + body
+
+
+@st.composite
+def http_answers(draw: st.DrawFn) -> bytes:
+    """A whole answer, from its status line to the end of its body."""
+    body = draw(written(draw(answers())))
+    framing = draw(st.sampled_from(["chunked", "length", "close"]))
+    if draw(st.sampled_from([0, 0, 1])):
+        packer = zlib.compressobj(wbits=31)
+        body = packer.compress(body) + packer.flush()
+        answer = framed(framing, body, cut(draw, body))
+        return answer.replace(b"\r\n", b"\r\nContent-Encoding: gzip\r\n", 1)
+    return framed(framing, body, cut(draw, body))
+
+
+@st.composite
+def mangled(draw: st.DrawFn) -> bytes:
+    """An answer with some of its bytes changed, left out, sent twice, put in, or cut off."""
+    answer = draw(http_answers())
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(answer)))
+        end = min(len(answer), start + draw(st.integers(0, 40)))
+        damage = draw(st.sampled_from(["flip", "delete", "double", "splice", "truncate"]))
+        if damage == "flip" and start < len(answer):
+            flipped = bytes([answer[start] ^ 1 << draw(st.integers(0, 7))])
+            answer = answer[:start] + flipped + answer[start + 1 :]
+        elif damage == "delete":
+            answer = answer[:start] + answer[end:]
+        elif damage == "double":
+            answer = answer[:end] + answer[start:]
+        elif damage == "splice":
+            answer = answer[:start] + draw(SPLICES) + answer[end:]
+        elif damage == "truncate":
+            answer = answer[:start]
+    return answer
+
+
+@many
+@given(raw=mangled(), end=st.sampled_from(["complete", "complete", "cut", "reset"]), size=st.sampled_from([None, 1, 50]))
+def test_a_mangled_answer_ends_in_a_result_or_in_an_error_of_ours_with_all_that_was_yielded(
+    client: Client, server: Emulator, raw: bytes, end: Any, size: int | None
+) -> None:
+    server.always(Reply(raw=raw, keep_alive=False, end=end, write_size=size))
+    check(Outcome(client))
+
+
+@settings(some, max_examples=15)
+@given(raw=mangled())
+def test_a_mangled_answer_that_does_not_end_runs_out_a_clock_at_the_latest(
+    hasty: Client, server: Emulator, raw: bytes
+) -> None:
+    server.always(Reply(raw=raw, end="stall"))
+    check(Outcome(hasty))
+
+
+def check(outcome: Outcome) -> None:
+    """Nothing but a result, or an error of ours that is not the caller's, with all that was yielded."""
+    error, partial = outcome.error, getattr(outcome.error, "partial", None)
+    for text in texts_of(outcome.completion):
+        text.encode()  # whole characters, so that it can be printed
+    if error is None:
+        assert is_answer(outcome.completion)
+        check_events(outcome)
+        return
+    str(error).encode()
+    assert not isinstance(error, (InvalidRequestError, MissingAuthError))
+    assert len(error.attempts) == 1
+    assert partial is not None or not isinstance(error, StreamError)
+    if outcome.events:
+        assert isinstance(error, (StreamError, RequestTimeoutError))
+        assert [type(event) for event in outcome.events].count(ProviderInfo) == 1
+        assert (outcome.text, outcome.reasoning) == (partial.text, partial.reasoning)
+
+
+def texts_of(completion: Completion) -> list[str]:
+    calls = [text for call in completion.tool_calls for text in (call.id, call.name, call.arguments)]
+    return [completion.text, completion.reasoning, completion.finish_reason or "", *calls]
+
+
+# --- Framing
+
+BODIES = st.lists(st.binary(min_size=1, max_size=20), max_size=6)
+SIZES = st.sampled_from(["%x", "%X", "0%x", " %x", "%x ", "%x;name=value", '%x;a="b"'])
+RAGGED = st.lists(
+    st.sampled_from([b"0", b"1", b"5", b"a", b"\r\n", b"\n", b"\r", b";", b"-1", b"+1", b"1_0", b"0x1", b"f" * 20, b""])
+    | st.binary(max_size=4),
+    max_size=24,
+).map(b"".join)
+
+
+@st.composite
+def chunked(draw: st.DrawFn, bodies: list[bytes]) -> bytes:
+    """A body in chunks, in any spelling that HTTP allows, perhaps with trailers."""
+    newline = draw(st.sampled_from([b"\r\n", b"\r\n", b"\n"]))
+    wire = b"".join((draw(SIZES) % len(body)).encode() + newline + body + b"\r\n" for body in bodies)
+    trailers = draw(st.sampled_from([b"", b"X-Trailer: 1" + newline, b"A: b" + newline + b"C: d" + newline]))
+    return wire + draw(st.sampled_from([b"0", b"000", b"0;last"])) + newline + trailers + newline
+
+
+def decode(framing: Framing, pieces: list[bytes]) -> tuple[bytes, str, bool]:
+    """The body, how it ended, and whether the connection may be used again."""
+    body = b""
+    for number, piece in enumerate(pieces):
+        try:
+            body += framing.feed(piece)
+        except BadFraming:
+            return body, "bad", False
+        if framing.failure is not None:
+            return body, "bad", False
+        if framing.ended:
+            return body, "ended", framing.clean and not any(pieces[number + 1 :])
+    try:
+        return body + framing.close(), "ended", framing.clean
+    except BadFraming:
+        return body, "bad", False
+
+
+@many
+@given(data=st.data(), bodies=BODIES)
+def test_a_chunked_body_is_the_same_however_it_arrives(data: st.DataObject, bodies: list[bytes]) -> None:
+    wire = data.draw(chunked(bodies))
+    assert decode(ChunkedFraming(), cut(data.draw, wire)) == (b"".join(bodies), "ended", True)
+    assert decode(ChunkedFraming(), [wire[at : at + 1] for at in range(len(wire))])[0] == b"".join(bodies)
+    extra = data.draw(st.binary(min_size=1, max_size=5))
+    assert decode(ChunkedFraming(), [wire + extra]) == (b"".join(bodies), "ended", False)
+
+
+@many
+@given(data=st.data(), bodies=BODIES)
+def test_a_chunked_body_that_is_cut_is_bad_framing_after_all_that_arrived(
+    data: st.DataObject, bodies: list[bytes]
+) -> None:
+    wire = data.draw(chunked(bodies))
+    end = data.draw(st.integers(0, len(wire) - 1))
+    body, verdict, _ = decode(ChunkedFraming(), cut(data.draw, wire[:end]))
+    assert b"".join(bodies).startswith(body)
+    assert verdict == "bad" or body == b"".join(bodies)
+
+
+@many
+@given(data=st.data(), wire=RAGGED)
+def test_any_bytes_in_place_of_chunks_raise_nothing_but_bad_framing(data: st.DataObject, wire: bytes) -> None:
+    """And what came before the fault, and whether there is one, does not depend on how the bytes arrive."""
+    assert decode(ChunkedFraming(), cut(data.draw, wire))[:2] == decode(ChunkedFraming(), [wire])[:2]
+
+
+@many
+@given(data=st.data(), wire=st.binary(max_size=40), length=st.integers(0, 50))
+def test_a_body_of_known_length_is_that_long_or_bad_framing(
+    data: st.DataObject, wire: bytes, length: int
+) -> None:
+    body, verdict, clean = decode(LengthFraming(length), cut(data.draw, wire))
+    assert body == wire[:length]
+    assert verdict == ("ended" if len(wire) >= length else "bad")
+    assert not clean or len(wire) == length or length == 0
+
+
+@some
+@given(data=st.data(), wire=st.binary(max_size=40))
+def test_a_body_that_ends_with_its_connection_is_all_that_came(data: st.DataObject, wire: bytes) -> None:
+    assert decode(CloseFraming(), cut(data.draw, wire)) == (wire, "ended", False)
+
+
+# --- Time: what a server sends can be long, and must not take time by its square (the limit is pytest-timeout's)
+
+
+@pytest.mark.parametrize("piece", ["<h1>", "<h1", "<title>", "<p>", "<", "</h1>", "<h1></h1", " "])
+def test_a_page_of_nothing_but_tags_is_described_in_linear_time(piece: str) -> None:
+    for page in (piece * 200_000, f"<h1>{piece * 200_000}</h1>", f"<title>{piece * 200_000}</title>"):
+        assert len(describe_page(page)) <= len(page) + 20
+
+
+@pytest.mark.parametrize("piece", ["<", "<>;", "<a>; rel", '<a>; rel="next', "r", " "])
+def test_a_link_header_of_nothing_but_links_is_read_in_linear_time(piece: str) -> None:
+    assert next_link(piece * 200_000) is None
+
+
+WHITE_SPACE = [b"\n", b" ", b"\r", b": comment\n", b"\n\n", b"event: ping\n\n"]
+
+
+@pytest.mark.parametrize("piece", WHITE_SPACE, ids=repr)
+@pytest.mark.parametrize("clock", ["first", "gap"])
+def test_a_bomb_of_nothing_is_ended_by_a_limit_or_a_clock(
+    hasty: Client, server: Emulator, piece: bytes, clock: str
+) -> None:
+    packer = zlib.compressobj(wbits=31)
+    begun = b'data: {"choices":[{"delta":{"content":"One"}}]}\n\n' if clock == "gap" else b""
+    mebibyte = piece * ((1 << 20) // len(piece))
+    bomb = packer.compress(begun) + b"".join(packer.compress(mebibyte) for _ in range(64)) + packer.flush()
+    server.always(Reply(headers={"Content-Type": "text/event-stream", "Content-Encoding": "gzip"}, body=bomb))
+    outcome = Outcome(hasty)
+    check(outcome)
+    assert isinstance(outcome.error, (RequestTimeoutError, StreamError))
