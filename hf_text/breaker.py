@@ -6,11 +6,11 @@ same; and when the time is over, the next call finds out whether it works again.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 
 from .routing import Target
+from .transport.locks import ForkSafeLock
 
 __all__ = ["Breaker"]
 
@@ -33,7 +33,7 @@ class Breaker:
         self._seconds = seconds
         self._until: dict[Target, float] = {}  # by target that failed: when it is no longer passed over
         self._served: dict[str, Target] = {}  # by model
-        self._lock = threading.Lock()  # for changes; a look into a dict needs none
+        self._lock = ForkSafeLock()  # for changes; a look into a dict needs none
 
     def trip(self, targets: Iterable[Target]) -> None:
         """These failed."""

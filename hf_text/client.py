@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -25,6 +24,7 @@ from .server import Server
 from .transport.answer import Answer
 from .transport.auth import clean_key, find_key
 from .transport.call import Call, Timeouts
+from .transport.locks import ForkSafeLock
 from .transport.session import Http, check_headers, check_proxies
 from .transport.stream import Stream
 
@@ -100,7 +100,7 @@ class Client:
         self._directory = Directory(self._connect, self._server, self._max_retries, provider_mapping or {})
         self._breaker = Breaker()
         self._http: Http | None = None
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def stream(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from time import monotonic
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from .transport.body import BodyCut
 from .transport.call import Call, Interrupted
 from .transport.failures import explain_timeout
 from .transport.jsons import loads
+from .transport.locks import ForkSafeLock
 from .transport.session import Http
 
 __all__ = ["Directory"]
@@ -62,7 +62,7 @@ class Directory:
             model: parse_mapping(_plain(mapping), default_status="live") for model, mapping in overrides.items()
         }
         self._kept: dict[str, tuple[float, Any]] = {}
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
 
     def models(self, call: Call, refresh: bool = False) -> list[Model]:
         """The server's models."""

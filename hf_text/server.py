@@ -73,6 +73,6 @@ def _check_url(name: str, url: object) -> str:
     except ValueError:
         usable = False
     if not usable or not url.isprintable() or " " in url:
-        shown = re.sub(r"\bhf_\w+|[^/]*@", "***", url)  # a key or a password in the wrong place
+        shown = re.sub(r"\bhf_\w+", "***", url.rpartition("@")[2])  # no key or password in the wrong place
         raise InvalidRequestError(f"{name} must be a URL such as http://localhost:8080/v1, not {shown!r:.200}")
     return url.rstrip("/").removesuffix("/chat/completions").rstrip("/")

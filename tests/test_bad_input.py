@@ -166,6 +166,13 @@ def test_a_client_refuses_an_address_that_is_none(emulator: Emulator, name: str,
     refused(emulator, lambda: Client("hf_key", **{name: value}), name)
 
 
+@pytest.mark.parametrize(
+    "address", ["me:Secret7@localhost:8080/v1", "//me:Secret7@localhost/v1", "http:me:Secret7@localhost", "hf_Secret7"]
+)
+def test_a_secret_in_an_address_that_is_none_is_not_shown(emulator: Emulator, address: str) -> None:
+    assert "Secret7" not in str(refused(emulator, lambda: Client(api_base=address), "api_base"))
+
+
 @pytest.mark.parametrize("variable", ["HF_ENDPOINT", "HF_TEXT_ROUTER_URL"])
 def test_a_wrong_address_in_the_environment_is_told_with_the_name_of_the_variable(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, variable: str

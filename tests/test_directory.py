@@ -107,7 +107,9 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "nothing": (Reply(), APIStatusError, "sent no JSON"),
     "deep": (Reply(body=b"[" * 100_000), APIStatusError, "sent no JSON"),
     "another value": (Reply.json("hello"), APIStatusError, "'hello'"),
-    "401 in HTML": (Reply.html(403, "Forbidden"), APIStatusError, "403 Forbidden"),
+    "an error in HTML": (Reply.html(403, "Forbidden"), APIStatusError, "403 Forbidden"),
+    "a deep error": (Reply(500, body=b"[" * 60_000), ServerError, r"\[\["),
+    "a less deep error": (Reply(500, body=b"[" * 450 + b"]" * 450), ServerError, "500"),
     "not HTTP": ("not-http", TransportError, "cannot reach"),
 }
 

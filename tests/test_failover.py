@@ -93,6 +93,8 @@ HELPED: dict[str, Scripted] = {
     "a web page": "html-200",
     "a stream that breaks off before any text": Reply.text("", finish=None, done=False),
     "broken JSON first": Reply.sse('{"choices": [', done=False),
+    "deep JSON first": Reply.sse("[" * 100_000, done=False),
+    "deep JSON in one piece": Reply(body=b"[" * 100_000),
 }
 
 

@@ -232,6 +232,7 @@ class _Reader:
                 return
             if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
                 self._call.start_clock("gap", _REST_SECONDS if self._assembler.finish_reason else math.inf)
+            self._call.time_left()  # raises Interrupted, also where reading never has to wait
             while (following := self._reply.read()) is None:
                 yield []
             piece = following
@@ -282,6 +283,7 @@ class _Reader:
         whole = self._assembler.finish_reason is not None
         self._call.start_clock("gap", _END_SECONDS if whole else math.inf)
         while (piece := self._reply.read()) != b"":
+            self._call.time_left()
             if piece is None:
                 yield []
 

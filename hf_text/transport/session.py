@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any, cast
@@ -27,6 +26,7 @@ from .auth import BearerAuth
 from .body import BodyCut, open_body
 from .call import Call
 from .failures import explain_failure, lost_connection
+from .locks import ForkSafeLock
 from .mask import Mask
 from .sockets import Adapter, working_for
 
@@ -114,7 +114,7 @@ class Http:
         self._proxies = dict(proxies)
         self._verify = verify
         self._mask = Mask(key, headers, [*proxies.values(), *getproxies().values()])
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self._session: _Session | None = None
 
     @property
@@ -132,7 +132,7 @@ class Http:
         accept: str = "application/json",
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send a request and wait for the headers of its answer, whatever its status. Redirects on one host are followed.
+        """Send a request and wait for the headers of its answer, whatever its status; follow redirects on one host.
 
         Raises TransportError or RequestTimeoutError if no answer comes, Interrupted if the call is cancelled.
         """

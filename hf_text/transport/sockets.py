@@ -283,9 +283,8 @@ class Wire(io.RawIOBase):
         """
         call, sock = self._call, self._sock
         while True:
-            left = call.time_left()
+            left = call.time_left() if call.blocking else 0.0
             if not call.blocking:
-                left = 0.0
                 self._unbroken_reads += 1
                 if self._unbroken_reads > _MOST_UNBROKEN_READS:  # a fast provider must not keep the loop to itself
                     self._unbroken_reads = 0

@@ -1,0 +1,191 @@
+"""The documents say what is so: each fault that a table names gives the error that stands beside it, and what is next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+import hf_text
+from hf_text import Client, HFTextError, InvalidRequestError, Timeouts
+from hf_text.emulator import FAULTS, Emulator, Reply, build_model
+from hf_text.transport.call import Call
+
+DOCS = Path(__file__).parent.parent / "docs"
+RELIABILITY = (DOCS / "reliability.rst").read_text("utf-8")
+MODEL = "a/b"
+
+NEXT = {
+    # what stands there: whether another provider is asked, and whether the same is
+    "no": (False, False),
+    "another": (True, False),
+    "same": (False, True),
+    "another, same": (True, True),
+}
+
+
+class Row(NamedTuple):
+    """A row of the tables of what can go wrong."""
+
+    line: int
+    wrong: str
+    given: str
+    when: str
+    next: str
+    seen: str
+
+    @property
+    def error(self) -> str | None:
+        """The error's class; None for an answer."""
+        found = re.match(r"``(\w+Error)``", self.given)
+        return found[1] if found else None
+
+
+class Case(NamedTuple):
+    """A row, and one of the ways to see it."""
+
+    row: Row
+    name: str
+
+    @property
+    def reply(self) -> Reply | str:
+        return eval(self.name, {"Reply": Reply}) if self.name.startswith("Reply") else self.name  # our own document
+
+    def __str__(self) -> str:
+        return f"line {self.row.line}: {self.name}"
+
+
+def read_rows(text: str) -> Iterator[Row]:
+    """The rows of the list tables with five columns, without their headings."""
+    for found in re.finditer(r"^   \* - .*\n(?:     .*\n)+", text, re.MULTILINE):
+        cells = [" ".join(cell.split()) for cell in re.split(r"^     - ", found[0][7:], flags=re.MULTILINE)]
+        if len(cells) == 5 and cells[2] != "When":
+            yield Row(text.count("\n", 0, found.start()) + 1, *cells)
+
+
+def read_cases(rows: list[Row]) -> Iterator[Case]:
+    for row in rows:
+        for name in re.findall(r"``(.+?)``", row.seen):
+            yield Case(row, name)
+
+
+ROWS = list(read_rows(RELIABILITY))
+CASES = list(read_cases(ROWS))
+FAILING = [case for case in CASES if case.row.error]
+
+
+@pytest.fixture
+def hf(emulator: Emulator) -> Emulator:
+    """It serves one model, by two providers; whatever is scripted first, the next answer is whole."""
+    emulator.models = [build_model(MODEL, "novita", "groq", "cerebras")]
+    emulator.always(Reply.text("Hello"))
+    return emulator
+
+
+@pytest.fixture
+def make(make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Client]:
+    """Makes clients that wait for nothing for long."""
+    monkeypatch.setattr(Call, "pause", lambda call, seconds: None)
+    return lambda **options: make_client(timeout=Timeouts(5, 0.15, 0.15), **options)
+
+
+def read(client: Client) -> tuple[str, Any]:
+    try:
+        return client.generate("Hi", MODEL).text, None
+    except HFTextError as error:
+        return "", error
+
+
+def asked(hf: Emulator) -> list[str]:
+    """Whom the chat requests asked: ``""`` for a choice of the router, else ``":provider"``."""
+    return [str(request.json["model"]).removeprefix(MODEL) for request in hf.requests if request.method == "POST"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_fault_gives_what_its_row_says(hf: Emulator, make: Callable[..., Client], case: Case) -> None:
+    hf.reply(case.reply)
+    _, error = read(make(max_retries=0))
+    assert (type(error).__name__ if error else None) == case.row.error
+    if isinstance(error, hf_text.RequestTimeoutError):
+        assert case.row.when == f"``{error.clock}``"
+    elif error:
+        assert case.row.when == "``at once``"
+
+
+@pytest.mark.parametrize("case", FAILING, ids=str)
+def test_after_a_fault_another_provider_or_the_same_is_asked_as_its_row_says(
+    hf: Emulator, make: Callable[..., Client], case: Case
+) -> None:
+    another, same = NEXT[case.row.next.strip("`")]
+    hf.reply(case.reply)
+    text, error = read(make(max_retries=1))
+    assert (text == "Hello") == (another or same), error
+    first, *rest = asked(hf)
+    assert [whom != first for whom in rest] == ([True] if another else [False] if same else [])
+
+
+@pytest.mark.parametrize("case", FAILING, ids=str)
+def test_after_a_fault_a_provider_that_was_chosen_is_asked_again_if_its_row_says_so(
+    hf: Emulator, make: Callable[..., Client], case: Case
+) -> None:
+    _, same = NEXT[case.row.next.strip("`")]
+    hf.reply(case.reply)
+    text, error = read(make(max_retries=1, provider="novita"))
+    assert (text == "Hello") == same, error
+    assert set(asked(hf)) == {":novita"}
+
+
+def test_every_fault_of_the_emulator_stands_in_a_row() -> None:
+    named = [case.name for case in CASES if not case.name.startswith("Reply")]
+    assert sorted(named) == sorted(FAULTS)
+
+
+def test_every_error_that_a_row_names_is_there() -> None:
+    assert len(ROWS) > 60
+    named = {row.error for row in ROWS} - {None}
+    assert named <= set(hf_text.__all__)
+    families = {"HFTextError", "StreamError", "MissingAuthError", "ModelNotSupportedError"}
+    assert set(re.findall(r"``(\w+Error)``", RELIABILITY)) | families >= {
+        name for name in hf_text.__all__ if name.endswith("Error")
+    }
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"line {row.line}")
+def test_a_row_is_filled_in_as_the_document_explains(row: Row) -> None:
+    if row.error:
+        assert row.when in ("``at once``", "``connect``", "``first``", "``gap``")
+        assert re.match(r"``(no|another|same|another, same)``", row.next)
+    else:
+        assert row.given.startswith(("the whole answer", "the answer"))
+        assert row.next == "\N{EN DASH}"
+
+
+def test_the_clocks_have_the_defaults_that_stand_there() -> None:
+    written = dict(re.findall(r"^``(\w+)``  +\S.*?  +(\d+ s|none)$", RELIABILITY, re.MULTILINE))
+    clocks = {name: getattr(Timeouts(), name) for name in Timeouts.__dataclass_fields__}
+    assert written == {name: "none" if seconds is None else f"{seconds} s" for name, seconds in clocks.items()}
+
+
+@pytest.mark.parametrize("scheme", ["socks4", "socks5", "socks5h", "SOCKS5"])
+def test_a_socks_proxy_is_refused_and_nothing_is_sent(hf: Emulator, make: Callable[..., Client], scheme: str) -> None:
+    """Whether PySocks is installed or not."""
+    with pytest.raises(InvalidRequestError, match="SOCKS proxies are not supported"):
+        make(proxies={"http": f"{scheme}://127.0.0.1:9"}).generate("Hi", MODEL)
+    assert hf.connections == 0
+
+
+def test_the_example_runs_and_prints_what_had_arrived(capsys: pytest.CaptureFixture[str]) -> None:
+    found = re.search(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", RELIABILITY)
+    assert found is not None
+    exec(re.sub("^    ", "", found[1], flags=re.MULTILINE), {})
+    assert "cut the answer off" in (printed := capsys.readouterr().out)
+    assert printed.endswith("/ One two\n")
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.glob("*.rst")), ids=lambda path: path.name)
+def test_every_file_that_a_document_links_to_is_there(path: Path) -> None:
+    links = re.findall(r"<([^<>:\s]+)>`_", path.read_text("utf-8"))
+    assert [link for link in links if not (DOCS / link).exists()] == []
