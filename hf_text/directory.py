@@ -125,8 +125,12 @@ class Directory:
         following = next_link(headers.get("link", ""))
         if following is None:
             return None
-        following = urljoin(url, following)
-        if urlsplit(following).netloc != urlsplit(url).netloc:  # the key goes along
+        try:
+            following = urljoin(url, following)
+            elsewhere = urlsplit(following).netloc != urlsplit(url).netloc  # the key goes along
+        except ValueError:
+            elsewhere = True
+        if elsewhere:
             raise TransportError(f"{urlsplit(url).netloc} names a next page on another host, {following!r:.200}")
         return following
 

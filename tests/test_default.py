@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -83,7 +84,7 @@ def test_without_a_key_nothing_is_sent_and_a_later_one_is_found(hf: Emulator, mo
 
 def test_nothing_is_made_or_looked_for_at_import() -> None:
     code = "import hf_text, hf_text.default as d; raise SystemExit(d._client.cache_info().currsize)"
-    environ = {"HF_ENDPOINT": "no address", "HF_TOKEN": "not a key", "HF_TOKEN_PATH": "/"}
+    environ = {**os.environ, "HF_ENDPOINT": "no address", "HF_TOKEN": "not a key", "HF_TOKEN_PATH": "/"}
     assert subprocess.run([sys.executable, "-c", code], env=environ, check=False, timeout=30).returncode == 0
 
 

@@ -1,8 +1,11 @@
-"""The documents say what is so: each fault that a table names gives the error that stands beside it, and what is next."""
+"""The documents say what is so: each fault of a table gives the error that stands beside it, and what is next."""
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -189,3 +192,126 @@ def test_the_example_runs_and_prints_what_had_arrived(capsys: pytest.CaptureFixt
 def test_every_file_that_a_document_links_to_is_there(path: Path) -> None:
     links = re.findall(r"<([^<>:\s]+)>`_", path.read_text("utf-8"))
     assert [link for link in links if not (DOCS / link).exists()] == []
+
+
+# --- Without a word on standard error
+
+EVERYTHING = """
+import asyncio, pathlib, pickle, tempfile
+import anyio, trio
+import hf_text, hf_text.batch
+from hf_text.aio import AsyncClient
+from hf_text.emulator import FAULTS, Emulator
+
+MODEL = "openai/gpt-oss-120b"
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+PICTURE = b"\\x89PNG\\r\\n\\x1a\\n" + bytes(20)
+
+def check(error):
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+assert hf_text.generate("Hi").text == "".join(hf_text.stream("Hi"))
+assert hf_text.models()
+clocks = hf_text.Timeouts(5, 0.1, 0.1, 5)
+with hf_text.Client(provider=["novita", "auto"], bill_to="us", headers={"X-Mine": "yes"}, max_retries=0) as client:
+    options = dict(tools=[TOOL], tool_choice="required", include_usage=True, reasoning_effort="low", seed=1)
+    events = list(client.stream([{"role": "user", "content": "Hi"}], **options).events())
+    assert {type(event).__name__ for event in events} >= {"ProviderInfo", "Reasoning", "ToolCalls", "Usage"}
+    assert client.models(search="gpt", sort="price")
+    assert client.mapping(MODEL)
+    assert list(client.hub_models(limit=2))
+    next(client.hub_models())
+    try:
+        client.generate("Look", media=PICTURE)
+    except hf_text.HFTextError as error:
+        check(error)
+    pickle.loads(pickle.dumps(client)).generate("Hi")
+    for text in client.stream("Hi"):
+        break
+    with client.stream("Hi") as stream:
+        stream.read()
+        stream.cancel()
+with Emulator() as hf:
+    client = hf_text.Client(router_url=hf.url, hub_url=hf.url, max_retries=0, timeout=clocks)
+    for fault in FAULTS:
+        hf.reply(fault)
+        try:
+            client.generate("Hi")
+        except hf_text.HFTextError as error:
+            check(error)
+
+async def main():
+    async with AsyncClient(timeout=clocks) as client:
+        assert await client.generate("Hi")
+        assert await client.models()
+        assert await client.mapping(MODEL)
+        async with client.stream("Hi") as stream:
+            assert [text async for text in stream]
+        async for text in client.stream("Hi"):
+            break
+        async for model in client.hub_models():
+            break
+        with anyio.move_on_after(0.01):
+            await client.generate("Hi")
+    async for event in hf_text.HuggingFaceAPI.create_async_generator(MODEL, [{"role": "user", "content": "Hi"}]):
+        pass
+    await hf_text.HuggingFaceAPI.get_mapping(MODEL)
+
+asyncio.run(main())
+trio.run(main)
+assert list(hf_text.HuggingFaceAPI.create_generator(MODEL, [{"role": "user", "content": "Hi"}]))
+assert hf_text.HuggingFaceAPI.get_models()
+with tempfile.TemporaryDirectory() as folder:
+    prompts, answers = pathlib.Path(folder, "in.jsonl"), pathlib.Path(folder, "out.jsonl")
+    prompts.write_text('{"prompt": "Hi"}\\n{"prompt": "Ho"}\\n')
+    assert hf_text.batch.run(prompts, answers).done == 2
+print("end")
+"""
+
+OPEN = """
+import asyncio, sys, threading
+import hf_text
+from hf_text.aio import AsyncClient
+
+def read():
+    try:
+        list(hf_text.stream("Hi", timeout=hf_text.Timeouts(5, 5, 0.2)))
+    except hf_text.RequestTimeoutError as error:
+        print(error.clock)
+
+async def first_of(texts):
+    async for text in texts:
+        return text
+
+"""
+
+ENDS = {
+    "in a thread that is waited for": ("threading.Thread(target=read).start()", "gap"),
+    "by an exit within the loop": ("for text in hf_text.stream('Hi'):\n    print(text)\n    sys.exit()", "One"),
+    "in an async stream": ("stream = AsyncClient().stream('Hi')\nprint(asyncio.run(first_of(stream)))", "One"),
+    "in an async iterator": (
+        "events = AsyncClient().stream('Hi').__aiter__()\nprint(asyncio.run(first_of(events)))",
+        "One",
+    ),
+    "in a listing": ("models = hf_text.Client().hub_models()\nprint(next(models))", "openai/gpt-oss-120b"),
+}
+
+
+def run(program: str, emulator: Emulator) -> subprocess.CompletedProcess[str]:
+    variables = {**os.environ, **emulator.environ, "HF_TOKEN": "hf_MadeUpKeyForTests"}
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, timeout=50, cwd=DOCS.parent, env=variables)
+
+
+def test_a_program_that_uses_everything_once_says_nothing_in_developer_mode(emulator: Emulator) -> None:
+    """No file, socket, thread or coroutine is left to the collector, and no library logs a warning."""
+    pytest.importorskip("trio")
+    done = run(EVERYTHING, emulator)
+    assert (done.stderr, done.stdout, done.returncode) == ("", "end\n", 0)
+
+
+@pytest.mark.parametrize(("program", "printed"), ENDS.values(), ids=ENDS)
+def test_a_program_that_ends_with_something_open_says_nothing(emulator: Emulator, program: str, printed: str) -> None:
+    emulator.reply("stall-mid-stream")
+    done = run(OPEN + program, emulator)
+    assert (done.stderr, done.stdout, done.returncode) == ("", f"{printed}\n", 0)

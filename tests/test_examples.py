@@ -1,215 +1,398 @@
-"""Each example is run as its docstring says, an emulator in the place of the servers; so is each snippet of docs/async.rst."""
+"""Each example and each snippet of docs/async.rst is run, an emulator in the place of the servers; and what that page
+promises is seen.
+"""
 
 from __future__ import annotations
 
 import http.client
 import importlib.util
+import itertools
 import json
 import re
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-from test_readme import Block, find_blocks
+from anyio.lowlevel import checkpoint
+from test_readme import STALLS, Block, Example, choose, find_blocks
 
-from hf_text.aio import AsyncClient, AsyncStream
-from hf_text.emulator import Emulator, Gate, Reply
-from hf_text.emulator.request import Request
+import hf_text
+from hf_text.aio import AsyncClient
+from hf_text.emulator import Emulator, Gate, Reply, Request
 
 PROJECT = Path(__file__).parents[1]
 EXAMPLES = PROJECT / "examples"
-BLOCKS = list(find_blocks((PROJECT / "docs" / "async.rst").read_text("utf-8")))
 
 BUILT_IN = "This is the hf_text emulator, not a real model."
+EVENT_STREAM = {"Content-Type": "text/event-stream"}
 KEY = "hf_MadeUpKeyForTests"
 BACKENDS = ("asyncio", "trio")
 
 
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> None:
-    """Programs that are started find this key, the library, and the emulator."""
+    """Programs find this key, and the emulator."""
     monkeypatch.setenv("HF_TOKEN", KEY)
-    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with these arguments; whatever it warns of is an error."""
-    command = [sys.executable, "-X", "dev", "-W", "error", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=30, check=False)
+    """Run Python with these arguments; it must have nothing to complain of."""
+    command = [sys.executable, "-W", "error", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=30, check=False)
+    assert done.stderr == ""
+    return done
+
+
+def held_reply(gate: Gate, *pieces: str) -> Reply:
+    """A stream that holds at the gate after these pieces, and then ends as it should."""
+    body = Reply.text(*pieces).body
+    assert isinstance(body, tuple)
+    return Reply(headers=EVENT_STREAM, body=(*body[: len(pieces) + 1], gate, *body[-2:]))
+
+
+class Crowd:
+    """Answers as soon as so many requests have come together; the first one only when all have come.
+
+    Attributes:
+        most: how many requests were open at the same time, at most.
+    """
+
+    def __init__(self, size: int, total: int, refused: int = 0) -> None:
+        self.most = 0
+        self._size, self._total, self._refused = size, total, refused
+        self._open = self._came = 0
+        self._changed = threading.Condition()
+
+    def answer(self, request: Request) -> Reply:
+        with self._changed:
+            self._open += 1
+            self._came += 1
+            number = self._came
+            self.most = max(self.most, self._open)
+            self._changed.notify_all()
+            awaited = self._total if number == 1 else self._size
+            assert self._changed.wait_for(lambda: self._came >= awaited, 5)
+            self._open -= 1
+        if number == self._refused:
+            return Reply.error(403, "Not this one", "string")
+        return Reply.text("Asked: ", request.json["messages"][0]["content"])
 
 
 # examples/ten_prompts.py
 
 
-class Crowd:
-    """Answers when so many requests have come together; the first of all comes to its end after all others.
-
-    Attributes:
-        most: how many requests were answered at the same time, at most.
-    """
-
-    def __init__(self, size: int, total: int, refused: int) -> None:
-        self.most = 0
-        self._size, self._total, self._refused = size, total, refused
-        self._here = self._came = 0
-        self._changed = threading.Condition()
-
-    def answer(self, request: Request) -> Reply:
-        with self._changed:
-            self._here += 1
-            self._came += 1
-            number = self._came
-            self.most = max(self.most, self._here)
-            self._changed.notify_all()
-            wanted = self._total if number == 1 else self._size
-            assert self._changed.wait_for(lambda: self._came >= wanted, 5)
-            self._here -= 1
-        if number == self._refused:
-            return Reply.error(403, "Not this one", "string")
-        return Reply.text(f"Heard: {request.json['messages'][0]['content']}")
-
-
-@pytest.mark.parametrize("backend", [(), *((backend,) for backend in BACKENDS)], ids=str)
-def test_ten_prompts_are_asked_four_at_a_time_and_printed_in_order(emulator: Emulator, backend: tuple[str]) -> None:
+@pytest.mark.parametrize("arguments", [(), ("asyncio",), ("trio",)], ids=str)
+def test_ten_prompts_are_asked_four_at_a_time_and_printed_in_order(
+    emulator: Emulator, arguments: tuple[str, ...]
+) -> None:
     crowd = Crowd(size=4, total=10, refused=5)
     emulator.always(crowd.answer)
-    done = run(str(EXAMPLES / "ten_prompts.py"), *backend)
-    assert done.stderr == ""
+    done = run(str(EXAMPLES / "ten_prompts.py"), *arguments)
+    assert done.returncode == 1
     assert crowd.most == 4
     lines = done.stdout.splitlines()
     prompts, outcomes = lines[::2], lines[1::2]
-    assert [line.split(".")[0].strip() for line in prompts] == [str(number) for number in range(1, 11)]
-    failed = [outcome for outcome in outcomes if outcome.startswith("    FAILED: Not this one")]
-    answered = [outcome for prompt, outcome in zip(prompts, outcomes, strict=True) if outcome.endswith(prompt[4:])]
-    assert (len(failed), len(answered)) == (1, 9)
-    assert done.returncode == 1
+    assert [prompt[:4] for prompt in prompts] == [f"{number:2}. " for number in range(1, 11)]
+    answers = [f"    Asked: {prompt[4:]}" for prompt in prompts]
+    (failed,) = set(outcomes) - set(answers)
+    assert failed.startswith("    FAILED: Not this one")
+    assert sum(outcome == answer for outcome, answer in zip(outcomes, answers, strict=True)) == 9
 
 
-def test_ten_prompts_that_are_all_answered_are_a_success(emulator: Emulator) -> None:
+def test_ten_prompts_that_are_all_answered_are_a_success() -> None:
     done = run(str(EXAMPLES / "ten_prompts.py"))
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0
     assert done.stdout.count(BUILT_IN) == 10
 
 
 # examples/fastapi_app.py
 
-needs_fastapi = pytest.mark.skipif(
-    not all(map(importlib.util.find_spec, ("fastapi", "uvicorn"))), reason="fastapi and uvicorn are not installed"
-)
 
-Ask = Callable[[str], http.client.HTTPConnection]
+class App:
+    """The app, in a uvicorn of its own."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "fastapi_app:app", "--port", "0"]
+        self._server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+        assert self._server.stderr is not None
+        self._log = self._server.stderr
+        found = (re.search(r"running on http://127\.0\.0\.1:(\d+)", line) for line in self._log)
+        self.port = next(int(port[1]) for port in found if port)
+
+    def stop(self) -> str:
+        """End it. Returns its log, the first time."""
+        if self._log.closed:
+            return ""
+        self._server.send_signal(signal.SIGINT)
+        with self._log:
+            log = self._log.read()
+        self._server.wait(10)
+        return log
 
 
 @pytest.fixture
-def app(emulator: Emulator) -> Iterator[subprocess.Popen[str]]:
-    """The app in a server of its own, which must end well, without an error in its log."""
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "fastapi_app:app", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        try:
-            yield server
-        finally:
-            server.send_signal(signal.SIGINT)
-            assert server.stderr is not None
-            log = server.stderr.read()
+def app() -> Iterator[App]:
+    """The app, which must not find an error on its way."""
+    app = App()
+    try:
+        yield app
+    finally:
+        log = app.stop()
     assert "ERROR" not in log, log
 
 
 @pytest.fixture
-def port(app: subprocess.Popen[str]) -> int:
-    assert app.stderr is not None
-    for line in app.stderr:
-        if found := re.search(r"running on http://127\.0\.0\.1:(\d+)", line):
-            return int(found[1])
-    raise AssertionError("the server did not start")
-
-
-@pytest.fixture
-def connection(port: int) -> Iterator[http.client.HTTPConnection]:
+def visitor(app: App) -> Iterator[http.client.HTTPConnection]:
     """A visitor's connection to the app."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=5)
     yield connection
     connection.close()
 
 
-def ask(connection: http.client.HTTPConnection, prompt: str = "Count") -> None:
-    connection.request("POST", "/answer", json.dumps({"prompt": prompt}), {"Content-Type": "application/json"})
+def ask(visitor: http.client.HTTPConnection, prompt: str = "Count") -> None:
+    visitor.request("POST", "/answer", json.dumps({"prompt": prompt}), {"Content-Type": "application/json"})
 
 
-def stalls(gate: Gate, *pieces: str) -> Reply:
-    """A stream that holds at the gate after these pieces, and then ends as it should."""
-    body = Reply.text(*pieces).body
-    assert isinstance(body, tuple)
-    return Reply(headers={"Content-Type": "text/event-stream"}, body=(*body[: len(pieces) + 1], gate, *body[-2:]))
-
-
-@needs_fastapi
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("fastapi", "uvicorn")),
+    reason="fastapi or uvicorn is not installed",
+)
 class TestFastAPI:
-    def test_the_page_has_what_it_takes_to_ask(self, connection: http.client.HTTPConnection) -> None:
-        connection.request("GET", "/")
-        response = connection.getresponse()
+    def test_the_page_has_what_it_takes_to_ask(self, visitor: http.client.HTTPConnection) -> None:
+        visitor.request("GET", "/")
+        response = visitor.getresponse()
         page = response.read().decode()
         assert (response.status, response.headers.get_content_type()) == (200, "text/html")
         assert "<form>" in page
         assert 'fetch("/answer"' in page
 
-    def test_the_answer_comes_piece_by_piece(self, emulator: Emulator, connection: http.client.HTTPConnection) -> None:
+    def test_the_answer_comes_piece_by_piece(self, emulator: Emulator, visitor: http.client.HTTPConnection) -> None:
         gate = Gate()
-        emulator.reply(stalls(gate, "Once"))
-        ask(connection)
-        response = connection.getresponse()
+        emulator.reply(held_reply(gate, "Once"))
+        ask(visitor)
+        response = visitor.getresponse()
         assert (response.status, response.read1()) == (200, b"Once")
         gate.open()
         assert response.read() == b""
 
-    def test_whoever_leaves_in_the_midst_of_the_answer_stops_it(
-        self, emulator: Emulator, connection: http.client.HTTPConnection
+    def test_a_visitor_who_leaves_in_the_midst_of_the_answer_stops_it(
+        self, emulator: Emulator, visitor: http.client.HTTPConnection
     ) -> None:
         emulator.reply("stall-mid-stream")
-        ask(connection)
-        response = connection.getresponse()
+        ask(visitor)
+        response = visitor.getresponse()
         assert response.read1().startswith(b"One")
         response.close()
-        connection.close()
+        visitor.close()
         emulator.wait_for_disconnect()
 
-    @pytest.mark.parametrize("fault", ["stall-before-headers", "stall-after-headers", "keep-alive-comments-only"])
-    def test_whoever_leaves_before_the_answer_stops_it(
-        self, emulator: Emulator, connection: http.client.HTTPConnection, fault: str
+    def test_visitors_who_leave_before_the_answer_stop_it(
+        self, emulator: Emulator, visitor: http.client.HTTPConnection
     ) -> None:
-        emulator.reply(fault)
-        ask(connection)
-        emulator.wait_for_requests()
-        connection.close()
-        emulator.wait_for_disconnect()
+        faults = ("stall-before-headers", "stall-after-headers", "keep-alive-comments-only")
+        for number, fault in enumerate(faults, 1):
+            emulator.reply(fault)
+            ask(visitor)
+            emulator.wait_for_requests(number)
+            visitor.close()
+            emulator.wait_for_disconnect(number)
 
-    @pytest.mark.parametrize(
-        ("prompt", "reply", "status", "words"),
-        [
-            ("", Reply(), 400, "messages must not be empty"),
-            ("Count", Reply.error(422, "Too many tokens"), 400, "Too many tokens"),
-            ("Count", Reply.error(429, "Slow down", headers={"Retry-After": "3600"}), 429, "Slow down"),
-            ("Count", "bad-key", 502, "Check the key"),
-            ("Count", "credits-used-up", 502, "credits"),
-            ("Count", "no-text", 200, ""),
-        ],
-    )
     def test_an_error_before_the_answer_is_a_status(
-        self,
-        emulator: Emulator,
-        connection: http.client.HTTPConnection,
-        prompt: str,
-        reply: Reply | str,
-        status: int,
-        words: str,
+        self, emulator: Emulator, visitor: http.client.HTTPConnection
     ) -> None:
-        emulator.always(reply)
-        ask(connection, prompt)
-        response = connection.getresponse()
-        assert response.status == status
-        assert words in response.read().decode()
+        cases: list[tuple[Reply | str, int, str]] = [
+            (Reply.error(422, "Too many tokens"), 400, "Too many tokens"),
+            (Reply.error(429, "Slow down", headers={"Retry-After": "3600"}), 429, "Slow down"),
+            ("bad-key", 502, "Check the key"),
+            ("credits-used-up", 502, "credits"),
+        ]
+        for reply, status, words in cases:
+            emulator.always(reply)
+            ask(visitor)
+            response = visitor.getresponse()
+            assert response.status == status
+            assert words in json.load(response)["detail"]
+        ask(visitor, "")
+        assert visitor.getresponse().status == 400
+
+    def test_an_answer_that_breaks_off_is_not_taken_for_whole(
+        self, emulator: Emulator, app: App, visitor: http.client.HTTPConnection
+    ) -> None:
+        emulator.reply("cut-mid-stream")
+        ask(visitor)
+        response = visitor.getresponse()
+        with pytest.raises(http.client.IncompleteRead):
+            response.read()
+        assert "TruncatedStreamError" in app.stop()
+
+
+# The snippets of docs/async.rst
+
+BLOCKS = list(find_blocks((PROJECT / "docs" / "async.rst").read_text("utf-8")))
+
+SNIPPETS = [
+    Example("Why is the sea salty?", ("You asked: Why is the sky blue?", "You asked: Why is the sea salty?", "stop")),
+    Example("max_threads=4", (BUILT_IN, "the number 0.", "the number 19.")),
+    Example("anyio.move_on_after", ("Once upon", "so far: 9 characters"), STALLS),
+    Example("stream.cancel", ("Once upon", "stopped after 9 characters"), STALLS),
+    Example('backend="trio"', (BUILT_IN,)),
+    Example("client = AsyncClient()\nstream", (BUILT_IN,)),
+    Example("create_async_generator", ("refused: messages[0]", BUILT_IN)),
+]
+
+# What a notebook does with a cell.
+CELL = """
+import ast, asyncio, sys
+asyncio.run(eval(compile(sys.argv[1], "cell", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)))
+"""
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_a_snippet_runs_and_prints_what_it_should(block: Block, emulator: Emulator) -> None:
+    example = choose(SNIPPETS, block)
+    if example.reply is not None:
+        emulator.always(example.reply)
+    done = run("-c", CELL, block.code) if block.language == "ipython" else run("-c", block.code)
+    assert done.returncode == 0
+    assert [text for text in example.prints if text not in done.stdout] == [], done.stdout
+
+
+def test_each_snippet_has_its_expectations() -> None:
+    assert {block.language for block in BLOCKS} == {"python", "ipython"}
+    assert len(BLOCKS) == len(SNIPPETS)
+
+
+def test_the_snippet_with_a_limit_keeps_to_it(emulator: Emulator) -> None:
+    (block,) = [block for block in BLOCKS if "max_threads=4" in block.code]
+    crowd = Crowd(size=4, total=4)
+    emulator.always(crowd.answer)
+    assert run("-c", block.code).stdout.count("Asked: ") == 20
+    assert crowd.most == 4
+
+
+# The promises of docs/async.rst
+
+Main = Callable[[AsyncClient], Awaitable[None]]
+
+
+def run_with_client(backend: str, main: Main, **options: Any) -> None:
+    """Run this function with a client of the emulator; after five seconds it has failed."""
+
+    async def run() -> None:
+        with anyio.fail_after(5):
+            async with AsyncClient(KEY, **{"timeout": 5, **options}) as client:
+                await main(client)
+
+    anyio.run(run, backend=backend)
+
+
+def floods(*events: str, after: Reply | None = None) -> Reply:
+    """A stream that begins with a word, or as ``after``, and goes on with these events for ever, without a pause."""
+    body = (after or Reply.text("One", finish=None, done=False)).body
+    assert isinstance(body, tuple)
+    piece = "".join(events).encode() * 5000
+    return Reply(headers=EVENT_STREAM, body=lambda: itertools.chain(body, itertools.repeat(piece)))
+
+
+TEXT = 'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'
+EMPTY = 'data: {"choices":[{"index":0,"delta":{}}]}\n\n'
+
+
+async def read(client: AsyncClient, begun: anyio.Event | None = None) -> None:
+    async for _ in client.stream("Count"):
+        if begun is not None:
+            begun.set()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_stream_that_waits_for_its_next_piece_holds_no_thread(emulator: Emulator, backend: str) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+
+    async def main(client: AsyncClient) -> None:
+        begun = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read, client, begun)
+            await begun.wait()
+            await anyio.wait_all_tasks_blocked()
+            assert await client.generate("Count")
+            gate.open()
+
+    try:
+        run_with_client(backend, main, max_threads=1)
+    finally:
+        gate.open()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("event", [TEXT, EMPTY], ids=["text", "empty chunks"])
+def test_a_provider_that_never_pauses_leaves_the_loop_its_turn(emulator: Emulator, event: str, backend: str) -> None:
+    emulator.reply(floods(event))
+
+    async def main(client: AsyncClient) -> None:
+        begun = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read, client, begun)
+            await begun.wait()
+            for _ in range(20):
+                await checkpoint()
+            assert await client.generate("Count")
+            tasks.cancel_scope.cancel()
+
+    run_with_client(backend, main)
+    emulator.wait_for_disconnect()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(
+    ("reply", "clock"),
+    [
+        (floods(TEXT), "total"),
+        (floods(EMPTY), "gap"),
+        (floods(EMPTY, after=Reply.text("One", finish=None, done=True)), "gap"),
+        (floods(EMPTY, after=Reply.text("One")), None),
+    ],
+    ids=["text", "empty chunks", "after [DONE] without a finish reason", "after a whole answer"],
+)
+def test_a_provider_that_never_pauses_does_not_outlive_the_clocks(
+    emulator: Emulator, reply: Reply, clock: str | None, backend: str
+) -> None:
+    emulator.reply(reply)
+    clocks = hf_text.Timeouts(gap=0.2, total=1 if clock == "total" else None)
+
+    async def main(client: AsyncClient) -> None:
+        ended: str | None = None
+        try:
+            await read(client)
+        except hf_text.RequestTimeoutError as error:
+            ended = error.clock
+        assert ended == clock
+
+    run_with_client(backend, main, timeout=clocks)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_arrived_in_time_is_taken_although_the_loop_was_busy(emulator: Emulator, backend: str) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+
+    async def main(client: AsyncClient) -> None:
+        begun = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(read, client, begun)
+            await begun.wait()
+            await anyio.wait_all_tasks_blocked()
+            gate.open()
+            time.sleep(0.4)  # a loop that is busy for longer than the clock allows
+
+    try:
+        run_with_client(backend, main, timeout=hf_text.Timeouts(gap=0.2))
+    finally:
+        gate.open()

@@ -13,7 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hf_text
-from hf_text import FinishReason, HuggingFaceAPI, OpenaiTemplate, ProviderInfo, Reasoning, Usage, calculate_lenght
+from hf_text import (
+    FinishReason,
+    HuggingFaceAPI,
+    OpenaiTemplate,
+    ProviderInfo,
+    Reasoning,
+    Timeouts,
+    Usage,
+    calculate_lenght,
+)
 from hf_text.emulator import Emulator, Reply, build_model
 from hf_text.template import _kept_client
 
@@ -778,7 +787,7 @@ def test_requests_go_through_the_proxy(emulator: Emulator, generate: Generate, m
 def test_the_timeout_is_kept(emulator: Emulator, generate: Generate) -> None:
     emulator.reply("stall-mid-stream")
     with pytest.raises(hf_text.RequestTimeoutError) as caught:
-        generate("emulator/small", "Count", timeout=0.1)
+        generate("emulator/small", "Count", timeout=Timeouts(gap=0.1))
     assert caught.value.clock == "gap"
     assert caught.value.partial is not None
 

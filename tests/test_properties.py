@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,8 +97,8 @@ ODD = ["<think>", "</think>", "<th", "ink>", "<", "\u2028", "\x85", "\r\n", "\n\
 TEXT = st.text(max_size=8) | st.sampled_from(ODD)
 ARGUMENTS = st.sampled_from(['{"city": "Köln", "days": [1, 2]}', "{}", "", '{"a": "}\\"{"}']) | st.text(max_size=12)
 FINISH = st.sampled_from([None, "stop", "length", "tool_calls", "content_filter"])
-USAGE = st.builds(lambda *counts: dict(zip(COUNTS, counts, strict=True)), *[st.integers(0, 1 << 40)] * 3)
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+USAGE = st.builds(lambda *counts: dict(zip(COUNTS, counts, strict=True)), *[st.integers(0, 1 << 40)] * 3)
 
 Chunk = dict[str, Any]
 
@@ -111,7 +111,7 @@ class Answer:
     completion: Completion
 
 
-def cut(draw: st.DrawFn, value: Any, most: int = 6) -> list[Any]:
+def cut(draw: Callable[[Any], Any], value: Any, most: int = 6) -> list[Any]:
     """A str or bytes, cut at random places."""
     places = sorted(draw(st.lists(st.integers(0, len(value)), max_size=most)))
     return [value[start:end] for start, end in zip([0, *places], [*places, len(value)], strict=True)]
@@ -356,7 +356,8 @@ def test_a_mangled_answer_that_does_not_end_runs_out_a_clock_at_the_latest(
 
 def check(outcome: Outcome) -> None:
     """Nothing but a result, or an error of ours that is not the caller's, with all that was yielded."""
-    error, partial = outcome.error, getattr(outcome.error, "partial", None)
+    error = outcome.error
+    partial: Any = getattr(error, "partial", None)
     for text in texts_of(outcome.completion):
         text.encode()  # whole characters, so that it can be printed
     if error is None:

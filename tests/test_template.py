@@ -280,12 +280,15 @@ def test_requests_go_through_the_proxy(emulator: Emulator, options: dict[str, An
     assert emulator.requests[-1].target == "http://server.invalid/v1/models"
 
 
-@pytest.mark.parametrize("timeout", [0.1, Timeouts(gap=0.1)])
-def test_the_timeout_is_kept(emulator: Emulator, local: Local, timeout: Any) -> None:
-    emulator.reply("stall-mid-stream")
+@pytest.mark.parametrize(
+    ("timeout", "fault", "clock"),
+    [(0.1, "stall-before-headers", "first"), (Timeouts(gap=0.1), "stall-mid-stream", "gap")],
+)
+def test_the_timeout_is_kept(emulator: Emulator, local: Local, timeout: Any, fault: str, clock: str) -> None:
+    emulator.reply(fault)
     with pytest.raises(hf_text.RequestTimeoutError) as caught:
         list(local.create_generator("emulator/small", "Count", timeout=timeout))
-    assert caught.value.clock == "gap"
+    assert caught.value.clock == clock
 
 
 def test_the_timeout_is_kept_for_the_list_too(emulator: Emulator, local: Local) -> None:

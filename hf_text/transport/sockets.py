@@ -38,7 +38,7 @@ __all__ = ["Adapter", "Wire", "unread_bytes", "working_for"]
 _LOOK_AGAIN = 0.02
 
 _BUFFER_BYTES = 65536
-_MOST_UNBROKEN_READS = 16
+_MOST_UNBROKEN_BYTES = 65536
 _MOST_WAYS = 1000
 
 _this_thread = threading.local()
@@ -258,7 +258,7 @@ class Wire(io.RawIOBase):
         self._call = call
         self._timeout = math.inf  # what the socket's is set to
         self._paused = False
-        self._unbroken_reads = 0  # without a turn for others, in a call that does not block
+        self._unbroken_bytes = 0  # received since others had their turn
         self._open = sock.makefile(
             "rb", buffering=0
         )  # keeps the socket open until the answer is read, as http.client expects
@@ -284,11 +284,9 @@ class Wire(io.RawIOBase):
         call, sock = self._call, self._sock
         while True:
             left = call.time_left() if call.blocking else 0.0
-            if not call.blocking:
-                self._unbroken_reads += 1
-                if self._unbroken_reads > _MOST_UNBROKEN_READS:  # a fast provider must not keep the loop to itself
-                    self._unbroken_reads = 0
-                    return None
+            if not call.blocking and self._unbroken_bytes >= _MOST_UNBROKEN_BYTES:
+                self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself
+                return None
             # Setting the timeout costs a system call, so it may be 2 % off: while tokens come it need not be set again.
             if self._timeout > left * 1.02 or (left and not self._timeout):
                 sock.settimeout(left)
@@ -307,6 +305,7 @@ class Wire(io.RawIOBase):
                 raise
             if call.cancelled:  # the socket was shut down: this is no end of the answer
                 raise Interrupted
+            self._unbroken_bytes += len(data)
             return data
 
     def close(self) -> None:

@@ -219,7 +219,7 @@ def _check_error(error: HFTextError, events: list[Event]) -> None:
     assert not isinstance(error, InvalidRequestError), error
     assert len(error.attempts) == 1
     str(error).encode()
-    partial = getattr(error, "partial", None)
+    partial: Any = getattr(error, "partial", None)
     assert partial is not None or not isinstance(error, StreamError)
     if events:
         assert isinstance(error, (StreamError, RequestTimeoutError))
