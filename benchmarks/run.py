@@ -54,7 +54,7 @@ def fits(driver: str, figure: str) -> bool:
     """Whether the figure can be measured for the driver."""
     if figure == "first_new_tls":
         return driver not in NO_CA_BUNDLE
-    if figure in ("event_16", "event_63"):
+    if figure.startswith("event_"):
         return driver not in QUADRATIC
     if figure.startswith("streams_"):
         return driver != FLOOR and (figure != "streams_1000" or driver in HOLD_A_THOUSAND)

@@ -7,7 +7,10 @@ use up those of the host application.
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import islice
 from types import TracebackType
 from typing import Any, TypeVar
@@ -34,6 +37,7 @@ T = TypeVar("T")
 _MAX_THREADS = 1000
 _MODELS_PER_HOP = 200
 _MOST_UNBROKEN_READS = 16
+_NOTEBOOK_WAKES_UP = 0.2  # seconds
 
 
 class AsyncClient:
@@ -163,7 +167,7 @@ class AsyncStream:
             await checkpoint()
         while not (events := stream._advance()) and not stream._ended:
             self._unbroken_reads = 0
-            with move_on_after(call.longest_wait()):
+            with _heeding_the_stop_button(), move_on_after(call.longest_wait()):
                 await wait_readable(call.fileno())
         return events
 
@@ -312,7 +316,8 @@ class _Threads:
     async def run(self, work: Callable[[], T], cancel: Callable[[], None]) -> T:
         """Do the work in a thread; if this task is cancelled, ``cancel`` is to end the work soon."""
         try:
-            return await run_sync(work, abandon_on_cancel=True, limiter=self._limiter())
+            with _heeding_the_stop_button():
+                return await run_sync(work, abandon_on_cancel=True, limiter=self._limiter())
         except get_cancelled_exc_class():
             cancel()
             raise
@@ -328,6 +333,28 @@ class _Threads:
 
 
 _threads = _Threads(_MAX_THREADS)
+
+
+@contextmanager
+def _heeding_the_stop_button() -> Iterator[None]:
+    """Wait inside in a Jupyter kernel. Its stop button cancels a cell that awaits, but does not wake the event loop,
+    which heeds it only when it wakes up for something else (https://github.com/ipython/ipykernel/issues/881).
+    """
+    timer: asyncio.TimerHandle | None = None
+
+    def wake_up() -> None:
+        nonlocal timer
+        timer = loop.call_later(_NOTEBOOK_WAKES_UP, wake_up)
+
+    if "ipykernel" in sys.modules:
+        with suppress(RuntimeError):  # trio runs
+            loop = asyncio.get_running_loop()
+            wake_up()
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 def _read_all(stream: Stream) -> Completion:

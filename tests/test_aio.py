@@ -602,6 +602,18 @@ async def test_leaving_the_client_closes_its_connections(emulator: Emulator, mak
     assert await client.generate("Count")
 
 
+async def test_a_stream_goes_on_although_its_client_is_closed(emulator: Emulator, async_client: AsyncClient) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    pieces = aiter(async_client.stream("Count"))
+    async with held(gate):
+        got = [await anext(pieces)]
+        await async_client.aclose()
+        gate.open()
+        await collect(pieces, got)
+    assert got == ["One"]
+
+
 # Errors
 
 
@@ -621,7 +633,8 @@ async def test_every_fault_late_in_a_stream_ends_as_with_the_blocking_client(
 ) -> None:
     """The pieces come one by one, so that the reader waits for each of them."""
     seconds = 0.1 if name.startswith("stall") else 5
-    options: dict[str, Any] = {"max_retries": 0, "timeout": Timeouts(connect=5, first=5, gap=seconds)}
+    first = seconds if "headers" in name else 5
+    options: dict[str, Any] = {"max_retries": 0, "timeout": Timeouts(connect=5, first=first, gap=seconds)}
     emulator.always(replace(FAULTS[name], pace=0.01))
     await _compare_with_blocking(make_client(**options), make_async_client(**options))
 
@@ -727,23 +740,17 @@ async def test_a_model_that_the_hub_does_not_have(async_client: AsyncClient) -> 
     assert caught.value.model == "emulator/none"
 
 
-async def test_stop_iteration_of_the_callers_own_code_does_not_end_an_answer(
-    emulator: Emulator, async_client: AsyncClient
-) -> None:
-    """It cannot cross from a thread into a coroutine."""
-
-    def messages() -> Iterator[Any]:
-        yield {"role": "user", "content": "Count"}
-
-    assert await async_client.generate(messages())
-    events = async_client.stream(messages()).events()
-    while True:
-        try:
-            await anext(events)
-        except StopAsyncIteration:
-            break
-    with pytest.raises(StopAsyncIteration):
-        await anext(events)
+async def test_the_end_is_told_again_and_again(emulator: Emulator, async_client: AsyncClient) -> None:
+    """The core's iterators end in threads, from where ``StopIteration`` cannot cross into a coroutine."""
+    for items in (async_client.stream("Count").events(), async_client.hub_models(limit=2)):
+        assert len([item async for item in items]) > 1
+        for _ in range(2):
+            with pytest.raises(StopAsyncIteration):
+                await anext(items)
+    stream = async_client.stream("Count")
+    while await stream.read():
+        pass
+    assert await stream.read() == await stream.read() == []
 
 
 # The host's threads

@@ -46,6 +46,11 @@ class Row(NamedTuple):
         found = re.match(r"``(\w+Error)``", self.given)
         return found[1] if found else None
 
+    @property
+    def clock(self) -> str:
+        """The clock that ends the wait, or ``"at once"``."""
+        return self.when.strip("`")
+
 
 class Case(NamedTuple):
     """A row, and one of the ways to see it."""
@@ -90,9 +95,14 @@ def hf(emulator: Emulator) -> Emulator:
 
 @pytest.fixture
 def make(make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Client]:
-    """Makes clients that wait for nothing for long."""
+    """Makes clients that pause for nothing, and whose one clock runs out soon."""
     monkeypatch.setattr(Call, "pause", lambda call, seconds: None)
-    return lambda **options: make_client(timeout=Timeouts(5, 0.15, 0.15), **options)
+
+    def make(clock: str = "", **options: Any) -> Client:
+        clocks = {"connect": 10.0, "first": 10.0, "gap": 10.0}
+        return make_client(timeout=Timeouts(**{**clocks, **({clock: 0.15} if clock in clocks else {})}), **options)
+
+    return make
 
 
 def read(client: Client) -> tuple[str, Any]:
@@ -110,7 +120,7 @@ def asked(hf: Emulator) -> list[str]:
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_fault_gives_what_its_row_says(hf: Emulator, make: Callable[..., Client], case: Case) -> None:
     hf.reply(case.reply)
-    _, error = read(make(max_retries=0))
+    _, error = read(make(case.row.clock, max_retries=0))
     assert (type(error).__name__ if error else None) == case.row.error
     if isinstance(error, hf_text.RequestTimeoutError):
         assert case.row.when == f"``{error.clock}``"
@@ -124,7 +134,7 @@ def test_after_a_fault_another_provider_or_the_same_is_asked_as_its_row_says(
 ) -> None:
     another, same = NEXT[case.row.next.strip("`")]
     hf.reply(case.reply)
-    text, error = read(make(max_retries=1))
+    text, error = read(make(case.row.clock, max_retries=1))
     assert (text == "Hello") == (another or same), error
     first, *rest = asked(hf)
     assert [whom != first for whom in rest] == ([True] if another else [False] if same else [])
@@ -136,7 +146,7 @@ def test_after_a_fault_a_provider_that_was_chosen_is_asked_again_if_its_row_says
 ) -> None:
     _, same = NEXT[case.row.next.strip("`")]
     hf.reply(case.reply)
-    text, error = read(make(max_retries=1, provider="novita"))
+    text, error = read(make(case.row.clock, max_retries=1, provider="novita"))
     assert (text == "Hello") == same, error
     assert set(asked(hf)) == {":novita"}
 

@@ -476,10 +476,10 @@ def test_without_retries_exactly_one_request_is_sent(hf: Emulator, make_client: 
 def test_the_total_clock_holds_over_all_attempts(hf: Emulator, make_client: MakeClient) -> None:
     hf.always("stall-before-headers")
     with pytest.raises(RequestTimeoutError) as caught:
-        make_client(timeout=Timeouts(first=0.1, total=0.25)).generate("Hi", MODEL)
+        make_client(timeout=Timeouts(first=0.2, total=0.3)).generate("Hi", MODEL)
     assert caught.value.clock == "total"
-    assert len(caught.value.attempts) == 3
-    assert asked(hf) == ["auto", "mapping", ":groq", ":novita"]
+    assert len(caught.value.attempts) == 2
+    assert asked(hf) == ["auto", "mapping", ":groq"]
 
 
 def test_a_stream_that_is_left_early_tells_so_in_its_attempt(hf: Emulator, client: Client) -> None:

@@ -33,6 +33,7 @@ from hf_text import (
     Timings,
     ToolCall,
     ToolCalls,
+    TruncatedStreamError,
     Usage,
 )
 from hf_text.emulator import Emulator, Reply
@@ -339,10 +340,62 @@ def mangled(draw: st.DrawFn) -> bytes:
 @many
 @given(raw=mangled(), end=st.sampled_from(["complete", "cut", "reset"]), size=st.sampled_from([None, 1, 50]))
 def test_a_mangled_answer_ends_in_a_result_or_in_an_error_of_ours_with_all_that_was_yielded(
-    client: Client, server: Emulator, raw: bytes, end: Any, size: int | None
+    client: Client, server: Emulator, caplog: pytest.LogCaptureFixture, raw: bytes, end: Any, size: int | None
 ) -> None:
     server.always(Reply(raw=raw, keep_alive=False, end=end, write_size=size))
     check(Outcome(client))
+    assert caplog.records == []
+
+
+WORDS = [f'data: {{"choices":[{{"delta":{{"content":"{word}"}}}}]}}\n\n'.encode() for word in ("One", " two")]
+
+
+@pytest.mark.parametrize("size", [None, 1])
+@pytest.mark.parametrize("bad", [b"zz\r\n", b"\r\n", b"-5\r\n", b"x" * 70_000], ids=lambda bad: repr(bad[:5]))
+def test_what_came_before_a_fault_of_the_framing_is_handed_out_and_nothing_more_is_waited_for(
+    client: Client, server: Emulator, bad: bytes, size: int | None
+) -> None:
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(word), word) for word in WORDS)
+    raw = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + bad
+    server.always(Reply(raw=raw, end="stall", write_size=size if len(bad) < 100 else None))
+    outcome = Outcome(client)
+    assert type(outcome.error) is TruncatedStreamError
+    assert outcome.text == outcome.completion.text == "One two"
+
+
+@pytest.mark.parametrize(
+    "line", [b"no header at all", b" folded", b": no name", b"a b: c", b"\xff\x00: \xff"], ids=repr
+)
+def test_a_line_that_is_no_header_is_passed_over_and_nothing_is_logged(
+    client: Client, server: Emulator, caplog: pytest.LogCaptureFixture, line: bytes
+) -> None:
+    body = b"".join(WORDS) + b"data: [DONE]\n\n"
+    server.always(Reply(raw=HEAD + line + b"\r\n\r\n" + body, keep_alive=False))
+    assert Outcome(client).text == "One two"
+    assert caplog.records == []
+
+
+@some
+@given(data=st.data(), answer=answers().filter(lambda answer: is_answer(answer.completion)))
+def test_interim_answers_before_the_true_one_make_no_difference(
+    client: Client, server: Emulator, data: st.DataObject, answer: Answer
+) -> None:
+    body = data.draw(written(answer))
+    raw = framed(data.draw(st.sampled_from(["chunked", "length", "close"])), body, cut(data.draw, body))
+    outcomes = []
+    for interim in (b"", b"".join(data.draw(st.lists(st.sampled_from(INTERIM), min_size=1, max_size=3)))):
+        server.always(Reply(raw=interim + raw, keep_alive=False))
+        outcomes.append(Outcome(client))
+    one, other = outcomes
+    assert (one.error, other.error) == (None, None)
+    assert one.events == other.events
+
+
+INTERIM = [
+    b"HTTP/1.1 100 Continue\r\n\r\n",
+    b"HTTP/1.1 102 Processing\r\n\r\n",
+    b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 5\r\n\r\n",
+]
 
 
 @settings(some, max_examples=15)
@@ -443,7 +496,18 @@ def test_a_chunked_body_that_is_cut_is_bad_framing_after_all_that_arrived(
 @given(data=st.data(), wire=RAGGED)
 def test_any_bytes_in_place_of_chunks_raise_nothing_but_bad_framing(data: st.DataObject, wire: bytes) -> None:
     """And what came before the fault, and whether there is one, does not depend on how the bytes arrive."""
+    wire = b"".join(b"%x\r\n%b\r\n" % (len(body), body) for body in data.draw(BODIES)) + wire
     assert decode(ChunkedFraming(), cut(data.draw, wire))[:2] == decode(ChunkedFraming(), [wire])[:2]
+
+
+@pytest.mark.parametrize(
+    "length", [b"-5", b"+5", b"1_0", b"0x5", b"", b" ", b"5 5", b"g", b"\xb2", b"5,", b"\x005", b"{", b"1.0"], ids=repr
+)
+def test_a_length_that_is_no_plain_hexadecimal_number_is_bad_framing_after_what_came_before(length: bytes) -> None:
+    """Two readers of one stream must not see different chunks."""
+    wire = b"3\r\nabc\r\n" + length + b"\r\nhello world hello world\r\n0\r\n\r\n"
+    assert decode(ChunkedFraming(), [wire]) == (b"abc", "bad", False)
+    assert decode(ChunkedFraming(), [wire[at : at + 1] for at in range(len(wire))]) == (b"abc", "bad", False)
 
 
 @many

@@ -215,6 +215,14 @@ def test_after_a_short_time_or_nonsense_it_is_tried_again(
     assert str(make().generate("Hi", "m")) == "Hello"
 
 
+@pytest.mark.parametrize("asked", ["-5", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_time_that_has_passed_is_no_time(server: Emulator, make: MakeClient, asked: str) -> None:
+    server.reply(busy(Retry_After=asked))
+    with pytest.raises(RateLimitError) as caught:
+        make(max_retries=0).generate("Hi", "m")
+    assert caught.value.retry_after == 0
+
+
 LONG: dict[str, tuple[dict[str, str], float]] = {
     "seconds": ({"Retry_After": "61"}, 61),
     "very many seconds": ({"Retry_After": "999999999999999"}, 999999999999999),

@@ -258,6 +258,20 @@ def test_a_server_that_repeats_the_key_does_not_bring_it_out_by(
     catch(generate(client))
 
 
+@pytest.mark.parametrize(("path", "ask"), list(WAYS.values())[2:], ids=list(WAYS)[2:])
+@pytest.mark.parametrize("body", ['{"hello":"KEY"}', '"KEY"', '{"data":"KEY"}', '{"data": KEY', "<h1>KEY</h1>", "KEY"])
+def test_a_listing_that_is_none_does_not_bring_it_out(
+    hf: Emulator, client: Client, path: str, ask: Callable[[Client], Any], body: str
+) -> None:
+    hf.always(in_body(body, "application/json"), path=path)
+    result: Any = None
+    try:
+        result = ask(client)
+    except HFTextError as error:
+        result = error
+    assert find_secrets(result) == []
+
+
 @pytest.mark.parametrize("length", [*range(40, 260, 10), 1980, 1990, 19_985, 19_995, 65_520, 65_530])
 def test_a_message_that_is_cut_is_not_cut_within_the_key(hf: Emulator, client: Client, length: int) -> None:
     cut: list[Scripted] = [

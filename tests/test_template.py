@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
 from typing import Any
 
+import anyio
 import pytest
 from anyio.to_thread import run_sync
 
@@ -162,6 +163,19 @@ async def test_the_async_generator_is_one_and_can_be_closed(emulator: Emulator, 
     assert isinstance(generator, AsyncGenerator)
     async with aclosing(generator):
         assert isinstance(await anext(generator), ProviderInfo)
+    await run_sync(emulator.wait_for_disconnect)
+    gate.open()
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_task_hangs_up(emulator: Emulator, local: Local) -> None:
+    gate = Gate()
+    one, *_ = Reply.text("One").body[1:]  # type: ignore[index]
+    emulator.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=[one, gate]))
+    with anyio.CancelScope() as scope:
+        async for _ in local.create_async_generator("emulator/small", "Count"):
+            scope.cancel()
+    assert scope.cancelled_caught
     await run_sync(emulator.wait_for_disconnect)
     gate.open()
 

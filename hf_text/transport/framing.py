@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["BadFraming", "ChunkedFraming", "CloseFraming", "Framing", "LengthFraming"]
 
 _LONGEST_LINE = 65536
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
 class BadFraming(Exception):
@@ -120,8 +121,8 @@ class ChunkedFraming(Framing):
             return
         size = line.partition(b";")[0].strip()
         try:
-            # int() takes signs and underscores, which would let two readers of one stream see different chunks.
-            if not size.isalnum():
+            # int() takes signs, underscores and "0x", which would let two readers of one stream see different chunks.
+            if size.strip(_HEX_DIGITS):
                 raise ValueError
             count = int(size, 16)
         except ValueError:

@@ -637,7 +637,7 @@ JSON = st.recursive(
 )
 
 
-@settings(database=None, derandomize=True)
+@settings(database=None, derandomize=True, max_examples=30)
 @given(st.lists(JSON))
 def test_no_list_of_any_json_raises(value):
     parse_mapping(value)

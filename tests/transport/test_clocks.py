@@ -384,7 +384,7 @@ def test_many_clocks_run_at_once_without_a_thread_for_each(
 
 @pytest.mark.parametrize("clock", ["connect", "first", "gap", "total"])
 @pytest.mark.parametrize(
-    "value", [0, -1, 0.0, -0.5, True, False, math.nan, math.inf, -math.inf, "5", [5], object()], ids=str
+    "value", [0, -1, 0.0, -0.5, True, False, math.nan, math.inf, -math.inf, "5", [5], object], ids=str
 )
 def test_a_clock_that_is_no_number_above_zero_is_refused_with_its_name_and_value(clock: str, value: Any) -> None:
     with pytest.raises(InvalidRequestError, match=f"timeout: {clock} must be a number") as caught:
