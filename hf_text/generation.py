@@ -28,10 +28,12 @@ from .protocol.payload import encode_payload
 from .protocol.selection import nearest_names
 from .routing import POLICIES, Route, Target, the_next_would_meet_it
 from .server import Server
-from .transport.answer import Answer, read_answer
+from .transport.answer import Answer
 from .transport.call import Call, Interrupted
 from .transport.failures import explain_timeout
-from .transport.session import Http, Reply
+from .transport.reader import read_answer
+from .transport.reply import Reply
+from .transport.session import Http
 
 __all__ = ["UNNAMED_MODEL", "Generation"]
 

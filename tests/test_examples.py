@@ -58,7 +58,7 @@ def held_reply(gate: Gate, *pieces: str) -> Reply:
 
 
 class Crowd:
-    """Answers as soon as so many requests have come together; the first one only when all have come.
+    """Answers as soon as so many requests have come together; the first one not before all have come.
 
     Attributes:
         most: how many requests were open at the same time, at most.
@@ -68,6 +68,7 @@ class Crowd:
         self.most = 0
         self._size, self._total, self._refused = size, total, refused
         self._open = self._came = 0
+        self._full = False
         self._changed = threading.Condition()
 
     def answer(self, request: Request) -> Reply:
@@ -76,9 +77,11 @@ class Crowd:
             self._came += 1
             number = self._came
             self.most = max(self.most, self._open)
+            if number == self._size:
+                self._changed.wait_for(lambda: self._open > self._size, 0.2)  # one too many has the time to come
+                self._full = True
             self._changed.notify_all()
-            awaited = self._total if number == 1 else self._size
-            assert self._changed.wait_for(lambda: self._came >= awaited, 5)
+            assert self._changed.wait_for(lambda: self._full and (number > 1 or self._came >= self._total), 5)
             self._open -= 1
         if number == self._refused:
             return Reply.error(403, "Not this one", "string")

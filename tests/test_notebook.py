@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ import pytest
 
 from hf_text.emulator import Emulator, Reply
 
-nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
 pytest.importorskip("ipykernel", reason="ipykernel is not installed")
-
-import jupyter_client  # noqa: E402  # comes with nbclient, as do the next two
-import nbformat  # noqa: E402
-from jupyter_core.utils import ensure_event_loop  # noqa: E402
+nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
+# These come with it.
+nbformat = pytest.importorskip("nbformat")
+jupyter_client = pytest.importorskip("jupyter_client")
+jupyter_core = pytest.importorskip("jupyter_core.utils")
 
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "streaming.ipynb"
 BUILT_IN = "This is the hf_text emulator, not a real model."
@@ -29,7 +28,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Iterato
     """The kernel finds a key, and the emulator; what Jupyter keeps for the next time is closed."""
     monkeypatch.setenv("HF_TOKEN", "hf_MadeUpKeyForTests")
     yield
-    ensure_event_loop().close()
+    jupyter_core.ensure_event_loop().close()
     asyncio.set_event_loop(None)
 
 
@@ -37,7 +36,7 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Iterato
 
 
 def read_notebook() -> Any:
-    return nbformat.from_dict(json.loads(NOTEBOOK.read_text("utf-8")))
+    return nbformat.reads(NOTEBOOK.read_text("utf-8"), as_version=4)
 
 
 def run_notebook() -> list[Any]:

@@ -91,8 +91,9 @@ class ToolCallAssembler:
         if call is not None and index is not None and call.index is not None and index != call.index:
             call = self._by_index.get(index)
         elif call is None and not (id and name):  # an id and a name that are both new begin a call
-            call = self._by_index.get(index) if index is not None else None
-            if call is None and index is None and not name and self._calls:
+            if index is not None:
+                call = self._by_index.get(index)
+            elif self._calls:
                 call = self._calls[-1]
         if call is None or (name and call.name and (name != call.name or call.is_complete())):
             return self._begin(id, index)

@@ -13,7 +13,7 @@ from urllib3.exceptions import HTTPError
 
 from .call import Call
 from .framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
-from .sockets import Wire, unread_bytes
+from .wire import Wire, unread_bytes
 
 __all__ = ["Body", "BodyCut", "open_body"]
 

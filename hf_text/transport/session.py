@@ -1,7 +1,7 @@
-"""Sending requests: one session for each process, redirects, connections that went stale, and answers as they come.
+"""Sending requests: one session for each process, redirects, connections that went stale.
 
 requests prepares and urllib3 sends; what is ours is what they leave open: whose redirects are followed with the key
-in hand, and that an answer says whether it came whole.
+in hand, and which failures are none.
 """
 
 from __future__ import annotations
@@ -23,75 +23,21 @@ from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, TransportError
 from ..protocol.replies import parse_reply_error
 from .auth import BearerAuth
-from .body import BodyCut, open_body
+from .body import BodyCut
 from .call import Call
 from .failures import explain_failure, lost_connection
 from .locks import ForkSafeLock
 from .mask import Mask
+from .reply import Reply
 from .sockets import Adapter, working_for
 
-__all__ = ["Http", "Reply", "check_headers", "check_proxies"]
+__all__ = ["Http", "check_headers", "check_proxies"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _ERROR_BYTES = 65536
 _MOST_PLANS = 1000
 _USER_AGENT = f"hf_text/{__version__} python/{platform.python_version()} requests/{requests.__version__}"
-
-
-class Reply:
-    """An answer whose body is still to be read.
-
-    Attributes:
-        status: the HTTP status.
-        headers: the headers, to be looked up in any case.
-        url: the address that answered, after redirects.
-        mask: takes the secrets out of a text, before it is shown; there are none left in the headers and the reason.
-    """
-
-    def __init__(self, raw: Any, url: str, call: Call, mask: Mask) -> None:
-        self.mask = mask
-        self.status: int = raw.status
-        self.headers = mask.in_headers(raw.headers)
-        self.url = url
-        self.reason: str = mask(raw.reason or "")
-        self._body = open_body(raw, call)
-        self._call = call
-
-    @property
-    def pollable(self) -> bool:
-        """Whether ``read()`` heeds a call that does not block."""
-        return self._body.pollable
-
-    def read(self) -> bytes | None:
-        """The next piece of the body, as soon as there is one; ``b""`` at its proper end; None if there is none yet
-        and the call does not block.
-
-        Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
-        """
-        return self._body.read()
-
-    def read_all(self, limit: int) -> bytes:
-        """The body, or the first ``limit`` bytes of it (the rest is not read). For a call that blocks. Raises as
-        ``read()``.
-        """
-        pieces: list[bytes] = []
-        size = 0
-        while size < limit and (piece := self.read()):
-            pieces.append(piece)
-            size += len(piece)
-        return b"".join(pieces)[:limit]
-
-    def close(self) -> None:
-        """Part with the connection: it went back to its pool if the body was read to its end, else it is closed."""
-        self._body.close()
-        self._call.release()
-
-    def __enter__(self) -> Reply:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 class Http:

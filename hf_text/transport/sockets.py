@@ -7,9 +7,6 @@ the call allows, in name resolution, connecting, TLS, sending, and each single r
 
 from __future__ import annotations
 
-import io
-import ipaddress
-import math
 import os
 import queue
 import socket
@@ -17,7 +14,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPResponse as RawResponse
+from http.client import HTTPResponse
 from typing import Any, cast
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
@@ -26,19 +23,14 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
-from urllib3.util.wait import wait_for_write
 
 from ..errors import InvalidRequestError
-from .call import Call, Interrupted
+from .call import Call
+from .dialing import open_socket
+from .wire import RawAnswer
 
-__all__ = ["Adapter", "Wire", "unread_bytes", "working_for"]
+__all__ = ["Adapter", "working_for"]
 
-# How often a thread that waits for a name or a connection looks whether it was cancelled. Linux wakes a thread
-# whose connecting socket is shut down; other systems do not, and none wakes a thread in getaddrinfo().
-_LOOK_AGAIN = 0.02
-
-_BUFFER_BYTES = 65536
-_MOST_UNBROKEN_BYTES = 65536
 _MOST_WAYS = 1000
 
 _this_thread = threading.local()
@@ -62,7 +54,7 @@ class _Belonging:
     def _new_conn(self) -> socket.socket:
         conn = cast(HTTPConnection, self)
         try:
-            return _open_socket(self.call, conn._dns_host, conn.port or conn.default_port, conn.socket_options)
+            return open_socket(self.call, conn._dns_host, conn.port or conn.default_port, conn.socket_options)
         except socket.gaierror as error:
             raise NameResolutionError(conn.host, conn, error) from error
         except OSError as error:
@@ -79,22 +71,9 @@ class _Belonging:
         conn.sock.settimeout(self.call.time_left())
         super().send(data)  # type: ignore[misc]
 
-    def response_class(self, sock: socket.socket, **options: Any) -> RawResponse:
+    def response_class(self, sock: socket.socket, **options: Any) -> HTTPResponse:
         """http.client makes the object that reads an answer by this name."""
-        return _RawAnswer(cast(socket.socket, _File(sock, self.call)), **options)
-
-
-class _RawAnswer(RawResponse):
-    def begin(self) -> None:
-        super().begin()
-        # urllib3 would log what the parser left over, with a traceback, which prints.
-        self.msg.defects.clear()
-        self.msg.set_payload("")
-
-    def _read_status(self) -> tuple[str, int, str]:
-        """http.client passes over 100 only, not over the other interim answers (RFC 9110, section 15.2)."""
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        return version, 100 if 101 < status < 200 else status, reason
+        return RawAnswer(sock, self.call, **options)
 
 
 class _PlainConnection(_Belonging, HTTPConnection):  # type: ignore[misc]  # response_class: http.client only calls it
@@ -236,162 +215,3 @@ def _make_context(verify: bool | str) -> ssl.SSLContext:
     except OSError as error:
         raise InvalidRequestError(f"verify: the CA bundle {bundle!r} cannot be used ({error})") from error
     return context
-
-
-class _File:
-    """Stands for a socket where http.client makes a file of it."""
-
-    def __init__(self, sock: socket.socket, call: Call) -> None:
-        self._sock = sock
-        self._call = call
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        self._call.reader = io.BufferedReader(Wire(self._sock, self._call), _BUFFER_BYTES)
-        return self._call.reader
-
-
-class Wire(io.RawIOBase):
-    """The receiving end of a connection: each read takes no longer than the call allows."""
-
-    def __init__(self, sock: socket.socket, call: Call) -> None:
-        self._sock = sock
-        self._call = call
-        self._timeout = math.inf  # what the socket's is set to
-        self._paused = False
-        self._unbroken_bytes = 0  # received since others had their turn
-        self._open = sock.makefile(
-            "rb", buffering=0
-        )  # keeps the socket open until the answer is read, as http.client expects
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        """For http.client, which reads the headers."""
-        if self._paused:
-            return None
-        data = self.receive(len(buffer))
-        assert data is not None
-        buffer[: len(data)] = data
-        return len(data)
-
-    def receive(self, most: int) -> bytes | None:
-        """The bytes that have arrived; ``b""`` once the connection is closed. For a call that does not block None if
-        there are none yet, and now and then in any case: then others get their turn.
-
-        Raises Interrupted if the call may not go on, OSError if the connection breaks.
-        """
-        call, sock = self._call, self._sock
-        while True:
-            left = call.time_left() if call.blocking else 0.0
-            if not call.blocking and self._unbroken_bytes >= _MOST_UNBROKEN_BYTES:
-                self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself
-                return None
-            # Setting the timeout costs a system call, so it may be 2 % off: while tokens come it need not be set again.
-            if self._timeout > left * 1.02 or (left and not self._timeout):
-                sock.settimeout(left)
-                self._timeout = left
-            try:
-                data = sock.recv(most)
-            except TimeoutError:  # perhaps the one of an earlier read, which was shorter
-                self._timeout = math.inf
-                continue
-            except (BlockingIOError, ssl.SSLWantReadError):
-                call.time_left()
-                return None
-            except OSError:
-                if call.cancelled:  # a socket that is shut down may tell so by an error
-                    raise Interrupted from None
-                raise
-            if call.cancelled:  # the socket was shut down: this is no end of the answer
-                raise Interrupted
-            self._unbroken_bytes += len(data)
-            return data
-
-    def close(self) -> None:
-        self._open.close()
-        super().close()
-
-
-def unread_bytes(reader: io.BufferedReader) -> bytes:
-    """What http.client received together with the headers, and did not use."""
-    wire = cast(Wire, reader.raw)
-    wire._paused = True
-    try:
-        return reader.peek()
-    finally:
-        wire._paused = False
-
-
-def _open_socket(call: Call, host: str, port: int, options: Any) -> socket.socket:
-    """Connect to the first address of the host that answers; each gets its share of the time."""
-    addresses = _resolve(call, host, port)
-    failure: OSError | None = None
-    for number, address in enumerate(addresses):
-        try:
-            return _connect(call, address, options, call.time_left() / (len(addresses) - number))
-        except OSError as error:
-            failure = error
-    raise failure or OSError(f"no address for {host}")
-
-
-def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.socket:
-    family, kind, protocol, _, where = address
-    sock = socket.socket(family, kind, protocol)
-    try:
-        for option in options or ():
-            sock.setsockopt(*option)
-        call.attach(sock)
-        sock.setblocking(False)
-        sock.connect_ex(where)
-        waited = 0.0
-        while not wait_for_write(sock, min(_LOOK_AGAIN, call.time_left())):
-            waited += _LOOK_AGAIN
-            if waited >= seconds:
-                raise TimeoutError(f"no answer from {where[0]} port {where[1]}")
-        call.time_left()
-        failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if failure:
-            raise OSError(failure, os.strerror(failure))
-        sock.settimeout(call.time_left())
-    except BaseException:
-        sock.close()
-        call.release()
-        raise
-    return sock
-
-
-def _resolve(call: Call, host: str, port: int) -> list[Any]:
-    """The addresses of a host, found in a thread of its own: nothing can stop getaddrinfo(), but nobody has to wait
-    for it.
-    """
-    host = host.strip("[]")
-    if host == "localhost" or _is_address(host):
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    answer: list[Any] = []
-    ready = threading.Event()
-
-    def look_up() -> None:
-        try:
-            answer.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except (OSError, UnicodeError) as error:
-            answer.append(error)
-        finally:
-            ready.set()
-
-    threading.Thread(target=look_up, name=f"hf_text-resolve-{host}", daemon=True).start()
-    while not ready.wait(min(_LOOK_AGAIN, call.time_left())):
-        pass
-    if isinstance(answer[0], UnicodeError):
-        raise socket.gaierror(socket.EAI_NONAME, "not a valid host name")
-    if isinstance(answer[0], OSError):
-        raise answer[0]
-    return answer
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True

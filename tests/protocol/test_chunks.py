@@ -260,6 +260,12 @@ ANSWERS = {
         calls=(ToolCall("call_0", "weather", '{"city":"Paris"}'),),
         finish="function_call",
     ),
+    "tool_calls and the older function_call together": Answer(
+        [chunk({"tool_calls": [CALL.to_dict()], "function_call": CALL.to_dict()["function"]}), finish("tool_calls")],
+        text="",
+        calls=(CALL,),
+        finish="tool_calls",
+    ),
     "reasoning_text": Answer(
         [chunk({"reasoning_text": "Sky is air."}), text("Blue light scatters."), finish()], reasoning="Sky is air."
     ),

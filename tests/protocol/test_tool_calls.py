@@ -106,7 +106,12 @@ class TestOneCall:
     def test_a_name_that_comes_late(self) -> None:
         assert assemble([fragment(index=0, id="call_a")], [fragment(PARIS, "weather", index=0)]) == (WEATHER,)
 
-    @pytest.mark.parametrize("fields", [{"id": "call_a", "index": 0}, {"index": 0}, {"id": "call_a"}])
+    def test_a_name_that_never_comes(self) -> None:
+        assert assemble([fragment("{")], [fragment("}")]) == (ToolCall("call_0", "", "{}"),)
+
+    @pytest.mark.parametrize(
+        "fields", [{"id": "call_a", "index": 0}, {"index": 0}, {"id": "call_a"}, {"index": -1}, {}]
+    )
     def test_the_name_in_every_fragment(self, fields: Fragment) -> None:
         (call,) = assemble(*([fragment(piece, "weather", **fields)] for piece in pieces(PARIS)))
         assert (call.name, call.arguments) == ("weather", PARIS)
@@ -229,6 +234,10 @@ class TestParallelCalls:
         """Arguments that are whole end a call."""
         calls = assemble(*([fragment(text, name, **fields)] for name, text in zip(names, (PARIS, OSLO), strict=True)))
         assert [(call.name, call.arguments) for call in calls] == [(names[0], PARIS), (names[1], OSLO)]
+
+    def test_a_second_call_whose_name_comes_late(self) -> None:
+        deltas = [[fragment(PARIS, "weather", id="call_a", index=0)], [fragment("", id="call_b", index=1)]]
+        assert assemble(*deltas, [fragment(OSLO, "time", index=1)]) == (WEATHER, TIME)
 
     def test_white_space_after_the_arguments_changes_nothing(self) -> None:
         deltas = [[fragment(piece, "time", index=0)] for piece in ("{}", OSLO)]

@@ -116,6 +116,16 @@ def test_the_events_are_the_same_with_every_newline(name: str, newline: bytes) -
         assert decode(*pieces) == events, pieces
 
 
+@pytest.mark.parametrize("name", STREAMS)
+def test_the_events_are_the_same_when_they_have_very_many_lines(name: str) -> None:
+    body, _ = STREAMS[name]
+    for newline in (b"\n\n", b"\r\n\r\n", b"\r\r"):
+        long = newline.join(
+            newline[: len(newline) // 2].join([b"x: y"] * 600 + [event]) for event in body.split(newline)
+        )
+        assert decode(long) == decode(long[:4000], long[4000:]) == read_events(long)
+
+
 class TestTheTime:
     """When an event is given: a stream stands still between two tokens, and nobody must wait for the next one."""
 

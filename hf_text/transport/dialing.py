@@ -1,0 +1,96 @@
+"""Connecting to a server: its name to addresses, and a socket to the first of them that answers.
+
+No step waits longer than the call allows, and none goes on once the call is cancelled.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import threading
+from typing import Any
+
+from urllib3.util.wait import wait_for_write
+
+from .call import Call
+
+__all__ = ["open_socket"]
+
+# How often a thread that waits for a name or a connection looks whether it was cancelled. Linux wakes a thread
+# whose connecting socket is shut down; other systems do not, and none wakes a thread in getaddrinfo().
+_LOOK_AGAIN = 0.02
+
+
+def open_socket(call: Call, host: str, port: int, options: Any) -> socket.socket:
+    """Connect to the first address of the host that answers; each gets its share of the time."""
+    addresses = _resolve(call, host, port)
+    failure: OSError | None = None
+    for number, address in enumerate(addresses):
+        try:
+            return _connect(call, address, options, call.time_left() / (len(addresses) - number))
+        except OSError as error:
+            failure = error
+    raise failure or OSError(f"no address for {host}")
+
+
+def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.socket:
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        for option in options or ():
+            sock.setsockopt(*option)
+        call.attach(sock)
+        sock.setblocking(False)
+        sock.connect_ex(where)
+        waited = 0.0
+        while not wait_for_write(sock, min(_LOOK_AGAIN, call.time_left())):
+            waited += _LOOK_AGAIN
+            if waited >= seconds:
+                raise TimeoutError(f"no answer from {where[0]} port {where[1]}")
+        call.time_left()
+        failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if failure:
+            raise OSError(failure, os.strerror(failure))
+        sock.settimeout(call.time_left())
+    except BaseException:
+        sock.close()
+        call.release()
+        raise
+    return sock
+
+
+def _resolve(call: Call, host: str, port: int) -> list[Any]:
+    """The addresses of a host, found in a thread of its own: nothing can stop getaddrinfo(), but nobody has to wait
+    for it.
+    """
+    host = host.strip("[]")
+    if host == "localhost" or _is_address(host):
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    answer: list[Any] = []
+    ready = threading.Event()
+
+    def look_up() -> None:
+        try:
+            answer.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            answer.append(error)
+        finally:
+            ready.set()
+
+    threading.Thread(target=look_up, name=f"hf_text-resolve-{host}", daemon=True).start()
+    while not ready.wait(min(_LOOK_AGAIN, call.time_left())):
+        pass
+    if isinstance(answer[0], UnicodeError):
+        raise socket.gaierror(socket.EAI_NONAME, "not a valid host name")
+    if isinstance(answer[0], OSError):
+        raise answer[0]
+    return answer
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
