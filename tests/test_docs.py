@@ -279,9 +279,12 @@ print("end")
 """
 
 OPEN = """
-import asyncio, sys, threading
+import asyncio, logging, sys, threading
 import hf_text
 from hf_text.aio import AsyncClient
+
+# In developer mode asyncio tells of every step over 0.1 s: how busy this machine is.
+logging.getLogger("asyncio").addFilter(lambda record: not record.getMessage().startswith("Executing"))
 
 def read():
     try:

@@ -439,15 +439,17 @@ class TestTheText:
         assert texts(text("a"), chunk(delta), chunk({"content": "c", "token_id": 5})) == ["a", "b", "c"]
 
     def test_text_and_a_tool_call_in_one_delta_are_both_read(self) -> None:
-        both = chunk({"content": "b", "tool_calls": [CALL.to_dict()]})
-        assembler, _ = read(text("a"), both)
-        assert (assembler.text, assembler.tool_calls) == ("ab", (CALL,))
+        for role in ({}, {"role": "assistant"}):
+            both = chunk({**role, "content": "b", "tool_calls": [CALL.to_dict()]})
+            assembler, _ = read(text("a"), both)
+            assert (assembler.text, assembler.tool_calls) == ("ab", (CALL,))
 
     def test_text_and_reasoning_in_one_delta_are_both_read(self) -> None:
-        both = chunk({"content": "b", "reasoning": "r"})
-        assembler, events = read(text("a"), both)
-        assert events == ["a", Reasoning("r"), "b"]
-        assert (assembler.text, assembler.reasoning) == ("ab", "r")
+        for role in ({}, {"role": "assistant"}):
+            both = chunk({**role, "content": "b", "reasoning": "r"})
+            assembler, events = read(text("a"), both)
+            assert events == ["a", Reasoning("r"), "b"]
+            assert (assembler.text, assembler.reasoning) == ("ab", "r")
 
     def test_text_before_calls_that_cannot_be_read_is_kept(self) -> None:
         assembler = Assembler()

@@ -206,14 +206,21 @@ class TestTheLimit:
     @pytest.mark.parametrize("name", EVENTS_OF_20_BYTES)
     def test_an_event_of_exactly_the_limit_passes_wherever_it_is_cut(self, name: str) -> None:
         event = EVENTS_OF_20_BYTES[name]
-        for body in (event, event * 3, b"\n\n" + event, b"data: a\n\n" + event + b"data: b\n\n", event + b"data: c\n"):
+        for body in (
+            event,
+            event * 3,
+            b"\n" + event,
+            b"\n\n" + event,
+            b"data: a\n\n" + event + b"data: b\n\n",
+            event + b"data: c\n",
+        ):
             for pieces in cuts(body):
                 assert decode(*pieces, limit=20) == read_events(body), pieces
 
     @pytest.mark.parametrize("name", EVENTS_OF_20_BYTES)
     def test_an_event_of_one_byte_more_does_not_wherever_it_is_cut(self, name: str) -> None:
         event = EVENTS_OF_20_BYTES[name]
-        for body in (event, event * 3, b"\n\n" + event, b"data: a\n\n" + event + b"data: b\n\n"):
+        for body in (event, event * 3, b"\n" + event, b"\n\n" + event, b"data: a\n\n" + event + b"data: b\n\n"):
             for pieces in cuts(body):
                 with pytest.raises(EventTooLong):
                     decode(*pieces, limit=19)

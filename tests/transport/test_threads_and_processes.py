@@ -45,7 +45,8 @@ def test_sixty_four_threads_share_a_client(
     futures = [in_thread(work, number) for number in range(64)]
     assert [future.result(30) for future in futures] == [50] * 64
     assert len(emulator.requests) == 64 * 50
-    assert emulator.connections <= 64
+    # One each, and here and there one more: where the end of a body is late, its connection is not waited for.
+    assert emulator.connections <= 2 * 64
 
 
 def test_more_threads_than_kept_connections_are_served_and_log_nothing(
