@@ -1,8 +1,9 @@
 """The async adapter: the blocking core in worker threads, for asyncio and trio.
 
-Nothing is decided here. A thread reads, the event loop hands out what it read; a cancelled task cancels its call,
-which shuts the socket down and so ends the thread. The threads have a limiter of their own, so that streams never
-use up those of the host application.
+Nothing is decided here. A thread connects, sends and waits for the first token; from there on the event loop waits
+for the socket, and what has arrived is read without blocking. A cancelled task cancels its call, which shuts the
+socket down and so ends the thread. The threads have a limiter of their own, so that streams never use up those of the
+host application.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task, move_on_after, wait_readable
-from anyio.lowlevel import RunVar, checkpoint
+from anyio.lowlevel import RunVar
 from anyio.to_thread import run_sync
 
 from ._arguments import method_with_arguments_of, show_arguments
@@ -36,7 +37,6 @@ T = TypeVar("T")
 
 _MAX_THREADS = 1000
 _MODELS_PER_HOP = 200
-_MOST_UNBROKEN_READS = 16
 _NOTEBOOK_WAKES_UP = 0.2  # seconds
 
 
@@ -121,7 +121,6 @@ class AsyncStream:
     def __init__(self, stream: Stream, threads: _Threads) -> None:
         self._stream = stream
         self._threads = threads
-        self._unbroken_reads = 0
         self._closer: int | None = None  # the task that closed it
 
     def __aiter__(self) -> AsyncIterator[str]:
@@ -161,12 +160,7 @@ class AsyncStream:
         """The next events of an answer that has begun: it needs no thread to wait for them."""
         stream, call = self._stream, self._stream._call
         call.blocking = False
-        self._unbroken_reads += 1
-        if self._unbroken_reads > _MOST_UNBROKEN_READS:  # a fast provider must not keep the loop to itself
-            self._unbroken_reads = 0
-            await checkpoint()
         while not (events := stream._advance()) and not stream._ended:
-            self._unbroken_reads = 0
             with _heeding_the_stop_button(), move_on_after(call.longest_wait()):
                 await wait_readable(call.fileno())
         return events
