@@ -401,6 +401,10 @@ class TestPause:
         assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
+def test_the_policies_are_those_of_the_router() -> None:
+    assert POLICIES == ("auto", "fastest", "cheapest", "preferred")
+
+
 class TestCheckProvider:
     @pytest.mark.parametrize("name", [*POLICIES, "novita", "fireworks-ai", "zai-org", "acme.cloud", "a/models/b_c"])
     def test_a_name_is_taken_alone_or_in_a_list(self, name: str) -> None:

@@ -21,6 +21,7 @@ from hf_text import (
     ProviderInfo,
     ProviderStreamError,
     RateLimitError,
+    ServerError,
     StreamError,
     TransportError,
     TruncatedStreamError,
@@ -499,3 +500,14 @@ def test_a_decompression_bomb_as_an_error_is_read_in_little_memory(once: Client,
 def test_bytes_that_are_no_utf8_do_not_end_the_stream(once: Client, emulator: Emulator) -> None:
     emulator.reply(replace(Reply.text("x"), body=(chunk("One"), chunk("?").replace(b"?", b"\xff"), DONE)))
     assert once.generate("Hi").text == "One\ufffd"
+
+
+def test_of_a_very_long_error_only_the_beginning_is_read(
+    make_client: Callable[..., Client], emulator: Emulator
+) -> None:
+    emulator.reply(Reply(500, {"Content-Type": "text/plain"}, b"It broke. " * 2**20))
+    with pytest.raises(ServerError, match="It broke") as caught:
+        make_client(max_retries=0).generate("Hi")
+    emulator.wait_for_disconnect()
+    assert len(str(caught.value)) < 3000
+    assert 1000 < len(caught.value.body) <= 2**16
