@@ -23,8 +23,8 @@ from .measure import FIGURES
 
 DRIVERS = {
     "raw_socket": None,
-    "hf_text_sync": "hf_text",
-    "hf_text_async": "hf_text",
+    "hf_text_sync": None,
+    "hf_text_async": None,
     "httpx_sse_sync": "httpx-sse",
     "g4f_async": "g4f",
     "naive_sync": "sseclient-py",
@@ -184,9 +184,8 @@ def main() -> None:
     arguments = parser.parse_args()
     results = collect(1 if arguments.quick else arguments.rounds, arguments.only, arguments.quick)
     machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
-    versions = {
-        name: version(name) for name in {d for d in DRIVERS.values() if d} | {"requests", "urllib3", "anyio", "orjson"}
-    }
+    packages = {*filter(None, DRIVERS.values()), "hf_text", "requests", "urllib3", "anyio", "orjson"}
+    versions = {name: version(name) for name in sorted(packages)}
     print(json.dumps(machine), json.dumps(versions), table(results), sep="\n")
     if arguments.output:
         arguments.output.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,7 @@ def nothing_left_behind() -> Iterator[None]:
         waited = time.monotonic() - started
         if waited > 2:
             pytest.fail(f"left behind: {', '.join(left)}")
-        if waited > 0.1:
+        if waited > 0.01:
             gc.collect()  # what only lay in a circle is not lost
         time.sleep(0.001)
 
