@@ -80,6 +80,7 @@ class TestOtherServers:
             "https://abc.eu-west-1.aws.endpoints.huggingface.cloud/v1",
             "https://inference.example.com/compatibility/v1",
             "HTTP://Example.COM/V1",
+            "http://example.com/X",
             "http://example.com:65535/a/b/c",
             "https://router.huggingface.co/novita/v3/openai",
             "https://example.com/@acme/v1",
@@ -197,3 +198,4 @@ def test_a_server_is_a_frozen_value() -> None:
         server.api_base = HUB  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(server)) == server
     assert len({server, Server(LOCAL)}) == 1
+    assert not hasattr(server, "__dict__")

@@ -6,7 +6,7 @@ import pickle
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Any
@@ -493,10 +493,12 @@ class TestCodes:
             ({"error": {"message": "m"}, "code": 500}, None, 500),
             ({"error": {"message": "m", "code": 400}, "code": 500}, None, 400),
             ({"error": "m", "error_type": "validation"}, "validation", 422),
+            ({"error": "m", "error_type": "template_error"}, "template_error", 422),
             ({"error": "m", "error_type": "overloaded"}, "overloaded", 429),
             ({"error": "m", "error_type": "generation"}, "generation", 424),
             ({"error": "m", "error_type": "incomplete_generation"}, "incomplete_generation", 500),
             ({"error": {"message": "m", "type": "server_error"}}, "server_error", 500),
+            ({"error": {"message": "m", "type": "internal_server_error"}}, "internal_server_error", 500),
             ({"error": {"message": "m", "type": "invalid_request_error"}}, "invalid_request_error", 400),
             ({"error": {"message": "m", "type": "tokens", "code": "rate_limit_exceeded"}}, "rate_limit_exceeded", 429),
             ({"object": "error", "message": "m", "type": "x", "code": 400}, "x", 400),
@@ -517,6 +519,29 @@ class TestCodes:
         assert (type(error), error.status_code) == (RateLimitError, 429)
         nameless = reply_error(status, {"error": "m"})
         assert (type(nameless), nameless.status_code) == (APIStatusError, status)
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            {"msg": "m", "loc": "body"},
+            {"msg": "m", "loc": None},
+            {"message": "m", "loc": ["body", 0]},
+            {"detail": "m", "error_description": "more"},
+            {"error": "m", "error_description": ["more"]},
+        ],
+    )
+    def test_only_what_belongs_to_a_message_is_told_with_it(self, value: Any) -> None:
+        assert parse_error(value).message == "m"
+
+    @pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"error": inner}])
+    def test_nesting_beyond_reason_is_not_followed(self, wrap: Callable[[Any], Any]) -> None:
+        value: Any = "m"
+        for _ in range(10):
+            value = wrap(value)
+        assert parse_error(value).message == "m"
+        for _ in range(5000):
+            value = wrap(value)
+        assert parse_error(value).message == ""
 
     @pytest.mark.parametrize("value", [None, 5, 1.5, True, False])
     def test_what_is_neither_text_nor_object_has_no_message(self, value: Any) -> None:
