@@ -37,16 +37,12 @@ class ProviderInfo(_Silent):
     url: str
     label: str
 
-    __str__ = _Silent.__str__
-
 
 @dataclass(frozen=True, slots=True)
 class Reasoning(_Silent):
     """A piece of the model's reasoning, from ``reasoning``, ``reasoning_content`` or ``<think>`` tags."""
 
     text: str
-
-    __str__ = _Silent.__str__
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +74,6 @@ class ToolCalls(_Silent):
 
     calls: tuple[ToolCall, ...]
 
-    __str__ = _Silent.__str__
-
 
 @dataclass(frozen=True, slots=True)
 class Usage(_Silent):
@@ -95,8 +89,6 @@ class Usage(_Silent):
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
 
-    __str__ = _Silent.__str__
-
 
 @dataclass(frozen=True, slots=True)
 class FinishReason(_Silent):
@@ -105,8 +97,6 @@ class FinishReason(_Silent):
     """
 
     reason: str
-
-    __str__ = _Silent.__str__
 
 
 Event = str | ProviderInfo | Reasoning | ToolCalls | Usage | FinishReason

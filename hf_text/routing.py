@@ -160,8 +160,9 @@ def _another_could_do(error: APIStatusError, status: int, target: Target) -> boo
         return True
     by_provider = bool(error.provider or target.provider)
     if status in (400, 413, 422):
+        said = str(error).replace(error.model or "", "")  # a model may be named for what it can do
         # On a provider's own route any refusal may be about that provider.
-        return by_provider and (target.own_route or bool(_CAPABILITY.search(str(error))))
+        return by_provider and (target.own_route or bool(_CAPABILITY.search(said)))
     return by_provider and status in (404, 424, 429)
 
 

@@ -435,3 +435,10 @@ class TestCheckProvider:
         with pytest.raises(InvalidRequestError) as caught:
             check_provider(value)
         assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(("message", "helps"), [("too many images", False), ("it is not a multimodal model", True)])
+def test_what_the_model_is_called_says_nothing_of_what_the_provider_cannot_do(message: str, helps: bool) -> None:
+    model = "acme/Seer-Multimodal-7B"
+    error = BadRequestError(f"{model}: {message} (model {model})", status_code=400, provider="novita", model=model)
+    assert another_could_help(error, Target("http://localhost/v1/chat/completions", model)) is helps
