@@ -180,17 +180,16 @@ class _Reader:
         self._progressed = False
         data = ""
         try:
-            for event in decoder.decode(piece):
-                data = event.data
-                if event.event == "error":
+            for kind, data in decoder.decode(piece):
+                if kind == "error":
                     return self._reported(data)
-                if data[:1] == "[" and data.strip() == "[DONE]":
-                    self._done = True
-                    return None
-                if event.event != "message" and data[:1] != "{":  # a keep-alive in the shape of an event
-                    continue
-                if not data.strip():
-                    continue
+                if data[:1] != "{":
+                    word = data.strip()
+                    if word == "[DONE]":
+                        self._done = True
+                        return None
+                    if not word or kind != "message":  # a keep-alive in the shape of an event
+                        continue
                 chunk = loads(data)
                 if chunk.__class__ is dict and ("choices" not in chunk or "error" in chunk) and is_stream_error(chunk):
                     return self._reported(data)

@@ -49,7 +49,7 @@ def _events(pieces: list[bytes], limit: int) -> tuple[list[tuple[str, str]], boo
     try:
         for piece in pieces:
             for event in decoder.decode(piece):
-                events.append((event.event, event.data))
+                events.append(event)
     except EventTooLong:
         return events, True
     return events, False

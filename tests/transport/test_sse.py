@@ -19,7 +19,7 @@ Events = list[tuple[str, str]]
 
 def decode_lazily(*pieces: bytes, limit: int = LIMIT) -> Iterator[tuple[str, str]]:
     decoder = SSEDecoder(limit)
-    return ((event.event, event.data) for piece in pieces for event in decoder.decode(piece))
+    return (event for piece in pieces for event in decoder.decode(piece))
 
 
 def decode(*pieces: bytes, limit: int = LIMIT) -> Events:
@@ -133,16 +133,16 @@ class TestTheTime:
     def test_an_event_is_given_as_soon_as_its_empty_line_has_begun(self, end: bytes) -> None:
         decoder = SSEDecoder(LIMIT)
         body = b"data: a" + end
-        assert [event.data for event in decoder.decode(body[:-1])] == []
-        assert [event.data for event in decoder.decode(body[-1:])] == ["a"]
+        assert [data for _, data in decoder.decode(body[:-1])] == []
+        assert [data for _, data in decoder.decode(body[-1:])] == ["a"]
 
     def test_the_line_feed_after_a_carriage_return_is_no_line_of_its_own(self) -> None:
         assert decode(b"data: a\r", b"\ndata: b\r", b"\n", b"\r", b"\ndata: c\n\n") == messages("a\nb", "c")
 
     def test_events_that_are_complete_do_not_wait_for_those_that_are_not(self) -> None:
         decoder = SSEDecoder(LIMIT)
-        assert [event.data for event in decoder.decode(b"data: a\n\ndata: b\n\ndata: c")] == ["a", "b"]
-        assert [event.data for event in decoder.decode(b"c\n\n")] == ["cc"]
+        assert [data for _, data in decoder.decode(b"data: a\n\ndata: b\n\ndata: c")] == ["a", "b"]
+        assert [data for _, data in decoder.decode(b"c\n\n")] == ["cc"]
 
     def test_the_beginning_of_a_byte_order_mark_waits(self) -> None:
         assert decode(b"\xef", b"\xbb", b"\xbfdata: a\n\n") == messages("a")
@@ -182,7 +182,7 @@ class TestSize:
             assert list(decoder.decode(flood[start : start + size])) == []
         held = [value for value in vars(decoder).values() if isinstance(value, (bytes, list))]
         assert sum(sys.getsizeof(value) + sum(map(sys.getsizeof, value)) for value in held if value) < 1000
-        assert [event.data for event in decoder.decode(b"\n\ndata: a\n\n")] == ["a"]
+        assert [data for _, data in decoder.decode(b"\n\ndata: a\n\n")] == ["a"]
 
     def test_a_flood_of_comments_does_not_count_as_a_long_event(self) -> None:
         for flood in (b": keep-alive\n" * 1000, b": " + b"x" * 10_000 + b"\n"):

@@ -46,7 +46,7 @@ def pieces_of(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> list[bytes]:
 
 def decode(pieces: list[bytes], limit: int = 1 << 26) -> list[tuple[str, str]]:
     decoder = SSEDecoder(limit)
-    return [(event.event, event.data) for piece in pieces for event in decoder.decode(piece)]
+    return [event for piece in pieces for event in decoder.decode(piece)]
 
 
 def decode_until_too_long(pieces: list[bytes], limit: int) -> tuple[list[tuple[str, str]], bool]:
@@ -56,7 +56,7 @@ def decode_until_too_long(pieces: list[bytes], limit: int) -> tuple[list[tuple[s
     try:
         for piece in pieces:
             for event in decoder.decode(piece):
-                events.append((event.event, event.data))
+                events.append(event)
     except EventTooLong:
         return events, True
     return events, False
