@@ -339,10 +339,9 @@ class Client:
         ``HF_TOKEN`` later.
         """
         with self._lock:
-            if self._http is None or self._http.anonymous:
-                http = Http(self._given_key or self._find_key(), self._headers, self._proxies, self._verify)
-                if self._http is None or not http.anonymous:
-                    self._http = http
+            if self._http is None or (self._http.anonymous and self._find_key()):
+                key = self._given_key or self._find_key()
+                self._http = Http(key, self._headers, self._proxies, self._verify)
             return self._http
 
     def _find_key(self) -> str | None:
