@@ -8,11 +8,7 @@ host application.
 
 from __future__ import annotations
 
-import asyncio
-import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
-from itertools import islice
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from types import TracebackType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -22,13 +18,15 @@ from anyio.lowlevel import RunVar
 from anyio.to_thread import run_sync
 
 from ._arguments import method_with_arguments_of, show_arguments
+from ._async_items import AsyncItems
 from .client import Client
 from .completion import Completion
-from .errors import HFTextError, InvalidRequestError
+from .errors import StreamCancelledError
 from .events import Event
+from .notebook import heeding_the_stop_button
 from .protocol.catalog import HubModel, Model, ProviderMapping
 from .protocol.messages import refusal
-from .transport.call import Call
+from .transport.call import Interrupted
 from .transport.stream import Stream
 
 __all__ = ["AsyncClient", "AsyncStream", "read_async"]
@@ -36,8 +34,6 @@ __all__ = ["AsyncClient", "AsyncStream", "read_async"]
 T = TypeVar("T")
 
 _MAX_THREADS = 1000
-_MODELS_PER_HOP = 200
-_NOTEBOOK_WAKES_UP = 0.2  # seconds
 
 
 class AsyncClient:
@@ -92,7 +88,7 @@ class AsyncClient:
     @method_with_arguments_of(Client.hub_models)
     def hub_models(self, **options: Any) -> AsyncGenerator[HubModel, None]:
         """The models on the Hub that a provider serves; arguments and errors as for ``Client.hub_models``."""
-        return _Items(_Listing(self._client, self._threads, options))
+        return AsyncItems(_Listing(self._client, self._threads, options))
 
     async def aclose(self) -> None:
         """Close the connections that are kept alive."""
@@ -125,12 +121,12 @@ class AsyncStream:
 
     def __aiter__(self) -> AsyncIterator[str]:
         self._stream._take()
-        return _Items(self, str)
+        return AsyncItems(self, str)
 
     def events(self) -> AsyncGenerator[Event, None]:
         """All that arrives, as ``Stream.events()``."""
         self._stream._take()
-        return _Items(self)
+        return AsyncItems(self)
 
     @property
     def completion(self) -> Completion:
@@ -144,26 +140,29 @@ class AsyncStream:
         stream = self._stream
         if self._closer is not None and self._closer == _this_task():
             return []
-        if not stream._pollable:
-            return await self._threads.run(stream.read, stream.cancel)
+        if stream._pollable and (events := await self._poll()) is not None:
+            return events
+        stream._call.blocking = True
+        return await self._threads.run(stream.read, stream.cancel)
+
+    async def _poll(self) -> list[Event] | None:
+        """The next events of an answer that needs no thread to wait for them; None when it does."""
+        stream, call = self._stream, self._stream._call
         if not stream._begin_reading():
             return []
         try:
-            return await self._poll()
+            call.blocking = False
+            while stream._pollable:
+                if (events := stream._advance()) or stream._ended:
+                    return events
+                with heeding_the_stop_button(), move_on_after(call.longest_wait()):
+                    await wait_readable(call.fileno())
+            return None
         except get_cancelled_exc_class():
             stream.cancel()
             raise
         finally:
             stream._end_reading()
-
-    async def _poll(self) -> list[Event]:
-        """The next events of an answer that has begun: it needs no thread to wait for them."""
-        stream, call = self._stream, self._stream._call
-        call.blocking = False
-        while not (events := stream._advance()) and not stream._ended:
-            with _heeding_the_stop_button(), move_on_after(call.longest_wait()):
-                await wait_readable(call.fileno())
-        return events
 
     def cancel(self) -> None:
         """As ``Stream.cancel()``."""
@@ -201,91 +200,27 @@ def read_async(stream: Stream) -> AsyncGenerator[Event, None]:
 
 
 class _Listing:
-    """The Hub's listing, read page by page in threads."""
+    """The Hub's listing, a page at a time, read in threads."""
 
     def __init__(self, client: Client, threads: _Threads, options: dict[str, Any]) -> None:
         self._client = client
         self._threads = threads
-        self._models = client._hub_models(self._begin_call, **options)
         self._call = client._new_call()
-        self._failure: HFTextError | None = None
+        self._pages = filter(None, client._hub_pages(lambda: self._call, **options))
         self._stopped = False
 
     async def read(self) -> list[HubModel]:
-        return await self._threads.run(self._take, self.close)
+        if self._stopped:
+            return []
+        self._call = self._client._new_call()  # each page has its own clocks
+        try:
+            return await self._threads.run(lambda: next(self._pages, []), self.close)
+        except Interrupted:
+            raise StreamCancelledError("the listing was closed by another task") from None
 
     def close(self) -> None:
         self._stopped = True
         self._call.cancel()
-
-    def _begin_call(self) -> Call:
-        self._call = self._client._new_call()
-        if self._stopped:  # meanwhile
-            self._call.cancel()
-        return self._call
-
-    def _take(self) -> list[HubModel]:
-        """The next models; an error waits until those before it were handed out."""
-        if self._failure is not None:
-            raise self._failure
-        models: list[HubModel] = []
-        try:
-            for model in islice(self._models, _MODELS_PER_HOP):
-                models.append(model)
-        except HFTextError as error:
-            if not models:
-                raise
-            self._failure = error
-        return models
-
-
-class _Items(AsyncGenerator[T, None]):
-    """The items of a class that come from a stream or a listing, one by one.
-
-    Not an async generator function: one that is left half-way needs the event loop to close it, and this does not.
-    """
-
-    def __init__(self, source: AsyncStream | _Listing, wanted: type = object) -> None:
-        self._source = source
-        self._wanted = wanted
-        self._items: Iterator[T] | None = iter(())
-
-    async def __anext__(self) -> T:
-        while self._items is not None:
-            for item in self._items:
-                if self._source._stopped:  # by somebody else: read() tells
-                    break
-                if isinstance(item, self._wanted):
-                    return item
-            try:
-                some: list[Any] = await self._source.read()
-            except InvalidRequestError:  # another task reads: that goes on
-                raise
-            except BaseException:
-                self._close()
-                raise
-            self._items = iter(some) if some else None
-        raise StopAsyncIteration
-
-    async def asend(self, value: None) -> T:
-        """As ``__anext__``: nothing can be sent."""
-        return await self.__anext__()
-
-    async def athrow(self, *error: Any) -> T:
-        """Close the source and raise the error."""
-        self._close()
-        raise error[0]
-
-    async def aclose(self) -> None:
-        """Close the source."""
-        self._close()
-
-    def _close(self) -> None:
-        self._items = None
-        self._source.close()
-
-    def __del__(self) -> None:
-        self._close()
 
 
 def _this_task() -> int | None:
@@ -310,7 +245,7 @@ class _Threads:
     async def run(self, work: Callable[[], T], cancel: Callable[[], None]) -> T:
         """Do the work in a thread; if this task is cancelled, ``cancel`` is to end the work soon."""
         try:
-            with _heeding_the_stop_button():
+            with heeding_the_stop_button():
                 return await run_sync(work, abandon_on_cancel=True, limiter=self._limiter())
         except get_cancelled_exc_class():
             cancel()
@@ -327,28 +262,6 @@ class _Threads:
 
 
 _threads = _Threads(_MAX_THREADS)
-
-
-@contextmanager
-def _heeding_the_stop_button() -> Iterator[None]:
-    """Wait inside in a Jupyter kernel. Its stop button cancels a cell that awaits, but does not wake the event loop,
-    which heeds it only when it wakes up for something else (https://github.com/ipython/ipykernel/issues/881).
-    """
-    timer: asyncio.TimerHandle | None = None
-
-    def wake_up() -> None:
-        nonlocal timer
-        timer = loop.call_later(_NOTEBOOK_WAKES_UP, wake_up)
-
-    if "ipykernel" in sys.modules:
-        with suppress(RuntimeError):  # trio runs
-            loop = asyncio.get_running_loop()
-            wake_up()
-    try:
-        yield
-    finally:
-        if timer is not None:
-            timer.cancel()
 
 
 def _read_all(stream: Stream) -> Completion:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from types import TracebackType
 from typing import Any
 
@@ -263,10 +264,11 @@ class Client:
             provider: ``"all"``, or the name of one.
             limit: how many at most.
 
-        Raises while iterating: TransportError, APIStatusError, and InvalidRequestError where the server is not
-            Hugging Face.
+        Raises InvalidRequestError for a wrong argument, and where the server is not Hugging Face; while iterating
+            TransportError and APIStatusError.
         """
-        return self._hub_models(self._new_call, search=search, provider=provider, limit=limit)
+        pages = self._hub_pages(self._new_call, search=search, provider=provider, limit=limit)
+        return chain.from_iterable(pages)
 
     def close(self) -> None:
         """Close the connections that are kept alive. The client can still be used."""
@@ -305,21 +307,21 @@ class Client:
         name = split_suffix(_resolve_alias(model))[0]
         return self._directory.override(name) or self._directory.mapping(call, name)
 
-    def _hub_models(
+    def _hub_pages(
         self,
         new_call: Callable[[], Call],
         *,
         search: str | None = None,
         provider: str = "all",
         limit: int | None = None,
-    ) -> Iterator[HubModel]:
+    ) -> Iterator[list[HubModel]]:
         if limit is not None:
             _check_int("limit", limit, 1)
         if search is not None and not isinstance(search, str):
             raise refusal("search", "a part of a name", search)
         if not isinstance(provider, str):
             raise refusal("provider", "'all' or the name of a provider", provider)
-        return self._directory.hub_models(new_call, search, check_provider(provider)[0], limit)
+        return self._directory.hub_pages(new_call, search, check_provider(provider)[0], limit)
 
     def _chat_models(self) -> list[str]:
         return self._directory.chat_models(self._new_call)

@@ -80,10 +80,10 @@ class Directory:
         url = f"{self._hub()}/api/models/{quote(model, safe='/')}?expand[]=inferenceProviderMapping"
         return self._keep(url, lambda: self._parse(parse_mapping, url, self._ask_about(call, model, url)))
 
-    def hub_models(
-        self, call: Callable[[], Call], search: str | None, provider: str, limit: int | None
-    ) -> Iterator[HubModel]:
-        """The Hub's listing of models that are served, page after page as they are needed."""
+    def hub_pages(
+        self, new_call: Callable[[], Call], search: str | None, provider: str, limit: int | None
+    ) -> Iterator[list[HubModel]]:
+        """The Hub's listing of models that are served, page by page as they are needed."""
         query = {
             "inference": "warm",
             "inference_provider": provider,
@@ -91,19 +91,20 @@ class Directory:
             "expand[]": _LISTED_FIELDS,
             "limit": min(limit or _PAGE_MODELS, _PAGE_MODELS),
         }
-        url: str | None = f"{self._hub()}/api/models?{urlencode(query, doseq=True, safe='[]')}"
-        left = limit
-        while url and left != 0:
-            value, headers = self._fetch(call(), url)
-            for model in self._parse(parse_hub_models, url, value)[:left]:
-                left = None if left is None else left - 1
-                yield model
-            url = self._next_page(url, headers)
+        return self._pages(new_call, f"{self._hub()}/api/models?{urlencode(query, doseq=True, safe='[]')}", limit)
 
-    def chat_models(self, call: Callable[[], Call]) -> list[str]:
+    def chat_models(self, new_call: Callable[[], Call]) -> list[str]:
         """The names of all models that a provider serves for chat now."""
-        models = self.hub_models(call, None, "all", None)
-        return self._keep("chat", lambda: [model.id for model in models if model.chat])
+        pages = self.hub_pages(new_call, None, "all", None)
+        return self._keep("chat", lambda: [model.id for page in pages for model in page if model.chat])
+
+    def _pages(self, new_call: Callable[[], Call], url: str | None, left: int | None) -> Iterator[list[HubModel]]:
+        while url and left != 0:
+            value, headers = self._fetch(new_call(), url)
+            page = self._parse(parse_hub_models, url, value)[:left]
+            left = None if left is None else left - len(page)
+            yield page
+            url = self._next_page(url, headers)
 
     def _hub(self) -> str:
         if self._server.hub_url is None:

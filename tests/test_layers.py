@@ -21,11 +21,12 @@ LAYERS = (
     ("protocol",),
     ("transport",),
     ("server", "routing", "breaker", "directory", "generation", "client"),
+    ("_async_items", "notebook"),
     ("aio", "default"),
     ("template",),
     ("huggingface",),
     ("__init__",),
-    ("batch", "cli", "notebook", "__main__"),
+    ("batch", "cli", "__main__"),
 )
 
 # It imitates the servers, so it shares nothing with the client but the wire.

@@ -38,6 +38,9 @@ _REST_SECONDS = 5.0
 # How long to wait for the end of the body after [DONE], so that the connection can be used again.
 _END_SECONDS = 0.25
 
+# An event loop should not be kept from its other tasks by what is parsed.
+_LONG_EVENT_BYTES = 256 * 1024
+
 _PAGE_BYTES = 65536
 _BEGINNING_BYTES = 2000
 _SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry", b"\xef\xbb\xbf")
@@ -158,7 +161,7 @@ class _Reader:
         while piece:
             events: list[Event] = []
             failure = self._decode(decoder, piece, events)
-            self._answer.pollable = self._reply.pollable
+            self._answer.pollable = self._reply.pollable and decoder.unfinished_bytes < _LONG_EVENT_BYTES
             if events:
                 yield events
             if failure is not None:

@@ -70,6 +70,11 @@ class SSEDecoder:
             self._keep(rest)
         return self._events_of(block)
 
+    @property
+    def unfinished_bytes(self) -> int:
+        """How long the event is that has not ended yet."""
+        return self._tail_bytes
+
     def _skip_bom(self, data: bytes) -> bytes:
         assert self._start is not None
         data = self._start + data
