@@ -42,7 +42,7 @@ class Stream:
     def __iter__(self) -> Iterator[str]:
         """The pieces of the text, as they arrive. Raises the errors of ``HFTextError``'s tree."""
         self._take()
-        return (event for event in self._iterate() if event.__class__ is str)
+        return self._iterate(str)
 
     def events(self) -> Iterator[Event]:
         """All that arrives: first a ``ProviderInfo``; text as ``str``, ``Reasoning``; at the end ``ToolCalls``,
@@ -51,7 +51,7 @@ class Stream:
         Raises the errors of ``HFTextError``'s tree.
         """
         self._take()
-        return self._iterate()
+        return self._iterate(object)
 
     @property
     def completion(self) -> Completion:
@@ -147,13 +147,14 @@ class Stream:
         if stopped or self._ended:
             self._finish()
 
-    def _iterate(self) -> Iterator[Event]:
+    def _iterate(self, wanted: type) -> Iterator[Any]:
         try:
             while batch := self.read():
                 for event in batch:
                     if self._closer is not None:
                         break  # the next read() tells, or ends the loop
-                    yield event
+                    if isinstance(event, wanted):
+                        yield event
         finally:
             self.close()
 
