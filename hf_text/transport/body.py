@@ -1,8 +1,8 @@
 """The body of an answer, in the pieces in which it arrives.
 
 Most bodies are plain: they are read from the connection itself, all that has arrived at a time, which spares
-http.client's and urllib3's price for each chunk. Compressed ones are left to urllib3, which bounds what a piece may
-grow to.
+http.client's and urllib3's price for each chunk. Compressed ones are read so too, and unpacked by urllib3, which bounds
+what a piece may grow to.
 """
 
 from __future__ import annotations
@@ -90,19 +90,31 @@ class _EncodedBody:
     def __init__(self, raw: Any, call: Call) -> None:
         self._raw = raw
         self._call = call
+        raw._fp = _CompressedBytes(raw, call)
 
     def read(self) -> bytes | None:
         self._call.time_left()  # a little that has arrived may unpack to very much: reading it must end as well
         try:
             piece: bytes | None = self._raw.read1(_PIECE_BYTES, decode_content=True)
-        except (HTTPError, OSError) as error:
-            if self._call.cancelled:
-                self._call.time_left()  # raises Interrupted: our own doing
+        except HTTPError as error:
             raise BodyCut(_last_words(error)) from None
         return piece or b""
 
     def close(self) -> None:
+        self._raw._original_response.close()
         self._raw.close()
+
+
+class _CompressedBytes(_PlainBody):
+    """What urllib3 unpacks. http.client would not tell whether more came than the body."""
+
+    closed = False
+
+    def read1(self, _: int) -> bytes | None:
+        return self.read()
+
+    def close(self) -> None:
+        """Urllib3 closes it at the end of the body, which has parted with the connection by then."""
 
 
 def _framing_of(raw: Any) -> Framing:

@@ -59,7 +59,7 @@ def explain_failure(
             return cause
         if isinstance(cause, (InvalidURL, InvalidSchema, MissingSchema, InvalidProxyURL)):
             return InvalidRequestError(f"cannot send to {where}: {mask(str(cause))}")
-    through = f"{where} through its proxy" if any(isinstance(cause, ProxyError) for cause in causes) else where
+    through = f"{where} through its proxy" if _of_proxy(causes) else where
     return TransportError(f"cannot reach {through}: {_reason(causes, host, mask)}", retryable=lost_connection(error))
 
 
@@ -73,8 +73,9 @@ def lost_connection(error: Exception) -> bool:
 def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str]) -> str:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
+            whose = "the proxy's" if _of_proxy(causes) else "its"
             return (
-                f"its TLS certificate is not to be trusted ({cause.verify_message}). "
+                f"{whose} TLS certificate is not to be trusted ({cause.verify_message}). "
                 "For a certificate authority of your own pass verify='/path/to/ca.pem'"
             )
         if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
@@ -90,6 +91,10 @@ def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str]) 
         if isinstance(cause, BadStatusLine):
             return f"it does not speak HTTP, but says {mask(str(cause)).strip()!r:.80}"
     return mask(str(causes[-1])) or type(causes[-1]).__name__
+
+
+def _of_proxy(causes: list[BaseException]) -> bool:
+    return any(isinstance(cause, ProxyError) for cause in causes)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -109,7 +109,7 @@ class ChunkedFraming(Framing):
         if end < 0:
             self._keep_line(data[position:])
             return len(data)
-        self._read_line(data[position:end].removesuffix(b"\r"))
+        self._read_line(data[position:end])
         return end + 1
 
     def _keep_line(self, line: bytes) -> None:
@@ -118,9 +118,10 @@ class ChunkedFraming(Framing):
             raise BadFraming("the line before a chunk is too long")
 
     def _read_line(self, line: bytes) -> None:
+        if self._in_chunk and line != b"\r":  # nor do h11 and llhttp take an LF alone
+            raise BadFraming("a chunk does not end where its length says")
+        line = line.removesuffix(b"\r")
         if self._in_chunk:
-            if line:
-                raise BadFraming("a chunk does not end where its length says")
             self._in_chunk = False
         elif self._in_trailer:
             self.ended = not line

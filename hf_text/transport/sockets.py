@@ -19,10 +19,12 @@ from typing import Any, cast
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from requests.exceptions import InvalidSchema
+from requests.utils import prepend_scheme_if_needed, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.ssltransport import SSLTransport
 
 from ..errors import InvalidRequestError
 from .call import Call
@@ -32,6 +34,8 @@ from .wire import RawAnswer
 __all__ = ["Adapter", "working_for"]
 
 _MOST_WAYS = 1000
+_LONGEST_RECORD = 16384  # bytes that TLS encrypts at a time
+_MOST_HELD_BYTES = 65536
 
 _this_thread = threading.local()
 
@@ -50,6 +54,7 @@ class _Belonging:
     """Mixed into urllib3's connections: what belongs to a call."""
 
     call: Call
+    _held: bytes | None = None  # what waits to be sent with what follows
 
     def _new_conn(self) -> socket.socket:
         conn = cast(HTTPConnection, self)
@@ -64,16 +69,38 @@ class _Belonging:
         super().connect()  # type: ignore[misc]
         self.call.start_clock("first")
 
+    def request(self, *args: Any, **options: Any) -> None:
+        """Send the head and the body in one packet, if they are short: http.client would send two."""
+        self._held = b""
+        try:
+            super().request(*args, **options)  # type: ignore[misc]
+            self._send_held()
+        finally:
+            self._held = None
+
     def send(self, data: Any) -> None:
+        if self._held is not None and len(self._held) + len(data) <= _MOST_HELD_BYTES:
+            self._held += data
+            return
+        self._send_held()
+        self._send_now(data)
+
+    def _send_held(self) -> None:
+        held, self._held = self._held, None
+        if held:
+            self._send_now(held)
+
+    def _send_now(self, data: Any) -> None:
         conn = cast(HTTPConnection, self)
         if conn.sock is None:
             self.connect()
         conn.sock.settimeout(self.call.time_left())
         super().send(data)  # type: ignore[misc]
 
-    def response_class(self, sock: socket.socket, **options: Any) -> HTTPResponse:
+    def response_class(self, sock: Any, **options: Any) -> HTTPResponse:
         """http.client makes the object that reads an answer by this name."""
-        return RawAnswer(sock, self.call, **options)
+        source: Any = _TLSInTLS(sock) if isinstance(sock, SSLTransport) else sock
+        return RawAnswer(source, self.call, **options)
 
 
 class _PlainConnection(_Belonging, HTTPConnection):  # type: ignore[misc]  # response_class: http.client only calls it
@@ -82,6 +109,28 @@ class _PlainConnection(_Belonging, HTTPConnection):  # type: ignore[misc]  # res
 
 class _TLSConnection(_Belonging, HTTPSConnection):  # type: ignore[misc]  # as above
     pass
+
+
+class _TLSInTLS:
+    """The receiving end of a tunnel through a proxy that speaks TLS itself, in the manner of a socket."""
+
+    def __init__(self, tunnel: SSLTransport) -> None:
+        self._tunnel = tunnel
+        self.settimeout = tunnel.settimeout
+        self.makefile = tunnel.makefile
+
+    def recv(self, most: int) -> bytes:
+        """All that has arrived. What was left in urllib3's buffer could not be waited for: the socket does not tell."""
+        data = cast(bytes, self._tunnel.recv(most)) or b""  # urllib3 gives 0 for the end
+        while self._tunnel.incoming.pending and len(data) + _LONGEST_RECORD <= most:
+            try:
+                more = self._tunnel.sslobj.read(most)
+            except ssl.SSLWantReadError:  # a part of a record
+                break
+            if not more:
+                break
+            data += more
+        return data
 
 
 class _Pool(HTTPConnectionPool):
@@ -112,7 +161,7 @@ class _Pool(HTTPConnectionPool):
         call.start_clock("first" if call.reused else "connect")
         if call.reused:
             try:
-                call.attach(conn.sock)
+                call.attach(conn.sock.socket if isinstance(conn.sock, SSLTransport) else conn.sock)
             except BaseException:
                 conn.close()
                 raise
@@ -167,6 +216,11 @@ class Adapter(HTTPAdapter):
         """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
         pool, _ = self._ways.get(request.url, (None, ""))
         if pool is None or pool.pool is None:  # closed: urllib3 keeps a limited number of pools
+            proxy = select_proxy(request.url, proxies) or ""
+            if proxy.lower().startswith("https:"):  # requests would leave its certificate to the system's bundle
+                # In the form in which requests looks for it.
+                address = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
+                self.proxy_manager_for(address, proxy_ssl_context=self._context(verify))
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
             if len(self._ways) >= _MOST_WAYS:
                 self._ways.clear()

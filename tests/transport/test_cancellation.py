@@ -6,10 +6,12 @@ import gc
 import random
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -37,7 +39,8 @@ def server(request: pytest.FixtureRequest, emulator: Emulator) -> Iterator[Emula
 
 @pytest.fixture
 def client(server: Emulator, make_client: Callable[..., Client], certificate: tuple[str, str]) -> Client:
-    return make_client(hub_url=server.url, router_url=server.url, verify=certificate[0], provider="novita")
+    # Its clocks are longer than any test waits: what only a clock ends was not stopped.
+    return make_client(hub_url=server.url, router_url=server.url, verify=certificate[0], provider="novita", timeout=30)
 
 
 @pytest.fixture
@@ -145,7 +148,8 @@ def test_a_stop_frees_a_reader_that_uploads(
         reading = in_thread(outcome, stream)
         sock, _ = deaf_server.accept()
         with sock:
-            assert sock.recv(1)
+            while b"x" * 100 not in sock.recv(65536):  # then the body is under way
+                pass
             stop(stream)
             check_cancelled(reading.result(5))
 
@@ -229,17 +233,40 @@ def test_a_stop_frees_the_reader_before_the_server_sends_anything_more(
 # --- More than once, too early, too late
 
 
-def test_a_second_stop_does_nothing(client: Client, server: Emulator, outcome: Outcome, in_thread: InThread) -> None:
+def test_a_second_stop_does_nothing(
+    client: Client,
+    server: Emulator,
+    outcome: Outcome,
+    in_thread: InThread,
+    wait_until: Callable[[Callable[[], Any]], None],
+    wait_until_inside: WaitUntilInside,
+) -> None:
     server.reply("stall-mid-stream")
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
-    server.wait_for_requests(1)
+    wait_until(lambda: stream.completion.text == "One two")
+    wait_until_inside(reading.ident, "receive")  # type: ignore[attr-defined]
     for _ in range(3):
         stream.cancel()
         stream.close()
     assert type(reading.result(5).error) is StreamCancelledError
     stream.cancel()
     server.wait_for_disconnect()
+
+
+def test_a_second_stop_in_a_pause_does_nothing(
+    client: Client, server: Emulator, outcome: Outcome, in_thread: InThread, wait_until_inside: WaitUntilInside
+) -> None:
+    server.reply(Reply.error(429, "slow down", headers={"Retry-After": "30"}))
+    stream = client.stream("Hi")
+    reading = in_thread(outcome, stream)
+    wait_until_inside(reading.ident, "pause")  # type: ignore[attr-defined]
+    stopping = [in_thread(stream.cancel) for _ in range(2)]
+    for stopped in stopping:
+        stopped.result(5)
+    stream.cancel()
+    check_cancelled(reading.result(5))
+    assert len(server.requests) == 1
 
 
 def test_many_threads_may_stop_it_at_once(
@@ -497,6 +524,58 @@ def test_a_signal_handler_may_stop_the_pause_that_it_interrupts(
     stream = client.stream("Hi")
     with interrupting(lambda: stop(stream), "pause"):
         check_cancelled(outcome(stream))
+
+
+@signals
+def test_a_signal_handler_may_stop_more_than_once_the_pause_that_it_interrupts(
+    client: Client, server: Emulator, outcome: Outcome, interrupting: Callable[..., Any], in_thread: InThread
+) -> None:
+    server.reply(Reply.error(429, "slow down", headers={"Retry-After": "30"}))
+    stream = client.stream("Hi")
+
+    def stop() -> None:
+        stream.cancel()
+        in_thread(stream.cancel).result(5)
+        stream.cancel()
+
+    with interrupting(stop, "pause"):
+        check_cancelled(outcome(stream))
+    assert len(server.requests) == 1
+
+
+@signals
+def test_a_signal_handler_may_stop_within_a_stop(
+    client: Client, server: Emulator, outcome: Outcome, in_thread: InThread, wait_until_inside: WaitUntilInside
+) -> None:
+    """The handler runs before each single line of the first stop, also where that holds a lock."""
+    server.always(Reply.error(429, "slow down", headers={"Retry-After": "30"}))
+    stream = client.stream("Hi")
+    old = signal.signal(signal.SIGUSR1, lambda *_: stream.cancel())
+    lines = passed = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal passed
+        if frame.f_globals["__name__"].startswith("hf_text.") and event == "line":
+            passed += 1
+            if passed == lines:
+                signal.raise_signal(signal.SIGUSR1)
+        return trace
+
+    try:
+        while passed >= lines:  # else the stop had no such line
+            lines, passed = lines + 1, 0
+            stream = client.stream("Hi")
+            reading = in_thread(outcome, stream)
+            wait_until_inside(reading.ident, "pause")  # type: ignore[attr-defined]
+            sys.settrace(trace)
+            try:
+                stream.cancel()
+            finally:
+                sys.settrace(None)
+            check_cancelled(reading.result(5))
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+    assert lines > 5
 
 
 @signals

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import pickle
+import re
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +25,8 @@ from hf_text import (
 from hf_text.emulator import Emulator, Gate, Reply, Request
 from hf_text.transport.call import Call, Interrupted, Timeouts
 from hf_text.transport.session import Http
+
+KEY = "hf_MadeUpKeyForTests"
 
 Outcome = Callable[..., Any]
 
@@ -51,8 +56,11 @@ def test_events_begin_with_the_provider_and_their_str_is_the_answer(client: Clie
 
 
 def test_read_takes_all_that_has_arrived_and_ends_with_an_empty_list(client: Client, emulator: Emulator) -> None:
+    at_once: Any = Reply.text("One", " two", " three").body
+    emulator.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=b"".join(at_once)))
     stream = client.stream("Hi")
-    events = []
+    events = stream.read()
+    assert events[1:4] == ["One", " two", " three"]
     while batch := stream.read():
         events += batch
     assert stream.read() == stream.read() == []
@@ -163,6 +171,91 @@ def test_a_connection_that_cannot_serve_again_does_not(client: Client, emulator:
     assert client.generate("Hi").text == "One"
     assert client.generate("Hi").text
     assert [request.connection for request in emulator.requests] == [1, 2]
+
+
+def body_of(*pieces: str) -> bytes:
+    """A whole answer with this text, as a body."""
+    return b"".join(Reply.text(*pieces).body)  # type: ignore[arg-type]
+
+
+def head_of(status: str, *headers: str) -> bytes:
+    """Status line and headers."""
+    return "\r\n".join((f"HTTP/1.1 {status}", "Content-Type: text/event-stream", *headers, "", "")).encode()
+
+
+def with_length(body: bytes, *headers: str) -> bytes:
+    """An answer with a Content-Length."""
+    return head_of("200 OK", f"Content-Length: {len(body)}", *headers) + body
+
+
+def in_one_chunk(body: bytes, *headers: str) -> bytes:
+    """An answer of one chunk."""
+    return head_of("200 OK", "Transfer-Encoding: chunked", *headers) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+
+
+PRESSED = gzip.compress(body_of("One"), mtime=0)
+ENDED = {
+    "nothing": head_of("200 OK", "Content-Length: 0"),
+    "no chunk": head_of("200 OK", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+    "204": head_of("204 No Content"),
+    "an error of nothing": head_of("404 Not Found", "Content-Length: 0"),
+    "a redirect": head_of("307 Temporary Redirect", "Location: /v1/elsewhere", "Content-Length: 0"),
+    "a length": with_length(body_of("One")),
+    "a chunk": in_one_chunk(body_of("One")),
+    "a trailer": in_one_chunk(body_of("One"))[:-2] + b"A: b\r\n\r\n",
+    "a compressed length": with_length(PRESSED, "Content-Encoding: gzip"),
+    "a compressed chunk": in_one_chunk(PRESSED, "Content-Encoding: gzip"),
+}
+LEFT = {"an answer": with_length(body_of("Wrong")), "junk": b"junk", "a line end": b"\r\n"}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("left", LEFT.values(), ids=LEFT)
+@pytest.mark.parametrize("ended", ENDED.values(), ids=ENDED)
+def test_a_connection_on_which_more_came_than_the_answer_does_not_serve_again(
+    make_client: Callable[..., Client],
+    certificate: tuple[str, str],
+    outcome: Outcome,
+    ended: bytes,
+    left: bytes,
+    tls: bool,
+) -> None:
+    with Emulator(tls=certificate if tls else None) as server:
+        client = make_client(None, server.api_base, verify=certificate[0], max_retries=0)
+        server.reply(Reply(raw=ended + left))
+        server.always(Reply.text("Two"))
+        first = outcome(client.stream("Hi", "m"))
+        assert client.generate("Hi", "m").text == "Two"
+        assert first.text in ("One", "Two", "")  # "Two" behind the redirect
+        assert [request.connection for request in server.requests] == [1, 2, 2][: len(server.requests)]
+
+
+@pytest.mark.parametrize("name", [name for name in ENDED if name != "a redirect"])
+def test_what_comes_late_behind_an_answer_is_not_taken_for_the_next(
+    make_client: Callable[..., Client], emulator: Emulator, outcome: Outcome, raw_server: Callable[..., int], name: str
+) -> None:
+    connections = []
+    come, sent = threading.Event(), threading.Event()
+
+    def answer(sock: socket.socket) -> None:
+        connections.append(sock)
+        sock.recv(65536)
+        if len(connections) > 1:
+            sock.sendall(with_length(body_of("Two")))
+            sock.recv(65536)
+            return
+        sock.sendall(ENDED[name])
+        come.wait(5)
+        sock.sendall(with_length(body_of("Wrong")))
+        sent.set()
+        sock.recv(65536)
+
+    client = make_client(None, f"http://127.0.0.1:{raw_server(answer)}/v1", max_retries=0)
+    outcome(client.stream("Hi", "m"))
+    come.set()
+    assert sent.wait(5)
+    assert client.generate("Hi", "m").text == "Two"
+    assert len(connections) == 2
 
 
 def test_a_connection_that_the_server_closed_meanwhile_is_replaced_without_a_word(
@@ -374,7 +467,7 @@ def test_a_head_request_like_answer_of_204_is_an_empty_answer(
 def test_a_request_shows_the_library_the_key_and_what_it_accepts(once: Client, emulator: Emulator) -> None:
     once.generate("Hi")
     request: Request = emulator.requests[0]
-    assert request.key == "hf_MadeUpKeyForTests"
+    assert request.key == KEY
     assert request.headers["user-agent"].startswith("hf_text/")
     assert request.headers["accept"] == "text/event-stream"
     assert request.headers["content-type"] == "application/json"
@@ -382,12 +475,25 @@ def test_a_request_shows_the_library_the_key_and_what_it_accepts(once: Client, e
 
 
 def test_the_key_stands_in_no_error(once: Client, emulator: Emulator, outcome: Outcome) -> None:
-    key = "hf_MadeUpKeyForTests"
-    echo = {"error": {"message": f"the key {key} is unknown", "code": 401}}
-    emulator.reply(Reply.json(echo, 401), Reply.json(echo), Reply.sse(echo), Reply.html(200, f"key {key}"))
+    echo = {"error": {"message": f"the key {KEY} is unknown", "code": 401}}
+    emulator.reply(Reply.json(echo, 401), Reply.json(echo), Reply.sse(echo), Reply.html(200, f"key {KEY}"))
     for _ in range(4):
         error = outcome(once.stream("Hi")).error
         seen: list[BaseException | None] = [error]
         while seen[-1] is not None:
-            assert key not in f"{seen[-1]!r} {vars(seen[-1])!r}"
+            assert KEY not in f"{seen[-1]!r} {vars(seen[-1])!r}"
             seen.append(seen[-1].__cause__ or seen[-1].__context__)
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [(f"HTTP/{KEY} 200 OK", "HTTP/***"), (f"SSH-2.0-{KEY}", "SSH-2.0-***")],
+    ids=["an unknown version of HTTP", "another protocol"],
+)
+def test_what_a_server_says_in_place_of_http_is_told_without_the_key(
+    once: Client, emulator: Emulator, head: str, said: str
+) -> None:
+    emulator.reply(Reply(raw=f"{head}\r\n\r\n".encode()))
+    with pytest.raises(TransportError, match=f"cannot reach .*{re.escape(said)}") as caught:
+        once.generate("Hi")
+    assert KEY not in f"{caught.value!r} {vars(caught.value)!r}"

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import os
+import select
 import socket
 import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from urllib3.exceptions import InsecureRequestWarning
 from urllib3.util.ssl_ import create_urllib3_context
@@ -26,10 +30,13 @@ from hf_text import (
     TransportError,
     TruncatedStreamError,
 )
-from hf_text.emulator import Emulator, Reply
+from hf_text.aio import AsyncClient
+from hf_text.emulator import Emulator, Gate, Reply
 from hf_text.transport import sockets
 
 KEY = "hf_MadeUpKeyForTests"
+FOLDER = Path(__file__).parents[1] / "emulator"
+OTHER_CERTIFICATE = (str(FOLDER / "certificate.pem"), str(FOLDER / "key.pem"))
 
 Outcome = Callable[..., Any]
 MakeClient = Callable[..., Client]
@@ -185,15 +192,39 @@ def test_all_connections_of_a_client_share_one_context(
 class Proxy:
     """A proxy that hands on what it gets, or does something else in place of that.
 
+    Args:
+        certificate: with one it speaks TLS itself.
+
     Attributes:
         heads: what it was asked, each with all headers.
+        go: while this is not set, nothing is handed on from the server.
     """
 
-    def __init__(self, raw_server: Callable[..., int]) -> None:
+    def __init__(self, raw_server: Callable[..., int], certificate: tuple[str, str] | None = None) -> None:
         self.heads: list[bytes] = []
         self.instead: Callable[[socket.socket], None] | None = None
         self.asked = threading.Event()
-        self.url = f"http://127.0.0.1:{raw_server(self._serve)}"
+        self.go = threading.Event()
+        self.go.set()
+        self._secured: list[ssl.SSLSocket] = []
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
+        if self._context and certificate:
+            self._context.load_cert_chain(*certificate)
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{raw_server(self._accept)}"
+
+    def _accept(self, client: socket.socket) -> None:
+        if self._context is None:
+            self._serve(client)
+            return
+        with self._context.wrap_socket(client, server_side=True) as secured:
+            self._secured.append(secured)
+            self._serve(secured)
+
+    def close(self) -> None:
+        """End what still goes on over TLS."""
+        for sock in self._secured:
+            with suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def _serve(self, client: socket.socket) -> None:
         head = b""
@@ -217,17 +248,16 @@ class Proxy:
             self._relay(client, server)
 
     def _relay(self, client: socket.socket, server: socket.socket) -> None:
-        def hand_on() -> None:
-            while piece := _receive(client):
-                server.sendall(piece)
-            _shut_down(server)
-
-        there = threading.Thread(target=hand_on, daemon=True)
-        there.start()
-        while piece := _receive(server):
-            client.sendall(piece)
-        _shut_down(client)
-        there.join(5)
+        """In one thread: OpenSSL does not read and write at once on one connection."""
+        while True:
+            waiting = isinstance(client, ssl.SSLSocket) and client.pending()
+            for source in [client] if waiting else select.select([client, server], [], [])[0]:
+                if source is server:
+                    self.go.wait(5)
+                piece = _receive(source)
+                if not piece:
+                    return
+                (server if source is client else client).sendall(piece)
 
     @property
     def first_lines(self) -> list[bytes]:
@@ -239,13 +269,6 @@ def _receive(sock: socket.socket) -> bytes:
         return sock.recv(65536)
     except OSError:
         return b""
-
-
-def _shut_down(sock: socket.socket) -> None:
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return
 
 
 def say_nothing(sock: socket.socket) -> None:
@@ -341,6 +364,17 @@ def test_a_proxy_that_refuses_the_tunnel_is_told_as_such(
     assert secured.connections == 0
 
 
+def test_a_proxy_that_repeats_the_password_when_it_refuses_does_not_bring_it_out(
+    make_client: MakeClient, secured: Emulator, certificate: tuple[str, str], proxy: Proxy, outcome: Outcome
+) -> None:
+    proxies = {"https": proxy.url.replace("://", "://anna:Secret123@")}
+    client = make_client(hub_url=secured.url, router_url=secured.url, proxies=proxies, max_retries=0)
+    proxy.instead = lambda sock: sock.sendall(b"HTTP/1.1 403 Secret123 is wrong\r\nContent-Length: 0\r\n\r\n")
+    error = outcome(client.stream("Hi")).error
+    assert "403 *** is wrong" in str(error)
+    assert "Secret123" not in f"{error!r} {vars(error)!r}"
+
+
 def test_a_proxy_that_is_not_there_is_told_as_such(make_client: MakeClient, emulator: Emulator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -358,12 +392,17 @@ def test_a_proxy_that_says_nothing_runs_out_the_connect_clock(through: Client, p
 
 
 def test_a_stop_frees_a_reader_that_waits_for_the_proxy(
-    through: Client, proxy: Proxy, outcome: Outcome, in_thread: Callable[..., Future[Any]]
+    through: Client,
+    proxy: Proxy,
+    outcome: Outcome,
+    in_thread: Callable[..., Future[Any]],
+    wait_until_inside: Callable[[int, str], None],
 ) -> None:
     proxy.instead = say_nothing
-    stream = through.stream("Hi")
+    stream = through.stream("Hi", timeout=30)
     reading = in_thread(outcome, stream)
     assert proxy.asked.wait(5)
+    wait_until_inside(reading.ident, "receive")  # type: ignore[attr-defined]
     stream.cancel()
     assert type(reading.result(5).error) is StreamCancelledError
 
@@ -376,7 +415,7 @@ def test_a_stop_frees_a_reader_within_an_answer_in_a_tunnel(
     wait_until: Callable[[Callable[[], Any]], None],
 ) -> None:
     secured.reply("stall-mid-stream")
-    stream = through.stream("Hi")
+    stream = through.stream("Hi", timeout=30)
     reading = in_thread(outcome, stream)
     wait_until(lambda: stream.completion.text == "One two")
     stream.cancel()
@@ -391,6 +430,258 @@ def test_a_proxy_that_cannot_be_used_is_an_error_of_ours(make_client: MakeClient
     with pytest.raises((InvalidRequestError, TransportError)):
         make_client(proxies={"http": url}, max_retries=0).generate("Hi")
     assert emulator.connections == 0
+
+
+# --- Proxies that speak TLS themselves
+
+tls_targets = pytest.mark.parametrize("server", ["http", "https"], indirect=True)
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, emulator: Emulator) -> Emulator:
+    """The emulator, without or with TLS."""
+    return emulator if request.param == "http" else request.getfixturevalue("secured")
+
+
+@pytest.fixture
+def tls_proxy(raw_server: Callable[..., int], certificate: tuple[str, str]) -> Iterator[Proxy]:
+    proxy = Proxy(raw_server, certificate)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def make_through(
+    make_client: MakeClient, server: Emulator, certificate: tuple[str, str], tls_proxy: Proxy
+) -> MakeClient:
+    """Makes clients of the server through that proxy; with a name and a password for it, if any are given."""
+
+    def make(user: str = "", **options: Any) -> Client:
+        address = tls_proxy.url.replace("://", f"://{user}")
+        proxies = {"http": address, "https": address}
+        urls = {"hub_url": server.url, "router_url": server.url}
+        return make_client(**{**urls, "verify": certificate[0], "proxies": proxies, "max_retries": 0, **options})
+
+    return make
+
+
+@tls_targets
+def test_an_answer_comes_through_a_proxy_that_speaks_tls(
+    make_through: MakeClient, server: Emulator, tls_proxy: Proxy
+) -> None:
+    server.always(Reply.text("One", " two"))
+    client = make_through("anna:Secret123@")
+    assert [client.generate("Hi").text for _ in range(2)] == ["One two"] * 2
+    assert [request.connection for request in server.requests] == [1, 1]
+    assert [request.key for request in server.requests] == [KEY, KEY]
+    assert b"Proxy-Authorization: Basic " + base64.b64encode(b"anna:Secret123") in tls_proxy.heads[0]
+    if server.url.startswith("https"):
+        assert [head.split(b" ")[:2] for head in tls_proxy.heads] == [[b"CONNECT", server.url[8:].encode()]]
+        assert KEY.encode() not in tls_proxy.heads[0]
+    else:
+        assert tls_proxy.first_lines == [f"POST {server.url}/v1/chat/completions HTTP/1.1".encode()]
+
+
+@tls_targets
+@pytest.mark.parametrize("framing", ["chunked", "length", "close"])
+def test_a_large_answer_comes_whole_through_a_proxy_that_speaks_tls(
+    make_through: MakeClient, server: Emulator, framing: Any
+) -> None:
+    words = [f"{number} " * 50 for number in range(1000)]
+    server.always(Reply.text(*words, framing=framing))
+    client = make_through()
+    assert [client.generate("Hi").text for _ in range(2)] == ["".join(words)] * 2
+
+
+@tls_targets
+def test_the_async_client_takes_all_that_has_arrived_through_a_proxy_that_speaks_tls(
+    make_through: MakeClient, server: Emulator, tls_proxy: Proxy
+) -> None:
+    """Many small records within one large record: the socket tells of the large one only."""
+    begun, gate = Gate(), Gate()
+    pieces: Any = Reply.text(*["word " * 60] * 200).body
+    sent = list(accumulate(map(len, pieces)))
+    last = next(number for number, size in enumerate(sent) if size > 72_000)  # a bit more than is read at a stretch
+    body = (*pieces[:2], begun, *pieces[2:last], gate, *pieces[-2:])
+    server.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=body))
+    expected = "word " * 60 * (last - 1)
+
+    async def read() -> str:
+        async with AsyncClient.of(make_through()) as client, client.stream("Hi", timeout=5) as stream:
+            text = ""
+            async for piece in stream:
+                if not text:
+                    tls_proxy.go.clear()
+                    begun.open()
+                    assert await anyio.to_thread.run_sync(gate.reached.wait, 5)
+                    tls_proxy.go.set()
+                text += piece
+                if text == expected:
+                    gate.open()
+            return text
+
+    assert anyio.run(read) == expected
+
+
+@tls_targets
+@pytest.mark.parametrize("fault", ["cut-mid-stream", "reset-mid-stream", "closed-before-headers"])
+def test_a_cut_behind_a_proxy_that_speaks_tls_is_an_error_of_ours(
+    make_through: MakeClient, server: Emulator, outcome: Outcome, fault: str
+) -> None:
+    server.reply(fault)
+    error = outcome(make_through().stream("Hi")).error
+    assert type(error) is (TransportError if fault == "closed-before-headers" else TruncatedStreamError)
+
+
+@tls_targets
+def test_a_connection_through_a_proxy_that_speaks_tls_that_was_closed_meanwhile_is_replaced_without_a_word(
+    make_through: MakeClient, server: Emulator
+) -> None:
+    client = make_through()
+    client.generate("Hi")
+    server.reply("closed-before-headers")
+    assert len(client.generate("Hi").attempts) == 1
+    assert [request.connection for request in server.requests] == [1, 1, 2]
+
+
+@tls_targets
+def test_what_comes_behind_an_answer_through_a_proxy_that_speaks_tls_is_not_taken_for_the_next(
+    make_through: MakeClient, server: Emulator, tls_proxy: Proxy, in_thread: Callable[..., Future[Any]]
+) -> None:
+    """Also where it is a record of its own, within the same large one."""
+    answer: Any = Reply.text("One").body
+    begun, sent = Gate(), Gate()
+    body = (begun, *answer, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", sent)
+    headers = {"Content-Type": "text/event-stream", "Content-Length": str(sum(map(len, answer)))}
+    server.reply(Reply(headers=headers, body=body, framing="length"))
+    server.always(Reply.text("Two"))
+    client = make_through()
+    first = in_thread(lambda: client.generate("Hi").text)
+    assert begun.reached.wait(5)
+    tls_proxy.go.clear()
+    begun.open()
+    assert sent.reached.wait(5)
+    tls_proxy.go.set()
+    assert first.result(5) == "One"
+    sent.open()
+    assert client.generate("Hi").text == "Two"
+    assert [request.connection for request in server.requests] == [1, 2]
+
+
+@tls_targets
+@pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
+def test_a_stop_frees_a_reader_behind_a_proxy_that_speaks_tls(
+    make_through: MakeClient,
+    server: Emulator,
+    outcome: Outcome,
+    in_thread: Callable[..., Future[Any]],
+    wait_until: Callable[[Callable[[], Any]], None],
+    fault: str,
+) -> None:
+    server.reply(fault)
+    stream = make_through(timeout=20).stream("Hi")
+    reading = in_thread(outcome, stream)
+    server.wait_for_requests(1)
+    text = "One two" if fault == "stall-mid-stream" else ""
+    wait_until(lambda: stream.completion.text == text)
+    stream.cancel()
+    result = reading.result(5)
+    assert type(result.error) is StreamCancelledError
+    assert result.text == result.partial.text == text
+    server.wait_for_disconnect()
+
+
+@tls_targets
+@pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
+def test_the_clocks_hold_behind_a_proxy_that_speaks_tls(
+    make_through: MakeClient, server: Emulator, outcome: Outcome, fault: str
+) -> None:
+    server.reply(fault)
+    error = outcome(make_through(timeout=Timeouts(first=0.2, gap=0.1)).stream("Hi")).error
+    assert type(error) is RequestTimeoutError
+    assert error.clock == ("gap" if fault == "stall-mid-stream" else "first")
+
+
+@tls_targets
+def test_a_stop_frees_a_reader_that_waits_for_a_proxy_that_speaks_tls(
+    make_through: MakeClient,
+    server: Emulator,
+    tls_proxy: Proxy,
+    outcome: Outcome,
+    in_thread: Callable[..., Future[Any]],
+    wait_until_inside: Callable[[int, str], None],
+) -> None:
+    tls_proxy.instead = say_nothing
+    stream = make_through(timeout=20).stream("Hi")
+    reading = in_thread(outcome, stream)
+    assert tls_proxy.asked.wait(5)
+    wait_until_inside(reading.ident, "receive")  # type: ignore[attr-defined]
+    stream.cancel()
+    assert type(reading.result(5).error) is StreamCancelledError
+    assert server.connections == 0
+
+
+@tls_targets
+def test_a_stop_frees_a_reader_in_the_handshake_with_its_proxy(
+    make_through: MakeClient,
+    server: Emulator,
+    deaf_server: socket.socket,
+    outcome: Outcome,
+    in_thread: Callable[..., Future[Any]],
+) -> None:
+    address = f"https://127.0.0.1:{deaf_server.getsockname()[1]}"
+    stream = make_through(proxies={"http": address, "https": address}, timeout=20).stream("Hi")
+    reading = in_thread(outcome, stream)
+    sock, _ = deaf_server.accept()
+    with sock:
+        assert sock.recv(1)
+        stream.cancel()
+        assert type(reading.result(5).error) is StreamCancelledError
+
+
+@tls_targets
+def test_a_proxy_whose_certificate_is_not_trusted_is_refused_with_advice(
+    make_through: MakeClient, server: Emulator, tls_proxy: Proxy, outcome: Outcome
+) -> None:
+    error = outcome(make_through(verify=True).stream("Hi")).error
+    assert type(error) is TransportError
+    host = server.url.partition("//")[2]
+    assert f"cannot reach {host} through its proxy: the proxy's TLS certificate is not to be trusted (self" in str(
+        error
+    )
+    assert "pass verify='/path/to/ca.pem'" in str(error)
+    assert tls_proxy.heads == []
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize("server", ["https"], indirect=True)
+def test_a_server_whose_certificate_is_not_trusted_is_not_mistaken_for_its_proxy(
+    make_through: MakeClient, server: Emulator, outcome: Outcome
+) -> None:
+    with Emulator(tls=OTHER_CERTIFICATE) as other:
+        error = outcome(make_through(hub_url=other.url, router_url=other.url).stream("Hi")).error
+    assert type(error) is TransportError
+    assert f"cannot reach {other.url[8:]}: its TLS certificate is not to be trusted (self" in str(error)
+    assert other.requests == []
+
+
+@tls_targets
+def test_without_verification_any_certificate_of_a_proxy_will_do_and_urllib3_warns(
+    make_through: MakeClient, server: Emulator
+) -> None:
+    with pytest.warns(InsecureRequestWarning):
+        assert make_through(verify=False).generate("Hi").text
+
+
+@pytest.mark.parametrize("server", ["http"], indirect=True)
+def test_a_proxy_that_does_not_speak_tls_as_its_address_says_is_told_as_such(
+    make_through: MakeClient, proxy: Proxy, server: Emulator, outcome: Outcome
+) -> None:
+    proxies = {"http": proxy.url.replace("http:", "https:")}
+    proxy.instead = lambda sock: None
+    error = outcome(make_through(proxies=proxies, timeout=Timeouts(connect=0.3)).stream("Hi")).error
+    assert isinstance(error, TransportError)
+    assert server.connections == 0
 
 
 def test_a_netrc_entry_does_not_replace_the_key(client: Client, emulator: Emulator) -> None:
