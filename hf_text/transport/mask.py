@@ -19,6 +19,9 @@ _SHORTEST = 8
 _SECRET_HEADER = re.compile(r"auth|key|token|cookie|secret|password", re.IGNORECASE)
 _USER = re.compile(r"^(?:[^/]*//)?([^/]*)@")
 
+# A character that JSON, or JSON within JSON, has escaped. Of the backslashes the last one or two do that.
+_ESCAPED = re.compile(r"(?<!\\)(\\{1,8})u00([0-9a-f]{2})", re.IGNORECASE)
+
 
 class Mask:
     """Puts ``***`` in the place of a client's secrets: its key, what its headers hold instead, its proxies' passwords.
@@ -36,9 +39,10 @@ class Mask:
 
     def __call__(self, text: AnyStr) -> AnyStr:
         """The text (str or bytes) without the secrets."""
-        for form in self._forms:
-            text = redact(text, form)
-        return text
+        masked = self._redact(text)
+        plain = _unescape(masked) if self._forms else masked
+        found = self._redact(plain)
+        return masked if found == plain else found
 
     def in_headers(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """The headers without the secrets; they themselves if there are none in them."""
@@ -47,6 +51,11 @@ class Mask:
             return headers
         masked = [(name, self(value)) for name, value in headers.items()]
         return type(headers)(masked)  # type: ignore[call-arg]  # looked up in any case, as the headers are
+
+    def _redact(self, text: AnyStr) -> AnyStr:
+        for form in self._forms:
+            text = redact(text, form)
+        return text
 
 
 def _find_in_headers(headers: Mapping[str, str]) -> Iterator[str]:
@@ -69,3 +78,15 @@ def _forms(secret: str) -> Iterator[str]:
     """How a secret may look where it is repeated: as it is, in JSON (some write ``\\/``), in an address."""
     in_json = json.dumps(secret)[1:-1]
     yield from (secret, in_json, in_json.replace("/", r"\/"), quote(secret, safe=""))
+
+
+def _unescape(text: AnyStr) -> AnyStr:
+    """The text with no character escaped that need not be. JSON stays JSON."""
+    if isinstance(text, bytes):
+        return _unescape(text.decode("latin-1")).encode("latin-1")
+    return _ESCAPED.sub(_write_plainly, text)
+
+
+def _write_plainly(escaped: re.Match[str]) -> str:
+    before, code = escaped.groups()
+    return before[: (len(before) - 1) // 2 * 2] + json.dumps(chr(int(code, 16)))[1:-1]
