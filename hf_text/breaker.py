@@ -1,12 +1,12 @@
 """A circuit breaker: who failed is passed over for a short time, so that the next call does not pay for it again.
 
 Nobody is refused. Who failed only comes last in the order, so a target that is the only way to a model is asked all the
-same; and when the time is over, the next call finds out whether it works again.
+same; and when the time is over, one call finds out whether it works again, while the others still go around it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from time import monotonic
 
 from .routing import Target
@@ -32,15 +32,18 @@ class Breaker:
         self.clock: Callable[[], float] = monotonic
         self._seconds = seconds
         self._until: dict[Target, float] = {}  # by target that failed: when it is no longer passed over
+        self._tried: set[Target] = set()  # those of them that a call tries again, which has not told how it went
         self._served: dict[str, Target] = {}  # by model
         self._lock = ForkSafeLock()  # for changes; a look into a dict needs none
 
-    def trip(self, targets: Iterable[Target]) -> None:
+    def trip(self, targets: Collection[Target]) -> None:
         """These failed."""
         now = self.clock()
         with self._lock:
-            self._until = {target: until for target, until in self._until.items() if until > now}
+            oldest = now - self._seconds  # whose time is over may still be waiting for the call that finds out
+            self._until = {target: until for target, until in self._until.items() if until > oldest}
             self._until.update((target, now + self._seconds) for target in targets)
+            self._tried = {target for target in self._tried if target in self._until and target not in targets}
 
     def reset(self, model: str, targets: Iterable[Target]) -> None:
         """These served the model. The last of them is the one to go back to."""
@@ -65,8 +68,26 @@ class Breaker:
         """The targets in their order, but those that failed lately at the end. None is looked for before it is due."""
         passed_over = []
         for target in targets:
-            if self.passes_over(target):
-                passed_over.append(target)
-            else:
+            if self._claim(target):
                 yield target
+            else:
+                passed_over.append(target)
         yield from passed_over
+
+    def _claim(self, target: Target) -> bool:
+        """Whether a call may ask this target now. When its time is over one call may, and for as long again no other
+        until that one has told how it went; it may never do so, if its reader leaves.
+        """
+        if target not in self._until:
+            return True
+        with self._lock:
+            now = self.clock()
+            if self._until.get(target, now) > now:
+                return False
+            if target in self._tried:
+                self._tried.discard(target)
+                del self._until[target]
+            elif target in self._until:
+                self._tried.add(target)
+                self._until[target] = now + self._seconds
+            return True

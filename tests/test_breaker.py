@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hf_text import APIStatusError, Client, HFTextError, ServerError, Timeouts
+from hf_text import APIStatusError, Client, HFTextError, ServerError, StreamCancelledError, Timeouts
 from hf_text.breaker import Breaker
-from hf_text.emulator import Emulator, Reply, build_model
+from hf_text.emulator import Emulator, Gate, Reply, build_model
 from hf_text.emulator.emulator import Scripted
 from hf_text.routing import Target
 
@@ -103,6 +105,122 @@ def test_a_provider_that_still_fails_is_passed_over_anew(hf: Emulator, client: C
     client.generate("Hi", MODEL)
     client.generate("Hi", MODEL)
     assert asked(hf) == ["auto", ":novita"] * 3 + [":novita"]
+
+
+# --- when the time is over
+
+
+@pytest.fixture
+def failed(hf: Emulator, client: Client, clock: Clock) -> Client:
+    """A client for whom the router's provider failed half a minute ago, and novita stood in."""
+    hf.reply(by("groq", 500))
+    client.generate("Hi", MODEL)
+    clock.now += 30
+    return client
+
+
+@pytest.fixture
+def in_background() -> Iterator[Callable[..., Future[Any]]]:
+    with ThreadPoolExecutor(20) as pool:
+        yield pool.submit
+
+
+def test_one_call_finds_out_and_the_others_go_around_meanwhile(
+    hf: Emulator, failed: Client, in_background: Callable[..., Future[Any]]
+) -> None:
+    gate = Gate()
+    hf.reply(Reply.text("It works", delay=gate))
+    probe = in_background(failed.generate, "Hi", MODEL)
+    assert gate.reached.wait(5)
+    for _ in range(3):
+        failed.generate("Hi", MODEL)
+    gate.open()
+    assert probe.result(5).text == "It works"
+    failed.generate("Hi", MODEL)
+    assert asked(hf) == ["auto", ":novita"] + ["auto"] + [":novita"] * 3 + ["auto"]
+
+
+def test_one_of_many_calls_at_once_finds_out(
+    hf: Emulator, failed: Client, in_background: Callable[..., Future[Any]]
+) -> None:
+    gate, barrier, before = Gate(), threading.Barrier(20), len(hf.requests)
+    hf.always(lambda request: HELLO if ":" in request.json["model"] else Reply.text("It works", delay=gate))
+
+    def ask() -> str:
+        barrier.wait(5)
+        return failed.generate("Hi", MODEL).text
+
+    asking = [in_background(ask) for _ in range(20)]
+    hf.wait_for_requests(before + 20)
+    gate.open()
+    assert [call.result(5) for call in asking].count("It works") == 1
+    assert asked(hf)[2:].count("auto") == 1
+
+
+def test_when_it_still_fails_all_go_around_for_as_long_again(
+    hf: Emulator, failed: Client, clock: Clock, in_background: Callable[..., Future[Any]]
+) -> None:
+    gate = Gate()
+    hf.reply(replace(by("groq", 500), delay=gate))
+    probe = in_background(failed.generate, "Hi", MODEL)
+    assert gate.reached.wait(5)
+    clock.now += 20
+    gate.open()
+    assert len(probe.result(5).attempts) == 2
+    clock.now += 29
+    failed.generate("Hi", MODEL)
+    clock.now += 1
+    failed.generate("Hi", MODEL)
+    assert asked(hf) == ["auto", ":novita"] * 2 + [":novita", "auto"]
+
+
+def test_a_call_that_is_cancelled_before_it_finds_out_holds_the_others_up_no_longer_than_a_failure(
+    hf: Emulator, failed: Client, clock: Clock, in_background: Callable[..., Future[Any]]
+) -> None:
+    before = len(hf.requests)
+    hf.reply("stall-before-headers")
+    stream = failed.stream("Hi", MODEL)
+    probe = in_background(list, stream)
+    hf.wait_for_requests(before + 1)
+    stream.cancel()
+    with pytest.raises(StreamCancelledError):
+        probe.result(5)
+    failed.generate("Hi", MODEL)
+    clock.now += 30
+    failed.generate("Hi", MODEL)
+    assert asked(hf) == ["auto", ":novita", "auto", ":novita", "auto"]
+
+
+def test_readers_who_leave_do_not_keep_a_provider_that_works_again_from_being_asked(
+    hf: Emulator, failed: Client, clock: Clock
+) -> None:
+    """They do not tell how it went."""
+
+    def leave() -> None:
+        for _ in failed.stream("Hi", MODEL):
+            break
+
+    for _ in range(2):
+        leave()
+        leave()
+        clock.now += 30
+    leave()
+    assert asked(hf) == ["auto", ":novita"] + ["auto", ":novita"] + ["auto"] * 3
+
+
+def test_the_only_way_is_asked_by_all(hf: Emulator, make_client: MakeClient, clock: Clock) -> None:
+    client, gate = make_timed(make_client, clock, max_retries=0), Gate()
+    hf.reply(by("groq", 500), Reply.text("It works", delay=gate))
+    with pytest.raises(ServerError):
+        client.generate("Hi", MODEL, provider="groq")
+    clock.now += 30
+    with ThreadPoolExecutor(1) as pool:
+        probe = pool.submit(client.generate, "Hi", MODEL, provider="groq")
+        assert gate.reached.wait(5)
+        client.generate("Hi", MODEL, provider="groq")
+        gate.open()
+        assert probe.result(5).text == "It works"
+    assert asked(hf) == [":groq"] * 3
 
 
 LASTING: dict[str, Scripted] = {
@@ -313,6 +431,31 @@ def test_nobody_stands_in_for_a_target_that_works_nor_while_failing_too(clock: C
     assert breaker.stand_in("m", FIRST) is None
 
 
+def test_another_failure_does_not_make_all_ask_at_once(clock: Clock) -> None:
+    breaker = Breaker(10)
+    breaker.clock = clock
+    breaker.trip([FIRST])
+    clock.now += 10
+    breaker.trip([SECOND])
+    assert list(breaker.sort([FIRST, THIRD])) == [FIRST, THIRD]
+    assert list(breaker.sort([FIRST, THIRD])) == [THIRD, FIRST]
+    breaker.reset("m", [FIRST])
+    assert list(breaker.sort([FIRST, THIRD])) == list(breaker.sort([FIRST, THIRD])) == [FIRST, THIRD]
+
+
+@pytest.mark.parametrize("works", [False, True], ids=["it fails", "it works"])
+def test_each_time_it_is_over_one_call_finds_out(clock: Clock, works: bool) -> None:
+    breaker = Breaker(10)
+    breaker.clock = clock
+    for _ in range(3):
+        if works:
+            breaker.reset("m", [FIRST])
+        breaker.trip([FIRST])
+        clock.now += 10
+        assert list(breaker.sort([FIRST, THIRD])) == [FIRST, THIRD]
+        assert list(breaker.sort([FIRST, THIRD])) == [THIRD, FIRST]
+
+
 def test_old_failures_are_forgotten(clock: Clock) -> None:
     breaker = Breaker()
     breaker.clock = clock
@@ -320,7 +463,8 @@ def test_old_failures_are_forgotten(clock: Clock) -> None:
         breaker.trip([Target("http://host", f"m{number}")])
         breaker.reset(f"m{number}", [FIRST])
         clock.now += 1
-    assert len(breaker._until) <= 31
+    assert len(breaker._until) <= 61
+    assert not breaker._tried
     breaker.reset("m", [SECOND])
     assert len(breaker._served) == 1
 
