@@ -8,7 +8,7 @@ from typing import Any
 from .client import Client
 from .events import Event
 from .protocol.media import Media
-from .protocol.messages import Messages, count_length
+from .protocol.messages import Messages, count_length, refusal
 from .protocol.names import (
     DEFAULT_MODEL,
     DEFAULT_VISION_MODEL,
@@ -94,8 +94,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         iterating ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when
         every way to it wants payment, and all other errors of ``HFTextError``'s tree.
         """
-        if kwargs.get("max_input_length") is None:
-            kwargs["max_input_length"] = max_inputs_lenght
+        _limit_input(kwargs, max_inputs_lenght)
         return super().create_async_generator(model, messages, api_base, api_key, max_tokens, media, **kwargs)
 
     @classmethod
@@ -111,8 +110,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         **kwargs: Any,
     ) -> Iterator[Event]:
         """The blocking twin of ``create_async_generator``."""
-        if kwargs.get("max_input_length") is None:
-            kwargs["max_input_length"] = max_inputs_lenght
+        _limit_input(kwargs, max_inputs_lenght)
         return super().create_generator(model, messages, api_base, api_key, max_tokens, media, **kwargs)
 
     @classmethod
@@ -123,6 +121,15 @@ class HuggingFaceAPI(OpenaiTemplate):
     def _address(cls, api_base: str | None) -> str | None:
         address = api_base or cls.api_base
         return None if f"{address}/".startswith(_RETIRED_URL) else address
+
+
+def _limit_input(options: dict[str, Any], length: int | None) -> None:
+    """Add the limit in its right spelling, unless it was given so too. A wrong one is named as the caller wrote it."""
+    if options.get("max_input_length") is not None:
+        return
+    if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
+        raise refusal("max_inputs_lenght", "a whole number from 1 up", length)
+    options["max_input_length"] = length
 
 
 def calculate_lenght(messages: Messages) -> int:

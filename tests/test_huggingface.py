@@ -595,11 +595,25 @@ def test_a_picture_is_sent_with_what_is_left(emulator: Emulator, generate: Gener
     assert [part["type"] for part in message["content"]] == ["text", "image_url"]
 
 
+@pytest.mark.parametrize("name", ["max_inputs_lenght", "max_input_length"])
+@pytest.mark.parametrize("create", ["create_generator", "create_async_generator"])
 @pytest.mark.parametrize("limit", [0, -1, "10", 1.5, True])
-def test_a_limit_that_is_none_is_refused(emulator: Emulator, limit: Any) -> None:
-    with pytest.raises(hf_text.InvalidRequestError, match="input"):
-        HuggingFaceAPI.create_generator("", "Count", max_inputs_lenght=limit)
+def test_a_limit_that_is_none_is_refused_by_the_name_that_was_given(
+    emulator: Emulator, limit: Any, create: str, name: str
+) -> None:
+    with pytest.raises(hf_text.InvalidRequestError, match=f"^{name} must be .*, not {type(limit).__name__}: "):
+        getattr(HuggingFaceAPI, create)("", "Count", **{name: limit})
     assert emulator.requests == []
+
+
+def test_the_limit_in_its_right_spelling_wins(emulator: Emulator, generate: Generate) -> None:
+    generate("emulator/small", conversation("a", "b", "c"), max_inputs_lenght=0, max_input_length=10000)
+    assert sent(emulator) == ["a", "b", "c"]
+
+
+def test_no_limit_at_all_sends_everything(emulator: Emulator, generate: Generate) -> None:
+    generate("emulator/small", conversation("x" * 9000, "y" * 9000), max_inputs_lenght=None)
+    assert sent(emulator) == ["x" * 9000, "y" * 9000]
 
 
 # Media
