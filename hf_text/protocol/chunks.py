@@ -16,7 +16,7 @@ import re
 from typing import Any
 
 from ..events import Event, FinishReason, Reasoning, ToolCall, ToolCalls, Usage
-from .surrogates import SurrogateJoiner, join_surrogates
+from .surrogates import SurrogateJoiner, is_whole, join_surrogates
 from .think_tags import ThinkSplitter
 from .tool_calls import ToolCallAssembler
 
@@ -108,15 +108,10 @@ class Assembler:
             delta = _read_other_delta(choice)
         text = delta.get("content")
         plain = len(delta) == 1 or (len(delta) == 2 and "role" in delta)
-        if plain and self._holds_nothing and text.__class__ is str and text and not finish:
-            try:
-                text.encode()
-            except UnicodeEncodeError:  # half a character
-                pass
-            else:
-                self._text.append(text)
-                out.append(text)
-                return True
+        if plain and self._holds_nothing and text.__class__ is str and text and not finish and is_whole(text):
+            self._text.append(text)
+            out.append(text)
+            return True
         return self._feed_rare(delta, finish, out)
 
     def _feed_rare(self, delta: dict[str, Any], finish: Any, out: list[Event]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BytesIO
 from typing import Any
 
 from ..errors import InvalidRequestError
@@ -33,6 +34,8 @@ _LITERAL_KEYWORDS = _NULLABLE_KEYWORDS | {"enum", "examples"}
 _MAX_DEPTH = 120
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
+
+_PIECE_CHARACTERS = 1 << 20
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -242,28 +245,32 @@ def _build_json_object(value: Mapping[Any, Any], place: str, keep_none: bool, de
 
 
 def _encode(payload: Mapping[str, Any]) -> bytes:
-    # In one piece, a single emoji would make a str of four bytes a character of the whole request, with all its media.
-    if has_media(payload.get("messages", ())):
-        return b"".join(_encode_in_pieces(payload, "messages", "content"))
-    return _ENCODER.encode(payload).encode()
+    if not has_media(payload.get("messages", ())):
+        return _ENCODER.encode(payload).encode()
+    # In one piece, media would be in memory five times, and a single emoji would make that four bytes a character.
+    body = BytesIO()
+    for piece in _encode_in_pieces(payload):
+        body.write(piece)
+    return body.getvalue()
 
 
-def _encode_in_pieces(value: Any, *path: str) -> Iterator[bytes]:
-    """The JSON of a mapping; the list under the first key of ``path`` is encoded item by item, and so on below."""
-    items = value.get(path[0]) if path and isinstance(value, Mapping) else None
-    if not isinstance(items, list):
+def _encode_in_pieces(value: Any) -> Iterator[bytes]:
+    """The JSON of a value, in pieces of bounded length."""
+    if isinstance(value, str):
+        yield b'"'
+        for start in range(0, len(value), _PIECE_CHARACTERS):
+            yield _ENCODER.encode(value[start : start + _PIECE_CHARACTERS])[1:-1].encode()
+        yield b'"'
+    elif isinstance(value, dict):
+        for index, (key, item) in enumerate(value.items()):
+            yield (b"," if index else b"{") + _ENCODER.encode({key: 0})[1:-2].encode()
+            yield from _encode_in_pieces(item)
+        yield b"}" if value else b"{}"
+    elif isinstance(value, (list, tuple)):
+        yield b"["
+        for index, item in enumerate(value):
+            yield b"," if index else b""
+            yield from _encode_in_pieces(item)
+        yield b"]"
+    else:
         yield _ENCODER.encode(value).encode()
-        return
-    opening = b"{"
-    for key, field in value.items():
-        yield opening
-        opening = b","
-        if field is items:
-            yield _ENCODER.encode({key: []})[1:-2].encode()
-            for index, item in enumerate(items):
-                yield b"," if index else b""
-                yield from _encode_in_pieces(item, *path[1:])
-            yield b"]"
-        else:
-            yield _ENCODER.encode({key: field})[1:-1].encode()
-    yield b"}"

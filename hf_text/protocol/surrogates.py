@@ -8,7 +8,7 @@ no partner becomes U+FFFD.
 
 from __future__ import annotations
 
-__all__ = ["SurrogateJoiner", "join_surrogates"]
+__all__ = ["SurrogateJoiner", "is_whole", "join_surrogates"]
 
 
 class SurrogateJoiner:
@@ -37,10 +37,17 @@ class SurrogateJoiner:
         return "\ufffd" if held else ""
 
 
-def join_surrogates(text: str) -> str:
-    """The text with its surrogate pairs as one character each, and U+FFFD for every half without a partner."""
+def is_whole(text: str) -> bool:
+    """Whether there are no halves in a text."""
+    if text.isascii():
+        return True
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+        return False
+    return True
+
+
+def join_surrogates(text: str) -> str:
+    """The text with its surrogate pairs as one character each, and U+FFFD for every half without a partner."""
+    return text if is_whole(text) else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

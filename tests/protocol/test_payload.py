@@ -256,6 +256,12 @@ class TestEncodePayload:
         text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
         assert encode_payload(payload) == text.encode()
 
+    def test_long_texts_beside_a_picture_are_the_same(self) -> None:
+        parts = [{"type": "text", "text": long} for long in ('\\"\n👋' * 2**19, "a" * (3 * 2**20), "")]
+        payload = build(messages=[{"role": "user", "content": [*parts, PICTURE]}])
+        text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+        assert encode_payload(payload) == text.encode()
+
     @pytest.mark.parametrize("content", ["a", [PICTURE]])
     @pytest.mark.parametrize(
         ("value", "words"),
