@@ -2,7 +2,7 @@
     CA QUICK``.
 
 Prints a JSON object. Times are of this process alone (the server has its own), so other clients and rounds cannot
-disturb them.
+disturb them. ``"orjson"`` says whether this client read its JSON with it, as far as can be told: whether it was loaded.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import asyncio
 import gc
 import importlib
 import json
-import resource
 import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from statistics import median
 from typing import Any
+
+from .memory import peak_mib
 
 Figure = dict[str, float]
 
@@ -198,11 +199,6 @@ def long_stream(bench: Bench, chunks: int) -> Figure:
     return bench.run(work)
 
 
-def peak_mib() -> float:
-    """The process's peak resident memory."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
-
-
 FIGURES: dict[str, Callable[[Bench], Figure]] = {
     "cpu_each": lambda bench: cpu_per_chunk(bench, "each"),
     "cpu_block": lambda bench: cpu_per_chunk(bench, "block"),
@@ -226,7 +222,8 @@ FIGURES: dict[str, Callable[[Bench], Figure]] = {
 def main() -> None:
     """Measure and print."""
     driver, figure, http, https, ca, quick = sys.argv[1:]
-    print(json.dumps(FIGURES[figure](Bench(driver, int(http), int(https), ca, quick == "1"))))
+    measured = FIGURES[figure](Bench(driver, int(http), int(https), ca, quick == "1"))
+    print(json.dumps({**measured, "orjson": float(sys.modules.get("orjson") is not None)}))
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 The path says what is sent: ``/{how}/{chunks}/{pause_us}/v1/chat/completions`` where ``how`` is ``each`` (one event
 a write), ``block`` (writes of 64 KiB), ``stamped`` (one event a write, its text the time of the write in
-nanoseconds), ``huge`` (one event of so many bytes) or ``close`` (as ``each``, and the connection is closed after
-it). Run as a program it prints the ports for http and https and serves until its standard input ends.
+nanoseconds), ``huge`` (one event of so many bytes), ``tool`` (one tool call, its arguments in so many fragments) or
+``close`` (as ``each``, and the connection is closed after it). Run as a program it prints the ports for http and
+https and serves until its standard input ends.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import argparse
 import json
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 BLOCK_BYTES = 65536
 CHUNK = {
@@ -28,17 +32,26 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding
 CLOSING_HEAD = HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
 
-def render(text: str | None) -> bytes:
-    """One event as one HTTP chunk; None is the end of the answer."""
-    choice = {"index": 0, "delta": {"content": text} if text else {}, "finish_reason": None if text else "stop"}
+def render(delta: dict[str, object], finish_reason: str | None = None) -> bytes:
+    """One event as one HTTP chunk; with a finish reason ``[DONE]`` follows it."""
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
     event = b"data: " + json.dumps({**CHUNK, "choices": [choice]}).encode() + b"\n\n"
-    if text is None:
+    if finish_reason is not None:
         event += b"data: [DONE]\n\n"
     return b"%x\r\n%s\r\n" % (len(event), event)
 
 
-TOKEN = render(" token")
-END = render(None) + b"0\r\n\r\n"
+def render_fragment(arguments: str, **first: str) -> bytes:
+    """A fragment of a tool call."""
+    function = {"arguments": arguments, **({"name": first["name"]} if first else {})}
+    return render({"tool_calls": [{"index": 0, **({"id": first["id"]} if first else {}), "function": function}]})
+
+
+TOKEN = render({"content": " token"})
+END = render({}, "stop") + b"0\r\n\r\n"
+CALL = render_fragment('{"text": "', id="call_1", name="write")
+FRAGMENT = render_fragment("words ")
+CALL_END = render_fragment('"}')
 
 
 class Pacer(threading.Thread):
@@ -75,7 +88,7 @@ class Pacer(threading.Thread):
         self, connection: socket.socket, left: list[int], done: threading.Event, stamped: bool, entry: object
     ) -> None:
         try:
-            connection.sendall(render(str(time.monotonic_ns())) if stamped else TOKEN)
+            connection.sendall(render({"content": str(time.monotonic_ns())}) if stamped else TOKEN)
             left[0] -= 1
         except OSError:
             left[0] = 0
@@ -92,19 +105,28 @@ def answer(connection: socket.socket, how: str, chunks: int, pause: float) -> No
     """Send one answer."""
     connection.sendall(CLOSING_HEAD if how == "close" else HEAD)
     if how == "huge":
-        connection.sendall(render("x" * chunks))
+        connection.sendall(render({"content": "x" * chunks}))
     elif pause:
         if pause not in pacers:
             pacers[pause] = Pacer(pause)
         pacers[pause].serve(connection, chunks, how == "stamped")
     elif how == "block":
-        per_block = max(1, BLOCK_BYTES // len(TOKEN))
-        for first in range(0, chunks, per_block):
-            connection.sendall(TOKEN * min(per_block, chunks - first))
+        send_in_blocks(connection, TOKEN, chunks)
+    elif how == "tool":
+        connection.sendall(CALL)
+        send_in_blocks(connection, FRAGMENT, chunks - 2)
+        connection.sendall(CALL_END)
     else:
         for _ in range(chunks):
             connection.sendall(TOKEN)
     connection.sendall(END)
+
+
+def send_in_blocks(connection: socket.socket, event: bytes, count: int) -> None:
+    """Send an event so many times, in writes of 64 KiB."""
+    per_block = BLOCK_BYTES // len(event)
+    for first in range(0, count, per_block):
+        connection.sendall(event * min(per_block, count - first))
 
 
 def read_request(connection: socket.socket, rest: bytes) -> tuple[list[str], bytes]:
@@ -120,8 +142,12 @@ def read_request(connection: socket.socket, rest: bytes) -> tuple[list[str], byt
         name, _, value = line.partition(b":")
         if name.lower() == b"content-length":
             length = int(value)
-    while len(rest) < length:
-        rest += connection.recv(BLOCK_BYTES)
+    missing = length - len(rest)
+    while missing > 0:  # a body may have many megabytes: nothing of it is kept
+        data = connection.recv(min(missing, BLOCK_BYTES))
+        if not data:
+            raise EOFError
+        missing -= len(data)
     return head.split(b" ", 2)[1].decode().strip("/").split("/"), rest[length:]
 
 
@@ -155,6 +181,18 @@ def listen(tls: ssl.SSLContext | None) -> int:
     return int(listener.getsockname()[1])
 
 
+@contextmanager
+def running(certificate: str = "") -> Iterator[dict[str, int]]:
+    """The server in a process of its own; gives its ports by scheme (https: 0 without a certificate)."""
+    command = [sys.executable, "-m", "benchmarks.server", *(["--certificate", certificate] if certificate else [])]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield json.loads(server.stdout.readline())
+        finally:
+            server.communicate("")
+
+
 def main() -> None:
     """Serve."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -165,7 +203,7 @@ def main() -> None:
     if arguments.certificate:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(arguments.certificate)
-    print(json.dumps({"http": listen(None), "https": listen(tls) if tls else None}), flush=True)
+    print(json.dumps({"http": listen(None), "https": listen(tls) if tls else 0}), flush=True)
     sys.stdin.read()
 
 

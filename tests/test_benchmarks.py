@@ -2,24 +2,136 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from benchmarks import WITHOUT_ORJSON, growth, instructions, report
+
 PROJECT = Path(__file__).parents[1]
 
+needs_valgrind = pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
 
-def test_a_figure_is_measured_and_set_beside_the_floor() -> None:
-    command = [sys.executable, "-m", "benchmarks.run", "--quick", "--only", "cpu_each"]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=55, check=False)
+
+def run(*arguments: str, **environment: str) -> str:
+    """What a benchmark prints."""
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(
+        command, cwd=PROJECT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=55, check=False
+    )
     assert done.returncode == 0, done.stderr
-    for client in ("raw_socket", "hf_text_sync", "hf_text_async"):
-        assert re.search(rf"^  {client} +[\d.]+ +[\d.]+ x", done.stdout, re.MULTILINE)
+    return done.stdout
 
 
-def test_the_command_of_the_documentation_is_the_one_that_is_run_for_every_change() -> None:
+def test_a_figure_is_measured_and_set_beside_the_floor(tmp_path: Path) -> None:
+    # Two interpreters that start for each client: the only test of the whole runner.
+    printed = run("benchmarks.run", "--quick", "--only", "cpu_each", "--output", str(tmp_path))
+    assert re.search(r"^figure +raw_socket +hf_text_sync +hf_text_async", printed, re.MULTILINE)
+    assert re.search(r"^CPU per chunk, one event a write: µs +[\d.]+ +[\d.]+ x +[\d.]+ x", printed, re.MULTILINE)
+    kept = json.loads((tmp_path / "results.json").read_text("utf-8"))
+    assert kept["machine"]["versions"]["requests"]
+    assert kept["results"]["cpu_each"]["hf_text_sync"][0]["count"] == 1000
+
+
+def test_without_orjson_it_is_as_if_it_were_not_installed() -> None:
+    code = "import benchmarks, hf_text.transport.jsons as j, json; print(j.loads is json.loads)"
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, WITHOUT_ORJSON: "1"}
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
+def test_every_command_of_the_documentation_is_run_for_every_change() -> None:
     page = (PROJECT / "docs" / "performance.rst").read_text("utf-8")
     commands = re.findall(r"^    python (-m benchmarks.*)$", page, re.MULTILINE)
     assert commands
     assert [command for command in commands if command not in (PROJECT / ".ci" / "run").read_text("utf-8")] == []
+
+
+class TestReport:
+    RESULTS: report.Results = {  # noqa: RUF012
+        "cpu_each": {
+            "raw_socket": [{"value": 4.0}, {"value": 5.0}, {"value": 9.0}],
+            "peer": [{"value": 20.0}, "broke"],
+        },
+        "first_new_tls": {"raw_socket": [{"value": 1000.0}], "peer": [{"value": 3500.0}]},
+    }
+
+    def test_ratios_are_those_of_the_medians(self) -> None:
+        assert re.search(
+            r"^CPU per chunk, one event a write: µs +5 +4.00 x$", report.tables(self.RESULTS), re.MULTILINE
+        )
+
+    def test_what_a_tls_connection_adds_is_shown_in_milliseconds(self) -> None:
+        assert re.search(r"^first token, new TLS connection: .* 1 +\+2.5$", report.tables(self.RESULTS), re.MULTILINE)
+
+    def test_what_failed_is_told_with_its_reason(self) -> None:
+        assert "peer, cpu_each: broke" in report.tables(self.RESULTS)
+
+    def test_streams_that_did_not_arrive_whole_are_told(self) -> None:
+        results: report.Results = {"streams_10": {"peer": [{"value": 1.0, "cpu": 1.0, "peak_mib": 9.0, "whole": 8}]}}
+        assert "only 8 of the streams arrived whole" in report.tables(results)
+
+    def test_every_figure_that_is_measured_has_a_row(self) -> None:
+        from benchmarks.measure import FIGURES
+
+        assert {row.figure for row in report.ROWS} == set(FIGURES)
+
+
+class TestGrowth:
+    def test_growth_is_told_relative_to_the_growth_of_the_size(self) -> None:
+        quadratic = {10: {"cpu": 1.0}, 100: {"cpu": 10.0}, 1000: {"cpu": 1000.0}}
+        assert list(growth.growths(quadratic, "cpu")) == [None, 1.0, 10.0]
+
+    def test_a_cost_that_was_nothing_has_no_growth(self) -> None:
+        assert list(growth.growths({10: {"memory": 0.0}, 100: {"memory": 2.0}}, "memory")) == [None, None]
+
+    def test_points_are_measured_and_printed(self) -> None:
+        printed = run("benchmarks.growth", "--quick", "--only", "fragments")
+        assert re.search(r"^ +1,000 +[\d.]+ +[\d.]+ +[\d.]+", printed, re.MULTILINE)
+
+
+class TestInstructions:
+    KEPT = {"hf_text_sync each": 2.0, "hf_text_async each": 3.0}  # noqa: RUF012
+
+    def test_a_count_within_the_bound_passes(self) -> None:
+        assert instructions.compare({"hf_text_sync each": 2.69, "hf_text_async each": 1.0}, self.KEPT) == []
+
+    def test_a_count_beyond_the_bound_fails_with_its_name_and_figures(self) -> None:
+        (complaint,) = instructions.compare({"hf_text_sync each": 2.71, "hf_text_async each": 3.0}, self.KEPT)
+        assert re.search(r"hf_text_sync each: 2.710 x the floor, more than 1.35 times the 2.000", complaint)
+
+    def test_a_count_that_is_not_kept_yet_fails(self) -> None:
+        (complaint,) = instructions.compare({"new": 1.0}, self.KEPT)
+        assert "--update" in complaint
+
+    def test_the_kept_figures_are_those_that_are_counted(self) -> None:
+        kept = json.loads(instructions.KEPT.read_text("utf-8"))
+        counts = {name: float(count) for name, count in kept["counts"].items()}
+        assert {name: round(ratio, 2) for name, ratio in instructions.divide(counts).items()} == {
+            name: round(ratio, 2) for name, ratio in kept["ratios"].items()
+        }
+
+    def test_the_counts_of_both_tools_are_read(self) -> None:
+        callgrind = "==7== Events    : Ir\n==7== Collected : 478130952\n==7==\n==7== I   refs:      478,130,952\n"
+        assert instructions.parse_callgrind(callgrind) == 478130952
+        assert instructions.parse_perf("4782,,instructions:u,1043,100.00,,\n") == 4782
+
+    @pytest.mark.parametrize("parse", [instructions.parse_callgrind, instructions.parse_perf])
+    def test_a_tool_that_cannot_count_here_is_told_from_one_that_can(self, parse: instructions.Parse) -> None:
+        with pytest.raises(OSError, match="no count"):
+            parse("<not supported>,,instructions:u,0,100.00,,\n")
+
+    def test_without_a_tool_it_is_skipped_and_says_so(self) -> None:
+        assert run("benchmarks.instructions", PATH="") == "skipped: neither valgrind nor perf\n"
+
+    @needs_valgrind
+    def test_the_instructions_of_one_more_chunk_are_counted(self) -> None:
+        counts = instructions.per_chunk(instructions.count_by_callgrind, "raw_socket", ("each",), long=120)
+        assert 1_000 < counts["raw_socket each"] < 1_000_000

@@ -21,8 +21,7 @@ class Driver:
         body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
         with connect_sse(self._client, "POST", self._url, json=body) as source:
             for event in source.iter_sse():
-                if event.data == "[DONE]":
-                    return
-                text = json.loads(event.data)["choices"][0]["delta"].get("content")
-                if text:
-                    yield text
+                if event.data != "[DONE]":  # after it the answer is read to its end: the connection can serve again
+                    text = json.loads(event.data)["choices"][0]["delta"].get("content")
+                    if text:
+                        yield text

@@ -19,15 +19,14 @@ class Driver:
         self._connection: socket.socket | None = None
 
     def _connect(self) -> socket.socket:
-        connection = socket.create_connection((self._parts.hostname, self._parts.port))
+        connection = socket.create_connection((self._parts.hostname, self._parts.port or 80))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._context is not None:
             connection = self._context.wrap_socket(connection, server_hostname=self._parts.hostname)
         return connection
 
     def stream(self) -> Iterator[str]:
-        closing = "/close/" in self._path
-        if self._connection is None or closing:
+        if self._connection is None:
             self._connection = self._connect()
         body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Hi"}], "stream": True}).encode()
         head = f"POST {self._path}/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -44,3 +43,6 @@ class Driver:
                     text = json.loads(event[at:])["choices"][0]["delta"].get("content")
                     if text:
                         yield text
+        if "/close/" in self._path:
+            self._connection.close()
+            self._connection = None

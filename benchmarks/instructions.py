@@ -1,0 +1,226 @@
+"""The guard against growing slower, for noisy machines: it counts instructions instead of time.
+
+``python -m benchmarks.instructions [--update]`` counts what a client needs for one more chunk (the difference between a
+long answer and a very short one, so that starting up cancels out), blocking and async, one event at a time and all that
+a fast server sends at once; and what an import needs. How many instructions that are depends on the build of Python.
+So they are divided by those of the floor (a raw socket; ``import requests``) in the same run, and these ratios are
+compared with the ones that ``instructions.json`` keeps. Fails when one has grown by more than a third; ``--update``
+keeps the new ones. JSON is read by the standard library, whether orjson is installed or not.
+
+Counted by callgrind (deterministic to about 1 in 1,000), else by perf. Without both nothing is counted, nor with
+another Python than the one that the figures were kept for: each has its own price for a call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from . import WITHOUT_ORJSON
+from .server import END, HEAD, TOKEN, answer, read_request
+
+KEPT = Path(__file__).with_name("instructions.json")
+BOUND = 1.35
+SHORT, LONG = 20, 1000  # chunks
+FLOOR = "raw_socket"
+CLIENTS = ("hf_text_sync", "hf_text_async")
+HOWS = ("each", "block")
+IMPORTS = {"import hf_text": "import hf_text", "first use": "import hf_text; hf_text.Client"}
+IMPORT_FLOOR = "import requests"
+
+PYTHON = f"{platform.python_implementation()} {'.'.join(platform.python_version_tuple()[:2])} on {platform.machine()}"
+
+_SECONDS = 300
+
+Count = Callable[..., int]
+Parse = Callable[[str], int]
+
+
+def count_by_callgrind(command: list[str], *, keep_open: tuple[int, ...] = ()) -> int:
+    """The instructions that a command executes. Raises OSError if that cannot be counted here."""
+    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    return parse_callgrind(run_counted([*valgrind, *command], keep_open))
+
+
+def count_by_perf(command: list[str], *, keep_open: tuple[int, ...] = ()) -> int:
+    """The same, counted by the processor."""
+    return parse_perf(run_counted(["perf", "stat", "-x,", "-e", "instructions:u", *command], keep_open))
+
+
+def run_uncounted(command: list[str], *, keep_open: tuple[int, ...] = ()) -> int:
+    """Only run it."""
+    run_counted(command, keep_open)
+    return 0
+
+
+def run_counted(command: list[str], keep_open: tuple[int, ...]) -> str:
+    """What the counting tool writes."""
+    environment = {**os.environ, "PYTHONHASHSEED": "0", WITHOUT_ORJSON: "1"}
+    done = subprocess.run(
+        command,
+        cwd=KEPT.parents[1],
+        env=environment,
+        pass_fds=keep_open,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    if done.returncode:
+        raise OSError(f"{command[0]} ended with status {done.returncode}: {done.stderr.strip()[-500:]}")
+    return done.stderr
+
+
+def parse_callgrind(output: str) -> int:
+    """``Collected : 478130952`` (Valgrind manual, 6.2)."""
+    found = re.search(r"^==\d+== Collected : (\d+)", output, re.MULTILINE)
+    if found is None:
+        raise OSError(f"callgrind tells no count: {output.strip()[-500:]}")
+    return int(found[1])
+
+
+def parse_perf(output: str) -> int:
+    """``478130952,,instructions:u,…`` (perf-stat(1), "CSV FORMAT"); ``<not supported>`` in many virtual machines."""
+    found = re.search(r"^(\d+),[^,]*,instructions:u,", output, re.MULTILINE)
+    if found is None:
+        raise OSError(f"perf tells no count: {output.strip()[-500:]}")
+    return int(found[1])
+
+
+def find_counter() -> Count | None:
+    """The best way to count that works here."""
+    for tool, count in (("valgrind", count_by_callgrind), ("perf", count_by_perf)):
+        if shutil.which(tool):
+            try:
+                count([sys.executable, "-c", ""])
+            except OSError as error:
+                print(f"{tool} does not work here: {error}", file=sys.stderr)
+            else:
+                return count
+    return None
+
+
+def count_reading(count: Count, driver: str, how: str, chunks: int) -> int:
+    """The instructions of a process that reads one answer."""
+    asks, ask = os.pipe()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = threading.Thread(target=serve, args=(listener, how, chunks, asks))
+        serving.start()
+        command = [sys.executable, "-m", "benchmarks.read", driver, str(listener.getsockname()[1])]
+        try:
+            if how == "each":
+                return count([*command, str(ask)], keep_open=(ask,))
+            return count(command)
+        finally:
+            os.close(ask)  # ends the server as well,
+            socket.create_connection(listener.getsockname()).close()  # and so does this, if nobody came
+            serving.join()
+            os.close(asks)
+
+
+def serve(listener: socket.socket, how: str, chunks: int, asks: int) -> None:
+    """Send one answer: an event each time that one is asked for, or all at once."""
+    listener.settimeout(_SECONDS)
+    connection, _ = listener.accept()
+    with connection, suppress(EOFError, OSError):  # then the count fails as well
+        connection.settimeout(_SECONDS)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        read_request(connection, b"")
+        if how != "each":
+            answer(connection, how, chunks, 0)
+            return
+        connection.sendall(HEAD)
+        for piece in [TOKEN] * chunks + [END]:
+            if not os.read(asks, 1):
+                return
+            connection.sendall(piece)
+
+
+def per_chunk(count: Count, driver: str, hows: tuple[str, ...] = HOWS, long: int = LONG) -> dict[str, float]:
+    """The instructions that a client needs for one more chunk, for each way in which it may arrive."""
+    count_reading(run_uncounted, driver, "block", SHORT)  # so that what it loads is compiled
+    start = count_reading(count, driver, "block", SHORT)
+    return {f"{driver} {how}": (count_reading(count, driver, how, long) - start) / (long - SHORT) for how in hows}
+
+
+def per_import(count: Count) -> dict[str, float]:
+    """The instructions of imports, without those of an empty interpreter."""
+    start = count([sys.executable, "-c", ""])
+    counts = {}
+    for name, code in {**IMPORTS, IMPORT_FLOOR: IMPORT_FLOOR}.items():
+        command = [sys.executable, "-c", code]
+        run_uncounted(command)  # so that what it loads is compiled
+        counts[name] = float(count(command) - start)
+    return counts
+
+
+def collect(count: Count, jobs: int) -> dict[str, float]:
+    """All counts, by name."""
+    with ThreadPoolExecutor(jobs) as pool:
+        longest_first = [pool.submit(per_chunk, count, driver) for driver in (*reversed(CLIENTS), FLOOR)]
+        imports = pool.submit(per_import, count)
+        return {name: value for done in (*longest_first, imports) for name, value in done.result().items()}
+
+
+def divide(counts: dict[str, float]) -> dict[str, float]:
+    """The counts of this library, as ratios to those of the floor."""
+    ratios = {
+        f"{driver} {how}": counts[f"{driver} {how}"] / counts[f"{FLOOR} {how}"] for driver in CLIENTS for how in HOWS
+    }
+    return {**ratios, **{name: counts[name] / counts[IMPORT_FLOOR] for name in IMPORTS}}
+
+
+def compare(ratios: dict[str, float], kept: dict[str, float]) -> list[str]:
+    """What has grown beyond its bound, in words."""
+    missing = [f"{name}: {KEPT.name} does not have it; --update adds it" for name in ratios if name not in kept]
+    return missing + [
+        f"{name}: {ratio:.3f} x the floor, more than {BOUND} times the {kept[name]:.3f} that {KEPT.name} keeps"
+        for name, ratio in ratios.items()
+        if name in kept and ratio > BOUND * kept[name]
+    ]
+
+
+def main() -> None:
+    """Count, print, compare or keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--update", action="store_true", help="keep the figures instead of comparing them")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many processes at once")
+    arguments = parser.parse_args()
+    record = {} if arguments.update else json.loads(KEPT.read_text("utf-8"))
+    if record and record["python"] != PYTHON:
+        print(f"skipped: this is {PYTHON}, and the figures are kept for {record['python']}")
+        return
+    count = find_counter()
+    if count is None:
+        print("skipped: neither valgrind nor perf")
+        return
+    counts = collect(count, arguments.jobs)
+    ratios = divide(counts)
+    kept = record.get("ratios", {})
+    for name, value in counts.items():
+        ratio = f"{ratios[name]:9.3f} x" if name in ratios else ""
+        before = f"  (kept: {kept[name]:.3f})" if name in kept else ""
+        print(f"{name:24} {value:13,.0f} {ratio}{before}")
+    if arguments.update:
+        rounded = {name: round(ratio, 3) for name, ratio in ratios.items()}
+        record = {"python": PYTHON, "ratios": rounded, "counts": {name: round(value) for name, value in counts.items()}}
+        KEPT.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    else:
+        grown = compare(ratios, kept)
+        sys.exit("\n".join(grown) if grown else 0)
+
+
+if __name__ == "__main__":
+    main()
