@@ -14,6 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import anyio
@@ -154,11 +155,20 @@ async def cancelled_at_the_end(work: Work, client: AsyncClient) -> AsyncIterator
     await no_thread_at_work()
 
 
+def current_frames() -> dict[int, FrameType]:
+    """What each thread runs."""
+    gc.disable()  # CPython can deadlock when it collects a stream in there (https://github.com/python/cpython/issues/106883)
+    try:
+        return sys._current_frames()
+    finally:
+        gc.enable()
+
+
 def threads_at_work() -> list[str]:
     """Threads that run code of the library, the emulator's own excepted."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     found = []
-    for number, frame in sys._current_frames().items():
+    for number, frame in current_frames().items():
         if number == threading.get_ident():
             continue
         files = []
@@ -509,49 +519,3 @@ async def test_an_answer_that_arrives_as_the_task_is_cancelled_disturbs_nothing(
                     assert stream.completion.finish_reason == "stop"
     await no_thread_at_work()
     assert await async_client.generate("Count")
-
-
-# Many
-
-
-@pytest.mark.parametrize("way", ["forgotten", "cancelled", "closed"])
-async def test_three_hundred_abandoned_streams_leave_nothing(
-    emulator: Emulator, async_client: AsyncClient, way: str
-) -> None:
-    gate = Gate()
-    emulator.always(held_reply(gate, "One", " two", " three"))
-
-    async def abandon() -> None:
-        stream = async_client.stream("Count")
-        if way == "cancelled":
-            with anyio.CancelScope() as scope:
-                async for _ in stream:
-                    scope.cancel()
-            return
-        events = stream.events()
-        await anext(events)
-        if way == "closed":
-            stream.close()
-
-    async with held(gate):
-        async with anyio.create_task_group() as tasks:
-            for _ in range(300):
-                tasks.start_soon(abandon)
-        await run_sync(emulator.wait_for_disconnect, 300, 30)
-        await run_sync(emulator.wait_until_idle)
-    await no_thread_at_work()
-
-
-async def test_three_hundred_streams_cancelled_before_an_answer_leave_nothing(
-    emulator: Emulator, async_client: AsyncClient
-) -> None:
-    gate = Gate()
-    emulator.always(Reply.text("One", delay=gate))
-    async with held(gate):
-        async with anyio.create_task_group() as tasks:
-            for _ in range(300):
-                tasks.start_soon(generate, async_client)
-            await run_sync(emulator.wait_for_requests, 300, 30)
-            tasks.cancel_scope.cancel()
-        await run_sync(emulator.wait_for_disconnect, 300, 30)
-    await no_thread_at_work()
