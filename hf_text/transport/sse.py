@@ -117,7 +117,9 @@ class SSEDecoder:
             raise EventTooLong(f"an event of the stream is longer than {self._limit} bytes (max_event_bytes)")
 
     def _events_of(self, block: bytes) -> Iterator[tuple[str, str]]:
-        for event in block.decode(errors="replace").split("\n\n"):
+        events = block.decode(errors="replace").split("\n\n")
+        del block  # it may be long, and is not needed while its events are read
+        for event in events:
             if event.startswith(_DATA) and "\n" not in event:
                 yield "message", event[len(_DATA) :]
             elif event:
