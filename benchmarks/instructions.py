@@ -198,13 +198,13 @@ def main() -> None:
     parser.add_argument("--update", action="store_true", help="keep the figures instead of comparing them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many processes at once")
     arguments = parser.parse_args()
-    record = {} if arguments.update else json.loads(KEPT.read_text("utf-8"))
-    if record and record["python"] != PYTHON:
-        print(f"skipped: this is {PYTHON}, and the figures are kept for {record['python']}")
-        return
     count = find_counter()
     if count is None:
         print("skipped: neither valgrind nor perf")
+        return
+    record = {} if arguments.update else json.loads(KEPT.read_text("utf-8"))
+    if record and record["python"] != PYTHON:
+        print(f"skipped: this is {PYTHON}, and the figures are kept for {record['python']}")
         return
     counts = collect(count, arguments.jobs)
     ratios = divide(counts)
