@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from hf_text import Client, HFTextError, InvalidRequestError, Timeouts
+from hf_text import Client, HFTextError, InvalidRequestError, StreamCancelledError, Timeouts
 from hf_text.emulator import ERROR_SHAPES, FAULTS, Emulator, Reply, Request
 from hf_text.emulator.emulator import Scripted
 
@@ -310,16 +310,31 @@ def test_the_result_of_a_call_holds_no_key(hf: Emulator, client: Client) -> None
 
 
 @pytest.mark.parametrize("stage", ["before", "within"])
-def test_a_cancelled_call_brings_nothing_out(hf: Emulator, client: Client, stage: str) -> None:
+def test_a_cancelled_call_brings_nothing_out(hf: Emulator, make_client: MakeClient, stage: str) -> None:
     hf.reply("stall-before-headers" if stage == "before" else "stall-mid-stream")
-    stream = client.stream("Hi")
+    stream = make_client(KEY, timeout=30).stream("Hi")
     errors: list[HFTextError] = []
     thread = threading.Thread(target=lambda: errors.append(catch(lambda: list(stream))))
     thread.start()
     hf.wait_for_requests(1)
     stream.cancel()
     thread.join(5)
-    assert len(errors) == 1
+    assert [type(error) for error in errors] == [StreamCancelledError]
+
+
+def test_a_call_that_is_cancelled_in_the_tls_handshake_brings_nothing_out(make_client: MakeClient) -> None:
+    errors: list[HFTextError] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        stream = make_client(KEY, hub_url=url, router_url=url, timeout=30).stream("Hi")
+        thread = threading.Thread(target=lambda: errors.append(catch(lambda: list(stream))))
+        thread.start()
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.recv(1)  # the handshake has begun, and gets no answer
+            stream.cancel()
+            thread.join(5)
+    assert [type(error) for error in errors] == [StreamCancelledError]
 
 
 # --- transport

@@ -15,7 +15,7 @@ from urllib3.exceptions import NameResolutionError, ProxyError, ReadTimeoutError
 from urllib3.util import parse_url
 
 from ..errors import Clock, InvalidRequestError, RequestTimeoutError, TransportError
-from .call import Call, Interrupted
+from .call import Call
 
 __all__ = ["explain_failure", "explain_timeout", "lost_connection"]
 
@@ -43,11 +43,7 @@ def explain_timeout(clock: Clock, call: Call, host: str, arrived: str = "") -> R
 def explain_failure(
     error: Exception, call: Call, url: str, mask: Callable[[str], str]
 ) -> TransportError | InvalidRequestError:
-    """The error for an exception of requests or urllib3; raises Interrupted if the call was cancelled or out of
-    time.
-    """
-    if call.cancelled:
-        raise Interrupted from error
+    """The error for an exception of requests or urllib3."""
     parts = parse_url(url)
     host, where = parts.host or url, parts.netloc or url
     causes = list(_causes(error))

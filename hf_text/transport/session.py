@@ -24,7 +24,7 @@ from ..errors import APIStatusError, InvalidRequestError, TransportError
 from ..protocol.replies import parse_reply_error
 from .auth import BearerAuth
 from .body import BodyCut
-from .call import Call
+from .call import Call, Interrupted
 from .failures import explain_failure, lost_connection
 from .locks import ForkSafeLock
 from .mask import Mask
@@ -125,6 +125,7 @@ class Http:
 
     def _send_once(self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         session = self._of_this_process()
+        failure: Exception
         while True:
             try:
                 plan = session.plan(method, url, headers)
@@ -136,7 +137,7 @@ class Http:
                 # A kept-alive connection may be closed by the server at any time; that is no failure of this request.
                 if call.reused and lost_connection(error):
                     continue
-                failure = explain_failure(error, call, url, self._mask)
+                failure = Interrupted() if call.cancelled else explain_failure(error, call, url, self._mask)
             except BaseException:
                 call.release()
                 raise
