@@ -116,12 +116,14 @@ def test_the_end_gives_what_was_held_back_once() -> None:
     assert splitter.flush() == ("", "")
 
 
+@pytest.mark.timeout(10)
 def test_very_much_white_space_takes_no_quadratic_time() -> None:
     """A model that falls into repetition sends line feeds by the hundred thousand."""
     pieces = ["\n" * 100] * 200_000
     assert split(*pieces) == ("", "\n" * 20_000_000)
 
 
+@pytest.mark.timeout(10)
 def test_very_long_reasoning_takes_no_quadratic_time() -> None:
     pieces = ["<think>", *["so <"] * 300_000, "</think>", "Four."]
     assert split(*pieces) == ("so <" * 300_000, "Four.")

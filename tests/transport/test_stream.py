@@ -479,6 +479,7 @@ def test_the_key_stands_in_no_error(once: Client, emulator: Emulator, outcome: O
     emulator.reply(Reply.json(echo, 401), Reply.json(echo), Reply.sse(echo), Reply.html(200, f"key {KEY}"))
     for _ in range(4):
         error = outcome(once.stream("Hi")).error
+        assert error is not None
         seen: list[BaseException | None] = [error]
         while seen[-1] is not None:
             assert KEY not in f"{seen[-1]!r} {vars(seen[-1])!r}"
