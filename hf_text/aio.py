@@ -9,6 +9,7 @@ host application.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -213,10 +214,12 @@ class _Listing:
         if self._stopped:
             return []
         self._call = self._client._new_call()  # each page has its own clocks
-        try:
-            return await self._threads.run(lambda: next(self._pages, []), self.close)
-        except Interrupted:
-            raise StreamCancelledError("the listing was closed by another task") from None
+        page: list[HubModel] = []
+        with suppress(Interrupted):
+            page = await self._threads.run(lambda: next(self._pages, []), self.close)
+        if self._stopped:
+            raise StreamCancelledError("the listing was closed by another task")
+        return page
 
     def close(self) -> None:
         self._stopped = True

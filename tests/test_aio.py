@@ -9,6 +9,7 @@ import itertools
 import logging
 import pickle
 import threading
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -18,6 +19,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.to_thread import current_default_thread_limiter, run_sync
+from test_aio_cancellation import threads_at_work
 
 import hf_text
 from hf_text import Client, Completion, FinishReason, ProviderInfo, Reasoning, Stream, Timeouts, Usage
@@ -362,6 +364,63 @@ async def test_hub_models_begin_anew_with_each_call(async_client: AsyncClient) -
     once, twice = async_client.hub_models(limit=3), async_client.hub_models(limit=3)
     assert [model async for model in once] == [model async for model in twice]
     assert [model async for model in once] == []
+
+
+@pytest.mark.parametrize("page", [0, 1])
+async def test_whoever_waits_for_a_page_that_another_task_gives_up_is_told(
+    emulator: Emulator, async_client: AsyncClient, page: int
+) -> None:
+    """Else the reader would take a part of the listing for the whole."""
+    gate = Gate()
+    following = f'<{emulator.url}/api/models?cursor=x>; rel="next"'
+    first = Reply.json([{"id": "emulator/m0"}], headers={"Link": following})
+    emulator.reply(*[first][:page], Reply.json([{"id": "emulator/m1"}], delay=gate), path="/api/models")
+    models = async_client.hub_models()
+    got: list[Any] = []
+
+    async def read() -> None:
+        with pytest.raises(hf_text.StreamCancelledError, match="listing"):
+            await collect(models, got)
+
+    async with held(gate):
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read)
+                await reached(gate)
+                await models.aclose()
+        await run_sync(emulator.wait_for_disconnect)
+    assert [model.id for model in got] == ["emulator/m0"][:page]
+    assert [model async for model in models] == []
+
+
+async def test_a_page_that_arrives_as_the_listing_is_closed_does_not_end_it_quietly(
+    emulator: Emulator, async_client: AsyncClient
+) -> None:
+    gate = Gate()
+    emulator.reply(Reply.json([{"id": "emulator/m1"}], delay=gate), path="/api/models")
+    models = async_client.hub_models()
+
+    async def read() -> None:
+        with pytest.raises(hf_text.StreamCancelledError, match="listing"):
+            await collect(models, [])
+
+    async with held(gate), anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        await reached(gate)
+        gate.open()
+        while threads_at_work():  # the loop stands still meanwhile
+            time.sleep(0.001)
+        await models.aclose()
+
+
+async def test_the_models_of_the_hub_are_only_asked_for_where_there_is_one(
+    emulator: Emulator, make_client: Callable[..., Client], make_async_client: Make
+) -> None:
+    for make in (make_client, make_async_client):
+        client = make(None, f"{emulator.url}/other/v1", router_url="http://router.invalid")
+        with pytest.raises(hf_text.InvalidRequestError, match="is not Hugging Face"):
+            client.hub_models()
+    assert emulator.requests == []
 
 
 # Leaving

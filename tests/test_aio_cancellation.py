@@ -14,7 +14,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
+from types import CodeType
 from typing import Any
 
 import anyio
@@ -155,30 +155,27 @@ async def cancelled_at_the_end(work: Work, client: AsyncClient) -> AsyncIterator
     await no_thread_at_work()
 
 
-def current_frames() -> dict[int, FrameType]:
-    """What each thread runs."""
-    gc.disable()  # CPython can deadlock when it collects a stream in there (https://github.com/python/cpython/issues/106883)
+def innermost_code() -> dict[str, CodeType]:
+    """Where each other thread is, by its name.
+
+    The frames around that must not be looked at while they run: CPython 3.11 crashes.
+    """
+    gc.disable()  # CPython can deadlock when it collects in there (https://github.com/python/cpython/issues/106883)
     try:
-        return sys._current_frames()
+        frames = sys._current_frames()
     finally:
         gc.enable()
+    names = {thread.ident: f"{thread.name} {thread.ident}" for thread in threading.enumerate()}
+    return {names.get(ident, str(ident)): f.f_code for ident, f in frames.items() if ident != threading.get_ident()}
 
 
 def threads_at_work() -> list[str]:
-    """Threads that run code of the library, the emulator's own excepted."""
-    names = {thread.ident: thread.name for thread in threading.enumerate()}
-    found = []
-    for number, frame in current_frames().items():
-        if number == threading.get_ident():
-            continue
-        files = []
-        walked: Any = frame
-        while walked is not None:
-            files.append(walked.f_code.co_filename)
-            walked = walked.f_back
-        if any(file.startswith(SOURCE) and "emulator" not in file for file in files):
-            found.append(names.get(number, "?"))
-    return found
+    """Threads in which the library waits, the emulator's own excepted."""
+    return [
+        name
+        for name, code in innermost_code().items()
+        if code.co_filename.startswith(SOURCE) and "emulator" not in code.co_filename
+    ]
 
 
 async def no_thread_at_work() -> None:

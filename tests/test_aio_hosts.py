@@ -38,7 +38,8 @@ ROOT = Path(hf_text.__file__).parent.parent
 @pytest.fixture
 def shared(emulator: Emulator) -> Iterator[AsyncClient]:
     """One client for all that is in a test, closed where no event loop runs."""
-    client = Client(KEY, hub_url=emulator.url, router_url=emulator.url, timeout=5)
+    # Its clocks are longer than any test waits: what only a clock ends was not stopped.
+    client = Client(KEY, hub_url=emulator.url, router_url=emulator.url, timeout=30)
     yield AsyncClient.of(client)
     client.close()
 
