@@ -7,13 +7,14 @@ what a piece may grow to.
 
 from __future__ import annotations
 
-from typing import Any, Protocol, cast
+from typing import IO, Protocol, cast
 
+from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from .call import Call
 from .framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
-from .wire import Wire, unread_bytes
+from .head import RawAnswer
 
 __all__ = ["Body", "BodyCut", "open_body"]
 
@@ -40,20 +41,19 @@ class Body(Protocol):
         """Part with the connection: it serves other requests if the body was read to its end, else it is closed."""
 
 
-def open_body(raw: Any, call: Call) -> Body:
-    """The body of urllib3's answer ``raw``, received in this call."""
+def open_body(raw: RawAnswer, call: Call) -> Body:
+    """The body of an answer that was received in this call."""
     encoding = raw.headers.get("content-encoding", "identity").strip().lower()
-    return _PlainBody(raw, call) if encoding in ("identity", "") else _EncodedBody(raw, call)
+    return _PlainBody(raw) if encoding in ("identity", "") else _EncodedBody(raw, call)
 
 
 class _PlainBody:
     pollable = True
 
-    def __init__(self, raw: Any, call: Call) -> None:
+    def __init__(self, raw: RawAnswer) -> None:
         self._raw = raw
         self._framing = _framing_of(raw)
-        self._wire = cast(Wire, call.reader.raw)
-        self._unread = unread_bytes(call.reader)
+        self._unread = raw.unread
         self._release_at_end()
 
     def read(self) -> bytes | None:
@@ -62,7 +62,7 @@ class _PlainBody:
             if framing.failure is not None:
                 raise BodyCut(str(framing.failure))
             try:
-                data = self._unread or self._wire.receive(_PIECE_BYTES)
+                data = self._unread or self._raw.wire.receive(_PIECE_BYTES)
                 self._unread = b""
                 if data is None:
                     return None
@@ -75,49 +75,46 @@ class _PlainBody:
         return b""
 
     def _release_at_end(self) -> None:
-        """Once the body has ended, give the connection back to urllib3's pool, if nothing stands in the way."""
+        """Once the body has ended, give the connection back to its pool, if nothing stands in the way."""
         if self._framing.ended and self._framing.clean and not self._unread:
-            self._raw._original_response.close()  # http.client did not see the end of what we read
             self._raw.release_conn()
 
     def close(self) -> None:
-        self._raw.close()
+        self._raw.give_up()
 
 
 class _EncodedBody:
     pollable = False
 
-    def __init__(self, raw: Any, call: Call) -> None:
-        self._raw = raw
+    def __init__(self, raw: RawAnswer, call: Call) -> None:
         self._call = call
-        raw._fp = _CompressedBytes(raw, call)
+        self._compressed = _CompressedBytes(raw)
+        self._unpacking = HTTPResponse(
+            cast(IO[bytes], self._compressed), headers=raw.headers, preload_content=False, enforce_content_length=False
+        )
 
     def read(self) -> bytes | None:
         self._call.time_left()  # a little that has arrived may unpack to very much: reading it must end as well
         try:
-            piece: bytes | None = self._raw.read1(_PIECE_BYTES, decode_content=True)
+            piece: bytes | None = self._unpacking.read1(_PIECE_BYTES, decode_content=True)
         except HTTPError as error:
             raise BodyCut(_last_words(error)) from None
         return piece or b""
 
     def close(self) -> None:
-        self._raw._original_response.close()
-        self._raw.close()
+        self._compressed.close()
 
 
 class _CompressedBytes(_PlainBody):
-    """What urllib3 unpacks. http.client would not tell whether more came than the body."""
+    """What urllib3 unpacks, in the manner of a file."""
 
     closed = False
 
     def read1(self, _: int) -> bytes | None:
         return self.read()
 
-    def close(self) -> None:
-        """Urllib3 closes it at the end of the body, which has parted with the connection by then."""
 
-
-def _framing_of(raw: Any) -> Framing:
+def _framing_of(raw: RawAnswer) -> Framing:
     if raw.chunked:
         return ChunkedFraming()
     if raw.length_remaining is not None:

@@ -7,7 +7,6 @@ the clocks hold whatever a server trickles; and every socket is attached to its 
 
 from __future__ import annotations
 
-import io
 import math
 import socket
 import threading
@@ -78,7 +77,6 @@ class Call:
         clock: the clock that will run out next.
         cancelled: whether ``cancel()`` was called.
         reused: whether the connection in use had served another request before.
-        reader: what the answer in use is read with.
         blocking: whether reading the body waits for bytes; if not, whoever reads waits for the socket
             (``fileno()``) himself.
     """
@@ -92,14 +90,12 @@ class Call:
         "blocking",
         "cancelled",
         "clock",
-        "reader",
         "reused",
         "started",
         "timeouts",
     )
 
     clock: Clock
-    reader: io.BufferedReader
 
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts

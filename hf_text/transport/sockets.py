@@ -7,6 +7,7 @@ the call allows, in name resolution, connecting, TLS, sending, and each single r
 
 from __future__ import annotations
 
+import http.client
 import os
 import queue
 import socket
@@ -14,7 +15,6 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPResponse
 from typing import Any, cast
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
@@ -29,7 +29,7 @@ from urllib3.util.ssltransport import SSLTransport
 from ..errors import InvalidRequestError
 from .call import Call
 from .dialing import open_socket
-from .wire import RawAnswer
+from .head import RawAnswer
 
 __all__ = ["Adapter", "working_for"]
 
@@ -97,7 +97,11 @@ class _Belonging:
         conn.sock.settimeout(self.call.time_left())
         super().send(data)  # type: ignore[misc]
 
-    def response_class(self, sock: Any, **options: Any) -> HTTPResponse:
+    def getresponse(self) -> Any:
+        """The answer, without what urllib3 adds to it."""
+        return http.client.HTTPConnection.getresponse(cast(http.client.HTTPConnection, self))
+
+    def response_class(self, sock: Any, **options: Any) -> http.client.HTTPResponse:
         """http.client makes the object that reads an answer by this name."""
         source: Any = _TLSInTLS(sock) if isinstance(sock, SSLTransport) else sock
         return RawAnswer(source, self.call, **options)

@@ -1,4 +1,4 @@
-"""The receiving end of a connection: what http.client reads headers with, and what bodies are read from."""
+"""The receiving end of a connection: what the heads and bodies of answers are read from."""
 
 from __future__ import annotations
 
@@ -6,70 +6,28 @@ import io
 import math
 import socket
 import ssl
-from http.client import HTTPResponse
-from typing import Any, cast
 
 from .call import Call, Interrupted
 
-__all__ = ["RawAnswer", "Wire", "unread_bytes"]
+__all__ = ["Wire"]
 
-_BUFFER_BYTES = 65536
 _MOST_UNBROKEN_BYTES = 65536
 
 
-class RawAnswer(HTTPResponse):
-    """http.client's answer, read in the time that the call allows."""
-
-    def __init__(self, sock: socket.socket, call: Call, **options: Any) -> None:
-        super().__init__(cast(socket.socket, _File(sock, call)), **options)
-
-    def begin(self) -> None:
-        super().begin()
-        # urllib3 would log what the parser left over, with a traceback, which prints.
-        self.msg.defects.clear()
-        self.msg.set_payload("")
-
-    def _read_status(self) -> tuple[str, int, str]:
-        """http.client passes over 100 only, not over the other interim answers (RFC 9110, section 15.2)."""
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        return version, 100 if 101 < status < 200 else status, reason
-
-
-class _File:
-    """Stands for a socket where http.client makes a file of it."""
-
-    def __init__(self, sock: socket.socket, call: Call) -> None:
-        self._sock = sock
-        self._call = call
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        self._call.reader = io.BufferedReader(Wire(self._sock, self._call), _BUFFER_BYTES)
-        return self._call.reader
-
-
-class Wire(io.RawIOBase):
+class Wire:
     """The receiving end of a connection: each read takes no longer than the call allows."""
 
     def __init__(self, sock: socket.socket, call: Call) -> None:
         self._sock = sock
         self._call = call
         self._timeout = math.inf  # what the socket's is set to
-        self._paused = False
         self._unbroken_bytes = 0  # received since others had their turn
-        # Keeps the socket open until the answer is read, as http.client expects.
+        # Keeps the socket open until the answer is read: http.client closes its own if no other answer may follow.
         self._open = sock.makefile("rb", buffering=0)
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        """For http.client, which reads the headers."""
-        if self._paused:
-            return None
-        data = self.receive(len(buffer))
-        assert data is not None
-        buffer[: len(data)] = data
-        return len(data)
+    def makefile(self, mode: str) -> io.BytesIO:
+        """For http.client, which makes a file of a socket; it gets its bytes otherwise (``RawAnswer``)."""
+        return io.BytesIO()
 
     def receive(self, most: int) -> bytes | None:
         """The bytes that have arrived; ``b""`` once the connection is closed. For a call that does not block None if
@@ -105,15 +63,5 @@ class Wire(io.RawIOBase):
             return data
 
     def close(self) -> None:
+        """Let go of the socket."""
         self._open.close()
-        super().close()
-
-
-def unread_bytes(reader: io.BufferedReader) -> bytes:
-    """What http.client received together with the headers, and did not use."""
-    wire = cast(Wire, reader.raw)
-    wire._paused = True
-    try:
-        return reader.peek()
-    finally:
-        wire._paused = False

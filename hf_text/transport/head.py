@@ -1,0 +1,145 @@
+"""The head of an answer: its status and headers.
+
+http.client reads heads well, but it takes the stack of the standard library's e-mail parser to do it, and urllib3 then
+makes an object of its own of each. Together that takes as long as all else that happens before the first token. So the
+plain head, which nearly every answer has, is read here; one that is in any way unusual is left to these two.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import socket
+from http.client import HTTPException, HTTPResponse
+from typing import Any, cast
+
+from urllib3 import HTTPHeaderDict
+from urllib3.response import HTTPResponse as LibraryResponse
+
+from .call import Call
+from .wire import Wire
+
+__all__ = ["RawAnswer"]
+
+_PIECE_BYTES = 65536
+_LONGEST_HEAD = 1024 * 1024
+
+_END = re.compile(rb"\n\r?\n")
+_INTERIM = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d\b")  # RFC 9110, section 15.2; http.client passes over 100 only
+# Printable, each line ended by CR LF, none folded, at most as many headers as http.client takes.
+_PLAIN = re.compile(
+    rb"HTTP/1\.1 ([2-9]\d\d)(?: ([\t -~]*))?\r\n((?:[-!#$%&'*+.^_`|~0-9A-Za-z]+:[\t -~\xa0-\xff]*\r\n){1,100})\r\n"
+)
+_FOLD = re.compile(r"\s*[\r\n]+\s*")
+_BLANKS = " \t"
+_WITHOUT_BODY = (204, 304)
+
+
+class RawAnswer(HTTPResponse):
+    """An answer, for http.client and for urllib3, which each expect an object of their own.
+
+    Attributes:
+        wire: what the body is to be read from.
+        unread: the beginning of the body, which came together with the head.
+        length_remaining: the length of the body, where a header tells it.
+    """
+
+    version_string = "HTTP/1"  # for urllib3's log
+    length_remaining: int | None = None
+    headers: Any
+
+    # urllib3 sets these.
+    _pool: Any = None
+    _connection: Any = None
+
+    def __init__(self, sock: socket.socket, call: Call, **options: Any) -> None:
+        self.wire = Wire(sock, call)
+        self.unread = b""
+        self._left_to_http_client: io.BufferedReader | None = None
+        super().__init__(cast(socket.socket, self.wire), **options)
+
+    def begin(self) -> None:
+        """Read the head. Raises what http.client raises."""
+        head = self._receive_head()
+        while _INTERIM.match(head):
+            head = self._receive_head()
+        plain = _PLAIN.fullmatch(head)
+        if plain is None or not self._take_plain(*plain.groups(b"")):
+            self._take_unusual(head)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """For http.client, which reads the answer of a proxy to CONNECT from here on."""
+        if self._left_to_http_client is None:
+            self._leave_to_http_client(self._receive_head())
+        return super()._read_status()  # type: ignore[misc, no-any-return]
+
+    def release_conn(self) -> None:
+        """Give the connection back to urllib3's pool: the body was read to its end."""
+        self.close()
+        pool, connection = self._pool, self._connection
+        self._pool = self._connection = None  # the connection remembers its last answer: the pool would hold itself
+        if connection is not None:
+            pool._put_conn(connection)
+
+    def give_up(self) -> None:
+        """Close the connection, unless it was given back."""
+        self.close()
+        if self._connection is not None:
+            self._connection.close()
+
+    def close(self) -> None:
+        """For http.client: nothing more is read."""
+        self.wire.close()
+        super().close()
+
+    def _receive_head(self) -> bytes:
+        """A head with the empty line at its end, or as much of it as came."""
+        data, start = self.unread, 0
+        while not (end := _END.search(data, start)):
+            if len(data) > _LONGEST_HEAD:
+                raise HTTPException(f"got more than {_LONGEST_HEAD} bytes of headers")
+            if b"\n" in data and not data.startswith(b"HTTP/"):  # something else, which may have no empty line
+                break
+            piece = self.wire.receive(_PIECE_BYTES)
+            if not piece:
+                break
+            start = max(len(data) - 2, 0)
+            data += piece
+        place = end.end() if end else len(data)
+        self.unread = data[place:]
+        return data[:place]
+
+    def _take_plain(self, status: bytes, reason: bytes, lines: bytes) -> bool:
+        """Take what is in a plain head. False if it tells of a body in an unusual way."""
+        headers = HTTPHeaderDict()
+        for line in lines.decode("latin-1").split("\r\n")[:-1]:
+            name, _, value = line.partition(":")
+            headers.add(name, value.strip(_BLANKS))
+        coding, length = headers.get("transfer-encoding"), headers.get("content-length", "")
+        if int(status) in _WITHOUT_BODY:
+            return False
+        if coding is None:
+            if not (length.isascii() and length.isdecimal()):
+                return False
+            self.length_remaining = int(length)
+        elif coding.lower() != "chunked":
+            return False
+        self.version = 11
+        self.chunked = coding is not None
+        self.code = self.status = int(status)
+        self.reason = reason.decode("latin-1").strip()
+        self.headers = self.msg = headers  # type: ignore[assignment]
+        self.will_close = "close" in headers.get("connection", "").lower()
+        return True
+
+    def _take_unusual(self, head: bytes) -> None:
+        self._leave_to_http_client(head)
+        super().begin()
+        headers = HTTPHeaderDict((name, _FOLD.sub(" ", value).strip(_BLANKS)) for name, value in self.headers.items())
+        library = LibraryResponse(headers=headers, status=self.status, preload_content=False)
+        self.chunked = library.chunked
+        self.length_remaining = library.length_remaining
+        self.headers = self.msg = headers  # type: ignore[assignment]
+
+    def _leave_to_http_client(self, head: bytes) -> None:
+        self.fp = self._left_to_http_client = io.BufferedReader(io.BytesIO(head))

@@ -1,0 +1,157 @@
+"""Heads of answers are read as http.client and urllib3 read them, however they arrive."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import re
+import socket
+import threading
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from urllib3 import HTTPHeaderDict, HTTPResponse
+from urllib3.exceptions import InvalidHeader
+
+from hf_text.transport.call import Call, Timeouts
+from hf_text.transport.head import RawAnswer
+
+_NAMES = ("Content-Type", "Transfer-Encoding", "content-length", "Connection", "Set-Cookie", "X-A!#$%&'*+.^_`|~")
+names = st.sampled_from(_NAMES)
+_VALUES = (
+    "|a| b c |\t7\t|0|12|012|-1|+5|1_0|5, 5|chunked|Chunked|gzip, chunked|close|keep-alive, Close|text/event-stream"
+    "|multipart/mixed; boundary=x|\xe9|\x80|a\x0bb|a\x00|a:b: c|http://x|folded\r\n more|folded\n\tmore"
+    "|\r\n twice\r\n  more"
+)
+values = st.sampled_from(_VALUES.split("|"))
+lines = st.builds("{}:{}".format, names, values) | st.sampled_from(
+    ["no colon", " begins blank: x", ": no name", "x y: z"]
+)
+_STARTS = (
+    "HTTP/1.1 200 OK|HTTP/1.1 200|HTTP/1.1 200 |HTTP/1.0 200 OK|HTTP/1.1 204 No|HTTP/1.1 304 Not|HTTP/1.9 500 \xe9"
+    "|HTTP/1.1 404 Not Found at all|HTTP/1.1  200 OK|HTTP/1.1 999 x|HTTP/1.1 2000 x|HTTP/2 200|HTTP/1.1 101 Up|ICY 200"
+)
+starts = st.sampled_from(_STARTS.split("|"))
+ends = st.sampled_from(["\r\n", "\r\n", "\r\n", "\n"])
+
+
+@st.composite
+def heads(draw: st.DrawFn) -> bytes:
+    """A head, plain or odd, with the same line end throughout or not."""
+    head = "".join(line + draw(ends) for line in [draw(starts), *draw(st.lists(lines, max_size=5)), ""])
+    return head.encode("latin-1")
+
+
+def facts_of(answer: Any, headers: HTTPHeaderDict, body: Any) -> tuple[Any, ...]:
+    return answer.status, answer.reason, [*headers.iteritems()], body.chunked, body.length_remaining, answer.will_close
+
+
+def read_by_us(head: bytes, cut: int) -> Any:
+    """What there is in the head, and what comes behind it; or the error."""
+
+    def send() -> None:
+        with suppress(OSError):  # nobody reads on
+            theirs.sendall(head[:cut])
+            theirs.sendall(head[cut:] + b"rest")
+
+    ours, theirs = socket.socketpair()
+    with theirs:
+        with ours:
+            sending = threading.Thread(target=send)
+            sending.start()
+            answer = RawAnswer(ours, Call(Timeouts(5, 5, 5)), method="POST")
+            try:
+                answer.begin()
+                rest = answer.unread + (b"" if answer.unread == b"rest" else answer.wire.receive(100) or b"")
+                result: Any = *facts_of(answer, answer.headers, answer), rest
+            except (http.client.HTTPException, ConnectionError, InvalidHeader) as error:
+                result = repr(error)
+            finally:
+                answer.close()
+        sending.join()
+    return result
+
+
+def read_by_the_libraries(head: bytes) -> Any:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(head)
+        theirs.shutdown(socket.SHUT_WR)
+        answer = http.client.HTTPResponse(ours, method="POST")
+        try:
+            answer.begin()
+            # No blanks around a value, and one for each fold (RFC 9112, sections 5.1 and 5.2).
+            values = [(name, re.sub(r"\s*\n\s*", " ", value).strip(" \t")) for name, value in answer.headers.items()]
+            headers = HTTPHeaderDict(values)
+            theirs_too = HTTPResponse(headers=headers, status=answer.status, preload_content=False)
+            return *facts_of(answer, headers, theirs_too), b"rest"
+        except (http.client.HTTPException, ConnectionError, InvalidHeader) as error:
+            return repr(error)
+        finally:
+            answer.close()
+
+
+@given(heads(), st.integers(0, 300))
+def test_a_head_is_read_as_the_libraries_read_it(head: bytes, cut: int) -> None:
+    assert read_by_us(head, cut) == read_by_the_libraries(head)
+
+
+@pytest.mark.parametrize("start", _STARTS.split("|"))
+def test_a_head_with_any_one_header_is_read_so_too(start: str) -> None:
+    odd = [
+        "no colon",
+        " begins blank: x",
+        ": no name",
+        "x y: z",
+        "Content-Length 5: 6",
+        "A: b\r\nContent-Length: 4\r\nA: c",
+    ]
+    for line in [*itertools.starmap("{}:{}".format, itertools.product(_NAMES, _VALUES.split("|"))), *odd]:
+        for end, more in (("\r\n", ""), ("\n", ""), ("\r\n", "Content-Length: 4\r\n")):
+            head = f"{start}{end}{more}{line}{end}{end}".encode("latin-1")
+            assert read_by_us(head, 0) == read_by_the_libraries(head), head
+
+
+def test_a_head_that_comes_byte_by_byte_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hf_text.transport.head._PIECE_BYTES", 1)
+    for head in (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", b"HTTP/1.0 200 OK\nA: b\nA: c\n\n"):
+        assert read_by_us(head, 0) == read_by_the_libraries(head)
+
+
+@pytest.mark.parametrize("interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early\r\nLink: <a>\r\n\r\n"])
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", b"HTTP/1.1 200 OK\nA: b\n\n"])
+def test_interim_answers_are_passed_over_before_plain_heads_and_odd_ones(interim: bytes, head: bytes) -> None:
+    for cut in range(len(interim * 2 + head)):
+        assert read_by_us(interim * 2 + head, cut) == read_by_us(head, 0)
+
+
+@pytest.mark.parametrize("banner", [b"SSH-2.0-OpenSSH_9.2\r\n", b"220 mail ESMTP\r\n", b"\r\n"])
+def test_what_is_no_http_is_refused_without_waiting_for_more(banner: bytes) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(banner)  # and keeps the connection open
+        answer = RawAnswer(ours, Call(Timeouts(5, 5, 5)), method="POST")
+        with pytest.raises(http.client.BadStatusLine):
+            answer.begin()
+        answer.close()
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        (b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000 + b"\r\n\r\n", "header line"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 101 + b"\r\n", "100 headers"),
+        (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 300_000, "1048576 bytes of headers"),
+    ],
+)
+def test_a_head_that_is_too_long_is_refused(head: bytes, words: str) -> None:
+    assert words in read_by_us(head, 0)
+
+
+def test_a_hundred_headers_are_taken_in_the_order_in_which_they_came() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n" + b"".join(b"A%d: %d\r\n" % (n, n) for n in range(99)) + b"\r\n"
+    _, _, headers, *_ = read_by_us(head, 100)
+    assert headers[1:] == [(f"A{number}", str(number)) for number in range(99)]
