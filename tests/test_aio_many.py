@@ -87,6 +87,7 @@ def test_six_hundred_streams_left_half_way_leave_nothing(run: Callable[..., None
     broken off. A compressed one is waited for in a thread, which is inside the generator then.
     """
     gate = Gate()
+    begun: list[AsyncGenerator[Any, None]] = []
     told: list[str] = []
 
     async def abandon(client: AsyncClient, way: str, leave: anyio.Event) -> None:
@@ -111,6 +112,7 @@ def test_six_hundred_streams_left_half_way_leave_nothing(run: Callable[..., None
                     await events.aclose()
 
     async def read_on(events: AsyncGenerator[Any, None]) -> None:
+        begun.append(events)
         try:
             async for _ in events:
                 pass
@@ -127,9 +129,10 @@ def test_six_hundred_streams_left_half_way_leave_nothing(run: Callable[..., None
                     tasks.start_soon(abandon, client, way, leave)
                 await run_sync(emulator.wait_for_requests, MANY, 30)
                 with anyio.fail_after(20):
-                    while len(threads_at_work()) != (MANY // 3 if encoding else 0):
+                    while len(begun) != MANY // 3 or len(threads_at_work()) != (MANY // 3 if encoding else 0):
                         await anyio.sleep(0.01)
                 leave.set()
+            begun.clear()
             gc.collect()
             await run_sync(emulator.wait_for_disconnect, MANY, 30)
             await no_thread_at_work()
