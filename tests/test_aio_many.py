@@ -163,7 +163,9 @@ def test_six_hundred_streams_left_before_their_answers_leave_nothing(run: Callab
                 for _ in range(MANY):
                     tasks.start_soon(read)
                 await run_sync(emulator.wait_for_requests, MANY, 30)
-                assert len(threads_at_work()) >= MANY
+                with anyio.fail_after(20):
+                    while len(threads_at_work()) < MANY:  # some may still be in the library that sends
+                        await anyio.sleep(0.01)
                 for events in all_events[::2]:
                     await events.aclose()
                 with anyio.fail_after(20):
