@@ -5,10 +5,10 @@ No step waits longer than the call allows, and none goes on once the call is can
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 from urllib3.util.wait import wait_for_write
@@ -89,8 +89,8 @@ def _resolve(call: Call, host: str, port: int) -> list[Any]:
 
 
 def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+    for family in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError, ValueError):
+            socket.inet_pton(family, host.partition("%")[0])
+            return True
+    return False
