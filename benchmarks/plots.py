@@ -27,7 +27,9 @@ def plot_bars(figures: dict[str, dict[str, float]], path: Path) -> None:
         axis.barh(list(clients), list(clients.values()), color=colors)
         axis.set_title(title, fontsize=9)
         axis.set_xscale("log")
+        axis.set_xlim(left=min(clients.values()) / 2)
         axis.tick_params(labelsize=7)
+        axis.tick_params(which="minor", labelbottom=False)
     picture.tight_layout()
     picture.savefig(path, dpi=110)
 
