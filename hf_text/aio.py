@@ -26,7 +26,7 @@ from .errors import StreamCancelledError
 from .events import Event
 from .notebook import heeding_the_stop_button
 from .protocol.catalog import HubModel, Model, ProviderMapping
-from .protocol.messages import refusal
+from .protocol.messages import check_int
 from .transport.call import Interrupted
 from .transport.stream import Stream
 
@@ -241,9 +241,7 @@ class _Threads:
     """Worker threads, at most so many at once in an event loop."""
 
     def __init__(self, limit: int) -> None:
-        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
-            raise refusal("max_threads", "a whole number from 1 up", limit)
-        self._limit = limit
+        self._limit = check_int("max_threads", limit, 1)
 
     async def run(self, work: Callable[[], T], cancel: Callable[[], None]) -> T:
         """Do the work in a thread; if this task is cancelled, ``cancel`` is to end the work soon."""

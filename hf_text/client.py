@@ -16,7 +16,7 @@ from .errors import MissingAuthError
 from .generation import UNNAMED_MODEL, Generation
 from .protocol.catalog import HubModel, Model, ProviderMapping, split_suffix
 from .protocol.media import Media, add_media, has_media
-from .protocol.messages import Messages, check_messages, refusal, trim_messages
+from .protocol.messages import Messages, check_int, check_messages, refusal, trim_messages
 from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES
 from .protocol.payload import build_payload, encode_payload
 from .protocol.selection import select_models
@@ -89,8 +89,8 @@ class Client:
         self._server = Server.at(api_base, hub_url, router_url)
         self._given_key = clean_key(api_key)
         self._timeouts = Timeouts.of(timeout)
-        self._max_retries = _check_int("max_retries", max_retries, 0)
-        self._max_event_bytes = _check_int("max_event_bytes", max_event_bytes, 1)
+        self._max_retries = check_int("max_retries", max_retries, 0)
+        self._max_event_bytes = check_int("max_event_bytes", max_event_bytes, 1)
         self._providers = check_provider(provider)
         self._headers = check_headers(headers)
         payer = _check_bill_to(bill_to)
@@ -152,7 +152,7 @@ class Client:
         """
         checked = add_media(check_messages(messages), media)
         if max_input_length is not None:
-            checked = trim_messages(checked, _check_int("max_input_length", max_input_length, 1))
+            checked = trim_messages(checked, check_int("max_input_length", max_input_length, 1))
         name = self._choose_model(model, checked)
         payload = build_payload(
             model=name or UNNAMED_MODEL,
@@ -316,7 +316,7 @@ class Client:
         limit: int | None = None,
     ) -> Iterator[list[HubModel]]:
         if limit is not None:
-            _check_int("limit", limit, 1)
+            check_int("limit", limit, 1)
         if search is not None and not isinstance(search, str):
             raise refusal("search", "a part of a name", search)
         if not isinstance(provider, str):
@@ -341,9 +341,10 @@ class Client:
         ``HF_TOKEN`` later.
         """
         with self._lock:
-            if self._http is None or (self._http.anonymous and self._find_key()):
+            if self._http is None or self._http.anonymous:
                 key = self._given_key or self._find_key()
-                self._http = Http(key, self._headers, self._proxies, self._verify)
+                if self._http is None or key:
+                    self._http = Http(key, self._headers, self._proxies, self._verify)
             return self._http
 
     def _find_key(self) -> str | None:
@@ -366,12 +367,6 @@ def _check_bill_to(bill_to: Any) -> dict[str, str]:
     if not isinstance(bill_to, str) or not (bill_to.isascii() and bill_to.isprintable() and bill_to.strip()):
         raise refusal("bill_to", "the name of an organisation", bill_to)
     return {"X-HF-Bill-To": bill_to.strip()}
-
-
-def _check_int(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise refusal(name, f"a whole number from {least} up", value)
-    return value
 
 
 def _check_model(model: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from .client import Client
 from .events import Event
 from .protocol.media import Media
-from .protocol.messages import Messages, count_length, refusal
+from .protocol.messages import Messages, check_int, count_length
 from .protocol.names import (
     DEFAULT_MODEL,
     DEFAULT_VISION_MODEL,
@@ -127,9 +127,7 @@ def _limit_input(options: dict[str, Any], length: int | None) -> None:
     """Add the limit in its right spelling, unless it was given so too. A wrong one is named as the caller wrote it."""
     if options.get("max_input_length") is not None:
         return
-    if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
-        raise refusal("max_inputs_lenght", "a whole number from 1 up", length)
-    options["max_input_length"] = length
+    options["max_input_length"] = None if length is None else check_int("max_inputs_lenght", length, 1)
 
 
 def calculate_lenght(messages: Messages) -> int:

@@ -19,6 +19,7 @@ from ..events import ToolCall, ToolCalls
 __all__ = [
     "Message",
     "Messages",
+    "check_int",
     "check_messages",
     "check_text",
     "count_length",
@@ -68,6 +69,13 @@ def show(value: object) -> str:
     """The value as it is shown in an error: its ``repr``, cut to 80 characters."""
     text = _SHORT_REPR.repr(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def check_int(name: str, value: Any, least: int) -> int:
+    """The argument ``name``, a whole number from ``least`` up. Raises InvalidRequestError."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise refusal(name, f"a whole number from {least} up", value)
+    return value
 
 
 def refusal(place: str, rule: str, value: object) -> InvalidRequestError:

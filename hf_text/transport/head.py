@@ -30,6 +30,7 @@ _INTERIM = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d\b")  # RFC 9110, section 15.2; h
 _PLAIN = re.compile(
     rb"HTTP/1\.1 ([2-9]\d\d)(?: ([\t -~]*))?\r\n((?:[-!#$%&'*+.^_`|~0-9A-Za-z]+:[\t -~\xa0-\xff]*\r\n){1,100})\r\n"
 )
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _FOLD = re.compile(r"\s*[\r\n]+\s*")
 _BLANKS = " \t"
 _WITHOUT_BODY = (204, 304)
@@ -119,7 +120,7 @@ class RawAnswer(HTTPResponse):
         if int(status) in _WITHOUT_BODY:
             return False
         if coding is None:
-            if not (length.isascii() and length.isdecimal()):
+            if not _LENGTH.fullmatch(length):
                 return False
             self.length_remaining = int(length)
         elif coding.lower() != "chunked":
