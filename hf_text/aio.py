@@ -1,9 +1,8 @@
 """The async adapter: the blocking core in worker threads, for asyncio and trio.
 
-Nothing is decided here. A thread connects, sends and waits for the first token; from there on the event loop waits
-for the socket, and what has arrived is read without blocking. A cancelled task cancels its call, which shuts the
-socket down and so ends the thread. The threads have a limiter of their own, so that streams never use up those of the
-host application.
+Nothing is decided here. A thread connects and sends; from there on the event loop waits for the socket, and what has
+arrived is read without blocking. A cancelled task cancels its call, which shuts the socket down and so ends the thread.
+The threads have a limiter of their own, so that streams never use up those of the host application.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from ._arguments import method_with_arguments_of, show_arguments
 from ._async_items import AsyncItems
 from .client import Client
 from .completion import Completion
-from .errors import StreamCancelledError
+from .errors import InvalidRequestError, StreamCancelledError
 from .events import Event
 from .notebook import heeding_the_stop_button
 from .protocol.catalog import HubModel, Model, ProviderMapping
@@ -43,7 +42,8 @@ class AsyncClient:
     Can be used from several event loops at once.
 
     Args:
-        max_threads: how many calls may be under way at once in an event loop; further ones wait (default 1000).
+        max_threads: how many calls may connect and send, or list models, at once in an event loop; further ones wait
+            (default 1000).
         args, options: as for ``Client``.
     """
 
@@ -71,8 +71,10 @@ class AsyncClient:
     @method_with_arguments_of(Client.generate)
     async def generate(self, *args: Any, **options: Any) -> Completion:
         """The whole answer; arguments and errors as for ``Client.generate``."""
-        stream = self._client.stream(*args, **options)
-        return await self._threads.run(lambda: _read_all(stream), stream.cancel)
+        async with self.stream(*args, **options) as stream:
+            while await stream.read():
+                pass
+            return stream.completion
 
     @method_with_arguments_of(Client.models)
     async def models(self, **options: Any) -> list[Model]:
@@ -118,6 +120,7 @@ class AsyncStream:
     def __init__(self, stream: Stream, threads: _Threads) -> None:
         self._stream = stream
         self._threads = threads
+        self._reading = False
         self._closer: int | None = None  # the task that closed it
 
     def __aiter__(self) -> AsyncIterator[str]:
@@ -138,27 +141,34 @@ class AsyncStream:
         """Wait for the next events and take all that have arrived; an empty list at the end, or if this task
         closed it.
         """
-        stream = self._stream
         if self._closer is not None and self._closer == _this_task():
             return []
-        if stream._pollable and (events := await self._poll()) is not None:
-            return events
-        stream._call.blocking = True
-        return await self._threads.run(stream.read, stream.cancel)
+        if self._reading:
+            raise InvalidRequestError("this stream is being read already")
+        self._reading = True
+        stream, call = self._stream, self._stream._call
+        events: list[Event] | None = []
+        try:
+            while events == []:
+                call.blocking = not call.pollable
+                if call.blocking:
+                    events = await self._threads.run(stream._step, stream.cancel)
+                else:
+                    events = await self._poll()
+        finally:
+            self._reading = False
+        return events or []
 
     async def _poll(self) -> list[Event] | None:
-        """The next events of an answer that needs no thread to wait for them; None when it does."""
+        """As ``Stream._step()``, but wait for events as long as no thread is needed to do it."""
         stream, call = self._stream, self._stream._call
         if not stream._begin_reading():
-            return []
+            return None
         try:
-            call.blocking = False
-            while stream._pollable:
-                if (events := stream._advance()) or stream._ended:
-                    return events
+            while (events := stream._advance()) == [] and call.pollable:
                 with heeding_the_stop_button(), move_on_after(call.longest_wait()):
                     await wait_readable(call.fileno())
-            return None
+            return events
         except get_cancelled_exc_class():
             stream.cancel()
             raise
@@ -263,10 +273,3 @@ class _Threads:
 
 
 _threads = _Threads(_MAX_THREADS)
-
-
-def _read_all(stream: Stream) -> Completion:
-    with stream:
-        while stream.read():
-            pass
-        return stream.completion

@@ -159,7 +159,7 @@ class Directory:
     def _fetch_once(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:
         host = urlsplit(url).netloc
         try:
-            with self._connect().send(call, "GET", url) as reply:
+            with self._connect().get(call, url) as reply:
                 if reply.status >= 300:
                     raise self._connect().error_of(reply, hugging_face=self._server.hugging_face)
                 body, headers = reply.mask(reply.read_all(_LARGEST_LISTING)), reply.headers

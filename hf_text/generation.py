@@ -6,7 +6,7 @@ tried again or elsewhere; after it, never.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 from .breaker import Breaker
@@ -117,6 +117,7 @@ class Generation:
             except HFTextError as error:
                 if self._answer.committed or isinstance(error, StreamCancelledError):
                     raise
+                yield from self._call.before_blocking()
                 if the_next_would_meet_it(error, route.target):
                     self._breaker.trip(self._who_answered(route.target))
                 pause = route.go_on(error, self._call.total_left())
@@ -127,10 +128,11 @@ class Generation:
         answer, started = self._answer, self._call.seconds()
         answer.provider = status = failure = None
         try:
-            with self._post(target) as reply:
+            with (yield from self._post(target)) as reply:
                 status = reply.status
                 answer.begin(reply, target.provider)
                 if status >= 300:
+                    yield from self._call.before_blocking()
                     raise self._error_of(reply, target)
                 yield from read_answer(reply, answer, self._max_event_bytes)
         except Interrupted as interruption:
@@ -147,12 +149,12 @@ class Generation:
             seconds = self._call.seconds() - started
             answer.attempts.append(Attempt(answer.provider or target.provider, status, seconds, failure))
 
-    def _post(self, target: Target) -> Reply:
+    def _post(self, target: Target) -> Generator[list[Event], None, Reply]:
         if target.model == self._payload["model"]:
             body = self._body
         else:
             body = encode_payload({**self._payload, "model": target.model})
-        return self._connect().send(self._call, "POST", target.url, body, accept="text/event-stream")
+        return self._connect().send(self._call, "POST", target.url, body, "text/event-stream")
 
     def _error_of(self, reply: Reply, target: Target) -> APIStatusError:
         return self._connect().error_of(

@@ -838,11 +838,15 @@ async def test_the_hosts_threads_are_left_to_the_host(emulator: Emulator, async_
 
 async def test_max_threads_holds_and_further_calls_wait(emulator: Emulator, make_async_client: Make) -> None:
     gates = [Gate(), Gate(), Gate()]
-    emulator.reply(*(Reply.text("One", delay=gate) for gate in gates))
+    emulator.reply(*(Reply.json([{"id": "emulator/m1"}], delay=gate) for gate in gates), path="/api/models")
     client = make_async_client(max_threads=2)
+
+    async def list_them() -> None:
+        assert [model.id async for model in client.hub_models()] == ["emulator/m1"]
+
     async with held(*gates), anyio.create_task_group() as tasks:
         for _ in gates:
-            tasks.start_soon(client.generate, "Count")
+            tasks.start_soon(list_them)
         await reached(gates[0])
         await reached(gates[1])
         for _ in range(20):
@@ -857,13 +861,27 @@ async def test_max_threads_holds_and_further_calls_wait(emulator: Emulator, make
 
 async def test_each_client_has_threads_of_its_own(emulator: Emulator, make_async_client: Make) -> None:
     gate = Gate()
-    emulator.reply(Reply.text("One", delay=gate), Reply.text("Two"))
+    emulator.reply(Reply.json({"data": []}, delay=gate), path="/v1/models")
     first, second = make_async_client(max_threads=1), make_async_client(max_threads=1)
     async with held(gate), anyio.create_task_group() as tasks:
-        tasks.start_soon(first.generate, "Count")
+        tasks.start_soon(first.models)
         await reached(gate)
-        assert str(await second.generate("Count")) == "Two"
+        assert await second.generate("Count")
         gate.open()
+
+
+async def test_calls_that_wait_for_their_answers_hold_no_thread(emulator: Emulator, make_async_client: Make) -> None:
+    gates = [Gate(), Gate(), Gate()]
+    emulator.reply(*(Reply.text("One", delay=gate) for gate in gates))
+    client = make_async_client(max_threads=1)
+    async with held(*gates), anyio.create_task_group() as tasks:
+        for _ in gates:
+            tasks.start_soon(client.generate, "Count")
+        for gate in gates:
+            await reached(gate)
+        assert client._threads._limiter().borrowed_tokens == 0
+        for gate in gates:
+            gate.open()
 
 
 @pytest.mark.parametrize("max_threads", [0, -1, 1.5, "2", True, None])

@@ -188,9 +188,9 @@ async def no_thread_at_work() -> None:
 @pytest.mark.parametrize("work", ALL, ids=lambda work: work.__name__)
 async def test_cancelled_while_it_waits_for_its_turn(emulator: Emulator, work: Work) -> None:
     gate = Gate()
-    emulator.reply(Reply.text("One", delay=gate))
+    emulator.reply(Reply.json({"data": []}, delay=gate), path="/v1/models")
     async with client_for(work, emulator.url, max_threads=1) as client, held(gate), anyio.create_task_group() as tasks:
-        tasks.start_soon(generate, client)
+        tasks.start_soon(models, client)
         await reached(gate)
 
         with anyio.CancelScope() as scope:

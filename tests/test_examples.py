@@ -242,7 +242,7 @@ BLOCKS = list(find_blocks((PROJECT / "docs" / "async.rst").read_text("utf-8")))
 
 SNIPPETS = [
     Example("Why is the sea salty?", ("You asked: Why is the sky blue?", "You asked: Why is the sea salty?", "stop")),
-    Example("max_threads=4", (BUILT_IN, "the number 0.", "the number 19.")),
+    Example("CapacityLimiter(4)", (BUILT_IN, "the number 0.", "the number 19.")),
     Example("anyio.move_on_after", ("Once upon", "so far: 9 characters"), STALLS),
     Example("stream.cancel", ("Once upon", "stopped after 9 characters"), STALLS),
     Example('backend="trio"', (BUILT_IN,)),
@@ -273,7 +273,7 @@ def test_each_snippet_has_its_expectations() -> None:
 
 
 def test_the_snippet_with_a_limit_keeps_to_it(emulator: Emulator) -> None:
-    (block,) = [block for block in BLOCKS if "max_threads=4" in block.code]
+    (block,) = [block for block in BLOCKS if "CapacityLimiter(4)" in block.code]
     crowd = Crowd(size=4, total=4)
     emulator.always(crowd.answer)
     assert run("-c", block.code).stdout.count("Asked: ") == 20

@@ -516,7 +516,7 @@ def fetch(emulator: Emulator, tape: str) -> Any:
     emulator.reply(reply_of(emulator, tape), path=path_of(tape))
     http = Http(KEY, {}, {}, True)
     url = f"{emulator.url}{urlsplit(entry['url']).path}"
-    with http.send(Call(hf_text.Timeouts(5, 5, 5)), "GET", url) as reply:
+    with http.get(Call(hf_text.Timeouts(5, 5, 5)), url) as reply:
         error = http.error_of(reply, hugging_face=True) if reply.status >= 300 else None
         body = b"" if error else reply.read_all(1 << 24)
     http.close()

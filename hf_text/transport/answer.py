@@ -25,7 +25,6 @@ class Answer:
         request_id: the server's id of the request, once that is known.
         attempts: the requests that were made for it.
         committed: whether a part of the answer was handed out, so that there can be no other attempt.
-        pollable: whether the rest of it can be read without blocking, step by step as it arrives.
     """
 
     def __init__(self, call: Call, model: str) -> None:
@@ -35,7 +34,6 @@ class Answer:
         self.request_id: str | None = None
         self.attempts: list[Attempt] = []
         self.committed = False
-        self.pollable = False
         self.assembler = Assembler()
         self._first_token: float | None = None
         self._total: float | None = None
@@ -44,7 +42,6 @@ class Answer:
         """This reply is read from now on; what an earlier one may have brought was never handed out."""
         self.provider = reply.headers.get("x-inference-provider") or provider
         self.request_id = request_id(reply.headers)
-        self.pollable = False
         self.assembler = Assembler()
 
     def commit(self, events: list[Event], url: str) -> None:

@@ -77,8 +77,9 @@ class Call:
         clock: the clock that will run out next.
         cancelled: whether ``cancel()`` was called.
         reused: whether the connection in use had served another request before.
-        blocking: whether reading the body waits for bytes; if not, whoever reads waits for the socket
-            (``fileno()``) himself.
+        blocking: whether whatever has to wait does so; if not, reading the answer never waits, and whoever reads waits
+            for the socket (``fileno()``) himself. All else blocks.
+        pollable: whether the next that is to be done is to read the answer.
     """
 
     __slots__ = (
@@ -90,6 +91,7 @@ class Call:
         "blocking",
         "cancelled",
         "clock",
+        "pollable",
         "reused",
         "started",
         "timeouts",
@@ -102,6 +104,7 @@ class Call:
         self.cancelled = False
         self.reused = False
         self.blocking = True
+        self.pollable = False
         self._socket: socket.socket | None = None
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
         # only ever released by cancel().
@@ -137,6 +140,12 @@ class Call:
     def longest_wait(self) -> float:
         """As ``time_left()``, but 0 where that raises."""
         return 0.0 if self.cancelled else max(self._deadline - monotonic(), 0.0)
+
+    def before_blocking(self) -> Iterator[list[Any]]:
+        """What follows blocks: give way until it may."""
+        self.pollable = False
+        while not self.blocking:
+            yield []
 
     def attach(self, sock: socket.socket) -> None:
         """This socket is used from now on: ``cancel()`` shuts it down.

@@ -3,6 +3,9 @@
 http.client reads heads well, but it takes the stack of the standard library's e-mail parser to do it, and urllib3 then
 makes an object of its own of each. Together that takes as long as all else that happens before the first token. So the
 plain head, which nearly every answer has, is read here; one that is in any way unusual is left to these two.
+
+A head is not read when http.client asks for it, as soon as the request is sent, but when ``receive_head()`` is called,
+which need not block.
 """
 
 from __future__ import annotations
@@ -58,20 +61,29 @@ class RawAnswer(HTTPResponse):
         self.unread = b""
         self._left_to_http_client: io.BufferedReader | None = None
         super().__init__(cast(socket.socket, self.wire), **options)
+        self.headers = HTTPHeaderDict()  # urllib3 looks into them at once
 
     def begin(self) -> None:
-        """Read the head. Raises what http.client raises."""
-        head = self._receive_head()
-        while _INTERIM.match(head):
-            head = self._receive_head()
-        plain = _PLAIN.fullmatch(head)
-        if plain is None or not self._take_plain(*plain.groups(b"")):
-            self._take_unusual(head)
+        """For http.client, which would read the head now, and close the connection if no other answer may follow."""
+        self.will_close = False
+
+    def receive_head(self) -> bool:
+        """Read the head. False if it has not arrived yet and the call does not block; then call again.
+
+        Raises what http.client raises, Interrupted if the call may not go on, OSError if the connection breaks.
+        """
+        while (head := self._next_head()) is not None:
+            if not _INTERIM.match(head):
+                plain = _PLAIN.fullmatch(head)
+                if plain is None or not self._take_plain(*plain.groups(b"")):
+                    self._take_unusual(head)
+                return True
+        return False
 
     def _read_status(self) -> tuple[str, int, str]:
         """For http.client, which reads the answer of a proxy to CONNECT from here on."""
         if self._left_to_http_client is None:
-            self._leave_to_http_client(self._receive_head())
+            self._leave_to_http_client(self._next_head() or b"")
         return super()._read_status()  # type: ignore[misc, no-any-return]
 
     def release_conn(self) -> None:
@@ -88,13 +100,10 @@ class RawAnswer(HTTPResponse):
         if self._connection is not None:
             self._connection.close()
 
-    def close(self) -> None:
-        """For http.client: nothing more is read."""
-        self.wire.close()
-        super().close()
-
-    def _receive_head(self) -> bytes:
-        """A head with the empty line at its end, or as much of it as came."""
+    def _next_head(self) -> bytes | None:
+        """A head with the empty line at its end, or as much of it as came before the connection was closed; None if
+        it is still to come and the call does not block.
+        """
         data, start = self.unread, 0
         while not (end := _END.search(data, start)):
             if len(data) > _LONGEST_HEAD:
@@ -102,6 +111,9 @@ class RawAnswer(HTTPResponse):
             if b"\n" in data and not data.startswith(b"HTTP/"):  # something else, which may have no empty line
                 break
             piece = self.wire.receive(_PIECE_BYTES)
+            if piece is None:
+                self.unread = data
+                return None
             if not piece:
                 break
             start = max(len(data) - 2, 0)
@@ -135,6 +147,7 @@ class RawAnswer(HTTPResponse):
 
     def _take_unusual(self, head: bytes) -> None:
         self._leave_to_http_client(head)
+        self.headers = None
         super().begin()
         headers = HTTPHeaderDict((name, _FOLD.sub(" ", value).strip(_BLANKS)) for name, value in self.headers.items())
         library = LibraryResponse(headers=headers, status=self.status, preload_content=False)

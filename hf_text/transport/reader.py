@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -91,9 +91,13 @@ class _Reader:
             raise failure
 
     def _read_body(self) -> Iterator[list[Event]]:
-        piece = self._first_piece()
+        if not self._reply.pollable:
+            yield from self._call.before_blocking()
+        piece = yield from self._first_piece()
         self._beginning = piece[:_BEGINNING_BYTES]
         start = piece.lstrip()[:1]
+        if start in (b"<", b"{", b"["):
+            yield from self._call.before_blocking()
         if start == b"<":
             page = (piece + self._reply.read_all(_PAGE_BYTES)).decode("utf-8", "replace")
             page = describe_page(self._reply.mask(page))
@@ -106,10 +110,13 @@ class _Reader:
         else:
             yield from self._read_stream(piece)
 
-    def _first_piece(self) -> bytes:
+    def _first_piece(self) -> Generator[list[Event], None, bytes]:
         """The beginning of the body, up to its first character that is no white space."""
         data = bytearray()
-        while piece := self._reply.read():
+        while (piece := self._reply.read()) != b"":
+            if piece is None:
+                yield []
+                continue
             data += piece
             if piece.strip():
                 break
@@ -161,7 +168,7 @@ class _Reader:
         while piece:
             events: list[Event] = []
             failure = self._decode(decoder, piece, events)
-            self._answer.pollable = self._reply.pollable and decoder.unfinished_bytes < _LONG_EVENT_BYTES
+            self._call.pollable = self._reply.pollable and decoder.unfinished_bytes < _LONG_EVENT_BYTES
             if events:
                 yield events
             if failure is not None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from http.client import HTTPException
 from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
@@ -26,6 +27,7 @@ from .auth import BearerAuth
 from .body import BodyCut
 from .call import Call, Interrupted
 from .failures import explain_failure, lost_connection
+from .head import RawAnswer
 from .locks import ForkSafeLock
 from .mask import Mask
 from .reply import Reply
@@ -68,27 +70,28 @@ class Http:
         """Whether there is nothing to show who sends: no key, and no header in its place."""
         return self._key is None and "authorization" not in (name.lower() for name in self._headers)
 
+    def get(self, call: Call, url: str) -> Reply:
+        """Send a GET request and wait for the headers of its answer, for a call that blocks. Raises as ``send()``."""
+        steps = self.send(call, "GET", url)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                return cast(Reply, end.value)
+
     def send(
-        self,
-        call: Call,
-        method: str,
-        url: str,
-        body: bytes | None = None,
-        *,
-        accept: str = "application/json",
-        headers: Mapping[str, str] | None = None,
-    ) -> Reply:
+        self, call: Call, method: str, url: str, body: bytes | None = None, accept: str = "application/json"
+    ) -> Generator[list[Any], None, Reply]:
         """Send a request and wait for the headers of its answer, whatever its status; follow redirects on one host.
 
-        Raises TransportError or RequestTimeoutError if no answer comes, Interrupted if the call is cancelled.
+        Gives way, by an empty list, when it is sent, and whenever it would have to wait but may not block. Raises
+        TransportError or RequestTimeoutError if no answer comes, Interrupted if the call is cancelled.
         """
-        sent = {
-            "Accept": accept,
-            **({"Content-Type": "application/json"} if body is not None else {}),
-            **(headers or {}),
-        }
+        headers = {"Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         for _ in range(_MOST_REDIRECTS + 1):
-            reply = self._send_once(call, method, url, body, sent)
+            reply = yield from self._send_once(call, method, url, body, headers)
             location = reply.headers.get("location") if reply.status in _REDIRECTS else None
             if location is None:
                 return reply
@@ -123,23 +126,31 @@ class Http:
         if session is not None and session.process == os.getpid():
             session.adapter.close()
 
-    def _send_once(self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+    def _send_once(
+        self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> Generator[list[Any], None, Reply]:
         session = self._of_this_process()
         failure: Exception
         while True:
+            raw: RawAnswer | None = None
+            yield from call.before_blocking()
             try:
                 plan = session.plan(method, url, headers)
                 with working_for(call):
-                    raw = session.adapter.send(plan.request_with(body), **plan.settings)
+                    raw = cast(RawAnswer, session.adapter.send(plan.request_with(body), **plan.settings))
+                call.pollable = True
+                yield []
+                while not raw.receive_head():
+                    yield []
                 return Reply(raw, plan.url, call, self._mask)
-            except (RequestException, HTTPError, OSError, ValueError) as error:
-                call.release()
+            except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
+                _give_up(raw, call)
                 # A kept-alive connection may be closed by the server at any time; that is no failure of this request.
                 if call.reused and lost_connection(error):
                     continue
                 failure = Interrupted() if call.cancelled else explain_failure(error, call, url, self._mask)
             except BaseException:
-                call.release()
+                _give_up(raw, call)
                 raise
             # Raised out here, so that it does not carry what was caught: requests' exceptions hold the request and
             # its key.
@@ -203,6 +214,12 @@ class _Plan:
         request.headers = self._headers if body is None else {**self._headers, "Content-Length": str(len(body))}
         request.body = body
         return cast(requests.PreparedRequest, request)
+
+
+def _give_up(raw: RawAnswer | None, call: Call) -> None:
+    if raw is not None:
+        raw.give_up()
+    call.release()
 
 
 def _follow(url: str, location: str) -> str:

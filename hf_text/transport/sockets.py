@@ -98,7 +98,7 @@ class _Belonging:
         super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
-        """The answer, without what urllib3 adds to it."""
+        """The answer, its head still to be read, without what urllib3 adds to it."""
         return http.client.HTTPConnection.getresponse(cast(http.client.HTTPConnection, self))
 
     def response_class(self, sock: Any, **options: Any) -> http.client.HTTPResponse:
@@ -121,7 +121,6 @@ class _TLSInTLS:
     def __init__(self, tunnel: SSLTransport) -> None:
         self._tunnel = tunnel
         self.settimeout = tunnel.settimeout
-        self.makefile = tunnel.makefile
 
     def recv(self, most: int) -> bytes:
         """All that has arrived. What was left in urllib3's buffer could not be waited for: the socket does not tell."""

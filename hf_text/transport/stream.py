@@ -64,12 +64,10 @@ class Stream:
         What iteration is built on; for callers who want few wake-ups rather than single events. Raises the errors of
         ``HFTextError``'s tree; InvalidRequestError if two threads read at once.
         """
-        if not self._begin_reading():
-            return []
-        try:
-            return self._advance()
-        finally:
-            self._end_reading()
+        while (batch := self._step()) is not None:
+            if batch:
+                return batch
+        return []
 
     def cancel(self) -> None:
         """Stop at once. Whoever reads gets ``StreamCancelledError``, with all that had arrived. After the end: nothing
@@ -110,10 +108,16 @@ class Stream:
 
     # Reading in steps. The async adapter waits for the socket itself, between two of them.
 
-    @property
-    def _pollable(self) -> bool:
-        """Whether the rest can be read without blocking."""
-        return self._answer.committed and self._answer.pollable
+    def _step(self) -> list[Event] | None:
+        """The next events; None at the end, an empty list at a step that brings none: the request is sent, or the call
+        would have to wait but does not block.
+        """
+        if not self._begin_reading():
+            return None
+        try:
+            return self._advance()
+        finally:
+            self._end_reading()
 
     def _begin_reading(self) -> bool:
         """Nobody else reads or closes until ``_end_reading()``. False if there is nothing more to read."""
@@ -122,22 +126,18 @@ class Stream:
                 self._refuse_if_stopped()
                 return False
             if self._busy:
-                raise InvalidRequestError("this stream is being read by another thread already")
+                raise InvalidRequestError("this stream is being read already")
             self._busy = True
             return True
 
-    def _advance(self) -> list[Event]:
-        """The next events. An empty list if the stream has ended, or if the call does not block and none have
-        arrived.
-        """
+    def _advance(self) -> list[Event] | None:
+        """As ``_step()``, for whoever has begun reading."""
         try:
             batch = next(self._batches, None)
         except BaseException:
             self._ended = True
             raise
-        if batch is None:
-            self._ended = True
-            return []
+        self._ended = batch is None
         return batch
 
     def _end_reading(self) -> None:

@@ -22,8 +22,6 @@ class Wire:
         self._call = call
         self._timeout = math.inf  # what the socket's is set to
         self._unbroken_bytes = 0  # received since others had their turn
-        # Keeps the socket open until the answer is read: http.client closes its own if no other answer may follow.
-        self._open = sock.makefile("rb", buffering=0)
 
     def makefile(self, mode: str) -> io.BytesIO:
         """For http.client, which makes a file of a socket; it gets its bytes otherwise (``RawAnswer``)."""
@@ -61,7 +59,3 @@ class Wire:
                 raise Interrupted
             self._unbroken_bytes += len(data)
             return data
-
-    def close(self) -> None:
-        """Let go of the socket."""
-        self._open.close()

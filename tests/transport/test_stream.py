@@ -292,13 +292,13 @@ def test_a_new_connection_that_breaks_is_an_error(once: Client, emulator: Emulat
 def test_a_call_that_may_not_go_on_gives_the_connection_up_that_it_was_given(emulator: Emulator) -> None:
     """Otherwise the garbage collector warns of the socket."""
     http = Http("hf_x", {}, {}, True)
-    with http.send(Call(Timeouts()), "GET", emulator.url) as reply:
+    with http.get(Call(Timeouts()), emulator.url) as reply:
         assert reply.read_all(1000)
         assert reply.read() == b""
     late = Call(Timeouts())
     late.cancel()
     with pytest.raises(Interrupted):
-        http.send(late, "GET", emulator.url)
+        http.get(late, emulator.url)
     emulator.wait_until_idle()
     http.close()
 
