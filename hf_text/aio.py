@@ -1,8 +1,8 @@
 """The async adapter: the blocking core in worker threads, for asyncio and trio.
 
-Nothing is decided here. A thread connects and sends; from there on the event loop waits for the socket, and what has
-arrived is read without blocking. A cancelled task cancels its call, which shuts the socket down and so ends the thread.
-The threads have a limiter of their own, so that streams never use up those of the host application.
+Nothing is decided here. What blocks, such as connecting, is done in a thread; answers are waited for by the event loop,
+and what has arrived is read there. A cancelled task cancels its call, which shuts the socket down and so ends the
+thread. The threads have a limiter of their own, so that streams never use up those of the host application.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["AsyncClient", "AsyncStream", "read_async"]
 
 T = TypeVar("T")
 
-_MAX_THREADS = 1000
+_MAX_THREADS = 200
 
 
 class AsyncClient:
@@ -43,7 +43,7 @@ class AsyncClient:
 
     Args:
         max_threads: how many calls may connect and send, or list models, at once in an event loop; further ones wait
-            (default 1000).
+            (default 200).
         args, options: as for ``Client``.
     """
 

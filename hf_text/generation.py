@@ -105,8 +105,11 @@ class Generation:
         raise self._complete(failure)
 
     def _try_all(self) -> Iterator[list[Event]]:
+        if self._model is None:
+            yield from self._call.before_blocking()
         model = self._answer.model = self._model or self._first_listed_model()
         if self._server.hugging_face and has_media(self._payload["messages"]):
+            yield from self._call.before_blocking()
             self._refuse_blind_model(model)
         route = self._plan(model)
         while True:

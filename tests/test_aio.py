@@ -884,6 +884,47 @@ async def test_calls_that_wait_for_their_answers_hold_no_thread(emulator: Emulat
             gate.open()
 
 
+async def test_a_request_on_a_connection_that_is_open_needs_no_thread(
+    emulator: Emulator, make_async_client: Make
+) -> None:
+    client = make_async_client(max_threads=1)
+    await client.generate("Count", "emulator/small")
+    async with client._threads._limiter():
+        with anyio.fail_after(5):
+            assert await client.generate("Count", "emulator/small")
+    assert [request.connection for request in emulator.requests] == [1, 1]
+
+
+LONG = {"a long message": lambda: {"messages": "Count" * 4000}, "no open connection": dict}
+
+
+@pytest.mark.parametrize("options", LONG.values(), ids=LONG)
+async def test_what_may_block_waits_for_a_thread_and_no_clock_runs(
+    emulator: Emulator, make_async_client: Make, options: Callable[[], dict[str, Any]]
+) -> None:
+    client = make_async_client(max_threads=1, timeout=Timeouts(total=5))
+    await client.generate("Count", "emulator/small")
+    if not options():
+        for thread in emulator.drop_connections():
+            thread.join(5)
+    asked: list[float] = []
+    completions = []
+
+    async def ask() -> None:
+        asked.append(time.monotonic())
+        completions.append(await client.generate(**{"messages": "Count", "model": "emulator/small", **options()}))
+        asked.append(time.monotonic())
+
+    async with anyio.create_task_group() as tasks, client._threads._limiter():
+        tasks.start_soon(ask)
+        while not asked or time.monotonic() < asked[0] + 0.2:
+            await anyio.lowlevel.checkpoint()
+        assert len(emulator.requests) == 1
+    (completion,) = completions
+    assert completion.text
+    assert completion.timings.total < asked[1] - asked[0] - 0.1
+
+
 @pytest.mark.parametrize("max_threads", [0, -1, 1.5, "2", True, None])
 async def test_max_threads_must_be_a_whole_number(max_threads: Any) -> None:
     with pytest.raises(hf_text.InvalidRequestError, match="max_threads"):

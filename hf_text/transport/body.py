@@ -75,8 +75,8 @@ class _PlainBody:
         return b""
 
     def _release_at_end(self) -> None:
-        """Once the body has ended, give the connection back to its pool, if it can serve again. Else ``close()`` sees to
-        it, later: to close one takes as long as to read a token.
+        """Once the body has ended, give the connection back to its pool, if it can serve again. Otherwise ``close()``
+        closes it, after the last token was handed out: that takes as long as to read one.
         """
         if self._framing.ended and self._framing.clean and not self._unread and not self._raw.will_close:
             self._raw.release_conn()

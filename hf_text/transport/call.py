@@ -79,7 +79,7 @@ class Call:
         reused: whether the connection in use had served another request before.
         blocking: whether whatever has to wait does so; if not, reading the answer never waits, and whoever reads waits
             for the socket (``fileno()``) himself. All else blocks.
-        pollable: whether the next that is to be done is to read the answer.
+        pollable: whether what is to be done next, as far as is known, never blocks.
     """
 
     __slots__ = (
@@ -104,7 +104,7 @@ class Call:
         self.cancelled = False
         self.reused = False
         self.blocking = True
-        self.pollable = False
+        self.pollable = True
         self._socket: socket.socket | None = None
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
         # only ever released by cancel().
@@ -142,10 +142,15 @@ class Call:
         return 0.0 if self.cancelled else max(self._deadline - monotonic(), 0.0)
 
     def before_blocking(self) -> Iterator[list[Any]]:
-        """What follows blocks: give way until it may."""
+        """What follows blocks: give way until it may. No clock runs meanwhile."""
         self.pollable = False
+        since = monotonic()
         while not self.blocking:
             yield []
+        waited = monotonic() - since
+        self.started += waited
+        self._end += waited
+        self._deadline += waited
 
     def attach(self, sock: socket.socket) -> None:
         """This socket is used from now on: ``cancel()`` shuts it down.

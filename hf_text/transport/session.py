@@ -31,13 +31,14 @@ from .head import RawAnswer
 from .locks import ForkSafeLock
 from .mask import Mask
 from .reply import Reply
-from .sockets import Adapter, working_for
+from .sockets import Adapter, NoOpenConnection, working_for
 
 __all__ = ["Http", "check_headers", "check_proxies"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _ERROR_BYTES = 65536
+_SHORT_BODY_BYTES = 16384  # what a connection takes at once
 _MOST_PLANS = 1000
 _USER_AGENT = f"hf_text/{__version__} python/{platform.python_version()} requests/{requests.__version__}"
 
@@ -131,9 +132,12 @@ class Http:
     ) -> Generator[list[Any], None, Reply]:
         session = self._of_this_process()
         failure: Exception
+        blocks = len(body or b"") > _SHORT_BODY_BYTES or not session.is_ready(method, url, headers)
         while True:
             raw: RawAnswer | None = None
-            yield from call.before_blocking()
+            if blocks:
+                yield from call.before_blocking()
+            blocks = True
             try:
                 plan = session.plan(method, url, headers)
                 with working_for(call):
@@ -143,6 +147,8 @@ class Http:
                 while not raw.receive_head():
                     yield []
                 return Reply(raw, plan.url, call, self._mask)
+            except NoOpenConnection:
+                continue
             except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
                 _give_up(raw, call)
                 # A kept-alive connection may be closed by the server at any time; that is no failure of this request.
@@ -178,6 +184,11 @@ class _Session:
         self._proxies = dict(proxies)
         self._verify = verify
         self._plans: dict[Any, _Plan] = {}
+
+    def is_ready(self, method: str, url: str, headers: Mapping[str, str]) -> bool:
+        """Whether such a request can be sent at once: the plan is made, a connection is open."""
+        plan = self._plans.get((method, url, *headers.items()))
+        return plan is not None and self.adapter.has_open_connection(plan.url)
 
     def plan(self, method: str, url: str, headers: Mapping[str, str]) -> _Plan:
         """What is sent and how, but for the body. Found out once: it costs requests as much as the rest of a

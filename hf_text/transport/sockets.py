@@ -31,13 +31,17 @@ from .call import Call
 from .dialing import open_socket
 from .head import RawAnswer
 
-__all__ = ["Adapter", "working_for"]
+__all__ = ["Adapter", "NoOpenConnection", "working_for"]
 
 _MOST_WAYS = 1000
 _LONGEST_RECORD = 16384  # bytes that TLS encrypts at a time
 _MOST_HELD_BYTES = 65536
 
 _this_thread = threading.local()
+
+
+class NoOpenConnection(Exception):
+    """To send the request a connection has to be opened, and the call does not block."""
 
 
 @contextmanager
@@ -161,6 +165,8 @@ class _Pool(HTTPConnectionPool):
         conn: Any = super()._get_conn(timeout)
         conn.call = call
         call.reused = conn.sock is not None
+        if not call.reused and not call.blocking:
+            raise NoOpenConnection
         call.start_clock("first" if call.reused else "connect")
         if call.reused:
             try:
@@ -178,6 +184,11 @@ class _Pool(HTTPConnectionPool):
                 conn.close()
                 return
         super()._put_conn(conn)
+
+    def has_open_connection(self) -> bool:
+        """Whether a connection is kept alive, as far as can be told at a glance."""
+        idle: list[Any] = self.pool.queue[-1:] if self.pool is not None else []
+        return any(conn is not None and conn.sock is not None for conn in idle)
 
 
 class _TLSPool(_Pool, HTTPSConnectionPool):
@@ -214,6 +225,10 @@ class Adapter(HTTPAdapter):
         for pool, _ in list(self._ways.values()):
             pool.retire()
         super().close()
+
+    def has_open_connection(self, url: str) -> bool:
+        """Whether a connection for this address is kept alive, as far as can be told at a glance."""
+        return url in self._ways and self._ways[url][0].has_open_connection()
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
