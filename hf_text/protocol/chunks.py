@@ -13,7 +13,6 @@ Every provider streams its own dialect of the protocol. What differs, with an ex
 from __future__ import annotations
 
 import re
-from io import StringIO
 from typing import Any
 
 from ..events import Event, FinishReason, Reasoning, ToolCall, ToolCalls, Usage
@@ -48,9 +47,10 @@ class Assembler:
     )
 
     def __init__(self) -> None:
-        # Not lists: a small str takes ten times the memory of its characters.
-        self._text = StringIO()
-        self._reasoning = StringIO()
+        # UTF-8: lists would keep each small str, which takes ten times the memory of its characters, and StringIO keeps
+        # a hundred thousand of them before it joins them.
+        self._text = bytearray()
+        self._reasoning = bytearray()
         self._calls = ToolCallAssembler()
         self._usage: Any = None
         self._think = ThinkSplitter()
@@ -63,12 +63,12 @@ class Assembler:
     @property
     def text(self) -> str:
         """The answer so far."""
-        return self._text.getvalue()
+        return self._text.decode()
 
     @property
     def reasoning(self) -> str:
         """The reasoning so far."""
-        return self._reasoning.getvalue()
+        return self._reasoning.decode()
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
@@ -83,7 +83,7 @@ class Assembler:
     @property
     def empty(self) -> bool:
         """Whether nothing came that could be called an answer: no text, reasoning, tool call or finish reason."""
-        return not (self._text.tell() or self._reasoning.tell() or self._calls or self.finish_reason)
+        return not (self._text or self._reasoning or self._calls or self.finish_reason)
 
     def feed(self, chunk: Any, out: list[Event]) -> bool:
         """Take one chunk; append the text and reasoning in it to ``out``.
@@ -111,7 +111,7 @@ class Assembler:
         text = delta.get("content")
         plain = len(delta) == 1 or (len(delta) == 2 and "role" in delta)
         if plain and self._holds_nothing and text.__class__ is str and text and not finish and is_whole(text):
-            self._text.write(text)
+            self._text += text.encode()
             out.append(text)
             return True
         return self._feed_rare(delta, finish, out)
@@ -132,10 +132,10 @@ class Assembler:
 
     def _emit(self, reasoning: str, text: str, out: list[Event]) -> None:
         if reasoning:
-            self._reasoning.write(reasoning)
+            self._reasoning += reasoning.encode()
             out.append(Reasoning(reasoning))
         if text:
-            self._text.write(text)
+            self._text += text.encode()
             out.append(text)
 
     def flush(self, out: list[Event]) -> None:
