@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from anyio import CapacityLimiter, get_cancelled_exc_class, get_current_task, move_on_after, wait_readable
-from anyio.lowlevel import RunVar
+from anyio.lowlevel import RunVar, checkpoint
 from anyio.to_thread import run_sync
 
 from ._arguments import method_with_arguments_of, show_arguments
@@ -120,6 +120,7 @@ class AsyncStream:
     def __init__(self, stream: Stream, threads: _Threads) -> None:
         self._stream = stream
         self._threads = threads
+        self._begun = False
         self._reading = False
         self._closer: int | None = None  # the task that closed it
 
@@ -165,6 +166,9 @@ class AsyncStream:
         if not stream._begin_reading():
             return None
         try:
+            if not self._begun:
+                self._begun = True
+                await checkpoint()  # a task that is cancelled already sends nothing
             while (events := stream._advance()) == [] and call.pollable:
                 with heeding_the_stop_button(), move_on_after(call.longest_wait()):
                     await wait_readable(call.fileno())

@@ -29,7 +29,7 @@ from .protocol.selection import nearest_names
 from .routing import POLICIES, Route, Target, the_next_would_meet_it
 from .server import Server
 from .transport.answer import Answer
-from .transport.call import Call, Interrupted
+from .transport.call import Call, Interrupted, WouldBlock
 from .transport.failures import explain_timeout
 from .transport.reader import read_answer
 from .transport.reply import Reply
@@ -102,16 +102,17 @@ class Generation:
             return
         finally:
             self._answer.end()
+        if isinstance(failure, ModelRefusedError):
+            yield from self._call.before_blocking()
         raise self._complete(failure)
 
     def _try_all(self) -> Iterator[list[Event]]:
-        if self._model is None:
+        try:
+            route = self._prepare()
+        except WouldBlock:
             yield from self._call.before_blocking()
-        model = self._answer.model = self._model or self._first_listed_model()
-        if self._server.hugging_face and has_media(self._payload["messages"]):
-            yield from self._call.before_blocking()
-            self._refuse_blind_model(model)
-        route = self._plan(model)
+            route = self._prepare()
+        model = self._answer.model
         while True:
             try:
                 yield from self._try(route.target)
@@ -182,6 +183,13 @@ class Generation:
         return failure
 
     # Whom to ask.
+
+    def _prepare(self) -> Route:
+        """Find out what is not known: the model, whether it can be asked that, by whom it is served."""
+        model = self._answer.model = self._model or self._first_listed_model()
+        if self._server.hugging_face and has_media(self._payload["messages"]):
+            self._refuse_blind_model(model)
+        return self._plan(model)
 
     def _plan(self, model: str) -> Route:
         """The targets for a model. A suffix of its name wins; a provider that the caller named is not replaced

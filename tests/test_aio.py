@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
 import inspect
 import itertools
 import logging
 import pickle
+import socket
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
@@ -879,7 +881,9 @@ async def test_calls_that_wait_for_their_answers_hold_no_thread(emulator: Emulat
             tasks.start_soon(client.generate, "Count")
         for gate in gates:
             await reached(gate)
-        assert client._threads._limiter().borrowed_tokens == 0
+        with anyio.fail_after(5):
+            while client._threads._limiter().borrowed_tokens:  # on its way back
+                await anyio.lowlevel.checkpoint()
         for gate in gates:
             gate.open()
 
@@ -895,14 +899,109 @@ async def test_a_request_on_a_connection_that_is_open_needs_no_thread(
     assert [request.connection for request in emulator.requests] == [1, 1]
 
 
-LONG = {"a long message": lambda: {"messages": "Count" * 4000}, "no open connection": dict}
+async def test_a_task_that_is_cancelled_already_sends_nothing(
+    emulator: Emulator, make_async_client: Make, anyio_backend: str
+) -> None:
+    client = make_async_client()
+    await client.generate("Count", "emulator/small")
+
+    async def cancelled() -> None:
+        asyncio.current_task().cancel()  # type: ignore[union-attr]
+        await client.generate("Two", "emulator/small")
+
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await client.generate("One", "emulator/small")
+    if anyio_backend == "asyncio":
+        task = asyncio.create_task(cancelled())
+        await asyncio.wait([task])
+        assert task.cancelled()
+    await client.generate("Three", "emulator/small")
+    assert [request.json["messages"][0]["content"] for request in emulator.requests] == ["Count", "Three"]
+
+
+async def test_a_call_that_asks_the_hub_before_it_sends_leaves_the_loop_free(
+    emulator: Emulator, make_async_client: Make
+) -> None:
+    """The provider failed lately, and who else serves the model is just being asked by another call."""
+    gates = [Gate(), Gate()]
+    mapping = Reply.json({"id": "emulator/small", "inferenceProviderMapping": {}})
+    emulator.always(Reply.error(500, "Oh"))
+    emulator.reply(*(replace(mapping, delay=gate) for gate in gates), path="/api/models/emulator/small")
+    client = make_async_client(max_retries=1)
+
+    async def ask() -> None:
+        with pytest.raises(hf_text.ServerError):
+            await client.generate("Count", "emulator/small")
+
+    async with held(*gates), anyio.create_task_group() as tasks:
+        for gate in gates:
+            tasks.start_soon(ask)
+            await reached(gate)
+        for gate in gates:
+            gate.open()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_MAXSEG"), reason="cannot make the system's buffers small")
+async def test_a_request_to_a_peer_that_does_not_read_waits_for_a_thread(make_async_client: Make) -> None:
+    peers: list[socket.socket] = []
+    with socket.socket() as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        client = make_async_client(
+            None, f"http://127.0.0.1:{listener.getsockname()[1]}/v1", max_threads=1, max_retries=0
+        )
+
+        def answer_unread() -> None:
+            peers.append(listener.accept()[0])
+            peers[0].recv(1024)
+            body = b"".join(Reply.text("One").body)  # type: ignore[arg-type]
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
+            peers[0].sendall(head % len(body) + body)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run_sync, answer_unread)
+            assert str(await client.generate("x" * 45_000, "m")) == "One"
+        async with client._threads._limiter() as _, anyio.create_task_group() as tasks:
+            tasks.start_soon(client.generate, "x" * 16_000, "m")
+            with anyio.fail_after(3):
+                while not client._threads._limiter().statistics().tasks_waiting:
+                    await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+        peers[0].close()
+
+
+async def test_a_long_event_waits_for_a_thread_and_no_clock_runs(emulator: Emulator, make_async_client: Make) -> None:
+    client = make_async_client(max_threads=1, timeout=Timeouts(first=0.5, gap=0.5))
+    await client.generate("Count", "emulator/small")
+    emulator.reply(Reply.text("x" * 1_000_000))
+    stream = client.stream("Count", "emulator/small")
+    async with anyio.create_task_group() as tasks, client._threads._limiter():
+        tasks.start_soon(stream.read)
+        while not client._threads._limiter().statistics().tasks_waiting:
+            await anyio.lowlevel.checkpoint()
+        waiting = time.monotonic()
+        while time.monotonic() < waiting + 0.7:
+            await anyio.lowlevel.checkpoint()
+    while await stream.read():
+        pass
+    assert len(stream.completion.text) == 1_000_000
+
+
+LONG = {
+    "a long message": lambda: {"messages": "Count" * 4000},
+    "long headers": lambda: {"messages": "Count" * 2000},
+    "no open connection": dict,
+}
 
 
 @pytest.mark.parametrize("options", LONG.values(), ids=LONG)
 async def test_what_may_block_waits_for_a_thread_and_no_clock_runs(
     emulator: Emulator, make_async_client: Make, options: Callable[[], dict[str, Any]]
 ) -> None:
-    client = make_async_client(max_threads=1, timeout=Timeouts(total=5))
+    client = make_async_client(max_threads=1, timeout=Timeouts(total=5), headers={"X-Long": "x" * 8000})
     await client.generate("Count", "emulator/small")
     if not options():
         for thread in emulator.drop_connections():

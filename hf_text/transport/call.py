@@ -18,7 +18,7 @@ from typing import Any
 
 from ..errors import Clock, InvalidRequestError
 
-__all__ = ["Call", "Interrupted", "Timeouts"]
+__all__ = ["Call", "Interrupted", "Timeouts", "WouldBlock"]
 
 # A socket takes no longer timeout (2**31 milliseconds); who waits longer asks again.
 _LONGEST_STEP = 1_000_000.0
@@ -66,6 +66,10 @@ class Interrupted(Exception):
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(clock or "cancelled")
         self.clock = clock
+
+
+class WouldBlock(Exception):
+    """What was to be done blocks, and the call does not. Nothing was sent. Never leaves the library."""
 
 
 class Call:

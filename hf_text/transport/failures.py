@@ -41,9 +41,9 @@ def explain_timeout(clock: Clock, call: Call, host: str, arrived: str = "") -> R
 
 
 def explain_failure(
-    error: Exception, call: Call, url: str, mask: Callable[[str], str]
+    error: Exception, call: Call, url: str, mask: Callable[[str], str], through_proxy: bool
 ) -> TransportError | InvalidRequestError:
-    """The error for an exception of requests or urllib3."""
+    """The error for an exception of requests, urllib3 or http.client."""
     parts = parse_url(url)
     host, where = parts.host or url, parts.netloc or url
     causes = list(_causes(error))
@@ -55,7 +55,7 @@ def explain_failure(
             return cause
         if isinstance(cause, (InvalidURL, InvalidSchema, MissingSchema, InvalidProxyURL)):
             return InvalidRequestError(f"cannot send to {where}: {mask(str(cause))}")
-    through = f"{where} through its proxy" if _of_proxy(causes) else where
+    through = f"{where} through its proxy" if through_proxy or _of_proxy(causes) else where
     return TransportError(f"cannot reach {through}: {_reason(causes, host, mask)}", retryable=lost_connection(error))
 
 

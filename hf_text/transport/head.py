@@ -57,8 +57,10 @@ class RawAnswer(HTTPResponse):
     _connection: Any = None
 
     def __init__(self, sock: socket.socket, call: Call, **options: Any) -> None:
+        self._call = call
         self.wire = Wire(sock, call)
         self.unread = b""
+        self._searched = 0  # so much of it holds no end of a head
         self._left_to_http_client: io.BufferedReader | None = None
         super().__init__(cast(socket.socket, self.wire), **options)
         self.headers = HTTPHeaderDict()  # urllib3 looks into them at once
@@ -78,7 +80,13 @@ class RawAnswer(HTTPResponse):
                 if plain is None or not self._take_plain(*plain.groups(b"")):
                     self._take_unusual(head)
                 return True
+            self._call.time_left()  # raises Interrupted, also if such heads never end
         return False
+
+    @property
+    def through_proxy(self) -> bool:
+        """Whether it came from a proxy, or through one."""
+        return self._pool is not None and self._pool.proxy is not None
 
     def _read_status(self) -> tuple[str, int, str]:
         """For http.client, which reads the answer of a proxy to CONNECT from here on."""
@@ -104,7 +112,8 @@ class RawAnswer(HTTPResponse):
         """A head with the empty line at its end, or as much of it as came before the connection was closed; None if
         it is still to come and the call does not block.
         """
-        data, start = self.unread, 0
+        data, start = self.unread, self._searched
+        self._searched = 0
         while not (end := _END.search(data, start)):
             if len(data) > _LONGEST_HEAD:
                 raise HTTPException(f"got more than {_LONGEST_HEAD} bytes of headers")
@@ -112,7 +121,7 @@ class RawAnswer(HTTPResponse):
                 break
             piece = self.wire.receive(_PIECE_BYTES)
             if piece is None:
-                self.unread = data
+                self.unread, self._searched = data, start
                 return None
             if not piece:
                 break

@@ -168,7 +168,7 @@ class _Reader:
         while piece:
             events: list[Event] = []
             failure = self._decode(decoder, piece, events)
-            self._call.pollable = self._reply.pollable and decoder.unfinished_bytes < _LONG_EVENT_BYTES
+            self._call.pollable = self._reply.pollable
             if events:
                 yield events
             if failure is not None:
@@ -179,6 +179,8 @@ class _Reader:
             if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
                 self._call.start_clock("gap", _REST_SECONDS if self._assembler.finish_reason else math.inf)
             self._call.time_left()  # raises Interrupted, also where reading never has to wait
+            if decoder.unfinished_bytes >= _LONG_EVENT_BYTES:
+                yield from self._call.before_blocking()
             while (following := self._reply.read()) is None:
                 yield []
             piece = following

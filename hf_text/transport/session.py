@@ -25,20 +25,20 @@ from ..errors import APIStatusError, InvalidRequestError, TransportError
 from ..protocol.replies import parse_reply_error
 from .auth import BearerAuth
 from .body import BodyCut
-from .call import Call, Interrupted
+from .call import Call, Interrupted, WouldBlock
 from .failures import explain_failure, lost_connection
 from .head import RawAnswer
 from .locks import ForkSafeLock
 from .mask import Mask
 from .reply import Reply
-from .sockets import Adapter, NoOpenConnection, working_for
+from .sockets import Adapter, working_for
 
 __all__ = ["Http", "check_headers", "check_proxies"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 _ERROR_BYTES = 65536
-_SHORT_BODY_BYTES = 16384  # what a connection takes at once
+_SHORT_REQUEST_BYTES = 16384  # what a connection takes at once
 _MOST_PLANS = 1000
 _USER_AGENT = f"hf_text/{__version__} python/{platform.python_version()} requests/{requests.__version__}"
 
@@ -72,7 +72,9 @@ class Http:
         return self._key is None and "authorization" not in (name.lower() for name in self._headers)
 
     def get(self, call: Call, url: str) -> Reply:
-        """Send a GET request and wait for the headers of its answer, for a call that blocks. Raises as ``send()``."""
+        """Send a GET request and wait for the headers of its answer. Raises as ``send()``, and WouldBlock."""
+        if not call.blocking:
+            raise WouldBlock
         steps = self.send(call, "GET", url)
         while True:
             try:
@@ -132,7 +134,7 @@ class Http:
     ) -> Generator[list[Any], None, Reply]:
         session = self._of_this_process()
         failure: Exception
-        blocks = len(body or b"") > _SHORT_BODY_BYTES or not session.is_ready(method, url, headers)
+        blocks = not session.is_ready(method, url, headers, len(body or b""))
         while True:
             raw: RawAnswer | None = None
             if blocks:
@@ -147,14 +149,17 @@ class Http:
                 while not raw.receive_head():
                     yield []
                 return Reply(raw, plan.url, call, self._mask)
-            except NoOpenConnection:
+            except WouldBlock:
                 continue
             except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
                 _give_up(raw, call)
                 # A kept-alive connection may be closed by the server at any time; that is no failure of this request.
                 if call.reused and lost_connection(error):
                     continue
-                failure = Interrupted() if call.cancelled else explain_failure(error, call, url, self._mask)
+                through_proxy = raw is not None and raw.through_proxy
+                failure = (
+                    Interrupted() if call.cancelled else explain_failure(error, call, url, self._mask, through_proxy)
+                )
             except BaseException:
                 _give_up(raw, call)
                 raise
@@ -185,10 +190,14 @@ class _Session:
         self._verify = verify
         self._plans: dict[Any, _Plan] = {}
 
-    def is_ready(self, method: str, url: str, headers: Mapping[str, str]) -> bool:
-        """Whether such a request can be sent at once: the plan is made, a connection is open."""
+    def is_ready(self, method: str, url: str, headers: Mapping[str, str], body_bytes: int) -> bool:
+        """Whether such a request can be sent at once: the plan is made, it is short, a connection is open."""
         plan = self._plans.get((method, url, *headers.items()))
-        return plan is not None and self.adapter.has_open_connection(plan.url)
+        return (
+            plan is not None
+            and plan.head_bytes + body_bytes <= _SHORT_REQUEST_BYTES
+            and self.adapter.has_open_connection(plan.url)
+        )
 
     def plan(self, method: str, url: str, headers: Mapping[str, str]) -> _Plan:
         """What is sent and how, but for the body. Found out once: it costs requests as much as the rest of a
@@ -216,6 +225,8 @@ class _Plan:
         self._method = prepared.method
         self._headers = dict(prepared.headers)
         self._headers.pop("Content-Length", None)
+        # With room for what the libraries add.
+        self.head_bytes = 200 + len(self.url) + sum(len(name) + len(value) + 4 for name, value in self._headers.items())
 
     def request_with(self, body: bytes | None) -> requests.PreparedRequest:
         """The request, ready to be sent."""

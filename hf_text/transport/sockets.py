@@ -25,23 +25,20 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.ssl_ import create_urllib3_context
 from urllib3.util.ssltransport import SSLTransport
+from urllib3.util.wait import wait_for_write
 
 from ..errors import InvalidRequestError
-from .call import Call
+from .call import Call, WouldBlock
 from .dialing import open_socket
 from .head import RawAnswer
 
-__all__ = ["Adapter", "NoOpenConnection", "working_for"]
+__all__ = ["Adapter", "working_for"]
 
 _MOST_WAYS = 1000
 _LONGEST_RECORD = 16384  # bytes that TLS encrypts at a time
 _MOST_HELD_BYTES = 65536
 
 _this_thread = threading.local()
-
-
-class NoOpenConnection(Exception):
-    """To send the request a connection has to be opened, and the call does not block."""
 
 
 @contextmanager
@@ -165,12 +162,13 @@ class _Pool(HTTPConnectionPool):
         conn: Any = super()._get_conn(timeout)
         conn.call = call
         call.reused = conn.sock is not None
-        if not call.reused and not call.blocking:
-            raise NoOpenConnection
+        if not call.blocking and not (call.reused and _takes_a_request(conn.sock)):
+            conn.close()
+            raise WouldBlock
         call.start_clock("first" if call.reused else "connect")
         if call.reused:
             try:
-                call.attach(conn.sock.socket if isinstance(conn.sock, SSLTransport) else conn.sock)
+                call.attach(_descriptor(conn.sock))
             except BaseException:
                 conn.close()
                 raise
@@ -189,6 +187,16 @@ class _Pool(HTTPConnectionPool):
         """Whether a connection is kept alive, as far as can be told at a glance."""
         idle: list[Any] = self.pool.queue[-1:] if self.pool is not None else []
         return any(conn is not None and conn.sock is not None for conn in idle)
+
+
+def _takes_a_request(sock: Any) -> bool:
+    """Whether what was sent before was received, so that there is room for a short request."""
+    return bool(wait_for_write(_descriptor(sock), 0))
+
+
+def _descriptor(sock: Any) -> Any:
+    """What can be waited for of a connection."""
+    return sock.socket if isinstance(sock, SSLTransport) else sock
 
 
 class _TLSPool(_Pool, HTTPSConnectionPool):
@@ -228,7 +236,8 @@ class Adapter(HTTPAdapter):
 
     def has_open_connection(self, url: str) -> bool:
         """Whether a connection for this address is kept alive, as far as can be told at a glance."""
-        return url in self._ways and self._ways[url][0].has_open_connection()
+        pool, _ = self._ways.get(url, (None, ""))
+        return pool is not None and pool.has_open_connection()
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from urllib3 import HTTPHeaderDict, HTTPResponse
 from urllib3.exceptions import InvalidHeader
 
-from hf_text.transport.call import Call, Timeouts
+from hf_text.transport.call import Call, Interrupted, Timeouts
 from hf_text.transport.head import RawAnswer
 
 _NAMES = ("Content-Type", "Transfer-Encoding", "content-length", "Connection", "Set-Cookie", "X-A!#$%&'*+.^_`|~")
@@ -132,6 +132,31 @@ def test_a_head_that_comes_byte_by_byte_is_the_same(monkeypatch: pytest.MonkeyPa
 def test_interim_answers_are_passed_over_before_plain_heads_and_odd_ones(interim: bytes, head: bytes) -> None:
     for cut in range(len(interim * 2 + head)):
         assert read_by_us(interim * 2 + head, cut, True) == read_by_us(head, 0, True)
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_interim_answers_without_end_run_out_the_clock(blocking: bool) -> None:
+    def flood() -> None:
+        with suppress(OSError):
+            while True:
+                theirs.sendall(b"HTTP/1.1 103 Early\r\n\r\n" * 1_000_000)
+                taken.append(1_000_000)
+
+    taken: list[int] = []
+    ours, theirs = socket.socketpair()
+    with theirs:
+        with ours:
+            flooding = threading.Thread(target=flood)
+            flooding.start()
+            call = Call(Timeouts(0.1, 0.1, 0.1))
+            call.blocking = blocking
+            answer = RawAnswer(ours, call, method="POST")
+            with pytest.raises(Interrupted):
+                any(iter(answer.receive_head, True))
+            assert not taken
+            answer.close()
+            ours.shutdown(socket.SHUT_RDWR)
+        flooding.join()
 
 
 @pytest.mark.parametrize("banner", [b"SSH-2.0-OpenSSH_9.2\r\n", b"220 mail ESMTP\r\n", b"\r\n"])

@@ -384,6 +384,16 @@ def test_a_proxy_that_is_not_there_is_told_as_such(make_client: MakeClient, emul
     assert emulator.connections == 0
 
 
+def test_a_proxy_that_hangs_up_before_an_answer_is_told_as_such(
+    make_client: MakeClient, emulator: Emulator, proxy: Proxy
+) -> None:
+    client = make_client(proxies={"http": proxy.url}, max_retries=0)
+    proxy.instead = lambda sock: sock.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(TransportError, match="through its proxy: the connection was closed before an answer came"):
+        client.generate("Hi")
+    assert emulator.connections == 0
+
+
 def test_a_proxy_that_says_nothing_runs_out_the_connect_clock(through: Client, proxy: Proxy, outcome: Outcome) -> None:
     proxy.instead = say_nothing
     error = outcome(through.stream("Hi", timeout=Timeouts(connect=0.15, first=20))).error
