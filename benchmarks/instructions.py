@@ -4,11 +4,12 @@
 long answer and a very short one, so that starting up cancels out), blocking and async, one event at a time and all that
 a fast server sends at once; and what an import needs. How many instructions that are depends on the build of Python.
 So they are divided by those of the floor (a raw socket; ``import requests``) in the same run, and these ratios are
-compared with the ones that ``instructions.json`` keeps. Fails when one has grown by more than a third; ``--update``
-keeps the new ones. JSON is read by the standard library, whether orjson is installed or not.
+compared with the ones that ``instructions.json`` keeps for this Python: each has its own price for a call. Fails when
+one has grown by more than a fifth; ``--update`` keeps the new ones. JSON is read by the standard library, whether
+orjson is installed or not.
 
-Counted by callgrind (deterministic to about 1 in 1,000), else by perf. Without both nothing is counted, nor with
-another Python than the one that the figures were kept for: each has its own price for a call.
+Counted by cachegrind (deterministic to better than 1 in 100). Without valgrind nothing is counted, nor with a
+Python for which no figures are kept.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from . import WITHOUT_ORJSON
 from .server import END, HEAD, TOKEN, answer, read_request
 
 KEPT = Path(__file__).with_name("instructions.json")
-BOUND = 1.35
+BOUND = 1.2
 SHORT, LONG = 20, 1000  # chunks
 FLOOR = "raw_socket"
 CLIENTS = ("hf_text_sync", "hf_text_async")
@@ -45,18 +46,12 @@ PYTHON = f"{platform.python_implementation()} {'.'.join(platform.python_version_
 _SECONDS = 300
 
 Count = Callable[..., int]
-Parse = Callable[[str], int]
 
 
-def count_by_callgrind(command: list[str], *, keep_open: tuple[int, ...] = ()) -> int:
+def count_by_cachegrind(command: list[str], *, keep_open: tuple[int, ...] = ()) -> int:
     """The instructions that a command executes. Raises OSError if that cannot be counted here."""
-    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    return parse_callgrind(run_counted([*valgrind, *command], keep_open))
-
-
-def count_by_perf(command: list[str], *, keep_open: tuple[int, ...] = ()) -> int:
-    """The same, counted by the processor."""
-    return parse_perf(run_counted(["perf", "stat", "-x,", "-e", "instructions:u", *command], keep_open))
+    valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    return parse_cachegrind(run_counted([*valgrind, *command], keep_open))
 
 
 def run_uncounted(command: list[str], *, keep_open: tuple[int, ...] = ()) -> int:
@@ -67,7 +62,8 @@ def run_uncounted(command: list[str], *, keep_open: tuple[int, ...] = ()) -> int
 
 def run_counted(command: list[str], keep_open: tuple[int, ...]) -> str:
     """What the counting tool writes."""
-    environment = {**os.environ, "PYTHONHASHSEED": "0", WITHOUT_ORJSON: "1"}
+    path = os.pathsep.join(sys.path)  # for imports without site
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": path, WITHOUT_ORJSON: "1"}
     done = subprocess.run(
         command,
         cwd=KEPT.parents[1],
@@ -83,33 +79,12 @@ def run_counted(command: list[str], keep_open: tuple[int, ...]) -> str:
     return done.stderr
 
 
-def parse_callgrind(output: str) -> int:
-    """``Collected : 478130952`` (Valgrind manual, 6.2)."""
-    found = re.search(r"^==\d+== Collected : (\d+)", output, re.MULTILINE)
+def parse_cachegrind(output: str) -> int:
+    """``I   refs:      478,130,952`` (Valgrind manual, 5.2)."""
+    found = re.search(r"^==\d+== I +refs: +([\d,]+)$", output, re.MULTILINE)
     if found is None:
-        raise OSError(f"callgrind tells no count: {output.strip()[-500:]}")
-    return int(found[1])
-
-
-def parse_perf(output: str) -> int:
-    """``478130952,,instructions:u,…`` (perf-stat(1), "CSV FORMAT"); ``<not supported>`` in many virtual machines."""
-    found = re.search(r"^(\d+),[^,]*,instructions:u,", output, re.MULTILINE)
-    if found is None:
-        raise OSError(f"perf tells no count: {output.strip()[-500:]}")
-    return int(found[1])
-
-
-def find_counter() -> Count | None:
-    """The best way to count that works here."""
-    for tool, count in (("valgrind", count_by_callgrind), ("perf", count_by_perf)):
-        if shutil.which(tool):
-            try:
-                count([sys.executable, "-c", ""])
-            except OSError as error:
-                print(f"{tool} does not work here: {error}", file=sys.stderr)
-            else:
-                return count
-    return None
+        raise OSError(f"cachegrind tells no count: {output.strip()[-500:]}")
+    return int(found[1].replace(",", ""))
 
 
 def count_reading(count: Count, driver: str, how: str, chunks: int) -> int:
@@ -157,10 +132,11 @@ def per_chunk(count: Count, driver: str, hows: tuple[str, ...] = HOWS, long: int
 
 def per_import(count: Count) -> dict[str, float]:
     """The instructions of imports, without those of an empty interpreter."""
-    start = count([sys.executable, "-c", ""])
+    python = [sys.executable, "-S", "-c"]  # site would load what the .pth file of an editable install needs
+    start = count([*python, ""])
     counts = {}
     for name, code in {**IMPORTS, IMPORT_FLOOR: IMPORT_FLOOR}.items():
-        command = [sys.executable, "-c", code]
+        command = [*python, code]
         run_uncounted(command)  # so that what it loads is compiled
         counts[name] = float(count(command) - start)
     return counts
@@ -198,25 +174,23 @@ def main() -> None:
     parser.add_argument("--update", action="store_true", help="keep the figures instead of comparing them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many processes at once")
     arguments = parser.parse_args()
-    count = find_counter()
-    if count is None:
-        print("skipped: neither valgrind nor perf")
+    if shutil.which("valgrind") is None:
+        print("skipped: valgrind is not installed")
         return
-    record = {} if arguments.update else json.loads(KEPT.read_text("utf-8"))
-    if record and record["python"] != PYTHON:
-        print(f"skipped: this is {PYTHON}, and the figures are kept for {record['python']}")
+    records = json.loads(KEPT.read_text("utf-8"))
+    kept = records.get(PYTHON, {})
+    if not kept and not arguments.update:
+        print(f"skipped: no figures are kept for {PYTHON}; --update adds them")
         return
-    counts = collect(count, arguments.jobs)
+    counts = collect(count_by_cachegrind, arguments.jobs)
     ratios = divide(counts)
-    kept = record.get("ratios", {})
     for name, value in counts.items():
         ratio = f"{ratios[name]:9.3f} x" if name in ratios else ""
         before = f"  (kept: {kept[name]:.3f})" if name in kept else ""
         print(f"{name:24} {value:13,.0f} {ratio}{before}")
     if arguments.update:
-        rounded = {name: round(ratio, 3) for name, ratio in ratios.items()}
-        record = {"python": PYTHON, "ratios": rounded, "counts": {name: round(value) for name, value in counts.items()}}
-        KEPT.write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+        records[PYTHON] = {name: round(ratio, 3) for name, ratio in ratios.items()}
+        KEPT.write_text(json.dumps(records, indent=2, sort_keys=True) + "\n", "utf-8")
     else:
         grown = compare(ratios, kept)
         sys.exit("\n".join(grown) if grown else 0)
