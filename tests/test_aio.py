@@ -964,11 +964,12 @@ async def test_a_request_to_a_peer_that_does_not_read_waits_for_a_thread(make_as
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run_sync, answer_unread)
             assert str(await client.generate("x" * 45_000, "m")) == "One"
-        async with client._threads._limiter() as _, anyio.create_task_group() as tasks:
-            tasks.start_soon(client.generate, "x" * 16_000, "m")
-            with anyio.fail_after(3):
-                while not client._threads._limiter().statistics().tasks_waiting:
-                    await anyio.lowlevel.checkpoint()
+        stream = client.stream("x" * 12_000, "m")
+        async with client._threads._limiter(), anyio.create_task_group() as tasks:
+            tasks.start_soon(stream.read)
+            while not client._threads._limiter().statistics().tasks_waiting:
+                await anyio.lowlevel.checkpoint()
+            assert stream.completion.attempts == ()  # nothing was sent that ran out a clock
             tasks.cancel_scope.cancel()
         peers[0].close()
 

@@ -57,7 +57,6 @@ class RawAnswer(HTTPResponse):
     _connection: Any = None
 
     def __init__(self, sock: socket.socket, call: Call, **options: Any) -> None:
-        self._call = call
         self.wire = Wire(sock, call)
         self.unread = b""
         self._searched = 0  # so much of it holds no end of a head
@@ -80,7 +79,6 @@ class RawAnswer(HTTPResponse):
                 if plain is None or not self._take_plain(*plain.groups(b"")):
                     self._take_unusual(head)
                 return True
-            self._call.time_left()  # raises Interrupted, also if such heads never end
         return False
 
     @property

@@ -37,7 +37,8 @@ class Wire:
         while True:
             left = call.time_left() if call.blocking else 0.0
             if not call.blocking and self._unbroken_bytes >= _MOST_UNBROKEN_BYTES:
-                self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself
+                self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself,
+                call.time_left()  # nor outrun the clocks
                 return None
             # Setting the timeout costs a system call, so it may be 2 % off: while tokens come it need not be set again.
             if self._timeout > left * 1.02 or (left and not self._timeout):

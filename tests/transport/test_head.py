@@ -135,28 +135,18 @@ def test_interim_answers_are_passed_over_before_plain_heads_and_odd_ones(interim
 
 
 @pytest.mark.parametrize("blocking", [True, False])
-def test_interim_answers_without_end_run_out_the_clock(blocking: bool) -> None:
-    def flood() -> None:
-        with suppress(OSError):
-            while True:
-                theirs.sendall(b"HTTP/1.1 103 Early\r\n\r\n" * 1_000_000)
-                taken.append(1_000_000)
-
-    taken: list[int] = []
+def test_interim_answers_do_not_outrun_the_clock(blocking: bool) -> None:
     ours, theirs = socket.socketpair()
-    with theirs:
-        with ours:
-            flooding = threading.Thread(target=flood)
-            flooding.start()
-            call = Call(Timeouts(0.1, 0.1, 0.1))
-            call.blocking = blocking
-            answer = RawAnswer(ours, call, method="POST")
-            with pytest.raises(Interrupted):
-                any(iter(answer.receive_head, True))
-            assert not taken
-            answer.close()
-            ours.shutdown(socket.SHUT_RDWR)
-        flooding.join()
+    with ours, theirs:
+        theirs.sendall(b"HTTP/1.1 103 Early\r\n\r\n" * 5000)
+        call = Call(Timeouts(0.01, 0.01, 0.01))
+        call.blocking = blocking
+        answer = RawAnswer(ours, call, method="POST")
+        while call.longest_wait():
+            pass
+        with pytest.raises(Interrupted):
+            answer.receive_head()
+        answer.close()
 
 
 @pytest.mark.parametrize("banner", [b"SSH-2.0-OpenSSH_9.2\r\n", b"220 mail ESMTP\r\n", b"\r\n"])
