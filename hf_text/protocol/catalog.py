@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from .messages import show
+from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
 
 __all__ = [
     "HubModel",
@@ -25,7 +26,6 @@ __all__ = [
     "any_known",
     "best",
     "chat_providers",
-    "number",
     "parse_hub_models",
     "parse_mapping",
     "parse_models",
@@ -241,7 +241,7 @@ def parse_models(value: Any) -> list[Model]:
         return []
     if not isinstance(items, list):
         raise ValueError(f'a model list must be an array, or an object with one in "data"; got {show(value)}')
-    return [_parse_model(item) for item in items if isinstance(item, dict) and _text(item.get("id"))]
+    return [_parse_model(item) for item in items if isinstance(item, dict) and as_text(item.get("id"))]
 
 
 def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, ProviderMapping]:
@@ -271,7 +271,7 @@ def parse_hub_models(value: Any) -> list[HubModel]:
     """The models of one page of the Hub's listing. Items without an id are skipped. Raises ValueError for no array."""
     if not isinstance(value, list):
         raise ValueError(f"a Hub listing must be an array; got {show(value)}")
-    return [_parse_hub_model(item) for item in value if isinstance(item, dict) and _text(item.get("id"))]
+    return [_parse_hub_model(item) for item in value if isinstance(item, dict) and as_text(item.get("id"))]
 
 
 def split_suffix(model: str) -> tuple[str, str | None]:
@@ -281,15 +281,15 @@ def split_suffix(model: str) -> tuple[str, str | None]:
 
 
 def _parse_model(item: dict[str, Any]) -> Model:
-    architecture = _object(item.get("architecture"))
+    architecture = as_object(item.get("architecture"))
     providers = item.get("providers")
-    created = number(item.get("created"))
+    created = as_number(item.get("created"))
     return Model(
         id=item["id"],
-        owned_by=_text(item.get("owned_by")),
+        owned_by=as_text(item.get("owned_by")),
         created=None if created is None else int(created),
-        input_modalities=_strings(architecture.get("input_modalities")),
-        output_modalities=_strings(architecture.get("output_modalities")),
+        input_modalities=as_strings(architecture.get("input_modalities")),
+        output_modalities=as_strings(architecture.get("output_modalities")),
         providers=tuple(_parse_providers(providers)),
         direct=None if isinstance(providers, list) else _parse_direct(item),
     )
@@ -298,21 +298,21 @@ def _parse_model(item: dict[str, Any]) -> Model:
 def _parse_providers(items: Any) -> Iterator[ModelProvider]:
     """The router's providers of one model. featherless-ai has a name and a status only, fireworks-ai no price."""
     for item in items if isinstance(items, list) else ():
-        entry = _object(item)
-        name = _text(entry.get("provider"))
+        entry = as_object(item)
+        name = as_text(entry.get("provider"))
         if name:
-            pricing = _object(entry.get("pricing"))
+            pricing = as_object(entry.get("pricing"))
             yield ModelProvider(
                 provider=name,
-                status=_text(entry.get("status")) or "",
-                context_length=_count(entry.get("context_length")),
-                input_price=number(pricing.get("input")),
-                output_price=number(pricing.get("output")),
-                supports_tools=_flag(entry.get("supports_tools")),
-                supports_structured_output=_flag(entry.get("supports_structured_output")),
-                first_token_latency=_seconds(entry.get("first_token_latency_ms")),
-                throughput=number(entry.get("throughput")),
-                is_model_author=_flag(entry.get("is_model_author")),
+                status=as_text(entry.get("status")) or "",
+                context_length=as_count(entry.get("context_length")),
+                input_price=as_number(pricing.get("input")),
+                output_price=as_number(pricing.get("output")),
+                supports_tools=as_flag(entry.get("supports_tools")),
+                supports_structured_output=as_flag(entry.get("supports_structured_output")),
+                first_token_latency=as_seconds(entry.get("first_token_latency_ms")),
+                throughput=as_number(entry.get("throughput")),
+                is_model_author=as_flag(entry.get("is_model_author")),
             )
 
 
@@ -322,15 +322,15 @@ _CONTEXT_KEYS = ("max_model_len", "context_length", "context_window", "max_conte
 
 def _parse_direct(item: dict[str, Any]) -> ModelProvider:
     """What a server tells of itself in an entry of its list."""
-    meta = _object(item.get("meta"))
+    meta = as_object(item.get("meta"))
     # llama.cpp: n_ctx is what it was started with, n_ctx_train what the model was made for; older ones tell only that.
     lengths = [*(item.get(key) for key in _CONTEXT_KEYS), meta.get("n_ctx"), meta.get("n_ctx_train")]
-    pricing = _object(item.get("pricing"))
-    parameters = _strings(item.get("supported_parameters"))  # OpenRouter
+    pricing = as_object(item.get("pricing"))
+    parameters = as_strings(item.get("supported_parameters"))  # OpenRouter
     return ModelProvider(
         provider="",
         status="live",
-        context_length=next((count for count in map(_count, lengths) if count), None),
+        context_length=next((count for count in map(as_count, lengths) if count), None),
         input_price=_per_million(pricing.get("prompt"), pricing.get("input")),
         output_price=_per_million(pricing.get("completion"), pricing.get("output")),
         supports_tools="tools" in parameters if parameters else None,
@@ -347,46 +347,46 @@ def _mapping_items(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     else:
         entries = value if isinstance(value, list) else []
         pairs = [(entry.get("provider"), entry) for entry in entries if isinstance(entry, dict)]
-    yield from ((name, entry) for name, entry in pairs if _text(name) and isinstance(entry, dict))
+    yield from ((name, entry) for name, entry in pairs if as_text(name) and isinstance(entry, dict))
 
 
 def _parse_mapping_entry(provider: str, entry: dict[str, Any], default_status: str) -> ProviderMapping | None:
-    provider_id = _text(entry.get("providerId"))
+    provider_id = as_text(entry.get("providerId"))
     if provider_id is None:
         return None
-    features = _object(entry.get("features"))
-    performance = _object(entry.get("performance"))
-    details = _object(entry.get("providerDetails"))
-    pricing = _object(details.get("pricing"))
+    features = as_object(entry.get("features"))
+    performance = as_object(entry.get("performance"))
+    details = as_object(entry.get("providerDetails"))
+    pricing = as_object(details.get("pricing"))
     return ProviderMapping(
         provider=provider,
         provider_id=provider_id,
-        task=_text(entry.get("task")) or "",
-        status=(_text(entry["status"]) or "") if "status" in entry else default_status,
-        is_model_author=_flag(entry.get("isModelAuthor")),
-        context_length=_count(details.get("context_length")),
-        input_price=number(pricing.get("input")),
-        output_price=number(pricing.get("output")),
-        supports_tools=_flag(features.get("toolCalling")),
-        supports_structured_output=_flag(features.get("structuredOutput")),
-        first_token_latency=_seconds(performance.get("firstTokenLatencyMs")),
-        throughput=number(performance.get("tokensPerSecond")),
-        adapter_weights_path=_text(entry.get("adapterWeightsPath")),
+        task=as_text(entry.get("task")) or "",
+        status=(as_text(entry["status"]) or "") if "status" in entry else default_status,
+        is_model_author=as_flag(entry.get("isModelAuthor")),
+        context_length=as_count(details.get("context_length")),
+        input_price=as_number(pricing.get("input")),
+        output_price=as_number(pricing.get("output")),
+        supports_tools=as_flag(features.get("toolCalling")),
+        supports_structured_output=as_flag(features.get("structuredOutput")),
+        first_token_latency=as_seconds(performance.get("firstTokenLatencyMs")),
+        throughput=as_number(performance.get("tokensPerSecond")),
+        adapter_weights_path=as_text(entry.get("adapterWeightsPath")),
     )
 
 
 def _parse_hub_model(item: dict[str, Any]) -> HubModel:
     gated = item.get("gated")
-    likes, downloads = number(item.get("likes")), number(item.get("downloads"))
+    likes, downloads = as_number(item.get("likes")), as_number(item.get("downloads"))
     return HubModel(
         id=item["id"],
-        pipeline_tag=_text(item.get("pipeline_tag")),
-        tags=_strings(item.get("tags")),
+        pipeline_tag=as_text(item.get("pipeline_tag")),
+        tags=as_strings(item.get("tags")),
         likes=None if likes is None else int(likes),
         downloads=None if downloads is None else int(downloads),
-        gated=gated if isinstance(gated, bool) else _text(gated),
-        private=_flag(item.get("private")),
-        created_at=_text(item.get("createdAt")),
+        gated=gated if isinstance(gated, bool) else as_text(gated),
+        private=as_flag(item.get("private")),
+        created_at=as_text(item.get("createdAt")),
         mapping=parse_mapping({"inferenceProviderMapping": item.get("inferenceProviderMapping")}),
     )
 
@@ -395,46 +395,13 @@ def _serves_chat(entry: ProviderMapping) -> bool:
     return entry.live and entry.conversational
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _strings(value: Any) -> tuple[str, ...]:
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
-
-
-def number(value: Any) -> float | None:
-    """A JSON number that can be an amount. Not a bool, which Python counts as an int, and not negative, NaN or huge."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
-        return None
-    return float(value)
-
-
-def _count(value: Any) -> int | None:
-    """A number of tokens; 0 is what servers write that do not know."""
-    return int(number(value) or 0) or None
-
-
-def _seconds(milliseconds: Any) -> float | None:
-    value = number(milliseconds)
-    return None if value is None else round(value / 1000, 9)
-
-
 def _per_million(per_token: Any, per_million: Any) -> float | None:
     """A price. OpenRouter writes USD per token in a string, "-1" for "it depends"; Together does as the router does."""
     try:
-        price = number(float(per_token)) if isinstance(per_token, str) else None
+        price = as_number(float(per_token)) if isinstance(per_token, str) else None
     except ValueError:
         price = None
-    return number(per_million) if price is None else round(price * 1e6, 6)
+    return as_number(per_million) if price is None else round(price * 1e6, 6)
 
 
 def best(pick: Callable[[list[T]], T], values: Iterable[T | None]) -> T | None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .catalog import Model, ModelProvider, any_known, best, number
+from .catalog import Model, ModelProvider, any_known, best
 from .messages import refusal
+from .values import as_number
 
 __all__ = ["SORT_KEYS", "nearest_names", "select_models"]
 
@@ -45,7 +46,7 @@ class _Criteria:
                 raise refusal(name, "True, False or None", value)
         for name in ("min_context", "max_price"):
             value = getattr(self, name)
-            if value is not None and number(value) is None:
+            if value is not None and as_number(value) is None:
                 raise refusal(name, "a number from 0 up or None", value)
 
     @property

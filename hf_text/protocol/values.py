@@ -1,0 +1,45 @@
+"""Values of JSON that others write: what each can be taken for; None, or nothing, where it is of another type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["as_count", "as_flag", "as_number", "as_object", "as_seconds", "as_strings", "as_text"]
+
+
+def as_text(value: Any) -> str | None:
+    """A str that is not empty."""
+    return value if isinstance(value, str) and value else None
+
+
+def as_flag(value: Any) -> bool | None:
+    """True or False."""
+    return value if isinstance(value, bool) else None
+
+
+def as_object(value: Any) -> dict[str, Any]:
+    """An object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_strings(value: Any) -> tuple[str, ...]:
+    """The strings in an array."""
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
+
+
+def as_number(value: Any) -> float | None:
+    """A JSON number that can be an amount. Not a bool, which Python counts as an int, and not negative, NaN or huge."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
+        return None
+    return float(value)
+
+
+def as_count(value: Any) -> int | None:
+    """A number of tokens; 0 is what servers write that do not know."""
+    return int(as_number(value) or 0) or None
+
+
+def as_seconds(milliseconds: Any) -> float | None:
+    """Milliseconds in seconds."""
+    value = as_number(milliseconds)
+    return None if value is None else round(value / 1000, 9)
