@@ -50,7 +50,7 @@ class AsyncItems(AsyncGenerator[T, None]):
                 some = await self._source.read()
             except InvalidRequestError:  # who waits goes on
                 raise
-            except BaseException:
+            except BaseException:  # a cancellation too
                 self._close()
                 raise
             self._items = iter(some) if some else None

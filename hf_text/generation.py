@@ -102,8 +102,6 @@ class Generation:
             return
         finally:
             self._answer.end()
-        if isinstance(failure, ModelRefusedError):
-            yield from self._call.before_blocking()
         raise self._complete(failure)
 
     def _try_all(self) -> Iterator[list[Event]]:

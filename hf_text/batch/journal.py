@@ -72,7 +72,7 @@ class Journal:
         _OPEN.add(self)
         try:
             self._take_over()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: else the file stays open and locked
             self.close()
             raise
 

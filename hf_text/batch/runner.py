@@ -181,7 +181,7 @@ class _Run:
             self._report()
             while self._start_more():
                 self._take_finished()
-        except BaseException:
+        except BaseException:  # Ctrl-C too: what is under way is stopped
             self._cancel()
             raise
         if self._ended_by is not None:

@@ -53,7 +53,7 @@ def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.s
         if failure:
             raise OSError(failure, os.strerror(failure))
         sock.settimeout(call.time_left())
-    except BaseException:
+    except BaseException:  # Interrupted, Ctrl-C: nobody else knows of the socket
         sock.close()
         call.release()
         raise

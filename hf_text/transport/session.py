@@ -134,12 +134,12 @@ class Http:
     ) -> Generator[list[Any], None, Reply]:
         session = self._of_this_process()
         failure: Exception
-        blocks = not session.is_ready(method, url, headers, len(body or b""))
+        at_once = not call.blocking and session.is_ready(method, url, headers, len(body or b""))
         while True:
             raw: RawAnswer | None = None
-            if blocks:
+            if not at_once:
                 yield from call.before_blocking()
-            blocks = True
+            at_once = False
             try:
                 plan = session.plan(method, url, headers)
                 with working_for(call):
@@ -156,11 +156,12 @@ class Http:
                 # A kept-alive connection may be closed by the server at any time; that is no failure of this request.
                 if call.reused and lost_connection(error):
                     continue
-                through_proxy = raw is not None and raw.through_proxy
-                failure = (
-                    Interrupted() if call.cancelled else explain_failure(error, call, url, self._mask, through_proxy)
-                )
-            except BaseException:
+                if call.cancelled:
+                    failure = Interrupted()
+                else:
+                    through_proxy = raw is not None and raw.through_proxy
+                    failure = explain_failure(error, call, url, self._mask, through_proxy)
+            except BaseException:  # Interrupted, Ctrl-C, or the reader left: nothing may stay open
                 _give_up(raw, call)
                 raise
             # Raised out here, so that it does not carry what was caught: requests' exceptions hold the request and

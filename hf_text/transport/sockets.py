@@ -163,13 +163,13 @@ class _Pool(HTTPConnectionPool):
         conn.call = call
         call.reused = conn.sock is not None
         if not call.blocking and not (call.reused and _takes_a_request(conn.sock)):
-            conn.close()
+            conn.close()  # who has not read the last request is better asked on another connection
             raise WouldBlock
         call.start_clock("first" if call.reused else "connect")
         if call.reused:
             try:
                 call.attach(_descriptor(conn.sock))
-            except BaseException:
+            except BaseException:  # Interrupted, Ctrl-C: urllib3 does not know yet that it has the connection
                 conn.close()
                 raise
         return conn

@@ -134,7 +134,7 @@ class Stream:
         """As ``_step()``, for whoever has begun reading."""
         try:
             batch = next(self._batches, None)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: a generator that has raised is over
             self._ended = True
             raise
         self._ended = batch is None
