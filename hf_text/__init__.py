@@ -1,6 +1,6 @@
-"""hf_text: text from Hugging Face models, and from every server that speaks their protocol.
+"""Text from Hugging Face models, and from every server that speaks the OpenAI chat protocol.
 
-The names below are loaded when they are first used: ``import hf_text`` costs nothing beside ``import requests``.
+The names below are loaded when they are first used, so ``import hf_text`` costs next to nothing.
 """
 
 from __future__ import annotations
@@ -8,120 +8,60 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from . import errors
 from ._version import __version__
+from .errors import *
 
 if TYPE_CHECKING:
-    from .client import Client
+    from .client import Client, generate, models, stream
     from .completion import Attempt, Completion, Timings
-    from .default import generate, models, stream
-    from .errors import (
-        APIStatusError,
-        AuthenticationError,
-        BadRequestError,
-        HFTextError,
-        InvalidRequestError,
-        MalformedStreamError,
-        MissingAuthError,
-        ModelNotSupportedError,
-        ModelRefusedError,
-        NotFoundError,
-        PaymentRequiredError,
-        PermissionDeniedError,
-        ProviderStreamError,
-        RateLimitError,
-        RequestTimeoutError,
-        ServerError,
-        StreamCancelledError,
-        StreamError,
-        TransportError,
-        TruncatedStreamError,
-    )
     from .events import Event, FinishReason, ProviderInfo, Reasoning, ToolCall, ToolCalls, Usage
+    from .generation.stream import Stream
     from .huggingface import HuggingFaceAPI, calculate_lenght
+    from .keys import find_key
     from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping
     from .template import OpenaiTemplate
     from .transport.call import Timeouts
-    from .transport.stream import Stream
 
 __all__ = [
-    "APIStatusError",
     "Attempt",
-    "AuthenticationError",
-    "BadRequestError",
     "Client",
     "Completion",
     "Event",
     "FinishReason",
-    "HFTextError",
     "HubModel",
     "HuggingFaceAPI",
-    "InvalidRequestError",
-    "MalformedStreamError",
-    "MissingAuthError",
     "Model",
-    "ModelNotSupportedError",
     "ModelProvider",
-    "ModelRefusedError",
-    "NotFoundError",
     "OpenaiTemplate",
-    "PaymentRequiredError",
-    "PermissionDeniedError",
     "ProviderInfo",
     "ProviderMapping",
-    "ProviderStreamError",
-    "RateLimitError",
     "Reasoning",
-    "RequestTimeoutError",
-    "ServerError",
     "Stream",
-    "StreamCancelledError",
-    "StreamError",
     "Timeouts",
     "Timings",
     "ToolCall",
     "ToolCalls",
-    "TransportError",
-    "TruncatedStreamError",
     "Usage",
     "__version__",
     "calculate_lenght",
+    "find_key",
     "generate",
     "models",
     "stream",
 ]
+__all__ += errors.__all__
 
 _HOMES = {
-    ".client": ("Client",),
+    ".client": ("Client", "generate", "models", "stream"),
     ".completion": ("Attempt", "Completion", "Timings"),
-    ".default": ("generate", "models", "stream"),
-    ".errors": (
-        "APIStatusError",
-        "AuthenticationError",
-        "BadRequestError",
-        "HFTextError",
-        "InvalidRequestError",
-        "MalformedStreamError",
-        "MissingAuthError",
-        "ModelNotSupportedError",
-        "ModelRefusedError",
-        "NotFoundError",
-        "PaymentRequiredError",
-        "PermissionDeniedError",
-        "ProviderStreamError",
-        "RateLimitError",
-        "RequestTimeoutError",
-        "ServerError",
-        "StreamCancelledError",
-        "StreamError",
-        "TransportError",
-        "TruncatedStreamError",
-    ),
     ".events": ("Event", "FinishReason", "ProviderInfo", "Reasoning", "ToolCall", "ToolCalls", "Usage"),
+    ".generation.stream": ("Stream",),
     ".huggingface": ("HuggingFaceAPI", "calculate_lenght"),
+    ".keys": ("find_key",),
     ".protocol.catalog": ("HubModel", "Model", "ModelProvider", "ProviderMapping"),
     ".template": ("OpenaiTemplate",),
     ".transport.call": ("Timeouts",),
-    ".transport.stream": ("Stream",),
 }
 
 

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from types import TracebackType
 from typing import Any
 
-from ._arguments import method_with_arguments_of
-from .breaker import Breaker
+from .catalogue import Catalogue
+from .checks import check_int, refusal
 from .completion import Completion
-from .directory import Directory
+from .endpoint import Endpoint
 from .errors import MissingAuthError
-from .generation import UNNAMED_MODEL, Generation
+from .generation.breaker import Breaker
+from .generation.failover import check_provider
+from .generation.loop import UNNAMED_MODEL, Generation
+from .generation.stream import Stream
+from .generation.transcript import Transcript
+from .keys import clean_key, find_key
 from .protocol.catalog import HubModel, Model, ProviderMapping, split_suffix
 from .protocol.media import Media, add_media, has_media
-from .protocol.messages import Messages, check_int, check_messages, refusal, trim_messages
+from .protocol.messages import Messages, check_messages, trim_messages
 from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES
 from .protocol.payload import build_payload, encode_payload
 from .protocol.selection import select_models
-from .routing import check_provider
-from .server import Server
-from .transport.answer import Answer
-from .transport.auth import clean_key, find_key
+from .signatures import function_with_arguments_of, method_with_arguments_of
 from .transport.call import Call, Timeouts
 from .transport.locks import ForkSafeLock
 from .transport.session import Http, check_headers, check_proxies
-from .transport.stream import Stream
 
-__all__ = ["Client"]
+__all__ = ["Client", "default_client", "generate", "models", "stream"]
 
 _MAX_EVENT_BYTES = 64 * 1024 * 1024
 
@@ -86,7 +88,7 @@ class Client:
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
     ) -> None:
         self._arguments = {name: value for name, value in locals().items() if name != "self"}
-        self._server = Server.at(api_base, hub_url, router_url)
+        self._server = Endpoint.at(api_base, hub_url, router_url)
         self._given_key = clean_key(api_key)
         self._timeouts = Timeouts.of(timeout)
         self._max_retries = check_int("max_retries", max_retries, 0)
@@ -98,7 +100,7 @@ class Client:
             self._headers |= payer
         self._proxies = check_proxies(proxies)
         self._verify = _check_verify(verify)
-        self._directory = Directory(self._connect, self._server, self._max_retries, provider_mapping or {})
+        self._directory = Catalogue(self._connect, self._server, self._max_retries, provider_mapping or {})
         self._breaker = Breaker()
         self._http: Http | None = None
         self._lock = ForkSafeLock()
@@ -174,7 +176,7 @@ class Client:
         call = Call(self._timeouts if timeout is None else Timeouts.of(timeout))
         if self._server.hugging_face and self._connect().anonymous:
             raise MissingAuthError(_NO_KEY)
-        answer = Answer(call, name or "")
+        answer = Transcript(call, name or "")
         generation = Generation(
             self._server,
             self._connect,
@@ -351,6 +353,35 @@ class Client:
         """The user's Hugging Face key; it is for Hugging Face alone."""
         given = any(name.lower() == "authorization" for name in self._headers)
         return find_key() if self._server.hugging_face and not given else None
+
+
+# The functions of the module: those of a client with the default settings, made when it is first needed.
+
+
+@lru_cache(maxsize=1)
+def default_client() -> Client:
+    """The client behind the functions of the module, with the default settings; made when it is first needed."""
+    return Client()
+
+
+@function_with_arguments_of(Client.generate)
+def generate(*args: Any, **options: Any) -> Completion:
+    """The whole answer, from Hugging Face with the default settings; arguments and errors as for
+    ``Client.generate``.
+    """
+    return default_client().generate(*args, **options)
+
+
+@function_with_arguments_of(Client.stream)
+def stream(*args: Any, **options: Any) -> Stream:
+    """An answer to be read as it arrives, from Hugging Face with the default settings; as ``Client.stream``."""
+    return default_client().stream(*args, **options)
+
+
+@function_with_arguments_of(Client.models)
+def models(**options: Any) -> list[Model]:
+    """The models that Hugging Face serves now; arguments and errors as for ``Client.models``."""
+    return default_client().models(**options)
 
 
 def _resolve_alias(model: str) -> str:

@@ -1,13 +1,14 @@
-"""What can go wrong, as one tree of exceptions.
+"""The exceptions of this library, as one tree.
 
 ::
 
     HFTextError
-    ├── MissingAuthError            no key where one is needed; nothing was sent
+    ├── MissingAuthError            a key is needed and none was found; nothing was sent
     ├── ModelNotSupportedError      nobody serves this model, or not in this way
-    │   └── ModelRefusedError       the server itself said so (also a BadRequestError)
-    ├── InvalidRequestError         the caller's arguments; nothing was sent (also a ValueError)
-    ├── APIStatusError              the server answered with an error
+    ├── InvalidRequestError         a wrong argument; nothing was sent (also a ValueError)
+    ├── MissingExtraError           an optional package is not installed (also an ImportError)
+    ├── LocalServerError            a server of hf_text.local did not start, or ended
+    ├── APIStatusError              the server answered with an error status
     │   ├── BadRequestError         400, 409, 413, 422 and every other 4xx without a class of its own
     │   ├── AuthenticationError     401
     │   ├── PaymentRequiredError    402
@@ -15,16 +16,17 @@
     │   ├── NotFoundError           404, 410
     │   ├── RateLimitError          429
     │   └── ServerError             5xx
-    ├── TransportError              DNS, refused, TLS, proxy, reset before an answer
+    ├── TransportError              DNS, refused, TLS, proxy, reset before a response
     │   └── RequestTimeoutError     a clock ran out (also a TimeoutError)
     └── StreamError                 the answer began and did not end as it should
         ├── TruncatedStreamError    ended without a finish reason, or without [DONE] and a proper end of the body
         ├── MalformedStreamError    not what the protocol allows
         ├── ProviderStreamError     the provider reported an error inside the stream
-        └── StreamCancelledError    cancel() was called by someone else
+        ├── StreamCancelledError    cancelled or closed by someone else
+        └── StructuredOutputError   the answer does not fit its type
 
-Every error takes its message first and its data by keyword; the data are plain attributes, so an error can be pickled.
-Every error has ``attempts``: what was tried before it was raised. No error holds a key.
+Every error takes its message first and its data by keyword. The data are plain attributes, so an error can be pickled.
+No error holds a key.
 """
 
 from __future__ import annotations
@@ -41,11 +43,13 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "HFTextError",
+    "HFTextWarning",
     "InvalidRequestError",
+    "LocalServerError",
     "MalformedStreamError",
     "MissingAuthError",
+    "MissingExtraError",
     "ModelNotSupportedError",
-    "ModelRefusedError",
     "NotFoundError",
     "PaymentRequiredError",
     "PermissionDeniedError",
@@ -55,6 +59,7 @@ __all__ = [
     "ServerError",
     "StreamCancelledError",
     "StreamError",
+    "StructuredOutputError",
     "TransportError",
     "TruncatedStreamError",
 ]
@@ -66,12 +71,32 @@ class HFTextError(Exception):
     """The root of every error that this library raises.
 
     Attributes:
-        attempts: what was tried before this error, oldest first.
+        attempts: the requests that were made before this error, oldest first.
+        partial: the part of the answer that had arrived; None if there was none.
+        provider: the inference provider that failed; None if unknown.
+        status_code: the HTTP status that decided; None if there was no response.
+        retry_after: seconds that the server asks to wait; None if it does not say.
     """
+
+    partial: Completion | None = None
+    provider: str | None = None
+    status_code: int | None = None
+    retry_after: float | None = None
 
     def __init__(self, message: str = "", *, attempts: Sequence[Attempt] = ()) -> None:
         super().__init__(message)
         self.attempts = tuple(attempts)
+
+    @property
+    def underlying(self) -> HFTextError:
+        """The error that decides about retries: the one that a provider reported inside a stream, if that names a
+        status; otherwise this error.
+        """
+        return self
+
+    def add_advice(self, advice: str) -> None:
+        """Append a sentence to the message."""
+        self.args = (f"{self} {advice}",)
 
 
 class MissingAuthError(HFTextError):
@@ -81,10 +106,16 @@ class MissingAuthError(HFTextError):
 class ModelNotSupportedError(HFTextError):
     """Nobody serves this model, or nobody serves it in the way that was asked.
 
+    Raised before anything is sent where that is known, and for a response that says so, whatever its status.
+
     Attributes:
         model: the model that was asked for.
         providers: the providers that do serve it (for another task, or not live now).
-        suggestions: models with a name like it that are served.
+        suggestions: served models with a similar name.
+        status_code: the HTTP status of the response; None if nothing was sent.
+        code: the server's own name for the error (``"model_not_found"``), if it gave one.
+        request_id: the server's id of the request.
+        body: the response as parsed JSON, or as text.
     """
 
     def __init__(
@@ -94,16 +125,53 @@ class ModelNotSupportedError(HFTextError):
         model: str | None = None,
         providers: Sequence[str] = (),
         suggestions: Sequence[str] = (),
+        status_code: int | None = None,
+        code: str | None = None,
+        provider: str | None = None,
+        request_id: str | None = None,
+        body: Any = None,
         attempts: Sequence[Attempt] = (),
     ) -> None:
         super().__init__(message, attempts=attempts)
         self.model = model
         self.providers = tuple(providers)
         self.suggestions = tuple(suggestions)
+        self.status_code = status_code
+        self.code = code
+        self.provider = provider
+        self.request_id = request_id
+        self.body = body
 
 
 class InvalidRequestError(HFTextError, ValueError):
-    """An argument is not what it must be. Nothing was sent."""
+    """A wrong argument. Nothing was sent."""
+
+
+class MissingExtraError(HFTextError, ImportError):
+    """An optional package is not installed. The message says how to install it.
+
+    Attributes:
+        package: the package that is missing.
+        extra: the extra of hf_text that installs it.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        package: str | None = None,
+        extra: str | None = None,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        super().__init__(message, attempts=attempts)
+        self.package = package
+        self.extra = extra
+
+    __str__ = Exception.__str__  # ImportError keeps a copy of its message
+
+
+class LocalServerError(HFTextError):
+    """A server of ``hf_text.local`` did not start, or ended."""
 
 
 class APIStatusError(HFTextError):
@@ -146,26 +214,12 @@ class BadRequestError(APIStatusError):
     """400, 409, 413, 422 …: the server does not accept the request as it is."""
 
 
-class ModelRefusedError(ModelNotSupportedError, BadRequestError):
-    """400 ``model_not_found`` or ``model_not_supported``: the router itself says that it cannot serve the model.
-
-    It has the attributes of both of its classes.
-    """
-
-    def __init__(
-        self, message: str = "", *, providers: Sequence[str] = (), suggestions: Sequence[str] = (), **data: Any
-    ) -> None:
-        BadRequestError.__init__(self, message, **data)
-        self.providers = tuple(providers)
-        self.suggestions = tuple(suggestions)
-
-
 class AuthenticationError(APIStatusError):
     """401: the key is wrong, or missing."""
 
 
 class PaymentRequiredError(APIStatusError):
-    """402: somebody wants to be paid.
+    """402: payment is required.
 
     Attributes:
         scope: ``"account"`` when the Hugging Face account has no credits left (another provider cannot help),
@@ -262,18 +316,42 @@ class ProviderStreamError(StreamError):
         self,
         message: str = "",
         *,
-        error: APIStatusError | None = None,
+        error: APIStatusError | ModelNotSupportedError | None = None,
         partial: Completion | None = None,
         attempts: Sequence[Attempt] = (),
     ) -> None:
         super().__init__(message, partial=partial, attempts=attempts)
         self.error = error
+        self.status_code = error.status_code if error else None
+        self.provider = error.provider if error else None
 
     @property
-    def status_code(self) -> int | None:
-        """The HTTP status that the report names, if it names one."""
-        return self.error.status_code if self.error else None
+    def underlying(self) -> HFTextError:
+        return self if self.error is None or self.error.status_code is None else self.error
 
 
 class StreamCancelledError(StreamError):
     """Somebody else called ``cancel()`` or ``close()`` while this stream was being read."""
+
+
+class StructuredOutputError(StreamError):
+    """The answer is complete, but does not fit the type that was asked for.
+
+    Attributes:
+        errors: what does not fit, one entry for each problem, as the validator tells it.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        errors: Sequence[Any] = (),
+        partial: Completion | None = None,
+        attempts: Sequence[Attempt] = (),
+    ) -> None:
+        super().__init__(message, partial=partial, attempts=attempts)
+        self.errors = tuple(errors)
+
+
+class HFTextWarning(UserWarning):
+    """The class of every warning of this library."""

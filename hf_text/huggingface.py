@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
+from .checks import check_int
 from .client import Client
 from .events import Event
 from .protocol.media import Media
-from .protocol.messages import Messages, check_int, count_length
+from .protocol.messages import Messages, count_length
 from .protocol.names import (
     DEFAULT_MODEL,
     DEFAULT_VISION_MODEL,

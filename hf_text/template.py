@@ -12,13 +12,20 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from .checks import refusal
 from .client import Client
-from .errors import APIStatusError, InvalidRequestError, MissingAuthError, ModelNotSupportedError, TransportError
+from .errors import (
+    APIStatusError,
+    InvalidRequestError,
+    MissingAuthError,
+    ModelNotSupportedError,
+    TransportError,
+)
 from .events import Event
+from .generation.stream import Stream
+from .keys import find_key
 from .protocol.media import Media, add_media, has_media
-from .protocol.messages import Messages, check_messages, refusal
-from .transport.auth import find_key
-from .transport.stream import Stream
+from .protocol.messages import Messages, check_messages
 
 __all__ = ["OpenaiTemplate"]
 

@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 import hf_text
-from hf_text.default import _client as default_client
+from hf_text.client import default_client
 from hf_text.emulator import Emulator
 from hf_text.emulator.fixtures import emulator
 
 __all__ = ["emulator"]
+
+pytest_plugins = ["transport_fixtures"]  # the servers, threads and certificates of the tests of the transport
 
 KEY = "hf_MadeUpKeyForTests"
 

@@ -25,7 +25,7 @@ from hf_text import (
     TransportError,
     Usage,
 )
-from hf_text.emulator import Emulator, Gate, Reply, Request, build_model
+from hf_text.emulator import Emulator, Gate, Request, Response, build_model
 
 MakeClient = Callable[..., Client]
 
@@ -252,12 +252,12 @@ def test_nothing_is_sent_before_the_first_read(emulator: Emulator, client: Clien
 
 
 def test_a_stream_gives_its_text_in_pieces(emulator: Emulator, client: Client) -> None:
-    emulator.reply(Reply.text("One", " two", " three", reasoning=["Hm."], usage=(1, 3)))
+    emulator.reply(Response.text("One", " two", " three", reasoning=["Hm."], usage=(1, 3)))
     assert list(client.stream("Hi")) == ["One", " two", " three"]
 
 
 def test_the_events_come_in_their_order(emulator: Emulator, client: Client) -> None:
-    reply = Reply.text(
+    reply = Response.text(
         "Look", "ing.", reasoning=["Let", " me"], tool_calls=[("now", {"zone": "UTC"})], usage=(5, 9), provider="groq"
     )
     emulator.reply(reply)
@@ -276,21 +276,21 @@ def test_the_events_come_in_their_order(emulator: Emulator, client: Client) -> N
 
 
 def test_who_answers_is_told_once_although_two_were_asked(emulator: Emulator, client: Client) -> None:
-    emulator.reply("server-error", Reply.text("Hi", provider="novita"))
+    emulator.reply("server-error", Response.text("Hi", provider="novita"))
     events = list(client.stream("Hi").events())
     assert [event.provider for event in events if isinstance(event, ProviderInfo)] == ["novita"]
     assert isinstance(events[0], ProviderInfo)
 
 
 def test_a_server_that_does_not_name_a_provider_is_labelled_by_its_host(server: Emulator, fixed: Client) -> None:
-    server.reply(Reply.text("Hi"))
+    server.reply(Response.text("Hi"))
     info = next(iter(fixed.stream("Hi", "tiny").events()))
     url = f"{server.api_base}/chat/completions"
     assert info == ProviderInfo(None, "tiny", url, server.url.removeprefix("http://"))
 
 
 def test_a_completion_holds_the_whole_answer(emulator: Emulator, client: Client) -> None:
-    reply = Reply.text(
+    reply = Response.text(
         "One",
         " two",
         reasoning=["Hm."],
@@ -327,8 +327,8 @@ def test_the_time_stands_still_once_the_stream_has_ended(client: Client) -> None
 
 def test_the_completion_grows_with_the_stream(emulator: Emulator, client: Client) -> None:
     gate = Gate()
-    pieces = list(Reply.text("One", " two").body)  # type: ignore[arg-type]
-    emulator.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=[*pieces[:2], gate, *pieces[2:]]))
+    pieces = list(Response.text("One", " two").body)  # type: ignore[arg-type]
+    emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=[*pieces[:2], gate, *pieces[2:]]))
     with client.stream("Hi") as stream:
         assert stream.completion.text == ""
         texts = iter(stream)
@@ -340,7 +340,7 @@ def test_the_completion_grows_with_the_stream(emulator: Emulator, client: Client
 
 
 def test_a_completion_can_be_given_back_as_a_turn_of_the_conversation(emulator: Emulator, client: Client) -> None:
-    emulator.reply(Reply.text("One"))
+    emulator.reply(Response.text("One"))
     first = client.generate("Count.")
     client.generate([{"role": "user", "content": "Count."}, first, {"role": "user", "content": "Go on."}])
     assert [message["content"] for message in emulator.requests[1].json["messages"]] == ["Count.", "One", "Go on."]
@@ -417,7 +417,7 @@ def test_the_provider_of_a_call_wins_over_that_of_the_client(emulator: Emulator,
 
 def test_a_provider_with_a_path_is_a_route_of_its_own(emulator: Emulator, client: Client) -> None:
     route = "hf-inference/models/emulator/small"
-    emulator.reply(Reply.text("Hi"), path=f"/{route}/v1/chat/completions")
+    emulator.reply(Response.text("Hi"), path=f"/{route}/v1/chat/completions")
     completion = client.generate("Hi", "emulator/small", provider=route)
     assert completion.provider == route
     assert asked_models(emulator) == ["emulator/small"]
@@ -450,16 +450,16 @@ def test_media_are_sent_where_the_catalogue_cannot_be_had(
     emulator: Emulator, make_client: MakeClient, fault: str
 ) -> None:
     emulator.always(fault, path="/v1/models")
-    emulator.reply(Reply.text("A cat."))
+    emulator.reply(Response.text("A cat."))
     assert str(make_client(max_retries=0).generate("What is it?", "openai/gpt-oss-20b", media=PNG)) == "A cat."
 
 
 def test_media_are_sent_where_the_catalogue_takes_too_long(
     emulator: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hf_text.generation._SIDE_QUESTION_SECONDS", 0.05)
+    monkeypatch.setattr("hf_text.generation.loop._LOOKUP_TIMEOUT", 0.05)
     emulator.reply("stall-before-headers", path="/v1/models")
-    emulator.reply(Reply.text("A cat."))
+    emulator.reply(Response.text("A cat."))
     assert str(client.generate("What is it?", "openai/gpt-oss-20b", media=PNG)) == "A cat."
 
 
@@ -484,7 +484,7 @@ def test_a_model_refused_of_one_provider_is_told_with_those_who_serve_it(client:
 
 
 def test_another_server_is_asked_as_it_is(server: Emulator, emulator: Emulator, fixed: Client) -> None:
-    server.reply(Reply.text("Hi", style="llamacpp"))
+    server.reply(Response.text("Hi", style="llamacpp"))
     assert str(fixed.generate("Hi", "tiny:8b", provider="groq")) == "Hi"
     assert [(request.path, request.json["model"]) for request in server.requests] == [
         ("/v1/chat/completions", "tiny:8b")
@@ -493,7 +493,7 @@ def test_another_server_is_asked_as_it_is(server: Emulator, emulator: Emulator, 
 
 
 def test_an_alias_is_only_for_hugging_face(server: Emulator, fixed: Client) -> None:
-    server.reply(Reply.text("Hi"))
+    server.reply(Response.text("Hi"))
     fixed.generate("Hi", "llama-3")
     assert asked_models(server) == ["llama-3"]
 
@@ -506,16 +506,18 @@ def test_another_server_without_a_model_is_asked_for_the_first_that_it_lists(ser
     assert asked_models(server) == ["my/model"] * 2
 
 
-@pytest.mark.parametrize("reply", [Reply.json({"data": []}), Reply.error(404, "Not Found", "text")])
-def test_another_server_that_lists_nothing_is_asked_for_default(server: Emulator, fixed: Client, reply: Reply) -> None:
+@pytest.mark.parametrize("reply", [Response.json({"data": []}), Response.error(404, "Not Found", "text")])
+def test_another_server_that_lists_nothing_is_asked_for_default(
+    server: Emulator, fixed: Client, reply: Response
+) -> None:
     server.reply(reply, path="/v1/models")
-    server.reply(Reply.text("Hi"))
+    server.reply(Response.text("Hi"))
     assert fixed.generate("Hi").model == "default"
     assert asked_models(server) == ["default"]
 
 
 def test_media_go_to_another_server_without_a_question(server: Emulator, fixed: Client) -> None:
-    server.reply(Reply.text("A cat."))
+    server.reply(Response.text("A cat."))
     fixed.generate("What is it?", "tiny", media=PNG)
     assert gets(server) == []
 
@@ -615,8 +617,8 @@ def test_a_renamed_model_is_followed(emulator: Emulator, client: Client) -> None
 def test_a_redirected_question_is_asked_there_with_its_body_and_key(
     emulator: Emulator, make_client: MakeClient
 ) -> None:
-    emulator.reply(Reply.redirect("/v2/chat/completions?x=1", 307), path="/v1/chat/completions")
-    emulator.reply(Reply.text("Hi"), path="/v2/chat/completions")
+    emulator.reply(Response.redirect("/v2/chat/completions?x=1", 307), path="/v1/chat/completions")
+    emulator.reply(Response.text("Hi"), path="/v2/chat/completions")
     assert str(make_client("hf_mine").generate("Hi")) == "Hi"
     first, second = emulator.requests
     assert (second.method, second.body, second.key) == ("POST", first.body, "hf_mine")
@@ -682,7 +684,7 @@ def test_the_listing_can_be_searched_and_narrowed_to_a_provider(emulator: Emulat
 
 def test_a_next_page_on_another_host_is_not_fetched(emulator: Emulator, server: Emulator, client: Client) -> None:
     link = {"Link": f'<{server.url}/api/models?cursor=x>; rel="next"'}
-    emulator.reply(Reply.json([{"_id": "1", "id": "a/b"}], headers=link), path="/api/models")
+    emulator.reply(Response.json([{"_id": "1", "id": "a/b"}], headers=link), path="/api/models")
     models = client.hub_models()
     assert next(models).id == "a/b"
     with pytest.raises(TransportError, match="another host"):
@@ -692,7 +694,7 @@ def test_a_next_page_on_another_host_is_not_fetched(emulator: Emulator, server: 
 
 def test_a_next_page_may_be_named_by_its_path(emulator: Emulator, client: Client) -> None:
     link = {"Link": '</api/models?cursor=x>; rel="next"'}
-    pages = [Reply.json([{"id": "a/b"}], headers=link), Reply.json([{"id": "c/d"}])]
+    pages = [Response.json([{"id": "a/b"}], headers=link), Response.json([{"id": "c/d"}])]
     emulator.reply(*pages, path="/api/models")
     assert [model.id for model in client.hub_models()] == ["a/b", "c/d"]
     assert emulator.requests[1].query == {"cursor": ["x"]}
@@ -721,8 +723,8 @@ def test_an_error_that_is_kept_keeps_no_connection(emulator: Emulator, make_clie
 
 def test_a_connection_in_use_outlives_the_client_and_is_closed_then(emulator: Emulator, client: Client) -> None:
     gate = Gate()
-    pieces = list(Reply.text("One", " two").body)  # type: ignore[arg-type]
-    stream_reply = Reply(headers={"Content-Type": "text/event-stream"}, body=[*pieces[:2], gate, *pieces[2:]])
+    pieces = list(Response.text("One", " two").body)  # type: ignore[arg-type]
+    stream_reply = Response(headers={"Content-Type": "text/event-stream"}, body=[*pieces[:2], gate, *pieces[2:]])
     emulator.reply("bad-key", stream_reply)
     with pytest.raises(AuthenticationError) as caught:
         client.generate("Hi")

@@ -14,7 +14,7 @@ import pytest
 
 import hf_text
 from hf_text import Client, HFTextError, InvalidRequestError, Timeouts
-from hf_text.emulator import FAULTS, Emulator, Reply, build_model
+from hf_text.emulator import FAULTS, Emulator, Response, build_model
 from hf_text.transport.call import Call
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -59,8 +59,10 @@ class Case(NamedTuple):
     name: str
 
     @property
-    def reply(self) -> Reply | str:
-        return eval(self.name, {"Reply": Reply}) if self.name.startswith("Reply") else self.name  # our own document
+    def reply(self) -> Response | str:
+        return (
+            eval(self.name, {"Response": Response}) if self.name.startswith("Response") else self.name
+        )  # our own document
 
     def __str__(self) -> str:
         return f"line {self.row.line}: {self.name}"
@@ -89,7 +91,7 @@ FAILING = [case for case in CASES if case.row.error]
 def hf(emulator: Emulator) -> Emulator:
     """It serves one model, by two providers; whatever is scripted first, the next answer is whole."""
     emulator.models = [build_model(MODEL, "novita", "groq", "cerebras")]
-    emulator.always(Reply.text("Hello"))
+    emulator.always(Response.text("Hello"))
     return emulator
 
 
@@ -152,7 +154,7 @@ def test_after_a_fault_a_provider_that_was_chosen_is_asked_again_if_its_row_says
 
 
 def test_every_fault_of_the_emulator_stands_in_a_row() -> None:
-    named = [case.name for case in CASES if not case.name.startswith("Reply")]
+    named = [case.name for case in CASES if not case.name.startswith("Response")]
     assert sorted(named) == sorted(FAULTS)
 
 
@@ -161,6 +163,7 @@ def test_every_error_that_a_row_names_is_there() -> None:
     named = {row.error for row in ROWS} - {None}
     assert named <= set(hf_text.__all__)
     families = {"HFTextError", "StreamError", "MissingAuthError", "ModelNotSupportedError"}
+    families |= {"MissingExtraError", "LocalServerError", "StructuredOutputError"}
     assert set(re.findall(r"``(\w+Error)``", RELIABILITY)) | families >= {
         name for name in hf_text.__all__ if name.endswith("Error")
     }

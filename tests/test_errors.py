@@ -16,21 +16,21 @@ from hf_text import errors
 from hf_text.completion import Attempt, Completion, Timings
 from hf_text.errors import (
     APIStatusError,
-    BadRequestError,
     HFTextError,
     InvalidRequestError,
+    MissingExtraError,
     ModelNotSupportedError,
-    ModelRefusedError,
     PaymentRequiredError,
     ProviderStreamError,
     RateLimitError,
     RequestTimeoutError,
     StreamError,
+    StructuredOutputError,
     TransportError,
 )
 from hf_text.events import ToolCall, Usage
 
-CLASSES = [getattr(errors, name) for name in errors.__all__]
+CLASSES = [getattr(errors, name) for name in errors.__all__ if name != "HFTextWarning"]
 
 ATTEMPTS = (Attempt("novita", 503, 0.5, "busy"), Attempt(None, None, 1.25, "connection refused"))
 PARTIAL = Completion(
@@ -63,7 +63,7 @@ def data_for(cls: type[HFTextError]) -> dict[str, Any]:
     """A value for every attribute that errors of this class have."""
     data: dict[str, Any] = {"attempts": ATTEMPTS}
     if issubclass(cls, ModelNotSupportedError):
-        data |= MODEL
+        data |= MODEL | {"status_code": 400, "code": "model_not_found", "provider": "novita", "body": {"error": "no"}}
     if issubclass(cls, APIStatusError):
         data |= STATUS
     if issubclass(cls, PaymentRequiredError):
@@ -74,6 +74,10 @@ def data_for(cls: type[HFTextError]) -> dict[str, Any]:
         data |= {"clock": "gap", "seconds": 20.0, "partial": PARTIAL}
     if issubclass(cls, StreamError):
         data |= {"partial": PARTIAL}
+    if issubclass(cls, StructuredOutputError):
+        data |= {"errors": ("city: missing",)}
+    if issubclass(cls, MissingExtraError):
+        data |= {"package": "pydantic", "extra": "schema"}
     if issubclass(cls, ProviderStreamError):
         data |= {"error": INNER}
     return data
@@ -106,10 +110,10 @@ class TestTheTree:
             for name, value in vars(errors).items()
             if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == errors.__name__
         }
-        assert set(drawn_tree()) == set(errors.__all__) == defined
+        assert {*drawn_tree(), "HFTextWarning"} == set(errors.__all__) == defined
         assert errors.__all__ == sorted(errors.__all__)
 
-    @pytest.mark.parametrize("name", errors.__all__)
+    @pytest.mark.parametrize("name", drawn_tree())
     def test_every_class_stands_where_it_is_drawn(self, name: str) -> None:
         cls, parent = getattr(errors, name), drawn_tree()[name]
         assert cls.__bases__[0] is (Exception if parent is None else getattr(errors, parent))
@@ -117,26 +121,19 @@ class TestTheTree:
     def test_what_the_drawing_says_besides_is_so(self) -> None:
         assert errors.__doc__ is not None
         assert re.findall(r"(\w+Error)\b.*\(also an? (\w+)\)", errors.__doc__) == [
-            ("ModelRefusedError", "BadRequestError"),
             ("InvalidRequestError", "ValueError"),
+            ("MissingExtraError", "ImportError"),
             ("RequestTimeoutError", "TimeoutError"),
         ]
-        assert issubclass(ModelRefusedError, BadRequestError)
         assert issubclass(InvalidRequestError, ValueError)
+        assert issubclass(MissingExtraError, ImportError)
         assert issubclass(RequestTimeoutError, TimeoutError)
 
     def test_no_other_class_is_one_of_pythons_own_kinds(self) -> None:
         """``except ValueError`` around a call must not hide what the server did."""
-        own = {
-            cls.__name__: cls for cls in CLASSES if issubclass(cls, (ValueError, OSError, LookupError, RuntimeError))
-        }
-        assert set(own) == {"InvalidRequestError", "RequestTimeoutError"}
-
-    def test_a_refused_model_is_caught_as_both(self) -> None:
-        error = ModelRefusedError("no", model="acme/x", status_code=400)
-        for cls in (ModelNotSupportedError, BadRequestError, APIStatusError, HFTextError):
-            with pytest.raises(cls):
-                raise error
+        kinds = (ValueError, OSError, LookupError, RuntimeError, ImportError)
+        own = {cls.__name__ for cls in CLASSES if issubclass(cls, kinds)}
+        assert own == {"InvalidRequestError", "MissingExtraError", "RequestTimeoutError"}
 
     @pytest.mark.parametrize("name", errors.__all__)
     def test_every_class_is_at_the_top_of_the_package(self, name: str) -> None:
@@ -205,8 +202,6 @@ class TestEveryError:
 def test_sequences_become_tuples() -> None:
     error = ModelNotSupportedError("no", providers=["a"], suggestions=["b"], attempts=list(ATTEMPTS))
     assert (error.providers, error.suggestions, error.attempts) == (("a",), ("b",), ATTEMPTS)
-    refused = ModelRefusedError("no", providers=["a"], suggestions=["b"], attempts=list(ATTEMPTS))
-    assert (refused.providers, refused.suggestions, refused.attempts) == (("a",), ("b",), ATTEMPTS)
 
 
 def test_a_timeout_is_known_to_code_that_knows_only_pythons_own() -> None:

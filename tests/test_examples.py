@@ -25,7 +25,7 @@ from test_readme import STALLS, Block, Example, choose, find_blocks
 
 import hf_text
 from hf_text.aio import AsyncClient
-from hf_text.emulator import Emulator, Gate, Reply, Request
+from hf_text.emulator import Emulator, Gate, Request, Response
 
 PROJECT = Path(__file__).parents[1]
 EXAMPLES = PROJECT / "examples"
@@ -50,11 +50,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def held_reply(gate: Gate, *pieces: str) -> Reply:
+def held_reply(gate: Gate, *pieces: str) -> Response:
     """A stream that holds at the gate after these pieces, and then ends as it should."""
-    body = Reply.text(*pieces).body
+    body = Response.text(*pieces).body
     assert isinstance(body, tuple)
-    return Reply(headers=EVENT_STREAM, body=(*body[: len(pieces) + 1], gate, *body[-2:]))
+    return Response(headers=EVENT_STREAM, body=(*body[: len(pieces) + 1], gate, *body[-2:]))
 
 
 class Crowd:
@@ -71,7 +71,7 @@ class Crowd:
         self._full = False
         self._changed = threading.Condition()
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request) -> Response:
         with self._changed:
             self._open += 1
             self._came += 1
@@ -84,8 +84,8 @@ class Crowd:
             assert self._changed.wait_for(lambda: self._full and (number > 1 or self._came >= self._total), 5)
             self._open -= 1
         if number == self._refused:
-            return Reply.error(403, "Not this one", "string")
-        return Reply.text("Asked: ", request.json["messages"][0]["content"])
+            return Response.error(403, "Not this one", "string")
+        return Response.text("Asked: ", request.json["messages"][0]["content"])
 
 
 # examples/ten_prompts.py
@@ -210,9 +210,9 @@ class TestFastAPI:
     def test_an_error_before_the_answer_is_a_status(
         self, emulator: Emulator, visitor: http.client.HTTPConnection
     ) -> None:
-        cases: list[tuple[Reply | str, int, str]] = [
-            (Reply.error(422, "Too many tokens"), 400, "Too many tokens"),
-            (Reply.error(429, "Slow down", headers={"Retry-After": "3600"}), 429, "Slow down"),
+        cases: list[tuple[Response | str, int, str]] = [
+            (Response.error(422, "Too many tokens"), 400, "Too many tokens"),
+            (Response.error(429, "Slow down", headers={"Retry-After": "3600"}), 429, "Slow down"),
             ("bad-key", 502, "Check the key"),
             ("credits-used-up", 502, "credits"),
         ]
@@ -296,12 +296,12 @@ def run_with_client(backend: str, main: Main, **options: Any) -> None:
     anyio.run(run, backend=backend)
 
 
-def floods(*events: str, after: Reply | None = None) -> Reply:
+def floods(*events: str, after: Response | None = None) -> Response:
     """A stream that begins with a word, or as ``after``, and goes on with these events for ever, without a pause."""
-    body = (after or Reply.text("One", finish=None, done=False)).body
+    body = (after or Response.text("One", finish=None, done=False)).body
     assert isinstance(body, tuple)
     piece = "".join(events).encode() * 5000
-    return Reply(headers=EVENT_STREAM, body=lambda: itertools.chain(body, itertools.repeat(piece)))
+    return Response(headers=EVENT_STREAM, body=lambda: itertools.chain(body, itertools.repeat(piece)))
 
 
 TEXT = 'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'
@@ -359,13 +359,13 @@ def test_a_provider_that_never_pauses_leaves_the_loop_its_turn(emulator: Emulato
     [
         (floods(TEXT), "total"),
         (floods(EMPTY), "gap"),
-        (floods(EMPTY, after=Reply.text("One", finish=None, done=True)), "gap"),
-        (floods(EMPTY, after=Reply.text("One")), None),
+        (floods(EMPTY, after=Response.text("One", finish=None, done=True)), "gap"),
+        (floods(EMPTY, after=Response.text("One")), None),
     ],
     ids=["text", "empty chunks", "after [DONE] without a finish reason", "after a whole answer"],
 )
 def test_a_provider_that_never_pauses_does_not_outlive_the_clocks(
-    emulator: Emulator, reply: Reply, clock: str | None, backend: str
+    emulator: Emulator, reply: Response, clock: str | None, backend: str
 ) -> None:
     emulator.reply(reply)
     clocks = hf_text.Timeouts(gap=0.2, total=1 if clock == "total" else None)

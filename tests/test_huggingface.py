@@ -23,7 +23,7 @@ from hf_text import (
     Usage,
     calculate_lenght,
 )
-from hf_text.emulator import Emulator, Reply, build_model
+from hf_text.emulator import Emulator, Response, build_model
 from hf_text.template import _kept_client
 
 KEY = "hf_MadeUpKeyForTests"
@@ -169,7 +169,7 @@ def test_no_call_assigns_to_the_class(emulator: Emulator, generate: Generate) ->
 
     before = values()
     HuggingFaceAPI.get_models(api_key="hf_other")
-    emulator.reply(Reply.error(500, "Oh"), path="/api/models")
+    emulator.reply(Response.error(500, "Oh"), path="/api/models")
     with pytest.warns(RuntimeWarning):
         HuggingFaceAPI.get_models(api_key="hf_third", max_retries=0)
     HuggingFaceAPI.get_model("emulator/small", strict=True)
@@ -260,17 +260,17 @@ def test_get_models_works_without_a_key(emulator: Emulator, monkeypatch: pytest.
 @pytest.mark.parametrize(
     "reply",
     [
-        Reply.error(500, "Oh"),
-        Reply.error(401, "Invalid credentials in Authorization header", "string"),
-        Reply.error(429, "Slow down", "string", headers={"RateLimit": '"api";r=0;t=290'}),
-        Reply.html(200, "Sign in to the network"),
-        Reply.json({"not": "a list"}),
-        Reply(end="reset", end_at="start"),
+        Response.error(500, "Oh"),
+        Response.error(401, "Invalid credentials in Authorization header", "string"),
+        Response.error(429, "Slow down", "string", headers={"RateLimit": '"api";r=0;t=290'}),
+        Response.html(200, "Sign in to the network"),
+        Response.json({"not": "a list"}),
+        Response(end="reset", end_at="start"),
     ],
     ids=["500", "401", "429", "html", "no-list", "reset"],
 )
 def test_without_a_listing_the_fallback_models_come_with_a_warning_and_the_next_call_asks_again(
-    emulator: Emulator, reply: Reply
+    emulator: Emulator, reply: Response
 ) -> None:
     emulator.reply(reply, reply, path="/api/models")
     for _ in range(2):
@@ -288,7 +288,7 @@ def test_a_listing_that_breaks_off_at_the_second_page_is_none(emulator: Emulator
     emulator.models = [build_model(f"x/m{number}", "novita") for number in range(1500)]
     following = f'<{emulator.url}/api/models?cursor=x>; rel="next"'
     page = [{"id": "x/first"}]
-    emulator.reply(Reply.json(page, headers={"Link": following}), Reply.error(500, "Oh"), path="/api/models")
+    emulator.reply(Response.json(page, headers={"Link": following}), Response.error(500, "Oh"), path="/api/models")
     with pytest.warns(RuntimeWarning):
         assert HuggingFaceAPI.get_models(max_retries=0) == list(HuggingFaceAPI.fallback_models)
     assert "x/m1499" in HuggingFaceAPI.get_models(max_retries=0)
@@ -412,7 +412,7 @@ async def test_a_mapping_can_be_awaited_on_asyncio_and_trio(anyio_backend: Any) 
 
 
 def test_events_begin_with_the_provider(emulator: Emulator, generate: Generate) -> None:
-    emulator.reply(Reply.text("One", reasoning=["hm"], usage=(1, 2), provider="novita"))
+    emulator.reply(Response.text("One", reasoning=["hm"], usage=(1, 2), provider="novita"))
     events = generate("emulator/small", "Count")
     assert events == [
         ProviderInfo("novita", "emulator/small", f"{emulator.url}{ROUTER}", "Novita"),
@@ -507,7 +507,7 @@ def test_a_key_of_a_subclass_stays_with_hugging_face() -> None:
 
 def test_another_server_is_not_asked_for_an_override(emulator: Emulator, generate: Generate) -> None:
     with Emulator() as other:
-        other.reply(Reply.text("One"))
+        other.reply(Response.text("One"))
         assert generate(GEMMA, "Count", other.api_base)
         assert chats(other) == [ROUTER]
         _kept_client.cache_clear()
@@ -683,8 +683,8 @@ def test_when_every_provider_wants_to_be_paid_that_is_the_error(emulator: Emulat
     assert asked(emulator) == ["x/chat", "x/chat:novita", "x/chat:groq"]
 
 
-def payment(provider: str) -> Reply:
-    return Reply.error(402, "Credit limit exceeded, please navigate to your billing page.", provider=provider)
+def payment(provider: str) -> Response:
+    return Response.error(402, "Credit limit exceeded, please navigate to your billing page.", provider=provider)
 
 
 def test_an_account_without_credits_stops_at_once(emulator: Emulator, generate: Generate) -> None:
@@ -716,7 +716,7 @@ def test_a_stream_that_is_cut_tells_what_had_arrived(emulator: Emulator, generat
 
 
 def test_the_route_of_an_override_is_asked_first(emulator: Emulator, generate: Generate) -> None:
-    emulator.reply(Reply.text("One"))
+    emulator.reply(Response.text("One"))
     events = generate(GEMMA, "Count")
     assert chats(emulator) == [f"/{OVERRIDE}/v1/chat/completions"]
     assert asked(emulator) == [GEMMA]
@@ -736,7 +736,7 @@ def test_when_the_first_of_the_mapping_cannot_serve_either_the_next_is_tried(
     emulator: Emulator, generate: Generate
 ) -> None:
     emulator.models = [build_model(GEMMA, "together", "novita", vision=True)]
-    withdrawn = Reply.error(410, "The requested model is deprecated", "string", "hf-inference")
+    withdrawn = Response.error(410, "The requested model is deprecated", "string", "hf-inference")
     emulator.reply(withdrawn, path=f"/{OVERRIDE}/v1/chat/completions")
     emulator.reply("server-error", path=ROUTER)
     assert generate(GEMMA, "Count")[0].provider == "novita"
@@ -753,7 +753,7 @@ def test_when_nobody_else_serves_the_model_of_an_override_that_is_the_error(
 def test_a_subclass_may_have_overrides_of_its_own(emulator: Emulator) -> None:
     entry = {"task": "conversational", "providerId": "own-name"}
     mine: Any = type("Mine", (HuggingFaceAPI,), {"provider_mapping": {"x/chat": {"groq/openai": entry}}})
-    emulator.reply(Reply.text("One"))
+    emulator.reply(Response.text("One"))
     list(mine.create_generator("x/chat", "Count"))
     assert chats(emulator) == ["/groq/openai/v1/chat/completions"]
     assert asked(emulator) == ["own-name"]

@@ -17,12 +17,14 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "_arguments", "errors", "events", "completion"),
+    ("_version", "signatures", "errors", "events", "completion"),
+    ("checks",),
     ("protocol",),
     ("transport",),
-    ("server", "routing", "breaker", "directory", "generation", "client"),
-    ("_async_items", "notebook"),
-    ("aio", "default"),
+    ("keys", "endpoint", "catalogue"),
+    ("generation",),
+    ("client",),
+    ("aio",),
     ("template",),
     ("huggingface",),
     ("__init__",),
@@ -36,10 +38,10 @@ STANDALONE = "emulator"
 THIRD_PARTIES = {
     "requests": "transport",
     "urllib3": "transport",
-    "sseclient": "transport",
+    "sseclient": "generation",
     "anyio": "aio",
-    "orjson": "transport.jsons",
-    "google": "transport.auth",  # google.colab, which is there only in Colab
+    "orjson": "protocol.jsons",
+    "google": "keys",  # google.colab, which is there only in Colab
     "pytest": "emulator.fixtures",
     "click": "cli",
     "rich": "cli",
@@ -53,7 +55,7 @@ INSIDE_FUNCTIONS = {
     ("huggingface", "hf_text.aio"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",
     ("protocol.replies", "html"): "only for error pages, and it reads a large table",
-    ("transport.auth", "google.colab"): "is there only in Colab",
+    ("keys", "google.colab"): "is there only in Colab",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
     ("cli.run", "hf_text.emulator"): "only for --demo",
 }

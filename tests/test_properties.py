@@ -36,7 +36,7 @@ from hf_text import (
     TruncatedStreamError,
     Usage,
 )
-from hf_text.emulator import Emulator, Reply
+from hf_text.emulator import Emulator, Response
 from hf_text.protocol.replies import describe_page, next_link
 from hf_text.transport.framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
 
@@ -105,7 +105,7 @@ Chunk = dict[str, Any]
 
 
 @dataclass
-class Answer:
+class Transcript:
     """The chunks of an answer, and what it is to come to."""
 
     chunks: list[Chunk]
@@ -129,7 +129,7 @@ def halves(text: str) -> list[str]:
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> Answer:
+def answers(draw: st.DrawFn) -> Transcript:
     """Reasoning, text, tool calls, usage and a finish reason, each of them perhaps."""
     thoughts, texts = draw(st.lists(TEXT, max_size=4)), draw(st.lists(TEXT, max_size=6))
     if draw(st.booleans()):
@@ -149,7 +149,7 @@ def answers(draw: st.DrawFn) -> Answer:
     inner, text = split_thought("".join(texts).encode("utf-16-le", "surrogatepass").decode("utf-16-le"))
     usage = Usage(*(usages[-1][count] for count in COUNTS)) if usages else None
     completion = Completion(text, "".join(thoughts) + inner, tuple(calls), finish, usage, "m")
-    return Answer(chunks, completion)
+    return Transcript(chunks, completion)
 
 
 @st.composite
@@ -181,7 +181,7 @@ KEEP_ALIVES = st.sampled_from(["", ": ping\n", ":\n\n", "event: ping\ndata:\n\n"
 
 
 @st.composite
-def written(draw: st.DrawFn, answer: Answer) -> bytes:
+def written(draw: st.DrawFn, answer: Transcript) -> bytes:
     """The answer as an event stream: any newlines, keep-alives, one line of data or many, escapes or none."""
     space, ascii_only = draw(st.sampled_from(["", " "])), draw(st.booleans())
     indent = draw(st.sampled_from([None, None, 0, 2]))
@@ -198,10 +198,10 @@ def written(draw: st.DrawFn, answer: Answer) -> bytes:
 
 
 @st.composite
-def delivered(draw: st.DrawFn, body: bytes) -> Reply:
+def delivered(draw: st.DrawFn, body: bytes) -> Response:
     """The body on its way: cut into pieces, framed and compressed somehow."""
     pieces = [body[at : at + 1] for at in range(len(body))] if draw(st.sampled_from([0, 0, 1])) else cut(draw, body, 12)
-    return Reply(
+    return Response(
         headers={"Content-Type": "text/event-stream"},
         body=pieces,
         framing=draw(st.sampled_from(["chunked", "length", "close"])),
@@ -224,10 +224,10 @@ def plain(completion: Completion) -> Completion:
 @some
 @given(data=st.data(), answer=answers().filter(lambda answer: is_answer(answer.completion)))
 def test_a_whole_answer_gives_the_same_events_however_it_is_delivered(
-    client: Client, server: Emulator, data: st.DataObject, answer: Answer
+    client: Client, server: Emulator, data: st.DataObject, answer: Transcript
 ) -> None:
     body = data.draw(written(answer))
-    server.always(Reply(headers={"Content-Type": "text/event-stream"}, body=body))
+    server.always(Response(headers={"Content-Type": "text/event-stream"}, body=body))
     whole = Outcome(client)
     server.always(data.draw(delivered(body)))
     other = Outcome(client)
@@ -241,7 +241,7 @@ def test_a_whole_answer_gives_the_same_events_however_it_is_delivered(
 @some
 @given(data=st.data(), answer=answers().filter(lambda answer: is_answer(answer.completion)))
 def test_how_an_answer_is_written_down_makes_no_difference(
-    client: Client, server: Emulator, data: st.DataObject, answer: Answer
+    client: Client, server: Emulator, data: st.DataObject, answer: Transcript
 ) -> None:
     outcomes = []
     for _ in range(2):
@@ -342,7 +342,7 @@ def mangled(draw: st.DrawFn) -> bytes:
 def test_a_mangled_answer_ends_in_a_result_or_in_an_error_of_ours_with_all_that_was_yielded(
     client: Client, server: Emulator, caplog: pytest.LogCaptureFixture, raw: bytes, end: Any, size: int | None
 ) -> None:
-    server.always(Reply(raw=raw, keep_alive=False, end=end, write_size=size))
+    server.always(Response(raw=raw, keep_alive=False, end=end, write_size=size))
     check(Outcome(client))
     assert caplog.records == []
 
@@ -357,7 +357,7 @@ def test_what_came_before_a_fault_of_the_framing_is_handed_out_and_nothing_more_
 ) -> None:
     chunks = b"".join(b"%x\r\n%b\r\n" % (len(word), word) for word in WORDS)
     raw = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + bad
-    server.always(Reply(raw=raw, end="stall", write_size=size if len(bad) < 100 else None))
+    server.always(Response(raw=raw, end="stall", write_size=size if len(bad) < 100 else None))
     outcome = Outcome(client)
     assert type(outcome.error) is TruncatedStreamError
     assert outcome.text == outcome.completion.text == "One two"
@@ -370,7 +370,7 @@ def test_a_line_that_is_no_header_is_passed_over_and_nothing_is_logged(
     client: Client, server: Emulator, caplog: pytest.LogCaptureFixture, line: bytes
 ) -> None:
     body = b"".join(WORDS) + b"data: [DONE]\n\n"
-    server.always(Reply(raw=HEAD + line + b"\r\n\r\n" + body, keep_alive=False))
+    server.always(Response(raw=HEAD + line + b"\r\n\r\n" + body, keep_alive=False))
     assert Outcome(client).text == "One two"
     assert caplog.records == []
 
@@ -378,13 +378,13 @@ def test_a_line_that_is_no_header_is_passed_over_and_nothing_is_logged(
 @some
 @given(data=st.data(), answer=answers().filter(lambda answer: is_answer(answer.completion)))
 def test_interim_answers_before_the_true_one_make_no_difference(
-    client: Client, server: Emulator, data: st.DataObject, answer: Answer
+    client: Client, server: Emulator, data: st.DataObject, answer: Transcript
 ) -> None:
     body = data.draw(written(answer))
     raw = framed(data.draw(st.sampled_from(["chunked", "length", "close"])), body, cut(data.draw, body))
     outcomes = []
     for interim in (b"", b"".join(data.draw(st.lists(st.sampled_from(INTERIM), min_size=1, max_size=3)))):
-        server.always(Reply(raw=interim + raw, keep_alive=False))
+        server.always(Response(raw=interim + raw, keep_alive=False))
         outcomes.append(Outcome(client))
     one, other = outcomes
     assert (one.error, other.error) == (None, None)
@@ -403,7 +403,7 @@ INTERIM = [
 def test_a_mangled_answer_that_does_not_end_runs_out_a_clock_at_the_latest(
     hasty: Client, server: Emulator, raw: bytes
 ) -> None:
-    server.always(Reply(raw=raw, end="stall"))
+    server.always(Response(raw=raw, end="stall"))
     check(Outcome(hasty))
 
 
@@ -551,7 +551,7 @@ def test_a_bomb_of_nothing_is_ended_by_a_limit_or_a_clock(
     begun = b'data: {"choices":[{"delta":{"content":"One"}}]}\n\n' if clock == "gap" else b""
     mebibyte = piece * ((1 << 20) // len(piece))
     bomb = packer.compress(begun) + b"".join(packer.compress(mebibyte) for _ in range(64)) + packer.flush()
-    server.always(Reply(headers={"Content-Type": "text/event-stream", "Content-Encoding": "gzip"}, body=bomb))
+    server.always(Response(headers={"Content-Type": "text/event-stream", "Content-Encoding": "gzip"}, body=bomb))
     outcome = Outcome(hasty)
     check(outcome)
     assert isinstance(outcome.error, (RequestTimeoutError, StreamError))

@@ -23,7 +23,7 @@ from typing import Any
 import pytest
 
 import hf_text
-from hf_text.emulator import Emulator, Reply
+from hf_text.emulator import Emulator, Response
 
 PROJECT = Path(__file__).parents[1]
 README = (PROJECT / "README.rst").read_text("utf-8")
@@ -77,10 +77,10 @@ class Example:
 
     mark: str
     prints: tuple[str, ...]
-    reply: Reply | str | None = None
+    reply: Response | str | None = None
 
 
-STALLS = Reply.text("Once", " upon", finish=None, done=False, end="stall")
+STALLS = Response.text("Once", " upon", finish=None, done=False, end="stall")
 
 SCRIPTS = [
     Example('print(hf_text.generate("Why is the sky blue?"))\n\nfor', (BUILT_IN, SKY)),
@@ -88,7 +88,7 @@ SCRIPTS = [
     Example('media="cat.png"', (BUILT_IN, "And what is behind it?")),
     Example("async with AsyncClient()", (BUILT_IN, SKY)),
     Example("HuggingFaceAPI.create_async_generator", (BUILT_IN, SKY)),
-    Example("tools=[tool]", ("get_time {}",), Reply.text(tool_calls=[("get_time", {})])),
+    Example("tools=[tool]", ("get_time {}",), Response.text(tool_calls=[("get_time", {})])),
     Example("except hf_text.StreamError", ("One two ... and then: ", "cut"), "cut-mid-stream"),
     Example("hf_text.Timeouts(", (BUILT_IN, SKY)),
     Example("stream.cancel", ("Once upon", "stopped after 9 characters"), STALLS),
@@ -230,7 +230,7 @@ def test_the_first_screen_has_the_two_commands() -> None:
 def test_the_tables_name_every_event_and_every_error_that_there_is() -> None:
     rows = set(re.findall(r"^``(\w+)``  ", README, re.MULTILINE))
     errors = {name for name in hf_text.__all__ if name.endswith("Error")}
-    families = {"APIStatusError", "HFTextError", "ModelRefusedError", "StreamError"}
+    families = {"APIStatusError", "HFTextError", "StreamError"}
     events = {"ProviderInfo", "Reasoning", "ToolCalls", "Usage", "FinishReason", "str"}
     assert {row for row in rows if row.endswith("Error")} == errors - families
     assert events <= rows

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from hf_text import Client, HFTextError, InvalidRequestError, StreamCancelledError, Timeouts
-from hf_text.emulator import ERROR_SHAPES, FAULTS, Emulator, Reply, Request
+from hf_text.emulator import ERROR_SHAPES, FAULTS, Emulator, Request, Response
 from hf_text.emulator.emulator import Scripted
 
 MakeClient = Callable[..., Client]
@@ -91,7 +91,7 @@ def nothing_said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[
 
 @pytest.fixture
 def hf(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    monkeypatch.setattr("hf_text.routing._FIRST_PAUSE", 0.001)
+    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
     return emulator
 
 
@@ -175,7 +175,7 @@ STATUSES = (400, 401, 402, 403, 404, 407, 408, 409, 410, 413, 418, 422, 424, 429
 def test_a_server_that_repeats_the_key_in_an_error_does_not_bring_it_out(
     hf: Emulator, client: Client, path: str | None, ask: Callable[[Client], Any], status: int
 ) -> None:
-    hf.always(lambda request: Reply.error(status, f"{request.authorization} is no key", "string"), path=path)
+    hf.always(lambda request: Response.error(status, f"{request.authorization} is no key", "string"), path=path)
     error = catch(lambda: ask(client))
     assert "***" in str(error) or "the Hub has no model" in str(error)
 
@@ -183,30 +183,30 @@ def test_a_server_that_repeats_the_key_in_an_error_does_not_bring_it_out(
 @pytest.mark.parametrize("shape", [*ERROR_SHAPES, "text"])
 @pytest.mark.parametrize("status", [401, 500])
 def test_whatever_the_shape_of_the_error(hf: Emulator, client: Client, shape: str, status: int) -> None:
-    hf.always(lambda request: Reply.error(status, f"{request.key} is no key", shape, code=request.key))
+    hf.always(lambda request: Response.error(status, f"{request.key} is no key", shape, code=request.key))
     assert "***" in str(catch(generate(client)))
 
 
-def in_header(name: str, status: int = 401) -> Callable[[Request], Reply]:
-    return lambda request: Reply(status, {name: f"<{request.key}>"}, b"")
+def in_header(name: str, status: int = 401) -> Callable[[Request], Response]:
+    return lambda request: Response(status, {name: f"<{request.key}>"}, b"")
 
 
-def in_redirect(location: str) -> Callable[[Request], Reply]:
-    return lambda request: Reply.redirect(location.format(key=request.key, host=request.headers["host"]))
+def in_redirect(location: str) -> Callable[[Request], Response]:
+    return lambda request: Response.redirect(location.format(key=request.key, host=request.headers["host"]))
 
 
-def in_stream(*events: str) -> Callable[[Request], Reply]:
+def in_stream(*events: str) -> Callable[[Request], Response]:
     """Events in which KEY stands for what the server was sent."""
-    return lambda request: Reply.sse(*(event.replace("KEY", str(request.key)) for event in events), done=False)
+    return lambda request: Response.sse(*(event.replace("KEY", str(request.key)) for event in events), done=False)
 
 
-def in_body(body: str, content_type: str = "text/plain", status: int = 200) -> Callable[[Request], Reply]:
-    return lambda request: Reply(status, {"Content-Type": content_type}, body.replace("KEY", str(request.key)))
+def in_body(body: str, content_type: str = "text/plain", status: int = 200) -> Callable[[Request], Response]:
+    return lambda request: Response(status, {"Content-Type": content_type}, body.replace("KEY", str(request.key)))
 
 
 TEXT = '{"choices":[{"delta":{"content":"One"}}]}'
 
-REPEATED: dict[str, Callable[[Request], Reply]] = {
+REPEATED: dict[str, Callable[[Request], Response]] = {
     "a page": in_body("<html><h1>401</h1><p>KEY</p>", "text/html", 401),
     "the title of a page": in_body("<title>KEY</title>", "text/html", 502),
     "a page with status 200": in_body("<html><h1>KEY</h1></html>", "text/html"),
@@ -221,12 +221,14 @@ REPEATED: dict[str, Callable[[Request], Reply]] = {
     "the id of the request": in_header("X-Request-Id", 500),
     "the name of the provider": in_header("X-Inference-Provider", 500),
     "the time to wait": in_header("Retry-After", 429),
-    "the reason": lambda request: Reply(401, reason=f"Not {request.key}"),
-    "a status line": lambda request: Reply(raw=f"HTTP/1.1 two {request.key}\r\n\r\n".encode(), keep_alive=False),
-    "no status line": lambda request: Reply(raw=f"{request.key}\r\n\r\n".encode(), keep_alive=False),
-    "a broken header": lambda request: Reply(headers={"Content-Length": f"{request.key}"}, body=b"x", keep_alive=False),
-    "a content encoding": lambda request: Reply(headers={"Content-Encoding": f"gzip, {request.key}"}, body=b"x"),
-    "a chunk size": lambda request: Reply(
+    "the reason": lambda request: Response(401, reason=f"Not {request.key}"),
+    "a status line": lambda request: Response(raw=f"HTTP/1.1 two {request.key}\r\n\r\n".encode(), keep_alive=False),
+    "no status line": lambda request: Response(raw=f"{request.key}\r\n\r\n".encode(), keep_alive=False),
+    "a broken header": lambda request: Response(
+        headers={"Content-Length": f"{request.key}"}, body=b"x", keep_alive=False
+    ),
+    "a content encoding": lambda request: Response(headers={"Content-Encoding": f"gzip, {request.key}"}, body=b"x"),
+    "a chunk size": lambda request: Response(
         raw=f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{request.key}\r\n".encode(), keep_alive=False
     ),
     "a redirect to another host": in_redirect("http://{key}.example.invalid/"),
@@ -235,8 +237,10 @@ REPEATED: dict[str, Callable[[Request], Reply]] = {
     "a redirect to another scheme": in_redirect("ftp://{host}/{key}"),
     "redirects in a circle": in_redirect("/v1/chat/completions?key={key}"),
     "an error first in the stream": in_stream('{"error":"KEY is no key"}'),
-    "an error event": lambda request: Reply.sse(f'event: error\ndata: "{request.key}"\n\n'.encode(), done=False),
-    "an error event of text": lambda request: Reply.sse(f"event: error\ndata: {request.key}\n\n".encode(), done=False),
+    "an error event": lambda request: Response.sse(f'event: error\ndata: "{request.key}"\n\n'.encode(), done=False),
+    "an error event of text": lambda request: Response.sse(
+        f"event: error\ndata: {request.key}\n\n".encode(), done=False
+    ),
     "an error later in the stream": in_stream(TEXT, '{"error":{"message":"KEY","code":"KEY","type":"KEY"}}'),
     "a detail in the stream": in_stream(TEXT, '{"detail":[{"loc":["KEY"],"msg":"KEY"}]}'),
     "broken JSON in the stream": in_stream(TEXT, '{"choices": KEY'),
@@ -275,13 +279,13 @@ def test_a_listing_that_is_none_does_not_bring_it_out(
 @pytest.mark.parametrize("length", [*range(40, 260, 10), 1980, 1990, 19_985, 19_995, 65_520, 65_530])
 def test_a_message_that_is_cut_is_not_cut_within_the_key(hf: Emulator, client: Client, length: int) -> None:
     cut: list[Scripted] = [
-        lambda request: Reply.error(401, "x" * length + str(request.key), "string"),
-        lambda request: Reply.error(401, "x" * length + str(request.key), "text"),
+        lambda request: Response.error(401, "x" * length + str(request.key), "string"),
+        lambda request: Response.error(401, "x" * length + str(request.key), "text"),
         in_stream("x" * length + "KEY" + "x" * 300),
         in_stream(f'{{"choices":["{"x" * (length - 15)}KEY"]}}'),
         in_body("x" * length + "KEY" + "x" * 300),
         in_body('{"' + "x" * length + "KEY", "application/json"),
-        lambda request: Reply(raw=f"{'x' * (length % 1000)}{request.key}\r\n\r\n".encode(), keep_alive=False),
+        lambda request: Response(raw=f"{'x' * (length % 1000)}{request.key}\r\n\r\n".encode(), keep_alive=False),
     ]
     for reply in cut:
         hf.always(reply)
@@ -293,7 +297,10 @@ def test_retries_and_other_providers_bring_nothing_out(hf: Emulator, make_client
         REPEATED[name] for name in ("a page with status 200", "broken JSON in the stream", "the message of a header")
     ]
     hf.reply(
-        *(lambda request, status=status: Reply.error(status, str(request.key), provider="x") for status in (500, 410))
+        *(
+            lambda request, status=status: Response.error(status, str(request.key), provider="x")
+            for status in (500, 410)
+        )
     )
     hf.reply("closed-before-headers", "stall-before-headers", replies[0], replies[2])
     client = make_client(KEY, timeout=Timeouts(first=0.2), max_retries=3)
@@ -303,7 +310,7 @@ def test_retries_and_other_providers_bring_nothing_out(hf: Emulator, make_client
 
 def test_the_result_of_a_call_holds_no_key(hf: Emulator, client: Client) -> None:
     header = {"x-request-id": f"id {KEY}", "x-inference-provider": f"by {KEY}"}
-    hf.reply(Reply.error(500, f"no {KEY}"), Reply.text("Hello", usage=(1, 1), headers=header))
+    hf.reply(Response.error(500, f"no {KEY}"), Response.text("Hello", usage=(1, 1), headers=header))
     stream = client.stream("Hi")
     events = list(stream.events())
     assert find_secrets([events, stream.completion, repr(stream), pickle.dumps(stream.completion)]) == []
@@ -359,16 +366,16 @@ def test_a_server_that_speaks_no_tls_brings_nothing_out(hf: Emulator, make_clien
 
 def test_the_key_does_not_follow_to_another_host(hf: Emulator, other: Emulator, client: Client) -> None:
     for status in (301, 302, 303, 307, 308):
-        hf.reply(Reply.redirect(f"{other.url}/v1/chat/completions", status))
+        hf.reply(Response.redirect(f"{other.url}/v1/chat/completions", status))
         catch(lambda: client.generate("Hi"))
     for path, ask in list(WAYS.values())[2:]:
-        hf.reply(Reply.redirect(f"{other.url}/v1/models"), path=path)
+        hf.reply(Response.redirect(f"{other.url}/v1/models"), path=path)
         catch(lambda ask=ask: ask(client))  # type: ignore[misc]
     assert other.requests == []
 
 
 def test_the_key_does_not_follow_to_a_next_page_on_another_host(hf: Emulator, other: Emulator, client: Client) -> None:
-    hf.reply(Reply.json([], headers={"Link": f'<{other.url}/?{KEY}>; rel="next"'}), path="/api/models")
+    hf.reply(Response.json([], headers={"Link": f'<{other.url}/?{KEY}>; rel="next"'}), path="/api/models")
     catch(lambda: list(client.hub_models()))
     assert other.requests == []
 
@@ -402,10 +409,10 @@ def test_a_header_of_the_caller_is_kept_secret_like_a_key(
         lambda text: json.dumps(text).replace("/", r"\/"),
     ):
 
-        def reply(request: Request, repeated: Callable[[str], str] = repeated) -> Reply:
+        def reply(request: Request, repeated: Callable[[str], str] = repeated) -> Response:
             sent = repeated(request.headers[name])
             body = sent.join('""') if sent[0] != '"' else sent
-            return Reply(401, {"X-Error-Message": request.headers[name]}, f'{{"error": {body}}}'.encode())
+            return Response(401, {"X-Error-Message": request.headers[name]}, f'{{"error": {body}}}'.encode())
 
         hf.reply(reply, path=path)
         catch(lambda: ask(client))
@@ -469,7 +476,7 @@ def test_a_proxy_that_refuses_repeats_its_password_in_vain(
     hf: Emulator, other: Emulator, proxied: Callable[[str], Client]
 ) -> None:
     other.always(
-        lambda request: Reply.error(407, f"not {PASSWORD} in {request.headers['proxy-authorization']}", "text")
+        lambda request: Response.error(407, f"not {PASSWORD} in {request.headers['proxy-authorization']}", "text")
     )
     catch(generate(proxied(other.url.replace("//", f"//me:{PASSWORD}@"))))
 

@@ -13,7 +13,7 @@ from anyio.to_thread import run_sync
 
 import hf_text
 from hf_text import FinishReason, HuggingFaceAPI, OpenaiTemplate, ProviderInfo, Reasoning, Timeouts, Usage
-from hf_text.emulator import Emulator, Gate, Reply, build_model
+from hf_text.emulator import Emulator, Gate, Response, build_model
 from hf_text.template import _kept_client
 
 KEY = "sk-MadeUpKeyOfTheClass"
@@ -60,7 +60,7 @@ def body_of(emulator: Emulator) -> Any:
 
 
 def test_a_subclass_needs_an_address_and_nothing_else(emulator: Emulator, local: Local) -> None:
-    emulator.reply(Reply.text("One", " two"))
+    emulator.reply(Response.text("One", " two"))
     assert "".join(map(str, local.create_generator("emulator/small", "Count"))) == "One two"
     request = emulator.requests[-1]
     assert request.path == "/v1/chat/completions"
@@ -135,7 +135,7 @@ def test_with_media_and_no_vision_model_the_default_is_asked(emulator: Emulator,
 
 
 def test_events_come_in_their_order(emulator: Emulator, local: Local) -> None:
-    emulator.reply(Reply.text("One", reasoning=["hm"], tool_calls=[("look", "{}")], usage=(1, 2)))
+    emulator.reply(Response.text("One", reasoning=["hm"], tool_calls=[("look", "{}")], usage=(1, 2)))
     events = list(local.create_generator("emulator/small", "Count"))
     assert isinstance(events[0], ProviderInfo)
     assert events[1:3] == [Reasoning("hm"), "One"]
@@ -145,7 +145,7 @@ def test_events_come_in_their_order(emulator: Emulator, local: Local) -> None:
 
 @pytest.mark.anyio
 async def test_the_async_twin_gives_the_same(emulator: Emulator, local: Local) -> None:
-    emulator.always(Reply.text("One", " two", reasoning=["hm"], usage=(1, 2)))
+    emulator.always(Response.text("One", " two", reasoning=["hm"], usage=(1, 2)))
     blocking = list(local.create_generator("emulator/small", "Count"))
     waiting = [event async for event in local.create_async_generator("emulator/small", "Count")]
     assert [event for event in waiting if not isinstance(event, str)] == [
@@ -157,8 +157,8 @@ async def test_the_async_twin_gives_the_same(emulator: Emulator, local: Local) -
 @pytest.mark.anyio
 async def test_the_async_generator_is_one_and_can_be_closed(emulator: Emulator, local: Local) -> None:
     gate = Gate()
-    one, *_ = Reply.text("One").body[1:]  # type: ignore[index]
-    emulator.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=[one, gate]))
+    one, *_ = Response.text("One").body[1:]  # type: ignore[index]
+    emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=[one, gate]))
     generator = local.create_async_generator("emulator/small", "Count")
     assert isinstance(generator, AsyncGenerator)
     async with aclosing(generator):
@@ -170,8 +170,8 @@ async def test_the_async_generator_is_one_and_can_be_closed(emulator: Emulator, 
 @pytest.mark.anyio
 async def test_a_cancelled_task_hangs_up(emulator: Emulator, local: Local) -> None:
     gate = Gate()
-    one, *_ = Reply.text("One").body[1:]  # type: ignore[index]
-    emulator.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=[one, gate]))
+    one, *_ = Response.text("One").body[1:]  # type: ignore[index]
+    emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=[one, gate]))
     with anyio.CancelScope() as scope:
         async for _ in local.create_async_generator("emulator/small", "Count"):
             scope.cancel()
@@ -182,8 +182,8 @@ async def test_a_cancelled_task_hangs_up(emulator: Emulator, local: Local) -> No
 
 def test_closing_the_generator_hangs_up(emulator: Emulator, local: Local) -> None:
     gate = Gate()
-    one, *_ = Reply.text("One").body[1:]  # type: ignore[index]
-    emulator.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=[one, gate]))
+    one, *_ = Response.text("One").body[1:]  # type: ignore[index]
+    emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=[one, gate]))
     for _ in local.create_generator("emulator/small", "Count"):
         break
     emulator.wait_for_disconnect()
@@ -325,7 +325,7 @@ def test_verify_is_checked(local: Local) -> None:
 
 
 def test_max_event_bytes_is_kept(emulator: Emulator, local: Local) -> None:
-    emulator.reply(Reply.text("x" * 3000))
+    emulator.reply(Response.text("x" * 3000))
     with pytest.raises(hf_text.MalformedStreamError, match="max_event_bytes"):
         list(local.create_generator("emulator/small", "Count", max_event_bytes=1000, max_retries=0))
 
@@ -408,14 +408,14 @@ def test_get_models_is_kept_for_each_key_and_server(emulator: Emulator, local: L
 
 
 def test_without_fallback_models_the_failure_is_raised(emulator: Emulator, local: Local) -> None:
-    emulator.reply(Reply.error(500, "Oh"), path="/v1/models")
+    emulator.reply(Response.error(500, "Oh"), path="/v1/models")
     with pytest.raises(hf_text.ServerError):
         local.get_models(max_retries=0)
     assert local.get_models(max_retries=0)
 
 
 def test_fallback_models_come_with_a_warning_and_the_next_call_asks_again(emulator: Emulator, local: Local) -> None:
-    emulator.reply(Reply.error(500, "Oh"), "html-200", path="/v1/models")
+    emulator.reply(Response.error(500, "Oh"), "html-200", path="/v1/models")
     careful = subclass(local, fallback_models=("emulator/a", "emulator/b"))
     for _ in range(2):
         with pytest.warns(RuntimeWarning, match="could not be listed") as caught:
@@ -425,7 +425,7 @@ def test_fallback_models_come_with_a_warning_and_the_next_call_asks_again(emulat
 
 
 def test_fallback_models_are_not_offered_for_another_server(emulator: Emulator) -> None:
-    emulator.reply(Reply.error(500, "Oh"), path="/v1/models")
+    emulator.reply(Response.error(500, "Oh"), path="/v1/models")
     elsewhere = subclass(OpenaiTemplate, api_base="http://server.invalid/v1", fallback_models=("x/a",))
     with pytest.raises(hf_text.ServerError):
         elsewhere.get_models(api_base=emulator.api_base, max_retries=0)
@@ -466,7 +466,7 @@ def test_strict_asks_the_server_and_refuses_what_it_does_not_list(emulator: Emul
 
 
 def test_no_call_assigns_to_a_class(emulator: Emulator, local: Local) -> None:
-    emulator.reply(Reply.error(500, "Oh"), path="/v1/models")
+    emulator.reply(Response.error(500, "Oh"), path="/v1/models")
     named = subclass(local, fallback_models=("x/a",), default_model="emulator/small", api_key=KEY)
     classes = (OpenaiTemplate, local, named, HuggingFaceAPI)
     before = [dict(vars(cls)) for cls in classes]

@@ -11,9 +11,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..checks import refusal, show
 from ..errors import InvalidRequestError
-from ..protocol.messages import refusal, show
-from ..transport.jsons import loads
+from ..protocol.jsons import loads
 
 __all__ = ["Inputs", "Source"]
 

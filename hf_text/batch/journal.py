@@ -18,8 +18,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
+from ..checks import refusal, show
 from ..errors import InvalidRequestError
-from ..protocol.messages import refusal, show
 from .results import LINE_BEGINNING, encode_line, parse_line
 
 __all__ = ["Journal"]

@@ -15,18 +15,17 @@ from ..errors import (
     HFTextError,
     MissingAuthError,
     PaymentRequiredError,
-    ProviderStreamError,
     RequestTimeoutError,
     TransportError,
 )
 
-__all__ = ["LONGEST_WAIT", "Pace", "concerns_all", "is_refusal_for_now"]
+__all__ = ["LONGEST_WAIT", "Pace", "is_fatal", "is_throttled"]
 
 LONGEST_WAIT = 3600.0
 """The longest time, in seconds, that a server may ask for and still be waited for."""
 
 _FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 60.0
+_MAX_PAUSE = 60.0
 
 
 class Pace:
@@ -71,7 +70,7 @@ class Pace:
         if epoch == self.epoch:
             self.refusals += 1
             self.slow_down(epoch)
-            backoff = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** (self.refusals - 1))
+            backoff = min(_MAX_PAUSE, _FIRST_PAUSE * 2.0 ** (self.refusals - 1))
             retry_after = backoff if retry_after is None else retry_after
         self._resume_at = max(self._resume_at, self.clock() + (retry_after or 0.0))
 
@@ -82,9 +81,9 @@ class Pace:
             self._limit = max(1.0, self._limit / 2)
 
 
-def is_refusal_for_now(error: HFTextError) -> bool:
+def is_throttled(error: HFTextError) -> bool:
     """Whether the same row may be answered later, and any other row would have met the same."""
-    error = _reported(error)
+    error = error.underlying
     if isinstance(error, APIStatusError):
         return error.status_code in (429, 503)
     if isinstance(error, RequestTimeoutError):
@@ -92,13 +91,9 @@ def is_refusal_for_now(error: HFTextError) -> bool:
     return isinstance(error, TransportError)
 
 
-def concerns_all(error: HFTextError) -> bool:
+def is_fatal(error: HFTextError) -> bool:
     """Whether every other row would meet the same for good: the key, or the account's credits."""
-    error = _reported(error)
+    error = error.underlying
     if isinstance(error, PaymentRequiredError):
         return error.scope == "account"
     return isinstance(error, (MissingAuthError, AuthenticationError))
-
-
-def _reported(error: HFTextError) -> HFTextError:
-    return error.error if isinstance(error, ProviderStreamError) and error.error is not None else error

@@ -13,9 +13,9 @@ import uuid
 from typing import Any
 
 from ..completion import Completion
-from ..errors import APIStatusError, HFTextError, ProviderStreamError
+from ..errors import APIStatusError, HFTextError
 from ..events import Usage
-from ..transport.jsons import loads
+from ..protocol.jsons import loads
 
 __all__ = ["LINE_BEGINNING", "build_failure", "build_result", "encode_line", "parse_line"]
 
@@ -31,7 +31,7 @@ def build_result(custom_id: str, completion: Completion) -> dict[str, Any]:
 
 def build_failure(custom_id: str, error: HFTextError) -> dict[str, Any]:
     """The line for a row that failed."""
-    answered = error.error if isinstance(error, ProviderStreamError) else error
+    answered = error.underlying
     response = None
     if isinstance(answered, APIStatusError) and answered.status_code is not None:
         response = {"status_code": answered.status_code, "request_id": answered.request_id, "body": answered.body}

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
+from ..checks import check_text, is_filled, refusal, show
 from ..client import Client
 from ..completion import Completion
 from ..errors import InvalidRequestError
 from ..events import ToolCall, ToolCalls
-from ..protocol.messages import check_text, is_filled, refusal, show
 
 __all__ = ["OPTIONS", "Row", "RowParser"]
 

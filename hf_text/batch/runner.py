@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
+from ..checks import refusal, show
 from ..client import Client
 from ..completion import Completion
 from ..errors import HFTextError, InvalidRequestError
-from ..protocol.messages import refusal, show
 from .inputs import Inputs, Source
 from .journal import Journal
-from .pace import LONGEST_WAIT, Pace, concerns_all, is_refusal_for_now
+from .pace import LONGEST_WAIT, Pace, is_fatal, is_throttled
 from .progress import Progress, Summary, Tally
 from .results import build_failure, build_result
 from .rows import OPTIONS, Row, RowParser
@@ -31,7 +31,7 @@ __all__ = ["run"]
 
 _TICK = 1.0  # seconds; how often the run looks up while it waits
 _GRACE = 1.0  # seconds; how long a run that is interrupted waits for what it has cancelled
-_MOST_TRIES = 12  # with the pauses between them about four minutes
+_MAX_TRIES = 12  # with the pauses between them about four minutes
 
 
 def run(
@@ -229,9 +229,9 @@ class _Run:
         outcome = future.result()  # raises what is no error of ours: a process died, or a mistake in the code
         if isinstance(outcome, Completion):
             self._record_answer(task, outcome)
-        elif concerns_all(outcome):
+        elif is_fatal(outcome):
             self._ended_by = self._ended_by or outcome
-        elif is_refusal_for_now(outcome):
+        elif is_throttled(outcome):
             self._settle_refusal(task, outcome)
         else:
             self._record_failure(task, outcome)
@@ -250,11 +250,11 @@ class _Run:
         self._report()
 
     def _settle_refusal(self, task: _Task, error: HFTextError) -> None:
-        retry_after: float | None = getattr(error, "retry_after", None)
+        retry_after = error.retry_after
         self._pace.refused(task.epoch, retry_after)
-        if self._pace.refusals >= _MOST_TRIES or (retry_after or 0.0) > LONGEST_WAIT:
+        if self._pace.refusals >= _MAX_TRIES or (retry_after or 0.0) > LONGEST_WAIT:
             self._ended_by = self._ended_by or error
-        elif task.tries >= _MOST_TRIES:  # others were answered meanwhile: it is this row
+        elif task.tries >= _MAX_TRIES:  # others were answered meanwhile: it is this row
             self._record_failure(task, error)
         else:
             self._again.append(task)

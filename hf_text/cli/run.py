@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..client import Client
-from ..completion import Completion
+from ..endpoint import Endpoint
 from ..errors import HFTextError, InvalidRequestError
-from ..server import Server
-from ..transport.auth import clean_key
-from ..transport.stream import Stream
+from ..generation.stream import Stream
+from ..keys import clean_key
 from .advice import explain
 from .arguments import Options
 from .views import JsonView, View
@@ -34,7 +33,7 @@ def run(options: Options) -> int:
         with _connect(options, view) as client, _ask(client, options) as stream:
             _show(stream, view)
     except HFTextError as error:
-        partial: Completion | None = getattr(error, "partial", None)
+        partial = error.partial
         view.fail(type(error).__name__, explain(error), partial)
         return 2 if isinstance(error, InvalidRequestError) else 1
     return 0
@@ -59,7 +58,7 @@ def _connect(options: Options, view: View) -> Iterator[Client]:
 
 def _choose_key(options: Options) -> str | None:
     """The key for another server; None for Hugging Face, whose key the client finds. Neither is sent to the other."""
-    if Server.at(options.api_base, None, None).hugging_face:
+    if Endpoint.at(options.api_base, None, None).hugging_face:
         return None
     if options.provider:
         raise InvalidRequestError("--provider chooses among those of Hugging Face; the server of --api-base has none")

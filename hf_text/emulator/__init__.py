@@ -3,10 +3,10 @@
 It shows what it is: the text of its answers says so. It uses the standard library only, and nothing of the rest of
 the library, so that it can also be the counterpart of other programs (``python -m hf_text.emulator``)::
 
-    from hf_text.emulator import Emulator, Reply
+    from hf_text.emulator import Emulator, Response
 
     with Emulator() as hf:
-        hf.reply("rate-limited", Reply.text("Hello", " you", usage=(3, 2), style="groq"))
+        hf.reply("rate-limited", Response.text("Hello", " you", usage=(3, 2), style="groq"))
         ...  # run the program under test against hf.url, or with the environment variables of hf.environ
         assert len(hf.requests) == 2
 """
@@ -18,7 +18,7 @@ from .emulator import Emulator
 from .faults import FAULT_NOTES, FAULTS, fault
 from .gate import Gate
 from .leaks import assert_nothing_leaked
-from .replies import Reply
+from .replies import Response
 from .request import Request
 from .shapes import ERROR_SHAPES
 from .styles import STYLES
@@ -30,8 +30,8 @@ __all__ = [
     "STYLES",
     "Emulator",
     "Gate",
-    "Reply",
     "Request",
+    "Response",
     "assert_nothing_leaked",
     "build_model",
     "fault",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .replies import Reply
+from .replies import Response
 
 if TYPE_CHECKING:
     from .request import Request
@@ -16,15 +16,15 @@ POWERED = {"x-powered-by": "huggingface-moon"}
 UNAUTHORIZED = {"WWW-Authenticate": 'Bearer realm="Authentication required", charset="UTF-8"', **POWERED}
 
 
-def refuse_key(world: World, request: Request) -> Reply | None:
+def refuse_key(world: World, request: Request) -> Response | None:
     """The answer to a key that is wrong; None if there is none, or it is right."""
     if world.require_key is None or request.authorization is None or request.key == world.require_key:
         return None
-    return Reply.error(401, "Invalid credentials in Authorization header", "string", headers=UNAUTHORIZED)
+    return Response.error(401, "Invalid credentials in Authorization header", "string", headers=UNAUTHORIZED)
 
 
-def refuse_method(request: Request, *allowed: str) -> Reply | None:
+def refuse_method(request: Request, *allowed: str) -> Response | None:
     """The answer to a method that this route does not have; None if it has it."""
     if request.method in allowed:
         return None
-    return Reply.error(405, "Method Not Allowed", "text", headers={"Allow": ", ".join(allowed)})
+    return Response.error(405, "Method Not Allowed", "text", headers={"Allow": ", ".join(allowed)})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .access import POWERED
-from .replies import Reply
+from .replies import Response
 from .wire import split_words
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class _Answer:
 
 def answer_chat(
     world: World, model: Mapping[str, Any], provider: Mapping[str, Any], id: str, body: Mapping[str, Any]
-) -> Reply:
+) -> Response:
     """The answer of this provider, streamed or not, or its refusal of what the model cannot do.
 
     ``id`` is the name of the model in the answer.
@@ -52,9 +52,9 @@ def answer_chat(
     name = provider["provider"]
     pictures = sum(part["type"] == "image_url" for part in _parts(body["messages"]))
     if pictures and "image" not in model.get("architecture", {}).get("input_modalities", ()):
-        return Reply.error(400, "model features vision not support", "novita", name)
+        return Response.error(400, "model features vision not support", "novita", name)
     if body.get("tools") and provider.get("supports_tools") is False:
-        return Reply.error(400, "model features function calling not support", "novita", name)
+        return Response.error(400, "model features function calling not support", "novita", name)
     answer = _compose(body, pictures)
     common: dict[str, Any] = {
         "tool_calls": answer.calls,
@@ -65,10 +65,12 @@ def answer_chat(
     }
     if not body.get("stream"):
         reasoning = "".join(answer.reasoning) or None
-        return Reply.chat("".join(answer.pieces), reasoning=reasoning, usage=answer.usage, **common)
+        return Response.chat("".join(answer.pieces), reasoning=reasoning, usage=answer.usage, **common)
     usage = answer.usage if (body.get("stream_options") or {}).get("include_usage") else None
     style = _STYLES.get(name, "openai")
-    return Reply.text(*answer.pieces, reasoning=answer.reasoning, usage=usage, style=style, pace=world.pace, **common)
+    return Response.text(
+        *answer.pieces, reasoning=answer.reasoning, usage=usage, style=style, pace=world.pace, **common
+    )
 
 
 def _compose(body: Mapping[str, Any], pictures: int) -> _Answer:

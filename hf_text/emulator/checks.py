@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .access import POWERED
-from .replies import Reply
+from .replies import Response
 
 __all__ = ["refuse_body"]
 
@@ -27,21 +27,21 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
 }
 
 
-def refuse_body(body: Any) -> Reply | None:
+def refuse_body(body: Any) -> Response | None:
     """The 400 or 422 for a body that is no chat completion request; None if it is one."""
     if not isinstance(body, dict):
         return _unprocessable("body: Input should be a valid dictionary")
     if not isinstance(body.get("model"), str) or not body["model"]:
-        return Reply.error(400, "you must provide a model parameter", headers=POWERED)
+        return Response.error(400, "you must provide a model parameter", headers=POWERED)
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        return Reply.error(400, "'messages' must be a list with at least one message", headers=POWERED)
+        return Response.error(400, "'messages' must be a list with at least one message", headers=POWERED)
     fault = _find_fault(body)
     return None if fault is None else _unprocessable(fault)
 
 
-def _unprocessable(message: str) -> Reply:
-    return Reply.error(422, message, "detail-list")
+def _unprocessable(message: str) -> Response:
+    return Response.error(422, message, "detail-list")
 
 
 def _find_fault(body: Mapping[str, Any]) -> str | None:

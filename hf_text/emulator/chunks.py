@@ -39,7 +39,7 @@ def build_events(
     finish: str | None,
     done: bool | None,
 ) -> list[bytes]:
-    """The whole stream, one element for each event; the arguments are those of `Reply.text`."""
+    """The whole stream, one element for each event; the arguments are those of `Response.text`."""
     deltas = [*_deltas(style, pieces, reasoning), *_call_deltas(style, calls)]
     reason = _finish_reason(style, bool(calls)) if finish == "auto" else finish
     chunks = _Writer(style, model, usage).write(deltas, reason, merged=bool(calls) and style.finish_on_last_call)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .answers import NOTE
 from .faults import fault
 from .hub import answer_hub
-from .replies import Reply
+from .replies import Response
 from .router import answer_router, is_chat_path
 from .server import Server
 from .world import World
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Emulator", "Scripted"]
 
-Scripted = Reply | str | Callable[["Request"], Reply]
+Scripted = Response | str | Callable[["Request"], Response]
 """A reply, the name of a fault, or a function that makes a reply to the request."""
 
 _E = TypeVar("_E", bound="Emulator")
@@ -31,7 +31,7 @@ class Emulator(Server):
     ::
 
         with Emulator() as hf:
-            hf.reply("cut-mid-stream", Reply.text("Hello"))
+            hf.reply("cut-mid-stream", Response.text("Hello"))
             ...                                  # point the app at hf.url
             assert hf.requests[0].json["stream"] is True
 
@@ -116,14 +116,14 @@ class Emulator(Server):
         with self._changed:
             self._standing[path] = _checked(reply)
 
-    def handle(self, request: Request) -> Reply:
+    def handle(self, request: Request) -> Response:
         """The scripted reply, else the built-in one."""
         scripted = self._take_scripted(request)
         if scripted is None:
             return answer_router(self._world, request) or answer_hub(self._world, request) or _answer_rest(request)
-        return scripted if isinstance(scripted, Reply) else scripted(request)
+        return scripted if isinstance(scripted, Response) else scripted(request)
 
-    def _take_scripted(self, request: Request) -> Reply | Callable[[Request], Reply] | None:
+    def _take_scripted(self, request: Request) -> Response | Callable[[Request], Response] | None:
         with self._changed:
             for path in sorted(self._scripts, key=_breadth):
                 if self._scripts[path] and _path_matches(path, request):
@@ -137,12 +137,12 @@ class Emulator(Server):
 def _checked(reply: Scripted) -> Scripted:
     if isinstance(reply, str):
         fault(reply)  # an unknown name is refused here, not in the connection's thread
-    elif not isinstance(reply, Reply) and not callable(reply):
-        raise TypeError(f"a reply is a Reply, the name of a fault or a function, not {reply!r:.80}")
+    elif not isinstance(reply, Response) and not callable(reply):
+        raise TypeError(f"a reply is a Response, the name of a fault or a function, not {reply!r:.80}")
     return reply
 
 
-def _resolve(reply: Scripted) -> Reply | Callable[[Request], Reply]:
+def _resolve(reply: Scripted) -> Response | Callable[[Request], Response]:
     return fault(reply) if isinstance(reply, str) else reply
 
 
@@ -157,10 +157,10 @@ def _path_matches(path: str | None, request: Request) -> bool:
     return request.path.startswith(path[:-1]) if path.endswith("*") else request.path == path
 
 
-def _answer_rest(request: Request) -> Reply:
+def _answer_rest(request: Request) -> Response:
     if request.path == "/":
         text = (
             f"{NOTE} It answers like huggingface.co (/api/models) and router.huggingface.co (/v1/chat/completions).\n"
         )
-        return Reply(headers={"Content-Type": "text/plain; charset=utf-8"}, body=text)
-    return Reply.error(404, "Not Found", "text")
+        return Response(headers={"Content-Type": "text/plain; charset=utf-8"}, body=text)
+    return Response.error(404, "Not Found", "text")

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Iterable
 
 from .chunks import build_events
-from .replies import EVENT_STREAM, Body, Piece, Reply
+from .replies import EVENT_STREAM, Body, Piece, Response
 from .styles import STYLES
 from .wire import encode_event
 
@@ -37,9 +37,9 @@ _BEGUN = _events(*_WORDS[:2], finish=None, done=False)
 _HALF = sum(map(len, _BEGUN)) + 10
 
 
-def _begun(*more: dict[str, object] | str | bytes, done: bool = False) -> Reply:
+def _begun(*more: dict[str, object] | str | bytes, done: bool = False) -> Response:
     """A stream of two words that goes on with these events."""
-    return Reply.sse(*_BEGUN, *more, done=done)
+    return Response.sse(*_BEGUN, *more, done=done)
 
 
 def _comments() -> Iterable[Piece]:
@@ -50,49 +50,55 @@ def _begun_then_comments() -> Iterable[Piece]:
     return itertools.chain(_BEGUN, _comments())
 
 
-def _stream(body: Body, **headers: str) -> Reply:
-    return Reply(headers={**EVENT_STREAM, **headers}, body=body)
+def _stream(body: Body, **headers: str) -> Response:
+    return Response(headers={**EVENT_STREAM, **headers}, body=body)
 
 
-def _nginx(status: int, words: str) -> Reply:
-    return Reply(status, {"Content-Type": "text/html"}, _NGINX.format(f"{status} {words}"))
+def _nginx(status: int, words: str) -> Response:
+    return Response(status, {"Content-Type": "text/html"}, _NGINX.format(f"{status} {words}"))
 
 
-_TABLE: dict[str, tuple[str, Reply]] = {
+_TABLE: dict[str, tuple[str, Response]] = {
     # The connection
-    "closed-before-headers": ("hangs up instead of an answer", Reply(end="cut", end_at="start")),
-    "reset-before-headers": ("breaks the connection (RST) instead of an answer", Reply(end="reset", end_at="start")),
-    "stall-before-headers": ("takes the request and says nothing", Reply(end="stall", end_at="start")),
-    "cut-in-headers": ("hangs up in the midst of the headers", Reply.text(*_WORDS, end="cut", end_at="headers")),
-    "stall-in-headers": ("stops in the midst of the headers", Reply.text(*_WORDS, end="stall", end_at="headers")),
-    "stall-after-headers": ("sends the headers of a stream and nothing more", Reply.sse(done=False, end="stall")),
-    "cut-mid-stream": ("hangs up within an event", Reply.text(*_WORDS, end="cut", end_after=_HALF)),
-    "cut-between-events": ("hangs up after a whole event", Reply.sse(*_BEGUN, done=False, end="cut")),
+    "closed-before-headers": ("hangs up instead of an answer", Response(end="cut", end_at="start")),
+    "reset-before-headers": ("breaks the connection (RST) instead of an answer", Response(end="reset", end_at="start")),
+    "stall-before-headers": ("takes the request and says nothing", Response(end="stall", end_at="start")),
+    "cut-in-headers": ("hangs up in the midst of the headers", Response.text(*_WORDS, end="cut", end_at="headers")),
+    "stall-in-headers": ("stops in the midst of the headers", Response.text(*_WORDS, end="stall", end_at="headers")),
+    "stall-after-headers": ("sends the headers of a stream and nothing more", Response.sse(done=False, end="stall")),
+    "cut-mid-stream": ("hangs up within an event", Response.text(*_WORDS, end="cut", end_after=_HALF)),
+    "cut-between-events": ("hangs up after a whole event", Response.sse(*_BEGUN, done=False, end="cut")),
     "reset-mid-stream": (
         "breaks the connection (RST) within an event",
-        Reply.text(*_WORDS, end="reset", end_after=_HALF),
+        Response.text(*_WORDS, end="reset", end_after=_HALF),
     ),
-    "stall-mid-stream": ("stops after two words and keeps the connection", Reply.sse(*_BEGUN, done=False, end="stall")),
+    "stall-mid-stream": (
+        "stops after two words and keeps the connection",
+        Response.sse(*_BEGUN, done=False, end="stall"),
+    ),
     "stall-after-done": (
         "the answer is whole, but its body does not end",
-        Reply.text(*_WORDS, end="stall"),
+        Response.text(*_WORDS, end="stall"),
     ),
     "keep-alive-comments-only": ("sends keep-alive comments for ever", _stream(_comments)),
     "keep-alive-comments-mid-stream": ("sends comments for ever after two words", _stream(_begun_then_comments)),
     "truncated-json": (
         "a JSON answer shorter than its Content-Length",
-        Reply.chat("One two three four", end="cut", end_after=40),
+        Response.chat("One two three four", end="cut", end_after=40),
     ),
-    "not-http": ("answers with something that is not HTTP", Reply(raw=b"SSH-2.0-emulator\r\n", keep_alive=False)),
+    "not-http": ("answers with something that is not HTTP", Response(raw=b"SSH-2.0-emulator\r\n", keep_alive=False)),
     # The stream
     "empty-body": ("status 200 and nothing else", _stream(b"")),
-    "done-only": ("status 200 and only [DONE]", Reply.sse()),
+    "done-only": ("status 200 and only [DONE]", Response.sse()),
     "no-finish-no-done": ("a stream that ends properly, but without finish reason and [DONE]", _begun()),
-    "finish-without-done": ("a finish reason, but no [DONE]", Reply.text(*_WORDS, done=False)),
-    "done-without-finish": ("[DONE], but no finish reason", Reply.text(*_WORDS, finish=None)),
-    "no-text": ("a whole stream without any text", Reply.text()),
-    "chunks-after-stop": ("more chunks with a null finish reason after it", Reply.text(*_WORDS, style="novita-2025")),
-    "chunks-after-done": ("more text after [DONE]", Reply.sse(*_events(*_WORDS), *_BEGUN, done=False)),
+    "finish-without-done": ("a finish reason, but no [DONE]", Response.text(*_WORDS, done=False)),
+    "done-without-finish": ("[DONE], but no finish reason", Response.text(*_WORDS, finish=None)),
+    "no-text": ("a whole stream without any text", Response.text()),
+    "chunks-after-stop": (
+        "more chunks with a null finish reason after it",
+        Response.text(*_WORDS, style="novita-2025"),
+    ),
+    "chunks-after-done": ("more text after [DONE]", Response.sse(*_events(*_WORDS), *_BEGUN, done=False)),
     "unterminated-event": ("the last event lacks its blank line", _stream(b"".join(_events(*_WORDS))[:-2])),
     "broken-json": ("an event that is not JSON", _begun('{"id":"chatcmpl-emulator","choices":[{"delta"', done=True)),
     "wrong-json": ("an event that is JSON, but no chunk", _begun('["surprise"]', done=True)),
@@ -117,10 +123,10 @@ _TABLE: dict[str, tuple[str, Reply]] = {
     ),
     "error-first": (
         "status 200, and an error as the only event",
-        Reply.sse({"error": {"message": "Model is overloaded", "type": "overloaded", "code": 503}}, done=False),
+        Response.sse({"error": {"message": "Model is overloaded", "type": "overloaded", "code": 503}}, done=False),
     ),
-    "html-200": ("a web page with status 200", Reply.html(200, "Sign in to the network")),
-    "json-200": ("status 200, and a JSON answer that is not streamed", Reply.chat("One two three four")),
+    "html-200": ("a web page with status 200", Response.html(200, "Sign in to the network")),
+    "json-200": ("status 200, and a JSON answer that is not streamed", Response.chat("One two three four")),
     "truncated-gzip": (
         "a compressed stream that breaks off inside the compression",
         _stream(gzip.compress(b"".join(_events(*_WORDS)))[:-24], **{"Content-Encoding": "gzip"}),
@@ -129,16 +135,19 @@ _TABLE: dict[str, tuple[str, Reply]] = {
     # Refusals
     "bad-key": (
         "401, the key is wrong",
-        Reply.error(401, "Invalid credentials in Authorization header", "string", headers=_ROUTER),
+        Response.error(401, "Invalid credentials in Authorization header", "string", headers=_ROUTER),
     ),
-    "credits-used-up": ("402, the account has no credits left", Reply.error(402, _CREDITS, "string", headers=_ROUTER)),
+    "credits-used-up": (
+        "402, the account has no credits left",
+        Response.error(402, _CREDITS, "string", headers=_ROUTER),
+    ),
     "provider-payment": (
         "402, one provider wants to be paid",
-        Reply.error(402, "Credit limit exceeded, please navigate to your billing page.", provider="together"),
+        Response.error(402, "Credit limit exceeded, please navigate to your billing page.", provider="together"),
     ),
     "no-permission": (
         "403, the key may not call providers",
-        Reply.error(
+        Response.error(
             403,
             "This authentication method does not have sufficient permissions to call Inference Providers on behalf of "
             "user emulator",
@@ -148,13 +157,13 @@ _TABLE: dict[str, tuple[str, Reply]] = {
     ),
     "model-withdrawn": (
         "410, the provider serves the model no more",
-        Reply.error(
+        Response.error(
             410, "The requested model is deprecated and no longer supported by provider 'novita'.", "string", "novita"
         ),
     ),
     "rate-limited": (
         "429, with Retry-After of one second",
-        Reply.error(
+        Response.error(
             429,
             "Rate limit reached for model `openai/gpt-oss-120b`. Please try again in 1s.",
             provider="groq",
@@ -165,30 +174,32 @@ _TABLE: dict[str, tuple[str, Reply]] = {
     ),
     "overloaded": (
         "429, the model has too much to do",
-        Reply.error(429, "Model is overloaded", "tgi", code="overloaded"),
+        Response.error(429, "Model is overloaded", "tgi", code="overloaded"),
     ),
     "server-error": (
         "500 of one provider",
-        Reply.error(500, "Internal server error", "together", "together", type="server_error"),
+        Response.error(500, "Internal server error", "together", "together", type="server_error"),
     ),
     "server-error-novita": (
         "500 of another provider, in its shape",
-        Reply.error(500, "unknown error in the model inference server", "novita-trace", "novita", type="server_error"),
+        Response.error(
+            500, "unknown error in the model inference server", "novita-trace", "novita", type="server_error"
+        ),
     ),
-    "bad-gateway-html": ("502, a web page", Reply.html(502, "Bad Gateway")),
+    "bad-gateway-html": ("502, a web page", Response.html(502, "Bad Gateway")),
     "unavailable-html": ("503, a web page of nginx", _nginx(503, "Service Temporarily Unavailable")),
     "gateway-timeout-html": ("504, a web page of nginx", _nginx(504, "Gateway Time-out")),
-    "empty-500": ("500 without a body", Reply(500)),
+    "empty-500": ("500 without a body", Response(500)),
 }
 
-FAULTS: dict[str, Reply] = {name: reply for name, (_, reply) in _TABLE.items()}
+FAULTS: dict[str, Response] = {name: reply for name, (_, reply) in _TABLE.items()}
 """Every fault by its name."""
 
 FAULT_NOTES: dict[str, str] = {name: note for name, (note, _) in _TABLE.items()}
 """What each fault is, in a sentence."""
 
 
-def fault(name: str) -> Reply:
+def fault(name: str) -> Response:
     """The fault of this name, to be used as it is or changed with ``dataclasses.replace``.
 
     Raises ValueError for a name that is not in `FAULTS`.

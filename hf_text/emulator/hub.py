@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from .access import UNAUTHORIZED, refuse_key
 from .catalog import build_hub_model, build_mapping_dict, build_mapping_list, build_object_id
-from .replies import Reply
+from .replies import Response
 
 if TYPE_CHECKING:
     from .request import Request
@@ -28,24 +28,24 @@ _WINDOW = 300
 _SORTS = {"trendingScore", "downloads", "likes", "createdAt", "lastModified"}
 
 
-def answer_hub(world: World, request: Request) -> Reply | None:
+def answer_hub(world: World, request: Request) -> Response | None:
     """The Hub's answer; None for a path that is not under ``/api``."""
     if not request.path.startswith("/api/"):
         return None
     headers = _rate_limit(world, request)
     if request.method not in ("GET", "HEAD"):
-        return Reply.error(405, "Method Not Allowed", "string", headers={"Allow": "GET, HEAD", **headers})
+        return Response.error(405, "Method Not Allowed", "string", headers={"Allow": "GET, HEAD", **headers})
     return refuse_key(world, request) or _answer(world, request, headers)
 
 
-def _answer(world: World, request: Request, headers: dict[str, str]) -> Reply:
+def _answer(world: World, request: Request, headers: dict[str, str]) -> Response:
     if request.path == "/api/models":
         return _list_models(world, request, headers)
     if request.path.startswith("/api/models/"):
         return _show_model(world, request, headers)
     if request.path == "/api/whoami-v2":
         return _whoami(request, headers)
-    return Reply.error(404, "Sorry, we can't find the page you are looking for.", "string", headers=headers)
+    return Response.error(404, "Sorry, we can't find the page you are looking for.", "string", headers=headers)
 
 
 def _rate_limit(world: World, request: Request) -> dict[str, str]:
@@ -60,20 +60,20 @@ def _rate_limit(world: World, request: Request) -> dict[str, str]:
 # The listing
 
 
-def _list_models(world: World, request: Request, headers: dict[str, str]) -> Reply:
+def _list_models(world: World, request: Request, headers: dict[str, str]) -> Response:
     query = request.query
     found = [model for model in world.models if _matches(model, query)]
     found = _sorted(found, query)
     start = _read_cursor(query)
     if start is None:
-        return Reply.error(400, "Invalid cursor", "string", headers=headers)
+        return Response.error(400, "Invalid cursor", "string", headers=headers)
     limit = _first(query, "limit", str(_PAGE))
     if not limit.isdigit():
-        return Reply.error(400, '"limit" must be a number', "string", headers=headers)
+        return Response.error(400, '"limit" must be a number', "string", headers=headers)
     end = start + min(int(limit), _PAGE)
     if end < len(found) and end > start:
         headers["Link"] = f'<{_next_page(world, request, end)}>; rel="next"'
-    return Reply.json([_list_entry(model, query) for model in found[start:end]], headers=headers)
+    return Response.json([_list_entry(model, query) for model in found[start:end]], headers=headers)
 
 
 def _matches(model: Mapping[str, Any], query: Mapping[str, list[str]]) -> bool:
@@ -152,7 +152,7 @@ def _first(query: Mapping[str, list[str]], name: str, default: str = "") -> str:
 # One model
 
 
-def _show_model(world: World, request: Request, headers: dict[str, str]) -> Reply:
+def _show_model(world: World, request: Request, headers: dict[str, str]) -> Response:
     wanted = request.path.removeprefix("/api/models/").strip("/")
     model = world.find(wanted)
     if model is None:
@@ -160,7 +160,7 @@ def _show_model(world: World, request: Request, headers: dict[str, str]) -> Repl
         return _missing_model(request, headers) if target is None else _redirect(request, target, headers)
     asked = _expanded(request.query)
     if asked:
-        return Reply.json(_expand(model, asked, build_mapping_dict(model)), headers=headers)
+        return Response.json(_expand(model, asked, build_mapping_dict(model)), headers=headers)
     author = model["id"].split("/")[0]
     full = {
         **build_hub_model(model),
@@ -169,27 +169,27 @@ def _show_model(world: World, request: Request, headers: dict[str, str]) -> Repl
         "sha": "0" * 40,
         "siblings": [],
     }
-    return Reply.json(full, headers=headers)
+    return Response.json(full, headers=headers)
 
 
 def _other_case(world: World, wanted: str) -> str | None:
     return next((model["id"] for model in world.models if model["id"].lower() == wanted.lower()), None)
 
 
-def _redirect(request: Request, target: str, headers: dict[str, str]) -> Reply:
+def _redirect(request: Request, target: str, headers: dict[str, str]) -> Response:
     query = urlsplit(request.target).query
-    return Reply.redirect(f"/api/models/{target}{'?' if query else ''}{query}", headers=headers)
+    return Response.redirect(f"/api/models/{target}{'?' if query else ''}{query}", headers=headers)
 
 
-def _missing_model(request: Request, headers: dict[str, str]) -> Reply:
+def _missing_model(request: Request, headers: dict[str, str]) -> Response:
     if request.key is None:
-        return Reply.error(401, "Invalid username or password.", "string", headers={**UNAUTHORIZED, **headers})
-    return Reply.error(404, "Repository not found", "string", headers={"X-Error-Code": "RepoNotFound", **headers})
+        return Response.error(401, "Invalid username or password.", "string", headers={**UNAUTHORIZED, **headers})
+    return Response.error(404, "Repository not found", "string", headers={"X-Error-Code": "RepoNotFound", **headers})
 
 
-def _whoami(request: Request, headers: dict[str, str]) -> Reply:
+def _whoami(request: Request, headers: dict[str, str]) -> Response:
     if request.key is None:
-        return Reply.error(401, "Invalid username or password.", "string", headers={**UNAUTHORIZED, **headers})
+        return Response.error(401, "Invalid username or password.", "string", headers={**UNAUTHORIZED, **headers})
     user = {"_id": build_object_id("emulator"), "type": "user", "name": "emulator"}
     scope = {"entity": user, "permissions": ["inference.serverless.write"]}
     token = {
@@ -208,4 +208,4 @@ def _whoami(request: Request, headers: dict[str, str]) -> Reply:
         "orgs": [],
         "auth": {"type": "access_token", "accessToken": token},
     }
-    return Reply.json(value, headers=headers)
+    return Response.json(value, headers=headers)

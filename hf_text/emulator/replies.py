@@ -1,4 +1,4 @@
-"""What the emulator answers: `Reply`, everything about one HTTP response including its faults, and its builders.
+"""What the emulator answers: `Response`, everything about one HTTP response including its faults, and its builders.
 
 A reply is a frozen value without any socket in it, so that one can be defined once and used in many tests;
 ``dataclasses.replace`` makes a variant of it. How it is put on the wire stands in `sending`.
@@ -16,7 +16,7 @@ from .shapes import build_error
 from .styles import STYLES
 from .wire import Event, build_usage, encode_event, encode_json
 
-__all__ = ["Body", "Piece", "Reply"]
+__all__ = ["Body", "Piece", "Response"]
 
 Piece = bytes | str | float | Gate
 """A piece of a body: bytes or text to send, seconds to pause, or a gate to hold at."""
@@ -33,7 +33,7 @@ HTML_PAGE = (
 
 
 @dataclass(frozen=True)
-class Reply:
+class Response:
     """One HTTP response, with everything that can go wrong with it.
 
     Attributes:
@@ -93,18 +93,18 @@ class Reply:
         return list(self.headers.items()) if isinstance(self.headers, Mapping) else list(self.headers)
 
     @classmethod
-    def json(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None, **fields: Any) -> Reply:
+    def json(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None, **fields: Any) -> Response:
         """An answer with this value as JSON. ``fields`` are further attributes of the reply."""
         return cls(status=status, headers={**JSON, **(headers or {})}, body=encode_json(value), **fields)
 
     @classmethod
-    def html(cls, status: int = 200, title: str = "Hugging Face", **fields: Any) -> Reply:
+    def html(cls, status: int = 200, title: str = "Hugging Face", **fields: Any) -> Response:
         """An HTML page with this status and title, as gateways send it."""
         headers = {"Content-Type": "text/html; charset=utf-8", **fields.pop("headers", {})}
         return cls(status=status, headers=headers, body=HTML_PAGE.format(title=title, status=status), **fields)
 
     @classmethod
-    def redirect(cls, location: str, status: int = 307, **fields: Any) -> Reply:
+    def redirect(cls, location: str, status: int = 307, **fields: Any) -> Response:
         """A redirect to this address, which may be relative."""
         return cls(status=status, headers={"Location": location, **fields.pop("headers", {})}, **fields)
 
@@ -119,7 +119,7 @@ class Reply:
         code: str | None = None,
         type: str = "invalid_request_error",
         **fields: Any,
-    ) -> Reply:
+    ) -> Response:
         """An error, its message wrapped as one of the servers does it.
 
         ``shape`` is one of `ERROR_SHAPES`: ``"openai"``, ``"string"`` (the router itself and the Hub), ``"novita"``,
@@ -132,7 +132,7 @@ class Reply:
         return cls(status=status, headers={**headers, **fields.pop("headers", {})}, body=body, **fields)
 
     @classmethod
-    def sse(cls, *events: Event, done: bool = True, **fields: Any) -> Reply:
+    def sse(cls, *events: Event, done: bool = True, **fields: Any) -> Response:
         """A stream of these events: a mapping is sent as JSON, a text as data, bytes as they are; then ``[DONE]``."""
         pieces = [encode_event(event) for event in events]
         if done:
@@ -152,7 +152,7 @@ class Reply:
         style: str = "openai",
         model: str = "openai/gpt-oss-120b",
         **fields: Any,
-    ) -> Reply:
+    ) -> Response:
         """A chat completion stream, with the oddities of a provider.
 
         Args:
@@ -186,7 +186,7 @@ class Reply:
         provider: str | None = None,
         model: str = "openai/gpt-oss-120b",
         **fields: Any,
-    ) -> Reply:
+    ) -> Response:
         """A chat completion that is not streamed: one JSON object. The arguments are those of `text`."""
         message, reason = build_message(text, reasoning, tuple(tool_calls), finish)
         value: dict[str, Any] = {

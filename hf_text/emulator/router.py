@@ -14,7 +14,7 @@ from .access import POWERED, UNAUTHORIZED, refuse_key, refuse_method
 from .answers import answer_chat
 from .catalog import build_router_model, live_providers
 from .checks import refuse_body
-from .replies import Reply
+from .replies import Response
 
 if TYPE_CHECKING:
     from .request import Request
@@ -42,7 +42,7 @@ def is_chat_path(path: str) -> bool:
     return path.endswith(f"/{_CHAT}")
 
 
-def answer_router(world: World, request: Request) -> Reply | None:
+def answer_router(world: World, request: Request) -> Response | None:
     """The router's answer; None if it has no such route."""
     name, _, path = request.path.lstrip("/").partition("/")
     if is_chat_path(request.path):
@@ -55,10 +55,10 @@ def answer_router(world: World, request: Request) -> Reply | None:
     return None
 
 
-def _refuse_anyone(world: World, request: Request) -> Reply | None:
+def _refuse_anyone(world: World, request: Request) -> Response | None:
     """The answer to a key that is wrong or missing."""
     if world.require_key is not None and request.authorization is None:
-        return Reply.html(401, "Unauthorized", headers=UNAUTHORIZED)  # a page, not JSON, was seen in August 2026
+        return Response.html(401, "Unauthorized", headers=UNAUTHORIZED)  # a page, not JSON, was seen in August 2026
     return refuse_key(world, request)
 
 
@@ -73,17 +73,17 @@ def _route_of(world: World, provider: str) -> str | None:
 # Models
 
 
-def _list_models(world: World, path: str) -> Reply:
+def _list_models(world: World, path: str) -> Response:
     served = [build_router_model(model) for model in world.models]
     served = [model for model in served if model["providers"]]
     wanted = path.removeprefix("models").strip("/")
     if not wanted:
-        return Reply.json({"object": "list", "data": served}, headers=POWERED)
+        return Response.json({"object": "list", "data": served}, headers=POWERED)
     found = next((model for model in served if model["id"] == wanted), None)
-    return _model_not_found(wanted, 404) if found is None else Reply.json(found, headers=POWERED)
+    return _model_not_found(wanted, 404) if found is None else Response.json(found, headers=POWERED)
 
 
-def _list_own_models(world: World, name: str) -> Reply:
+def _list_own_models(world: World, name: str) -> Response:
     """A provider's own list: its own names of the models."""
     ids = [
         provider.get("providerId", model["id"])
@@ -92,21 +92,21 @@ def _list_own_models(world: World, name: str) -> Reply:
         if provider["provider"] == name
     ]
     data = [{"id": id_, "object": "model", "owned_by": name} for id_ in ids]
-    return Reply.json({"object": "list", "data": data}, headers={**POWERED, "x-inference-provider": name})
+    return Response.json({"object": "list", "data": data}, headers={**POWERED, "x-inference-provider": name})
 
 
 # Chat
 
 
-def _answer_chat(world: World, request: Request) -> Reply:
+def _answer_chat(world: World, request: Request) -> Response:
     try:
         body = json.loads(request.body)
     except ValueError:
-        return Reply.error(400, "Failed to parse the request body as JSON", headers=POWERED)
+        return Response.error(400, "Failed to parse the request body as JSON", headers=POWERED)
     return refuse_body(body) or _route(world, request.path.lstrip("/"), body)
 
 
-def _route(world: World, path: str, body: Mapping[str, Any]) -> Reply:
+def _route(world: World, path: str, body: Mapping[str, Any]) -> Response:
     if path == f"v1/{_CHAT}":
         return _route_unified(world, body)
     name, _, rest = path.partition("/")
@@ -114,11 +114,11 @@ def _route(world: World, path: str, body: Mapping[str, Any]) -> Reply:
     if name == "hf-inference" and route.startswith("models/") and route.endswith("/v1/"):
         return _route_to_provider(world, name, route.removeprefix("models/").removesuffix("/v1/"), body)
     if route != _route_of(world, name):
-        return Reply.error(404, "Not Found", "text")
+        return Response.error(404, "Not Found", "text")
     return _route_to_provider(world, name, body["model"], body)
 
 
-def _route_unified(world: World, body: Mapping[str, Any]) -> Reply:
+def _route_unified(world: World, body: Mapping[str, Any]) -> Response:
     id_, _, suffix = body["model"].partition(":")
     model = world.find(id_)
     if model is None:
@@ -144,18 +144,18 @@ def _choose_provider(live: Sequence[dict[str, Any]], suffix: str) -> dict[str, A
     return next((p for p in live if p["provider"] == suffix), None)
 
 
-def _route_to_provider(world: World, name: str, id_: str, body: Mapping[str, Any]) -> Reply:
+def _route_to_provider(world: World, name: str, id_: str, body: Mapping[str, Any]) -> Response:
     for model in world.models:
         for provider in live_providers(model):
             if provider["provider"] == name and provider.get("providerId", model["id"]) == id_:
                 return answer_chat(world, model, provider, id_, body)
-    return Reply.error(400, f"Model not supported by provider {name}", "string", headers=POWERED)
+    return Response.error(400, f"Model not supported by provider {name}", "string", headers=POWERED)
 
 
-def _model_not_found(id_: str, status: int = 400) -> Reply:
+def _model_not_found(id_: str, status: int = 400) -> Response:
     return _model_error(f"The requested model '{id_}' does not exist.", "model_not_found", status)
 
 
-def _model_error(message: str, code: str, status: int = 400) -> Reply:
+def _model_error(message: str, code: str, status: int = 400) -> Response:
     value = {"message": message, "type": "invalid_request_error", "param": "model", "code": code}
-    return Reply.json({"error": value}, status, POWERED)
+    return Response.json({"error": value}, status, POWERED)

@@ -1,4 +1,4 @@
-"""Puts a `Reply` on the wire: head, encoding, framing, pauses, and the end that it asks for."""
+"""Puts a `Response` on the wire: head, encoding, framing, pauses, and the end that it asks for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .gate import Gate
 
 if TYPE_CHECKING:
     from .connection import Connection
-    from .replies import Piece, Reply
+    from .replies import Piece, Response
     from .request import Request
 
 __all__ = ["send_reply"]
@@ -21,7 +21,7 @@ Step = bytes | float | Gate
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
 
 
-def send_reply(connection: Connection, request: Request, reply: Reply) -> bool:
+def send_reply(connection: Connection, request: Request, reply: Response) -> bool:
     """Send it; returns whether the connection can serve another request. Raises ClientLeftError."""
     if reply.delay:
         _take_step(connection, reply.delay)
@@ -33,7 +33,7 @@ def send_reply(connection: Connection, request: Request, reply: Reply) -> bool:
     return _send_response(connection, request, reply)
 
 
-def _send_response(connection: Connection, request: Request, reply: Reply) -> bool:
+def _send_response(connection: Connection, request: Request, reply: Response) -> bool:
     framing = _choose_framing(reply, request)
     steps: Iterable[Step] = _encode(reply)
     if framing == "length":
@@ -54,7 +54,7 @@ def _send_response(connection: Connection, request: Request, reply: Reply) -> bo
     return _end(connection, reply) and keep_alive
 
 
-def _choose_framing(reply: Reply, request: Request) -> str:
+def _choose_framing(reply: Response, request: Request) -> str:
     whole = isinstance(reply.body, (bytes, str))
     framing = reply.framing if reply.framing != "auto" else "length" if whole else "chunked"
     if framing == "chunked" and "1.0" in (request.http_version, reply.http_version) and reply.framing == "auto":
@@ -62,7 +62,7 @@ def _choose_framing(reply: Reply, request: Request) -> str:
     return framing
 
 
-def _build_head(reply: Reply, framing: str, steps: Iterable[Step], keep_alive: bool) -> bytes:
+def _build_head(reply: Response, framing: str, steps: Iterable[Step], keep_alive: bool) -> bytes:
     reason = _usual_reason(reply.status) if reply.reason is None else reply.reason
     fields = reply.header_list
     given = {name.lower() for name, _ in fields}
@@ -76,7 +76,7 @@ def _build_head(reply: Reply, framing: str, steps: Iterable[Step], keep_alive: b
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def _framing_field(reply: Reply, framing: str, steps: Iterable[Step]) -> list[tuple[str, str]]:
+def _framing_field(reply: Response, framing: str, steps: Iterable[Step]) -> list[tuple[str, str]]:
     if framing == "length":
         missing = reply.end != "complete" and reply.end_after is None  # else all would have come before the end
         return [("Content-Length", str(sum(len(s) for s in steps if isinstance(s, bytes)) + missing))]
@@ -91,7 +91,7 @@ def _may_have_body(status: int) -> bool:
     return status >= 200 and status not in (204, 304)
 
 
-def _send_head(connection: Connection, reply: Reply, head: bytes) -> None:
+def _send_head(connection: Connection, reply: Response, head: bytes) -> None:
     if not reply.header_pace:
         connection.send(head, reply.write_size)
         return
@@ -100,7 +100,7 @@ def _send_head(connection: Connection, reply: Reply, head: bytes) -> None:
         connection.wait(reply.header_pace)
 
 
-def _send_body(connection: Connection, reply: Reply, steps: Iterable[Step], chunked: bool) -> None:
+def _send_body(connection: Connection, reply: Response, steps: Iterable[Step], chunked: bool) -> None:
     left = reply.end_after
     if left == 0:
         return
@@ -134,7 +134,7 @@ def _take_step(connection: Connection, step: float | Gate) -> None:
         connection.wait(step)
 
 
-def _end(connection: Connection, reply: Reply) -> bool:
+def _end(connection: Connection, reply: Response) -> bool:
     if reply.end == "stall":
         connection.wait()
     elif reply.end == "cut":
@@ -144,7 +144,7 @@ def _end(connection: Connection, reply: Reply) -> bool:
     return reply.end == "complete"
 
 
-def _encode(reply: Reply) -> Iterator[Step]:
+def _encode(reply: Response) -> Iterator[Step]:
     """The body's pieces, compressed if the reply says so; empty ones (which would end a chunked body) are left out."""
     pieces = _pieces(reply)
     if reply.encoding is None:
@@ -160,7 +160,7 @@ def _encode(reply: Reply) -> Iterator[Step]:
     yield compressor.flush()
 
 
-def _pieces(reply: Reply) -> Iterable[Piece]:
+def _pieces(reply: Response) -> Iterable[Piece]:
     if isinstance(reply.body, (bytes, str)):
         return (reply.body,)
     return reply.body() if callable(reply.body) else reply.body

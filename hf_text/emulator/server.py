@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from .connection import ClientLeftError, Connection
-from .replies import Reply
+from .replies import Response
 from .request import Request, UnreadableRequestError, read_request
 from .sending import send_reply
 
@@ -51,7 +51,7 @@ class Server:
         self._open: dict[Connection, threading.Thread] = {}
         self._acceptor: threading.Thread | None = None
 
-    def handle(self, request: Request) -> Reply:
+    def handle(self, request: Request) -> Response:
         """What to answer. Called in the connection's thread."""
         raise NotImplementedError
 
@@ -209,7 +209,7 @@ class Server:
         try:
             request = read_request(connection)
         except UnreadableRequestError as error:
-            reply = Reply.error(error.status, str(error), "text", keep_alive=False)
+            reply = Response.error(error.status, str(error), "text", keep_alive=False)
             return send_reply(connection, Request.unreadable(), reply)
         if request is None:
             return False

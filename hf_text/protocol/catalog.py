@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from .messages import show
+from ..checks import show
 from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
 
 __all__ = [

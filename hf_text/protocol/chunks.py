@@ -36,7 +36,7 @@ class Assembler:
     __slots__ = (
         "_calls",
         "_content_joiner",
-        "_holds_nothing",
+        "_pass_through",
         "_reasoning",
         "_reasoning_joiner",
         "_text",
@@ -56,7 +56,7 @@ class Assembler:
         self._think = ThinkSplitter()
         self._content_joiner = SurrogateJoiner()
         self._reasoning_joiner = SurrogateJoiner()
-        self._holds_nothing = False  # content goes out as it comes: it is past every tag, and no half waits
+        self._pass_through = False  # content goes out as it comes: it is past every tag, and no half waits
         self.finish_reason: str | None = None
         self.chunks = 0
 
@@ -110,7 +110,7 @@ class Assembler:
             delta = _read_other_delta(choice)
         text = delta.get("content")
         plain = len(delta) == 1 or (len(delta) == 2 and "role" in delta)
-        if plain and self._holds_nothing and text.__class__ is str and text and not finish and is_whole(text):
+        if plain and self._pass_through and text.__class__ is str and text and not finish and is_whole(text):
             self._text += text.encode()
             out.append(text)
             return True
@@ -121,7 +121,7 @@ class Assembler:
         if finish == "eos_token" and _END_TOKEN.fullmatch(content):
             content = ""  # TGI 2 sends the end token itself as the last text
         reasoning, text = self._think.feed(self._content_joiner.feed(content))
-        self._holds_nothing = self._think.done and not self._content_joiner.held
+        self._pass_through = self._think.done and not self._content_joiner.held
         self._emit(self._reasoning_joiner.feed(thought) + reasoning, text, out)
         calls = _read_calls(delta)
         if calls:

@@ -17,8 +17,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, Any, Protocol
 from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
+from ..checks import refusal, show
 from ..errors import InvalidRequestError
-from .messages import Message, refusal, show
+from .messages import Message
 
 __all__ = ["Media", "MediaItem", "Picture", "add_media", "build_media_parts", "has_media", "sniff_media_type"]
 

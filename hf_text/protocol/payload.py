@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
+from ..checks import check_text, is_filled, refusal, show
 from ..errors import InvalidRequestError
 from .media import has_media
-from .messages import check_text, is_filled, refusal, show
 
 __all__ = ["build_payload", "encode_payload"]
 

@@ -17,7 +17,7 @@ from ..errors import (
     APIStatusError,
     AuthenticationError,
     BadRequestError,
-    ModelRefusedError,
+    ModelNotSupportedError,
     NotFoundError,
     PaymentRequiredError,
     PermissionDeniedError,
@@ -64,8 +64,8 @@ _HEADING = re.compile(r"<h1[^<>]*>((?:(?!<h1).)*?)</h1>\s*(?:<p[^<>]*>(.*?)</p>)
 _TITLE = re.compile(r"<title[^<>]*>((?:(?!<title).)*?)</title>", re.DOTALL | re.IGNORECASE)
 
 _ACCOUNT_CREDITS = re.compile(r"included credits|pre-?paid credits", re.IGNORECASE)
-_LONGEST_MESSAGE = 2000
-_LONGEST_BODY = 20_000
+_MAX_MESSAGE = 2000
+_MAX_BODY = 20_000
 _DEEPEST_ERROR = 10
 
 _TOKEN_PAGE = (
@@ -95,7 +95,7 @@ def parse_reply_error(
     provider: str | None = None,
     model: str | None = None,
     hugging_face: bool = False,
-) -> APIStatusError:
+) -> APIStatusError | ModelNotSupportedError:
     """The exception for an answer that is an error.
 
     Args:
@@ -126,12 +126,14 @@ def parse_reply_error(
         "provider": served_by,
         "model": model,
         "request_id": request_id(headers),
-        "body": value if value is not None else text[:_LONGEST_BODY],
+        "body": value if value is not None else text[:_MAX_BODY],
         "retry_after": asked,
     }
     if cls is PaymentRequiredError:
         data["scope"] = "provider" if served_by and not _ACCOUNT_CREDITS.search(message) else "account"
-    told = _tell(join_surrogates(message[:_LONGEST_MESSAGE]), status, served_by or host, model, data["request_id"])
+    if cls is ModelNotSupportedError:
+        del data["retry_after"]
+    told = _tell(join_surrogates(message[:_MAX_MESSAGE]), status, served_by or host, model, data["request_id"])
     if hugging_face:
         told += _advise(status, data.get("scope"), report.code)
     return cls(told, **data)
@@ -246,9 +248,11 @@ def _read_code(value: dict[str, Any]) -> tuple[str | None, int | None]:
     return name, status
 
 
-def _choose_class(status: int | None, code: str | None, provider: str | None) -> type[APIStatusError]:
+def _choose_class(
+    status: int | None, code: str | None, provider: str | None
+) -> type[APIStatusError] | type[ModelNotSupportedError]:
     if status == 400 and code in ("model_not_found", "model_not_supported") and not provider:
-        return ModelRefusedError
+        return ModelNotSupportedError
     if status is None or status < 400:
         return APIStatusError
     return _CLASSES.get(status) or (ServerError if status >= 500 else BadRequestError)

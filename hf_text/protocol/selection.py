@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..checks import refusal
 from .catalog import Model, ModelProvider, any_known, best
-from .messages import refusal
 from .values import as_number
 
 __all__ = ["SORT_KEYS", "nearest_names", "select_models"]

@@ -1,4 +1,4 @@
-"""Blocking I/O: the key, the sockets, the bytes of a stream. The only importer of requests, urllib3 and sseclient."""
+"""Blocking HTTP over requests and urllib3, which only this package imports. It knows nothing of chat."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from .call import Call
 from .framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
-from .head import RawAnswer
+from .head import RawResponse
 
 __all__ = ["Body", "BodyCut", "open_body"]
 
@@ -41,7 +41,7 @@ class Body(Protocol):
         """Part with the connection: it serves other requests if the body was read to its end, else it is closed."""
 
 
-def open_body(raw: RawAnswer, call: Call) -> Body:
+def open_body(raw: RawResponse, call: Call) -> Body:
     """The body of an answer that was received in this call."""
     encoding = raw.headers.get("content-encoding", "identity").strip().lower()
     return _PlainBody(raw) if encoding in ("identity", "") else _EncodedBody(raw, call)
@@ -50,7 +50,7 @@ def open_body(raw: RawAnswer, call: Call) -> Body:
 class _PlainBody:
     pollable = True
 
-    def __init__(self, raw: RawAnswer) -> None:
+    def __init__(self, raw: RawResponse) -> None:
         self._raw = raw
         self._framing = _framing_of(raw)
         self._unread = raw.unread
@@ -88,7 +88,7 @@ class _PlainBody:
 class _EncodedBody:
     pollable = False
 
-    def __init__(self, raw: RawAnswer, call: Call) -> None:
+    def __init__(self, raw: RawResponse, call: Call) -> None:
         self._call = call
         self._compressed = _CompressedBytes(raw)
         self._unpacking = HTTPResponse(
@@ -100,7 +100,7 @@ class _EncodedBody:
         try:
             piece: bytes | None = self._unpacking.read1(_PIECE_BYTES, decode_content=True)
         except HTTPError as error:
-            raise BodyCut(_last_words(error)) from None
+            raise BodyCut(_root_cause(error)) from None
         return piece or b""
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class _CompressedBytes(_PlainBody):
         return self.read()
 
 
-def _framing_of(raw: RawAnswer) -> Framing:
+def _framing_of(raw: RawResponse) -> Framing:
     if raw.chunked:
         return ChunkedFraming()
     if raw.length_remaining is not None:
@@ -124,7 +124,7 @@ def _framing_of(raw: RawAnswer) -> Framing:
     return CloseFraming()
 
 
-def _last_words(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> str:
     """The innermost reason of a broken body."""
     while error.args and isinstance(error.args[-1], BaseException):
         error = error.args[-1]

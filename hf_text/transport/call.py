@@ -21,7 +21,7 @@ from ..errors import Clock, InvalidRequestError
 __all__ = ["Call", "Interrupted", "Timeouts", "WouldBlock"]
 
 # A socket takes no longer timeout (2**31 milliseconds); who waits longer asks again.
-_LONGEST_STEP = 1_000_000.0
+_MAX_STEP = 1_000_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Call:
         left = self._deadline - monotonic()
         if left <= 0:
             raise Interrupted(self.clock)
-        return min(left, _LONGEST_STEP)
+        return min(left, _MAX_STEP)
 
     def longest_wait(self) -> float:
         """As ``time_left()``, but 0 where that raises."""

@@ -19,7 +19,7 @@ __all__ = ["open_socket"]
 
 # How often a thread that waits for a name or a connection looks whether it was cancelled. Linux wakes a thread
 # whose connecting socket is shut down; other systems do not, and none wakes a thread in getaddrinfo().
-_LOOK_AGAIN = 0.02
+_CANCEL_POLL_SECONDS = 0.02
 
 
 def open_socket(call: Call, host: str, port: int, options: Any) -> socket.socket:
@@ -44,8 +44,8 @@ def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.s
         sock.setblocking(False)
         sock.connect_ex(where)
         waited = 0.0
-        while not wait_for_write(sock, min(_LOOK_AGAIN, call.time_left())):
-            waited += _LOOK_AGAIN
+        while not wait_for_write(sock, min(_CANCEL_POLL_SECONDS, call.time_left())):
+            waited += _CANCEL_POLL_SECONDS
             if waited >= seconds:
                 raise TimeoutError(f"no answer from {where[0]} port {where[1]}")
         call.time_left()
@@ -79,7 +79,7 @@ def _resolve(call: Call, host: str, port: int) -> list[Any]:
             ready.set()
 
     threading.Thread(target=look_up, name=f"hf_text-resolve-{host}", daemon=True).start()
-    while not ready.wait(min(_LOOK_AGAIN, call.time_left())):
+    while not ready.wait(min(_CANCEL_POLL_SECONDS, call.time_left())):
         pass
     if isinstance(answer[0], UnicodeError):
         raise socket.gaierror(socket.EAI_NONAME, "not a valid host name")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["BadFraming", "ChunkedFraming", "CloseFraming", "Framing", "LengthFraming"]
 
-_LONGEST_LINE = 65536
+_MAX_LINE = 65536
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
@@ -114,7 +114,7 @@ class ChunkedFraming(Framing):
 
     def _keep_line(self, line: bytes) -> None:
         self._line = line
-        if len(line) > _LONGEST_LINE:
+        if len(line) > _MAX_LINE:
             raise BadFraming("the line before a chunk is too long")
 
     def _read_line(self, line: bytes) -> None:

@@ -22,10 +22,10 @@ from urllib3.response import HTTPResponse as LibraryResponse
 from .call import Call
 from .wire import Wire
 
-__all__ = ["RawAnswer"]
+__all__ = ["RawResponse"]
 
 _PIECE_BYTES = 65536
-_LONGEST_HEAD = 1024 * 1024
+_MAX_HEAD = 1024 * 1024
 
 _END = re.compile(rb"\n\r?\n")
 _INTERIM = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d\b")  # RFC 9110, section 15.2; http.client passes over 100 only
@@ -39,7 +39,7 @@ _BLANKS = " \t"
 _WITHOUT_BODY = (204, 304)
 
 
-class RawAnswer(HTTPResponse):
+class RawResponse(HTTPResponse):
     """An answer, for http.client and for urllib3, which each expect an object of their own.
 
     Attributes:
@@ -113,8 +113,8 @@ class RawAnswer(HTTPResponse):
         data, start = self.unread, self._searched
         self._searched = 0
         while not (end := _END.search(data, start)):
-            if len(data) > _LONGEST_HEAD:
-                raise HTTPException(f"got more than {_LONGEST_HEAD} bytes of headers")
+            if len(data) > _MAX_HEAD:
+                raise HTTPException(f"got more than {_MAX_HEAD} bytes of headers")
             if b"\n" in data and not data.startswith(b"HTTP/"):  # something else, which may have no empty line
                 break
             piece = self.wire.receive(_PIECE_BYTES)

@@ -9,9 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import AnyStr
 from urllib.parse import quote, unquote
 
-from .auth import redact
-
-__all__ = ["Mask"]
+__all__ = ["Mask", "redact"]
 
 # Local servers are given keys such as "none" and "ollama": no secrets, but words of many a message.
 _SHORTEST = 8
@@ -56,6 +54,15 @@ class Mask:
         for form in self._forms:
             text = redact(text, form)
         return text
+
+
+def redact(text: AnyStr, key: str | None) -> AnyStr:
+    """``text`` (str or bytes) with ``***`` wherever the key stands in it; unchanged without a key."""
+    if not key:
+        return text
+    if isinstance(text, bytes):
+        return text.replace(key.encode(), b"***")
+    return text.replace(key, "***")
 
 
 def _find_in_headers(headers: Mapping[str, str]) -> Iterator[str]:

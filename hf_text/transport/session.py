@@ -11,35 +11,35 @@ import platform
 import time
 from collections.abc import Generator, Mapping
 from http.client import HTTPException
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
 
 import requests
+from requests.auth import AuthBase
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
 from .._version import __version__
-from ..errors import APIStatusError, InvalidRequestError, TransportError
+from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
 from ..protocol.replies import parse_reply_error
-from .auth import BearerAuth
 from .body import BodyCut
 from .call import Call, Interrupted, WouldBlock
+from .connections import Adapter, bound_to
 from .failures import explain_failure, lost_connection
-from .head import RawAnswer
+from .head import RawResponse
 from .locks import ForkSafeLock
 from .mask import Mask
-from .reply import Reply
-from .sockets import Adapter, working_for
+from .response import Response
 
-__all__ = ["Http", "check_headers", "check_proxies"]
+__all__ = ["BearerAuth", "Http", "check_headers", "check_proxies"]
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 _ERROR_BYTES = 65536
 _SHORT_REQUEST_BYTES = 16384  # what a connection takes at once
-_MOST_PLANS = 1000
+_MAX_PLANS = 1000
 _USER_AGENT = f"hf_text/{__version__} python/{platform.python_version()} requests/{requests.__version__}"
 
 
@@ -71,7 +71,7 @@ class Http:
         """Whether there is nothing to show who sends: no key, and no header in its place."""
         return self._key is None and "authorization" not in (name.lower() for name in self._headers)
 
-    def get(self, call: Call, url: str) -> Reply:
+    def get(self, call: Call, url: str) -> Response:
         """Send a GET request and wait for the headers of its answer. Raises as ``send()``, and WouldBlock."""
         if not call.blocking:
             raise WouldBlock
@@ -80,11 +80,11 @@ class Http:
             try:
                 next(steps)
             except StopIteration as end:
-                return cast(Reply, end.value)
+                return cast(Response, end.value)
 
     def send(
         self, call: Call, method: str, url: str, body: bytes | None = None, accept: str = "application/json"
-    ) -> Generator[list[Any], None, Reply]:
+    ) -> Generator[list[Any], None, Response]:
         """Send a request and wait for the headers of its answer, whatever its status; follow redirects on one host.
 
         Gives way, by an empty list, when it is sent, and whenever it would have to wait but may not block. Raises
@@ -93,16 +93,16 @@ class Http:
         headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = "application/json"
-        for _ in range(_MOST_REDIRECTS + 1):
+        for _ in range(_MAX_REDIRECTS + 1):
             reply = yield from self._send_once(call, method, url, body, headers)
             location = reply.headers.get("location") if reply.status in _REDIRECTS else None
             if location is None:
                 return reply
             reply.close()
             url = _follow(url, location)
-        raise TransportError(f"{urlsplit(url).netloc} redirects in a circle: {_MOST_REDIRECTS} redirects were followed")
+        raise TransportError(f"{urlsplit(url).netloc} redirects in a circle: {_MAX_REDIRECTS} redirects were followed")
 
-    def error_of(self, reply: Reply, **facts: Any) -> APIStatusError:
+    def error_of(self, reply: Response, **facts: Any) -> APIStatusError | ModelNotSupportedError:
         """The exception for an answer that is an error; reads it. The key, if the server repeats it, is masked.
 
         Args:
@@ -131,24 +131,24 @@ class Http:
 
     def _send_once(
         self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> Generator[list[Any], None, Reply]:
+    ) -> Generator[list[Any], None, Response]:
         session = self._of_this_process()
         failure: Exception
         at_once = not call.blocking and session.is_ready(method, url, headers, len(body or b""))
         while True:
-            raw: RawAnswer | None = None
+            raw: RawResponse | None = None
             if not at_once:
                 yield from call.before_blocking()
             at_once = False
             try:
                 plan = session.plan(method, url, headers)
-                with working_for(call):
-                    raw = cast(RawAnswer, session.adapter.send(plan.request_with(body), **plan.settings))
+                with bound_to(call):
+                    raw = cast(RawResponse, session.adapter.send(plan.request_with(body), **plan.settings))
                 call.pollable = True
                 yield []
                 while not raw.receive_head():
                     yield []
-                return Reply(raw, plan.url, call, self._mask)
+                return Response(raw, plan.url, call, self._mask)
             except WouldBlock:
                 continue
             except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
@@ -174,6 +174,36 @@ class Http:
             if self._session is None or self._session.process != os.getpid():
                 self._session = _Session(self._auth, self._headers, self._proxies, self._verify)
             return self._session
+
+
+class BearerAuth(AuthBase):
+    """``Authorization: Bearer key`` for requests; with None, no key is sent.
+
+    It is to be given with every request, also without a key: where requests has no auth object, it looks for the host
+    in ``~/.netrc`` and in the URL, and what it finds there replaces the header. Equal keys make equal objects. It can
+    be neither pickled nor copied, so that the key does not get into a file by way of a session.
+    """
+
+    def __init__(self, key: str | None) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Sign the request. Without a key, a header that the caller set stays: some servers want another scheme."""
+        if self._key is not None:
+            request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+    def __eq__(self, other: object) -> bool:
+        return self._key == other._key if isinstance(other, BearerAuth) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((BearerAuth, self._key))
+
+    def __repr__(self) -> str:
+        return f"BearerAuth({'None' if self._key is None else '***'})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("BearerAuth holds a key and cannot be pickled or copied")
 
 
 class _Session:
@@ -211,7 +241,7 @@ class _Session:
             prepared = self._session.prepare_request(request)
             settings = self._session.merge_environment_settings(prepared.url, self._proxies, True, self._verify, None)
             check_proxies(settings["proxies"])  # with those of the environment
-            if len(self._plans) >= _MOST_PLANS:
+            if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
             plan = self._plans[key] = _Plan(prepared, dict(settings))
         return plan
@@ -239,7 +269,7 @@ class _Plan:
         return cast(requests.PreparedRequest, request)
 
 
-def _give_up(raw: RawAnswer | None, call: Call) -> None:
+def _give_up(raw: RawResponse | None, call: Call) -> None:
     if raw is not None:
         raw.give_up()
     call.release()

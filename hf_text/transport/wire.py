@@ -11,7 +11,7 @@ from .call import Call, Interrupted
 
 __all__ = ["Wire"]
 
-_MOST_UNBROKEN_BYTES = 65536
+_MAX_UNBROKEN_BYTES = 65536
 
 
 class Wire:
@@ -24,7 +24,7 @@ class Wire:
         self._unbroken_bytes = 0  # received since others had their turn
 
     def makefile(self, mode: str) -> io.BytesIO:
-        """For http.client, which makes a file of a socket; it gets its bytes otherwise (``RawAnswer``)."""
+        """For http.client, which makes a file of a socket; it gets its bytes otherwise (``RawResponse``)."""
         return io.BytesIO()
 
     def receive(self, most: int) -> bytes | None:
@@ -36,7 +36,7 @@ class Wire:
         call, sock = self._call, self._sock
         while True:
             left = call.time_left() if call.blocking else 0.0
-            if not call.blocking and self._unbroken_bytes >= _MOST_UNBROKEN_BYTES:
+            if not call.blocking and self._unbroken_bytes >= _MAX_UNBROKEN_BYTES:
                 self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself,
                 call.time_left()  # nor outrun the clocks
                 return None

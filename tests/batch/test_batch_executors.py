@@ -18,7 +18,7 @@ import pytest
 from hf_text import Client, batch
 from hf_text.batch.rows import Row
 from hf_text.batch.work import Worker, ask
-from hf_text.emulator import Emulator, Gate, Reply, Request
+from hf_text.emulator import Emulator, Gate, Request, Response
 
 Recorded = Callable[[], dict[str, dict[str, Any]]]
 
@@ -30,13 +30,13 @@ def processes() -> Iterator[ProcessPoolExecutor]:
         yield executor
 
 
-def refusals(together: int) -> Callable[[Request], Reply]:
+def refusals(together: int) -> Callable[[Request], Response]:
     """Refuses as soon as so many requests have come."""
     barrier = threading.Barrier(together)
 
-    def refuse(request: Request) -> Reply:
+    def refuse(request: Request) -> Response:
         barrier.wait(5)
-        return Reply.error(429, "Slow down", "string", headers={"retry-after-ms": "5"})
+        return Response.error(429, "Slow down", "string", headers={"retry-after-ms": "5"})
 
     return refuse
 
@@ -103,7 +103,7 @@ class TestThreads:
         self, make_client: Callable[..., Client], emulator: Emulator, output: Path
     ) -> None:
         refuse_together, gate = refusals(8), Gate()
-        emulator.reply(*[refuse_together] * 8, *[Reply.text("Yes", delay=gate)] * 4)
+        emulator.reply(*[refuse_together] * 8, *[Response.text("Yes", delay=gate)] * 4)
         client = make_client(max_retries=0)
         with Counting(8) as executor, opening(gate, emulator, after=8 + 4):
             summary = batch.run(map(str, range(8)), output, client=client, executor=executor, max_workers=8)
@@ -117,8 +117,8 @@ class TestThreads:
     ) -> None:
         """It asked again by itself, so the run sees only the answer."""
         gate = Gate()
-        emulator.reply(*[refusals(4)] * 4, *[Reply.text("Yes")] * 4)
-        emulator.always(Reply.text("Yes", delay=gate))
+        emulator.reply(*[refusals(4)] * 4, *[Response.text("Yes")] * 4)
+        emulator.always(Response.text("Yes", delay=gate))
         client = make_client(api_base=f"{emulator.url}/other/v1", max_retries=1)
         with Counting(4) as executor, opening(gate, emulator, after=8 + 3):
             batch.run(map(str, range(20)), output, client=client, model="m", executor=executor, max_workers=4)
@@ -141,8 +141,8 @@ class TestProcesses:
         output: Path,
         recorded: Recorded,
     ) -> None:
-        refusals = [Reply.error(429, "Slow down", headers={"retry-after-ms": "5"})] * 3
-        emulator.reply("cut-mid-stream", Reply.error(422, "No"), *refusals)
+        refusals = [Response.error(429, "Slow down", headers={"retry-after-ms": "5"})] * 3
+        emulator.reply("cut-mid-stream", Response.error(422, "No"), *refusals)
         rows = [{"custom_id": name, "prompt": name} for name in "abc"]
         client = make_client(max_retries=0)
         summary = batch.run(rows, output, client=client, executor=processes, max_workers=1)
@@ -156,11 +156,11 @@ class TestProcesses:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
             (pid,) = {executor.submit(os.getpid).result()}
 
-            def die(request: Request) -> Reply:
+            def die(request: Request) -> Response:
                 os.kill(pid, 9)
-                return Reply.text("Yes", delay=5.0)
+                return Response.text("Yes", delay=5.0)
 
-            emulator.reply(Reply.text("Yes"), die)
+            emulator.reply(Response.text("Yes"), die)
             with pytest.raises(BrokenProcessPool):
                 batch.run(["one", "two"], output, client=client, executor=executor, max_workers=1)
         assert len(recorded()) == 1

@@ -16,7 +16,7 @@ from hf_text import (
     ServerError,
     TransportError,
 )
-from hf_text.batch.pace import Pace, concerns_all, is_refusal_for_now
+from hf_text.batch.pace import Pace, is_fatal, is_throttled
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ class TestErrors:
         ids=repr,
     )
     def test_which_mean_that_the_server_refuses_for_now(self, error: HFTextError, expected: bool) -> None:
-        assert is_refusal_for_now(error) is expected
+        assert is_throttled(error) is expected
 
     @pytest.mark.parametrize(
         ("error", "expected"),
@@ -103,4 +103,4 @@ class TestErrors:
         ids=repr,
     )
     def test_which_concern_all_rows(self, error: HFTextError, expected: bool) -> None:
-        assert concerns_all(error) is expected
+        assert is_fatal(error) is expected

@@ -28,13 +28,13 @@ from hf_text import (
 )
 from hf_text.batch import Progress
 from hf_text.batch.journal import Journal
-from hf_text.emulator import Emulator, Gate, Reply, Request
+from hf_text.emulator import Emulator, Gate, Request, Response
 
 Recorded = Callable[[], dict[str, dict[str, Any]]]
 Asked = Callable[[], list[str]]
 MakeClient = Callable[..., Client]
 
-SLOW_DOWN = Reply.error(429, "Slow down", headers={"retry-after-ms": "5"})
+SLOW_DOWN = Response.error(429, "Slow down", headers={"retry-after-ms": "5"})
 
 SCRIPT = """
 import sys
@@ -63,9 +63,9 @@ def prompt_of(request: Request) -> str:
     return str(request.json["messages"][-1]["content"])
 
 
-def fail_for(*prompts: str) -> Callable[[Request], Reply]:
+def fail_for(*prompts: str) -> Callable[[Request], Response]:
     """Answers, but for these prompts, with an error of the row's own."""
-    return lambda request: Reply.error(422, "No") if prompt_of(request) in prompts else Reply.text("Yes")
+    return lambda request: Response.error(422, "No") if prompt_of(request) in prompts else Response.text("Yes")
 
 
 class TestForms:
@@ -102,7 +102,7 @@ class TestForms:
         assert sent["one"]["temperature"] == sent["two"]["temperature"] == 0
 
     def test_tokens_are_asked_for_and_counted(self, client: Client, emulator: Emulator, output: Path) -> None:
-        emulator.always(Reply.text("Hi", usage=(3, 2)))
+        emulator.always(Response.text("Hi", usage=(3, 2)))
         summary = batch.run(["one", "two"], output, client=client)
         assert (summary.prompt_tokens, summary.completion_tokens) == (6, 4)
         assert all(request.json["stream_options"] == {"include_usage": True} for request in emulator.requests)
@@ -190,7 +190,7 @@ class TestResume:
         assert (summary.done, summary.failed, summary.errors) == (2, 1, {"BadRequestError": 1})
         assert recorded()["r1"]["error"]["code"] == "BadRequestError"
         assert recorded()["r1"]["response"]["status_code"] == 422
-        emulator.always(Reply.text("Yes"))
+        emulator.always(Response.text("Yes"))
         summary = batch.run(rows(3), output, client=client)
         assert (summary.done, summary.failed, summary.resumed) == (3, 0, 2)
         assert asked() == ["p0", "p1", "p1", "p2"]
@@ -245,9 +245,9 @@ class TestAccount:
     ) -> None:
         gate = Gate()
 
-        def answer(request: Request) -> Reply:
+        def answer(request: Request) -> Response:
             if prompt_of(request) == "p0":
-                return Reply.text("Yes", delay=gate)
+                return Response.text("Yes", delay=gate)
             emulator.wait_for_requests(2)
             threading.Thread(target=gate.open).start()
             return hf_text.emulator.fault(fault)
@@ -281,7 +281,7 @@ class TestPace:
     def test_a_row_that_alone_is_refused_is_recorded(
         self, make_client: MakeClient, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
-        emulator.always(lambda request: SLOW_DOWN if prompt_of(request) == "p0" else Reply.text("Yes"))
+        emulator.always(lambda request: SLOW_DOWN if prompt_of(request) == "p0" else Response.text("Yes"))
         summary = batch.run(rows(40), output, client=make_client(max_retries=0), max_workers=2)
         assert (summary.done, summary.failed) == (39, 1)
         assert recorded()["r0"]["error"]["code"] == "RateLimitError"
@@ -289,7 +289,7 @@ class TestPace:
     def test_a_wait_of_more_than_an_hour_ends_the_run(
         self, make_client: MakeClient, emulator: Emulator, output: Path
     ) -> None:
-        emulator.always(Reply.error(429, "Come back tomorrow", headers={"Retry-After": "86400"}))
+        emulator.always(Response.error(429, "Come back tomorrow", headers={"Retry-After": "86400"}))
         with pytest.raises(RateLimitError):
             batch.run(rows(3), output, client=make_client(), max_workers=1)
         assert len(emulator.requests) == 1
@@ -306,7 +306,9 @@ class TestProgress:
         self, make_client: MakeClient, emulator: Emulator, output: Path
     ) -> None:
         emulator.always(
-            lambda request: Reply.error(500, "No") if prompt_of(request) == "p1" else Reply.text("Yes", usage=(3, 2))
+            lambda request: (
+                Response.error(500, "No") if prompt_of(request) == "p1" else Response.text("Yes", usage=(3, 2))
+            )
         )
         seen: list[Progress] = []
         client = make_client(max_retries=0)
@@ -330,7 +332,7 @@ class TestProgress:
         self, client: Client, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
         gate = Gate()
-        emulator.always(lambda request: Reply.text("Yes", delay=gate if prompt_of(request) == "p1" else 0.0))
+        emulator.always(lambda request: Response.text("Yes", delay=gate if prompt_of(request) == "p1" else 0.0))
 
         def fail(at: Progress) -> None:
             if at.done:
@@ -348,7 +350,7 @@ class TestScale:
         class Tracked(dict):  # type: ignore[type-arg]
             """A row that tells whether it still exists."""
 
-        emulator.always(Reply.text("Yes"))
+        emulator.always(Response.text("Yes"))
         alive: weakref.WeakValueDictionary[int, Tracked] = weakref.WeakValueDictionary()
         drawn = 0
         most_alive = most_ahead = 0
@@ -377,8 +379,8 @@ class TestInterrupts:
     def start(self, inputs: Path, output: Path, emulator: Emulator) -> subprocess.Popen[bytes]:
         """A run in another process, that is held after ten rows."""
         gate = Gate()
-        emulator.reply(*[Reply.text("Yes")] * 10)
-        emulator.always(Reply.text("Yes", delay=gate))
+        emulator.reply(*[Response.text("Yes")] * 10)
+        emulator.always(Response.text("Yes", delay=gate))
         environment = {**os.environ, "PYTHONPATH": str(Path(hf_text.__file__).parent.parent)}
         command = [sys.executable, "-c", SCRIPT, str(inputs), str(output), emulator.url]
         process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
@@ -396,7 +398,7 @@ class TestInterrupts:
         assert len(finished) == 10
         with output.open("ab") as file:
             file.write(b'{"id": "batch_req_0", "custom_id": "r29", "respon')  # what a kill may leave of a line
-        emulator.always(Reply.text("Yes"))
+        emulator.always(Response.text("Yes"))
         sent_before = len(emulator.requests)
         summary = batch.run(inputs, output, client=client)
         sent_after = sorted(prompt_of(request) for request in emulator.requests[sent_before:])
@@ -420,8 +422,8 @@ class TestInterrupts:
         self, client: Client, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
         gate = Gate()
-        emulator.reply(Reply.text("Yes"))
-        emulator.always(Reply.text("Yes", delay=gate))
+        emulator.reply(Response.text("Yes"))
+        emulator.always(Response.text("Yes", delay=gate))
         main = threading.main_thread().ident
         assert main is not None
 
@@ -442,7 +444,7 @@ class TestInterrupts:
     def test_the_wait_for_a_server_that_refuses_can_be_interrupted(
         self, make_client: MakeClient, emulator: Emulator, output: Path
     ) -> None:
-        emulator.always(Reply.error(429, "Slow down", headers={"Retry-After": "3000"}))
+        emulator.always(Response.error(429, "Slow down", headers={"Retry-After": "3000"}))
         main = threading.main_thread().ident
         assert main is not None
 

@@ -16,7 +16,7 @@ import pytest
 
 import hf_text
 from hf_text.cli import main
-from hf_text.emulator import Emulator, Reply
+from hf_text.emulator import Emulator, Response
 
 ROOT = Path(hf_text.__file__).parent.parent
 
@@ -98,7 +98,7 @@ def answer(hf: Emulator) -> Callable[..., None]:
     """Sets the text of the next answer, in these pieces."""
 
     def answer(*pieces: str, **options: Any) -> None:
-        hf.reply(Reply.text(*pieces, **options))
+        hf.reply(Response.text(*pieces, **options))
 
     return answer
 

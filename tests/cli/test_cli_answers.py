@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from hf_text.cli.output import Output
-from hf_text.emulator import Reply
+from hf_text.emulator import Response
 
 
 def last_line(text):
@@ -52,9 +52,9 @@ def test_reasoning_is_hidden_unless_asked_for_and_then_on_standard_error(answer,
 @pytest.mark.parametrize(
     ("reply", "shown"),
     [
-        (Reply.text("Hi", finish="length"), "--max-tokens"),
-        (Reply.text("Hi", finish="content_filter"), "content filter"),
-        (Reply.text(reasoning=["Hm."]), "empty"),
+        (Response.text("Hi", finish="length"), "--max-tokens"),
+        (Response.text("Hi", finish="content_filter"), "content filter"),
+        (Response.text(reasoning=["Hm."]), "empty"),
     ],
     ids=["length", "content filter", "no text"],
 )
@@ -87,7 +87,7 @@ def test_what_the_encoding_lacks_is_replaced(answer, cli, monkeypatch, encoding,
 def test_half_a_surrogate_pair_does_no_harm(hf, cli, argv):
     pieces = ['{"reasoning":"Hm \\ud83d"}', '{"content":"half \\ud83d"}']
     chunks = [f'{{"choices":[{{"delta":{piece}}}]}}' for piece in pieces]
-    hf.reply(Reply.sse(*chunks, '{"choices":[{"delta":{},"finish_reason":"stop"}]}'))
+    hf.reply(Response.sse(*chunks, '{"choices":[{"delta":{},"finish_reason":"stop"}]}'))
     status, out, _ = cli(*argv, "Hello")
     assert status == 0
     assert "half " in out
@@ -103,7 +103,7 @@ def test_half_a_surrogate_pair_is_written_as_a_question_mark():
 
 
 def test_json_is_one_line_with_the_whole_completion(hf, cli):
-    hf.reply(Reply.text("Grüße\n", "!", reasoning=["Hm."], usage=(3, 4), provider="groq"))
+    hf.reply(Response.text("Grüße\n", "!", reasoning=["Hm."], usage=(3, 4), provider="groq"))
     status, out, _ = cli("--json", "Hello")
     value = json.loads(out)
     assert (status, out.count("\n"), out.isascii()) == (0, 1, True)
@@ -208,12 +208,12 @@ def test_a_server_that_does_not_run_is_an_error_with_a_question(cli, unused_url)
 
 def test_a_server_that_wants_a_key_is_met_with_the_variable_for_it(hf, cli, monkeypatch):
     monkeypatch.delenv("HF_TEXT_ROUTER_URL")
-    hf.reply(Reply.error(401, "Missing API key"))
+    hf.reply(Response.error(401, "Missing API key"))
     assert "HF_TEXT_API_KEY" in cli("--api-base", hf.api_base, "-m", "x", "Hello").err
 
 
 def test_an_error_of_many_lines_is_told_in_one(hf, cli):
-    hf.reply(Reply.error(400, "No.\n\nAnd\tno.\r\nAgain."))
+    hf.reply(Response.error(400, "No.\n\nAnd\tno.\r\nAgain."))
     assert "No. And no. Again." in cli("Hello").err
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import hf_text
 from hf_text.cli.prompt import decode_text
-from hf_text.emulator import Reply
+from hf_text.emulator import Response
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -198,8 +198,8 @@ def test_another_server_gets_the_other_key_and_not_the_users(hf, cli, monkeypatc
 
 def test_another_server_without_a_model_is_asked_for_the_first_that_it_lists(hf, cli, monkeypatch):
     monkeypatch.delenv("HF_TEXT_ROUTER_URL")
-    hf.reply(Reply.json({"data": [{"id": "local/first"}, {"id": "local/second"}]}), path="/v1/models")
-    hf.reply(Reply.text("Hi."))
+    hf.reply(Response.json({"data": [{"id": "local/first"}, {"id": "local/second"}]}), path="/v1/models")
+    hf.reply(Response.text("Hi."))
     assert cli("--api-base", hf.api_base, "--json", "Hello").status == 0
     assert sent(hf)["model"] == "local/first"
     assert "stream_options" not in sent(hf)  # some servers refuse it

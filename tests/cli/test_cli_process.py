@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import hf_text
-from hf_text.emulator import Gate, Reply
+from hf_text.emulator import Gate, Response
 
 ROOT = Path(hf_text.__file__).parent.parent
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals, pipes and term
 
 def held_after(*pieces, **options):
     """An answer that begins with these pieces of text and goes on when the gate opens."""
-    reply = Reply.text(*pieces, " And more.", **options)
+    reply = Response.text(*pieces, " And more.", **options)
     gate = Gate()
     body = list(reply.body)
     body.insert(next(i for i, event in enumerate(body) if b"And more" in event), gate)
@@ -32,13 +32,13 @@ def held_after(*pieces, **options):
 
 def endless():
     """An answer without end."""
-    event = Reply.text("All work and no play.\n", finish=None, done=False).body[-1]
+    event = Response.text("All work and no play.\n", finish=None, done=False).body[-1]
 
     def repeat():
         while True:
             yield event
 
-    return replace(Reply.sse(done=False), body=repeat)
+    return replace(Response.sse(done=False), body=repeat)
 
 
 def read_some(pipe):
@@ -170,7 +170,7 @@ def test_a_full_disk_is_an_error_in_one_line(hf, start):
 
 
 def test_errors_that_nobody_can_read_do_not_get_into_the_answer(hf, start):
-    hf.reply(Reply.text("Hi."), "cut-mid-stream")
+    hf.reply(Response.text("Hi."), "cut-mid-stream")
     assert start("Hello", redirected="<&- 2>&-").finish()[:2] == (0, "Hi.\n")
     with open(os.devnull, "rb") as unwritable:
         assert start("Hello", stderr=unwritable).finish()[:2] == (1, "One two\n")
@@ -209,7 +209,7 @@ def test_on_a_terminal_without_a_prompt_the_usage_is_shown(hf, start, terminal):
 
 def test_a_terminal_is_not_read_and_gets_no_control_characters(hf, start, terminal):
     ours, theirs = terminal
-    hf.reply(Reply.text("A\tb\n\x1b]0;title\x07c\r\x9b2Jd é", reasoning=["\x1b[2Jhm"]))
+    hf.reply(Response.text("A\tb\n\x1b]0;title\x07c\r\x9b2Jd é", reasoning=["\x1b[2Jhm"]))
     process = start("--reasoning", "Hello", stdin=theirs, stdout=theirs, stderr=theirs)
     lines = read_terminal(ours, process).splitlines()
     assert process.returncode == 0
@@ -217,7 +217,7 @@ def test_a_terminal_is_not_read_and_gets_no_control_characters(hf, start, termin
 
 
 def test_a_pipe_gets_the_text_as_it_is(hf, start):
-    hf.reply(Reply.text("A\x1b[1mb\r\n"))
+    hf.reply(Response.text("A\x1b[1mb\r\n"))
     assert start("Hello").finish().out == "A\x1b[1mb\r\n"
 
 

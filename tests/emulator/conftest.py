@@ -56,7 +56,7 @@ class Dialled:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Transcript:
     """An HTTP answer, read to its end."""
 
     status: int
@@ -80,7 +80,7 @@ class Answer:
         return "".join(choice["delta"].get("content") or "" for choice in choices)
 
 
-Ask = Callable[..., Answer]
+Ask = Callable[..., Transcript]
 
 
 @pytest.fixture
@@ -106,7 +106,9 @@ def dial(hf: Emulator) -> Iterator[Callable[[], Dialled]]:
 def ask(hf: Emulator) -> Ask:
     """Sends one request on a connection of its own. A ``json`` makes it a POST."""
 
-    def send(path: str, json_: Any = None, method: str | None = None, key: str | None = None, **headers: str) -> Answer:
+    def send(
+        path: str, json_: Any = None, method: str | None = None, key: str | None = None, **headers: str
+    ) -> Transcript:
         return send_to(hf, path, json_, method, key, **headers)
 
     return send
@@ -114,13 +116,13 @@ def ask(hf: Emulator) -> Ask:
 
 def send_to(
     hf: Emulator, path: str, json_: Any = None, method: str | None = None, key: str | None = None, **headers: str
-) -> Answer:
+) -> Transcript:
     connection = http.client.HTTPConnection("127.0.0.1", urlsplit(hf.url).port, timeout=5)
     sent = {**headers, **({} if key is None else {"Authorization": f"Bearer {key}"})}
     body = None if json_ is None else json.dumps(json_)
     try:
         connection.request(method or ("GET" if body is None else "POST"), path, body, sent)
         response = connection.getresponse()
-        return Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
+        return Transcript(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
     finally:
         connection.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hf_text.emulator import FAULT_NOTES, FAULTS, Emulator, Reply, fault
+from hf_text.emulator import FAULT_NOTES, FAULTS, Emulator, Response, fault
 
 Ask = Callable[..., Any]
 Dial = Callable[[], Any]
@@ -168,4 +168,4 @@ def test_a_rate_limit_tells_when_to_come_back() -> None:
 
 
 def test_what_is_not_http_is_not() -> None:
-    assert FAULTS["not-http"] == Reply(raw=b"SSH-2.0-emulator\r\n", keep_alive=False)
+    assert FAULTS["not-http"] == Response(raw=b"SSH-2.0-emulator\r\n", keep_alive=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hf_text.emulator import Emulator, Reply, Request
+from hf_text.emulator import Emulator, Request, Response
 from hf_text.emulator.request import Headers
 
 Ask = Callable[..., Any]
@@ -17,46 +17,46 @@ HELLO = {"model": "emulator/small", "messages": [{"role": "user", "content": "Hi
 
 
 def test_replies_are_used_once_and_in_order_and_then_the_built_in_one(hf: Emulator, ask: Ask) -> None:
-    hf.reply(Reply(body="one"), Reply(body="two"))
-    hf.reply(Reply(body="three"))
+    hf.reply(Response(body="one"), Response(body="two"))
+    hf.reply(Response(body="three"))
     assert [ask(CHAT, HELLO).body for _ in range(3)] == [b"one", b"two", b"three"]
     assert b"This is the hf_text emulator" in ask(CHAT, HELLO).body
 
 
 def test_a_reply_answers_any_chat_route_and_nothing_else(hf: Emulator, ask: Ask) -> None:
-    hf.reply(Reply(body="one"))
+    hf.reply(Response(body="one"))
     assert ask("/v1/models").json["object"] == "list"
     assert ask("/groq/openai/v1/chat/completions", {}).body == b"one"
 
 
 def test_a_reply_for_a_path_waits_for_it(hf: Emulator, ask: Ask) -> None:
-    hf.reply(Reply(body="one"), path="/api/models")
+    hf.reply(Response(body="one"), path="/api/models")
     assert ask("/api/whoami-v2").status == 401
     assert ask("/api/models?limit=1").body == b"one"
 
 
 def test_a_star_stands_for_the_rest_of_a_path(hf: Emulator, ask: Ask) -> None:
-    hf.always(Reply(body="one"), path="/api/models/*")
+    hf.always(Response(body="one"), path="/api/models/*")
     assert ask("/api/models/a/b").body == ask("/api/models/c").body == b"one"
     assert ask("/api/models").json
 
 
 def test_the_narrower_path_goes_first(hf: Emulator, ask: Ask) -> None:
-    hf.reply(Reply(body="any chat"))
-    hf.reply(Reply(body="star"), path="/v1/*")
-    hf.reply(Reply(body="exact"), path=CHAT)
+    hf.reply(Response(body="any chat"))
+    hf.reply(Response(body="star"), path="/v1/*")
+    hf.reply(Response(body="exact"), path=CHAT)
     assert [ask(CHAT, HELLO).body for _ in range(3)] == [b"exact", b"star", b"any chat"]
 
 
 def test_a_standing_reply_comes_after_the_script_and_again_and_again(hf: Emulator, ask: Ask) -> None:
-    hf.always(Reply(body="always"))
-    hf.reply(Reply(body="once"))
+    hf.always(Response(body="always"))
+    hf.reply(Response(body="once"))
     assert [ask(CHAT, HELLO).body for _ in range(3)] == [b"once", b"always", b"always"]
 
 
 def test_a_standing_reply_can_be_replaced(hf: Emulator, ask: Ask) -> None:
-    hf.always(Reply(body="one"))
-    hf.always(Reply(body="two"))
+    hf.always(Response(body="one"))
+    hf.always(Response(body="two"))
     assert ask(CHAT, HELLO).body == b"two"
 
 
@@ -67,8 +67,8 @@ def test_a_fault_can_be_named(hf: Emulator, ask: Ask) -> None:
 
 
 def test_a_function_makes_the_reply(hf: Emulator, ask: Ask) -> None:
-    def echo(request: Request) -> Reply:
-        return Reply.json(request.json["messages"])
+    def echo(request: Request) -> Response:
+        return Response.json(request.json["messages"])
 
     hf.always(echo)
     assert ask(CHAT, HELLO).json == HELLO["messages"]
@@ -76,7 +76,7 @@ def test_a_function_makes_the_reply(hf: Emulator, ask: Ask) -> None:
 
 def test_a_scripted_reply_needs_no_key(hf: Emulator, ask: Ask) -> None:
     hf.require_key = "hf_right"
-    hf.reply(Reply(body="one"))
+    hf.reply(Response(body="one"))
     assert ask(CHAT, HELLO).body == b"one"
 
 

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from hf_text.emulator import Emulator, Gate, Reply
+from hf_text.emulator import Emulator, Gate, Response
 
 Dial = Callable[[], Any]
-Exchange = Callable[[Reply], bytes]
+Exchange = Callable[[Response], bytes]
 
 
 @pytest.fixture
 def exchange(hf: Emulator, dial: Dial) -> Exchange:
     """Has the reply sent, and returns every byte of it; the client asks for the connection's end."""
 
-    def send(reply: Reply) -> bytes:
+    def send(reply: Response) -> bytes:
         hf.reply(reply)
         client = dial()
         client.post(extra=b"Connection: close\r\n")
@@ -49,38 +49,38 @@ def dechunk(data: bytes) -> list[bytes]:
 
 class TestHead:
     def test_status_reason_and_headers_stand_as_they_were_given(self, exchange: Exchange) -> None:
-        data = exchange(Reply(418, [("X-A", "1"), ("X-A", "2")], reason="Short and stout"))
+        data = exchange(Response(418, [("X-A", "1"), ("X-A", "2")], reason="Short and stout"))
         assert data == (
             b"HTTP/1.1 418 Short and stout\r\nX-A: 1\r\nX-A: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         )
 
     @pytest.mark.parametrize(("status", "reason"), [(200, b"OK"), (429, b"Too Many Requests"), (599, b"Unknown")])
     def test_the_reason_is_the_usual_one(self, exchange: Exchange, status: int, reason: bytes) -> None:
-        assert exchange(Reply(status)).startswith(b"HTTP/1.1 %d %b\r\n" % (status, reason))
+        assert exchange(Response(status)).startswith(b"HTTP/1.1 %d %b\r\n" % (status, reason))
 
     @pytest.mark.parametrize("status", [204, 304])
     def test_a_status_without_a_body_has_none(self, exchange: Exchange, status: int) -> None:
-        data = exchange(Reply(status, body="not sent"))
+        data = exchange(Response(status, body="not sent"))
         assert b"Content-Length" not in data
         assert body_of(data) == b""
 
     def test_a_framing_header_that_was_given_replaces_the_true_one(self, exchange: Exchange) -> None:
-        data = exchange(Reply(headers={"content-length": "3"}, body="four"))
+        data = exchange(Response(headers={"content-length": "3"}, body="four"))
         assert data.count(b"ength") == 1
         assert body_of(data) == b"four"
 
     def test_no_keep_alive_is_announced_and_done(self, hf: Emulator, dial: Dial) -> None:
-        hf.reply(Reply(keep_alive=False))
+        hf.reply(Response(keep_alive=False))
         client = dial()
         client.post()
         assert b"Connection: close\r\n" in client.read_to_end()
 
     def test_headers_may_come_slowly(self, exchange: Exchange) -> None:
-        data = exchange(Reply(headers={"X-A": "1"}, body="done", header_pace=0.001))
+        data = exchange(Response(headers={"X-A": "1"}, body="done", header_pace=0.001))
         assert data.endswith(b"X-A: 1\r\nContent-Length: 4\r\nConnection: close\r\n\r\ndone")
 
     def test_a_head_request_gets_the_head_alone(self, hf: Emulator, dial: Dial) -> None:
-        hf.reply(Reply(body="hello"))
+        hf.reply(Response(body="hello"))
         client = dial()
         client.send(b"HEAD /v1/chat/completions HTTP/1.1\r\n\r\n")
         client.send(b"HEAD / HTTP/1.1\r\nConnection: close\r\n\r\n")
@@ -90,7 +90,7 @@ class TestHead:
         assert rest == b""
 
     def test_http_1_0_may_be_answered(self, exchange: Exchange) -> None:
-        data = exchange(Reply(body=("a", "b"), http_version="1.0"))
+        data = exchange(Response(body=("a", "b"), http_version="1.0"))
         assert data.startswith(b"HTTP/1.0 200 OK\r\n")
         assert body_of(data) == b"ab"
 
@@ -98,26 +98,26 @@ class TestHead:
 class TestFraming:
     @pytest.mark.parametrize("body", [b"hello", "hello"])
     def test_a_whole_body_has_a_length(self, exchange: Exchange, body: bytes | str) -> None:
-        data = exchange(Reply(body=body))
+        data = exchange(Response(body=body))
         assert b"Content-Length: 5\r\n" in data
         assert body_of(data) == b"hello"
 
     @pytest.mark.parametrize("body", [["one", b"two"], ("one", b"two"), lambda: iter(["one", "two"])])
     def test_each_piece_is_a_chunk(self, exchange: Exchange, body: Any) -> None:
-        data = exchange(Reply(body=body))
+        data = exchange(Response(body=body))
         assert b"Transfer-Encoding: chunked\r\n" in data
         assert dechunk(body_of(data)) == [b"one", b"two"]
 
     def test_an_empty_piece_does_not_end_the_body(self, exchange: Exchange) -> None:
-        assert dechunk(body_of(exchange(Reply(body=("one", "", b"", "two"))))) == [b"one", b"two"]
+        assert dechunk(body_of(exchange(Response(body=("one", "", b"", "two"))))) == [b"one", b"two"]
 
     def test_pieces_may_have_a_length(self, exchange: Exchange) -> None:
-        data = exchange(Reply(body=("one", 0.001, "two"), framing="length"))
+        data = exchange(Response(body=("one", 0.001, "two"), framing="length"))
         assert b"Content-Length: 6\r\n" in data
         assert body_of(data) == b"onetwo"
 
     def test_the_end_of_the_connection_may_end_the_body(self, hf: Emulator, dial: Dial) -> None:
-        hf.reply(Reply(body=("one", "two"), framing="close"))
+        hf.reply(Response(body=("one", "two"), framing="close"))
         client = dial()
         client.post()
         data = client.read_to_end()
@@ -127,13 +127,13 @@ class TestFraming:
 
     @pytest.mark.parametrize("write_size", [1, 2, 7, 1000])
     def test_the_size_of_writes_changes_no_byte(self, exchange: Exchange, write_size: int) -> None:
-        reply = Reply.text("Hello", " you", usage=(1, 2))
+        reply = Response.text("Hello", " you", usage=(1, 2))
         assert exchange(dataclasses.replace(reply, write_size=write_size)) == exchange(reply)
 
     @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
     @pytest.mark.parametrize("framing", ["chunked", "length", "close"])
     def test_a_body_is_really_compressed(self, exchange: Exchange, encoding: Any, framing: Any) -> None:
-        data = exchange(Reply(body=("one " * 100, "two"), encoding=encoding, framing=framing))
+        data = exchange(Response(body=("one " * 100, "two"), encoding=encoding, framing=framing))
         assert f"Content-Encoding: {encoding}\r\n".encode() in data
         body = b"".join(dechunk(body_of(data))) if framing == "chunked" else body_of(data)
         unpacked = zlib.decompressobj(wbits=47)  # it finds out which of the two it is
@@ -142,7 +142,7 @@ class TestFraming:
 
     def test_compression_is_flushed_after_each_piece(self, hf: Emulator, dial: Dial) -> None:
         gate = Gate()
-        hf.reply(Reply(body=("one", gate, "two"), encoding="gzip", framing="close"))
+        hf.reply(Response(body=("one", gate, "two"), encoding="gzip", framing="close"))
         client = dial()
         client.post()
         assert gate.reached.wait(5)
@@ -157,7 +157,7 @@ class TestFraming:
 class TestPauses:
     def test_a_gate_holds_the_body_until_it_is_opened(self, hf: Emulator, dial: Dial) -> None:
         gate = Gate()
-        hf.reply(Reply(body=("one", gate, "two")))
+        hf.reply(Response(body=("one", gate, "two")))
         client = dial()
         client.post()
         assert gate.reached.wait(5)
@@ -171,7 +171,7 @@ class TestPauses:
 
     def test_a_gate_may_stand_before_everything(self, hf: Emulator, dial: Dial) -> None:
         gate = Gate()
-        hf.reply(Reply(body="hello", delay=gate))
+        hf.reply(Response(body="hello", delay=gate))
         client = dial()
         client.post()
         assert gate.reached.wait(5)
@@ -184,7 +184,7 @@ class TestPauses:
 
     def test_one_gate_lets_many_go(self, hf: Emulator, dial: Dial) -> None:
         gate = Gate()
-        hf.always(Reply(body=(gate, "go")))
+        hf.always(Response(body=(gate, "go")))
         clients = [dial() for _ in range(10)]
         for client in clients:
             client.post()
@@ -198,7 +198,7 @@ class TestPauses:
         gate.open()
         gate.open()
         assert gate.is_open
-        assert dechunk(body_of(exchange(Reply(body=(gate, "go"), delay=gate)))) == [b"go"]
+        assert dechunk(body_of(exchange(Response(body=(gate, "go"), delay=gate)))) == [b"go"]
 
     def test_a_gate_shows_its_state(self) -> None:
         gate = Gate()
@@ -211,21 +211,21 @@ class TestPauses:
         "fields", [{"body": ("a", 0.001, 0, "b")}, {"pace": 0.001}, {"delay": 0.001}], ids=["piece", "pace", "delay"]
     )
     def test_a_pause_changes_no_byte(self, exchange: Exchange, fields: dict[str, Any]) -> None:
-        assert exchange(Reply(**{"body": ("a", "b"), **fields})) == exchange(Reply(body=("a", "b")))
+        assert exchange(Response(**{"body": ("a", "b"), **fields})) == exchange(Response(body=("a", "b")))
 
 
 class TestEnds:
     def test_a_cut_leaves_out_the_last_chunk(self, exchange: Exchange) -> None:
-        assert body_of(exchange(Reply(body=("one", "two"), end="cut"))) == b"3\r\none\r\n3\r\ntwo\r\n"
+        assert body_of(exchange(Response(body=("one", "two"), end="cut"))) == b"3\r\none\r\n3\r\ntwo\r\n"
 
     def test_a_cut_between_pieces_leaves_whole_chunks(self, exchange: Exchange) -> None:
-        assert body_of(exchange(Reply(body=("one", "two"), end="cut", end_after=3))) == b"3\r\none\r\n"
+        assert body_of(exchange(Response(body=("one", "two"), end="cut", end_after=3))) == b"3\r\none\r\n"
 
     def test_a_cut_within_a_piece_leaves_a_part_of_its_chunk(self, exchange: Exchange) -> None:
-        assert body_of(exchange(Reply(body=("one", "two"), end="cut", end_after=4))) == b"3\r\none\r\n3\r\nt"
+        assert body_of(exchange(Response(body=("one", "two"), end="cut", end_after=4))) == b"3\r\none\r\n3\r\nt"
 
     def test_a_cut_after_nothing_leaves_the_head(self, exchange: Exchange) -> None:
-        assert body_of(exchange(Reply(body=("one", "two"), end="cut", end_after=0))) == b""
+        assert body_of(exchange(Response(body=("one", "two"), end="cut", end_after=0))) == b""
 
     @pytest.mark.parametrize(
         ("end_after", "announced", "sent"), [(None, b"6", b"hello"), (2, b"5", b"he"), (0, b"5", b"")]
@@ -233,32 +233,32 @@ class TestEnds:
     def test_a_cut_leaves_less_than_the_length(
         self, exchange: Exchange, end_after: int | None, announced: bytes, sent: bytes
     ) -> None:
-        data = exchange(Reply(body="hello", end="cut", end_after=end_after))
+        data = exchange(Response(body="hello", end="cut", end_after=end_after))
         assert b"Content-Length: %b\r\n" % announced in data
         assert body_of(data) == sent
 
     def test_a_cut_counts_compressed_bytes(self, exchange: Exchange) -> None:
-        data = exchange(Reply(body="hello" * 100, encoding="gzip", end="cut", end_after=12))
+        data = exchange(Response(body="hello" * 100, encoding="gzip", end="cut", end_after=12))
         assert len(body_of(data)) == 12
 
     def test_a_cut_within_the_headers(self, exchange: Exchange) -> None:
-        data = exchange(Reply(headers={"X-Long": "x" * 100}, end="cut", end_at="headers"))
+        data = exchange(Response(headers={"X-Long": "x" * 100}, end="cut", end_at="headers"))
         assert data.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"\r\n\r\n" not in data
 
     def test_a_cut_at_the_start_sends_nothing(self, exchange: Exchange) -> None:
-        assert exchange(Reply(body="hello", end="cut", end_at="start")) == b""
+        assert exchange(Response(body="hello", end="cut", end_at="start")) == b""
 
     @pytest.mark.parametrize("end_at", ["start", "headers", "body"])
     def test_a_reset_breaks_the_connection(self, hf: Emulator, dial: Dial, end_at: Any) -> None:
-        hf.reply(Reply(body=("one",), end="reset", end_at=end_at))
+        hf.reply(Response(body=("one",), end="reset", end_at=end_at))
         client = dial()
         client.post()
         with pytest.raises(ConnectionResetError):
             client.read_to_end()
 
     def test_what_came_before_a_reset_can_be_read(self, hf: Emulator, dial: Dial) -> None:
-        hf.reply(Reply(body=("one", "two"), end="reset", end_after=4))
+        hf.reply(Response(body=("one", "two"), end="reset", end_after=4))
         client = dial()
         client.post()
         client.read_until(b"3\r\nt")
@@ -266,7 +266,7 @@ class TestEnds:
             client.read_to_end()
 
     def test_a_stall_keeps_the_connection(self, hf: Emulator, dial: Dial) -> None:
-        hf.reply(Reply(body=("one", "two"), end="stall", end_after=4))
+        hf.reply(Response(body=("one", "two"), end="stall", end_after=4))
         client = dial()
         client.post()
         client.read_until(b"3\r\nt")
@@ -276,13 +276,13 @@ class TestEnds:
         assert hf.open_connections == 1
 
     def test_raw_bytes_go_as_they_are(self, hf: Emulator, dial: Dial) -> None:
-        hf.reply(Reply(raw=b"anything", keep_alive=False))
+        hf.reply(Response(raw=b"anything", keep_alive=False))
         client = dial()
         client.post()
         assert client.read_to_end() == b"anything"
 
     def test_after_raw_bytes_the_connection_may_go_on(self, hf: Emulator, dial: Dial) -> None:
-        hf.reply(Reply(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), Reply(body="second"))
+        hf.reply(Response(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), Response(body="second"))
         client = dial()
         client.post()
         client.read_until(b"ok")
@@ -290,12 +290,12 @@ class TestEnds:
         client.read_until(b"second")
 
     def test_raw_bytes_can_be_cut(self, exchange: Exchange) -> None:
-        assert exchange(Reply(raw=b"HTTP/1.1 200", end="cut", end_after=4)) == b"HTTP"
+        assert exchange(Response(raw=b"HTTP/1.1 200", end="cut", end_after=4)) == b"HTTP"
 
 
 class TestReplyItself:
     def test_an_endless_body_is_made_by_a_function(self, hf: Emulator, dial: Dial) -> None:
-        hf.always(Reply(body=lambda: itertools.repeat(b": keep-alive\n\n")))
+        hf.always(Response(body=lambda: itertools.repeat(b": keep-alive\n\n")))
         for _ in range(2):
             client = dial()
             client.post()
@@ -306,42 +306,44 @@ class TestReplyItself:
     @pytest.mark.parametrize("fields", [{"end_after": 3}, {"end_at": "start"}])
     def test_a_place_for_an_end_needs_an_end(self, fields: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match="end="):
-            Reply(**fields)
+            Response(**fields)
 
     def test_a_write_of_nothing_is_refused(self) -> None:
         with pytest.raises(ValueError, match="write_size must be at least 1, not 0"):
-            Reply(write_size=0)
+            Response(write_size=0)
 
     def test_a_list_of_pieces_is_kept_as_it_was(self) -> None:
         pieces: list[str] = ["one"]
-        reply = Reply(body=pieces)
+        reply = Response(body=pieces)
         pieces.append("two")
         assert reply.body == ("one",)
 
     def test_json_has_its_type_and_further_fields(self, exchange: Exchange) -> None:
-        data = exchange(Reply.json({"a": "ü"}, 201, {"X-A": "1"}, write_size=3))
+        data = exchange(Response.json({"a": "ü"}, 201, {"X-A": "1"}, write_size=3))
         assert data.startswith(b"HTTP/1.1 201 Created\r\nContent-Type: application/json; charset=utf-8\r\nX-A: 1\r\n")
         assert body_of(data) == '{"a":"ü"}'.encode()
 
     def test_html_shows_status_and_title(self, exchange: Exchange) -> None:
-        data = exchange(Reply.html(502, "Bad Gateway", headers={"X-A": "1"}))
+        data = exchange(Response.html(502, "Bad Gateway", headers={"X-A": "1"}))
         assert b"Content-Type: text/html; charset=utf-8\r\nX-A: 1\r\n" in data
         assert b"<h1>502</h1><p>Bad Gateway</p>" in data
 
     def test_a_redirect_has_a_location(self, exchange: Exchange) -> None:
-        assert b"307 Temporary Redirect\r\nLocation: /there\r\n" in exchange(Reply.redirect("/there"))
-        assert b"302 Found" in exchange(Reply.redirect("/there", 302))
+        assert b"307 Temporary Redirect\r\nLocation: /there\r\n" in exchange(Response.redirect("/there"))
+        assert b"302 Found" in exchange(Response.redirect("/there", 302))
 
     def test_events_are_json_text_or_raw_bytes(self, exchange: Exchange) -> None:
-        data = exchange(Reply.sse({"a": 1}, "text", b": comment\n\n", headers={"X-A": "1"}, framing="length"))
+        data = exchange(Response.sse({"a": 1}, "text", b": comment\n\n", headers={"X-A": "1"}, framing="length"))
         assert b"Content-Type: text/event-stream\r\nCache-Control: no-cache\r\nX-A: 1\r\n" in data
         assert body_of(data) == b'data: {"a":1}\n\ndata: text\n\n: comment\n\ndata: [DONE]\n\n'
 
     def test_done_can_be_left_out(self, exchange: Exchange) -> None:
-        assert body_of(exchange(Reply.sse("x", done=False, framing="length"))) == b"data: x\n\n"
+        assert body_of(exchange(Response.sse("x", done=False, framing="length"))) == b"data: x\n\n"
 
     def test_a_chat_answer_is_one_object(self) -> None:
-        reply = Reply.chat("Hi", reasoning="hm", tool_calls=[("f", {"a": 1})], usage=(1, 2), provider="groq", model="m")
+        reply = Response.chat(
+            "Hi", reasoning="hm", tool_calls=[("f", {"a": 1})], usage=(1, 2), provider="groq", model="m"
+        )
         assert dict(reply.headers)["x-inference-provider"] == "groq"
         assert isinstance(reply.body, bytes)
         for part in (b'"content":"Hi"', b'"reasoning_content":"hm"', b'"finish_reason":"tool_calls"'):
@@ -350,7 +352,7 @@ class TestReplyItself:
         assert b'"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}' in reply.body
 
     def test_a_chat_answer_may_lack_usage_and_content(self) -> None:
-        reply = Reply.chat(tool_calls=[("f", "{}")], usage=None, finish="stop")
+        reply = Response.chat(tool_calls=[("f", "{}")], usage=None, finish="stop")
         assert isinstance(reply.body, bytes)
         assert b'"content":null' in reply.body
         assert b'"finish_reason":"stop"' in reply.body

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from hf_text.emulator import Emulator, Gate, Reply, Request, assert_nothing_leaked
+from hf_text.emulator import Emulator, Gate, Request, Response, assert_nothing_leaked
 
 HERE = Path(__file__).parent
 TLS = (str(HERE / "certificate.pem"), str(HERE / "key.pem"))
@@ -63,20 +63,20 @@ class TestLife:
     @pytest.mark.parametrize(
         "reply",
         [
-            Reply(end="stall", end_at="start"),
-            Reply(end="stall", end_at="headers"),
-            Reply(body=("a",), end="stall"),
-            Reply(delay=3600.0),
-            Reply(delay=Gate()),
-            Reply(body=("a", 3600.0, "b")),
-            Reply(body=("a", Gate(), "b")),
-            Reply(body=("a", "b"), pace=3600.0),
-            Reply(header_pace=3600.0),
-            Reply(body=b"x" * (1 << 26)),
+            Response(end="stall", end_at="start"),
+            Response(end="stall", end_at="headers"),
+            Response(body=("a",), end="stall"),
+            Response(delay=3600.0),
+            Response(delay=Gate()),
+            Response(body=("a", 3600.0, "b")),
+            Response(body=("a", Gate(), "b")),
+            Response(body=("a", "b"), pace=3600.0),
+            Response(header_pace=3600.0),
+            Response(body=b"x" * (1 << 26)),
         ],
         ids=["start", "headers", "body", "delay", "gate", "pause", "held", "pace", "header-pace", "not-read"],
     )
-    def test_close_ends_a_reply_that_stands_still(self, reply: Reply) -> None:
+    def test_close_ends_a_reply_that_stands_still(self, reply: Response) -> None:
         with assert_nothing_leaked():
             hf = Emulator().start()
             hf.reply(reply)
@@ -97,9 +97,9 @@ class TestLife:
         assert idle.read_to_end() == half_sent.read_to_end() == b""
 
     def test_a_reply_may_close_its_own_server(self, hf: Emulator, dial: Dial) -> None:
-        def fall_over(request: Request) -> Reply:
+        def fall_over(request: Request) -> Response:
             hf.close()
-            return Reply()
+            return Response()
 
         hf.reply(fall_over)
         client = dial()
@@ -143,7 +143,7 @@ class TestRequests:
         assert b"Connection: close" in client.read_to_end()
 
     def test_http_1_0_ends_with_its_reply(self, hf: Emulator, dial: Dial) -> None:
-        hf.reply(Reply(body=("one", "two")))
+        hf.reply(Response(body=("one", "two")))
         client = dial()
         client.send(b"POST /v1/chat/completions HTTP/1.0\r\n\r\n")
         data = client.read_to_end()
@@ -172,7 +172,7 @@ class TestRequests:
         assert (first.body, second.path) == (b"abc0123456789", "/next")
 
     def test_requests_sent_at_once_are_answered_in_order(self, hf: Emulator, dial: Dial) -> None:
-        hf.reply(Reply(body="first"), Reply(body="second"))
+        hf.reply(Response(body="first"), Response(body="second"))
         client = dial()
         request = b"POST /v1/chat/completions HTTP/1.1\r\n\r\n"
         client.send(request + request)
@@ -181,7 +181,7 @@ class TestRequests:
 
     def test_a_request_that_comes_during_a_reply_waits_its_turn(self, hf: Emulator, dial: Dial) -> None:
         gate = Gate()
-        hf.reply(Reply(body=("first", gate)), Reply(body="second"))
+        hf.reply(Response(body=("first", gate)), Response(body="second"))
         client = dial()
         client.post()
         client.read_until(b"first")
@@ -259,17 +259,17 @@ class TestCounting:
     @pytest.mark.parametrize(
         "reply",
         [
-            Reply(end="stall", end_at="start"),
-            Reply(body=("a",), end="stall"),
-            Reply(delay=3600.0),
-            Reply(delay=Gate()),
-            Reply(body=("a", 3600.0, "b")),
-            Reply(body=("a", Gate(), "b")),
-            Reply(body=b"x" * (1 << 26)),
+            Response(end="stall", end_at="start"),
+            Response(body=("a",), end="stall"),
+            Response(delay=3600.0),
+            Response(delay=Gate()),
+            Response(body=("a", 3600.0, "b")),
+            Response(body=("a", Gate(), "b")),
+            Response(body=b"x" * (1 << 26)),
         ],
         ids=["start", "body", "delay", "gate", "pause", "held", "not-read"],
     )
-    def test_a_client_that_leaves_before_the_end_is_counted(self, hf: Emulator, dial: Dial, reply: Reply) -> None:
+    def test_a_client_that_leaves_before_the_end_is_counted(self, hf: Emulator, dial: Dial, reply: Response) -> None:
         hf.reply(reply)
         client = dial()
         client.post()
@@ -291,7 +291,7 @@ class TestCounting:
         assert (hf.requests, hf.disconnects, hf.failures) == ([], 0, [])
 
     def test_dropping_connections_ends_idle_and_busy_ones(self, hf: Emulator, dial: Dial) -> None:
-        hf.reply(Reply(body=("begun",), end="stall"))
+        hf.reply(Response(body=("begun",), end="stall"))
         idle, busy = dial(), dial()
         idle.get()
         idle.read_until(b"completions).\n")
@@ -319,7 +319,7 @@ class TestCounting:
 
 class TestFailures:
     def test_an_error_in_the_code_of_a_reply_is_raised_at_the_end(self, capfd: pytest.CaptureFixture[str]) -> None:
-        def fail(request: Request) -> Reply:
+        def fail(request: Request) -> Response:
             raise KeyError("a slip in the test")
 
         def use() -> None:
@@ -345,7 +345,7 @@ class TestFailures:
     def test_clients_that_vanish_print_nothing(
         self, hf: Emulator, dial: Dial, capfd: pytest.CaptureFixture[str]
     ) -> None:
-        hf.always(Reply.text(*"abcdefgh", pace=0.001))
+        hf.always(Response.text(*"abcdefgh", pace=0.001))
         for _ in range(20):
             client = dial()
             client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -377,18 +377,18 @@ class TestTLS:
     def test_it_answers_over_tls_and_says_when_it_closes(self, context: ssl.SSLContext) -> None:
         with assert_nothing_leaked(), Emulator(tls=TLS) as hf:
             assert hf.url.startswith("https://")
-            hf.reply(Reply(body=("one", 0.001, "two")))
+            hf.reply(Response(body=("one", 0.001, "two")))
             assert self.exchange(hf, context).endswith(b"3\r\ntwo\r\n0\r\n\r\n")
 
     def test_a_cut_does_not_say_that_it_closes(self, context: ssl.SSLContext) -> None:
         with assert_nothing_leaked(), Emulator(tls=TLS) as hf:
-            hf.reply(Reply(body=("one",), end="cut"))
+            hf.reply(Response(body=("one",), end="cut"))
             with pytest.raises(ssl.SSLEOFError):
                 self.exchange(hf, context)
 
     def test_a_client_that_leaves_is_noticed_during_a_stall(self, context: ssl.SSLContext) -> None:
         with assert_nothing_leaked(), Emulator(tls=TLS) as hf:
-            hf.reply(Reply(body=("one",), end="stall"))
+            hf.reply(Response(body=("one",), end="stall"))
             address = ("127.0.0.1", urlsplit(hf.url).port or 0)
             with (
                 socket.create_connection(address, timeout=5) as sock,

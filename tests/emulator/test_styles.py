@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from hf_text.emulator import ERROR_SHAPES, STYLES, Reply
+from hf_text.emulator import ERROR_SHAPES, STYLES, Response
 
 CALL = ("get_weather", {"city": "Paris"})
 
 
 def stream(style: str, *pieces: str, **arguments: Any) -> list[Any]:
     """The events of a stream: chunks, and [DONE] as text."""
-    body = Reply.text(*pieces, style=style, **arguments).body
+    body = Response.text(*pieces, style=style, **arguments).body
     assert isinstance(body, tuple)
     data = [bytes(piece).removeprefix(b"data:").strip() for piece in body]
     return [item.decode() if item == b"[DONE]" else json.loads(item) for item in data]
@@ -166,7 +166,7 @@ def test_chunks_follow_the_finish_of_novita_in_2025() -> None:
 
 
 def test_tgi_writes_no_space_after_data_and_ends_with_a_tag() -> None:
-    body = Reply.text("a", style="tgi").body
+    body = Response.text("a", style="tgi").body
     assert isinstance(body, tuple)
     assert all(str(piece, "utf-8").startswith("data:{") for piece in body)
     assert deltas("tgi", "a")[-1] == {"role": "assistant", "content": "</s>"}
@@ -218,18 +218,18 @@ def test_tool_calls_are_the_finish_reason(style: str) -> None:
 
 
 def test_a_provider_is_named_in_the_headers() -> None:
-    assert dict(Reply.text("a", provider="groq").headers)["x-inference-provider"] == "groq"
-    assert "x-inference-provider" not in dict(Reply.text("a").headers)
+    assert dict(Response.text("a", provider="groq").headers)["x-inference-provider"] == "groq"
+    assert "x-inference-provider" not in dict(Response.text("a").headers)
 
 
 def test_an_unknown_style_is_refused_with_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"one of .*groq.*, not 'grok'"):
-        Reply.text("a", style="grok")
+        Response.text("a", style="grok")
 
 
 @pytest.mark.parametrize("shape", ERROR_SHAPES)
 def test_every_shape_of_an_error_carries_its_message(shape: str) -> None:
-    reply = Reply.error(400, "too bad", shape, "novita", code="7", keep_alive=False)
+    reply = Response.error(400, "too bad", shape, "novita", code="7", keep_alive=False)
     assert (reply.status, reply.keep_alive) == (400, False)
     assert dict(reply.headers)["x-inference-provider"] == "novita"
     assert isinstance(reply.body, bytes)
@@ -248,18 +248,18 @@ def test_every_shape_of_an_error_carries_its_message(shape: str) -> None:
     ],
 )
 def test_a_shape_of_an_error(shape: str, body: Any) -> None:
-    assert json.loads(bytes(Reply.error(400, "m", shape).body)) == body  # type: ignore[arg-type]
+    assert json.loads(bytes(Response.error(400, "m", shape).body)) == body  # type: ignore[arg-type]
 
 
 def test_an_error_as_a_string_stands_in_a_header_too() -> None:
-    assert dict(Reply.error(402, "pay", "string").headers)["X-Error-Message"] == "pay"
+    assert dict(Response.error(402, "pay", "string").headers)["X-Error-Message"] == "pay"
 
 
 def test_an_error_may_be_plain_text() -> None:
-    reply = Reply.error(422, "no", "text")
+    reply = Response.error(422, "no", "text")
     assert (reply.body, dict(reply.headers)["Content-Type"]) == (b"no", "text/plain; charset=utf-8")
 
 
 def test_an_unknown_shape_is_refused_with_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"text or one of .*novita.*, not 'square'"):
-        Reply.error(400, "m", "square")
+        Response.error(400, "m", "square")

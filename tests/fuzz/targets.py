@@ -16,16 +16,16 @@ from typing import Any
 from requests.structures import CaseInsensitiveDict
 
 from hf_text import APIStatusError, Client, HFTextError, InvalidRequestError, RequestTimeoutError, StreamError, Timeouts
-from hf_text.emulator import Emulator, Reply
+from hf_text.emulator import Emulator, Response
 from hf_text.events import Event, FinishReason, Reasoning, ToolCalls, Usage
+from hf_text.generation.sse import EventTooLong, SSEDecoder
 from hf_text.protocol.catalog import chat_providers, parse_hub_models, parse_mapping, parse_models
 from hf_text.protocol.chunks import Assembler
 from hf_text.protocol.replies import is_stream_error, next_link, parse_reply_error
 from hf_text.protocol.selection import select_models
 from hf_text.transport.framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
-from hf_text.transport.sse import EventTooLong, SSEDecoder
 
-sys.path.append(str(Path(__file__).parents[1] / "transport"))
+sys.path.append(str(Path(__file__).parents[1]))
 from sse_reference import read_events
 
 __all__ = ["TARGETS"]
@@ -203,7 +203,7 @@ def _ask_all(model: Any) -> None:
 def answer(data: bytes) -> None:
     """A byte that tells how many bytes are sent at a time (0: all at once), and an HTTP answer as it is on the wire."""
     server, client = _server_and_client()
-    server.always(Reply(raw=data[1:], keep_alive=False, write_size=data[0] if data and data[0] else None))
+    server.always(Response(raw=data[1:], keep_alive=False, write_size=data[0] if data and data[0] else None))
     events: list[Event] = []
     stream = client.stream("Hi", "m")
     try:

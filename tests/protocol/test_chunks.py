@@ -60,7 +60,7 @@ def name_of(each: Chunk) -> str:
 
 
 @dataclass
-class Answer:
+class Transcript:
     """A provider's chunks, and what they say."""
 
     chunks: list[Chunk]
@@ -86,7 +86,7 @@ def together(content: str, **choice: Any) -> Chunk:
 
 
 ANSWERS = {
-    "usage on every chunk, and more chunks after stop (Novita in 2025)": Answer(
+    "usage on every chunk, and more chunks after stop (Novita in 2025)": Transcript(
         [
             chunk({"role": "assistant"}, choice={"finish_reason": None, **NOVITA_FILTER}, usage=usage(12, 0)),
             text("Blue light", usage=usage(12, 3)),
@@ -97,7 +97,7 @@ ANSWERS = {
         ],
         usage=COUNTED,
     ),
-    "usage on every chunk and on one without choices, no finish_reason key (Baseten)": Answer(
+    "usage on every chunk and on one without choices, no finish_reason key (Baseten)": Transcript(
         [
             chunk({"role": "assistant", "reasoning_content": "Sky"}, usage=usage(12, 1, **BASETEN_DETAILS)),
             chunk({"reasoning_content": " is air."}, usage=usage(12, 3, **BASETEN_DETAILS)),
@@ -108,7 +108,7 @@ ANSWERS = {
         reasoning="Sky is air.",
         usage=Usage(12, 7, 19, reasoning_tokens=3, cached_tokens=8),
     ),
-    "usage twice, a role and an empty content first, reasoning with a channel (Groq)": Answer(
+    "usage twice, a role and an empty content first, reasoning with a channel (Groq)": Transcript(
         [
             chunk({"role": "assistant", "content": ""}, choice={"logprobs": None}, x_groq={"id": "req_1", "seed": 5}),
             chunk({"reasoning": "Sky", "channel": "analysis"}, choice={"finish_reason": None}),
@@ -120,7 +120,7 @@ ANSWERS = {
         reasoning="Sky is air.",
         usage=Usage(12, 7, 19, reasoning_tokens=3),
     ),
-    "think tags as tokens of their own, flat cached_tokens (Together)": Answer(
+    "think tags as tokens of their own, flat cached_tokens (Together)": Transcript(
         [
             together("<think>"),
             together("\n"),
@@ -138,7 +138,7 @@ ANSWERS = {
         reasoning="\nSky is air.\n",
         usage=Usage(12, 7, 19, cached_tokens=4),
     ),
-    "usage on the finish chunk, with times (Cerebras)": Answer(
+    "usage on the finish chunk, with times (Cerebras)": Transcript(
         [
             chunk({"role": "assistant"}),
             chunk({"content": "Blue light scatters."}),
@@ -147,7 +147,7 @@ ANSWERS = {
         ],
         usage=COUNTED,
     ),
-    "usage on a chunk without choices (Novita in 2026, TGI 3)": Answer(
+    "usage on a chunk without choices (Novita in 2026, TGI 3)": Transcript(
         [
             chunk({"role": "assistant"}, sla_metrics={"ttft_ms": 274}),
             text("Blue light scatters.", system_fingerprint=""),
@@ -156,14 +156,14 @@ ANSWERS = {
         ],
         usage=COUNTED,
     ),
-    "no usage at all (Nebius)": Answer(
+    "no usage at all (Nebius)": Transcript(
         [
             chunk({"role": "assistant", "content": ""}, choice={"logprobs": None, "finish_reason": None}),
             text("Blue light scatters."),
             finish("stop", {"content": ""}),
         ]
     ),
-    "a tool call without id and finish reason (Nebius)": Answer(
+    "a tool call without id and finish reason (Nebius)": Transcript(
         [
             chunk({"role": "assistant", "content": ""}),
             chunk({"tool_calls": [{"index": 0, "function": {"arguments": "{}", "name": "now"}, "type": "function"}]}),
@@ -174,7 +174,7 @@ ANSWERS = {
         usage=COUNTED,
         finish=None,
     ),
-    "the end token as the last text (TGI 2)": Answer(
+    "the end token as the last text (TGI 2)": Transcript(
         [
             chunk({"role": "assistant", "content": "Blue"}, object="text_completion", id=""),
             chunk({"role": "assistant", "content": " light scatters."}, object="text_completion"),
@@ -182,8 +182,8 @@ ANSWERS = {
         ],
         finish="eos_token",
     ),
-    "nothing but [DONE]": Answer([], text="", finish=None),
-    "usage null on each chunk, content null first (Fireworks)": Answer(
+    "nothing but [DONE]": Transcript([], text="", finish=None),
+    "usage null on each chunk, content null first (Fireworks)": Transcript(
         [
             chunk({"role": "assistant", "content": None}, usage=None),
             chunk({"reasoning_content": "Sky is air."}, choice={"finish_reason": None, "raw_output": None}, usage=None),
@@ -194,7 +194,7 @@ ANSWERS = {
         reasoning="Sky is air.",
         usage=COUNTED,
     ),
-    "cut by max_tokens inside the reasoning (Fireworks)": Answer(
+    "cut by max_tokens inside the reasoning (Fireworks)": Transcript(
         [
             chunk({"role": "assistant"}),
             chunk({"reasoning_content": "Sky is"}, choice={"finish_reason": None}),
@@ -205,13 +205,13 @@ ANSWERS = {
         usage=COUNTED,
         finish="length",
     ),
-    "cut by max_tokens inside the think tags": Answer(
+    "cut by max_tokens inside the think tags": Transcript(
         [text("<think>"), text("Sky is </th"), finish("length")],
         text="",
         reasoning="Sky is </th",
         finish="length",
     ),
-    "a whole tool call in one chunk (Groq)": Answer(
+    "a whole tool call in one chunk (Groq)": Transcript(
         [
             chunk({"role": "assistant", "content": None}),
             chunk({"tool_calls": [{"index": 0, **CALL.to_dict()}]}),
@@ -223,7 +223,7 @@ ANSWERS = {
         usage=Usage(12, 7, 19, reasoning_tokens=3),
         finish="tool_calls",
     ),
-    "a tool call with the finish reason on its last piece (Baseten)": Answer(
+    "a tool call with the finish reason on its last piece (Baseten)": Transcript(
         [
             chunk({"role": "assistant", "tool_calls": [{"index": 0, **ToolCall("call_a", "weather", "").to_dict()}]}),
             chunk({"tool_calls": [{"index": 0, "id": "call_a", "function": {"arguments": '{"city":'}}]}),
@@ -236,7 +236,7 @@ ANSWERS = {
         calls=(CALL,),
         finish="tool_calls",
     ),
-    "text before a tool call": Answer(
+    "text before a tool call": Transcript(
         [
             text("Blue light scatters."),
             chunk({"content": "", "tool_calls": [{"index": 0, **CALL.to_dict()}]}),
@@ -245,11 +245,11 @@ ANSWERS = {
         calls=(CALL,),
         finish="tool_calls",
     ),
-    "a tool call written as text (Nebius)": Answer(
+    "a tool call written as text (Nebius)": Transcript(
         [text('{"type": "function",'), text(' "name": "now"}'), finish()],
         text='{"type": "function", "name": "now"}',
     ),
-    "the older function_call": Answer(
+    "the older function_call": Transcript(
         [
             chunk({"role": "assistant", "content": None, "function_call": {"name": "weather", "arguments": ""}}),
             chunk({"function_call": {"arguments": '{"city":'}}),
@@ -260,20 +260,20 @@ ANSWERS = {
         calls=(ToolCall("call_0", "weather", '{"city":"Paris"}'),),
         finish="function_call",
     ),
-    "tool_calls and the older function_call together": Answer(
+    "tool_calls and the older function_call together": Transcript(
         [chunk({"tool_calls": [CALL.to_dict()], "function_call": CALL.to_dict()["function"]}), finish("tool_calls")],
         text="",
         calls=(CALL,),
         finish="tool_calls",
     ),
-    "reasoning_text": Answer(
+    "reasoning_text": Transcript(
         [chunk({"reasoning_text": "Sky is air."}), text("Blue light scatters."), finish()], reasoning="Sky is air."
     ),
-    "the same reasoning under two names (vLLM)": Answer(
+    "the same reasoning under two names (vLLM)": Transcript(
         [chunk({"reasoning": "Sky", "reasoning_content": "Sky"}), text("Blue light scatters."), finish()],
         reasoning="Sky",
     ),
-    "reasoning as typed parts of a content list (Mistral)": Answer(
+    "reasoning as typed parts of a content list (Mistral)": Transcript(
         [
             chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Sky is "}]}]}),
             chunk({"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "air."}], "closed": True}]}),
@@ -283,18 +283,18 @@ ANSWERS = {
         ],
         reasoning="Sky is air.",
     ),
-    "thinking as a text": Answer(
+    "thinking as a text": Transcript(
         [chunk({"content": [{"type": "thinking", "thinking": "Sky"}, "Blue light", {"text": " scatters."}]}), finish()],
         reasoning="Sky",
     ),
-    "a refusal": Answer(
+    "a refusal": Transcript(
         [chunk({"content": None, "refusal": "I can"}), chunk({"content": "", "refusal": "not."}), finish()],
         text="I cannot.",
     ),
-    "a refusal as a part": Answer(
+    "a refusal as a part": Transcript(
         [chunk({"content": [{"type": "refusal", "refusal": "I cannot."}]}), finish()], text="I cannot."
     ),
-    "an answer in one piece": Answer(
+    "an answer in one piece": Transcript(
         [
             {
                 **HEAD,
@@ -318,7 +318,7 @@ ANSWERS = {
         reasoning="Sky",
         usage=COUNTED,
     ),
-    "an answer in one piece with tags and a tool call": Answer(
+    "an answer in one piece with tags and a tool call": Transcript(
         [
             {
                 "choices": [
@@ -334,20 +334,20 @@ ANSWERS = {
         calls=(CALL,),
         finish="tool_calls",
     ),
-    "text completions": Answer(
+    "text completions": Transcript(
         [
             {"object": "text_completion", "choices": [{"index": 0, "text": "Blue light", "finish_reason": None}]},
             {"object": "text_completion", "choices": [{"index": 0, "text": " scatters.", "finish_reason": "stop"}]},
         ]
     ),
-    "the finish reason together with the last text": Answer(
+    "the finish reason together with the last text": Transcript(
         [text("Blue light"), finish("stop", {"content": " scatters."})]
     ),
-    "two finish reasons: the last one counts": Answer(
+    "two finish reasons: the last one counts": Transcript(
         [text("Blue light scatters."), finish("tool_calls"), finish("stop")],
     ),
-    "text after the finish reason": Answer([text("Blue light"), finish(), text(" scatters.")]),
-    "an empty finish reason is none": Answer([text("Blue light scatters."), finish("")], finish=None),
+    "text after the finish reason": Transcript([text("Blue light"), finish(), text(" scatters.")]),
+    "an empty finish reason is none": Transcript([text("Blue light scatters."), finish("")], finish=None),
 }
 
 

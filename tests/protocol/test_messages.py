@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hf_text.checks import show
 from hf_text.completion import Completion
 from hf_text.errors import InvalidRequestError
 from hf_text.events import ToolCall, ToolCalls
-from hf_text.protocol.messages import check_messages, count_length, show, trim_messages
+from hf_text.protocol.messages import check_messages, count_length, trim_messages
 
 CALL = ToolCall(id="call_1", name="weather", arguments='{"city":"Paris"}')
 

@@ -21,7 +21,6 @@ from hf_text.errors import (
     AuthenticationError,
     BadRequestError,
     ModelNotSupportedError,
-    ModelRefusedError,
     NotFoundError,
     PaymentRequiredError,
     PermissionDeniedError,
@@ -90,14 +89,14 @@ ROWS = {
                 "code": "model_not_found",
             }
         },
-        ModelRefusedError,
+        ModelNotSupportedError,
         "The requested model 'acme/none' does not exist.",
         "model_not_found",
     ),
     "a model that no enabled provider serves (router)": Row(
         400,
         {"error": {"message": "The requested model 'acme/x' is not supported.", "code": "model_not_supported"}},
-        ModelRefusedError,
+        ModelNotSupportedError,
         "The requested model 'acme/x' is not supported.",
         "model_not_supported",
     ),
@@ -577,7 +576,7 @@ class TestErrorsInsideAStream:
 
     def test_an_unknown_model_is_known_by_its_code(self) -> None:
         error = self.report({"error": {"message": "m", "code": "model_not_found", "http_status_code": 400}})
-        assert type(error) is ModelRefusedError
+        assert type(error) is ModelNotSupportedError
 
     @pytest.mark.parametrize(
         "headers", [{"Retry-After": "30"}, {"retry-after-ms": "5"}, {"RateLimit": '"api";r=0;t=9'}]
@@ -654,10 +653,10 @@ class TestPayment:
 class TestModelRefused:
     BODY = {"error": {"message": "The model does not exist.", "code": "model_not_found"}}  # noqa: RUF012
 
-    def test_it_is_both_a_bad_request_and_a_model_not_supported(self) -> None:
+    def test_it_says_what_the_router_said(self) -> None:
         error = reply_error(400, self.BODY, model="acme/none")
         assert isinstance(error, ModelNotSupportedError)
-        assert isinstance(error, BadRequestError)
+        assert (error.status_code, error.code) == (400, "model_not_found")
         assert (error.model, error.providers, error.suggestions, error.body) == ("acme/none", (), (), self.BODY)
 
     def test_only_the_router_itself_refuses_a_model(self) -> None:

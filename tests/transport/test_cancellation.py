@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from hf_text import Client, FinishReason, InvalidRequestError, Stream, StreamCancelledError
-from hf_text.emulator import Emulator, Gate, Reply
+from hf_text.emulator import Emulator, Gate, Response
 
 Outcome = Callable[[Stream], Any]
 InThread = Callable[..., Future[Any]]
@@ -187,7 +187,7 @@ def test_a_stop_frees_a_reader_within_the_answer(
     encoding: Any,
     stop: Callable[[Stream], None],
 ) -> None:
-    server.reply(Reply.text("One", " two", finish=None, done=False, end="stall", encoding=encoding))
+    server.reply(Response.text("One", " two", finish=None, done=False, end="stall", encoding=encoding))
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
     wait_until(lambda: stream.completion.text == "One two")
@@ -205,7 +205,7 @@ def test_a_stop_frees_a_reader_in_the_pause_between_two_attempts(
     wait_until_inside: WaitUntilInside,
     stop: Callable[[Stream], None],
 ) -> None:
-    server.reply(Reply.error(429, "slow down", headers={"Retry-After": "30"}))
+    server.reply(Response.error(429, "slow down", headers={"Retry-After": "30"}))
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
     wait_until_inside(reading.ident, "pause")  # type: ignore[attr-defined]
@@ -225,8 +225,8 @@ def test_a_stop_frees_the_reader_before_the_server_sends_anything_more(
 ) -> None:
     gate = Gate()
     one = b'data: {"choices":[{"delta":{"content":"One"}}]}\n\n'
-    server.reply(Reply.sse('{"choices":[{"delta":{"content":"One"}}]}', done=False))
-    server.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=(one, gate, b"data: [DONE]\n\n")))
+    server.reply(Response.sse('{"choices":[{"delta":{"content":"One"}}]}', done=False))
+    server.reply(Response(headers={"Content-Type": "text/event-stream"}, body=(one, gate, b"data: [DONE]\n\n")))
     outcome(client.stream("Hi"))
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
@@ -265,7 +265,7 @@ def test_a_second_stop_does_nothing(
 def test_a_second_stop_in_a_pause_does_nothing(
     client: Client, server: Emulator, outcome: Outcome, in_thread: InThread, wait_until_inside: WaitUntilInside
 ) -> None:
-    server.reply(Reply.error(429, "slow down", headers={"Retry-After": "30"}))
+    server.reply(Response.error(429, "slow down", headers={"Retry-After": "30"}))
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
     wait_until_inside(reading.ident, "pause")  # type: ignore[attr-defined]
@@ -346,7 +346,7 @@ def test_a_stop_between_two_reads_is_told_to_the_reader(client: Client, server: 
 
 def test_a_stop_within_a_batch_ends_the_loop_at_once(client: Client, server: Emulator, in_thread: InThread) -> None:
     """What has arrived but was not handed out yet is not handed out any more."""
-    server.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=b"".join(Reply.text(*"abcdef").body)))  # type: ignore[arg-type]
+    server.reply(Response(headers={"Content-Type": "text/event-stream"}, body=b"".join(Response.text(*"abcdef").body)))  # type: ignore[arg-type]
     stream = client.stream("Hi")
     texts = iter(stream)
     assert next(texts) == "a"
@@ -465,8 +465,8 @@ def test_a_stream_in_a_circle_gives_up_the_connection_when_it_is_collected(clien
 
 def test_a_client_that_is_closed_lets_an_open_stream_go_on(client: Client, server: Emulator) -> None:
     gate = Gate()
-    first, *rest = Reply.text("One", " two").body  # type: ignore[misc]
-    server.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=(first, rest[0], gate, *rest[1:])))
+    first, *rest = Response.text("One", " two").body  # type: ignore[misc]
+    server.reply(Response(headers={"Content-Type": "text/event-stream"}, body=(first, rest[0], gate, *rest[1:])))
     stream = client.stream("Hi")
     texts = iter(stream)
     assert next(texts) == "One"
@@ -483,7 +483,7 @@ def test_a_second_reader_at_the_same_time_is_refused_and_the_first_goes_on(
     client: Client, server: Emulator, outcome: Outcome, in_thread: InThread
 ) -> None:
     gate = Gate()
-    server.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=(gate, *Reply.text("One").body)))  # type: ignore[misc]
+    server.reply(Response(headers={"Content-Type": "text/event-stream"}, body=(gate, *Response.text("One").body)))  # type: ignore[misc]
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
     assert gate.reached.wait(5)
@@ -528,7 +528,7 @@ def test_a_signal_handler_may_stop_the_pause_that_it_interrupts(
     interrupting: Callable[..., Any],
     stop: Callable[[Stream], None],
 ) -> None:
-    server.reply(Reply.error(429, "slow down", headers={"Retry-After": "30"}))
+    server.reply(Response.error(429, "slow down", headers={"Retry-After": "30"}))
     stream = client.stream("Hi")
     with interrupting(lambda: stop(stream), "pause"):
         check_cancelled(outcome(stream))
@@ -538,7 +538,7 @@ def test_a_signal_handler_may_stop_the_pause_that_it_interrupts(
 def test_a_signal_handler_may_stop_more_than_once_the_pause_that_it_interrupts(
     client: Client, server: Emulator, outcome: Outcome, interrupting: Callable[..., Any], in_thread: InThread
 ) -> None:
-    server.reply(Reply.error(429, "slow down", headers={"Retry-After": "30"}))
+    server.reply(Response.error(429, "slow down", headers={"Retry-After": "30"}))
     stream = client.stream("Hi")
 
     def stop() -> None:
@@ -556,7 +556,7 @@ def test_a_signal_handler_may_stop_within_a_stop(
     client: Client, server: Emulator, outcome: Outcome, in_thread: InThread, wait_until_inside: WaitUntilInside
 ) -> None:
     """The handler runs before each single line of the first stop, also where that holds a lock."""
-    server.always(Reply.error(429, "slow down", headers={"Retry-After": "30"}))
+    server.always(Response.error(429, "slow down", headers={"Retry-After": "30"}))
     stream = client.stream("Hi")
     old = signal.signal(signal.SIGUSR1, lambda *_: stream.cancel())
     lines = passed = 0
@@ -612,7 +612,7 @@ def test_ctrl_c_in_generate_gives_up_the_connection(
 
 @signals
 def test_ctrl_c_in_a_pause_ends_the_call(client: Client, server: Emulator, interrupting: Callable[..., Any]) -> None:
-    server.reply(Reply.error(429, "slow down", headers={"Retry-After": "30"}))
+    server.reply(Response.error(429, "slow down", headers={"Retry-After": "30"}))
     with interrupting(interrupt, "pause"), pytest.raises(KeyboardInterrupt):
         client.generate("Hi")
     assert len(server.requests) == 1
@@ -624,7 +624,7 @@ def test_ctrl_c_in_a_pause_ends_the_call(client: Client, server: Emulator, inter
 def test_a_signal_handler_may_stop_a_stream_at_any_moment(client: Client, server: Emulator, outcome: Outcome) -> None:
     """The handler runs between any two steps of the code that it interrupts, also where that holds a lock."""
     source = random.Random(7)
-    server.always(Reply.text("One", " two"))
+    server.always(Response.text("One", " two"))
     stream = client.stream("Hi")
     old = signal.signal(signal.SIGALRM, lambda *_: stream.cancel())
     try:
@@ -648,7 +648,7 @@ def test_a_stop_around_the_end_of_an_answer_never_harms_the_next_on_the_same_con
     client: Client, server: Emulator, outcome: Outcome, in_thread: InThread
 ) -> None:
     source = random.Random(3)
-    server.always(Reply.text("One", " two"))
+    server.always(Response.text("One", " two"))
     turns: list[tuple[Stream, threading.Event] | None] = []
     handed = threading.Semaphore(0)
 
@@ -691,7 +691,7 @@ def test_a_stop_with_the_last_event_in_hand_never_harms_the_next_on_the_same_con
     client: Client, server: Emulator, outcome: Outcome, in_thread: InThread
 ) -> None:
     gate = Gate()
-    server.reply(Reply.text("One"), Reply.text("Two", delay=gate))
+    server.reply(Response.text("One"), Response.text("Two", delay=gate))
     stream = client.stream("Hi")
     while not any(isinstance(event, FinishReason) for event in stream.read()):
         pass
@@ -704,7 +704,7 @@ def test_a_stop_with_the_last_event_in_hand_never_harms_the_next_on_the_same_con
 
 
 def test_a_stream_that_was_left_takes_no_connection_from_the_others(client: Client, server: Emulator) -> None:
-    server.reply(Reply.text("One"), "stall-mid-stream", Reply.text("One"), Reply.text("One"))
+    server.reply(Response.text("One"), "stall-mid-stream", Response.text("One"), Response.text("One"))
     assert client.generate("Hi").text
     for _ in client.stream("Hi"):
         break

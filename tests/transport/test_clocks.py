@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hf_text import Client, InvalidRequestError, RateLimitError, RequestTimeoutError, Timeouts, TransportError
-from hf_text.emulator import Emulator, Gate, Reply
+from hf_text.emulator import Emulator, Gate, Response
 from hf_text.emulator.replies import Piece
 
 EVENT_STREAM = {"Content-Type": "text/event-stream"}
@@ -56,8 +56,8 @@ def byte_by_byte(*first: bytes, then: bytes) -> Callable[[], Iterator[Piece]]:
     return pieces
 
 
-def stream_of(body: Any) -> Reply:
-    return Reply(headers=EVENT_STREAM, body=body)
+def stream_of(body: Any) -> Response:
+    return Response(headers=EVENT_STREAM, body=body)
 
 
 def server_at(listener: socket.socket, scheme: str = "http") -> str:
@@ -163,10 +163,10 @@ def test_of_two_addresses_one_that_does_not_answer_takes_only_its_share_of_the_t
 
 # --- first
 
-NEVER_FIRST: dict[str, Reply | str] = {
+NEVER_FIRST: dict[str, Response | str] = {
     "no head": "stall-before-headers",
     "half a head": "stall-in-headers",
-    "a head that trickles": Reply(headers=[("X-Filler", str(number)) for number in range(200)], header_pace=TICK),
+    "a head that trickles": Response(headers=[("X-Filler", str(number)) for number in range(200)], header_pace=TICK),
     "a head and no body": "stall-after-headers",
     "comments": stream_of(ticking(then=COMMENT)),
     "empty lines": stream_of(ticking(then=b"\n")),
@@ -176,7 +176,7 @@ NEVER_FIRST: dict[str, Reply | str] = {
     "single bytes of white space": stream_of(byte_by_byte(then=b"  \n")),
     "single bytes of JSON": stream_of(byte_by_byte(then=b'{"choices": [{"message": {"content": "One"}}]}')),
     "single bytes of a page": stream_of(byte_by_byte(then=b"<html><head><title>Sorry</title></head>")),
-    "compressed comments": Reply(headers=EVENT_STREAM, body=ticking(then=COMMENT), encoding="gzip"),
+    "compressed comments": Response(headers=EVENT_STREAM, body=ticking(then=COMMENT), encoding="gzip"),
 }
 
 
@@ -195,7 +195,7 @@ def test_an_answer_that_does_not_begin_runs_out_the_first_clock(
 def test_an_error_whose_body_does_not_end_runs_out_the_first_clock(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
-    emulator.reply(Reply(500, body=ticking(then=b"x")))
+    emulator.reply(Response(500, body=ticking(then=b"x")))
     check(outcome(make_client(max_retries=0, timeout=clocks(first=SHORT)).stream("Hi")).error, "first")
 
 
@@ -218,14 +218,14 @@ def test_the_first_clock_begins_anew_on_a_connection_that_is_used_again(
 
 def test_the_first_clock_begins_anew_after_a_pause(make_client: Callable[..., Client], emulator: Emulator) -> None:
     """The pause before another attempt may be longer than the clock."""
-    emulator.reply("empty-500", Reply.text("Hello"))
+    emulator.reply("empty-500", Response.text("Hello"))
     assert make_client(provider="novita", timeout=clocks(first=SHORT)).generate("Hi").text == "Hello"
     assert [request.connection for request in emulator.requests] == [1, 1]
 
 
 # --- gap
 
-NO_PROGRESS: dict[str, Reply | str] = {
+NO_PROGRESS: dict[str, Response | str] = {
     "nothing": "stall-mid-stream",
     "comments": "keep-alive-comments-mid-stream",
     "empty lines": stream_of(ticking(WORD, then=b"\n")),
@@ -233,7 +233,7 @@ NO_PROGRESS: dict[str, Reply | str] = {
     "usage": stream_of(ticking(WORD, then=b'data: {"choices":[],"usage":{"total_tokens":3}}\n\n')),
     "pings": stream_of(ticking(WORD, then=b"event: ping\ndata: now\n\n")),
     "single bytes": stream_of(byte_by_byte(WORD, then=b"data: " + b" " * 1000)),
-    "compressed comments": Reply(headers=EVENT_STREAM, body=ticking(WORD, then=COMMENT), encoding="gzip"),
+    "compressed comments": Response(headers=EVENT_STREAM, body=ticking(WORD, then=COMMENT), encoding="gzip"),
 }
 
 
@@ -254,14 +254,14 @@ def test_an_answer_that_does_not_go_on_runs_out_the_gap_clock(
 def test_a_body_that_does_not_end_after_done_without_a_finish_reason_runs_out_the_gap_clock(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
-    emulator.reply(Reply(headers=EVENT_STREAM, body=(WORD, b"data: [DONE]\n\n"), end="stall"))
+    emulator.reply(Response(headers=EVENT_STREAM, body=(WORD, b"data: [DONE]\n\n"), end="stall"))
     check(outcome(make_client(timeout=clocks(gap=SHORT)).stream("Hi")).error, "gap")
 
 
 def test_a_stall_after_the_finish_reason_makes_no_error_of_a_whole_answer(
     make_client: Callable[..., Client], emulator: Emulator
 ) -> None:
-    emulator.reply(Reply.text("One", done=False, end="stall"))
+    emulator.reply(Response.text("One", done=False, end="stall"))
     assert make_client(timeout=clocks(gap=SHORT)).generate("Hi").finish_reason == "stop"
 
 
@@ -271,7 +271,7 @@ def test_a_slow_reader_does_not_run_out_the_clocks_of_the_server(
 ) -> None:
     gate = Gate()
     emulator.reply(
-        Reply.text("One", " two", " three"),
+        Response.text("One", " two", " three"),
         stream_of([WORD, gate, WORD.replace(b"}}]", b'},"finish_reason":"stop"}]')]),
     )
     client = make_client(max_retries=0, timeout=clocks(**{clock: SHORT}))
@@ -335,7 +335,7 @@ def test_the_total_clock_holds_in_the_second_attempt(
 def test_a_pause_that_the_server_asks_for_and_that_does_not_fit_is_refused_at_once(
     make_client: Callable[..., Client], emulator: Emulator
 ) -> None:
-    emulator.reply(Reply.error(429, "slow down", headers={"Retry-After": "30"}))
+    emulator.reply(Response.error(429, "slow down", headers={"Retry-After": "30"}))
     with pytest.raises(RateLimitError, match="Not tried again: the server asks to wait 30 s"):
         make_client(provider="novita", timeout=clocks(total=10)).generate("Hi")
     assert len(emulator.requests) == 1
@@ -417,6 +417,6 @@ def test_a_clock_may_be_set_as_good_as_off(
     make_client: Callable[..., Client], emulator: Emulator, value: float
 ) -> None:
     client = make_client(timeout=Timeouts(value, value, value, value))
-    emulator.reply("empty-500", Reply.text("Hello", pace=0.01))
+    emulator.reply("empty-500", Response.text("Hello", pace=0.01))
     assert client.generate("Hi").text == "Hello"
     assert client.generate("Hi").text

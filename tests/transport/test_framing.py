@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hf_text import Client, TruncatedStreamError
-from hf_text.emulator import Emulator, Reply
+from hf_text.emulator import Emulator, Response
 
 Outcome = Callable[..., Any]
 
@@ -43,7 +43,7 @@ def in_chunks(*parts: bytes, line_end: bytes = b"\r\n", headers: str = "") -> by
 
 @pieces
 def test_chunks_that_end_in_cr_lf_are_whole(once: Client, emulator: Emulator, write_size: int | None) -> None:
-    emulator.always(Reply(raw=in_chunks(event("One"), event(" two"), event(".", "stop")), write_size=write_size))
+    emulator.always(Response(raw=in_chunks(event("One"), event(" two"), event(".", "stop")), write_size=write_size))
     assert [once.generate("Hi").text for _ in range(2)] == ["One two."] * 2
     assert [request.connection for request in emulator.requests] == [1, 1]
 
@@ -54,7 +54,7 @@ def test_a_chunk_that_does_not_end_where_its_length_says_cuts_the_answer_off_the
     once: Client, emulator: Emulator, outcome: Outcome, line_end: bytes, write_size: int | None
 ) -> None:
     raw = in_chunks(event("One"), event(" two"), event(".", "stop"), line_end=line_end)
-    emulator.reply(Reply(raw=raw, write_size=write_size))
+    emulator.reply(Response(raw=raw, write_size=write_size))
     result = outcome(once.stream("Hi"))
     assert type(result.error) is TruncatedStreamError
     assert "cut the answer off (a chunk does not end where its length says)" in str(result.error)
@@ -69,7 +69,7 @@ def test_a_chunk_of_compressed_bytes_must_end_there_too(
 ) -> None:
     packed = gzip.compress(event("One") + event(".", "stop"), mtime=0)
     raw = in_chunks(packed[:30], packed[30:], line_end=line_end, headers="Content-Encoding: gzip\r\n")
-    emulator.reply(Reply(raw=raw))
+    emulator.reply(Response(raw=raw))
     result = outcome(once.stream("Hi"))
     assert type(result.error) is TruncatedStreamError
     assert not result.text

@@ -18,7 +18,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 from urllib3.exceptions import InvalidHeader
 
 from hf_text.transport.call import Call, Interrupted, Timeouts
-from hf_text.transport.head import RawAnswer
+from hf_text.transport.head import RawResponse
 
 _NAMES = ("Content-Type", "Transfer-Encoding", "content-length", "Connection", "Set-Cookie", "X-A!#$%&'*+.^_`|~")
 names = st.sampled_from(_NAMES)
@@ -64,7 +64,7 @@ def read_by_us(head: bytes, cut: int, blocking: bool) -> Any:
             sending = threading.Thread(target=send)
             sending.start()
             call = Call(Timeouts(5, 5, 5))
-            answer = RawAnswer(ours, call, method="POST")
+            answer = RawResponse(ours, call, method="POST")
             try:
                 call.blocking = blocking
                 while not answer.receive_head():
@@ -141,7 +141,7 @@ def test_interim_answers_do_not_outrun_the_clock(blocking: bool) -> None:
         theirs.sendall(b"HTTP/1.1 103 Early\r\n\r\n" * 5000)
         call = Call(Timeouts(0.01, 0.01, 0.01))
         call.blocking = blocking
-        answer = RawAnswer(ours, call, method="POST")
+        answer = RawResponse(ours, call, method="POST")
         while call.longest_wait():
             pass
         with pytest.raises(Interrupted):
@@ -154,7 +154,7 @@ def test_what_is_no_http_is_refused_without_waiting_for_more(banner: bytes) -> N
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(banner)  # and keeps the connection open
-        answer = RawAnswer(ours, Call(Timeouts(5, 5, 5)), method="POST")
+        answer = RawResponse(ours, Call(Timeouts(5, 5, 5)), method="POST")
         with pytest.raises(http.client.BadStatusLine):
             answer.receive_head()
         answer.close()

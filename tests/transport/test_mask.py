@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hf_text import Client, HFTextError
-from hf_text.emulator import Emulator, Reply
+from hf_text.emulator import Emulator, Response
 from hf_text.transport.mask import Mask
 
 KEY = "hf_Zw9Kq3Vt7Rb5Xn1Jm8"
@@ -46,21 +46,21 @@ WAYS = [as_it_is, json.dumps, in_lower_case, in_upper_case, every_third, with_sl
 ways = pytest.mark.parametrize("write", WAYS)
 
 
-def replies(write: Callable[[str], str], secret: str) -> dict[str, Reply]:
+def replies(write: Callable[[str], str], secret: str) -> dict[str, Response]:
     """Answers that repeat a secret."""
     message, code = write(f"{secret} is no key"), write(secret)
     error = f'{{"error":{{"message":{message},"code":{code}}}}}'
     within = json.dumps({"error": {"message": error}})
     stream = {"Content-Type": "text/event-stream"}
     return {
-        "status": Reply(401, body=error),
-        "within": Reply(500, body=within),
-        "200": Reply(200, body=error),
-        "event": Reply(headers=stream, body=f"data: {error}\n\n"),
-        "within an event": Reply(headers=stream, body=f"data: {within}\n\n"),
-        "broken": Reply(headers=stream, body=f"data: {error[:-1]}\n\n"),
-        "text": Reply(500, body=f"I know your key, {write(secret)}"),
-        "page": Reply.html(502, write(secret)),
+        "status": Response(401, body=error),
+        "within": Response(500, body=within),
+        "200": Response(200, body=error),
+        "event": Response(headers=stream, body=f"data: {error}\n\n"),
+        "within an event": Response(headers=stream, body=f"data: {within}\n\n"),
+        "broken": Response(headers=stream, body=f"data: {error[:-1]}\n\n"),
+        "text": Response(500, body=f"I know your key, {write(secret)}"),
+        "page": Response.html(502, write(secret)),
     }
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from hf_text import Client, Timeouts
-from hf_text.emulator import Emulator, Gate, Reply
+from hf_text.emulator import Emulator, Gate, Response
 
 InThread = Callable[..., Future[Any]]
 RunPython = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -35,7 +35,7 @@ def test_sixty_four_threads_share_a_client(
 ) -> None:
     """Each gets its own answers, and none waits for another's connection."""
     client = make_client(max_retries=0, timeout=30)
-    emulator.always(lambda request: Reply.text(request.json["messages"][0]["content"], " ok"))
+    emulator.always(lambda request: Response.text(request.json["messages"][0]["content"], " ok"))
     start = threading.Barrier(64)
 
     def work(number: int) -> int:
@@ -54,7 +54,7 @@ def test_more_threads_than_kept_connections_are_served_and_log_nothing(
 ) -> None:
     """urllib3 would log a warning, which Python prints, for each connection that has no room."""
     gate = Gate()
-    emulator.always(Reply.text("One", delay=gate))
+    emulator.always(Response.text("One", delay=gate))
     futures = [in_thread(client.generate, "Hi") for _ in range(80)]
     emulator.wait_for_requests(80)
     gate.open()
@@ -66,7 +66,7 @@ def test_threads_with_streams_of_their_own_do_not_disturb_each_other(
     client: Client, emulator: Emulator, in_thread: InThread
 ) -> None:
     """Some are read, some left, some cancelled, at once."""
-    emulator.always(Reply.text(*(f"{number} " for number in range(20))))
+    emulator.always(Response.text(*(f"{number} " for number in range(20))))
     whole = "".join(f"{number} " for number in range(20))
 
     def work(number: int) -> Counter[str]:
@@ -117,9 +117,9 @@ def test_a_client_that_was_used_serves_in_forked_processes_and_in_their_parent(
     emulator: Emulator, run_python: RunPython
 ) -> None:
     gate = Gate()
-    first, *rest = Reply.text("One", " two").body  # type: ignore[misc]
+    first, *rest = Response.text("One", " two").body  # type: ignore[misc]
     emulator.always(
-        lambda request: Reply(
+        lambda request: Response(
             headers={"Content-Type": "text/event-stream"},
             body=(first, *rest)
             if "stream" not in request.json["messages"][0]["content"]
@@ -181,7 +181,7 @@ def test_all_settings_of_a_client_survive_a_pickle(emulator: Emulator) -> None:
 
 
 def test_a_completion_survives_a_pickle(client: Client, emulator: Emulator) -> None:
-    emulator.reply(Reply.text("One", usage=(1, 2), tool_calls=[("look", {"at": 1})]))
+    emulator.reply(Response.text("One", usage=(1, 2), tool_calls=[("look", {"at": 1})]))
     completion = client.generate("Hi")
     assert pickle.loads(pickle.dumps(completion)) == completion
 
@@ -207,7 +207,7 @@ def test_two_thousand_streams_leave_no_descriptor_and_no_thread_and_no_memory(
     client: Client, emulator: Emulator
 ) -> None:
     """Whole ones, left ones, broken ones, in turn."""
-    whole = Reply.text("One", " two")
+    whole = Response.text("One", " two")
     emulator.always(whole)
 
     def run(turns: int) -> None:
@@ -292,15 +292,15 @@ hf_text.Client("hf_x", hub_url={url!r}, router_url={url!r}).generate("Hi")
 def test_nothing_is_said_in_the_interpreters_developer_mode(emulator: Emulator, run_python: RunPython) -> None:
     """No socket, file or thread is left to the collector, whatever way a stream ends."""
     emulator.reply(
-        Reply.text("One"),
-        Reply.text("One", encoding="gzip"),
+        Response.text("One"),
+        Response.text("One", encoding="gzip"),
         "cut-mid-stream",
         "reset-mid-stream",
         "bad-key",
         "html-200",
-        Reply.text("leave", "x", end="stall"),
+        Response.text("leave", "x", end="stall"),
         "closed-before-headers",
-        Reply.text("One", framing="close"),
+        Response.text("One", framing="close"),
     )
     result = run_python(DEVELOPER.format(url=emulator.url), "-X", "dev")
     errors = [

@@ -31,8 +31,8 @@ from hf_text import (
     TruncatedStreamError,
 )
 from hf_text.aio import AsyncClient
-from hf_text.emulator import Emulator, Gate, Reply
-from hf_text.transport import sockets
+from hf_text.emulator import Emulator, Gate, Response
+from hf_text.transport import connections as sockets
 
 KEY = "hf_MadeUpKeyForTests"
 FOLDER = Path(__file__).parents[1] / "emulator"
@@ -155,8 +155,10 @@ def test_a_cut_below_tls_is_truncated(trusting: Client, secured: Emulator, outco
 def test_a_large_answer_in_one_record_after_the_other_arrives_whole(trusting: Client, secured: Emulator) -> None:
     """TLS may hold bytes that no longer wait in the socket."""
     words = [f"{number} " * 50 for number in range(500)]
-    at_once: Any = Reply.text(*words).body
-    secured.reply(Reply.text(*words), Reply(headers={"Content-Type": "text/event-stream"}, body=b"".join(at_once)))
+    at_once: Any = Response.text(*words).body
+    secured.reply(
+        Response.text(*words), Response(headers={"Content-Type": "text/event-stream"}, body=b"".join(at_once))
+    )
     assert trusting.generate("Hi").text == "".join(words)
     assert trusting.generate("Hi").text == "".join(words)
 
@@ -295,7 +297,7 @@ def through(make_client: MakeClient, secured: Emulator, certificate: tuple[str, 
 
 def test_http_goes_through_a_proxy_that_was_given(make_client: MakeClient, emulator: Emulator, proxy: Proxy) -> None:
     client = make_client(proxies={"http": proxy.url})
-    emulator.always(Reply.text("One", " two"))
+    emulator.always(Response.text("One", " two"))
     assert [client.generate("Hi").text for _ in range(2)] == ["One two"] * 2
     assert proxy.first_lines == [f"POST {emulator.url}/v1/chat/completions HTTP/1.1".encode()]
     assert [request.connection for request in emulator.requests] == [1, 1]
@@ -479,7 +481,7 @@ def make_through(
 def test_an_answer_comes_through_a_proxy_that_speaks_tls(
     make_through: MakeClient, server: Emulator, tls_proxy: Proxy
 ) -> None:
-    server.always(Reply.text("One", " two"))
+    server.always(Response.text("One", " two"))
     client = make_through("anna:Secret123@")
     assert [client.generate("Hi").text for _ in range(2)] == ["One two"] * 2
     assert [request.connection for request in server.requests] == [1, 1]
@@ -498,7 +500,7 @@ def test_a_large_answer_comes_whole_through_a_proxy_that_speaks_tls(
     make_through: MakeClient, server: Emulator, framing: Any
 ) -> None:
     words = [f"{number} " * 50 for number in range(1000)]
-    server.always(Reply.text(*words, framing=framing))
+    server.always(Response.text(*words, framing=framing))
     client = make_through()
     assert [client.generate("Hi").text for _ in range(2)] == ["".join(words)] * 2
 
@@ -509,11 +511,11 @@ def test_the_async_client_takes_all_that_has_arrived_through_a_proxy_that_speaks
 ) -> None:
     """Many small records within one large record: the socket tells of the large one only."""
     begun, gate = Gate(), Gate()
-    pieces: Any = Reply.text(*["word " * 60] * 200).body
+    pieces: Any = Response.text(*["word " * 60] * 200).body
     sent = list(accumulate(map(len, pieces)))
     last = next(number for number, size in enumerate(sent) if size > 72_000)  # a bit more than is read at a stretch
     body = (*pieces[:2], begun, *pieces[2:last], gate, *pieces[-2:])
-    server.reply(Reply(headers={"Content-Type": "text/event-stream"}, body=body))
+    server.reply(Response(headers={"Content-Type": "text/event-stream"}, body=body))
     expected = "word " * 60 * (last - 1)
 
     async def read() -> str:
@@ -559,12 +561,12 @@ def test_what_comes_behind_an_answer_through_a_proxy_that_speaks_tls_is_not_take
     make_through: MakeClient, server: Emulator, tls_proxy: Proxy, in_thread: Callable[..., Future[Any]]
 ) -> None:
     """Also where it is a record of its own, within the same large one."""
-    answer: Any = Reply.text("One").body
+    answer: Any = Response.text("One").body
     begun, sent = Gate(), Gate()
     body = (begun, *answer, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", sent)
     headers = {"Content-Type": "text/event-stream", "Content-Length": str(sum(map(len, answer)))}
-    server.reply(Reply(headers=headers, body=body, framing="length"))
-    server.always(Reply.text("Two"))
+    server.reply(Response(headers=headers, body=body, framing="length"))
+    server.always(Response.text("Two"))
     client = make_through()
     first = in_thread(lambda: client.generate("Hi").text)
     assert begun.reached.wait(5)

@@ -1,0 +1,7 @@
+"""The async adapter: the blocking core, driven by an event loop, for asyncio and trio."""
+
+from __future__ import annotations
+
+from .client import AsyncClient, AsyncStream, read_async
+
+__all__ = ["AsyncClient", "AsyncStream", "read_async"]

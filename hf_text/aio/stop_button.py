@@ -1,0 +1,39 @@
+"""What a Jupyter kernel needs beyond any other program."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+
+__all__ = ["stop_button_works"]
+
+_WAKES_UP = 0.2  # seconds
+_nothing = nullcontext()
+
+
+def stop_button_works() -> AbstractContextManager[None]:
+    """Wait inside, in async code that may run in a kernel. Its stop button cancels a cell that awaits, but does not
+    wake the event loop, which heeds it only when it wakes up for something else
+    (https://github.com/ipython/ipykernel/issues/881).
+    """
+    return _waking_up() if "ipykernel" in sys.modules else _nothing
+
+
+@contextmanager
+def _waking_up() -> Iterator[None]:
+    timer: asyncio.TimerHandle | None = None
+
+    def wake_up() -> None:
+        nonlocal timer
+        timer = loop.call_later(_WAKES_UP, wake_up)
+
+    with suppress(RuntimeError):  # trio runs
+        loop = asyncio.get_running_loop()
+        wake_up()
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()

@@ -1,0 +1,78 @@
+"""The server that a client talks to: Hugging Face, or any other that speaks the chat protocol."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from .errors import InvalidRequestError
+
+__all__ = ["Endpoint"]
+
+_HUB_URL = "https://huggingface.co"
+_ROUTER_URL = "https://router.huggingface.co"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Addresses, without a slash at the end.
+
+    Attributes:
+        api_base: what ``/chat/completions`` and ``/models`` are below.
+        hub_url: the Hub, for Hugging Face; None for any other server.
+        router_url: what the routes of the single providers are below, for Hugging Face; None for any other server.
+    """
+
+    api_base: str
+    hub_url: str | None = None
+    router_url: str | None = None
+
+    @classmethod
+    def at(cls, api_base: str | None, hub_url: str | None, router_url: str | None) -> Endpoint:
+        """The server for a client's arguments. Raises InvalidRequestError for what is no URL."""
+        hub = _find_url("hub_url", hub_url, "HF_ENDPOINT", _HUB_URL)
+        router = _find_url("router_url", router_url, "HF_TEXT_ROUTER_URL", _ROUTER_URL)
+        base = f"{router}/v1" if api_base is None else _check_url("api_base", api_base)
+        return cls(base, hub, router) if base == f"{router}/v1" else cls(base)
+
+    @property
+    def hugging_face(self) -> bool:
+        """Whether it is Hugging Face: then providers are chosen, the Hub is asked, and the user's key belongs there."""
+        return self.hub_url is not None
+
+    @property
+    def host(self) -> str:
+        """Its name in messages."""
+        return urlsplit(self.api_base).netloc
+
+    def completions(self, route: str | None = None) -> str:
+        """The address of the chat completions, or those of a single provider's route below the router."""
+        return f"{self.router_url}/{route}/v1/chat/completions" if route else f"{self.api_base}/chat/completions"
+
+
+def _find_url(name: str, url: object, variable: str, default: str) -> str:
+    """The URL that was given, else that of the environment, else the default."""
+    return _check_url(variable, os.environ.get(variable) or default) if url is None else _check_url(name, url)
+
+
+def _check_url(name: str, url: object) -> str:
+    """The URL without what people copy along: a slash at the end, or the path of the chat completions itself."""
+    if not isinstance(url, str):
+        raise InvalidRequestError(f"{name} must be a URL such as http://localhost:8080/v1, not {url!r:.80}")
+    url = url.strip()
+    if "@" in url.partition("//")[2].partition("/")[0]:  # not shown: it may be a password
+        raise InvalidRequestError(f"{name} must hold no user name or password; give the key as api_key")
+    base, mark, _ = re.split("([?#]|$)", url, maxsplit=1)  # what follows may be a key
+    if mark:
+        raise InvalidRequestError(f"{name} must end with its path, without {mark!r} and what follows: {base!r:.200}")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
+        shown = re.sub(r"\bhf_\w+", "***", url.rpartition("@")[2])  # no key or password in the wrong place
+        raise InvalidRequestError(f"{name} must be a URL such as http://localhost:8080/v1, not {shown!r:.200}")
+    return url.rstrip("/").removesuffix("/chat/completions").rstrip("/")

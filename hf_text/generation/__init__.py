@@ -1,0 +1,1 @@
+"""One answer: whom to ask, the reading and the verdict on its stream, and what users hold of it."""

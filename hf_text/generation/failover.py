@@ -1,0 +1,147 @@
+"""Who is asked, and who is asked next when that did not help.
+
+Pure decisions: what an error means for the next attempt. The rules are those of Hugging Face's router, which does
+not itself go on to another provider when one answers with an error (hub-docs, "Automatic Failover").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..errors import (
+    APIStatusError,
+    HFTextError,
+    InvalidRequestError,
+    PaymentRequiredError,
+    RequestTimeoutError,
+)
+from ..transport.retries import NO_ANSWER, is_retryable, next_pause
+
+__all__ = [
+    "POLICIES",
+    "Route",
+    "Target",
+    "can_fail_over",
+    "check_provider",
+    "trips_breaker",
+]
+
+POLICIES = ("auto", "fastest", "cheapest", "preferred")
+
+# 400s that say what this provider cannot do (novita, nebius, groq, fireworks, together) or does not have (z.ai).
+_CAPABILITY = re.compile(
+    r"not support|unsupported|multimodal|not permitted|must be a string|non-serverless|not available"
+    r"|unknown model|model\b.{0,200}\bdoes not exist",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a request goes.
+
+    Attributes:
+        url: the address of the chat completions.
+        model: the name of the model there.
+        provider: the provider that is meant, if one in particular.
+    """
+
+    url: str
+    model: str
+    provider: str | None = None
+
+    @property
+    def own_route(self) -> bool:
+        """Whether it is a route of the provider's own, below the router."""
+        return self.provider is not None and "/" in self.provider
+
+
+class Route:
+    """The targets of one call, in the order in which they are tried.
+
+    Args:
+        targets: at least one; each is looked for only when those before it are used up.
+        max_retries: how often the same target is tried again; with 0 nothing but the first target is tried.
+
+    Attributes:
+        target: what is to be tried now.
+    """
+
+    def __init__(self, targets: Iterator[Target], max_retries: int) -> None:
+        self.target = next(targets)
+        self._rest = targets
+        self._max_retries = max_retries
+        self._retries = 0
+        self._tried: set[str] = set()
+
+    def go_on(self, error: HFTextError, time_left: float) -> float:
+        """After this error, set ``target`` to what is tried next and give the seconds to wait before it; or raise the
+        error.
+
+        Args:
+            error: why the last attempt failed.
+            time_left: seconds that the call still has.
+        """
+        answered = error.underlying
+        self._tried.update(name for name in (self.target.provider, answered.provider) if name)
+        if self._max_retries and can_fail_over(error, self.target):
+            for target in self._rest:
+                if target.provider not in self._tried:
+                    self.target = target
+                    return 0.0
+        if self._retries < self._max_retries and is_retryable(error):
+            self._retries += 1
+            return next_pause(error, self._retries, time_left)
+        raise error
+
+
+def can_fail_over(error: HFTextError, target: Target) -> bool:
+    """Whether another provider could do what this one did not do."""
+    error = error.underlying
+    if isinstance(error, APIStatusError):
+        return error.status_code is not None and _status_allows_failover(error, error.status_code, target)
+    if isinstance(error, RequestTimeoutError):
+        return error.clock == "first"
+    return isinstance(error, NO_ANSWER)
+
+
+def trips_breaker(error: HFTextError, target: Target) -> bool:
+    """Whether the next call to this target would fail in the same way, whatever it asks for, and another could help."""
+    answered = error.underlying
+    status = answered.status_code if isinstance(answered, APIStatusError) else None
+    lasting = status not in _OF_THIS_CALL or _NOT_SERVED in str(error)
+    return lasting and can_fail_over(error, target)
+
+
+# About what was asked for, or how often: the next call may fare better.
+_OF_THIS_CALL = (400, 408, 413, 422, 424, 429)
+# But a provider's own route says so with 400 where the unified one says 410.
+_NOT_SERVED = "not supported by provider"
+
+
+def _status_allows_failover(error: APIStatusError, status: int, target: Target) -> bool:
+    if isinstance(error, PaymentRequiredError):
+        return error.scope == "provider"
+    if status in (401, 403):
+        return False
+    if status >= 500 or status in (408, 410):
+        return True
+    by_provider = bool(error.provider or target.provider)
+    if status in (400, 413, 422):
+        said = str(error).replace(error.model or "", "")  # a model may be named for what it can do
+        # On a provider's own route any refusal may be about that provider.
+        return by_provider and (target.own_route or bool(_CAPABILITY.search(said)))
+    return by_provider and status in (404, 424, 429)
+
+
+def check_provider(provider: str | Sequence[str]) -> tuple[str, ...]:
+    """The argument ``provider`` as a tuple of names in the order to try. Raises InvalidRequestError."""
+    names = (provider,) if isinstance(provider, str) else provider
+    if not isinstance(names, Sequence) or not names:
+        raise InvalidRequestError(f"provider must be a name, a policy or a list of names, not {provider!r:.80}")
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[\w./-]+", name):
+            raise InvalidRequestError(f"provider: {name!r:.80} is no name of a provider")
+    return tuple(names)

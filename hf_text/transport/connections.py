@@ -1,0 +1,298 @@
+"""Connections that belong to a call: urllib3's, with our clocks and our off switch built in.
+
+A thread says which call it works for (``bound_to``) before it hands a request to requests. From there on the
+connection of that request knows its call: it tells it the socket before it connects, and it never waits longer than
+the call allows, in name resolution, connecting, TLS, sending, and each single read of the headers and the body.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import queue
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, cast
+
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from requests.exceptions import InvalidSchema
+from requests.utils import prepend_scheme_if_needed, select_proxy
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.ssltransport import SSLTransport
+from urllib3.util.wait import wait_for_write
+
+from ..errors import InvalidRequestError
+from .call import Call, WouldBlock
+from .dialing import open_socket
+from .head import RawResponse
+
+__all__ = ["Adapter", "bound_to"]
+
+_MAX_POOLS = 1000
+_MAX_RECORD = 16384  # bytes that TLS encrypts at a time
+_MAX_HELD_BYTES = 65536
+
+_this_thread = threading.local()
+
+
+@contextmanager
+def bound_to(call: Call) -> Iterator[None]:
+    """Requests that this thread sends inside belong to the call."""
+    _this_thread.call = call
+    try:
+        yield
+    finally:
+        del _this_thread.call
+
+
+class _CallBound:
+    """Mixed into urllib3's connections: what belongs to a call."""
+
+    call: Call
+    _held: bytes | None = None  # what waits to be sent with what follows
+
+    def _new_conn(self) -> socket.socket:
+        conn = cast(HTTPConnection, self)
+        try:
+            return open_socket(self.call, conn._dns_host, conn.port or conn.default_port, conn.socket_options)
+        except socket.gaierror as error:
+            raise NameResolutionError(conn.host, conn, error) from error
+        except OSError as error:
+            raise NewConnectionError(conn, f"Failed to establish a new connection: {error}") from error
+
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self.call.start_clock("first")
+
+    def request(self, *args: Any, **options: Any) -> None:
+        """Send the head and the body in one packet, if they are short: http.client would send two."""
+        self._held = b""
+        try:
+            super().request(*args, **options)  # type: ignore[misc]
+            self._send_held()
+        finally:
+            self._held = None
+
+    def send(self, data: Any) -> None:
+        if self._held is not None and len(self._held) + len(data) <= _MAX_HELD_BYTES:
+            self._held += data
+            return
+        self._send_held()
+        self._send_now(data)
+
+    def _send_held(self) -> None:
+        held, self._held = self._held, None
+        if held:
+            self._send_now(held)
+
+    def _send_now(self, data: Any) -> None:
+        conn = cast(HTTPConnection, self)
+        if conn.sock is None:
+            self.connect()
+        conn.sock.settimeout(self.call.time_left())
+        super().send(data)  # type: ignore[misc]
+
+    def getresponse(self) -> Any:
+        """The answer, its head still to be read, without what urllib3 adds to it."""
+        return http.client.HTTPConnection.getresponse(cast(http.client.HTTPConnection, self))
+
+    def response_class(self, sock: Any, **options: Any) -> http.client.HTTPResponse:
+        """http.client makes the object that reads an answer by this name."""
+        source: Any = _TLSInTLS(sock) if isinstance(sock, SSLTransport) else sock
+        return RawResponse(source, self.call, **options)
+
+
+class _PlainConnection(_CallBound, HTTPConnection):  # type: ignore[misc]  # response_class: http.client only calls it
+    pass
+
+
+class _TLSConnection(_CallBound, HTTPSConnection):  # type: ignore[misc]  # as above
+    pass
+
+
+class _TLSInTLS:
+    """The receiving end of a tunnel through a proxy that speaks TLS itself, in the manner of a socket."""
+
+    def __init__(self, tunnel: SSLTransport) -> None:
+        self._tunnel = tunnel
+        self.settimeout = tunnel.settimeout
+
+    def recv(self, most: int) -> bytes:
+        """All that has arrived. What was left in urllib3's buffer could not be waited for: the socket does not tell."""
+        data = cast(bytes, self._tunnel.recv(most)) or b""  # urllib3 gives 0 for the end
+        while self._tunnel.incoming.pending and len(data) + _MAX_RECORD <= most:
+            try:
+                more = self._tunnel.sslobj.read(most)
+            except ssl.SSLWantReadError:  # a part of a record
+                break
+            if not more:
+                break
+            data += more
+        return data
+
+
+class _Pool(HTTPConnectionPool):
+    """Binds a connection to the call that takes it, and parts them before anyone else can take it."""
+
+    ConnectionCls: Any = _PlainConnection
+
+    retired = False  # what comes back is closed
+
+    def retire(self) -> None:
+        """Close the connections that are kept alive now; those in use are closed when they come back.
+
+        urllib3 would close them only when nobody holds on to the pool any more, and every traceback does.
+        """
+        self.retired = True
+        idle: Any = self.pool
+        while idle is not None and not idle.empty():
+            with suppress(queue.Empty):  # another thread was quicker
+                conn = idle.get(block=False)
+                if conn is not None:
+                    conn.close()
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        call: Call = _this_thread.call
+        conn: Any = super()._get_conn(timeout)
+        conn.call = call
+        call.reused = conn.sock is not None
+        if not call.blocking and not (call.reused and _takes_a_request(conn.sock)):
+            conn.close()  # who has not read the last request is better asked on another connection
+            raise WouldBlock
+        call.start_clock("first" if call.reused else "connect")
+        if call.reused:
+            try:
+                call.attach(_descriptor(conn.sock))
+            except BaseException:  # Interrupted, Ctrl-C: urllib3 does not know yet that it has the connection
+                conn.close()
+                raise
+        return conn
+
+    def _put_conn(self, conn: Any) -> None:
+        if conn is not None:
+            conn.call.release()
+            del conn.call
+            if self.retired or (self.pool is not None and self.pool.full()):  # urllib3 would warn, which prints
+                conn.close()
+                return
+        super()._put_conn(conn)
+
+    def has_open_connection(self) -> bool:
+        """Whether a connection is kept alive, as far as can be told at a glance."""
+        idle: list[Any] = self.pool.queue[-1:] if self.pool is not None else []
+        return any(conn is not None and conn.sock is not None for conn in idle)
+
+
+def _takes_a_request(sock: Any) -> bool:
+    """Whether what was sent before was received, so that there is room for a short request."""
+    return bool(wait_for_write(_descriptor(sock), 0))
+
+
+def _descriptor(sock: Any) -> Any:
+    """What can be waited for of a connection."""
+    return sock.socket if isinstance(sock, SSLTransport) else sock
+
+
+class _TLSPool(_Pool, HTTPSConnectionPool):
+    ConnectionCls: Any = _TLSConnection
+
+
+_POOLS = {"http": _Pool, "https": _TLSPool}
+
+
+class Adapter(HTTPAdapter):
+    """The requests adapter that uses these connections. One TLS context serves all of them: reading the CA bundle
+    takes 20 ms.
+    """
+
+    def __init__(self) -> None:
+        self._contexts: dict[bool | str, ssl.SSLContext] = {}
+        self._making = threading.Lock()
+        self._pools_by_url: dict[str, tuple[Any, str]] = {}
+        super().__init__(pool_connections=32, pool_maxsize=64)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        if proxy.lower().startswith("socks"):  # their connections are urllib3's own, which belong to no call
+            raise InvalidSchema("SOCKS proxies are not supported, only http:// and https:// ones")
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+    def close(self) -> None:
+        """Close the connections that are kept alive. Those in use go on."""
+        for pool, _ in list(self._pools_by_url.values()):
+            pool.retire()
+        super().close()
+
+    def has_open_connection(self, url: str) -> bool:
+        """Whether a connection for this address is kept alive, as far as can be told at a glance."""
+        pool, _ = self._pools_by_url.get(url, (None, ""))
+        return pool is not None and pool.has_open_connection()
+
+    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
+        """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
+        pool, _ = self._pools_by_url.get(request.url, (None, ""))
+        if pool is None or pool.pool is None:  # closed: urllib3 keeps a limited number of pools
+            proxy = select_proxy(request.url, proxies) or ""
+            if proxy.lower().startswith("https:"):  # requests would leave its certificate to the system's bundle
+                # In the form in which requests looks for it.
+                address = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
+                self.proxy_manager_for(address, proxy_ssl_context=self._context(verify))
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            if len(self._pools_by_url) >= _MAX_POOLS:
+                self._pools_by_url.clear()
+            self._pools_by_url[request.url] = pool, super().request_url(request, proxies)
+        return pool
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        """What stands in the first line of the request."""
+        way = self._pools_by_url.get(request.url)
+        return way[1] if way else super().request_url(request, proxies)
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        host, options = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host["scheme"] == "https":
+            return host, {"ssl_context": self._context(verify)}
+        return host, options
+
+    def build_response(self, request: Any, raw: Any) -> Any:
+        """urllib3's answer as it is. To make requests' own object of it (cookies, history) takes longer than to send
+        the request.
+        """
+        return raw
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Nothing is left to set: the shared context has it all."""
+
+    def _context(self, verify: bool | str) -> ssl.SSLContext:
+        with self._making:
+            context = self._contexts.get(verify)
+            if context is None:
+                context = self._contexts[verify] = _make_context(verify)
+            return context
+
+
+def _make_context(verify: bool | str) -> ssl.SSLContext:
+    context = create_urllib3_context()
+    if verify is False:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else verify
+    context.verify_mode = ssl.CERT_REQUIRED
+    where = "capath" if os.path.isdir(bundle) else "cafile"
+    try:
+        context.load_verify_locations(**{where: bundle})
+    except OSError as error:
+        raise InvalidRequestError(f"verify: the CA bundle {bundle!r} cannot be used ({error})") from error
+    return context

@@ -1,0 +1,66 @@
+"""An answer as it comes: its status and headers, and the body still to be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .body import open_body
+from .call import Call
+from .mask import Mask
+
+__all__ = ["Response"]
+
+
+class Response:
+    """An answer whose body is still to be read.
+
+    Attributes:
+        status: the HTTP status.
+        headers: the headers, to be looked up in any case.
+        url: the address that answered, after redirects.
+        mask: takes the secrets out of a text, before it is shown; there are none left in the headers and the reason.
+    """
+
+    def __init__(self, raw: Any, url: str, call: Call, mask: Mask) -> None:
+        self.mask = mask
+        self.status: int = raw.status
+        self.headers = mask.in_headers(raw.headers)
+        self.url = url
+        self.reason: str = mask(raw.reason or "")
+        self._body = open_body(raw, call)
+        self._call = call
+
+    @property
+    def pollable(self) -> bool:
+        """Whether ``read()`` heeds a call that does not block."""
+        return self._body.pollable
+
+    def read(self) -> bytes | None:
+        """The next piece of the body, as soon as there is one; ``b""`` at its proper end; None if there is none yet
+        and the call does not block.
+
+        Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
+        """
+        return self._body.read()
+
+    def read_all(self, limit: int) -> bytes:
+        """The body, or the first ``limit`` bytes of it (the rest is not read). For a call that blocks. Raises as
+        ``read()``.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        while size < limit and (piece := self.read()):
+            pieces.append(piece)
+            size += len(piece)
+        return b"".join(pieces)[:limit]
+
+    def close(self) -> None:
+        """Part with the connection: it went back to its pool if the body was read to its end, else it is closed."""
+        self._body.close()
+        self._call.release()
+
+    def __enter__(self) -> Response:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,1208 @@
+"""The async adapter does what the blocking client does, on asyncio and trio, and takes nothing from its host."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import inspect
+import itertools
+import logging
+import pickle
+import socket
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from anyio.to_thread import current_default_thread_limiter, run_sync
+from test_aio_cancellation import threads_at_work
+
+import hf_text
+from hf_text import Client, Completion, FinishReason, ProviderInfo, Reasoning, Stream, Timeouts, Usage
+from hf_text.aio import AsyncClient, AsyncStream
+from hf_text.emulator import FAULTS, STYLES, Emulator, Gate, Response, build_model
+
+pytestmark = pytest.mark.anyio
+
+KEY = "hf_MadeUpKeyForTests"
+FOLDER = Path(__file__).parents[1] / "emulator"
+TLS = (str(FOLDER / "certificate.pem"), str(FOLDER / "key.pem"))
+
+Make = Callable[..., AsyncClient]
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+@pytest.fixture
+async def make_async_client(emulator: Emulator, anyio_backend: Any) -> AsyncIterator[Make]:
+    """Makes async clients of the emulator, with a made-up key and clocks of 5 seconds, or other arguments."""
+    async with contextlib.AsyncExitStack() as stack:
+        made: list[AsyncClient] = []
+
+        def make(api_key: str | None = KEY, api_base: str | None = None, **options: Any) -> AsyncClient:
+            urls = {"hub_url": emulator.url, "router_url": emulator.url}
+            made.append(AsyncClient(api_key, api_base, **{**urls, "timeout": 5, **options}))
+            stack.push_async_callback(made[-1].aclose)
+            return made[-1]
+
+        yield make
+
+
+@pytest.fixture
+async def async_client(make_async_client: Make) -> AsyncClient:
+    return make_async_client()
+
+
+@contextlib.asynccontextmanager
+async def held(*gates: Gate) -> AsyncIterator[None]:
+    """Opens the gates in the end, whatever happened."""
+    try:
+        yield
+    finally:
+        for gate in gates:
+            gate.open()
+
+
+async def collect(items: AsyncIterable[Any], into: list[Any]) -> None:
+    async for item in items:
+        into.append(item)
+
+
+async def reached(gate: Gate) -> None:
+    assert await run_sync(gate.reached.wait, 5)
+
+
+def held_reply(gate: Gate, *pieces: str) -> Response:
+    """A stream that holds at the gate after these pieces, and then ends as it should."""
+    body = Response.text(*pieces).body
+    assert isinstance(body, tuple)
+    return Response(headers={"Content-Type": "text/event-stream"}, body=(*body[: len(pieces) + 1], gate, *body[-2:]))
+
+
+# Reading
+
+
+async def test_text_comes_as_str_pieces(emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.reply(Response.text("One", " two", reasoning=["hm"], usage=(1, 2)))
+    pieces = [text async for text in async_client.stream("Count")]
+    assert all(type(text) is str for text in pieces)
+    assert "".join(pieces) == "One two"
+
+
+async def test_events_come_in_their_order(emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.reply(Response.text("One", reasoning=["hm"], usage=(1, 2), provider="novita"))
+    events = [event async for event in async_client.stream("Count", "emulator/small").events()]
+    url = f"{emulator.url}/v1/chat/completions"
+    assert events == [
+        ProviderInfo("novita", "emulator/small", url, "Novita"),
+        Reasoning("hm"),
+        "One",
+        Usage(1, 2, 3),
+        FinishReason("stop"),
+    ]
+
+
+@pytest.mark.parametrize("style", sorted(STYLES))
+async def test_events_are_those_of_the_blocking_client(
+    emulator: Emulator, client: Client, async_client: AsyncClient, style: str
+) -> None:
+    reply = Response.text("One", " two", " three", reasoning=["a", "b"], usage=(3, 4), style=style)
+    emulator.reply(reply, reply)
+    blocking, waiting = client.stream("Count"), async_client.stream("Count")
+    expected = list(blocking.events())
+    assert "".join([str(event) async for event in waiting.events()]) == "".join(map(str, expected))
+    assert _without_times(waiting.completion) == _without_times(blocking.completion)
+
+
+async def test_a_piece_is_there_before_the_answer_ends(emulator: Emulator, async_client: AsyncClient) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    stream = async_client.stream("Count")
+    async with held(gate):
+        pieces = aiter(stream)
+        assert await anext(pieces) == "One"
+        assert not gate.is_open
+        assert stream.completion.text == "One"
+        gate.open()
+        assert [text async for text in pieces] == []
+    assert stream.completion.finish_reason == "stop"
+
+
+async def test_nothing_is_sent_before_the_first_read(emulator: Emulator, async_client: AsyncClient) -> None:
+    stream = async_client.stream("Count")
+    stream.events()
+    await anyio.lowlevel.checkpoint()
+    assert emulator.requests == []
+
+
+async def test_read_gives_lists_and_in_the_end_an_empty_one(emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.reply(Response.text("One", " two"))
+    stream = async_client.stream("Count")
+    events = []
+    while batch := await stream.read():
+        assert isinstance(batch, list)
+        events += batch
+    assert [str(event) for event in events if isinstance(event, str)] == ["One", " two"]
+    assert await stream.read() == []
+
+
+async def test_the_completion_is_whole_after_the_end(emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.reply(
+        Response.text("One", tool_calls=[("look", {"at": "it"})], usage=(1, 2), provider="groq", style="groq")
+    )
+    async with async_client.stream("Count") as stream:
+        async for _ in stream:
+            pass
+    assert stream.completion.text == "One"
+    assert [call.name for call in stream.completion.tool_calls] == ["look"]
+    assert stream.completion.usage == Usage(1, 2, 3)
+    assert [attempt.status for attempt in stream.completion.attempts] == [200]
+
+
+async def test_a_stream_can_be_read_once(emulator: Emulator, async_client: AsyncClient) -> None:
+    stream = async_client.stream("Count")
+    assert [text async for text in stream]
+    with pytest.raises(hf_text.InvalidRequestError, match="only once"):
+        stream.events()
+    with pytest.raises(hf_text.InvalidRequestError, match="only once"):
+        aiter(stream)
+
+
+async def test_a_refused_second_iteration_does_not_disturb_the_first(
+    emulator: Emulator, async_client: AsyncClient
+) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    stream = async_client.stream("Count")
+    async with held(gate):
+        pieces = stream.events()
+        await anext(pieces)
+        with pytest.raises(hf_text.InvalidRequestError):
+            stream.events()
+        gate.open()
+        assert [event async for event in pieces] == ["One", FinishReason("stop")]
+
+
+@pytest.mark.parametrize("read", [AsyncStream.read, None], ids=["read", "iterator"])
+async def test_of_two_tasks_that_read_at_once_one_is_refused_and_the_other_loses_nothing(
+    emulator: Emulator, async_client: AsyncClient, read: Any
+) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    stream = async_client.stream("Count")
+    events = stream.events()
+    got: list[Any] = []
+    refused = anyio.Event()
+
+    async def read_all() -> None:
+        try:
+            if read is None:
+                async for event in events:
+                    got.append(event)
+            else:
+                while batch := await read(stream):
+                    got.extend(batch)
+        except hf_text.InvalidRequestError:
+            refused.set()
+
+    async with held(gate), anyio.create_task_group() as tasks:
+        tasks.start_soon(read_all)
+        tasks.start_soon(read_all)
+        with anyio.fail_after(5):
+            await refused.wait()
+        gate.open()
+    assert [event for event in got if not isinstance(event, ProviderInfo)] == ["One", FinishReason("stop")]
+    assert stream.completion.finish_reason == "stop"
+
+
+async def test_a_stream_can_be_read_by_one_task_after_another(emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.reply(Response.text("One", " two"))
+    events = async_client.stream("Count").events()
+    first = await anext(events)
+
+    async def read_the_rest() -> None:
+        assert [event async for event in events if isinstance(event, str)] == ["One", " two"]
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(read_the_rest)
+    assert isinstance(first, ProviderInfo)
+
+
+async def test_many_streams_at_once_keep_their_texts_apart(async_client: AsyncClient) -> None:
+    got: dict[int, str] = {}
+
+    async def read(number: int) -> None:
+        got[number] = "".join([text async for text in async_client.stream(f"number {number}.")])
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(50):
+            tasks.start_soon(read, number)
+    assert all(text.endswith(f"number {number}.") for number, text in got.items())
+    assert len(got) == 50
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip", "deflate"])
+@pytest.mark.parametrize("framing", ["chunked", "length", "close"])
+async def test_each_piece_comes_as_it_is_sent_whatever_the_framing_and_the_coding(
+    emulator: Emulator, async_client: AsyncClient, framing: Any, encoding: Any
+) -> None:
+    """Each piece waits at the server until the one before it was read: none may lie in a buffer unnoticed."""
+    await _read_in_lockstep(emulator, async_client, framing=framing, encoding=encoding)
+
+
+@pytest.mark.parametrize("write_size", [None, 1])
+async def test_each_piece_comes_as_it_is_sent_over_tls(anyio_backend: Any, write_size: int | None) -> None:
+    with Emulator(tls=TLS) as emulator:
+        url = emulator.url
+        async with AsyncClient(KEY, hub_url=url, router_url=url, timeout=5, verify=TLS[0]) as client:
+            await _read_in_lockstep(emulator, client, write_size=write_size)
+            await _read_in_lockstep(emulator, client, write_size=write_size, encoding="gzip")
+            assert await client.generate("Count")
+
+
+async def _read_in_lockstep(emulator: Emulator, client: AsyncClient, **fields: Any) -> None:
+    words = ["One", " two", " three", " four"]
+    gates = [Gate() for _ in words]
+    first, *events, finish, done = _encode_stream(*words)
+    body: list[Any] = [first, *itertools.chain.from_iterable(zip(events, gates, strict=True)), finish, done]
+    if fields.get("framing") == "length" and fields.get("encoding") is None:
+        fields["headers"] = {"Content-Length": str(sum(len(step) for step in body if isinstance(step, bytes)))}
+        fields["framing"] = "close"
+    headers = {"Content-Type": "text/event-stream", **fields.pop("headers", {})}
+    emulator.reply(Response(headers=headers, body=body, **fields))
+    async with held(*gates), client.stream("Count") as stream:
+        got = []
+        async for text in stream:
+            got.append(text)
+            gates[len(got) - 1].open()
+    assert got == words
+    assert stream.completion.finish_reason == "stop"
+
+
+# Whole answers and lists
+
+
+async def test_generate_gives_the_whole_answer(emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.reply(Response.text("One", " two", usage=(1, 2), provider="novita"))
+    completion = await async_client.generate("Count", "emulator/small", max_tokens=7)
+    assert isinstance(completion, Completion)
+    assert str(completion) == "One two"
+    assert completion.provider == "novita"
+    assert emulator.requests[-1].json["max_tokens"] == 7
+    assert emulator.requests[-1].json["stream"] is True
+
+
+async def test_models_are_those_of_the_blocking_client(client: Client, async_client: AsyncClient) -> None:
+    assert await async_client.models() == client.models()
+    seeing = await async_client.models(vision=True, sort="name")
+    assert seeing == client.models(vision=True, sort="name")
+    assert 0 < len(seeing) < len(client.models())
+
+
+async def test_models_are_asked_for_again_with_refresh(emulator: Emulator, async_client: AsyncClient) -> None:
+    await async_client.models()
+    emulator.models = [build_model("emulator/new", "novita")]
+    assert "emulator/new" not in [model.id for model in await async_client.models()]
+    assert [model.id for model in await async_client.models(refresh=True)] == ["emulator/new"]
+
+
+async def test_the_mapping_is_that_of_the_blocking_client(client: Client, async_client: AsyncClient) -> None:
+    mapping = await async_client.mapping("openai/gpt-oss-120b")
+    assert mapping == client.mapping("openai/gpt-oss-120b")
+    assert list(mapping)[:2] == ["novita", "groq"]
+
+
+async def test_hub_models_are_those_of_the_blocking_client(client: Client, async_client: AsyncClient) -> None:
+    assert [model async for model in async_client.hub_models()] == list(client.hub_models())
+    assert [model.id async for model in async_client.hub_models(search="gpt", limit=1)] == ["openai/gpt-oss-120b"]
+    assert [model async for model in async_client.hub_models(search="no such name")] == []
+
+
+async def test_hub_models_come_from_all_pages(emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.models = [build_model(f"emulator/m{number}", "novita") for number in range(2300)]
+    assert [model.id async for model in async_client.hub_models()] == [f"emulator/m{n}" for n in range(2300)]
+    assert len(emulator.requests) == 3
+
+
+async def test_pages_of_the_hub_are_asked_for_as_they_are_needed(emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.models = [build_model(f"emulator/m{number}", "novita") for number in range(1200)]
+    async with aclosing(async_client.hub_models()) as models:
+        async for model in models:
+            if model.id == "emulator/m700":
+                break
+    assert len(emulator.requests) == 1
+
+
+async def test_hub_models_left_half_way_leave_nothing_to_the_event_loop(
+    emulator: Emulator, async_client: AsyncClient
+) -> None:
+    """Trio warns of an async generator that the garbage collector has to close."""
+    async for model in async_client.hub_models():
+        assert model.id == "openai/gpt-oss-120b"
+        break
+    assert [model.id async for model in async_client.hub_models(limit=1)] == ["openai/gpt-oss-120b"]
+
+
+async def test_models_of_a_page_come_before_the_failure_of_the_next(
+    emulator: Emulator, make_async_client: Make
+) -> None:
+    page = [{"id": f"emulator/m{number}"} for number in range(3)]
+    following = f'<{emulator.url}/api/models?cursor=x>; rel="next"'
+    emulator.reply(Response.json(page, headers={"Link": following}), Response.error(500, "Oh"), path="/api/models")
+    got: list[Any] = []
+    with pytest.raises(hf_text.ServerError):
+        await collect(make_async_client(max_retries=0).hub_models(), got)
+    assert [model.id for model in got] == ["emulator/m0", "emulator/m1", "emulator/m2"]
+
+
+async def test_hub_models_begin_anew_with_each_call(async_client: AsyncClient) -> None:
+    once, twice = async_client.hub_models(limit=3), async_client.hub_models(limit=3)
+    assert [model async for model in once] == [model async for model in twice]
+    assert [model async for model in once] == []
+
+
+@pytest.mark.parametrize("page", [0, 1])
+async def test_whoever_waits_for_a_page_that_another_task_gives_up_is_told(
+    emulator: Emulator, async_client: AsyncClient, page: int
+) -> None:
+    """Else the reader would take a part of the listing for the whole."""
+    gate = Gate()
+    following = f'<{emulator.url}/api/models?cursor=x>; rel="next"'
+    first = Response.json([{"id": "emulator/m0"}], headers={"Link": following})
+    emulator.reply(*[first][:page], Response.json([{"id": "emulator/m1"}], delay=gate), path="/api/models")
+    models = async_client.hub_models()
+    got: list[Any] = []
+
+    async def read() -> None:
+        with pytest.raises(hf_text.StreamCancelledError, match="listing"):
+            await collect(models, got)
+
+    async with held(gate):
+        with anyio.fail_after(5):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(read)
+                await reached(gate)
+                await models.aclose()
+        await run_sync(emulator.wait_for_disconnect)
+    assert [model.id for model in got] == ["emulator/m0"][:page]
+    assert [model async for model in models] == []
+
+
+async def test_a_page_that_arrives_as_the_listing_is_closed_does_not_end_it_quietly(
+    emulator: Emulator, async_client: AsyncClient
+) -> None:
+    gate = Gate()
+    emulator.reply(Response.json([{"id": "emulator/m1"}], delay=gate), path="/api/models")
+    models = async_client.hub_models()
+
+    async def read() -> None:
+        with pytest.raises(hf_text.StreamCancelledError, match="listing"):
+            await collect(models, [])
+
+    async with held(gate), anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        await reached(gate)
+        gate.open()
+        while threads_at_work():  # the loop stands still meanwhile
+            time.sleep(0.001)
+        await models.aclose()
+
+
+async def test_the_models_of_the_hub_are_only_asked_for_where_there_is_one(
+    emulator: Emulator, make_client: Callable[..., Client], make_async_client: Make
+) -> None:
+    for make in (make_client, make_async_client):
+        client = make(None, f"{emulator.url}/other/v1", router_url="http://router.invalid")
+        with pytest.raises(hf_text.InvalidRequestError, match="is not Hugging Face"):
+            client.hub_models()
+    assert emulator.requests == []
+
+
+# Leaving
+
+
+async def test_leaving_the_loop_hangs_up(emulator: Emulator, async_client: AsyncClient) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    async with held(gate):
+        async for text in async_client.stream("Count"):
+            assert text == "One"
+            break
+        await run_sync(emulator.wait_for_disconnect)
+
+
+async def test_leaving_the_loop_hangs_up_although_the_stream_is_kept(
+    emulator: Emulator, async_client: AsyncClient
+) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    stream = async_client.stream("Count")
+    async with held(gate):
+        async for _ in stream:
+            break
+        await run_sync(emulator.wait_for_disconnect)
+    assert stream.completion.text == "One"
+
+
+async def test_an_exception_in_the_loop_hangs_up_and_stays_what_it_is(
+    emulator: Emulator, async_client: AsyncClient
+) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+
+    async def fail() -> None:
+        async for _ in async_client.stream("Count"):
+            raise ZeroDivisionError("mine")
+
+    async with held(gate):
+        with pytest.raises(ZeroDivisionError, match="mine") as caught:
+            await fail()
+        caught.value.__traceback__ = None  # it holds the frame, and the frame the iterator
+        await run_sync(emulator.wait_for_disconnect)
+
+
+async def test_async_with_hangs_up_although_the_exception_is_kept(
+    emulator: Emulator, async_client: AsyncClient
+) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    async with held(gate):
+        try:
+            async with async_client.stream("Count") as stream:
+                async for _ in stream:
+                    raise ZeroDivisionError
+        except ZeroDivisionError:
+            await run_sync(emulator.wait_for_disconnect)
+        else:
+            pytest.fail("the exception is gone")
+
+
+@pytest.mark.parametrize("of", [lambda stream: stream, AsyncStream.events, aiter], ids=["stream", "events", "aiter"])
+async def test_aclosing_hangs_up(emulator: Emulator, async_client: AsyncClient, of: Callable[[Any], Any]) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    async with held(gate):
+        stream = async_client.stream("Count")
+        async with aclosing(of(stream)) as closing:
+            events = closing if closing is not stream else stream.events()
+            await anext(events)
+        await run_sync(emulator.wait_for_disconnect)
+        with pytest.raises(StopAsyncIteration):
+            await anext(events)
+
+
+async def test_a_half_read_stream_that_is_forgotten_hangs_up(emulator: Emulator, async_client: AsyncClient) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    async with held(gate):
+        events = async_client.stream("Count").events()
+        await anext(events)
+        del events
+        await run_sync(emulator.wait_for_disconnect)
+
+
+async def test_a_stream_that_is_never_read_leaves_nothing(emulator: Emulator, async_client: AsyncClient) -> None:
+    async_client.stream("Count")
+    async with async_client.stream("Count"):
+        pass
+    async with aclosing(async_client.stream("Count").events()):
+        pass
+    await async_client.stream("Count").aclose()
+    assert emulator.requests == []
+
+
+async def test_closing_within_the_loop_ends_the_loop(emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.reply(Response.text("One", " two", " three"))
+    stream = async_client.stream("Count")
+    got = []
+    async for text in stream:
+        got.append(text)
+        stream.close()
+    assert got == ["One"]
+    assert stream.completion.finish_reason in (None, "stop")
+    assert await stream.read() == []
+
+
+async def test_a_closed_stream_gives_nothing(emulator: Emulator, async_client: AsyncClient) -> None:
+    stream = async_client.stream("Count")
+    await stream.aclose()
+    assert [event async for event in stream.events()] == []
+    assert emulator.requests == []
+
+
+async def test_closing_after_the_end_changes_nothing(emulator: Emulator, async_client: AsyncClient) -> None:
+    stream = async_client.stream("Count")
+    text = "".join([text async for text in stream])
+    stream.close()
+    stream.cancel()
+    await stream.aclose()
+    assert stream.completion.text == text
+    assert await stream.read() == []
+
+
+async def test_whoever_reads_a_stream_that_another_task_cancels_gets_what_had_arrived(
+    emulator: Emulator, async_client: AsyncClient
+) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    stream = async_client.stream("Count")
+    got: list[str] = []
+
+    async def read() -> None:
+        with pytest.raises(hf_text.StreamCancelledError) as caught:
+            await collect(stream, got)
+        assert caught.value.partial is not None
+        assert caught.value.partial.text == "One"
+        assert [attempt.status for attempt in caught.value.attempts] == [200]
+
+    async with held(gate), anyio.create_task_group() as tasks:
+        tasks.start_soon(read)
+        await reached(gate)
+        while not got:
+            await anyio.lowlevel.checkpoint()
+        stream.cancel()
+        await run_sync(emulator.wait_for_disconnect)
+
+
+async def test_whoever_reads_a_stream_that_another_task_closes_is_told(
+    emulator: Emulator, async_client: AsyncClient
+) -> None:
+    """Else the reader would take a part of the answer for the whole."""
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    stream = async_client.stream("Count")
+    events = stream.events()
+    await anext(events)
+
+    async def close() -> None:
+        stream.close()
+
+    async with held(gate):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(close)
+        with pytest.raises(hf_text.StreamCancelledError):
+            await anext(events)
+        with pytest.raises(hf_text.StreamCancelledError):
+            await stream.read()
+
+
+async def test_what_was_read_stays_when_the_stream_is_cancelled(emulator: Emulator, async_client: AsyncClient) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    stream = async_client.stream("Count")
+    async with held(gate):
+        batch = await stream.read()
+        before = list(batch)
+        stream.cancel()
+        assert batch == before != []
+        with pytest.raises(hf_text.StreamCancelledError):
+            await stream.read()
+
+
+@pytest.mark.parametrize("stop", [AsyncStream.cancel, AsyncStream.close], ids=["cancel", "close"])
+async def test_a_stream_can_be_stopped_from_another_thread(
+    emulator: Emulator, async_client: AsyncClient, stop: Callable[[AsyncStream], None]
+) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    stream = async_client.stream("Count")
+
+    def stop_when_held() -> None:
+        assert gate.reached.wait(5)
+        stop(stream)
+
+    thread = threading.Thread(target=stop_when_held)
+    thread.start()
+    async with held(gate):
+        with pytest.raises(hf_text.StreamCancelledError):
+            await collect(stream, [])
+        await run_sync(emulator.wait_for_disconnect)
+    thread.join()
+
+
+async def test_cancelling_within_the_loop_is_told(emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.reply(Response.text("One", " two"))
+    stream = async_client.stream("Count")
+    pieces = aiter(stream)
+    await anext(pieces)
+    stream.cancel()
+    with pytest.raises(hf_text.StreamCancelledError):
+        await anext(pieces)
+    with pytest.raises(StopAsyncIteration):
+        await anext(pieces)
+
+
+async def test_athrow_hangs_up_and_raises(emulator: Emulator, async_client: AsyncClient) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    async with held(gate):
+        events = async_client.stream("Count").events()
+        await anext(events)
+        with pytest.raises(KeyError, match="mine"):
+            await events.athrow(KeyError("mine"))
+        await run_sync(emulator.wait_for_disconnect)
+
+
+async def test_the_connection_is_used_again_after_a_whole_answer(emulator: Emulator, async_client: AsyncClient) -> None:
+    for _ in range(3):
+        await async_client.generate("Count")
+    assert emulator.connections == 1
+
+
+async def test_leaving_the_client_closes_its_connections(emulator: Emulator, make_async_client: Make) -> None:
+    async with make_async_client() as client:
+        await client.generate("Count")
+    await run_sync(emulator.wait_until_idle)
+    assert await client.generate("Count")
+
+
+async def test_a_stream_goes_on_although_its_client_is_closed(emulator: Emulator, async_client: AsyncClient) -> None:
+    gate = Gate()
+    emulator.reply(held_reply(gate, "One"))
+    pieces = aiter(async_client.stream("Count"))
+    async with held(gate):
+        got = [await anext(pieces)]
+        await async_client.aclose()
+        gate.open()
+        await collect(pieces, got)
+    assert got == ["One"]
+
+
+# Errors
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+async def test_every_fault_ends_as_with_the_blocking_client(
+    emulator: Emulator, make_client: Callable[..., Client], make_async_client: Make, name: str
+) -> None:
+    seconds = 0.1 if name.startswith(("stall", "keep-alive")) else 5
+    options: dict[str, Any] = {"max_retries": 0, "timeout": Timeouts(connect=5, first=seconds, gap=seconds)}
+    emulator.always(FAULTS[name])
+    await _compare_with_blocking(make_client(**options), make_async_client(**options))
+
+
+@pytest.mark.parametrize("name", sorted(name for name, fault in FAULTS.items() if isinstance(fault.body, tuple)))
+async def test_every_fault_late_in_a_stream_ends_as_with_the_blocking_client(
+    emulator: Emulator, make_client: Callable[..., Client], make_async_client: Make, name: str
+) -> None:
+    """The pieces come one by one, so that the reader waits for each of them."""
+    seconds = 0.1 if name.startswith("stall") else 5
+    first = seconds if "headers" in name else 5
+    options: dict[str, Any] = {"max_retries": 0, "timeout": Timeouts(connect=5, first=first, gap=seconds)}
+    emulator.always(replace(FAULTS[name], pace=0.01))
+    await _compare_with_blocking(make_client(**options), make_async_client(**options))
+
+
+async def _compare_with_blocking(client: Client, async_client: AsyncClient) -> None:
+    blocking = client.stream("Count")
+    expected = _outcome_of(blocking)
+    waiting = async_client.stream("Count")
+    error: hf_text.HFTextError | None = None
+    try:
+        async for _ in waiting.events():
+            pass
+    except hf_text.HFTextError as caught:
+        error = caught
+    assert _describe(error) == expected
+    assert waiting.completion.text == blocking.completion.text
+    error = None
+    try:
+        completion = await async_client.generate("Count")
+        assert completion.text == blocking.completion.text
+    except hf_text.HFTextError as caught:
+        error = caught
+    assert _describe(error) == expected
+
+
+async def test_an_error_ends_the_iteration(emulator: Emulator, make_async_client: Make) -> None:
+    emulator.reply("no-finish-no-done")
+    events = make_async_client().stream("Count").events()
+    got: list[Any] = []
+    with pytest.raises(hf_text.TruncatedStreamError) as caught:
+        await collect(events, got)
+    assert got[1:] == ["One", " two"]
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "One two"
+    assert len(caught.value.attempts) == 1
+    with pytest.raises(StopAsyncIteration):
+        await anext(events)
+
+
+@pytest.mark.parametrize("clock", ["gap", "total"])
+@pytest.mark.parametrize("comments", [False, True])
+async def test_a_clock_runs_out_late_in_a_stream(
+    emulator: Emulator, make_async_client: Make, clock: Any, comments: bool
+) -> None:
+    """Comments keep the connection alive, and no clock."""
+    head, *events = _encode_stream("One", " two", " three", " four")[:-2]
+
+    def body() -> Iterator[Any]:
+        for event in (head, *events):
+            yield event
+            yield 0.01
+        while comments:
+            yield b": keep-alive\n\n"
+            yield 0.01
+
+    emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=body, end="stall"))
+    timeout = Timeouts(gap=0.2) if clock == "gap" else Timeouts(total=0.3)
+    stream = make_async_client(timeout=timeout).stream("Count")
+    got: list[Any] = []
+    with pytest.raises(hf_text.RequestTimeoutError) as caught:
+        await collect(stream, got)
+    assert caught.value.clock == clock
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "".join(got) == "One two three four"
+    await run_sync(emulator.wait_for_disconnect)
+
+
+async def test_the_attempts_are_on_the_error(emulator: Emulator, make_async_client: Make) -> None:
+    emulator.always("server-error")
+    with pytest.raises(hf_text.ServerError) as caught:
+        await make_async_client(max_retries=1).generate("Count", "emulator/small")
+    assert len(caught.value.attempts) > 1
+    assert {attempt.status for attempt in caught.value.attempts} == {500}
+
+
+async def test_wrong_arguments_are_refused_at_the_call(emulator: Emulator, async_client: AsyncClient) -> None:
+    with pytest.raises(hf_text.InvalidRequestError, match="messages"):
+        async_client.stream([])
+    with pytest.raises(hf_text.InvalidRequestError, match="temperature"):
+        await async_client.generate("Count", temperature=9)
+    with pytest.raises(hf_text.InvalidRequestError, match="sort"):
+        await async_client.models(sort="beauty")
+    with pytest.raises(hf_text.InvalidRequestError, match="model"):
+        await async_client.mapping("")
+    with pytest.raises(hf_text.InvalidRequestError, match="limit"):
+        async_client.hub_models(limit=0)
+    with pytest.raises(TypeError, match="surprise"):
+        async_client.stream("Count", surprise=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="surprise"):
+        await async_client.models(surprise=1)  # type: ignore[call-arg]
+    assert emulator.requests == []
+
+
+async def test_a_missing_key_is_told_before_anything_is_sent(emulator: Emulator, make_async_client: Make) -> None:
+    with pytest.raises(hf_text.MissingAuthError):
+        make_async_client(None).stream("Count")
+    assert emulator.requests == []
+
+
+async def test_a_model_that_the_hub_does_not_have(async_client: AsyncClient) -> None:
+    with pytest.raises(hf_text.ModelNotSupportedError) as caught:
+        await async_client.mapping("emulator/none")
+    assert caught.value.model == "emulator/none"
+
+
+async def test_the_end_is_told_again_and_again(emulator: Emulator, async_client: AsyncClient) -> None:
+    """The core's iterators end in threads, from where ``StopIteration`` cannot cross into a coroutine."""
+    for items in (async_client.stream("Count").events(), async_client.hub_models(limit=2)):
+        assert len([item async for item in items]) > 1
+        for _ in range(2):
+            with pytest.raises(StopAsyncIteration):
+                await anext(items)
+    stream = async_client.stream("Count")
+    while await stream.read():
+        pass
+    assert await stream.read() == await stream.read() == []
+
+
+# The host's threads
+
+
+async def test_the_hosts_threads_are_left_to_the_host(emulator: Emulator, async_client: AsyncClient) -> None:
+    gate = Gate()
+    emulator.always(held_reply(gate, "One"))
+    begun = 0
+    async with held(gate), anyio.create_task_group() as tasks:
+
+        async def read() -> None:
+            nonlocal begun
+            async for _ in async_client.stream("Count"):
+                begun += 1
+
+        for _ in range(60):
+            tasks.start_soon(read)
+        while begun < 60:
+            await anyio.lowlevel.checkpoint()
+            assert current_default_thread_limiter().statistics().borrowed_tokens == 0
+        assert emulator.open_connections == 60
+        assert await run_sync(lambda: "free") == "free"
+        gate.open()
+
+
+async def test_max_threads_holds_and_further_calls_wait(emulator: Emulator, make_async_client: Make) -> None:
+    gates = [Gate(), Gate(), Gate()]
+    emulator.reply(*(Response.json([{"id": "emulator/m1"}], delay=gate) for gate in gates), path="/api/models")
+    client = make_async_client(max_threads=2)
+
+    async def list_them() -> None:
+        assert [model.id async for model in client.hub_models()] == ["emulator/m1"]
+
+    async with held(*gates), anyio.create_task_group() as tasks:
+        for _ in gates:
+            tasks.start_soon(list_them)
+        await reached(gates[0])
+        await reached(gates[1])
+        for _ in range(20):
+            await anyio.lowlevel.checkpoint()
+        assert len(emulator.requests) == 2
+        gates[0].open()
+        await reached(gates[2])
+        assert len(emulator.requests) == 3
+        for gate in gates:
+            gate.open()
+
+
+async def test_each_client_has_threads_of_its_own(emulator: Emulator, make_async_client: Make) -> None:
+    gate = Gate()
+    emulator.reply(Response.json({"data": []}, delay=gate), path="/v1/models")
+    first, second = make_async_client(max_threads=1), make_async_client(max_threads=1)
+    async with held(gate), anyio.create_task_group() as tasks:
+        tasks.start_soon(first.models)
+        await reached(gate)
+        assert await second.generate("Count")
+        gate.open()
+
+
+async def test_calls_that_wait_for_their_answers_hold_no_thread(emulator: Emulator, make_async_client: Make) -> None:
+    gates = [Gate(), Gate(), Gate()]
+    emulator.reply(*(Response.text("One", delay=gate) for gate in gates))
+    client = make_async_client(max_threads=1)
+    async with held(*gates), anyio.create_task_group() as tasks:
+        for _ in gates:
+            tasks.start_soon(client.generate, "Count")
+        for gate in gates:
+            await reached(gate)
+        with anyio.fail_after(5):
+            while client._threads._limiter().borrowed_tokens:  # on its way back
+                await anyio.lowlevel.checkpoint()
+        for gate in gates:
+            gate.open()
+
+
+async def test_a_request_on_a_connection_that_is_open_needs_no_thread(
+    emulator: Emulator, make_async_client: Make
+) -> None:
+    client = make_async_client(max_threads=1)
+    await client.generate("Count", "emulator/small")
+    async with client._threads._limiter():
+        with anyio.fail_after(5):
+            assert await client.generate("Count", "emulator/small")
+    assert [request.connection for request in emulator.requests] == [1, 1]
+
+
+async def test_a_task_that_is_cancelled_already_sends_nothing(
+    emulator: Emulator, make_async_client: Make, anyio_backend: str
+) -> None:
+    client = make_async_client()
+    await client.generate("Count", "emulator/small")
+
+    async def cancelled() -> None:
+        asyncio.current_task().cancel()  # type: ignore[union-attr]
+        await client.generate("Two", "emulator/small")
+
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await client.generate("One", "emulator/small")
+    if anyio_backend == "asyncio":
+        task = asyncio.create_task(cancelled())
+        await asyncio.wait([task])
+        assert task.cancelled()
+    await client.generate("Three", "emulator/small")
+    assert [request.json["messages"][0]["content"] for request in emulator.requests] == ["Count", "Three"]
+
+
+async def test_a_call_that_asks_the_hub_before_it_sends_leaves_the_loop_free(
+    emulator: Emulator, make_async_client: Make
+) -> None:
+    """The provider failed lately, and who else serves the model is just being asked by another call."""
+    gates = [Gate(), Gate()]
+    mapping = Response.json({"id": "emulator/small", "inferenceProviderMapping": {}})
+    emulator.always(Response.error(500, "Oh"))
+    emulator.reply(*(replace(mapping, delay=gate) for gate in gates), path="/api/models/emulator/small")
+    client = make_async_client(max_retries=1)
+
+    async def ask() -> None:
+        with pytest.raises(hf_text.ServerError):
+            await client.generate("Count", "emulator/small")
+
+    async with held(*gates), anyio.create_task_group() as tasks:
+        for gate in gates:
+            tasks.start_soon(ask)
+            await reached(gate)
+        for gate in gates:
+            gate.open()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_MAXSEG"), reason="cannot make the system's buffers small")
+async def test_a_request_to_a_peer_that_does_not_read_waits_for_a_thread(make_async_client: Make) -> None:
+    peers: list[socket.socket] = []
+    with socket.socket() as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        client = make_async_client(
+            None, f"http://127.0.0.1:{listener.getsockname()[1]}/v1", max_threads=1, max_retries=0
+        )
+
+        def answer_unread() -> None:
+            peers.append(listener.accept()[0])
+            peers[0].recv(1024)
+            body = b"".join(Response.text("One").body)  # type: ignore[arg-type]
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n"
+            peers[0].sendall(head % len(body) + body)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(run_sync, answer_unread)
+            assert str(await client.generate("x" * 45_000, "m")) == "One"
+        stream = client.stream("x" * 12_000, "m")
+        async with client._threads._limiter(), anyio.create_task_group() as tasks:
+            tasks.start_soon(stream.read)
+            while not client._threads._limiter().statistics().tasks_waiting:
+                await anyio.lowlevel.checkpoint()
+            assert stream.completion.attempts == ()  # nothing was sent that ran out a clock
+            tasks.cancel_scope.cancel()
+        peers[0].close()
+
+
+async def test_a_long_event_waits_for_a_thread_and_no_clock_runs(emulator: Emulator, make_async_client: Make) -> None:
+    client = make_async_client(max_threads=1, timeout=Timeouts(first=0.5, gap=0.5))
+    await client.generate("Count", "emulator/small")
+    emulator.reply(Response.text("x" * 1_000_000))
+    stream = client.stream("Count", "emulator/small")
+    async with anyio.create_task_group() as tasks, client._threads._limiter():
+        tasks.start_soon(stream.read)
+        while not client._threads._limiter().statistics().tasks_waiting:
+            await anyio.lowlevel.checkpoint()
+        waiting = time.monotonic()
+        while time.monotonic() < waiting + 0.7:
+            await anyio.lowlevel.checkpoint()
+    while await stream.read():
+        pass
+    assert len(stream.completion.text) == 1_000_000
+
+
+LONG = {
+    "a long message": lambda: {"messages": "Count" * 4000},
+    "long headers": lambda: {"messages": "Count" * 2000},
+    "no open connection": dict,
+}
+
+
+@pytest.mark.parametrize("options", LONG.values(), ids=LONG)
+async def test_what_may_block_waits_for_a_thread_and_no_clock_runs(
+    emulator: Emulator, make_async_client: Make, options: Callable[[], dict[str, Any]]
+) -> None:
+    client = make_async_client(max_threads=1, timeout=Timeouts(total=5), headers={"X-Long": "x" * 8000})
+    await client.generate("Count", "emulator/small")
+    if not options():
+        for thread in emulator.drop_connections():
+            thread.join(5)
+    asked: list[float] = []
+    completions = []
+
+    async def ask() -> None:
+        asked.append(time.monotonic())
+        completions.append(await client.generate(**{"messages": "Count", "model": "emulator/small", **options()}))
+        asked.append(time.monotonic())
+
+    async with anyio.create_task_group() as tasks, client._threads._limiter():
+        tasks.start_soon(ask)
+        while not asked or time.monotonic() < asked[0] + 0.2:
+            await anyio.lowlevel.checkpoint()
+        assert len(emulator.requests) == 1
+    (completion,) = completions
+    assert completion.text
+    assert completion.timings.total < asked[1] - asked[0] - 0.1
+
+
+@pytest.mark.parametrize("max_threads", [0, -1, 1.5, "2", True, None])
+async def test_max_threads_must_be_a_whole_number(max_threads: Any) -> None:
+    with pytest.raises(hf_text.InvalidRequestError, match="max_threads"):
+        AsyncClient(KEY, max_threads=max_threads)
+
+
+async def test_context_variables_reach_the_thread_that_works(emulator: Emulator, async_client: AsyncClient) -> None:
+    """An app that writes the number of its request into each line of its log finds it in urllib3's lines too."""
+    number = contextvars.ContextVar("number", default="none")
+    seen = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append((number.get(), threading.current_thread() is threading.main_thread()))
+
+    logger, handler = logging.getLogger("urllib3.connectionpool"), Handler()
+    logger.addHandler(handler)
+    level = logger.level
+    logger.setLevel(logging.DEBUG)
+    try:
+        number.set("seven")
+        assert await async_client.generate("Count")
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    assert seen
+    assert set(seen) == {("seven", False)}
+
+
+async def test_a_slow_reader_bounds_what_is_read_ahead(emulator: Emulator, async_client: AsyncClient) -> None:
+    """What the reader does not take stays with the server, but for what the sockets hold."""
+    sent = 0
+    piece = "x" * 65536
+
+    def body() -> Iterator[bytes]:
+        nonlocal sent
+        head, event, *tail = _encode_stream(piece)
+        yield head
+        for _ in range(4096):  # 256 MiB
+            sent += 1
+            yield event
+        yield from tail
+
+    emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=body))
+    async with async_client.stream("Count") as stream:
+        pieces = aiter(stream)
+        await anext(pieces)
+        before, unchanged = sent, 0
+        while unchanged < 10:
+            await anyio.sleep(0.01)
+            before, unchanged = sent, unchanged + 1 if sent == before else 0
+        assert sent < 1024
+
+
+async def test_a_busy_event_loop_loses_nothing(emulator: Emulator, async_client: AsyncClient) -> None:
+    emulator.reply(Response.text(*(f" {number}" for number in range(2000))))
+    got = []
+    async for text in async_client.stream("Count"):
+        got.append(text)
+        if len(got) % 100 == 0:
+            await anyio.lowlevel.checkpoint()
+    assert "".join(got).split() == [str(number) for number in range(2000)]
+
+
+# The same names
+
+
+def _signature(function: Any) -> list[tuple[str, Any, Any]]:
+    return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
+
+
+def _public(cls: type) -> dict[str, Any]:
+    return {name: value for name, value in inspect.getmembers(cls) if not name.startswith("_")}
+
+
+def test_the_async_client_has_the_methods_of_the_client() -> None:
+    ours, theirs = _public(AsyncClient), _public(Client)
+    assert set(ours) - {"of", "aclose"} == set(theirs) - {"close"}
+    for name in set(theirs) - {"close"}:
+        assert _signature(ours[name]) == _signature(theirs[name]), name
+    assert _signature(ours["aclose"]) == _signature(theirs["close"])
+
+
+def test_the_async_client_is_made_with_the_arguments_of_the_client() -> None:
+    ours = inspect.signature(AsyncClient).parameters
+    theirs = inspect.signature(Client).parameters
+    assert [(p.name, p.kind, p.default) for p in ours.values() if p.name != "max_threads"] == _signature(Client)
+    assert ours["max_threads"].kind is inspect.Parameter.KEYWORD_ONLY
+    assert "max_threads" not in theirs
+
+
+def test_what_waits_is_awaited_and_the_rest_is_not() -> None:
+    awaited = {name for name, value in _public(AsyncClient).items() if inspect.iscoroutinefunction(value)}
+    assert awaited == {"generate", "models", "mapping", "aclose"}
+    awaited = {name for name, value in _public(AsyncStream).items() if inspect.iscoroutinefunction(value)}
+    assert awaited == {"read", "aclose"}
+
+
+def test_the_async_stream_has_the_methods_of_the_stream() -> None:
+    ours, theirs = _public(AsyncStream), _public(Stream)
+    assert set(ours) - {"aclose"} == set(theirs)
+    for name, value in theirs.items():
+        if callable(value):
+            assert _signature(ours[name]) == _signature(value), name
+
+
+def test_each_public_name_is_described() -> None:
+    for cls in (AsyncClient, AsyncStream):
+        assert cls.__doc__
+        assert all(value.__doc__ for value in _public(cls).values())
+
+
+async def test_events_are_an_async_generator(async_client: AsyncClient) -> None:
+    events = async_client.stream("Count").events()
+    assert isinstance(events, AsyncGenerator)
+    await events.aclose()
+
+
+async def test_the_adapter_of_a_client_that_is_there_already(emulator: Emulator, client: Client) -> None:
+    adapter = AsyncClient.of(client)
+    client.models()
+    await adapter.models()
+    assert len(emulator.requests) == 1  # kept by the client that both share
+
+
+async def test_a_client_can_be_pickled(emulator: Emulator, async_client: AsyncClient) -> None:
+    async with pickle.loads(pickle.dumps(async_client)) as copy:
+        assert await copy.generate("Count")
+    assert emulator.requests[-1].key == KEY
+
+
+async def test_no_repr_shows_the_key(async_client: AsyncClient) -> None:
+    stream = async_client.stream("Count")
+    assert repr(async_client).startswith("<AsyncClient of http://127.0.0.1")
+    assert repr(stream).startswith("<AsyncStream of ")
+    assert KEY not in repr(async_client) + repr(stream)
+
+
+def test_the_blocking_library_does_without_anyio() -> None:
+    import subprocess
+    import sys
+
+    code = "import hf_text, sys; print([name for name in sys.modules if name in ('anyio', 'asyncio', 'trio')])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def _encode_stream(*pieces: str) -> list[bytes]:
+    body = Response.text(*pieces).body
+    assert isinstance(body, tuple)
+    return [step for step in body if isinstance(step, bytes)]
+
+
+def _without_times(completion: Completion) -> Any:
+    return (
+        completion.text,
+        completion.reasoning,
+        completion.finish_reason,
+        completion.usage,
+        completion.model,
+        completion.provider,
+        [(attempt.provider, attempt.status, attempt.error) for attempt in completion.attempts],
+    )
+
+
+def _outcome_of(stream: Stream) -> Any:
+    try:
+        for _ in stream.events():
+            pass
+    except hf_text.HFTextError as error:
+        return _describe(error)
+    return None
+
+
+def _describe(error: hf_text.HFTextError | None) -> Any:
+    if error is None:
+        return None
+    partial = getattr(error, "partial", None)
+    attempts = [(attempt.provider, attempt.status, attempt.error) for attempt in error.attempts]
+    return type(error), str(error), partial and _without_times(partial), attempts

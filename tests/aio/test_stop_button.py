@@ -1,0 +1,190 @@
+"""The notebook of the examples runs from top to bottom, and the stop button stops an answer, in a Jupyter kernel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hf_text.emulator import Emulator, Response
+
+pytest.importorskip("ipykernel", reason="ipykernel is not installed")
+nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
+# These come with it.
+nbformat = pytest.importorskip("nbformat")
+jupyter_client = pytest.importorskip("jupyter_client")
+jupyter_core = pytest.importorskip("jupyter_core.utils")
+
+NOTEBOOK = Path(__file__).parents[2] / "examples" / "streaming.ipynb"
+BUILT_IN = "This is the hf_text emulator, not a real model."
+PATIENCE = 30  # seconds; nothing takes so long
+
+
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Iterator[None]:
+    """The kernel finds a key, and the emulator; what Jupyter keeps for the next time is closed."""
+    monkeypatch.setenv("HF_TOKEN", "hf_MadeUpKeyForTests")
+    yield
+    jupyter_core.ensure_event_loop().close()
+    asyncio.set_event_loop(None)
+
+
+# From top to bottom
+
+
+def read_notebook() -> Any:
+    return nbformat.reads(NOTEBOOK.read_text("utf-8"), as_version=4)
+
+
+def run_notebook() -> list[Any]:
+    """The code cells, with what they put out."""
+    notebook = read_notebook()
+    nbclient.NotebookClient(notebook, timeout=PATIENCE).execute()
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def text_of(cell: Any) -> str:
+    """What a cell shows: what it printed, and its values as Markdown where they can be that."""
+    shown = []
+    for output in cell.outputs:
+        data = output.get("data", {})
+        shown.append(output.get("text") or data.get("text/markdown") or data.get("text/plain", ""))
+    return "".join(shown)
+
+
+def test_the_notebook_runs_from_top_to_bottom(emulator: Emulator) -> None:
+    emulator.reply(Response.text("*Rayleigh*", " scattering."))
+    cells = run_notebook()
+    shown = {cell.source: text_of(cell) for cell in cells}
+    first, whole, *_ = shown.values()
+    assert first == "*Rayleigh* scattering."
+    assert BUILT_IN in whole
+    expected = {
+        "times = answer.timings": "novita: 0",
+        "shown.update": "limerick",
+        "async for text": "sea salty",
+        "asyncio.gather": "night dark",
+        "groupby": "FinishReason(reason='stop')",
+        "except hf_text": "openai/gpt-oss-120b",
+    }
+    for mark, words in expected.items():
+        (text,) = [text for source, text in shown.items() if mark in source]
+        assert words in text
+    assert {output.get("name") for cell in cells for output in cell.outputs} <= {None, "stdout"}
+
+
+def test_an_answer_is_shown_as_markdown() -> None:
+    cells = run_notebook()
+    results = [output for cell in cells for output in cell.outputs if "data" in output]
+    markdown = [output.data["text/markdown"] for output in results if "text/markdown" in output.data]
+    assert len(markdown) == 6
+    assert [text.startswith("<details><summary>Reasoning</summary>") for text in markdown].count(True) == 1
+
+
+def test_the_notebook_is_kept_without_outputs() -> None:
+    cells = [cell for cell in read_notebook().cells if cell.cell_type == "code"]
+    assert [cell.outputs for cell in cells] == [[]] * len(cells)
+    assert {cell.execution_count for cell in cells} == {None}
+
+
+# The stop button
+
+
+class Kernel:
+    """A kernel, and what its cells put out."""
+
+    def __init__(self, manager: Any, client: Any) -> None:
+        self._manager = manager
+        self._client = client
+
+    def begin(self, cell: str) -> str:
+        """Begin to execute a cell, as one of its own. Returns the number to wait for."""
+        return str(self._client.execute(cell, stop_on_error=False))
+
+    def wait_for_output(self, number: str, words: str) -> None:
+        """Wait until the cell has printed these words."""
+        printed = ""
+        while words not in printed:
+            message = self._client.get_iopub_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") == number and message["msg_type"] == "stream":
+                printed += message["content"]["text"]
+
+    def wait_for_end(self, number: str) -> str:
+        """Wait until the cell has ended. Returns ``"ok"``, or the name of the error that ended it."""
+        while True:
+            message = self._client.get_shell_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") == number:
+                return str(message["content"].get("ename", message["content"]["status"]))
+
+    def run(self, cell: str) -> str:
+        """Execute a cell that prints something. Returns what it printed."""
+        printed: list[str] = []
+
+        def listen(message: Any) -> None:
+            if message["msg_type"] in ("stream", "error"):
+                printed.append(message["content"].get("text") or str(message["content"]))
+
+        self._client.execute_interactive(cell, timeout=PATIENCE, output_hook=listen)
+        return "".join(printed)
+
+    def press_stop(self) -> None:
+        """What the stop button does."""
+        self._manager.interrupt_kernel()
+
+
+@pytest.fixture
+def kernel() -> Iterator[Kernel]:
+    manager, client = jupyter_client.manager.start_new_kernel(startup_timeout=PATIENCE)
+    try:
+        yield Kernel(manager, client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+BLOCKING = """
+import hf_text
+stream = hf_text.stream("Tell me a story.")
+print("begun")
+for text in stream:
+    print(text, end="")
+"""
+
+ASYNC = """
+from hf_text.aio import AsyncClient
+client = AsyncClient()
+stream = client.stream("Tell me a story.")
+print("begun")
+async for text in stream:
+    print(text, end="")
+"""
+
+AGAIN = {
+    BLOCKING: "print(hf_text.generate('Count'))",
+    ASYNC: "print(await client.generate('Count'))",
+}
+
+
+@pytest.mark.parametrize(
+    ("cell", "error"), [(BLOCKING, "KeyboardInterrupt"), (ASYNC, "CancelledError")], ids=["blocking", "async"]
+)
+def test_the_stop_button_stops_an_answer_and_the_kernel_goes_on(
+    emulator: Emulator, kernel: Kernel, cell: str, error: str
+) -> None:
+    stages = [
+        (Response(end="stall", end_at="start"), "begun", ""),
+        (Response.text("Once", " upon", finish=None, done=False, end="stall"), "Once upon", "Once upon"),
+    ]
+    for number, (reply, seen, arrived) in enumerate(stages, 1):
+        emulator.reply(reply)
+        running = kernel.begin(cell)
+        kernel.wait_for_output(running, seen)
+        emulator.wait_for_requests(2 * number - 1, PATIENCE)
+        kernel.press_stop()
+        assert kernel.wait_for_end(running) == error
+        emulator.wait_for_disconnect(number)
+        assert kernel.run("print(repr(stream.completion.text))") == f"{arrived!r}\n"
+        assert kernel.run(AGAIN[cell]) == "one two three four five six seven eight nine ten\n"

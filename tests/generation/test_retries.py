@@ -1,0 +1,357 @@
+"""What is sent again, after which pause, and how often."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+from math import inf
+from typing import Any
+
+import pytest
+
+from hf_text import (
+    APIStatusError,
+    Client,
+    HFTextError,
+    RateLimitError,
+    RequestTimeoutError,
+    ServerError,
+    Stream,
+    StreamCancelledError,
+    Timeouts,
+    TransportError,
+    TruncatedStreamError,
+)
+from hf_text.emulator import Emulator, Response, fault
+from hf_text.transport.retries import next_pause
+
+MakeClient = Callable[..., Client]
+
+HELLO = Response.text("Hello")
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    if "long_pauses" not in request.fixturenames:
+        monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
+
+
+@pytest.fixture
+def long_pauses() -> None:
+    """The pauses are what they are."""
+
+
+@pytest.fixture
+def server() -> Iterator[Emulator]:
+    """A server without providers: whatever is tried again is tried there."""
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def make(server: Emulator, make_client: MakeClient) -> MakeClient:
+    """Makes clients of that server."""
+
+    def make(**options: Any) -> Client:
+        return make_client(None, server.api_base, **options)
+
+    return make
+
+
+def busy(status: int = 429, **headers: str) -> Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response.error(status, "Too busy", headers=named)
+
+
+def in_hours(hours: float) -> str:
+    return format_datetime(datetime.now(timezone.utc) + timedelta(hours=hours), usegmt=True)
+
+
+# --- what is tried again
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_status_that_may_pass_is_tried_again(server: Emulator, make: MakeClient, status: int) -> None:
+    server.reply(busy(status), HELLO)
+    completion = make().generate("Hi", "m")
+    assert completion.text == "Hello"
+    assert [attempt.status for attempt in completion.attempts] == [status, 200]
+    assert len(server.requests) == 2
+    assert server.requests[0].body == server.requests[1].body
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 410, 413, 418, 422, 501, 505])
+def test_a_status_that_will_not_change_is_not_tried_again(server: Emulator, make: MakeClient, status: int) -> None:
+    server.reply(busy(status), HELLO)
+    with pytest.raises(APIStatusError) as caught:
+        make().generate("Hi", "m")
+    assert caught.value.status_code == status
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["closed-before-headers", "reset-before-headers"])
+def test_a_connection_that_is_lost_before_the_answer_is_tried_again(
+    server: Emulator, make: MakeClient, name: str
+) -> None:
+    server.reply(name, HELLO)
+    completion = make().generate("Hi", "m")
+    assert completion.text == "Hello"
+    assert [attempt.status for attempt in completion.attempts] == [None, 200]
+    assert "closed before an answer" in str(completion.attempts[0].error)
+
+
+EMPTY: dict[str, Any] = {
+    "cut in the headers": "cut-in-headers",
+    "no body": "empty-body",
+    "only [DONE]": "done-only",
+    "an error first": "error-first",
+    "broken JSON": Response.sse("{", done=False),
+}
+
+
+@pytest.mark.parametrize("reply", EMPTY.values(), ids=EMPTY)
+def test_an_answer_without_any_text_is_tried_again(server: Emulator, make: MakeClient, reply: Any) -> None:
+    server.reply(reply, HELLO)
+    completion = make().generate("Hi", "m")
+    assert completion.text == "Hello"
+    assert [attempt.status for attempt in completion.attempts] == [200, 200]
+
+
+def test_a_whole_answer_without_text_is_an_answer(server: Emulator, make: MakeClient) -> None:
+    server.reply("no-text")
+    completion = make().generate("Hi", "m")
+    assert (completion.text, completion.finish_reason, len(completion.attempts)) == ("", "stop", 1)
+
+
+def test_a_refused_connection_is_told_at_the_first_try(make_client: MakeClient) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with pytest.raises(TransportError, match="connection refused") as caught:
+        make_client(None, f"http://127.0.0.1:{port}/v1").generate("Hi", "m")
+    (attempt,) = caught.value.attempts
+    assert (attempt.provider, attempt.status) == (None, None)
+
+
+def test_a_first_token_that_does_not_come_is_not_waited_for_twice(server: Emulator, make: MakeClient) -> None:
+    server.always("stall-before-headers")
+    with pytest.raises(RequestTimeoutError) as caught:
+        make(timeout=Timeouts(first=0.1)).generate("Hi", "m")
+    assert len(server.requests) == len(caught.value.attempts) == 1
+
+
+def test_a_kept_connection_that_went_stale_is_no_attempt(server: Emulator, make: MakeClient) -> None:
+    client = make(max_retries=0)
+    client.models()
+    for thread in server.drop_connections():
+        thread.join(5)
+    server.reply(HELLO)
+    completion = client.generate("Hi", "m")
+    assert (completion.text, len(completion.attempts)) == ("Hello", 1)
+    assert server.connections == 2
+
+
+# --- how often
+
+
+@pytest.mark.parametrize("max_retries", [0, 1, 3])
+@pytest.mark.parametrize("name", ["server-error", "closed-before-headers", "done-only"])
+def test_so_many_retries_are_made_and_no_more(server: Emulator, make: MakeClient, max_retries: int, name: str) -> None:
+    server.always(name)
+    with pytest.raises(HFTextError) as caught:
+        make(max_retries=max_retries).generate("Hi", "m")
+    assert len(server.requests) == len(caught.value.attempts) == max_retries + 1
+
+
+def test_the_attempts_tell_what_happened_in_order(server: Emulator, make: MakeClient) -> None:
+    server.reply(replace(fault("server-error"), keep_alive=False), "closed-before-headers", "bad-key")
+    with pytest.raises(APIStatusError) as caught:
+        make().generate("Hi", "m")
+    assert [(attempt.provider, attempt.status) for attempt in caught.value.attempts] == [
+        ("together", 500),
+        (None, None),
+        (None, 401),
+    ]
+    assert all(attempt.error and attempt.seconds > 0 for attempt in caught.value.attempts)
+
+
+def test_a_get_is_tried_again_as_well(server: Emulator, make: MakeClient) -> None:
+    server.reply("server-error", "closed-before-headers", path="/v1/models")
+    assert make().models()
+    assert len(server.requests) == 3
+
+
+# --- what the server asks for
+
+SHORT: dict[str, dict[str, str]] = {
+    "no seconds": {"Retry_After": "0"},
+    "a fraction": {"Retry_After": "0.01"},
+    "less than nothing": {"Retry_After": "-5"},
+    "a date in the past": {"Retry_After": "Wed, 21 Oct 2015 07:28:00 GMT"},
+    "a date in the past without GMT": {"Retry_After": "Wed, 21 Oct 2015 07:28:00 -0000"},
+    "milliseconds": {"retry_after_ms": "1"},
+    "milliseconds before seconds": {"retry_after_ms": "1", "Retry_After": "3600"},
+    "a word": {"Retry_After": "soon"},
+    "no number": {"Retry_After": "nan"},
+    "infinity": {"Retry_After": "inf"},
+    "an exponent": {"Retry_After": "1e9"},
+    "nothing": {"Retry_After": ""},
+    "an impossible date": {"Retry_After": "Wed, 99 Oct 9999999 07:28:00 GMT"},
+    "too many digits": {"Retry_After": "9" * 40},
+    "a limit that is not used up": {"RateLimit": '"api";r=5;t=300'},
+    "a broken limit": {"RateLimit": "unlimited"},
+}
+
+
+@pytest.mark.parametrize("headers", SHORT.values(), ids=SHORT)
+@pytest.mark.parametrize("status", [429, 503])
+def test_after_a_short_time_or_nonsense_it_is_tried_again(
+    server: Emulator, make: MakeClient, headers: dict[str, str], status: int
+) -> None:
+    server.reply(busy(status, **headers), HELLO)
+    assert str(make().generate("Hi", "m")) == "Hello"
+
+
+@pytest.mark.parametrize("asked", ["-5", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_time_that_has_passed_is_no_time(server: Emulator, make: MakeClient, asked: str) -> None:
+    server.reply(busy(Retry_After=asked))
+    with pytest.raises(RateLimitError) as caught:
+        make(max_retries=0).generate("Hi", "m")
+    assert caught.value.retry_after == 0
+
+
+LONG: dict[str, tuple[dict[str, str], float]] = {
+    "seconds": ({"Retry_After": "61"}, 61),
+    "very many seconds": ({"Retry_After": "999999999999999"}, 999999999999999),
+    "milliseconds": ({"retry_after_ms": "60001"}, 60.001),
+    "a used-up limit": ({"RateLimit": '"api";r=0;t=60'}, 61),
+    "seconds before a limit": ({"Retry_After": "90", "RateLimit": '"api";r=0;t=1'}, 90),
+}
+
+
+@pytest.mark.parametrize(("headers", "seconds"), LONG.values(), ids=LONG)
+@pytest.mark.parametrize("status", [429, 503])
+def test_more_than_a_minute_is_not_waited_for_and_told(
+    server: Emulator, make: MakeClient, headers: dict[str, str], seconds: float, status: int
+) -> None:
+    server.reply(busy(status, **headers), HELLO)
+    with pytest.raises(APIStatusError, match=r"Too busy .* Not tried again: the server asks to wait") as caught:
+        make().generate("Hi", "m")
+    assert f"wait {seconds:g} s" in str(caught.value)
+    assert caught.value.retry_after == seconds
+    assert len(server.requests) == len(caught.value.attempts) == 1
+
+
+def test_a_date_is_seconds_from_now(server: Emulator, make: MakeClient) -> None:
+    server.reply(busy(Retry_After=in_hours(1)), HELLO)
+    with pytest.raises(RateLimitError, match=r"asks to wait 3[56]\d\d(\.\d+)? s") as caught:
+        make().generate("Hi", "m")
+    assert caught.value.retry_after == pytest.approx(3600, abs=60)
+
+
+def test_a_pause_that_does_not_fit_the_total_clock_is_not_begun(server: Emulator, make: MakeClient) -> None:
+    server.reply(busy(Retry_After="30"), HELLO)
+    with pytest.raises(RateLimitError, match="asks to wait 30 s"):
+        make(timeout=Timeouts(total=20)).generate("Hi", "m")
+    assert len(server.requests) == 1
+
+
+def test_a_get_does_not_wait_for_long_either(server: Emulator, make: MakeClient) -> None:
+    server.reply(busy(Retry_After="61"), path="/v1/models")
+    with pytest.raises(RateLimitError, match="asks to wait 61 s"):
+        make().models()
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Retry-After": "3600"}, {"retry-after-ms": "3600000"}, {"RateLimit": '"a";r=0;t=99'}]
+)
+def test_what_a_good_answer_says_about_waiting_means_nothing(
+    server: Emulator, make: MakeClient, headers: dict[str, str]
+) -> None:
+    """Together sends Retry-After with status 200."""
+    server.reply(Response.text("Hello", headers=headers))
+    assert str(make().generate("Hi", "m")) == "Hello"
+    error = {"error": {"message": "Overloaded", "code": 503}}
+    empty, broken = Response.sse(headers=headers), Response.sse(error, done=False, headers=headers)
+    for reply in (empty, broken, Response.json(error, headers=headers)):
+        server.reply(reply, HELLO)
+        assert str(make().generate("Hi", "m")) == "Hello"
+
+
+# --- the pause
+
+
+@pytest.mark.usefixtures("long_pauses")
+@pytest.mark.parametrize(("retry", "longest"), [(1, 0.25), (2, 0.5), (3, 1), (5, 4), (6, 8), (7, 8), (5000, 8)])
+def test_a_pause_grows_and_is_random_between_half_and_whole(retry: int, longest: float) -> None:
+    pauses = [next_pause(ServerError(), retry, inf) for _ in range(300)]
+    assert longest / 2 <= min(pauses) < longest * 0.6
+    assert longest * 0.9 < max(pauses) <= longest
+
+
+@pytest.mark.usefixtures("long_pauses")
+@pytest.mark.parametrize(("time_left", "most"), [(0.01, 0.01), (0.0, 0.0), (-1.0, 0.0)])
+def test_a_pause_of_ours_ends_with_the_total_clock(time_left: float, most: float) -> None:
+    assert next_pause(ServerError(), 5, time_left) == most
+
+
+@pytest.mark.parametrize("asked", [0.0, 1.5, 60.0])
+def test_a_pause_is_what_the_server_asks_for(asked: float) -> None:
+    assert next_pause(RateLimitError(retry_after=asked), 1, 60.0) == asked
+
+
+@pytest.mark.parametrize(("asked", "time_left"), [(60.1, inf), (5.0, 4.9)])
+def test_a_pause_that_is_too_long_raises_the_error_itself(asked: float, time_left: float) -> None:
+    error = RateLimitError("Slow down.", retry_after=asked)
+    with pytest.raises(
+        RateLimitError, match=rf"^Slow down\. Not tried again: the server asks to wait {asked:g} s\.$"
+    ) as caught:
+        next_pause(error, 1, time_left)
+    assert caught.value is error
+
+
+@pytest.mark.usefixtures("long_pauses")
+def test_the_total_clock_ends_a_pause(server: Emulator, make: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 10.0)
+    server.always("server-error")
+    with pytest.raises(RequestTimeoutError) as caught:
+        make(timeout=Timeouts(total=0.1)).generate("Hi", "m")
+    assert caught.value.clock == "total"
+    assert [attempt.status for attempt in caught.value.attempts] == [500]
+
+
+@pytest.mark.parametrize("stop", [Stream.cancel, Stream.close])
+def test_a_pause_ends_at_once_when_the_stream_is_stopped(
+    server: Emulator, make: MakeClient, stop: Callable[[Stream], None]
+) -> None:
+    server.reply(busy(Retry_After="50"))
+    stream = make().stream("Hi", "m")
+    ended: list[StreamCancelledError] = []
+
+    def read() -> None:
+        with pytest.raises(StreamCancelledError) as caught:
+            list(stream)
+        ended.append(caught.value)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    while not stream.completion.attempts and thread.is_alive():  # it is noted right before the pause
+        thread.join(0.001)
+    stop(stream)
+    thread.join(5)
+    assert not thread.is_alive()
+    assert [attempt.status for attempt in ended[0].attempts] == [429]
+    assert len(server.requests) == 1
+
+
+def test_a_stream_that_broke_off_for_good_is_the_last_error(server: Emulator, make: MakeClient) -> None:
+    server.reply("server-error", "done-only", "no-finish-no-done")
+    with pytest.raises(TruncatedStreamError) as caught:
+        make().generate("Hi", "m")
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "One two"
+    assert [attempt.status for attempt in caught.value.attempts] == [500, 200, 200]

@@ -1,0 +1,103 @@
+"""Both JSON readers read the same: a user must not notice whether orjson is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hf_text.protocol import jsons
+
+Loads = Callable[[bytes | str], Any]
+
+
+@pytest.fixture(params=["orjson", "json"])
+def loads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Loads:
+    """``loads`` of the module as it is with orjson, and without."""
+    if request.param == "orjson":
+        pytest.importorskip("orjson")
+    else:
+        monkeypatch.setitem(sys.modules, "orjson", None)
+    spec = importlib.util.find_spec("hf_text.protocol.jsons")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.loads
+
+
+def test_the_reader_is_the_one_that_is_meant(loads: Loads, request: pytest.FixtureRequest) -> None:
+    assert (loads is json.loads) is (request.node.callspec.params["loads"] == "json")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("{}", {}),
+        (' {"a": [1, 2.5, true, false, null, "b"]} \n', {"a": [1, 2.5, True, False, None, "b"]}),
+        ('"aé天😀\u2028"', "aé天😀\u2028"),
+        ('"\\ud83d\\ude00\\u2028\\n\\/"', "😀\u2028\n/"),
+        ('{"a": 1, "a": 2}', {"a": 2}),
+        ("[]", []),
+        ("5", 5),
+        ("-0.0", -0.0),
+        ("9007199254740993", 9007199254740993),
+        ("null", None),
+        ('"\x7f"', "\x7f"),
+    ],
+)
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_text_and_bytes_are_read(loads: Loads, text: str, value: Any, as_bytes: bool) -> None:
+    assert loads(text.encode() if as_bytes else text) == value
+
+
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_what_only_the_standard_library_takes_is_taken(loads: Loads, as_bytes: bool) -> None:
+    """Some servers write NaN for a log probability, or cut a character in two."""
+
+    def read(text: str) -> Any:
+        return loads(text.encode() if as_bytes else text)
+
+    assert math.isnan(read('{"logprob": NaN}')["logprob"])
+    assert read("[Infinity, -Infinity, 1e400]") == [math.inf, -math.inf, math.inf]
+    assert read('"a\\ud83d"') == "a\ud83d"
+    assert read('["\\ude00", "\\ud83d b"]') == ["\ude00", "\ud83d b"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "{", "[1,]", "{'a': 1}", '{"a"}', "[1] 2", "nul", "undefined", '"a', '"a\nb"', "01", "<html>", "\ufeff1"],
+)
+def test_broken_json_is_a_value_error(loads: Loads, text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        loads(text)
+
+
+def test_bytes_that_are_no_utf8_are_a_value_error(loads: Loads) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        loads(b'"\xff"')
+
+
+def test_the_error_tells_the_place(loads: Loads) -> None:
+    with pytest.raises(json.JSONDecodeError) as caught:
+        loads('{"a": 1, b}')
+    assert caught.value.pos == 9
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=10,
+    )
+)
+def test_whatever_is_written_is_read_as_the_standard_library_reads_it(value: Any) -> None:
+    text = json.dumps(value)
+    assert repr(jsons.loads(text)) == repr(jsons.loads(text.encode())) == repr(json.loads(text))

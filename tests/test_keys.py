@@ -1,0 +1,350 @@
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from hf_text import keys
+from hf_text.errors import InvalidRequestError
+from hf_text.keys import clean_key, find_key
+
+SECRET = "hf_Secret0123456789"
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home directory without a key."""
+    return tmp_path
+
+
+@pytest.fixture
+def environ(home):
+    """The variables of a user without a key."""
+    return {"HOME": str(home), "USERPROFILE": str(home)}
+
+
+def write(path, content=SECRET):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def shows_no_secret(error):
+    """Neither the error nor anything that a traceback or a crash report would show with it has a part of the key."""
+    texts = []
+    while error is not None:
+        texts += [str(error), repr(error), repr(vars(error))]
+        error = error.__cause__ or error.__context__
+    return not any("Secret" in text or "0123" in text for text in texts)
+
+
+# --- clean_key
+
+
+@pytest.mark.parametrize("key", [None, "", " ", "\r\n", " \n\t "])
+def test_nothing_and_blanks_are_no_key(key):
+    assert clean_key(key) is None
+
+
+@pytest.mark.parametrize("key", [SECRET, f" {SECRET} ", f"{SECRET}\n", f"\r\n{SECRET}\r\n", "hf_Secret0123\r\n456789"])
+def test_line_ends_and_outer_blanks_are_taken_away(key):
+    assert clean_key(key) == SECRET
+
+
+@pytest.mark.parametrize("bad", ["ü", "€", "\u200b", "\ud800", "\0", "\x1b", "\t", "\x7f"])
+def test_what_no_header_can_carry_is_refused_without_the_key(bad):
+    with pytest.raises(InvalidRequestError, match=r"^api_key ") as caught:
+        clean_key(f"hf_Secret{bad}0123456789")
+    assert "position 10" in str(caught.value)
+    assert shows_no_secret(caught.value)
+
+
+@pytest.mark.parametrize("key", [SECRET.encode(), 5, [SECRET], {"key": SECRET}, True])
+def test_a_key_of_a_wrong_type_is_refused_with_its_type_only(key):
+    with pytest.raises(InvalidRequestError, match=f"^token must be a str or None, not {type(key).__name__}$") as caught:
+        clean_key(key, "token")
+    assert shows_no_secret(caught.value)
+
+
+# --- find_key: variables
+
+
+def test_without_variables_and_file_there_is_no_key(environ):
+    assert find_key(environ) is None
+
+
+def test_by_default_the_variables_of_the_process_are_read(monkeypatch):
+    monkeypatch.delenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", raising=False)
+    monkeypatch.setenv("HF_TOKEN", SECRET)
+    assert find_key() == SECRET
+
+
+@pytest.mark.parametrize(
+    ("variables", "key"),
+    [
+        ({"HF_TOKEN": "first", "HUGGING_FACE_HUB_TOKEN": "second"}, "first"),
+        ({"HUGGING_FACE_HUB_TOKEN": "second"}, "second"),
+        ({"HF_TOKEN": "", "HUGGING_FACE_HUB_TOKEN": "second"}, "second"),
+        ({"HF_TOKEN": " \n", "HUGGING_FACE_HUB_TOKEN": "second\n"}, "second"),
+        ({}, "file"),
+        ({"HF_TOKEN": "", "HUGGING_FACE_HUB_TOKEN": " "}, "file"),
+        ({"HF_TOKEN": " first\r\n"}, "first"),
+    ],
+)
+def test_the_first_variable_that_is_not_blank_wins_over_the_file(home, environ, variables, key):
+    write(home / ".cache/huggingface/token", "file")
+    assert find_key(environ | variables) == key
+
+
+@pytest.mark.parametrize(
+    ("value", "off"), [("1", True), ("on", True), ("Yes", True), ("TRUE", True), ("0", False), ("", False)]
+)
+def test_implicit_keys_can_be_turned_off(home, environ, value, off):
+    write(home / ".cache/huggingface/token")
+    environ |= {"HF_TOKEN": SECRET, "HF_HUB_DISABLE_IMPLICIT_TOKEN": value}
+    assert find_key(environ) == (None if off else SECRET)
+
+
+@pytest.mark.parametrize("value", [f"Bearer {SECRET}", f"{SECRET}ü", f"{SECRET}\x00"])
+@pytest.mark.parametrize("name", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
+def test_a_variable_that_cannot_be_a_key_is_refused_by_its_name(environ, name, value):
+    with pytest.raises(InvalidRequestError, match=f"^{name} ") as caught:
+        find_key(environ | {name: value})
+    assert shows_no_secret(caught.value)
+
+
+# --- find_key: the file
+
+
+@pytest.mark.parametrize(
+    ("variables", "path"),
+    [
+        ({}, ".cache/huggingface/token"),
+        ({"XDG_CACHE_HOME": "{home}/xdg"}, "xdg/huggingface/token"),
+        ({"XDG_CACHE_HOME": ""}, ".cache/huggingface/token"),
+        ({"XDG_CACHE_HOME": "{home}/xdg", "HF_HOME": "{home}/hf"}, "hf/token"),
+        ({"HF_HOME": "~/hf"}, "hf/token"),
+        ({"HF_HOME": ""}, ".cache/huggingface/token"),
+        ({"HF_HOME": "$BASE/${SUB}", "BASE": "{home}", "SUB": "s"}, "s/token"),
+        ({"HF_HOME": "{home}/hf", "HF_TOKEN_PATH": "~/my token"}, "my token"),
+        ({"HF_TOKEN_PATH": "$BASE/key", "BASE": "{home}"}, "key"),
+        ({"HF_TOKEN_PATH": "{home}/$UNSET/key"}, "$UNSET/key"),
+        ({"HF_TOKEN_PATH": "{home}/~/key"}, "~/key"),
+    ],
+)
+def test_the_file_is_where_huggingface_hub_has_it(home, environ, variables, path):
+    write(home / path)
+    environ |= {name: value.replace("{home}", str(home)) for name, value in variables.items()}
+    assert find_key(environ) == SECRET
+
+
+def test_without_a_home_variable_the_home_of_the_system_is_taken():
+    assert find_key({"HF_TOKEN_PATH": "~/no such directory/token"}) is None
+    assert find_key({"HF_TOKEN_PATH": "~nobody-of-this-name/token"}) is None
+
+
+def test_a_file_named_token_in_the_working_directory_is_not_taken(tmp_path, environ, monkeypatch):
+    write(tmp_path / "cwd/token")
+    monkeypatch.chdir(tmp_path / "cwd")
+    assert find_key(environ | {"HF_HOME": "", "HF_TOKEN_PATH": "", "XDG_CACHE_HOME": ""}) is None
+
+
+@pytest.mark.parametrize("content", [f"{SECRET}\n", f"  {SECRET}\r\n\r\n", b"\xef\xbb\xbf" + SECRET.encode()])
+def test_the_content_of_the_file_is_cleaned(home, environ, content):
+    write(home / ".cache/huggingface/token", content)
+    assert find_key(environ) == SECRET
+
+
+@pytest.mark.parametrize("content", ["", "\n", " \r\n "])
+def test_an_empty_file_is_no_key(home, environ, content):
+    write(home / ".cache/huggingface/token", content)
+    assert find_key(environ) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SECRET.encode("utf-16"),
+        b"\x89PNG\r\n\x1a\n\0\0" + SECRET.encode(),
+        b"\xff\xfe\xfd",
+        f"[default]\nhf_token = {SECRET}\n",
+        f'{{"token": "{SECRET}"}}',
+        b"x " * 100000,
+    ],
+    ids=["utf-16", "png", "bytes", "ini", "json", "long"],
+)
+def test_a_file_with_something_else_is_refused_by_its_path(home, environ, content):
+    path = write(home / "key", content)
+    with pytest.raises(InvalidRequestError) as caught:
+        find_key(environ | {"HF_TOKEN_PATH": str(path)})
+    assert str(path) in str(caught.value)
+    assert shows_no_secret(caught.value)
+
+
+def test_a_directory_in_place_of_the_file_is_refused_by_its_path(home, environ):
+    with pytest.raises(InvalidRequestError) as caught:
+        find_key(environ | {"HF_TOKEN_PATH": str(home)})
+    assert str(home) in str(caught.value)
+
+
+def test_a_path_through_a_file_is_a_file_that_is_not_there(home, environ):
+    write(home / "file")
+    assert find_key(environ | {"HF_HOME": str(home / "file")}) is None
+
+
+UNPRIVILEGED = """
+import os, sys
+from hf_text.keys import find_key
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setuid(65534)
+try:
+    print(find_key({"HF_TOKEN_PATH": sys.argv[1]}))
+except ValueError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+@pytest.mark.parametrize(
+    ("file_mode", "directory_mode", "answer"), [(0o000, 0o755, "Permission denied"), (0o644, 0o000, "None")]
+)
+def test_a_file_that_may_not_be_read_is_an_error_and_one_that_may_not_be_seen_is_absent(
+    file_mode, directory_mode, answer
+):
+    """In a process of its own, because a superuser may read everything, and outside tmp_path, which is private."""
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        path = write(Path(directory, "inner/token"))
+        path.chmod(file_mode)
+        path.parent.chmod(directory_mode)
+        run = [sys.executable, "-c", UNPRIVILEGED, str(path)]
+        output = subprocess.run(run, capture_output=True, text=True, check=True, timeout=60).stdout
+        path.parent.chmod(0o755)
+    assert answer in output
+    assert SECRET not in output
+
+
+# --- find_key: Google Colab
+
+
+class Colab:
+    """Stands in for Colab's modules, with their tree of errors."""
+
+    def __init__(self, monkeypatch):
+        self.asked = 0
+        self.answer = SECRET
+        self.module = ModuleType("google.colab")
+        self.module.errors = ModuleType("google.colab.errors")
+        self.module.errors.Error = type("Error", (Exception,), {})
+        self.module.userdata = userdata = ModuleType("google.colab.userdata")
+        userdata.errors = self.module.errors
+        userdata.NotebookAccessError = type("NotebookAccessError", (Exception,), {})
+        userdata.SecretNotFoundError = type("SecretNotFoundError", (userdata.errors.Error,), {})
+        userdata.TimeoutException = type("TimeoutException", (userdata.errors.Error,), {})
+        userdata.get = self.get
+        monkeypatch.setitem(sys.modules, "google.colab", self.module)
+
+    def get(self, name):
+        assert name == "HF_TOKEN"
+        self.asked += 1
+        if isinstance(self.answer, type):
+            raise self.answer(name)
+        return self.answer
+
+
+@pytest.fixture
+def colab(monkeypatch):
+    return Colab(monkeypatch)
+
+
+def test_in_colab_the_secret_is_taken(environ, colab):
+    assert find_key(environ) == SECRET
+
+
+def test_colab_is_not_asked_where_there_is_a_variable_or_a_file(home, environ, colab):
+    assert find_key(environ | {"HF_TOKEN": "variable"}) == "variable"
+    write(home / ".cache/huggingface/token", "file")
+    assert find_key(environ) == "file"
+    assert colab.asked == 0
+
+
+def test_colab_enterprise_has_no_secrets(environ, colab):
+    assert find_key(environ | {"VERTEX_PRODUCT": "COLAB_ENTERPRISE"}) is None
+    assert colab.asked == 0
+
+
+@pytest.mark.parametrize("name", ["NotebookAccessError", "SecretNotFoundError", "TimeoutException"])
+def test_a_refusal_of_colab_is_no_key_and_colab_is_asked_once(environ, colab, name):
+    colab.answer = getattr(colab.module.userdata, name)
+    assert find_key(environ) is None
+    assert find_key(environ) is None
+    assert colab.asked == 1
+
+
+def test_any_other_error_of_colab_is_no_key(environ, colab):
+    colab.answer = colab.module.errors.Error
+    assert find_key(environ) is None
+
+
+def test_an_error_that_is_not_colabs_is_not_swallowed(environ, colab):
+    colab.answer = ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        find_key(environ)
+
+
+@pytest.mark.parametrize("missing", ["errors", "NotebookAccessError", "TimeoutException"])
+def test_an_older_colab_without_some_of_its_errors_does(environ, colab, missing):
+    delattr(colab.module.userdata, missing)
+    colab.answer = colab.module.userdata.SecretNotFoundError
+    assert find_key(environ) is None
+
+
+def test_a_colab_without_secrets_has_no_key(environ, colab):
+    del colab.module.userdata
+    assert find_key(environ) is None
+
+
+@pytest.mark.parametrize(("answer", "key"), [(None, None), ("", None), (f"{SECRET}\n", SECRET)])
+def test_the_secret_of_colab_is_cleaned(environ, colab, answer, key):
+    colab.answer = answer
+    assert find_key(environ) == key
+
+
+def test_threads_that_look_at_once_open_one_dialogue(environ, colab):
+    threads = 8
+    together = threading.Barrier(threads)
+
+    second = threading.Event()
+
+    def get(name):
+        if colab.asked:
+            second.set()
+        answer = colab.get(name)
+        second.wait(0.2)  # time for another thread to come in, which it must not
+        return answer
+
+    def look(_):
+        together.wait(10)
+        return find_key(environ)
+
+    colab.module.userdata.get = get
+
+    with ThreadPoolExecutor(threads) as pool:
+        assert set(pool.map(look, range(threads))) == {SECRET}
+    assert colab.asked == 1
+
+
+def test_outside_colab_its_modules_are_not_imported(environ):
+    assert find_key(environ) is None
+    assert "google.colab" not in sys.modules
+
+
+def test_the_list_of_public_names_is_sorted_and_whole():
+    defined = {name for name, value in vars(keys).items() if getattr(value, "__module__", None) == keys.__name__}
+    assert keys.__all__ == sorted(name for name in defined if not name.startswith("_"))
