@@ -102,6 +102,7 @@ class Client:
         self._verify = _check_verify(verify)
         self._directory = Catalogue(self._connect, self._server, self._max_retries, provider_mapping or {})
         self._breaker = Breaker()
+        self._closers: set[str] = set()  # models that close a think tag which their prompt opens
         self._http: Http | None = None
         self._lock = ForkSafeLock()
 
@@ -176,7 +177,7 @@ class Client:
         call = Call(self._timeouts if timeout is None else Timeouts.of(timeout))
         if self._server.hugging_face and self._connect().anonymous:
             raise MissingAuthError(_NO_KEY)
-        answer = Transcript(call, name or "")
+        answer = Transcript(call, name or "", self._closers)
         generation = Generation(
             self._server,
             self._connect,

@@ -41,6 +41,15 @@ class ThinkSplitter:
         self._blank: list[str] = []  # white space before everything else
         self._held = ""  # what may be the beginning of a tag
 
+    def expect_none(self) -> None:
+        """Reasoning comes in another way, so the prompt opened no tag."""
+        self._opened = self._opened and self._inside
+
+    @property
+    def closed_only(self) -> bool:
+        """Whether the model closed the tag that the prompt had opened."""
+        return self._opened and self.done
+
     @property
     def unclosed(self) -> bool:
         """Whether reasoning is read that only ``opened`` made reasoning: no tag came, neither one nor the other."""

@@ -9,7 +9,8 @@ chunk, others number every call 0, send names in pieces, repeat what they have s
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from ..events import ToolCall
 from .arguments import GrowingArguments, holds
@@ -22,7 +23,8 @@ _KNOWN = frozenset({"id", "index", "type", "function", "custom"})
 _KNOWN_INSIDE = frozenset({"name", "arguments", "parameters", "input"})
 
 
-class _Fragment(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Fragment:
     """What one element of ``tool_calls`` says."""
 
     id: str
