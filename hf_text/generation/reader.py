@@ -33,10 +33,11 @@ from ..protocol.pages import decode_text, describe_page
 from ..protocol.replies import parse_reply_error
 from ..protocol.stream_errors import ReportedError, find_report, is_stream_error
 from ..transport.body import BodyCut
-from ..transport.call import Interrupted
+from ..transport.call import Interrupted, Wait
 from ..transport.failures import describe_unreadable, explain_timeout
 from ..transport.response import Response
 from .sse import EventTooLong, SSEDecoder, find_stray
+from .steps import Step
 from .transcript import Transcript
 
 __all__ = ["read_answer"]
@@ -62,17 +63,17 @@ _ERROR_FIELD = re.compile(r"\s*error\s*:", re.IGNORECASE)
 _OTHER_FIELD = re.compile(r"[\w-]+:")
 
 
-def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[list[Event]]:
+def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[Step]:
     """Read an answer with status 200: yield its events, all that have arrived at a time.
 
-    While nothing has arrived and the call does not block, yields empty lists. Ends when the answer is whole.
+    While nothing has arrived and the call does not block, yields what to wait for. Ends when the answer is whole.
     Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
     """
     url = reply.url.partition("?")[0]
-    for events in _Reader(reply, answer, max_event_bytes).read():
-        if events:
-            answer.commit(events, url)
-        yield events
+    for step in _Reader(reply, answer, max_event_bytes).read():
+        if not isinstance(step, Wait):
+            answer.commit(step, url)
+        yield step
 
 
 class _Reader:
@@ -91,7 +92,7 @@ class _Reader:
         self._done = False  # [DONE] came
         self._progressed = False  # the last piece brought the answer forward
 
-    def read(self) -> Iterator[list[Event]]:
+    def read(self) -> Iterator[Step]:
         """The events in the portions in which they arrive; then the verdict."""
         ending: Interrupted | BodyCut | HFTextError | None = None
         try:
@@ -102,6 +103,7 @@ class _Reader:
         self._assembler.flush(events)  # before the verdict: what was held back counts
         failure = self._judge(ending)
         if failure is None:
+            self._answer.whole = True
             self._assembler.finish(events)
             self._answer.learn()
         if events and (failure is None or self._answer.committed):  # what was only held back commits to nothing
@@ -110,16 +112,14 @@ class _Reader:
             # An error that comes in place of the answer is what it would have been with a status of its own.
             raise failure if self._answer.committed else failure.underlying
 
-    def _read_body(self) -> Iterator[list[Event]]:
+    def _read_body(self) -> Iterator[Step]:
         if self._reply.unreadable is not None:
             raise MalformedStreamError(f"{self._host}: {describe_unreadable(self._reply.unreadable)}")
-        if not self._reply.pollable:
-            yield from self._call.before_blocking()
         piece = yield from self._first_piece()
         self._beginning = piece[:_BEGINNING_BYTES]
         start = piece.removeprefix(_BOM).lstrip()[:1]
         if start in (b"<", b"{", b"["):
-            yield from self._call.before_blocking()
+            yield from self._call.need_thread()
         if start == b"<":
             raise self._describe_page(piece)
         if start in (b"{", b"["):
@@ -132,12 +132,12 @@ class _Reader:
         else:
             yield from self._read_stream(piece)
 
-    def _first_piece(self) -> Generator[list[Event], None, bytes]:
+    def _first_piece(self) -> Generator[Wait, None, bytes]:
         """The beginning of the body, up to its first character that is no white space."""
         data = bytearray()
         while (piece := self._reply.read()) != b"":
-            if piece is None:
-                yield []
+            if isinstance(piece, Wait):
+                yield piece
                 continue
             data += piece
             if data.strip() and not _BOM.startswith(data.strip()):
@@ -188,11 +188,10 @@ class _Reader:
             model=self._answer.model,
         )
 
-    def _read_stream(self, piece: bytes) -> Iterator[list[Event]]:
+    def _read_stream(self, piece: bytes) -> Iterator[Step]:
         while piece:
             events: list[Event] = []
             failure = self._decode(piece, events)
-            self._call.pollable = self._reply.pollable
             if events:
                 yield events
             if failure is not None:
@@ -204,9 +203,9 @@ class _Reader:
                 self._call.start_clock("gap")
             self._call.time_left()  # raises Interrupted, also where reading never has to wait
             if self._decoder.unfinished_bytes >= _LONG_EVENT_BYTES:
-                yield from self._call.before_blocking()
-            while (following := self._reply.read()) is None:
-                yield []
+                yield from self._call.need_thread()
+            while isinstance(following := self._reply.read(), Wait):
+                yield following
             piece = following
 
     def _decode(self, piece: bytes, events: list[Event]) -> HFTextError | None:
@@ -276,7 +275,7 @@ class _Reader:
         error = self._error_in(find_report(value) or value)
         return ProviderStreamError(f"the provider reported an error inside the stream: {error}", error=error)
 
-    def _read_end(self) -> Iterator[list[Event]]:
+    def _read_end(self) -> Iterator[Step]:
         """``[DONE]`` came: see whether the body ends. With a finish reason only for a moment, to use the
         connection again.
         """
@@ -284,8 +283,8 @@ class _Reader:
         self._call.start_clock("gap", _END_SECONDS if whole else math.inf)
         while (piece := self._reply.read()) != b"":
             self._call.time_left()
-            if piece is None:
-                yield []
+            if isinstance(piece, Wait):
+                yield piece
 
     def _judge(self, ending: Interrupted | BodyCut | HFTextError | None) -> HFTextError | None:
         """The error that the reader is to see, if the answer is not whole."""
