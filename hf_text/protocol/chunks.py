@@ -4,8 +4,8 @@ Every provider streams its own dialect of the protocol. What differs, with an ex
 
 * usage on every chunk (Baseten), on the finish chunk (Cerebras), on a last chunk without choices (Novita), on two
   of them (Groq), in the choice (Moonshot), or never (Nebius): the last one counts;
-* a finish reason followed by more chunks (Novita), on the first chunk (Open WebUI) or on each of them (Vertex AI through
-  LiteLLM), ``eos_token`` together with the token itself (TGI), or none at all;
+* a finish reason followed by more chunks (Novita), on the first chunk (Open WebUI) or on each of them (Vertex AI
+  through LiteLLM), ``eos_token`` together with the token itself (TGI), or none at all;
 * reasoning under seven names, in as many forms (see ``deltas``), or as ``<think>`` tags in the text;
 * ``delta.content`` null, absent or empty; ``text`` or ``message`` in place of ``delta`` or beside it, the message with
   all that came so far (Perplexity);
@@ -151,7 +151,7 @@ class Assembler:
             return self._think.closed_only
         if self.reasoning_key:
             return False
-        return b"</think>" in self._text and find_lone_close(self.text) is not None or None
+        return True if b"</think>" in self._text and find_lone_close(self.text) else None
 
     def feed(self, chunk: Any, out: list[Event]) -> bool:
         """Take one chunk; append the text and reasoning in it to ``out``.
