@@ -22,7 +22,7 @@ from ..checks import show
 from ..completion import Logprob
 from ..events import Event, FinishReason, Reasoning, ToolCall, ToolCalls, Usage
 from .choices import Picker, unwrap
-from .deltas import DELTA_KEYS, Told, read_delta, read_new, read_other_delta, read_whole
+from .deltas import DELTA_KEYS, Told, read_delta, read_other_delta
 from .extras import Extras
 from .finish import Ending, read_finish
 from .logprobs import read_logprobs
@@ -32,6 +32,7 @@ from .think_tags import ThinkSplitter, find_lone_close
 from .tool_calls import ToolCallAssembler
 from .usage import find_usage, parse_usage
 from .values import as_text
+from .whole_messages import WholeMessages, read_whole
 
 __all__ = ["Assembler"]
 
@@ -58,13 +59,13 @@ class Assembler:
     """
 
     __slots__ = (
-        "_by_message",
         "_calls",
         "_choice_keys",
         "_chunk_keys",
         "_content_joiner",
         "_extras",
         "_logprobs",
+        "_messages",
         "_pass_through",
         "_picker",
         "_reasoning",
@@ -96,7 +97,7 @@ class Assembler:
         self._pass_through = False
         # How many keys the last chunk had that was looked at as a whole: one with more may bring something new.
         self._chunk_keys = self._choice_keys = 0
-        self._by_message = False  # the text comes in messages, not in deltas
+        self._messages = WholeMessages()
         self.ending = Ending()
         self.unexplained = ""
         self.system_fingerprint: str | None = None
@@ -243,19 +244,16 @@ class Assembler:
         told = read_delta(message)
         self._extras.keep_delta(message, DELTA_KEYS)
         text, reasoning = self.text, self.reasoning
-        if not text and not reasoning:
-            if not self._by_message:  # what deltas brought and is held back stands in it too
+        if self._messages.begun or not (text or reasoning):
+            if not self._messages.begun:  # what deltas brought and is held back stands in it too
                 self._think, self._content_joiner = ThinkSplitter(), SurrogateJoiner()
-            self._by_message = True
-            return read_whole(told)
-        new = read_new(told, text, reasoning)
-        if new is None and not self._by_message:
-            if told.text.strip() not in text:
-                self._extras.set("message", told.text)
-            return told._replace(text="", reasoning="")
-        if new is not None and new.text:
-            self._think.done = True
-        return new or told
+            return self._messages.read(told)
+        added = read_whole(told, text, reasoning)
+        if added is None and told.text.strip() not in text:
+            self._extras.set("message", told.text)
+        text, reasoning = added or ("", "")
+        self._think.done = self._think.done or bool(text)
+        return told._replace(text=text, reasoning=reasoning)
 
     def _take(self, told: Told, finish: str, out: list[Event]) -> bool:
         content = told.text
@@ -267,12 +265,21 @@ class Assembler:
         if told.reasoning:
             self.reasoning_key = self.reasoning_key or told.key
             self._think.expect_none()
+            told = self._drop_repeated(told)
         reasoning, text = self._think.feed(self._content_joiner.feed(content))
         if reasoning:
             self.reasoning_key = self.reasoning_key or "<think>"
         self._emit(self._reasoning_joiner.feed(told.reasoning) + reasoning, text, out)
         unread = self._extras.keep_delta(told.unread, frozenset())
         return bool(content or told.reasoning or called or unread)
+
+    def _drop_repeated(self, told: Told) -> Told:
+        """Details of the reasoning may tell all of it each time (MiniMax)."""
+        if told.key in ("reasoning_details", "thinking_blocks") and 0 < len(self._reasoning) < len(
+            told.reasoning.encode()
+        ):
+            return told._replace(reasoning=told.reasoning.removeprefix(self.reasoning))
+        return told
 
     def _emit(self, reasoning: str, text: str, out: list[Event]) -> None:
         if reasoning:
