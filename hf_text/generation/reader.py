@@ -59,7 +59,7 @@ _REASONS_FOR_NOTHING = ("length", "content_filter")
 
 _ERROR_KINDS = re.compile(r"error|exception", re.IGNORECASE)
 _ERROR_TEXT = re.compile(r"\[?error\b", re.IGNORECASE)
-_ERROR_FIELD = re.compile(r"\s*error\s*:", re.IGNORECASE)
+_ERROR_FIELD = re.compile(r"^[ \t]*error[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _OTHER_FIELD = re.compile(r"[\w-]+:")
 
 
@@ -115,7 +115,7 @@ class _Reader:
     def _read_body(self) -> Iterator[Step]:
         piece = yield from self._first_piece()
         self._beginning = piece[:_BEGINNING_BYTES]
-        encoding = self._reply.unreadable(piece)
+        encoding = self._reply.unreadable(piece) if piece else None
         if encoding is not None:
             raise MalformedStreamError(f"{self._host}: {describe_unreadable(encoding)}")
         start = piece.removeprefix(_BOM).lstrip()[:1]
@@ -321,9 +321,9 @@ class _Reader:
         word = self._assembler.ending.failure
         if word is None:
             return None
-        told = f"the answer ended with the finish reason {self._reply.mask(word)[:500]!r}"
+        told = f"the answer ended with the finish reason {self._reply.mask(word)[:500]!r}{self._arrived()}"
         error = self._error_in({"message": told})
-        return ProviderStreamError(f"the provider reported a failure: {error}{self._arrived()}", error=error)
+        return ProviderStreamError(f"the provider reported a failure: {error}", error=error)
 
     def _explain_end(self) -> HFTextError:
         """The error for a body that ended properly, but not the answer in it."""

@@ -39,7 +39,9 @@ __all__ = ["Assembler"]
 _END_TOKEN = re.compile(r"</s>|<eos>|<end_of_turn>|<\|[a-z_]+\|>")
 
 _CHUNK_KEYS = frozenset({"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "error"})
-_CHOICE_KEYS = frozenset({"index", "delta", "message", "text", "finish_reason", "finishReason", "logprobs", "usage"})
+_CHOICE_KEYS = frozenset(
+    {"index", "delta", "message", "text", "finish_reason", "finishReason", "logprobs", "usage", "error"}
+)
 # What may stand in a chunk without choices that says nothing.
 _SILENT_KEYS = _CHUNK_KEYS | {"type", "service_tier", "provider"}
 
@@ -190,18 +192,19 @@ class Assembler:
         if not isinstance(chunk, dict):
             raise ValueError(f"a chunk is not an object: {chunk!r:.80}")
         choices = chunk.get("choices")
-        inner = None if choices else unwrap(chunk)
-        if inner is not None and not is_stream_error(chunk):
+        failed = is_stream_error(chunk)
+        inner = None if choices or failed else unwrap(chunk)
+        if inner is not None:
             return self._feed_rare(inner, out)
         choice = self._picker.pick(choices) if choices else None
         usage = find_usage(chunk, choice or {})
         if usage is not None:
             self._usage = usage
         self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
-        self._extras.keep(chunk, _CHUNK_KEYS)
         progressed = choice is not None and self._feed_choice(choice, out)
-        if is_stream_error(chunk):  # after the text that may stand beside it
+        if failed:  # raised after the text that may stand beside it
             raise ReportedError
+        self._extras.keep(chunk, _CHUNK_KEYS)
         if choices:
             self._chunk_keys = len(chunk)
             return progressed or bool(choice is None and any(choices))  # another choice goes on
