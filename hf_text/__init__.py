@@ -31,6 +31,7 @@ __all__ = [
     "FinishReason",
     "HubModel",
     "HuggingFaceAPI",
+    "Logprob",
     "Model",
     "ModelProvider",
     "OpenaiTemplate",

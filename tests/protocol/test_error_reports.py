@@ -230,7 +230,7 @@ class TestInsideAStream:
 
 
 class TestPages:
-    GBK = "<html><title>余额不足，请充值</title></html>".encode("gbk")
+    GBK = "<html><title>余额不足</title></html>".encode("gbk")
 
     @pytest.mark.parametrize(
         ("body", "content_type"),
@@ -239,14 +239,14 @@ class TestPages:
             (GBK, 'text/html; charset="GB2312"'),
             (b'<meta charset="gbk">' + GBK, "text/html"),
             (b'<meta http-equiv="Content-Type" content="text/html; charset=gbk">' + GBK, ""),
-            (b"\xef\xbb\xbf<title>" + "余额不足，请充值</title>".encode(), "text/html"),
-            ("<title>余额不足，请充值</title>".encode(), "text/html; charset=iso-8859-1"),
-            ("<title>余额不足，请充值</title>".encode(), "text/html; charset=nonsense"),
+            (b"\xef\xbb\xbf<title>" + "余额不足</title>".encode(), "text/html"),
+            ("<title>余额不足</title>".encode(), "text/html; charset=iso-8859-1"),
+            ("<title>余额不足</title>".encode(), "text/html; charset=nonsense"),
         ],
     )
     def test_a_page_is_read_in_its_own_charset(self, body: bytes, content_type: str) -> None:
         error = reply_error(502, body, {"Content-Type": content_type})
-        assert str(error) == "余额不足，请充值 (HTTP 502)"
+        assert str(error) == "余额不足 (HTTP 502)"
 
     def test_text_that_says_latin_1_and_is_that(self) -> None:
         assert str(reply_error(502, b"caf\xe9", {"Content-Type": "text/plain; charset=latin-1"})) == "café (HTTP 502)"

@@ -148,9 +148,20 @@ class TestLogprobs:
 
     @pytest.mark.parametrize(
         "nothing",
-        [None, [], "x", 5, {"content": "x"}, {"content": [None, 5, {}, {"token": "a"}]}, {"tokens": "abc"}]
-        + [{"tokens": ["a"]}, {"content": [{"token": 5, "logprob": -1}]}, {"content": [{"token": "a", "logprob": "x"}]}]
-        + [{"content": [{"token": "a", "logprob": 10**400}]}, {"content": [{"token": "a", "logprob": float("nan")}]}],
+        [
+            None,
+            [],
+            "x",
+            5,
+            {"content": "x"},
+            {"content": [None, 5, {}, {"token": "a"}]},
+            {"tokens": "abc"},
+            {"tokens": ["a"]},
+            {"content": [{"token": 5, "logprob": -1}]},
+            {"content": [{"token": "a", "logprob": "x"}]},
+            {"content": [{"token": "a", "logprob": 10**400}]},
+            {"content": [{"token": "a", "logprob": float("nan")}]},
+        ],
         ids=lambda value: str(value)[:60],
     )
     def test_what_cannot_be_read_is_passed_over(self, nothing: Any) -> None:

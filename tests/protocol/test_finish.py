@@ -76,8 +76,22 @@ def test_what_is_no_reason_does_not_end_the_answer(none: Any) -> None:
 
 @pytest.mark.parametrize(
     "word",
-    ["error", "ERROR", "abort", "aborted", "cancelled", "failed", "network_error", "insufficient_system_resource"]
-    + ["MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "timeout", "overloaded", "tool_call_error", "interrupted"],
+    [
+        "error",
+        "ERROR",
+        "abort",
+        "aborted",
+        "cancelled",
+        "failed",
+        "network_error",
+        "insufficient_system_resource",
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "timeout",
+        "overloaded",
+        "tool_call_error",
+        "interrupted",
+    ],
 )
 def test_a_word_for_a_failure_is_one(word: str) -> None:
     assert feed(text("a"), chunk(finish=word))[0].ending.failure == word
@@ -114,8 +128,9 @@ class TestEarly:
             chunk({"role": "assistant"}),
             {"choices": []},
             {"choices": [], "usage": {"total_tokens": 5}},
-        ]
-        + [chunk({"tool_calls": [{"index": 0, "function": None}]}), chunk({"odd": 5})],
+            chunk({"tool_calls": [{"index": 0, "function": None}]}),
+            chunk({"odd": 5}),
+        ],
         ids=str,
     )
     def test_what_says_nothing_leaves_it(self, nothing: Any) -> None:
