@@ -72,8 +72,9 @@ class Catalogue:
         return self._overrides.get(model, {})
 
     def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
-        """The providers of a model, in the account's order. Raises ModelNotSupportedError for a model that the Hub does not
-        know.
+        """The providers of a model, in the account's order.
+
+        Raises ModelNotSupportedError for a model that the Hub does not know.
         """
         url = f"{self._hub()}/api/models/{quote(model, safe='/')}?expand[]=inferenceProviderMapping"
         return self._cached(url, lambda: self._parse(parse_mapping, url, self._ask_about(call, model, url)))

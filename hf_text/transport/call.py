@@ -138,7 +138,7 @@ class Call:
         self.start_clock("connect")
 
     def start_clock(self, clock: Clock, at_most: float = math.inf) -> None:
-        """From now on this clock runs (and the total clock as ever), for its seconds, or ``at_most`` if that is less."""
+        """Start this clock, for its seconds or ``at_most``, whichever is less; the total clock runs on."""
         seconds: float = getattr(self.timeouts, clock)
         deadline = monotonic() + min(seconds, at_most)
         if deadline < self._end:

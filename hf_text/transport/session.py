@@ -157,7 +157,7 @@ class Http:
                 continue
             except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
                 _give_up(raw, call)
-                # A kept-alive connection may be closed by the server at any time; that does not count as a failure of this request.
+                # A server may close a kept-alive connection at any time; that is not a failure of this request.
                 if call.reused and lost_connection(error):
                     continue
                 if call.cancelled:
