@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import hf_text
@@ -203,6 +205,18 @@ def test_a_clock_refuses_what_is_no_time(emulator: Emulator, clock: str, seconds
     refused(emulator, lambda: Timeouts(**{clock: seconds}), clock, repr(seconds))
 
 
+def test_numbers_of_other_libraries_are_taken(client: Client) -> None:
+    clocks = Timeouts(Decimal("2.5"), numpy.float32(4), numpy.int64(3))  # type: ignore[arg-type]
+    assert clocks == Timeouts(2.5, 4, 3)
+    assert {type(clocks.connect), type(clocks.gap)} == {float, int}
+    assert Client(max_retries=numpy.int64(0), max_event_bytes=Decimal(9))  # type: ignore[arg-type]
+    answer = client.generate("Hi", temperature=Decimal("0.5"), max_tokens=Decimal(5))  # type: ignore[arg-type]
+    assert answer.finish_reason
+    assert client.models(max_price=Decimal("0.5"), min_context=numpy.int64(1)) == client.models(  # type: ignore[arg-type]
+        max_price=0.5, min_context=1
+    )
+
+
 @pytest.mark.parametrize("clock", ["connect", "first", "gap"])
 def test_only_the_total_clock_can_be_left_out(emulator: Emulator, clock: str) -> None:
     nothing: Any = None
@@ -287,14 +301,12 @@ CALL: list[tuple[str, Any, str]] = [
     ("stop", 5, "5"),
     ("stop", [""], "''"),
     ("stop", ["a", 5], "5"),
-    ("stop", ["a", "b", "c", "d", "e"], "'e'"),
     ("stop", "", "''"),
     ("stop", {"a"}, "'a'"),
     ("stop", "\ud800", "surrogate"),
     ("seed", "x", "'x'"),
     ("seed", 1.5, "1.5"),
     ("seed", 2**70, str(2**70)),
-    ("tools", [], "[]"),
     ("tools", {}, "{}"),
     ("tools", "now", "'now'"),
     ("tools", [print], "print"),
@@ -393,6 +405,13 @@ def test_a_call_refuses_media_that_are_no_picture(
 ) -> None:
     refused(emulator, lambda: ask("Hi", media=media), "media", shown)
     refused(emulator, lambda: ask("Hi", media=["https://example.org/cat.png", media]), "media[1]", shown)
+
+
+@pytest.mark.parametrize("n", [2, 2.0, "2"])
+def test_more_than_one_answer_is_refused_before_anything_is_sent(
+    emulator: Emulator, ask: Callable[..., object], n: Any
+) -> None:
+    refused(emulator, lambda: ask("Hi", extra_body={"n": n}), 'extra_body["n"] must be 1', repr(n))
 
 
 def test_what_is_wrong_is_told_before_a_missing_key(emulator: Emulator, make_client: MakeClient) -> None:

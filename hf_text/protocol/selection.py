@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..checks import refusal
+from ..checks import plain_number, refusal
 from .catalog import Model, ModelProvider, any_known, best
 from .values import as_number
 
@@ -105,7 +105,8 @@ def select_models(
     do: with ``provider="novita", sort="price"`` by what Novita asks. What is unknown does not fit, and is sorted last.
     Raises InvalidRequestError for an argument that is not what it must be.
     """
-    criteria = _Criteria(search, provider, vision, tools, structured_output, min_context, max_price)
+    least, most = plain_number(min_context), plain_number(max_price)
+    criteria = _Criteria(search, provider, vision, tools, structured_output, least, most)
     if sort is not None and (not isinstance(sort, str) or sort not in SORT_KEYS):
         raise refusal("sort", f"one of {', '.join(SORT_KEYS)}, or None", sort)
     pairs = ((model, [offer for offer in model.offers if criteria.fits_offer(offer)]) for model in models)

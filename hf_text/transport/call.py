@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from ..checks import plain_number
 from ..errors import Clock, InvalidRequestError
 
 __all__ = ["Call", "Interrupted", "Timeouts", "WouldBlock"]
@@ -46,7 +47,8 @@ class Timeouts:
 
     def __post_init__(self) -> None:
         for clock in ("connect", "first", "gap", "total"):
-            seconds = getattr(self, clock)
+            seconds = plain_number(getattr(self, clock))
+            object.__setattr__(self, clock, seconds)
             if seconds is None and clock == "total":
                 continue
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
