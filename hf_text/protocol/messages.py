@@ -16,24 +16,32 @@ from ..completion import Completion
 from ..errors import InvalidRequestError
 from ..events import ToolCall, ToolCalls
 
-__all__ = ["Message", "Messages", "check_messages", "count_length", "trim_messages"]
+__all__ = [
+    "DataclassInstance",
+    "Message",
+    "Messages",
+    "PydanticModel",
+    "check_messages",
+    "count_length",
+    "trim_messages",
+]
 
 Message = Mapping[str, Any]
 
 
-class Model(Protocol):
-    """A pydantic model."""
+class PydanticModel(Protocol):
+    """What is asked of a pydantic model."""
 
     def model_dump(self) -> dict[str, Any]: ...
 
 
-class Record(Protocol):
-    """A dataclass."""
+class DataclassInstance(Protocol):
+    """What every object of a dataclass has."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
-Messages = str | Iterable[Message | Completion | Model | Record]
+Messages = str | Iterable[Message | Completion | PydanticModel | DataclassInstance]
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _SYSTEM_ROLES = ("system", "developer")
