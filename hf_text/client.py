@@ -133,7 +133,8 @@ class Client:
             model: a model's name, or an alias. None: for Hugging Face a default (one that sees, if there is media),
                 for another server the first that it lists.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files,
-                PIL images, ``(any of those, filename)``, or a list of those.
+                PIL images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other
+                people type in see ``media_from_url``.
             max_tokens: the most tokens that the answer may have; None leaves it to the server.
             temperature: 0 to 2; None leaves it to the server, like every option from here on.
             top_p: above 0, at most 1.
