@@ -89,7 +89,7 @@ class Client:
     ) -> None:
         self._arguments = {name: value for name, value in locals().items() if name != "self"}
         self._server = Endpoint.at(api_base, hub_url, router_url)
-        self._given_key = clean_key(api_key)
+        self._given_key = clean_key(api_key, hugging_face=self._server.hugging_face)
         self._timeouts = Timeouts.of(timeout)
         self._max_retries = check_int("max_retries", max_retries, 0)
         self._max_event_bytes = check_int("max_event_bytes", max_event_bytes, 1)

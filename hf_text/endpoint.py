@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from .errors import InvalidRequestError
+from .keys import whose_key
 
 __all__ = ["Endpoint"]
 
 _HUB_URL = "https://huggingface.co"
 _ROUTER_URL = "https://router.huggingface.co"
+
+# A word that may be a key: with a known beginning, or long and without the dots of a host.
+_KEY = re.compile(r"\bhf_\w+|(?<![\w.-])[\w-]{20,}(?![\w.-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,9 @@ def _check_url(name: str, url: object) -> str:
     if not isinstance(url, str):
         raise InvalidRequestError(f"{name} must be a URL such as http://localhost:8080/v1, not {url!r:.80}")
     url = url.strip()
+    whose = whose_key(url)
+    if whose is not None:
+        raise InvalidRequestError(f"{name} must be a URL, not a key of {whose}. Pass that as api_key=")
     if "@" in url.partition("//")[2].partition("/")[0]:  # not shown: it may be a password
         raise InvalidRequestError(f"{name} must hold no user name or password; give the key as api_key")
     base, mark, _ = re.split("([?#]|$)", url, maxsplit=1)  # what follows may be a key
@@ -73,6 +80,6 @@ def _check_url(name: str, url: object) -> str:
     except ValueError:
         usable = False
     if not usable or not url.isprintable() or " " in url:
-        shown = re.sub(r"\bhf_\w+", "***", url.rpartition("@")[2])  # no key or password in the wrong place
+        shown = _KEY.sub("***", url.rpartition("@")[2])  # no key or password in the wrong place
         raise InvalidRequestError(f"{name} must be a URL such as http://localhost:8080/v1, not {shown!r:.200}")
     return url.rstrip("/").removesuffix("/chat/completions").rstrip("/")

@@ -57,6 +57,11 @@ CLIENT: list[tuple[str, Any, str]] = [
     ("api_key", "hf_a\x00b", "position 5"),
     ("api_key", "hf_a\tb", "position 5"),
     ("api_key", "hf_ä", "not ASCII"),
+    ("api_key", "https://localhost/v1", "it is a URL. A server is named with api_base="),
+    ("api_key", "<your_token>", "it stands in brackets"),
+    ("api_key", "hf_xxx", "it is a placeholder"),
+    ("api_key", "None", "it is the text of a value that is missing"),
+    ("api_key", "gsk_0123", "it is a key of Groq, and goes to Hugging Face without api_base="),
     ("provider", "", "''"),
     ("provider", [], "[]"),
     ("provider", None, "None"),
@@ -121,6 +126,12 @@ CLIENT: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(("name", "value", "shown"), CLIENT, ids=label)
 def test_a_client_refuses_a_wrong(emulator: Emulator, name: str, value: Any, shown: str) -> None:
     refused(emulator, lambda: Client(**{name: value}), name, shown)
+
+
+def test_a_key_of_others_goes_to_the_server_that_it_is_for(emulator: Emulator, make_client: MakeClient) -> None:
+    for key in ("gsk_0123456789", "None", "hf_xxx"):
+        make_client(key, f"{emulator.url}/v1", router_url=None).generate("Hi", "a/b")
+        assert emulator.requests[-1].headers["authorization"] == f"Bearer {key}"
 
 
 NO_URLS: list[Any] = [
