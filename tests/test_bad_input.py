@@ -130,7 +130,7 @@ def test_a_client_refuses_a_wrong(emulator: Emulator, name: str, value: Any, sho
 
 def test_a_key_of_others_goes_to_the_server_that_it_is_for(emulator: Emulator, make_client: MakeClient) -> None:
     for key in ("gsk_0123456789", "None", "hf_xxx"):
-        make_client(key, f"{emulator.url}/v1", router_url="http://localhost:9").generate("Hi", "a/b")
+        make_client(key, f"{emulator.url}/v1", router_url="http://localhost:9").generate("Hi")
         assert emulator.requests[-1].headers["authorization"] == f"Bearer {key}"
 
 
