@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
+from .checks import is_plain_path, refusal
 from .endpoint import Endpoint
 from .errors import (
     APIStatusError,
@@ -77,6 +78,8 @@ class Catalogue:
         """Who serves a model, in the account's order. Raises ModelNotSupportedError for a model that the Hub does not
         know.
         """
+        if not {".", ".."}.isdisjoint(model.split("/")):
+            raise refusal("model", "the name of a model on the Hub", model)
         url = f"{self._hub()}/api/models/{quote(model, safe='/')}?expand[]=inferenceProviderMapping"
         return self._keep(url, lambda: self._parse(parse_mapping, url, self._ask_about(call, model, url)))
 
@@ -191,4 +194,7 @@ class Catalogue:
 
 
 def _plain(mapping: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    for provider in mapping:
+        if not isinstance(provider, str) or not is_plain_path(provider):
+            raise refusal("provider_mapping", "a mapping with names of providers", provider)
     return {provider: dict(entry) for provider, entry in mapping.items()}

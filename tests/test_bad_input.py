@@ -62,6 +62,9 @@ CLIENT: list[tuple[str, Any, str]] = [
     ("api_key", "hf_xxx", "it is a placeholder"),
     ("api_key", "None", "it is the text of a value that is missing"),
     ("api_key", "gsk_0123", "it is a key of Groq, and goes to Hugging Face without api_base="),
+    ("provider_mapping", {"a/b": {"../x": {"providerId": "b"}}}, "../x"),
+    ("provider", "../x", "../x"),
+    ("provider", ["novita", "a/../../b"], "a/../../b"),
     ("provider", "", "''"),
     ("provider", [], "[]"),
     ("provider", None, "None"),
@@ -343,6 +346,8 @@ CALL: list[tuple[str, Any, str]] = [
     ("extra_body", {"x": object}, "object"),
     ("extra_body", {5: "x"}, "5"),
     ("extra_body", {"x": float("inf")}, "inf"),
+    ("provider", "../x", "../x"),
+    ("provider", ["novita", "a/../../b"], "a/../../b"),
     ("provider", "", "''"),
     ("provider", [], "[]"),
     ("provider", 5, "5"),
@@ -454,7 +459,7 @@ def test_the_catalogue_refuses_a_wrong(emulator: Emulator, client: Client, name:
     refused(emulator, lambda: client.models(**{name: value}), name, shown)
 
 
-@pytest.mark.parametrize("model", ["", " ", None, 5, "a\nb", "\x00"], ids=repr)
+@pytest.mark.parametrize("model", ["", " ", None, 5, "a\nb", "\x00", "../../whoami-v2", "a/..", "./a"], ids=repr)
 def test_a_mapping_is_not_asked_for_without_a_name(emulator: Emulator, client: Client, model: Any) -> None:
     refused(emulator, lambda: client.mapping(model), "model", repr(model))
 

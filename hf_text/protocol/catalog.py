@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ..checks import show
+from ..checks import is_plain_path, show
 from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
 
 __all__ = [
@@ -347,7 +347,10 @@ def _mapping_items(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     else:
         entries = value if isinstance(value, list) else []
         pairs = [(entry.get("provider"), entry) for entry in entries if isinstance(entry, dict)]
-    yield from ((name, entry) for name, entry in pairs if as_text(name) and isinstance(entry, dict))
+    # A name becomes a part of an address, so it must not lead elsewhere.
+    yield from (
+        (name, entry) for name, entry in pairs if as_text(name) and is_plain_path(name) and isinstance(entry, dict)
+    )
 
 
 def _parse_mapping_entry(provider: str, entry: dict[str, Any], default_status: str) -> ProviderMapping | None:

@@ -12,8 +12,9 @@ from ..errors import (
     TransportError,
     TruncatedStreamError,
 )
+from ..protocol.refusals import asks_to_retry, blames_request
 
-__all__ = ["NO_ANSWER", "is_retryable", "next_pause"]
+__all__ = ["NO_ANSWER", "is_retryable", "next_pause", "spoken_words"]
 
 _MAX_PAUSE = 60.0
 _FIRST_PAUSE = 0.25
@@ -26,10 +27,25 @@ def is_retryable(error: HFTextError) -> bool:
     """Whether the same server could do what it did not do, if it is asked again."""
     error = error.underlying
     if isinstance(error, APIStatusError):
-        return error.status_code in (408, 429, 500, 502, 503, 504)
+        return _may_pass(error) and not blames_request(spoken_words(error))
     if isinstance(error, TransportError):
         return error.retryable
-    return isinstance(error, NO_ANSWER)
+    return isinstance(error, NO_ANSWER) and not (isinstance(error, ProviderStreamError) and blames_request(str(error)))
+
+
+def spoken_words(error: APIStatusError) -> str:
+    """What the server said went wrong, without the name of the model: that may tell what it can do."""
+    return str(error).replace(error.model or "", "")
+
+
+def _may_pass(error: APIStatusError) -> bool:
+    """Whether the status is one that may be another the next time: every 5xx but those that tell what a server never
+    does.
+    """
+    status = error.status_code or 0
+    if status == 409:  # of a gateway: the server itself would say in JSON what it is in conflict with
+        return not isinstance(error.body, (dict, list)) or asks_to_retry(spoken_words(error))
+    return status in (408, 425, 429) or (500 <= status < 600 and status not in (501, 505))
 
 
 def next_pause(error: HFTextError, retry: int, time_left: float) -> float:
