@@ -25,6 +25,7 @@ from .transport.body import BodyCut
 from .transport.call import Call, Interrupted
 from .transport.failures import explain_timeout
 from .transport.locks import ForkSafeLock
+from .transport.response import Response
 from .transport.retries import is_retryable, next_pause
 from .transport.session import Http
 
@@ -122,7 +123,8 @@ class Catalogue:
             # (huggingface_hub, utils/_http.py).
             if isinstance(error, AuthenticationError) and "Invalid credentials" in str(error):
                 raise
-            message = f"the Hub has no model {model!r}, or it is private and the key does not open it"
+            why = "no key was found, set HF_TOKEN" if self._connect().anonymous else "the key does not open it"
+            message = f"the Hub has no model {model!r}, or it is private and {why}"
             raise ModelNotSupportedError(message, model=model) from error
 
     def _next_page(self, url: str, headers: Mapping[str, str]) -> str | None:
@@ -164,7 +166,7 @@ class Catalogue:
         try:
             with self._connect().get(call, url) as reply:
                 if reply.status >= 300:
-                    raise self._connect().error_of(reply, hugging_face=self._server.hugging_face)
+                    raise self._error_of(reply)
                 body, headers = reply.mask(reply.read_all(_MAX_LISTING)), reply.headers
         except BodyCut as cut:
             raise TransportError(f"{host} cut the listing off ({cut})", retryable=True) from None
@@ -173,6 +175,12 @@ class Catalogue:
         except (ValueError, RecursionError) as error:
             message = f"{host} sent no JSON ({error})"
         raise APIStatusError(message, status_code=200)  # out here: what was caught carries all that came
+
+    def _error_of(self, reply: Response) -> HFTextError:
+        http = self._connect()
+        error = http.error_of(reply, hugging_face=self._server.hugging_face and not http.anonymous)
+        self._server.advise(error, anonymous=http.anonymous)
+        return error
 
     def _parse(self, parse: Callable[[Any], T], url: str, value: Any) -> T:
         try:

@@ -55,7 +55,7 @@ _UNEXPANDED = re.compile(r"\$[({]|\{\{|\$\w+\Z|%\w+%\Z|os\.(?:environ|getenv)|pr
 _BRACKETS = re.compile(r"<.*>|\[.*\]|\{.*\}")
 # hf_xxx, and what has one of these words for itself: your_token, hf_your_token_here. A real key has one "_".
 _PLACEHOLDER = re.compile(
-    r"(?:hf_)?[x*._-]{4,}|hf_[x*._-]*|(?:.*[_\W])?(?:your(?:hf|api|access)?(?:token|key)?|insert|replace|change(?:me)?|todo"
+    r"(?:hf_)?[x*._-]{4,}|hf_(?:[x*._-]{3,})?|(?:.*[_\W])?(?:your(?:hf|api|access)?(?:token|key)?|insert|replace|change(?:me)?|todo"
     r"|placeholder|here)(?:[_\W].*)?",
     re.IGNORECASE,
 )

@@ -14,6 +14,7 @@ from ..completion import Attempt
 from ..endpoint import Endpoint
 from ..errors import (
     APIStatusError,
+    AuthenticationError,
     HFTextError,
     ModelNotSupportedError,
     RequestTimeoutError,
@@ -24,7 +25,7 @@ from ..events import Event
 from ..protocol.catalog import ProviderMapping, chat_providers, split_suffix
 from ..protocol.media import has_media
 from ..protocol.payload import encode_payload
-from ..protocol.selection import nearest_names
+from ..protocol.selection import first_chat_model, nearest_names
 from ..transport.call import Call, Interrupted, WouldBlock
 from ..transport.failures import explain_timeout
 from ..transport.response import Response
@@ -173,6 +174,7 @@ class Generation:
     def _complete(self, failure: HFTextError) -> HFTextError:
         """Put into an error all that is known when it leaves."""
         failure.attempts = tuple(self._answer.attempts)
+        self._server.advise(failure, anonymous=self._connect().anonymous)
         if isinstance(failure, StreamError) or (isinstance(failure, RequestTimeoutError) and self._answer.committed):
             failure.partial = self._answer.completion()
         if isinstance(failure, ModelNotSupportedError) and failure.status_code and self._server.hugging_face:
@@ -240,12 +242,16 @@ class Generation:
             yield self._target_of(model, entry)
 
     def _first_listed_model(self) -> str:
-        """The model of a server that need not be told which; most serve one. ``UNNAMED_MODEL`` where it lists none."""
+        """The model of a server that need not be told which: the first that can chat. ``UNNAMED_MODEL`` where it lists
+        none.
+        """
         try:
-            models = self._directory.models(self._call)
+            first = first_chat_model(self._directory.models(self._call))
+        except AuthenticationError:
+            raise
         except APIStatusError:
-            return UNNAMED_MODEL
-        return models[0].id if models else UNNAMED_MODEL
+            first = None
+        return first.id if first else UNNAMED_MODEL
 
     # What is asked by the way.
 

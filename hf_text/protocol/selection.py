@@ -8,9 +8,10 @@ from typing import Any
 
 from ..checks import plain_number, refusal
 from .catalog import Model, ModelProvider, any_known, best
+from .tasks import is_named_for_another_task
 from .values import as_number
 
-__all__ = ["SORT_KEYS", "nearest_names", "select_models"]
+__all__ = ["SORT_KEYS", "first_chat_model", "nearest_names", "select_models"]
 
 # What to sort by: a model's value in the light of the offers that fit. Small values come first.
 _SORT_VALUES: dict[str, Callable[[Model, Sequence[ModelProvider]], Any]] = {
@@ -115,6 +116,17 @@ def select_models(
         value_of = _SORT_VALUES[sort]
         selected.sort(key=lambda pair: _unknown_last(value_of(*pair)))
     return [model for model, _ in selected]
+
+
+def first_chat_model(models: Sequence[Model]) -> Model | None:
+    """The first that can chat as far as the server or its name tells; the first of all if none does; None without any.
+
+    Servers list embedding models, rerankers and speech models among the others, and not always last.
+    """
+    fitting = (
+        model for model in models if model.chat or (model.chat is None and not is_named_for_another_task(model.id))
+    )
+    return next(fitting, models[0] if models else None)
 
 
 def nearest_names(name: str, names: Iterable[str], limit: int = 3) -> list[str]:

@@ -27,7 +27,7 @@ from ..protocol.replies import parse_reply_error
 from .body import BodyCut
 from .call import Call, Interrupted, WouldBlock
 from .connections import Adapter, bound_to
-from .failures import explain_failure, lost_connection
+from .failures import explain_failure, lost_connection, wrong_scheme
 from .head import RawResponse
 from .locks import ForkSafeLock
 from .mask import Mask
@@ -60,6 +60,7 @@ class Http:
         self._key = key
         self._auth = BearerAuth(key)
         self._headers = {"User-Agent": _USER_AGENT, **headers}
+        self._chooses_encoding = "accept-encoding" in (name.lower() for name in headers)
         self._proxies = dict(proxies)
         self._verify = verify
         self._mask = Mask(key, headers, [*proxies.values(), *getproxies().values()])
@@ -91,6 +92,8 @@ class Http:
         TransportError or RequestTimeoutError if no answer comes, Interrupted if the call is cancelled.
         """
         headers = {"Accept": accept}
+        if accept == "text/event-stream" and not self._chooses_encoding:
+            headers["Accept-Encoding"] = "identity"  # with gzip, nginx holds a whole answer back
         if body is not None:
             headers["Content-Type"] = "application/json"
         for _ in range(_MAX_REDIRECTS + 1):
@@ -112,7 +115,7 @@ class Http:
             body = reply.read_all(_ERROR_BYTES)
         except BodyCut:
             body = b""
-        return parse_reply_error(
+        error = parse_reply_error(
             reply.status,
             reply.headers,
             self._mask(body),
@@ -121,6 +124,9 @@ class Http:
             host=urlsplit(reply.url).netloc,
             **facts,
         )
+        if advice := wrong_scheme(reply.url, reply.status, body):
+            error.add_advice(advice)
+        return error
 
     def close(self) -> None:
         """Close the connections that are kept alive. Those in use go on."""
