@@ -17,6 +17,7 @@ from enum import Enum
 from time import monotonic
 from typing import Any, Final, TypeVar
 
+from ..checks import plain_number
 from ..errors import Clock, InvalidRequestError
 
 __all__ = ["DEFAULT", "SOCKET", "Call", "Interrupted", "Timeouts", "Wait", "run"]
@@ -49,7 +50,8 @@ class Timeouts:
 
     def __post_init__(self) -> None:
         for clock in ("connect", "first", "gap", "total"):
-            seconds = getattr(self, clock)
+            seconds = plain_number(getattr(self, clock))
+            object.__setattr__(self, clock, seconds)
             if seconds is None and clock == "total":
                 continue
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:

@@ -27,7 +27,7 @@ from ..protocol.replies import parse_reply_error
 from .body import BodyCut
 from .call import Call, Interrupted, Wait
 from .connections import Adapter, NotReady, bound_to
-from .failures import explain_failure, lost_connection
+from .failures import explain_failure, lost_connection, wrong_scheme
 from .head import RawResponse
 from .locks import ForkSafeLock
 from .mask import Mask
@@ -60,6 +60,7 @@ class Http:
         self._key = key
         self._auth = BearerAuth(key)
         self._headers = {"User-Agent": _USER_AGENT, **headers}
+        self._chooses_encoding = "accept-encoding" in (name.lower() for name in headers)
         self._proxies = dict(proxies)
         self._verify = verify
         self._mask = Mask(key, headers, [*proxies.values(), *getproxies().values()])
@@ -95,7 +96,10 @@ class Http:
         Yields when the request is sent, and while it would block but may not. Raises TransportError or
         RequestTimeoutError if no response comes, Interrupted if the call is cancelled.
         """
-        headers = {"Accept": accept, **(extra_headers or {})}
+        headers = {"Accept": accept}
+        if accept == "text/event-stream" and not self._chooses_encoding:
+            headers["Accept-Encoding"] = "identity"  # with gzip, nginx holds a whole answer back
+        headers |= extra_headers or {}
         if body is not None:
             headers["Content-Type"] = "application/json"
         for _ in range(_MAX_REDIRECTS + 1):
@@ -117,7 +121,7 @@ class Http:
             body = reply.read_all(_ERROR_BYTES)
         except BodyCut:
             body = b""
-        return parse_reply_error(
+        error = parse_reply_error(
             reply.status,
             reply.headers,
             self._mask(body),
@@ -126,6 +130,9 @@ class Http:
             host=urlsplit(reply.url).netloc,
             **facts,
         )
+        if advice := wrong_scheme(reply.url, reply.status, body):
+            error.add_advice(advice)
+        return error
 
     def close(self) -> None:
         """Close the idle connections. Those in use are not affected."""
