@@ -55,7 +55,7 @@ INSIDE_FUNCTIONS = {
     ("template", "hf_text.aio.stream"): "keeps anyio out of import hf_text",
     ("huggingface", "hf_text.aio"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",
-    ("protocol.replies", "html"): "only for error pages, and it reads a large table",
+    ("protocol.pages", "html"): "only for error pages, and it reads a large table",
     ("keys", "google.colab"): "is there only in Colab",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
     ("cli.run", "hf_text.emulator"): "only for --demo",

@@ -18,7 +18,7 @@ from urllib3.util import parse_url
 from ..errors import Clock, InvalidRequestError, RequestTimeoutError, TransportError
 from .call import Call
 
-__all__ = ["explain_failure", "explain_timeout", "lost_connection", "wrong_scheme"]
+__all__ = ["describe_unreadable", "explain_failure", "explain_timeout", "lost_connection", "wrong_scheme"]
 
 # What OpenSSL says of an answer that is not TLS, by its version.
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
@@ -91,6 +91,11 @@ def wrong_scheme(url: str, status: int, body: bytes) -> str:
         if (status == 400 and url.startswith("http:") and _PLAIN_ON_TLS.search(body))
         else ""
     )
+
+
+def describe_unreadable(encoding: str) -> str:
+    """What to tell of a body whose content encoding cannot be unpacked."""
+    return f"the body is encoded as {encoding!r:.40}, which cannot be read here and was not asked for"
 
 
 def lost_connection(error: Exception) -> bool:

@@ -24,10 +24,9 @@ from urllib3.util import parse_url
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
 from ..protocol.replies import parse_reply_error
-from .body import BodyCut
 from .call import Call, Interrupted, Wait
 from .connections import Adapter, NotReady, bound_to
-from .failures import explain_failure, lost_connection, wrong_scheme
+from .failures import describe_unreadable, explain_failure, lost_connection, wrong_scheme
 from .head import RawResponse
 from .locks import ForkSafeLock
 from .mask import Mask
@@ -117,17 +116,17 @@ class Http:
         Args:
             facts: what else ``parse_reply_error`` should know.
         """
-        try:
-            body = reply.read_all(_ERROR_BYTES)
-        except BodyCut:
-            body = b""
+        body = reply.read_error(_ERROR_BYTES)
+        encoding = reply.unreadable(body)
         error = parse_reply_error(
             reply.status,
             reply.headers,
-            self._mask(body),
+            b"" if encoding else self._mask(body),
             now=time.time(),
             reason=reply.reason,
             host=urlsplit(reply.url).netloc,
+            proxy=reply.proxy,
+            note=describe_unreadable(encoding) if encoding else "",
             **facts,
         )
         if advice := wrong_scheme(reply.url, reply.status, body):
