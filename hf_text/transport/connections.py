@@ -48,6 +48,7 @@ from .call import Call, WouldBlock
 from .dialing import open_socket
 from .head import RawResponse
 from .instruments import find_double, name_interceptor, requests_is_wrapped
+from .mask import Mask
 from .tls import Cert, make_context
 from .wire import TLSInTLS
 
@@ -61,7 +62,7 @@ _ANSWERED_BY = (
     "For tests there is hf_text.emulator, a server on this machine"
 )
 
-# Which call a thread works for, and whether the request that it sends has come as far as our pools.
+# Which call a thread works for, whether the request that it sends has come as far as our pools, and its mask.
 _this_thread = threading.local()
 
 
@@ -120,7 +121,11 @@ class _CallBound:
         if conn.sock is None:
             self.connect()
         conn.sock.settimeout(self.call.time_left())
-        super().send(data)  # type: ignore[misc]
+        if conn.debuglevel > 0:  # http.client would print it with the key
+            print("send:", repr(_this_thread.mask(bytes(data))))
+            conn.sock.sendall(data)
+        else:
+            super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
         """The answer, its head still to be read, as http.client gives it; urllib3 would make its own object of it."""
@@ -202,6 +207,13 @@ def _descriptor(sock: Any) -> Any:
     return sock.socket if isinstance(sock, SSLTransport) else sock
 
 
+def _comes_from_double(error: Exception) -> bool:
+    """Whether it was raised by somebody who stands between requests and our pools."""
+    if isinstance(error, RequestException):
+        return not _this_thread.reached
+    return type(error).__module__.partition(".")[0] == name_interceptor()
+
+
 class _TLSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls: Any = _TLSConnection
 
@@ -217,9 +229,13 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 class Adapter(HTTPAdapter):
     """The requests adapter that uses these connections. One TLS context serves all of them: reading the CA bundle
     takes 20 ms.
+
+    Args:
+        mask: takes the secrets out of what is sent, where it is printed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
         self._contexts: dict[tuple[bool | str, Cert | None], ssl.SSLContext] = {}
         self._making = threading.Lock()
         self._pools_by_url: dict[str, tuple[Any, str]] = {}
@@ -286,14 +302,14 @@ class Adapter(HTTPAdapter):
         double = find_double()
         if double is not None:
             raise InvalidRequestError(_ANSWERED_BY.format(double))
-        _this_thread.reached = False
+        _this_thread.reached, _this_thread.mask = False, self._mask
         try:
             if requests_is_wrapped():
                 answer = session.send(request, allow_redirects=False, **settings).raw
             else:
                 answer = self.send(request, **settings)
-        except RequestException:
-            if _this_thread.reached:
+        except Exception as error:  # test doubles have errors of their own for what they do not know
+            if not _comes_from_double(error):
                 raise
             answer = None
         if isinstance(answer, RawResponse):

@@ -42,7 +42,8 @@ def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.s
             sock.setsockopt(*option)
         call.attach(sock)
         sock.setblocking(False)
-        sock.connect_ex(where)
+        with suppress(BlockingIOError):
+            sock.connect(where)
         waited = 0.0
         while not wait_for_write(sock, min(_CANCEL_POLL_SECONDS, call.time_left())):
             waited += _CANCEL_POLL_SECONDS

@@ -182,7 +182,7 @@ class Http:
         """The session: a connection must not be shared with a process that was forked off."""
         with self._lock:
             if self._session is None or self._session.process != os.getpid():
-                self._session = _Session(self._auth, self._headers, self._proxies, self._verify, self._cert)
+                self._session = _Session(self._auth, self._headers, self._proxies, self._verify, self._cert, self._mask)
             return self._session
 
 
@@ -226,9 +226,10 @@ class _Session:
         proxies: Mapping[str, str],
         verify: bool | str,
         cert: Cert | None,
+        mask: Mask,
     ) -> None:
         self.process = os.getpid()
-        self.adapter = Adapter()
+        self.adapter = Adapter(mask)
         self._session = requests.Session()
         self._session.adapters = OrderedDict.fromkeys(("https://", "http://"), self.adapter)
         self._auth = auth
