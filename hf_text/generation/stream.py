@@ -121,6 +121,8 @@ class Stream:
 
     def _begin_reading(self) -> bool:
         """Nobody else reads or closes until ``_end_reading()``. False if there is nothing more to read."""
+        if self._call.is_foreign and not self._ended:
+            raise InvalidRequestError("this stream is read by the process from which this one was forked")
         with self._lock:
             if self._ended or self._closer is not None:
                 self._refuse_if_stopped()
@@ -159,6 +161,8 @@ class Stream:
             self.close()
 
     def _stop(self, cancelled: bool) -> None:
+        if self._call.is_foreign:
+            self._lock = threading.RLock()  # a thread of the other process may hold the other
         with self._lock:
             if self._ended or self._closer is not None:
                 return

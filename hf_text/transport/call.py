@@ -8,6 +8,7 @@ the clocks hold whatever a server trickles; and every socket is attached to its 
 from __future__ import annotations
 
 import math
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from time import monotonic
 from typing import Any
 
 from ..errors import Clock, InvalidRequestError
+from .sockets import duplicate_socket
 
 __all__ = ["Call", "Interrupted", "Timeouts", "WouldBlock"]
 
@@ -91,6 +93,7 @@ class Call:
         "_end",
         "_gate",
         "_lock",
+        "_process",
         "_socket",
         "blocking",
         "cancelled",
@@ -110,6 +113,7 @@ class Call:
         self.blocking = True
         self.pollable = True
         self._socket: socket.socket | None = None
+        self._process: int | None = None  # the one that connected
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
         # only ever released by cancel().
         self._lock = threading.RLock()
@@ -163,11 +167,17 @@ class Call:
         takes the descriptor away from the socket object), and it can never be a descriptor that was closed and
         given to somebody else.
         """
-        duplicate = socket.fromfd(sock.fileno(), sock.family, sock.type, sock.proto)
+        duplicate = duplicate_socket(sock)
         with self._lock:
             self.release()
             self._socket = duplicate
+        self._process = os.getpid()
         self.time_left()
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the connection is that of another process, from which this one was forked."""
+        return self._process is not None and self._process != os.getpid()
 
     def fileno(self) -> int:
         """The descriptor to wait on for the socket in use."""
@@ -182,8 +192,14 @@ class Call:
                 self._socket = None
 
     def cancel(self) -> None:
-        """Stop the call, from any thread, at any stage; whoever waits in it gets Interrupted. Never blocks."""
+        """Stop the call, from any thread, at any stage; whoever waits in it gets Interrupted. Never blocks.
+
+        In a process that was forked off, only its copy of the descriptor is closed: the connection is still in use.
+        """
         self.cancelled = True
+        if self.is_foreign:
+            self._lock = threading.RLock()  # a thread that is not here may hold the other
+            self.release()
         with self._lock:
             if self._socket is not None:
                 _shut_down(self._socket)

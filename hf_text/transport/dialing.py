@@ -14,6 +14,7 @@ from typing import Any
 from urllib3.util.wait import wait_for_write
 
 from .call import Call
+from .sockets import make_socket
 
 __all__ = ["open_socket"]
 
@@ -36,7 +37,7 @@ def open_socket(call: Call, host: str, port: int, options: Any) -> socket.socket
 
 def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.socket:
     family, kind, protocol, _, where = address
-    sock = socket.socket(family, kind, protocol)
+    sock = make_socket(family, kind, protocol)
     try:
         for option in options or ():
             sock.setsockopt(*option)

@@ -11,6 +11,7 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 from ..checks import show
 from ..errors import InvalidRequestError
+from .sockets import TLSSocket
 
 __all__ = ["Cert", "check_cert", "make_context"]
 
@@ -56,6 +57,7 @@ def make_context(verify: bool | str, cert: Cert | None = None) -> ssl.SSLContext
     Raises InvalidRequestError if a file cannot be used.
     """
     context = create_urllib3_context()
+    context.sslsocket_class = TLSSocket
     if verify is False:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
