@@ -121,8 +121,6 @@ class Stream:
 
     def _begin_reading(self) -> bool:
         """Nobody else reads or closes until ``_end_reading()``. False if there is nothing more to read."""
-        if self._call.is_foreign and not self._ended:
-            raise InvalidRequestError("this stream is read by the process from which this one was forked")
         with self._lock:
             if self._ended or self._closer is not None:
                 self._refuse_if_stopped()
@@ -138,6 +136,8 @@ class Stream:
             batch = next(self._batches, None)
         except BaseException:  # Ctrl-C too: a generator that has raised is over
             self._ended = True
+            if self._call.is_foreign:
+                raise InvalidRequestError("this stream is read by the process from which this one was forked") from None
             raise
         self._ended = batch is None
         return batch

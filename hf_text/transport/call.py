@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
+from weakref import WeakSet
 
 from ..errors import Clock, InvalidRequestError
 from .sockets import duplicate_socket
@@ -82,6 +83,7 @@ class Call:
         started: when the call began, by ``time.monotonic()``.
         clock: the clock that will run out next.
         cancelled: whether ``cancel()`` was called.
+        is_foreign: whether its connection is that of another process, from which this one was forked.
         reused: whether the connection in use had served another request before.
         blocking: whether whatever has to wait does so; if not, reading the answer never waits, and whoever reads waits
             for the socket (``fileno()``) himself. All else blocks.
@@ -89,15 +91,16 @@ class Call:
     """
 
     __slots__ = (
+        "__weakref__",
         "_deadline",
         "_end",
         "_gate",
         "_lock",
-        "_process",
         "_socket",
         "blocking",
         "cancelled",
         "clock",
+        "is_foreign",
         "pollable",
         "reused",
         "started",
@@ -109,11 +112,11 @@ class Call:
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
         self.cancelled = False
+        self.is_foreign = False
         self.reused = False
         self.blocking = True
         self.pollable = True
         self._socket: socket.socket | None = None
-        self._process: int | None = None  # the one that connected
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
         # only ever released by cancel().
         self._lock = threading.RLock()
@@ -171,13 +174,8 @@ class Call:
         with self._lock:
             self.release()
             self._socket = duplicate
-        self._process = os.getpid()
+            _attached.add(self)
         self.time_left()
-
-    @property
-    def is_foreign(self) -> bool:
-        """Whether the connection is that of another process, from which this one was forked."""
-        return self._process is not None and self._process != os.getpid()
 
     def fileno(self) -> int:
         """The descriptor to wait on for the socket in use."""
@@ -188,18 +186,19 @@ class Call:
         """The socket is not used any more: ``cancel()`` leaves it alone. To be called before others may use it."""
         with self._lock:
             if self._socket is not None:
+                _attached.discard(self)
                 self._socket.close()
                 self._socket = None
 
-    def cancel(self) -> None:
-        """Stop the call, from any thread, at any stage; whoever waits in it gets Interrupted. Never blocks.
+    def disown(self) -> None:
+        """Close this process's copy of the descriptor: the connection is in use by the one from which it was forked."""
+        self._lock = threading.RLock()  # a thread that is not here may hold the other
+        self.is_foreign = self.cancelled = True
+        self.release()
 
-        In a process that was forked off, only its copy of the descriptor is closed: the connection is still in use.
-        """
+    def cancel(self) -> None:
+        """Stop the call, from any thread, at any stage; whoever waits in it gets Interrupted. Never blocks."""
         self.cancelled = True
-        if self.is_foreign:
-            self._lock = threading.RLock()  # a thread that is not here may hold the other
-            self.release()
         with self._lock:
             if self._socket is not None:
                 _shut_down(self._socket)
@@ -241,3 +240,15 @@ class Call:
 def _shut_down(sock: socket.socket) -> None:
     with suppress(OSError):  # not connected yet, or not any more
         sock.shutdown(socket.SHUT_RDWR)
+
+
+_attached: WeakSet[Call] = WeakSet()
+
+
+def _disown_all() -> None:
+    for call in list(_attached):
+        call.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_all)

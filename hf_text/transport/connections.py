@@ -28,6 +28,7 @@ from __future__ import annotations
 import queue
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,7 +44,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.ssltransport import SSLTransport
 from urllib3.util.wait import wait_for_write
 
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, TransportError
 from .call import Call, WouldBlock
 from .dialing import open_socket
 from .head import RawResponse
@@ -309,6 +310,8 @@ class Adapter(HTTPAdapter):
             else:
                 answer = self.send(request, **settings)
         except Exception as error:  # test doubles have errors of their own for what they do not know
+            if sys.is_finalizing() and isinstance(error, (ImportError, LookupError)):
+                raise TransportError("no connection can be made any more: the interpreter ends") from None
             if not _comes_from_double(error):
                 raise
             answer = None

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -67,20 +69,21 @@ def _resolve(call: Call, host: str, port: int) -> list[Any]:
     for it.
     """
     host = host.strip("[]")
+    name = host.encode() if sys.is_finalizing() else host  # it cannot look for the codec of a str then
     if host == "localhost" or _is_address(host):
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     answer: list[Any] = []
     ready = threading.Event()
 
     def look_up() -> None:
         try:
-            answer.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            answer.extend(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             answer.append(error)
         finally:
             ready.set()
 
-    threading.Thread(target=look_up, name=f"hf_text-resolve-{host}", daemon=True).start()
+    _run_in_thread(look_up, f"hf_text-resolve-{host}")
     while not ready.wait(min(_CANCEL_POLL_SECONDS, call.time_left())):
         pass
     if isinstance(answer[0], UnicodeError):
@@ -88,6 +91,15 @@ def _resolve(call: Call, host: str, port: int) -> list[Any]:
     if isinstance(answer[0], OSError):
         raise answer[0]
     return answer
+
+
+def _run_in_thread(work: Callable[[], None], name: str) -> None:
+    """Without a thread if none can be had: there are too many, or the interpreter ends, where one would wait for ever."""
+    if not sys.is_finalizing():
+        with suppress(RuntimeError):
+            threading.Thread(target=work, name=name, daemon=True).start()
+            return
+    work()
 
 
 def _is_address(host: str) -> bool:
