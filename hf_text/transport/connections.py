@@ -28,15 +28,13 @@ from __future__ import annotations
 import queue
 import socket
 import ssl
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
-import requests
 from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidSchema, RequestException
+from requests.exceptions import InvalidSchema
 from requests.utils import prepend_scheme_if_needed, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -44,26 +42,19 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.ssltransport import SSLTransport
 from urllib3.util.wait import wait_for_write
 
-from ..errors import InvalidRequestError, TransportError
 from .call import Call, WouldBlock
 from .dialing import open_socket
 from .head import RawResponse
-from .instruments import find_double, name_interceptor, requests_is_wrapped
+from .instruments import requests_is_wrapped
 from .mask import Mask
 from .tls import Cert, make_context
 from .wire import TLSInTLS
 
-__all__ = ["Adapter", "bound_to"]
+__all__ = ["Adapter", "bound_to", "has_reached_pools"]
 
 _MAX_POOLS = 1000
 _MAX_HELD_BYTES = 65536
 
-_ANSWERED_BY = (
-    "{} answers requests in this process, and hf_text takes answers from servers only: nothing was sent. "
-    "For tests there is hf_text.emulator, a server on this machine"
-)
-
-# Which call a thread works for, whether the request that it sends has come as far as our pools, and its mask.
 _this_thread = threading.local()
 
 
@@ -71,10 +62,16 @@ _this_thread = threading.local()
 def bound_to(call: Call) -> Iterator[None]:
     """Requests that this thread sends inside belong to the call."""
     _this_thread.call = call
+    _this_thread.mask = None
     try:
         yield
     finally:
         del _this_thread.call
+
+
+def has_reached_pools() -> bool:
+    """Whether the request that this thread sent last has come as far as our pools."""
+    return _this_thread.mask is not None
 
 
 class _CallBound:
@@ -208,13 +205,6 @@ def _descriptor(sock: Any) -> Any:
     return sock.socket if isinstance(sock, SSLTransport) else sock
 
 
-def _comes_from_double(error: Exception) -> bool:
-    """Whether it was raised by somebody who stands between requests and our pools."""
-    if isinstance(error, RequestException):
-        return not _this_thread.reached
-    return type(error).__module__.partition(".")[0] == name_interceptor()
-
-
 class _TLSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls: Any = _TLSConnection
 
@@ -266,7 +256,7 @@ class Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
-        _this_thread.reached = True
+        _this_thread.mask = self._mask
         pool, _ = self._pools_by_url.get(request.url, (None, ""))
         if pool is None or pool.pool is None:  # closed: urllib3 keeps a limited number of pools
             proxy = select_proxy(request.url, proxies) or ""
@@ -290,34 +280,6 @@ class Adapter(HTTPAdapter):
         if host["scheme"] == "https":
             return host, {"ssl_context": self._context(verify, cert)}
         return host, options
-
-    def exchange(self, session: requests.Session, request: requests.PreparedRequest, settings: Any) -> RawResponse:
-        """Send a request; the answer, its head still to be read, unless somebody looks at answers at once.
-
-        Args:
-            session: what instruments expect to be sent by; the request goes its long way only if there are some.
-            settings: the arguments of ``send()``.
-
-        Raises what requests raises, and InvalidRequestError if somebody answers in the place of the server.
-        """
-        double = find_double()
-        if double is not None:
-            raise InvalidRequestError(_ANSWERED_BY.format(double))
-        _this_thread.reached, _this_thread.mask = False, self._mask
-        try:
-            if requests_is_wrapped():
-                answer = session.send(request, allow_redirects=False, **settings).raw
-            else:
-                answer = self.send(request, **settings)
-        except Exception as error:  # test doubles have errors of their own for what they do not know
-            if sys.is_finalizing() and isinstance(error, (ImportError, LookupError)):
-                raise TransportError("no connection can be made any more: the interpreter ends") from None
-            if not _comes_from_double(error):
-                raise
-            answer = None
-        if isinstance(answer, RawResponse):
-            return answer
-        raise InvalidRequestError(_ANSWERED_BY.format(name_interceptor()))
 
     def build_response(self, request: Any, raw: Any) -> Any:
         """urllib3's answer as it is. To make requests' own object of it (cookies, history) takes longer than to send

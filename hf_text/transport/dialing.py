@@ -94,7 +94,7 @@ def _resolve(call: Call, host: str, port: int) -> list[Any]:
 
 
 def _run_in_thread(work: Callable[[], None], name: str) -> None:
-    """Without a thread if none can be had: there are too many, or the interpreter ends, where one would wait for ever."""
+    """Without a thread where none can be had: there are too many, or the interpreter ends and one would never run."""
     if not sys.is_finalizing():
         with suppress(RuntimeError):
             threading.Thread(target=work, name=name, daemon=True).start()

@@ -28,6 +28,7 @@ from ..protocol.replies import parse_reply_error
 from .body import BodyCut
 from .call import Call, Interrupted, WouldBlock
 from .connections import Adapter, bound_to
+from .exchange import exchange
 from .failures import explain_failure, lost_connection
 from .head import RawResponse
 from .instruments import is_watched, requests_is_wrapped
@@ -272,7 +273,7 @@ class _Session:
 
     def exchange(self, plan: _Plan, body: bytes | None) -> RawResponse:
         """Send a request; the answer, its head perhaps still to be read."""
-        return self.adapter.exchange(self._session, plan.request_with(body), plan.settings)
+        return exchange(self.adapter, self._session, plan.request_with(body), plan.settings)
 
 
 class _Plan:
