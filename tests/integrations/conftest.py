@@ -23,7 +23,7 @@ def needs() -> Callable[..., None]:
     """Skips the test if one of these modules is not installed; fails it where all of them must be."""
 
     def check(*modules: str) -> None:
-        missing = [name for name in modules if importlib.util.find_spec(name.partition(".")[0]) is None]
+        missing = [name for name in modules if not _is_installed(name)]
         if missing and os.environ.get("HF_TEXT_ALL_INTEGRATIONS"):
             pytest.fail(f"not installed: {', '.join(missing)}")
         if missing:
@@ -63,3 +63,10 @@ def run_driven(emulator: Emulator, tmp_path: Path) -> Callable[..., str]:
         return (tmp_path / "out").read_text()
 
     return run
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # not even what it would be in
+        return False
