@@ -42,7 +42,7 @@ from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.ssltransport import SSLTransport
 from urllib3.util.wait import wait_for_write
 
-from .call import Call, WouldBlock
+from .call import Call
 from .dialing import open_socket
 from .head import RawResponse
 from .instruments import requests_is_wrapped
@@ -50,12 +50,16 @@ from .mask import Mask
 from .tls import Cert, make_context
 from .wire import TLSInTLS
 
-__all__ = ["Adapter", "bound_to", "has_reached_pools"]
+__all__ = ["Adapter", "NotReady", "bound_to", "has_reached_pools"]
 
 _MAX_POOLS = 1000
 _MAX_HELD_BYTES = 65536
 
 _this_thread = threading.local()
+
+
+class NotReady(Exception):
+    """No open connection can take a request at once, and the call does not block. Nothing was sent."""
 
 
 @contextmanager
@@ -170,7 +174,7 @@ class _Pool(HTTPConnectionPool):
         call.reused = conn.sock is not None
         if not call.blocking and not (call.reused and _takes_a_request(conn.sock)):
             conn.close()  # who has not read the last request is better asked on another connection
-            raise WouldBlock
+            raise NotReady
         call.start_clock("first" if call.reused else "connect")
         if call.reused:
             try:
