@@ -26,6 +26,8 @@ _ADVICE = {
     "total": "",
 }
 
+_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")  # RFC 8446, section 6.2
+
 
 def explain_timeout(clock: Clock, call: Call, host: str, arrived: str = "") -> RequestTimeoutError:
     """The error for a clock that ran out."""
@@ -51,8 +53,9 @@ def explain_failure(
     if any(isinstance(cause, (ReadTimeoutError, TimeoutError)) for cause in causes):
         return explain_timeout(call.clock, call, where)
     for cause in causes:
-        if isinstance(cause, InvalidRequestError):  # our own
+        if isinstance(cause, InvalidRequestError):  # our own; requests may have wrapped it
             return cause
+    for cause in causes:
         if isinstance(cause, (InvalidURL, InvalidSchema, MissingSchema, InvalidProxyURL)):
             return InvalidRequestError(f"cannot send to {where}: {mask(str(cause))}")
     through = f"{where} through its proxy" if through_proxy or _of_proxy(causes) else where
@@ -77,7 +80,7 @@ def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str]) 
         if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
             return "it does not speak TLS; should the address begin with http:// ?"
         if isinstance(cause, ssl.SSLError):
-            return f"the TLS handshake failed ({cause.reason or cause})"
+            return _explain_alert(str(cause.reason or cause))
         if isinstance(cause, (socket.gaierror, NameResolutionError)):
             return f"there is no address for the name {host} (DNS). Is the network up, and the name right?"
         if isinstance(cause, ConnectionRefusedError):
@@ -87,6 +90,14 @@ def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str]) 
         if isinstance(cause, BadStatusLine):
             return f"it does not speak HTTP, but says {mask(str(cause)).strip()!r:.80}"
     return mask(str(causes[-1])) or type(causes[-1]).__name__
+
+
+def _explain_alert(reason: str) -> str:
+    """What TLS calls a failure. One that is about the client's certificate comes, in TLS 1.3, in place of the head."""
+    if "ALERT" in reason and any(word in reason for word in _ALERTS):
+        verb = "wants a certificate of the client" if "REQUIRED" in reason else "does not take the client's certificate"
+        return f"it {verb} ({reason}). Pass cert=('/path/to/certificate.pem', '/path/to/key.pem')"
+    return f"the TLS handshake failed ({reason})"
 
 
 def _of_proxy(causes: list[BaseException]) -> bool:
