@@ -32,6 +32,7 @@ __all__ = [
     "FinishReason",
     "HubModel",
     "HuggingFaceAPI",
+    "Logprob",
     "Model",
     "ModelProvider",
     "OpenaiTemplate",

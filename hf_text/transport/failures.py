@@ -39,6 +39,8 @@ _ADVICE = {
     "total": "",
 }
 
+_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")  # RFC 8446, section 6.2
+
 
 def explain_timeout(
     clock: Clock, call: Call, host: str, arrived: str = "", *, in_handshake: bool = False
@@ -73,8 +75,9 @@ def explain_failure(
         in_handshake = any("handshake operation timed out" in str(cause) for cause in causes)  # Python's words
         return explain_timeout(call.clock, call, where, in_handshake=in_handshake)
     for cause in causes:
-        if isinstance(cause, InvalidRequestError):  # our own
+        if isinstance(cause, InvalidRequestError):  # our own; requests may have wrapped it
             return cause
+    for cause in causes:
         if isinstance(cause, (InvalidURL, InvalidSchema, MissingSchema, InvalidProxyURL)):
             return InvalidRequestError(f"cannot send to {where}: {mask(str(cause))}")
     through = f"{where} through its proxy" if through_proxy or _of_proxy(causes) else where
@@ -118,7 +121,7 @@ def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str], 
         if isinstance(cause, ssl.SSLEOFError):
             return lost
         if isinstance(cause, ssl.SSLError):
-            return f"the TLS handshake failed ({cause.reason or cause})"
+            return _explain_alert(str(cause.reason or cause))
         if isinstance(cause, (socket.gaierror, NameResolutionError)):
             return f"there is no address for the name {host} (DNS). Is the network up, and the name right?"
         if isinstance(cause, ConnectionRefusedError):
@@ -138,6 +141,14 @@ def _how_lost(call: Call, scheme: str | None, *, direct: bool) -> str:
         in_handshake = call.clock == "connect"
         return f"the connection was closed during the TLS handshake. {_NO_TLS}" if in_handshake else _LOST
     return f"{_LOST}. If the server speaks TLS, its address begins with https://" if direct else _LOST
+
+
+def _explain_alert(reason: str) -> str:
+    """What TLS calls a failure. One that is about the client's certificate comes, in TLS 1.3, in place of the head."""
+    if "ALERT" in reason and any(word in reason for word in _ALERTS):
+        verb = "wants a certificate of the client" if "REQUIRED" in reason else "does not take the client's certificate"
+        return f"it {verb} ({reason}). Pass cert=('/path/to/certificate.pem', '/path/to/key.pem')"
+    return f"the TLS handshake failed ({reason})"
 
 
 def _of_proxy(causes: list[BaseException]) -> bool:
