@@ -89,7 +89,9 @@ class Client:
     ) -> None:
         self._arguments = {name: value for name, value in locals().items() if name != "self"}
         self._server = Endpoint.at(api_base, hub_url, router_url)
-        self._given_key = clean_key(api_key, hugging_face=self._server.hugging_face)
+        self._given_key = clean_key(
+            api_key, hugging_face=self._server.hugging_face, placeholders=self._server.takes_placeholders
+        )
         self._timeouts = Timeouts.of(timeout)
         self._max_retries = check_int("max_retries", max_retries, 0)
         self._max_event_bytes = check_int("max_event_bytes", max_event_bytes, 1)
@@ -353,7 +355,8 @@ class Client:
     def _find_key(self) -> str | None:
         """The user's Hugging Face key; it is for Hugging Face alone."""
         given = any(name.lower() == "authorization" for name in self._headers)
-        return find_key() if self._server.hugging_face and not given else None
+        wanted = self._server.hugging_face and not given
+        return find_key(placeholders=self._server.takes_placeholders) if wanted else None
 
 
 # The functions of the module: those of a client with the default settings, made when it is first needed.
