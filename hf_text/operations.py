@@ -72,7 +72,9 @@ class Operations:
     ) -> None:
         self.arguments = {name: value for name, value in locals().items() if name != "self"}
         self.endpoint = Endpoint.at(api_base, hub_url, router_url)
-        self._given_key = clean_key(api_key, hugging_face=self.endpoint.hugging_face)
+        self._given_key = clean_key(
+            api_key, hugging_face=self.endpoint.hugging_face, placeholders=self.endpoint.takes_placeholders
+        )
         self._model = None if model is None else _check_model(model)
         self._timeouts = Timeouts.of(timeout)
         self._providers = check_provider(provider)
