@@ -237,6 +237,7 @@ CIRCLES = {
     "without the collector": "gc.disable(); holder.all = holder, client, stream, texts; del holder",
     "of a class": "Holder.all = Holder, client, stream, texts",
     "held by a module": "holder.all = holder, client, stream, texts; sys.holder = holder",
+    "collected before": "holder.all = holder, client, stream, texts; del holder, client, stream, texts; gc.collect()",
     "with its frame": "holder.all = holder, stream, sys._getframe()",
 }
 
@@ -271,7 +272,7 @@ async def main():
     holder.all = holder, client, stream, aiter(stream)
     await anext(holder.all[-1])
 
-asyncio.run(main())
+asyncio.run(main(), debug=False)
 print("end")
 """
 
