@@ -36,11 +36,6 @@ UNIFIED = "/v1/chat/completions"
 HELLO = Response.text("Hello")
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
-
-
 @pytest.fixture
 def hf(emulator: Emulator) -> Emulator:
     """It serves one model, by five providers of whom three can be used."""
@@ -490,7 +485,7 @@ def test_a_stream_that_is_left_early_tells_so_in_its_attempt(hf: Emulator, clien
     stream = client.stream("Hi", MODEL)
     assert next(iter(stream)) == "One"
     stream.close()
-    (attempt,) = stream.completion.attempts
+    (attempt,) = stream.partial.attempts
     assert (attempt.status, attempt.error) == (200, "the reader left before the end")
 
 
