@@ -243,8 +243,8 @@ class _Text:
         return end
 
     def _take_dollar(self, start: int) -> int:
-        """Maths, or a dollar that is to be seen. What counts as maths is pandoc's rule: no blank within the dollars, and
-        no digit behind them.
+        """Maths, or a dollar that is to be seen. What counts as maths is pandoc's rule: no blank inside the dollars, no
+        digit after them.
         """
         text, mark = self._text, "$$" if self._text.startswith("$$", start) else "$"
         begin = start + len(mark)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from .body import open_body
@@ -16,19 +17,24 @@ class Response:
 
     Attributes:
         status: the HTTP status.
-        headers: the headers; lookup is case-insensitive.
+        headers: the headers as they came; lookup is case-insensitive.
         url: the address that answered, after redirects.
-        mask: takes the secrets out of a text, before it is shown; there are none left in the headers and the reason.
+        mask: takes the secrets out of a text, before it is shown.
     """
 
     def __init__(self, raw: Any, url: str, call: Call, mask: Mask) -> None:
         self.mask = mask
         self.status: int = raw.status
-        self.headers = mask.in_headers(raw.headers)
+        self.headers: Mapping[str, str] = raw.headers
         self.url = url
-        self.reason: str = mask(raw.reason or "")
+        self.reason: str = raw.reason or ""
         self._body = open_body(raw, call)
         self._call = call
+
+    @property
+    def shown_headers(self) -> Mapping[str, str]:
+        """The headers without secrets, for what is shown of them."""
+        return self.mask.in_headers(self.headers)
 
     def read(self) -> bytes | Wait:
         """The next piece of the body, as soon as there is one; ``b""`` at its proper end. If the call does not block:

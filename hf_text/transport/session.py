@@ -12,14 +12,13 @@ import time
 from collections.abc import Generator, Mapping
 from http.client import HTTPException
 from typing import Any, NoReturn, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import requests
 from requests.auth import AuthBase
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
-from urllib3.util import parse_url
 
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
@@ -31,7 +30,9 @@ from .failures import explain_failure, lost_connection
 from .head import RawResponse
 from .locks import ForkSafeLock
 from .mask import Mask
+from .redirects import follow_redirect
 from .response import Response
+from .secrets import Secret, hide_headers, hide_proxies
 
 __all__ = ["BearerAuth", "Http", "check_headers", "check_proxies"]
 
@@ -59,12 +60,17 @@ class Http:
     ) -> None:
         self._key = key
         self._auth = BearerAuth(key)
-        self._headers = {"User-Agent": _USER_AGENT, **headers}
-        self._proxies = dict(proxies)
+        self._headers = {"User-Agent": _USER_AGENT, **hide_headers(headers)}
+        self._proxies = hide_proxies(proxies)
         self._verify = verify
         self._mask = Mask(key, headers, [*proxies.values(), *getproxies().values()])
         self._lock = ForkSafeLock()
         self._session: _Session | None = None
+
+    @property
+    def mask(self) -> Mask:
+        """Takes the secrets out of a text, before it is shown."""
+        return self._mask
 
     @property
     def anonymous(self) -> bool:
@@ -95,7 +101,7 @@ class Http:
         Yields when the request is sent, and while it would block but may not. Raises TransportError or
         RequestTimeoutError if no response comes, Interrupted if the call is cancelled.
         """
-        headers = {"Accept": accept, **(extra_headers or {})}
+        headers = {"Accept": accept, **hide_headers(extra_headers or {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
         for _ in range(_MAX_REDIRECTS + 1):
@@ -104,7 +110,7 @@ class Http:
             if location is None:
                 return reply
             reply.close()
-            url = _follow(url, location)
+            url = follow_redirect(url, location, reply.mask)
         raise TransportError(f"{urlsplit(url).netloc} redirects in a circle: {_MAX_REDIRECTS} redirects were followed")
 
     def error_of(self, reply: Response, **facts: Any) -> APIStatusError | ModelNotSupportedError:
@@ -119,10 +125,10 @@ class Http:
             body = b""
         return parse_reply_error(
             reply.status,
-            reply.headers,
-            self._mask(body),
+            reply.shown_headers,
+            reply.mask(body),
             now=time.time(),
-            reason=reply.reason,
+            reason=reply.mask(reply.reason),
             host=urlsplit(reply.url).netloc,
             **facts,
         )
@@ -137,7 +143,7 @@ class Http:
     def _send_once(
         self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Generator[Wait, None, Response]:
-        session = self._of_this_process()
+        session, mask = self._of_this_process(), self._mask.with_headers(headers)
         failure: Exception
         at_once = not call.blocking and session.is_ready(method, url, headers, len(body or b""))
         while True:
@@ -152,7 +158,7 @@ class Http:
                 yield Wait.SOCKET
                 while not raw.receive_head():
                     yield Wait.SOCKET
-                return Response(raw, plan.url, call, self._mask)
+                return Response(raw, plan.url, call, mask)
             except NotReady:
                 continue
             except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
@@ -164,7 +170,7 @@ class Http:
                     failure = Interrupted()
                 else:
                     through_proxy = raw is not None and raw.through_proxy
-                    failure = explain_failure(error, call, url, self._mask, through_proxy)
+                    failure = explain_failure(error, call, url, mask, through_proxy)
             except BaseException:  # Interrupted, Ctrl-C, or the reader left: nothing may stay open
                 _give_up(raw, call)
                 raise
@@ -189,12 +195,12 @@ class BearerAuth(AuthBase):
     """
 
     def __init__(self, key: str | None) -> None:
-        self._key = key
+        self._key = None if key is None else Secret(key)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign the request. Without a key, a header that the caller set stays: some servers want another scheme."""
         if self._key is not None:
-            request.headers["Authorization"] = f"Bearer {self._key}"
+            request.headers["Authorization"] = Secret(f"Bearer {self._key}")
         return request
 
     def __eq__(self, other: object) -> bool:
@@ -244,7 +250,7 @@ class _Session:
             request = requests.Request(method, url, {**self._headers, **headers}, auth=self._auth)
             prepared = self._session.prepare_request(request)
             settings = self._session.merge_environment_settings(prepared.url, self._proxies, True, self._verify, None)
-            check_proxies(settings["proxies"])  # with those of the environment
+            settings["proxies"] = hide_proxies(check_proxies(settings["proxies"]))  # with those of the environment
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
             plan = self._plans[key] = _Plan(prepared, dict(settings))
@@ -277,25 +283,6 @@ def _give_up(raw: RawResponse | None, call: Call) -> None:
     if raw is not None:
         raw.give_up()
     call.release()
-
-
-def _follow(url: str, location: str) -> str:
-    """Where a redirect leads. Only to the same host, and not away from TLS: the key and the conversation go along."""
-    old = urlsplit(url)
-    try:
-        target = urljoin(url, location)
-        parse_url(target)  # what sends is stricter than what joins
-        new = urlsplit(target)
-    except ValueError:
-        raise TransportError(f"{old.netloc} redirects to {location!r:.200}, which is no address") from None
-    same = (old.scheme, old.netloc) == (new.scheme, new.netloc)
-    upgrade = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
-    if not same and not upgrade:
-        raise TransportError(
-            f"{old.netloc} redirects to {new.scheme}://{new.netloc}, another host: not followed, "
-            "because the key and the messages would go there. If that is right, give that address itself"
-        )
-    return target
 
 
 def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") -> dict[str, str]:

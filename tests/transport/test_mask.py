@@ -119,4 +119,4 @@ def test_a_text_without_a_secret_stays_as_it_is(text: str) -> None:
 
 
 def test_only_what_is_no_secret_is_left_of_a_masked_text() -> None:
-    assert Mask(KEY, {}, [])(f"\\u0041 {in_lower_case(KEY)} \\u4f60") == 'A "***" \\u4f60'
+    assert Mask(KEY, {}, [])(f"\\u0041 {in_lower_case(KEY)} \\u4f60") == '\\u0041 "***" \\u4f60'
