@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote
 
-__all__ = ["Secret", "find_in_headers", "find_in_proxies", "hide_headers", "hide_proxies"]
+__all__ = ["Secret", "SecretBytes", "find_in_headers", "find_in_proxies", "hide_headers", "hide_proxies"]
 
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _SECRET_WORDS = frozenset(
@@ -29,6 +29,19 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return "'***'"
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> SecretBytes:
+        """As for any str; the bytes are hidden too."""
+        return SecretBytes(super().encode(encoding, errors))
+
+
+class SecretBytes(bytes):
+    """The same for bytes: a value, or the head of a request, on its way."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
 
 
 def hide_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -60,7 +60,7 @@ class Http:
     ) -> None:
         self._key = key
         self._auth = BearerAuth(key)
-        self._headers = {"User-Agent": _USER_AGENT, **hide_headers(headers)}
+        self._headers = {"User-Agent": _USER_AGENT, **headers}
         self._proxies = hide_proxies(proxies)
         self._verify = verify
         self._mask = Mask(key, headers, [*proxies.values(), *getproxies().values()])
@@ -101,7 +101,7 @@ class Http:
         Yields when the request is sent, and while it would block but may not. Raises TransportError or
         RequestTimeoutError if no response comes, Interrupted if the call is cancelled.
         """
-        headers = {"Accept": accept, **hide_headers(extra_headers or {})}
+        headers = {"Accept": accept, **(extra_headers or {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
         for _ in range(_MAX_REDIRECTS + 1):
@@ -298,7 +298,7 @@ def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") 
         if not value.isascii() or not value.isprintable() or value != value.strip():
             raise InvalidRequestError(f"{argument}: the value of {name!r:.80} holds characters that are not allowed")
         checked[name] = value
-    return checked
+    return hide_headers(checked)
 
 
 def check_proxies(proxies: Mapping[str, str] | None) -> dict[str, str]:
