@@ -12,7 +12,7 @@ from typing import IO, Protocol, cast
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
-from .call import Call, Wait
+from .call import SOCKET, Call, Wait
 from .framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
 from .head import RawResponse
 
@@ -60,7 +60,7 @@ class _PlainBody:
             try:
                 data = self._unread or self._raw.wire.receive(_PIECE_BYTES)
                 self._unread = b""
-                if data is Wait.SOCKET:
+                if data is SOCKET:
                     return data
                 piece = framing.feed(data) if data else framing.close()
             except (BadFraming, OSError) as error:
@@ -74,7 +74,7 @@ class _PlainBody:
         """Once the body has ended, give the connection back to its pool, if it can serve again. Otherwise ``close()``
         closes it, after the last token was handed out: that takes as long as to read one.
         """
-        if self._framing.ended and self._framing.clean and not self._unread and not self._raw.will_close:
+        if self._framing.ended and self._framing.clean and not self._unread and not self._raw.is_last:
             self._raw.release_conn()
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ the clocks hold whatever a server trickles; and every socket is attached to its 
 from __future__ import annotations
 
 import math
+import os
 import socket
 import threading
 from collections.abc import Generator, Iterator
@@ -15,11 +16,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+from weakref import WeakSet
 
 from ..errors import Clock, InvalidRequestError
+from .sockets import duplicate_socket
 
-__all__ = ["DEFAULT", "Call", "Interrupted", "Timeouts", "Wait", "run"]
+__all__ = ["DEFAULT", "SOCKET", "Call", "Interrupted", "Timeouts", "Wait", "run"]
 
 T = TypeVar("T")
 
@@ -87,6 +90,9 @@ class Wait(Enum):
     """A thread, because the next step blocks."""
 
 
+SOCKET: Final = Wait.SOCKET  # for what runs once for each token: looking a member up takes as long as a few steps
+
+
 class Call:
     """The clocks and the off switch of one call.
 
@@ -95,11 +101,13 @@ class Call:
         started: when the call began, by ``time.monotonic()``.
         clock: the clock that will run out next.
         cancelled: whether ``cancel()`` was called.
+        is_foreign: whether its connection is that of another process, from which this one was forked.
         reused: whether the connection in use had served another request before.
         blocking: whether a step that has to wait does so. If not, it gives way with a ``Wait`` instead.
     """
 
     __slots__ = (
+        "__weakref__",
         "_deadline",
         "_end",
         "_gate",
@@ -108,6 +116,7 @@ class Call:
         "blocking",
         "cancelled",
         "clock",
+        "is_foreign",
         "reused",
         "started",
         "timeouts",
@@ -118,6 +127,7 @@ class Call:
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
         self.cancelled = False
+        self.is_foreign = False
         self.reused = False
         self.blocking = True
         self._socket: socket.socket | None = None
@@ -173,10 +183,11 @@ class Call:
         takes the descriptor away from the socket object), and it can never be a descriptor that was closed and
         given to somebody else.
         """
-        duplicate = socket.fromfd(sock.fileno(), sock.family, sock.type, sock.proto)
+        duplicate = duplicate_socket(sock)
         with self._lock:
             self.release()
             self._socket = duplicate
+            _attached.add(self)
         self.time_left()
 
     def fileno(self) -> int:
@@ -188,8 +199,15 @@ class Call:
         """The socket is not used any more: ``cancel()`` leaves it alone. To be called before others may use it."""
         with self._lock:
             if self._socket is not None:
+                _attached.discard(self)
                 self._socket.close()
                 self._socket = None
+
+    def disown(self) -> None:
+        """Close this process's copy of the descriptor: the connection is in use by the one from which it was forked."""
+        self._lock = threading.RLock()  # a thread that is not here may hold the other
+        self.is_foreign = self.cancelled = True
+        self.release()
 
     def cancel(self) -> None:
         """Stop the call, from any thread, at any stage; whoever waits in it gets Interrupted. Never blocks."""
@@ -245,3 +263,15 @@ def run(steps: Generator[object, None, T]) -> T:
 def _shut_down(sock: socket.socket) -> None:
     with suppress(OSError):  # not connected yet, or not any more
         sock.shutdown(socket.SHUT_RDWR)
+
+
+_attached: WeakSet[Call] = WeakSet()
+
+
+def _disown_all() -> None:
+    for call in list(_attached):
+        call.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_all)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections import OrderedDict
 from collections.abc import Generator, Mapping
 from http.client import HTTPException
 from typing import Any, NoReturn, cast
@@ -26,13 +27,16 @@ from ..protocol.replies import parse_reply_error
 from .body import BodyCut
 from .call import Call, Interrupted, Wait
 from .connections import Adapter, NotReady, bound_to
+from .exchange import exchange
 from .failures import explain_failure, lost_connection
 from .head import RawResponse
+from .instruments import is_watched, requests_is_wrapped
 from .locks import ForkSafeLock
 from .mask import Mask
 from .redirects import follow_redirect
 from .response import Response
 from .secrets import Secret, hide_headers, hide_proxies
+from .tls import Cert
 
 __all__ = ["BearerAuth", "Http", "check_headers", "check_proxies"]
 
@@ -53,16 +57,23 @@ class Http:
         headers: headers to add to each request.
         proxies: proxies by scheme, as requests takes them; those of the environment are used besides.
         verify: True, False, or the path of a CA bundle.
+        cert: a client certificate, as ``check_cert()`` gives it.
     """
 
     def __init__(
-        self, key: str | None, headers: Mapping[str, str], proxies: Mapping[str, str], verify: bool | str
+        self,
+        key: str | None,
+        headers: Mapping[str, str],
+        proxies: Mapping[str, str],
+        verify: bool | str,
+        cert: Cert | None = None,
     ) -> None:
         self._key = key
         self._auth = BearerAuth(key)
         self._headers = {"User-Agent": _USER_AGENT, **headers}
         self._proxies = hide_proxies(proxies)
         self._verify = verify
+        self._cert = cert
         self._mask = Mask(key, headers, [*proxies.values(), *getproxies().values()])
         self._lock = ForkSafeLock()
         self._session: _Session | None = None
@@ -154,7 +165,7 @@ class Http:
             try:
                 plan = session.plan(method, url, headers)
                 with bound_to(call):
-                    raw = cast(RawResponse, session.adapter.send(plan.request_with(body), **plan.settings))
+                    raw = session.exchange(plan, body)
                 yield Wait.SOCKET
                 while not raw.receive_head():
                     yield Wait.SOCKET
@@ -182,7 +193,7 @@ class Http:
         """The session: a connection must not be shared with a process that was forked off."""
         with self._lock:
             if self._session is None or self._session.process != os.getpid():
-                self._session = _Session(self._auth, self._headers, self._proxies, self._verify)
+                self._session = _Session(self._auth, self._headers, self._proxies, self._verify, self._cert, self._mask)
             return self._session
 
 
@@ -220,15 +231,23 @@ class _Session:
     """The connections of one process, and what is the same for every request to an address."""
 
     def __init__(
-        self, auth: BearerAuth, headers: Mapping[str, str], proxies: Mapping[str, str], verify: bool | str
+        self,
+        auth: BearerAuth,
+        headers: Mapping[str, str],
+        proxies: Mapping[str, str],
+        verify: bool | str,
+        cert: Cert | None,
+        mask: Mask,
     ) -> None:
         self.process = os.getpid()
-        self.adapter = Adapter()
+        self.adapter = Adapter(mask)
         self._session = requests.Session()
+        self._session.adapters = OrderedDict.fromkeys(("https://", "http://"), self.adapter)
         self._auth = auth
         self._headers = headers
         self._proxies = dict(proxies)
         self._verify = verify
+        self._cert = cert
         self._plans: dict[Any, _Plan] = {}
 
     def is_ready(self, method: str, url: str, headers: Mapping[str, str], body_bytes: int) -> bool:
@@ -237,6 +256,7 @@ class _Session:
         return (
             plan is not None
             and plan.head_bytes + body_bytes <= _SHORT_REQUEST_BYTES
+            and not is_watched()  # then the head is read at once
             and self.adapter.has_open_connection(plan.url)
         )
 
@@ -249,12 +269,21 @@ class _Session:
         if plan is None:
             request = requests.Request(method, url, {**self._headers, **headers}, auth=self._auth)
             prepared = self._session.prepare_request(request)
-            settings = self._session.merge_environment_settings(prepared.url, self._proxies, True, self._verify, None)
+            settings = self._session.merge_environment_settings(
+                prepared.url, self._proxies, True, self._verify, self._cert
+            )
             settings["proxies"] = hide_proxies(check_proxies(settings["proxies"]))  # with those of the environment
+            plan = _Plan(prepared, dict(settings))
+            if requests_is_wrapped():  # what was added to the headers may be for this request only
+                return plan
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
-            plan = self._plans[key] = _Plan(prepared, dict(settings))
+            self._plans[key] = plan
         return plan
+
+    def exchange(self, plan: _Plan, body: bytes | None) -> RawResponse:
+        """Send a request; the answer, its head perhaps still to be read."""
+        return exchange(self.adapter, self._session, plan.request_with(body), plan.settings)
 
 
 class _Plan:
@@ -274,7 +303,7 @@ class _Plan:
         request: Any = requests.PreparedRequest()
         request.method = self._method
         request.url = self.url
-        request.headers = self._headers if body is None else {**self._headers, "Content-Length": str(len(body))}
+        request.headers = {**self._headers} if body is None else {**self._headers, "Content-Length": str(len(body))}
         request.body = body
         return cast(requests.PreparedRequest, request)
 
