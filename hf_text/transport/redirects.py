@@ -32,7 +32,8 @@ def follow_redirect(url: str, location: str, mask: Mask) -> str:
     if old is None or new is None:
         raise TransportError(f"{host} redirects to {mask.beginning(location, 200)!r}, which is not an address")
     if new != old and not _is_upgrade(old, new):
-        where = mask.beginning(f"{new.scheme}://{new.host}:{new.port}", 200)
+        parts = urlsplit(target)
+        where = mask.beginning(f"{parts.scheme}://{parts.netloc}", 200)
         raise TransportError(
             f"{host} redirects to {where}, another host or port: not followed, "
             "because the key and the messages would go there. If that is right, give that address itself"

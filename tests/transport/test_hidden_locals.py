@@ -1,6 +1,6 @@
 """Ctrl-C at any stage of a request leaves a traceback whose variables hold no secret.
 
-Whoever logs tracebacks with their variables (``traceback``, Sentry, rich, pytest's ``--showlocals``) shows their ``repr``.
+Whoever logs tracebacks with variables (``traceback``, Sentry, rich, pytest with ``--showlocals``) shows their ``repr``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from hf_text import Client
+from hf_text import Client, HuggingFaceAPI
 from hf_text.emulator import Emulator
 
 KEY = "hf_Zw9Kq3Vt7Rb5Xn1Jm8Lc4Pd6"
@@ -30,7 +30,7 @@ MakeClient = Callable[..., Client]
 
 
 def shown(value: Any, depth: int = 6) -> Iterator[str]:
-    """What is seen of a variable: its ``repr``, and those of what is in it, as error trackers walk through containers."""
+    """What is seen of a variable: its ``repr``, and those of what is in it: error trackers walk through containers."""
     yield repr(value) if not isinstance(value, (str, bytes)) else repr(value)[:100_000]
     if depth and isinstance(value, Mapping):
         for pair in value.items():
@@ -159,3 +159,15 @@ def test_a_stream_in_a_thread_dies_with_a_clean_traceback(
     while error is not None:
         assert secrets_in_variables(error.__traceback__) == []
         error = error.__context__ or error.__cause__
+
+
+@pytest.mark.parametrize("name", ["get_models", "get_mapping_sync"])
+def test_while_the_class_interface_asks(
+    interrupt: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", emulator.url)
+    emulator.always("stall-before-headers", path="/api/*")
+    arguments = ["emulator/small"] if name == "get_mapping_sync" else []
+    error = interrupt("receive", lambda: getattr(HuggingFaceAPI, name)(*arguments, api_key=KEY))
+    assert name in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+    assert secrets_in_variables(error.__traceback__) == []
