@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
-from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from ..errors import TransportError
@@ -27,15 +26,15 @@ def follow_redirect(url: str, location: str, mask: Mask) -> str:
     other, because the key and the conversation go along.
     """
     host = urlsplit(url).netloc
-    _, old = _join(url, "")
-    target, new = _join(url, location)
-    if old is None or new is None:
+    target = _join(url, location)
+    if target is None:
         raise TransportError(f"{host} redirects to {mask.beginning(location, 200)!r}, which is not an address")
-    if new != old and not _is_upgrade(old, new):
+    old, new = _origin_of(url), _origin_of(target)
+    if old is None or new is None or not (new == old or _is_upgrade(old, new)):
         parts = urlsplit(target)
-        where = mask.beginning(f"{parts.scheme}://{parts.netloc}", 200)
+        where = mask.beginning(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", 200)
         raise TransportError(
-            f"{host} redirects to {where}, another host or port: not followed, "
+            f"{host} redirects to {where}, another host: not followed, "
             "because the key and the messages would go there. If that is right, give that address itself"
         )
     return target
@@ -43,36 +42,33 @@ def follow_redirect(url: str, location: str, mask: Mask) -> str:
 
 def follow_link(url: str, link: str, mask: Mask) -> str:
     """The next page of a listing, on the same origin. Raises TransportError for any other: the key goes along."""
-    _, old = _join(url, "")
-    target, new = _join(url, link)
-    if new is None or new != old:
+    target = _join(url, link)
+    if target is None or _origin_of(target) is None or _origin_of(target) != _origin_of(url):
         where = mask.beginning(link, 200)
         raise TransportError(f"{urlsplit(url).netloc} names a next page on another host, {where!r}: not followed")
     return target
 
 
-def _join(url: str, reference: str) -> tuple[str, _Origin | None]:
-    """An absolute address, and its origin; None for what cannot be sent to, or holds a user name."""
+def _join(url: str, reference: str) -> str | None:
+    """An absolute address; None for what is none."""
     try:
         target = urljoin(url, reference)
-        return target, _origin_of(target)
+        parse_url(target)  # what sends is stricter than what joins
     except ValueError:
-        return "", None
+        return None
+    return target
 
 
-def _origin_of(url: str) -> _Origin:
-    """The origin of an address. Raises ValueError where readers differ about it: one of them decides here, another
-    connects.
+def _origin_of(url: str) -> _Origin | None:
+    """The origin of an address. None for what cannot be sent to, holds a user name, or is read in different ways: one
+    reader decides here, another connects.
     """
-    try:
-        parts = parse_url(url)
-    except LocationParseError:
-        raise ValueError(f"not an address: {url!r:.200}") from None
+    parts = parse_url(url)
     again = urlsplit(parts.url)
     if parts.scheme not in _PORTS or not parts.host or parts.auth is not None or "\\" in url:
-        raise ValueError(f"not an address: {url!r:.200}")
+        return None
     if parts.host.strip("[]") != again.hostname or parts.port != again.port:
-        raise ValueError(f"an ambiguous address: {url!r:.200}")
+        return None
     return _Origin(parts.scheme, parts.host, parts.port or _PORTS[parts.scheme])
 
 
