@@ -1,7 +1,7 @@
 """Standard output and standard error, as a command should treat them.
 
-What is written is seen at once; characters that the encoding lacks are replaced; what would drive a terminal (clipboard,
-title, colours, direction) is shown to it as escapes; a stream that cannot be written to leaves nothing for the
+What is written is seen at once; characters that the encoding lacks are replaced; what would drive a terminal (title,
+clipboard, colours, direction) is shown to it as escapes; a stream that cannot be written to leaves nothing for the
 interpreter to fail on at its exit.
 """
 
