@@ -17,7 +17,7 @@ _installed: str = urllib3.__version__  # type: ignore[attr-defined]  # requests 
 
 if tuple(map(int, _installed.split(".")[:2])) < OLDEST_URLLIB3:
     raise ImportError(
-        f"hf_text needs urllib3 {_oldest} or newer, and {_installed} is installed: pip install -U 'urllib3>={_oldest}'"
+        f"hf_text needs urllib3 {_oldest} or newer, and {_installed} is installed: pip install -U urllib3"
     )
 
 # At the interpreter's end nothing can be imported any more. A request that some ``__del__`` makes then still works if

@@ -130,14 +130,17 @@ class _CallBound:
         if conn.sock is None:
             self.connect()
         conn.sock.settimeout(self.call.time_left())
-        if conn.debuglevel > 0:  # http.client would print it with the key
-            print("send:", repr(_this_thread.mask(bytes(data))))
-            conn.sock.sendall(data)
-        elif len(data) > _MAX_HELD_BYTES and not isinstance(conn.sock, SSLTransport):  # that one always blocks
-            self._early, whole = upload(conn.sock, data, self.call)
-            self.cut_short = not whole
-        else:
-            super().send(data)  # type: ignore[misc]
+        try:
+            if conn.debuglevel > 0:  # http.client would print it with the key
+                print("send:", repr(_this_thread.mask(bytes(data))))
+                conn.sock.sendall(data)
+            elif len(data) > _MAX_HELD_BYTES and not isinstance(conn.sock, SSLTransport):  # that one always blocks
+                self._early, whole = upload(conn.sock, data, self.call)
+                self.cut_short = not whole
+            else:
+                super().send(data)  # type: ignore[misc]
+        except ssl.SSLEOFError as error:  # urllib3 goes on to what the server said before it closed, as without TLS
+            raise BrokenPipeError(str(error)) from error
 
     def getresponse(self) -> Any:
         """The answer, its head still to be read, as http.client gives it; urllib3 would make its own object of it."""

@@ -24,11 +24,10 @@ from urllib3.exceptions import HTTPError
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
 from ..protocol.replies import parse_reply_error
-from .body import BodyCut
 from .call import Call, Interrupted, Wait
 from .connections import Adapter, NotReady, bound_to
 from .exchange import exchange
-from .failures import explain_failure, lost_connection
+from .failures import describe_unreadable, explain_failure, lost_connection, wrong_scheme
 from .head import RawResponse
 from .instruments import is_watched, requests_is_wrapped
 from .locks import ForkSafeLock
@@ -55,7 +54,7 @@ class Http:
     Args:
         key: the key to send, or None.
         headers: headers to add to each request.
-        proxies: proxies by scheme, as requests takes them; those of the environment are used besides.
+        proxies: proxies by scheme, as requests takes them; those of the environment are used too.
         verify: True, False, or the path of a CA bundle.
         cert: a client certificate, as ``check_cert()`` gives it.
     """
@@ -71,6 +70,7 @@ class Http:
         self._key = key
         self._auth = BearerAuth(key)
         self._headers = {"User-Agent": _USER_AGENT, **headers}
+        self._chooses_encoding = "accept-encoding" in (name.lower() for name in headers)
         self._proxies = hide_proxies(proxies)
         self._verify = verify
         self._cert = cert
@@ -85,7 +85,7 @@ class Http:
 
     @property
     def anonymous(self) -> bool:
-        """Whether there is nothing to show who sends: no key, and no header in its place."""
+        """Whether requests carry neither a key nor a header in its place."""
         return self._key is None and "authorization" not in (name.lower() for name in self._headers)
 
     def get(self, call: Call, url: str) -> Response:
@@ -112,7 +112,10 @@ class Http:
         Yields when the request is sent, and while it would block but may not. Raises TransportError or
         RequestTimeoutError if no response comes, Interrupted if the call is cancelled.
         """
-        headers = {"Accept": accept, **(extra_headers or {})}
+        headers = {"Accept": accept}
+        if accept == "text/event-stream" and not self._chooses_encoding:
+            headers["Accept-Encoding"] = "identity"  # with gzip, nginx holds a whole answer back
+        headers |= extra_headers or {}
         if body is not None:
             headers["Content-Type"] = "application/json"
         for _ in range(_MAX_REDIRECTS + 1):
@@ -130,22 +133,25 @@ class Http:
         Args:
             facts: what else ``parse_reply_error`` should know.
         """
-        try:
-            body = reply.read_all(_ERROR_BYTES)
-        except BodyCut:
-            body = b""
-        return parse_reply_error(
+        body = reply.read_error(_ERROR_BYTES)
+        encoding = reply.unreadable(body)
+        error = parse_reply_error(
             reply.status,
             reply.shown_headers,
-            reply.mask(body),
+            b"" if encoding else reply.mask(body),
             now=time.time(),
             reason=reply.mask(reply.reason),
             host=urlsplit(reply.url).netloc,
+            proxy=reply.proxy,
+            note=describe_unreadable(encoding) if encoding else "",
             **facts,
         )
+        if advice := wrong_scheme(reply.url, reply.status, body):
+            error.add_advice(advice)
+        return error
 
     def close(self) -> None:
-        """Close the connections that are kept alive. Those in use go on."""
+        """Close the idle connections. Those in use are not affected."""
         with self._lock:
             session, self._session = self._session, None
         if session is not None and session.process == os.getpid():
@@ -174,7 +180,7 @@ class Http:
                 continue
             except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
                 _give_up(raw, call)
-                # A kept-alive connection may be closed by the server at any time; that is no failure of this request.
+                # A server may close a kept-alive connection at any time; that is not a failure of this request.
                 if call.reused and lost_connection(error):
                     continue
                 if call.cancelled:

@@ -44,7 +44,8 @@ def _check_path(path: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    return f"a {type(value).__name__}"
+    name = type(value).__name__
+    return f"an {name}" if name[0] in "aeio" else f"a {name}"
 
 
 def make_context(verify: bool | str, cert: Cert | None = None) -> ssl.SSLContext:
@@ -86,10 +87,14 @@ def _load_cert(context: ssl.SSLContext, cert: Cert) -> None:
     except ssl.SSLError as error:
         failure = _explain_cert(error, certificate, key)
     except OSError as error:
-        failure = f"{error.filename or key or certificate!r} cannot be read ({error.strerror})"
+        failure = f"{_find_unreadable(certificate, key)!r} cannot be read ({error.strerror})"
     else:
         return
     raise InvalidRequestError(f"cert: {failure}")
+
+
+def _find_unreadable(certificate: str, key: str | None) -> str:
+    return certificate if key is None or not os.access(certificate, os.R_OK) else key
 
 
 def _explain_cert(error: ssl.SSLError, certificate: str, key: str | None) -> str:

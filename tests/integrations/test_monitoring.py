@@ -197,7 +197,7 @@ segment = xray_recorder.begin_segment("day")
 drive(sys.argv[1])
 with xray_recorder.in_subsegment("later"):
     import hf_text
-    with hf_text.Client("hf_MadeUpKeyForTests", sys.argv[1]) as client:
+    with hf_text.Client("hf_MadeUpKeyForTests", api_base=sys.argv[1]) as client:
         client.generate("Hi", "m")
         with xray_recorder.in_subsegment("last"):
             client.generate("Hi", "m")
@@ -249,7 +249,9 @@ import http.client, hf_text
 
 http.client.HTTPConnection.debuglevel = 1
 drive(sys.argv[1])
-hf_text.Client("hf_MadeUpKeyForTests", sys.argv[1], headers={"X-Secret": "another-secret"}).generate("Hi", "m")
+headers = {"X-Secret": "another-secret"}
+with hf_text.Client("hf_MadeUpKeyForTests", api_base=sys.argv[1], headers=headers) as client:
+    client.generate("Hi", "m")
 """
 
 

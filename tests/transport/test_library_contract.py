@@ -367,11 +367,3 @@ def test_the_bounds_are_declared_and_held() -> None:
     assert f'{declared}; extra == "urllib3"' in [line.replace("'", '"') for line in requires("hf_text") or ()]
     installed = tuple(int(part) for part in version("urllib3").split(".")[:2])
     assert installed >= transport.OLDEST_URLLIB3
-
-
-def test_an_older_urllib3_is_refused_with_what_to_do(run_python: Callable[..., Any]) -> None:
-    result = run_python("import urllib3; urllib3.__version__ = '2.5.0'; import hf_text; hf_text.Client")
-    assert result.returncode == 1
-    assert result.stderr.splitlines()[-1] == (
-        "ImportError: hf_text needs urllib3 2.6 or newer, and 2.5.0 is installed: pip install -U 'urllib3>=2.6'"
-    )
