@@ -149,7 +149,9 @@ class Client:
         It is streamed on the wire: a request that is not streamed dies at the gateway after about a minute. Raises what
         ``stream`` and reading it raise.
         """
-        with self.stream(*args, **options) as stream:
+        stream = self.stream(*args, **options)
+        del args, options  # they need not live as long as the answer, nor be seen in a traceback that shows variables
+        with stream:
             while stream.read():
                 pass
             return stream.completion

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..completion import Completion
 from ..events import Event, ProviderInfo, Reasoning
+from ..printable import one_line
 from .output import Output
 
 __all__ = ["JsonView", "View"]
@@ -27,8 +28,8 @@ class View:
         self._err = Output(sys.stderr, vital=False)
 
     def note(self, text: str) -> None:
-        """A line to the user."""
-        self._err.write_line(f"hf-text: {text}")
+        """A line to the user; what others put into it makes no second one."""
+        self._err.write_line(f"hf-text: {one_line(text)}")
 
     def show(self, event: Event) -> None:
         """What has just arrived."""

@@ -5,7 +5,7 @@ mapping of one model (``GET {hub}/api/models/{id}?expand[]=inferenceProviderMapp
 Hub's listing (``GET {hub}/api/models``), where the same mapping is a list.
 
 Their fields come and go, so every field but a name may be missing, null or of a wrong type, and is then None: unknown.
-Only a document that is not of the right shape as a whole raises, a plain ValueError that shows what it is.
+Only a document that is not of the right shape as a whole raises, a plain ValueError.
 Units are the same everywhere: USD per million tokens, seconds, tokens per second.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ..checks import is_plain_path, show
+from ..checks import is_plain_path
 from .tasks import can_chat
 from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
 
@@ -243,7 +243,7 @@ def parse_models(value: Any) -> list[Model]:
     if items is None and key is not None:  # Ollama without models: {"object": "list", "data": null}
         return []
     if not isinstance(items, list):
-        raise ValueError(f'a model list must be an array, or an object with one in "data"; got {show(value)}')
+        raise ValueError('a model list must be an array, or an object with one in "data"')
     return [_parse_model(item) for item in items if isinstance(item, dict) and as_text(item.get("id"))]
 
 
@@ -256,7 +256,7 @@ def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, Provider
     Raises ValueError for anything that is neither an object, an array nor null.
     """
     if not isinstance(value, (dict, list, type(None))):
-        raise ValueError(f"a provider mapping must be an object or an array; got {show(value)}")
+        raise ValueError("a provider mapping must be an object or an array")
     mapping: dict[str, ProviderMapping] = {}
     for provider, item in _mapping_items(value):
         entry = _parse_mapping_entry(provider, item, default_status)
@@ -273,7 +273,7 @@ def chat_providers(mapping: Mapping[str, ProviderMapping]) -> list[ProviderMappi
 def parse_hub_models(value: Any) -> list[HubModel]:
     """The models of one page of the Hub's listing. Items without an id are skipped. Raises ValueError for no array."""
     if not isinstance(value, list):
-        raise ValueError(f"a Hub listing must be an array; got {show(value)}")
+        raise ValueError("a Hub listing must be an array")
     return [_parse_hub_model(item) for item in value if isinstance(item, dict) and as_text(item.get("id"))]
 
 
