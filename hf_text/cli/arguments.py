@@ -160,7 +160,7 @@ def _build_parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         nargs="?",
         const="",
-        help="run a model on this machine: a GGUF file, a folder that holds one, or a name on the Hub (default: a small one)",
+        help="run a model on this machine: a GGUF file, its folder, or a name on the Hub (default: a small one)",
     )
     add("--yes", action="store_true", help="agree to the download of the default model of --local")
     add("--version", action="version", version=f"%(prog)s {__version__}")

@@ -19,7 +19,7 @@ from weakref import WeakSet
 
 from ..errors import LocalServerError
 
-__all__ = ["Child", "ChildEndedError"]
+__all__ = ["Child", "ChildEndedError", "Message"]
 
 # The child imports what the parent would, from where the parent would.
 _BOOTSTRAP = (

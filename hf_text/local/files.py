@@ -102,8 +102,8 @@ def check_memory(file: ModelFile, context: int) -> None:
     need = file.size + cache + _OVERHEAD
     if free is not None and need > free:
         raise LocalServerError(
-            f"{file.name} needs about {show_bytes(need)} of memory, {show_bytes(cache)} of it for a context of {context} "
-            f"tokens, and {show_bytes(free)} are free. Close other programs, or choose a smaller model or context"
+            f"{file.name} needs about {show_bytes(need)} of memory, {show_bytes(cache)} of it for {context} tokens of "
+            f"context, and {show_bytes(free)} are free. Close other programs, or choose a smaller model or context"
         )
 
 

@@ -1,6 +1,6 @@
 """The head of a GGUF file, as far as it tells how much memory the model takes.
 
-The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. What cannot be read is left to llama.cpp to judge.
+The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. What cannot be read here, llama.cpp judges.
 """
 
 from __future__ import annotations

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import math
 import os
-import secrets
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -21,29 +17,16 @@ from ..checks import check_int, refusal
 from ..client import Client
 from ..errors import LocalServerError
 from ..transport.locks import ForkSafeLock
-from .child import Child, ChildEndedError
-from .failures import closed_early, explain_download, explain_end, explain_failure, missing_package
-from .files import ModelFile, check_memory, find_file, show_bytes
-from .names import HubName, parse_model
+from .failures import closed_early, explain_end
+from .launch import Launch, Running, Settings
+from .names import parse_model
 
 if TYPE_CHECKING:
     from ..aio import AsyncClient
 
 __all__ = ["LocalServer"]
 
-_NEWS_SECONDS = 2.0  # loading that takes longer is told about, and again after each of these
-
 _LOG = logging.getLogger("hf_text")
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """A server that answers."""
-
-    child: Child
-    file: ModelFile
-    api_base: str
-    api_key: str = field(repr=False)
 
 
 class LocalServer:
@@ -87,28 +70,27 @@ class LocalServer:
         notify: Callable[[str], None] | None = None,
     ) -> None:
         self._source = parse_model(model)
-        self._context = check_int("context", context, 1)
-        self._slots = check_int("slots", slots, 1)
-        self._threads = _half_the_cores() if threads is None else check_int("threads", threads, 1)
-        self._timeout = _check_seconds("timeout", timeout)
+        self._settings = Settings(
+            context=check_int("context", context, 1),
+            slots=check_int("slots", slots, 1),
+            threads=_half_the_cores() if threads is None else check_int("threads", threads, 1),
+            timeout=_check_seconds("timeout", timeout),
+        )
         self._confirm = confirm or (lambda question: True)
         self._notify = notify or _LOG.info
         self._starting = ForkSafeLock()  # held for as long as a start takes
-        self._lock = ForkSafeLock()  # of what follows
-        self._closings = 0
-        self._end: Callable[[], object] = lambda: None
-        self._running: _Running | None = None
+        self._launches: set[Launch] = set()
+        finalize(self, _stop, self._launches)  # at the exit of Python, too
+        self._running: Running | None = None
 
     def start(self) -> LocalServer:
         """Start it, and wait until it answers; one that runs stays as it is. Returns itself."""
-        return self._start(self._closings)
+        return self._start(self._prepare())
 
     def close(self) -> None:
         """End it at once, also while it starts or generates. It can be started again."""
-        with self._lock:
-            self._closings += 1
-            end, self._running = self._end, None
-        end()
+        self._running = None
+        _stop(self._launches)
 
     @property
     def api_base(self) -> str:
@@ -167,7 +149,7 @@ class LocalServer:
     async def __aenter__(self) -> LocalServer:
         from ..aio.threads import Threads
 
-        return await Threads(1).run(partial(self._start, self._closings), self.close)
+        return await Threads(1).run(partial(self._start, self._prepare()), self.close)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -180,7 +162,7 @@ class LocalServer:
         running = self._running
         return f"<LocalServer of {self._source}, {f'at {running.api_base}' if running else 'not running'}>"
 
-    def _alive(self) -> _Running:
+    def _alive(self) -> Running:
         running = self._running
         if running is None:
             raise LocalServerError("this server is not running: use it in a with statement, or call start()")
@@ -189,79 +171,20 @@ class LocalServer:
             raise explain_end(running.file.name, status)
         return running
 
-    def _start(self, closings: int) -> LocalServer:
-        """``closings``: how often it had been closed when this was asked for; a later one is meant for this start."""
+    def _start(self, launch: Launch) -> LocalServer:
         with self._starting:
             if self._running is None or self._running.child.status is not None:
-                running = self._serve(closings, self._find(closings))
-                with self._lock:
-                    if self._closings != closings:
-                        raise closed_early(running.file.name)
-                    self._running = running
+                self._running = launch.run()
+                if launch.stopped:  # close() came in between
+                    self._running = None
+                    raise closed_early(str(self._source))
         return self
 
-    def _find(self, closings: int) -> ModelFile:
-        if importlib.util.find_spec("xllamacpp") is None:
-            raise missing_package("xllamacpp")
-        source = self._source
-        file = self._download(closings, source) if isinstance(source, HubName) else find_file(source)
-        check_memory(file, self._context * self._slots)
-        return file
-
-    def _download(self, closings: int, name: HubName) -> ModelFile:
-        order = {"repo": name.repo, "wanted": name.wanted}
-        with self._child(closings, str(name), "hf_text.local.download", order, stderr=True) as child:
-            while True:
-                message = child.receive()
-                if "path" in message:
-                    child.kill()
-                    return find_file(Path(message["path"]), str(name))
-                if "failed" in message:
-                    raise _explain(message, "huggingface_hub") or explain_download(name, **message)
-                self._agree(f"{name} is {show_bytes(message['bytes'])} to download from the Hub", name)
-                child.send({})
-
-    def _agree(self, sentence: str, name: HubName) -> None:
-        if not self._confirm(sentence):
-            raise LocalServerError(f"{name} was not downloaded. Name a model that is here, or agree to the download")
-        self._notify(sentence)
-
-    def _serve(self, closings: int, file: ModelFile) -> _Running:
-        key = secrets.token_urlsafe(32)
-        order = {"path": str(file.path), "name": file.name, "key": key, "context": self._context}
-        order |= {"slots": self._slots, "threads": self._threads}
-        with self._child(closings, file.name, "hf_text.local.serving", order) as child:
-            message = self._wait(child, file)
-            if "failed" in message:
-                raise _explain(message, "xllamacpp") or explain_failure(file.name, message["why"])
-            return _Running(child, file, f"{message['address']}/v1", key)
-
-    def _wait(self, child: Child, file: ModelFile) -> dict[str, Any]:
-        begun = time.monotonic()
-        while (waited := time.monotonic() - begun) < self._timeout:
-            with suppress(TimeoutError):
-                return child.receive(min(_NEWS_SECONDS, self._timeout - waited))
-            self._notify(f"{file.name} ({show_bytes(file.size)}) is being loaded, for {time.monotonic() - begun:.0f} s")
-        raise LocalServerError(
-            f"{file.name} ({show_bytes(file.size)}) was not loaded after {self._timeout:g} s. Give it a longer timeout, "
-            "or choose a smaller model"
-        )
-
-    @contextmanager
-    def _child(self, closings: int, name: str, *args: Any, **options: Any) -> Iterator[Child]:
-        """A process for a part of the start; whatever ends that part early ends the process."""
-        with self._lock:
-            if self._closings != closings:
-                raise closed_early(name)
-            child = Child(*args, **options)
-            self._end = finalize(self, child.kill)
-        try:
-            yield child
-        except BaseException as error:
-            child.kill()
-            if isinstance(error, ChildEndedError):
-                raise (closed_early(name) if self._closings != closings else explain_end(name, error.status)) from None
-            raise
+    def _prepare(self) -> Launch:
+        """A start that ``close()`` stops from now on."""
+        launch = Launch(self._source, self._settings, self._confirm, self._notify)
+        self._launches.add(launch)
+        return launch
 
 
 _DIRECT = {"proxies": {"no_proxy": "127.0.0.1"}}  # a proxy could not reach this machine
@@ -269,11 +192,10 @@ _DIRECT = {"proxies": {"no_proxy": "127.0.0.1"}}  # a proxy could not reach this
 _CLIENTS: WeakKeyDictionary[object, LocalServer] = WeakKeyDictionary()
 
 
-def _explain(message: dict[str, Any], package: str) -> Exception | None:
-    if message["failed"] != "import":
-        return None
-    installed = importlib.util.find_spec(package) is not None
-    return missing_package(package, message["why"] if installed else "")
+def _stop(launches: set[Launch]) -> None:
+    with suppress(KeyError):  # until it is empty
+        while True:
+            launches.pop().stop()
 
 
 def _half_the_cores() -> int:

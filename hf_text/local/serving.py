@@ -1,7 +1,7 @@
 """In a process of its own: llama.cpp's server, as the package xllamacpp brings it.
 
-Why not in the caller's: closing it while it generates blocks for half a minute with Python's global lock held, a process
-that was forked off hangs at its exit, and the lock is held for as long as a model takes to load.
+Why not in the caller's: closing it while it generates blocks for half a minute with Python's global lock held, a
+process that was forked off hangs at its exit, and the lock is held for as long as a model takes to load.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main() -> None:
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
-            import xllamacpp
+            import xllamacpp  # type: ignore[import-untyped, import-not-found, unused-ignore]
         except ImportError as error:
             parent.finish(failed="import", why=str(error))
         try:
