@@ -20,6 +20,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from hf_text import Event
 from hf_text.aio import AsyncClient, AsyncStream
+from hf_text.operations import Operations
+from hf_text.tuning import Tuning
 
 __all__ = ["twins_of"]
 
@@ -105,10 +107,6 @@ class BlockingStream:
     def close(self) -> None:
         self._run(self._stream.aclose)
 
-    def _stop(self, cancelled: bool) -> None:
-        """What ``Stream.cancel`` and ``Stream.close`` do, which tests call by these names."""
-        self._stream.cancel() if cancelled else self.close()
-
     def __enter__(self) -> BlockingStream:
         return self
 
@@ -180,7 +178,8 @@ def make_client(request: pytest.FixtureRequest, tasks: Tasks) -> Iterator[Callab
     def make(api_key: str | None = KEY, api_base: str | None = None, **options: Any) -> BlockingClient:
         url = request.getfixturevalue("emulator").url
         urls = {"hub_url": url, "router_url": url}
-        client = AsyncClient(api_key, api_base, **{**urls, "timeout": 5, **options})
+        settings = {**urls, "timeout": 5, "tuning": Tuning(first_pause=0.001), **options}
+        client = AsyncClient.of(Operations(api_key, api_base=api_base, **settings))
         made.append(BlockingClient(client, tasks.run))
         return made[-1]
 

@@ -17,6 +17,8 @@ import hf_text
 from hf_text.client import default_client
 from hf_text.emulator import Emulator
 from hf_text.emulator.fixtures import emulator
+from hf_text.operations import Operations
+from hf_text.tuning import Tuning
 
 __all__ = ["emulator"]
 
@@ -68,7 +70,8 @@ def make_client(emulator: Emulator) -> Iterator[Callable[..., hf_text.Client]]:
 
     def make(api_key: str | None = KEY, api_base: str | None = None, **options: Any) -> hf_text.Client:
         urls = {"hub_url": emulator.url, "router_url": emulator.url}
-        client = hf_text.Client(api_key, api_base, **{**urls, "timeout": 5, **options})
+        settings = {**urls, "timeout": 5, "tuning": Tuning(first_pause=0.001), **options}
+        client = hf_text.Client.of(Operations(api_key, api_base=api_base, **settings))
         made.append(client)
         return client
 

@@ -20,16 +20,12 @@ from hf_text import (
 )
 from hf_text.emulator import Emulator, Response, build_model
 from hf_text.transport.call import Call, Interrupted
+from hf_text.tuning import Tuning
 
 MakeClient = Callable[..., Client]
 
 MODELS = "/v1/models"
 SMALL = "/api/models/emulator/small"
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
 
 
 @pytest.fixture
@@ -53,11 +49,9 @@ asking = pytest.mark.parametrize(("path", "ask"), ASKING.values(), ids=ASKING)
 # --- what is kept
 
 
-def test_what_was_asked_is_kept_for_five_minutes(
-    emulator: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    times = iter([100.0, 100.0, 399.0, 401.0, 401.0])  # looked at when it is asked, and when it is kept
-    monkeypatch.setattr("hf_text.catalogue.monotonic", lambda: next(times))
+def test_what_was_asked_is_cached_for_five_minutes(emulator: Emulator, make_client: MakeClient) -> None:
+    times = iter([100.0, 100.0, 399.0, 401.0, 401.0])  # looked at when it is asked, and when it is cached
+    client = make_client(tuning=Tuning(clock=lambda: next(times)))
     client.mapping("emulator/small")
     client.mapping("emulator/small")
     assert len(emulator.requests) == 1
@@ -82,8 +76,8 @@ def test_the_listing_of_the_hub_is_asked_for_anew_each_time(emulator: Emulator, 
     assert paths(emulator) == ["/api/models"] * 2
 
 
-def test_only_so_much_is_kept(emulator: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_text.catalogue._MAX_KEPT", 2)
+def test_the_cache_is_emptied_when_it_is_full(emulator: Emulator, make_client: MakeClient) -> None:
+    client = make_client(tuning=Tuning(max_cached=2))
     for name in ("emulator/small", "emulator/no-tools", "openai/gpt-oss-20b", "emulator/small"):
         client.mapping(name)
     assert len(emulator.requests) == 4
@@ -192,14 +186,12 @@ def test_a_question_without_an_answer_ends_by_the_first_clock(
 def test_the_total_clock_also_ends_the_pause_between_two_tries(
     emulator: Emulator,
     make_client: MakeClient,
-    monkeypatch: pytest.MonkeyPatch,
     path: str,
     ask: Callable[[Client], object],
 ) -> None:
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 10.0)
     emulator.always("server-error", path=path)
     with pytest.raises(RequestTimeoutError) as caught:
-        ask(make_client(timeout=Timeouts(total=0.1)))
+        ask(make_client(timeout=Timeouts(total=0.1), tuning=Tuning(first_pause=10.0)))
     assert caught.value.clock == "total"
     assert paths(emulator) == [path]
 

@@ -26,6 +26,7 @@ from hf_text import (
     Usage,
 )
 from hf_text.emulator import Emulator, Gate, Request, Response, build_model
+from hf_text.tuning import Tuning
 
 MakeClient = Callable[..., Client]
 
@@ -454,10 +455,8 @@ def test_media_are_sent_where_the_catalogue_cannot_be_had(
     assert str(make_client(max_retries=0).generate("What is it?", "openai/gpt-oss-20b", media=PNG)) == "A cat."
 
 
-def test_media_are_sent_where_the_catalogue_takes_too_long(
-    emulator: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hf_text.generation.loop._LOOKUP_TIMEOUT", 0.05)
+def test_media_are_sent_where_the_catalogue_takes_too_long(emulator: Emulator, make_client: MakeClient) -> None:
+    client = make_client(tuning=Tuning(lookup_seconds=0.05))
     emulator.reply("stall-before-headers", path="/v1/models")
     emulator.reply(Response.text("A cat."))
     assert str(client.generate("What is it?", "openai/gpt-oss-20b", media=PNG)) == "A cat."

@@ -17,12 +17,13 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "signatures", "errors", "events", "completion"),
+    ("_version", "signatures", "errors", "events", "completion", "tuning"),
     ("checks",),
     ("protocol",),
     ("transport",),
     ("keys", "endpoint", "catalogue"),
     ("generation",),
+    ("operations",),
     ("client",),
     ("aio",),
     ("template",),
@@ -54,7 +55,7 @@ THIRD_PARTIES = {
 
 # Imports inside functions, each with its reason.
 INSIDE_FUNCTIONS = {
-    ("template", "hf_text.aio"): "keeps anyio out of import hf_text",
+    ("template", "hf_text.aio.stream"): "keeps anyio out of import hf_text",
     ("huggingface", "hf_text.aio"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",
     ("protocol.replies", "html"): "only for error pages, and it reads a large table",
@@ -159,7 +160,7 @@ def test_the_source_is_read_as_it_is_meant() -> None:
     assert ("errors", "hf_text.completion", False, True) in found
     assert ("transport.session", "requests", False, False) in found
     assert ("transport.session", "hf_text.transport.call", False, False) in found
-    assert ("template", "hf_text.aio", True, False) in found
+    assert ("template", "hf_text.aio.stream", True, False) in found
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 
 import hf_text
-from hf_text import errors
 import hf_text.aio
 import hf_text.batch
 import hf_text.emulator
+from hf_text import errors
 
 PACKAGE = Path(hf_text.__file__).parent
 PROJECT = Path(__file__).parents[1]

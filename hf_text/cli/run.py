@@ -46,9 +46,11 @@ def _connect(options: Options, view: View) -> Iterator[Client]:
         with serve(options, view) as client:
             yield client
         return
-    settings: dict[str, Any] = {"provider": options.provider or "auto", "timeout": options.timeout}
+    settings: dict[str, Any] = {"provider": options.provider or "auto"}
+    if options.timeout is not None:
+        settings["timeout"] = options.timeout
     if not options.demo:
-        with Client(_choose_key(options), options.api_base, **settings) as client:
+        with Client(_choose_key(options), api_base=options.api_base, **settings) as client:
             yield client
         return
     from ..emulator import Emulator  # only the demo needs a server
@@ -90,6 +92,6 @@ def _show(stream: Stream, view: View) -> None:
         for event in stream.events():
             view.show(event)
     except KeyboardInterrupt:
-        view.interrupt(stream.completion)
+        view.interrupt(stream.partial)
         raise
     view.finish(stream.completion)

@@ -1,4 +1,4 @@
-"""Who is asked, and who is asked next when that did not help.
+"""Which provider is asked next, after an error of the one before.
 
 Pure decisions: what an error means for the next attempt. The rules are those of Hugging Face's router, which does
 not itself go on to another provider when one answers with an error (hub-docs, "Automatic Failover").
@@ -17,7 +17,7 @@ from ..errors import (
     PaymentRequiredError,
     RequestTimeoutError,
 )
-from ..transport.retries import NO_ANSWER, is_retryable, next_pause
+from ..transport.retries import NO_ANSWER, Retries
 
 __all__ = [
     "POLICIES",
@@ -63,20 +63,19 @@ class Route:
 
     Args:
         targets: at least one; each is looked for only when those before it are used up.
-        max_retries: how often the same target is tried again; with 0 nothing but the first target is tried.
+        retries: how often the same target is asked again; with a limit of 0 only the first target is asked.
 
     Attributes:
         target: what is to be tried now.
     """
 
-    def __init__(self, targets: Iterator[Target], max_retries: int) -> None:
+    def __init__(self, targets: Iterator[Target], retries: Retries) -> None:
         self.target = next(targets)
         self._rest = targets
-        self._max_retries = max_retries
-        self._retries = 0
+        self._retries = retries
         self._tried: set[str] = set()
 
-    def go_on(self, error: HFTextError, time_left: float) -> float:
+    def advance(self, error: HFTextError, time_left: float) -> float:
         """After this error, set ``target`` to what is tried next and give the seconds to wait before it; or raise the
         error.
 
@@ -86,15 +85,12 @@ class Route:
         """
         answered = error.underlying
         self._tried.update(name for name in (self.target.provider, answered.provider) if name)
-        if self._max_retries and can_fail_over(error, self.target):
+        if self._retries.limit and can_fail_over(error, self.target):
             for target in self._rest:
                 if target.provider not in self._tried:
                     self.target = target
                     return 0.0
-        if self._retries < self._max_retries and is_retryable(error):
-            self._retries += 1
-            return next_pause(error, self._retries, time_left)
-        raise error
+        return self._retries.next_pause(error, time_left)
 
 
 def can_fail_over(error: HFTextError, target: Target) -> bool:

@@ -26,10 +26,11 @@ from ..events import Event
 from ..protocol.jsons import loads
 from ..protocol.replies import describe_page, is_stream_error, parse_error, parse_reply_error
 from ..transport.body import BodyCut
-from ..transport.call import Interrupted
+from ..transport.call import Interrupted, Wait
 from ..transport.failures import explain_timeout
 from ..transport.response import Response
 from .sse import EventTooLong, SSEDecoder
+from .steps import Step
 from .transcript import Transcript
 
 __all__ = ["read_answer"]
@@ -47,17 +48,17 @@ _BEGINNING_BYTES = 2000
 _SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry", b"\xef\xbb\xbf")
 
 
-def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[list[Event]]:
+def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[Step]:
     """Read an answer with status 200: yield its events, all that have arrived at a time.
 
-    While nothing has arrived and the call does not block, yields empty lists. Ends when the answer is whole.
+    While nothing has arrived and the call does not block, yields what to wait for. Ends when the answer is whole.
     Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
     """
     url = reply.url.partition("?")[0]
-    for events in _Reader(reply, answer, max_event_bytes).read():
-        if events:
-            answer.commit(events, url)
-        yield events
+    for step in _Reader(reply, answer, max_event_bytes).read():
+        if not isinstance(step, Wait):
+            answer.commit(step, url)
+        yield step
 
 
 class _Reader:
@@ -74,7 +75,7 @@ class _Reader:
         self._done = False  # [DONE] came
         self._progressed = False  # the last piece brought the answer forward
 
-    def read(self) -> Iterator[list[Event]]:
+    def read(self) -> Iterator[Step]:
         """The events in the portions in which they arrive; then the verdict."""
         ending: Interrupted | BodyCut | HFTextError | None = None
         try:
@@ -85,20 +86,19 @@ class _Reader:
         self._assembler.flush(events)  # before the verdict: what was held back counts
         failure = self._judge(ending)
         if failure is None:
+            self._answer.whole = True
             self._assembler.finish(events)
         if events and (failure is None or self._answer.committed):  # what was only held back commits to nothing
             yield events
         if failure is not None:
             raise failure
 
-    def _read_body(self) -> Iterator[list[Event]]:
-        if not self._reply.pollable:
-            yield from self._call.before_blocking()
+    def _read_body(self) -> Iterator[Step]:
         piece = yield from self._first_piece()
         self._beginning = piece[:_BEGINNING_BYTES]
         start = piece.lstrip()[:1]
         if start in (b"<", b"{", b"["):
-            yield from self._call.before_blocking()
+            yield from self._call.need_thread()
         if start == b"<":
             page = (piece + self._reply.read_all(_PAGE_BYTES)).decode("utf-8", "replace")
             page = describe_page(self._reply.mask(page))
@@ -111,12 +111,12 @@ class _Reader:
         else:
             yield from self._read_stream(piece)
 
-    def _first_piece(self) -> Generator[list[Event], None, bytes]:
+    def _first_piece(self) -> Generator[Wait, None, bytes]:
         """The beginning of the body, up to its first character that is no white space."""
         data = bytearray()
         while (piece := self._reply.read()) != b"":
-            if piece is None:
-                yield []
+            if isinstance(piece, Wait):
+                yield piece
                 continue
             data += piece
             if piece.strip():
@@ -164,12 +164,11 @@ class _Reader:
             model=self._answer.model,
         )
 
-    def _read_stream(self, piece: bytes) -> Iterator[list[Event]]:
+    def _read_stream(self, piece: bytes) -> Iterator[Step]:
         decoder = SSEDecoder(self._max_event_bytes)
         while piece:
             events: list[Event] = []
             failure = self._decode(decoder, piece, events)
-            self._call.pollable = self._reply.pollable
             if events:
                 yield events
             if failure is not None:
@@ -181,9 +180,9 @@ class _Reader:
                 self._call.start_clock("gap", _REST_SECONDS if self._assembler.finish_reason else math.inf)
             self._call.time_left()  # raises Interrupted, also where reading never has to wait
             if decoder.unfinished_bytes >= _LONG_EVENT_BYTES:
-                yield from self._call.before_blocking()
-            while (following := self._reply.read()) is None:
-                yield []
+                yield from self._call.need_thread()
+            while isinstance(following := self._reply.read(), Wait):
+                yield following
             piece = following
 
     def _decode(self, decoder: SSEDecoder, piece: bytes, events: list[Event]) -> HFTextError | None:
@@ -224,7 +223,7 @@ class _Reader:
         error = self._error_in(value, None)
         return ProviderStreamError(f"the provider reported an error inside the stream: {error}", error=error)
 
-    def _read_end(self) -> Iterator[list[Event]]:
+    def _read_end(self) -> Iterator[Step]:
         """``[DONE]`` came: see whether the body ends. With a finish reason only for a moment, to use the
         connection again.
         """
@@ -232,8 +231,8 @@ class _Reader:
         self._call.start_clock("gap", _END_SECONDS if whole else math.inf)
         while (piece := self._reply.read()) != b"":
             self._call.time_left()
-            if piece is None:
-                yield []
+            if isinstance(piece, Wait):
+                yield piece
 
     def _judge(self, ending: Interrupted | BodyCut | HFTextError | None) -> HFTextError | None:
         """The error that the reader is to see, if the answer is not whole."""

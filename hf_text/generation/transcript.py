@@ -24,7 +24,10 @@ class Transcript:
         provider: who answers, once that is known.
         request_id: the server's id of the request, once that is known.
         attempts: the requests that were made for it.
-        committed: whether a part of the answer was handed out, so that there can be no other attempt.
+        info: which provider answers; set when the first part of the answer is handed out, so that there can be no other
+            attempt.
+        whole: whether the answer has ended and is complete.
+        failure: why it never will be, for a message.
     """
 
     def __init__(self, call: Call, model: str) -> None:
@@ -33,24 +36,31 @@ class Transcript:
         self.provider: str | None = None
         self.request_id: str | None = None
         self.attempts: list[Attempt] = []
-        self.committed = False
+        self.info: ProviderInfo | None = None
+        self.whole = False
+        self.failure: str | None = None
         self.assembler = Assembler()
         self._first_token: float | None = None
         self._total: float | None = None
 
-    def begin(self, reply: Response, provider: str | None) -> None:
-        """This reply is read from now on; what an earlier one may have brought was never handed out."""
-        self.provider = reply.headers.get("x-inference-provider") or provider
-        self.request_id = request_id(reply.headers)
+    def begin(self, response: Response, provider: str | None) -> None:
+        """This response is read from now on; what an earlier one may have brought was never handed out."""
+        self.provider = response.headers.get("x-inference-provider") or provider
+        self.request_id = request_id(response.headers)
         self.assembler = Assembler()
 
+    @property
+    def committed(self) -> bool:
+        """Whether a part of the answer was handed out."""
+        return self.info is not None
+
     def commit(self, events: list[Event], url: str) -> None:
-        """These events are about to be handed out; the first time, who answers comes before them."""
-        if not self.committed:
-            self.committed = True
+        """These events are about to be handed out; the first time, which provider answers comes before them."""
+        if self.info is None:
             self._first_token = self.call.seconds()
             label = PROVIDER_LABELS.get(self.provider or "") or self.provider or urlsplit(url).netloc
-            events.insert(0, ProviderInfo(self.provider, self.model, url, label))
+            self.info = ProviderInfo(self.provider, self.model, url, label)
+            events.insert(0, self.info)
 
     def end(self) -> None:
         """Stop counting the time."""

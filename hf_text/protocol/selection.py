@@ -35,7 +35,7 @@ class _Criteria:
     tools: bool | None
     structured_output: bool | None
     min_context: float | None
-    max_price: float | None
+    max_output_price: float | None
 
     def __post_init__(self) -> None:
         for name in ("search", "provider"):
@@ -44,7 +44,7 @@ class _Criteria:
         for name in ("vision", "tools", "structured_output"):
             if not isinstance(value := getattr(self, name), (bool, type(None))):
                 raise refusal(name, "True, False or None", value)
-        for name in ("min_context", "max_price"):
+        for name in ("min_context", "max_output_price"):
             value = getattr(self, name)
             if value is not None and as_number(value) is None:
                 raise refusal(name, "a number from 0 up or None", value)
@@ -52,7 +52,7 @@ class _Criteria:
     @property
     def narrows(self) -> bool:
         """Whether a model needs an offer that fits."""
-        criteria = (self.provider, self.min_context, self.max_price, self.tools, self.structured_output)
+        criteria = (self.provider, self.min_context, self.max_output_price, self.tools, self.structured_output)
         return any(value is not None for value in criteria)
 
     def fits_offer(self, offer: ModelProvider) -> bool:
@@ -61,7 +61,10 @@ class _Criteria:
             and (not self.tools or offer.supports_tools is True)
             and (not self.structured_output or offer.supports_structured_output is True)
             and (self.min_context is None or (offer.context_length or -1) >= self.min_context)
-            and (self.max_price is None or (offer.output_price is not None and offer.output_price <= self.max_price))
+            and (
+                self.max_output_price is None
+                or (offer.output_price is not None and offer.output_price <= self.max_output_price)
+            )
         )
 
     def fits(self, model: Model, offers: Sequence[ModelProvider]) -> bool:
@@ -85,7 +88,7 @@ def select_models(
     tools: bool | None = None,
     structured_output: bool | None = None,
     min_context: float | None = None,
-    max_price: float | None = None,
+    max_output_price: float | None = None,
     sort: str | None = None,
 ) -> list[Model]:
     """The models that fit; with no criteria, all.
@@ -97,7 +100,7 @@ def select_models(
         tools: True for models that can call tools, False for those that cannot.
         structured_output: True for models that hold to a JSON schema, False for those that do not.
         min_context: tokens that the context must have at least.
-        max_price: USD per million tokens of the answer, at most.
+        max_output_price: USD per million tokens of the answer, at most.
         sort: ``"price"`` and ``"latency"`` (lowest first), ``"throughput"`` and ``"context"`` (highest first),
             ``"created"`` (newest first), ``"name"``; None keeps the server's order.
 
@@ -105,7 +108,7 @@ def select_models(
     do: with ``provider="novita", sort="price"`` by what Novita asks. What is unknown does not fit, and is sorted last.
     Raises InvalidRequestError for an argument that is not what it must be.
     """
-    criteria = _Criteria(search, provider, vision, tools, structured_output, min_context, max_price)
+    criteria = _Criteria(search, provider, vision, tools, structured_output, min_context, max_output_price)
     if sort is not None and (not isinstance(sort, str) or sort not in SORT_KEYS):
         raise refusal("sort", f"one of {', '.join(SORT_KEYS)}, or None", sort)
     pairs = ((model, [offer for offer in model.offers if criteria.fits_offer(offer)]) for model in models)
@@ -150,3 +153,7 @@ def _negative(value: float | None) -> float | None:
 
 def _unknown_last(value: Any) -> tuple[bool, Any]:
     return (value is None, 0 if value is None else value)
+
+
+def _costs_at_most(offer: ModelProvider, price: float) -> bool:
+    return offer.output_price is not None and offer.output_price <= price

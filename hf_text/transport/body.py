@@ -12,7 +12,7 @@ from typing import IO, Protocol, cast
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
-from .call import Call
+from .call import Call, Wait
 from .framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
 from .head import RawResponse
 
@@ -28,17 +28,15 @@ class BodyCut(Exception):
 class Body(Protocol):
     """What is left of an answer after its headers."""
 
-    pollable: bool  # whether read() heeds a call that does not block
-
-    def read(self) -> bytes | None:
-        """The next piece as soon as there is one; ``b""`` at the proper end; None if there is none yet and the call
-        does not block.
+    def read(self) -> bytes | Wait:
+        """The next piece as soon as there is one; ``b""`` at the proper end. If the call does not block: what to wait
+        for.
 
         Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
         """
 
     def close(self) -> None:
-        """Part with the connection: it serves other requests if the body was read to its end, else it is closed."""
+        """Release the connection: it serves other requests if the body was read to its end, else it is closed."""
 
 
 def open_body(raw: RawResponse, call: Call) -> Body:
@@ -48,15 +46,13 @@ def open_body(raw: RawResponse, call: Call) -> Body:
 
 
 class _PlainBody:
-    pollable = True
-
     def __init__(self, raw: RawResponse) -> None:
         self._raw = raw
         self._framing = _framing_of(raw)
         self._unread = raw.unread
         self._release_at_end()
 
-    def read(self) -> bytes | None:
+    def read(self) -> bytes | Wait:
         framing = self._framing
         while not framing.ended:
             if framing.failure is not None:
@@ -64,8 +60,8 @@ class _PlainBody:
             try:
                 data = self._unread or self._raw.wire.receive(_PIECE_BYTES)
                 self._unread = b""
-                if data is None:
-                    return None
+                if data is Wait.SOCKET:
+                    return data
                 piece = framing.feed(data) if data else framing.close()
             except (BadFraming, OSError) as error:
                 raise BodyCut(str(error)) from None
@@ -86,8 +82,6 @@ class _PlainBody:
 
 
 class _EncodedBody:
-    pollable = False
-
     def __init__(self, raw: RawResponse, call: Call) -> None:
         self._call = call
         self._compressed = _CompressedBytes(raw)
@@ -95,7 +89,9 @@ class _EncodedBody:
             cast(IO[bytes], self._compressed), headers=raw.headers, preload_content=False, enforce_content_length=False
         )
 
-    def read(self) -> bytes | None:
+    def read(self) -> bytes | Wait:
+        if not self._call.blocking:  # urllib3 cannot be told to come back later
+            return Wait.THREAD
         self._call.time_left()  # a little that has arrived may unpack to very much: reading it must end as well
         try:
             piece: bytes | None = self._unpacking.read1(_PIECE_BYTES, decode_content=True)
@@ -112,8 +108,10 @@ class _CompressedBytes(_PlainBody):
 
     closed = False
 
-    def read1(self, _: int) -> bytes | None:
-        return self.read()
+    def read1(self, _: int) -> bytes:
+        piece = self.read()
+        assert not isinstance(piece, Wait)
+        return piece
 
 
 def _framing_of(raw: RawResponse) -> Framing:

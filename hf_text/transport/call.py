@@ -10,15 +10,18 @@ from __future__ import annotations
 import math
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import Enum
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import Clock, InvalidRequestError
 
-__all__ = ["Call", "Interrupted", "Timeouts", "WouldBlock"]
+__all__ = ["DEFAULT", "Call", "Interrupted", "Timeouts", "Wait", "run"]
+
+T = TypeVar("T")
 
 # A socket takes no longer timeout (2**31 milliseconds); who waits longer asks again.
 _MAX_STEP = 1_000_000.0
@@ -36,7 +39,7 @@ class Timeouts:
         total: the whole call, all attempts and the pauses between them, and what the reader does meanwhile (default
             None: unlimited).
 
-    Raises InvalidRequestError for a value that is no number above zero; only ``total`` may be None.
+    Raises InvalidRequestError for a value that is not a number above zero; only ``total`` may be None.
     """
 
     connect: float = 10
@@ -54,10 +57,16 @@ class Timeouts:
 
     @classmethod
     def of(cls, timeout: Any) -> Timeouts:
-        """The clocks for an argument ``timeout``: a number sets all of them but total; None means the defaults."""
-        if timeout is None:
-            return cls()
+        """The clocks for an argument ``timeout``: a number sets all of them but total."""
+        if timeout is None:  # elsewhere it means no limit
+            raise InvalidRequestError(
+                "timeout must not be None; for no limit on the total time use Timeouts(total=None)"
+            )
         return timeout if isinstance(timeout, cls) else cls(timeout, timeout, timeout)
+
+
+DEFAULT = Timeouts()
+"""The default of every argument ``timeout``: the client's own clocks, which are by default ``Timeouts()``."""
 
 
 class Interrupted(Exception):
@@ -68,8 +77,14 @@ class Interrupted(Exception):
         self.clock = clock
 
 
-class WouldBlock(Exception):
-    """What was to be done blocks, and the call does not. Nothing was sent. Never leaves the library."""
+class Wait(Enum):
+    """What a step of a call that does not block needs before the next one."""
+
+    SOCKET = "socket"
+    """That the socket in use (``Call.fileno()``) can be read from."""
+
+    THREAD = "thread"
+    """A thread, because the next step blocks."""
 
 
 class Call:
@@ -81,9 +96,7 @@ class Call:
         clock: the clock that will run out next.
         cancelled: whether ``cancel()`` was called.
         reused: whether the connection in use had served another request before.
-        blocking: whether whatever has to wait does so; if not, reading the answer never waits, and whoever reads waits
-            for the socket (``fileno()``) himself. All else blocks.
-        pollable: whether what is to be done next, as far as is known, never blocks.
+        blocking: whether a step that has to wait does so. If not, it gives way with a ``Wait`` instead.
     """
 
     __slots__ = (
@@ -95,7 +108,6 @@ class Call:
         "blocking",
         "cancelled",
         "clock",
-        "pollable",
         "reused",
         "started",
         "timeouts",
@@ -108,7 +120,6 @@ class Call:
         self.cancelled = False
         self.reused = False
         self.blocking = True
-        self.pollable = True
         self._socket: socket.socket | None = None
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
         # only ever released by cancel().
@@ -145,12 +156,11 @@ class Call:
         """As ``time_left()``, but 0 where that raises."""
         return 0.0 if self.cancelled else max(self._deadline - monotonic(), 0.0)
 
-    def before_blocking(self) -> Iterator[list[Any]]:
-        """What follows blocks: give way until it may. No clock runs meanwhile."""
-        self.pollable = False
+    def need_thread(self) -> Iterator[Wait]:
+        """The next step blocks: yield until it is driven from a thread. No clock runs meanwhile."""
         since = monotonic()
         while not self.blocking:
-            yield []
+            yield Wait.THREAD
         waited = monotonic() - since
         self.started += waited
         self._end += waited
@@ -220,6 +230,16 @@ class Call:
     def seconds(self) -> float:
         """Seconds since the call began."""
         return monotonic() - self.started
+
+
+def run(steps: Generator[object, None, T]) -> T:
+    """Take all steps of a call that blocks; their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 def _shut_down(sock: socket.socket) -> None:

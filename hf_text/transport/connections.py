@@ -28,17 +28,21 @@ from urllib3.util.ssltransport import SSLTransport
 from urllib3.util.wait import wait_for_write
 
 from ..errors import InvalidRequestError
-from .call import Call, WouldBlock
+from .call import Call
 from .dialing import open_socket
 from .head import RawResponse
 
-__all__ = ["Adapter", "bound_to"]
+__all__ = ["Adapter", "NotReady", "bound_to"]
 
 _MAX_POOLS = 1000
 _MAX_RECORD = 16384  # bytes that TLS encrypts at a time
 _MAX_HELD_BYTES = 65536
 
 _this_thread = threading.local()
+
+
+class NotReady(Exception):
+    """No open connection can take a request at once, and the call does not block. Nothing was sent."""
 
 
 @contextmanager
@@ -164,7 +168,7 @@ class _Pool(HTTPConnectionPool):
         call.reused = conn.sock is not None
         if not call.blocking and not (call.reused and _takes_a_request(conn.sock)):
             conn.close()  # who has not read the last request is better asked on another connection
-            raise WouldBlock
+            raise NotReady
         call.start_clock("first" if call.reused else "connect")
         if call.reused:
             try:

@@ -19,7 +19,7 @@ from typing import Any, cast
 from urllib3 import HTTPHeaderDict
 from urllib3.response import HTTPResponse as LibraryResponse
 
-from .call import Call
+from .call import Call, Wait
 from .wire import Wire
 
 __all__ = ["RawResponse"]
@@ -118,7 +118,7 @@ class RawResponse(HTTPResponse):
             if b"\n" in data and not data.startswith(b"HTTP/"):  # something else, which may have no empty line
                 break
             piece = self.wire.receive(_PIECE_BYTES)
-            if piece is None:
+            if piece is Wait.SOCKET:
                 self.unread, self._searched = data, start
                 return None
             if not piece:

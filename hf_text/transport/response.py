@@ -1,22 +1,22 @@
-"""An answer as it comes: its status and headers, and the body still to be read."""
+"""A response as it comes: its status and headers, and the body still to be read."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .body import open_body
-from .call import Call
+from .call import Call, Wait
 from .mask import Mask
 
 __all__ = ["Response"]
 
 
 class Response:
-    """An answer whose body is still to be read.
+    """A response whose body is still to be read.
 
     Attributes:
         status: the HTTP status.
-        headers: the headers, to be looked up in any case.
+        headers: the headers; lookup is case-insensitive.
         url: the address that answered, after redirects.
         mask: takes the secrets out of a text, before it is shown; there are none left in the headers and the reason.
     """
@@ -30,14 +30,9 @@ class Response:
         self._body = open_body(raw, call)
         self._call = call
 
-    @property
-    def pollable(self) -> bool:
-        """Whether ``read()`` heeds a call that does not block."""
-        return self._body.pollable
-
-    def read(self) -> bytes | None:
-        """The next piece of the body, as soon as there is one; ``b""`` at its proper end; None if there is none yet
-        and the call does not block.
+    def read(self) -> bytes | Wait:
+        """The next piece of the body, as soon as there is one; ``b""`` at its proper end. If the call does not block:
+        what to wait for.
 
         Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
         """
@@ -50,12 +45,13 @@ class Response:
         pieces: list[bytes] = []
         size = 0
         while size < limit and (piece := self.read()):
+            assert not isinstance(piece, Wait)
             pieces.append(piece)
             size += len(piece)
         return b"".join(pieces)[:limit]
 
     def close(self) -> None:
-        """Part with the connection: it went back to its pool if the body was read to its end, else it is closed."""
+        """Release the connection: it went back to its pool if the body was read to its end, else it is closed."""
         self._body.close()
         self._call.release()
 

@@ -25,8 +25,8 @@ from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
 from ..protocol.replies import parse_reply_error
 from .body import BodyCut
-from .call import Call, Interrupted, WouldBlock
-from .connections import Adapter, bound_to
+from .call import Call, Interrupted, Wait
+from .connections import Adapter, NotReady, bound_to
 from .failures import explain_failure, lost_connection
 from .head import RawResponse
 from .locks import ForkSafeLock
@@ -72,9 +72,8 @@ class Http:
         return self._key is None and "authorization" not in (name.lower() for name in self._headers)
 
     def get(self, call: Call, url: str) -> Response:
-        """Send a GET request and wait for the headers of its answer. Raises as ``send()``, and WouldBlock."""
-        if not call.blocking:
-            raise WouldBlock
+        """Send a GET request and wait for the head of its response. For a call that blocks. Raises as ``send()``."""
+        assert call.blocking
         steps = self.send(call, "GET", url)
         while True:
             try:
@@ -83,14 +82,20 @@ class Http:
                 return cast(Response, end.value)
 
     def send(
-        self, call: Call, method: str, url: str, body: bytes | None = None, accept: str = "application/json"
-    ) -> Generator[list[Any], None, Response]:
-        """Send a request and wait for the headers of its answer, whatever its status; follow redirects on one host.
+        self,
+        call: Call,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        accept: str = "application/json",
+        extra_headers: Mapping[str, str] | None = None,
+    ) -> Generator[Wait, None, Response]:
+        """Send a request and wait for the head of its response, whatever its status; follow redirects on one host.
 
-        Gives way, by an empty list, when it is sent, and whenever it would have to wait but may not block. Raises
-        TransportError or RequestTimeoutError if no answer comes, Interrupted if the call is cancelled.
+        Yields when the request is sent, and while it would block but may not. Raises TransportError or
+        RequestTimeoutError if no response comes, Interrupted if the call is cancelled.
         """
-        headers = {"Accept": accept}
+        headers = {"Accept": accept, **(extra_headers or {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
         for _ in range(_MAX_REDIRECTS + 1):
@@ -131,25 +136,24 @@ class Http:
 
     def _send_once(
         self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> Generator[list[Any], None, Response]:
+    ) -> Generator[Wait, None, Response]:
         session = self._of_this_process()
         failure: Exception
         at_once = not call.blocking and session.is_ready(method, url, headers, len(body or b""))
         while True:
             raw: RawResponse | None = None
             if not at_once:
-                yield from call.before_blocking()
+                yield from call.need_thread()
             at_once = False
             try:
                 plan = session.plan(method, url, headers)
                 with bound_to(call):
                     raw = cast(RawResponse, session.adapter.send(plan.request_with(body), **plan.settings))
-                call.pollable = True
-                yield []
+                yield Wait.SOCKET
                 while not raw.receive_head():
-                    yield []
+                    yield Wait.SOCKET
                 return Response(raw, plan.url, call, self._mask)
-            except WouldBlock:
+            except NotReady:
                 continue
             except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
                 _give_up(raw, call)
@@ -294,18 +298,18 @@ def _follow(url: str, location: str) -> str:
     return target
 
 
-def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") -> dict[str, str]:
     """Headers that can be sent. Raises InvalidRequestError, which names the header and does not show its value."""
     if headers is not None and not isinstance(headers, Mapping):
-        raise InvalidRequestError(f"headers must be a mapping of names to values, not a {type(headers).__name__}")
+        raise InvalidRequestError(f"{argument} must be a mapping of names to values, not a {type(headers).__name__}")
     checked = {}
     for name, value in (headers or {}).items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise InvalidRequestError(f"headers: {name!r:.80} must be a str with a str for its value")
+            raise InvalidRequestError(f"{argument}: {name!r:.80} must be a str with a str for its value")
         if not name.isascii() or not name.isprintable() or not name or any(c in name for c in " :"):
-            raise InvalidRequestError(f"headers: {name!r:.80} is no name of a header")
+            raise InvalidRequestError(f"{argument}: {name!r:.80} is not a valid header name")
         if not value.isascii() or not value.isprintable() or value != value.strip():
-            raise InvalidRequestError(f"headers: the value of {name!r:.80} holds characters that a header cannot have")
+            raise InvalidRequestError(f"{argument}: the value of {name!r:.80} holds characters that are not allowed")
         checked[name] = value
     return checked
 

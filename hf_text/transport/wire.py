@@ -6,8 +6,9 @@ import io
 import math
 import socket
 import ssl
+from typing import Literal
 
-from .call import Call, Interrupted
+from .call import Call, Interrupted, Wait
 
 __all__ = ["Wire"]
 
@@ -27,9 +28,9 @@ class Wire:
         """For http.client, which makes a file of a socket; it gets its bytes otherwise (``RawResponse``)."""
         return io.BytesIO()
 
-    def receive(self, most: int) -> bytes | None:
-        """The bytes that have arrived; ``b""`` once the connection is closed. For a call that does not block None if
-        there are none yet, and now and then in any case: then others get their turn.
+    def receive(self, most: int) -> bytes | Literal[Wait.SOCKET]:
+        """The bytes that have arrived; ``b""`` once the connection is closed. A call that does not block gets
+        ``Wait.SOCKET`` if there are none yet, and after 64 KiB in a row, so that other tasks can run.
 
         Raises Interrupted if the call may not go on, OSError if the connection breaks.
         """
@@ -39,7 +40,7 @@ class Wire:
             if not call.blocking and self._unbroken_bytes >= _MAX_UNBROKEN_BYTES:
                 self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself,
                 call.time_left()  # nor outrun the clocks
-                return None
+                return Wait.SOCKET
             # Setting the timeout costs a system call, so it may be 2 % off: while tokens come it need not be set again.
             if self._timeout > left * 1.02 or (left and not self._timeout):
                 sock.settimeout(left)
@@ -51,7 +52,7 @@ class Wire:
                 continue
             except (BlockingIOError, ssl.SSLWantReadError):
                 call.time_left()
-                return None
+                return Wait.SOCKET
             except OSError:
                 if call.cancelled:  # a socket that is shut down may tell so by an error
                     raise Interrupted from None

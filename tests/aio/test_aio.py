@@ -50,7 +50,7 @@ async def make_async_client(emulator: Emulator, anyio_backend: Any) -> AsyncIter
 
         def make(api_key: str | None = KEY, api_base: str | None = None, **options: Any) -> AsyncClient:
             urls = {"hub_url": emulator.url, "router_url": emulator.url}
-            made.append(AsyncClient(api_key, api_base, **{**urls, "timeout": 5, **options}))
+            made.append(AsyncClient(api_key, api_base=api_base, **{**urls, "timeout": 5, **options}))
             stack.push_async_callback(made[-1].aclose)
             return made[-1]
 

@@ -61,7 +61,7 @@ def make_client(url: str, **options: Any) -> AsyncClient:
 
 def make_client_of_a_server(url: str, **options: Any) -> AsyncClient:
     """A client for which this is any other server, where no provider can take another's place."""
-    return AsyncClient(KEY, f"{url}/v1", router_url="http://router.invalid", timeout=30, **options)
+    return AsyncClient(KEY, api_base=f"{url}/v1", router_url="http://router.invalid", timeout=30, **options)
 
 
 @contextlib.asynccontextmanager

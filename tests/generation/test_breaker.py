@@ -39,9 +39,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def hf(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+def hf(emulator: Emulator) -> Emulator:
     """It serves one model by three providers."""
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
     emulator.models = [build_model(MODEL, "groq", "novita", "cerebras")]
     return emulator
 

@@ -36,11 +36,6 @@ UNIFIED = "/v1/chat/completions"
 HELLO = Response.text("Hello")
 
 
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
-
-
 @pytest.fixture
 def hf(emulator: Emulator) -> Emulator:
     """It serves one model, by five providers of whom three can be used."""

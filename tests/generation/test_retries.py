@@ -27,22 +27,21 @@ from hf_text import (
     TruncatedStreamError,
 )
 from hf_text.emulator import Emulator, Response, fault
-from hf_text.transport.retries import next_pause
+from hf_text.transport.retries import Retries
+from hf_text.tuning import Tuning
 
 MakeClient = Callable[..., Client]
 
+
+def next_pause(error: HFTextError, retry: int, time_left: float) -> float:
+    """The pause before this retry of a call, counted from 1."""
+    retries = Retries(retry, Tuning())
+    for _ in range(retry - 1):
+        retries.next_pause(ServerError(status_code=500), inf)
+    return retries.next_pause(error, time_left)
+
+
 HELLO = Response.text("Hello")
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    if "long_pauses" not in request.fixturenames:
-        monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
-
-
-@pytest.fixture
-def long_pauses() -> None:
-    """The pauses are what they are."""
 
 
 @pytest.fixture
@@ -285,23 +284,21 @@ def test_what_a_good_answer_says_about_waiting_means_nothing(
 # --- the pause
 
 
-@pytest.mark.usefixtures("long_pauses")
 @pytest.mark.parametrize(("retry", "longest"), [(1, 0.25), (2, 0.5), (3, 1), (5, 4), (6, 8), (7, 8), (5000, 8)])
 def test_a_pause_grows_and_is_random_between_half_and_whole(retry: int, longest: float) -> None:
-    pauses = [next_pause(ServerError(), retry, inf) for _ in range(300)]
+    pauses = [next_pause(ServerError(status_code=500), retry, inf) for _ in range(300)]
     assert longest / 2 <= min(pauses) < longest * 0.6
     assert longest * 0.9 < max(pauses) <= longest
 
 
-@pytest.mark.usefixtures("long_pauses")
 @pytest.mark.parametrize(("time_left", "most"), [(0.01, 0.01), (0.0, 0.0), (-1.0, 0.0)])
 def test_a_pause_of_ours_ends_with_the_total_clock(time_left: float, most: float) -> None:
-    assert next_pause(ServerError(), 5, time_left) == most
+    assert next_pause(ServerError(status_code=500), 5, time_left) == most
 
 
 @pytest.mark.parametrize("asked", [0.0, 1.5, 60.0])
 def test_a_pause_is_what_the_server_asks_for(asked: float) -> None:
-    assert next_pause(RateLimitError(retry_after=asked), 1, 60.0) == asked
+    assert next_pause(RateLimitError(status_code=429, retry_after=asked), 1, 60.0) == asked
 
 
 @pytest.mark.parametrize(("asked", "time_left"), [(60.1, inf), (5.0, 4.9)])
@@ -314,12 +311,10 @@ def test_a_pause_that_is_too_long_raises_the_error_itself(asked: float, time_lef
     assert caught.value is error
 
 
-@pytest.mark.usefixtures("long_pauses")
-def test_the_total_clock_ends_a_pause(server: Emulator, make: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 10.0)
+def test_the_total_clock_ends_a_pause(server: Emulator, make: MakeClient) -> None:
     server.always("server-error")
     with pytest.raises(RequestTimeoutError) as caught:
-        make(timeout=Timeouts(total=0.1)).generate("Hi", "m")
+        make(timeout=Timeouts(total=0.1), tuning=Tuning(first_pause=10.0)).generate("Hi", "m")
     assert caught.value.clock == "total"
     assert [attempt.status for attempt in caught.value.attempts] == [500]
 
