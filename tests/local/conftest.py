@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from local_hub import Hub
 
 import hf_text
 from hf_text.emulator.leaks import assert_nothing_leaked
 from hf_text.local import LocalServer
-from local_hub import Hub
 
 ROOT = Path(hf_text.__file__).parent.parent
 GIVEN = os.environ.get("HF_TEXT_TEST_MODEL")  # read before a test hides it
