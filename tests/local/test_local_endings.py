@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -197,6 +198,28 @@ class TestWhateverEndsTheParent:
             os.kill(int(forked), 0)  # it does live on
         finally:
             os.kill(int(forked), signal.SIGKILL)
+
+
+@pytest.fixture
+def inherits_orphans() -> Iterator[None]:
+    """Processes whose parent has ended become children of this one, so that it learns how they end."""
+    prctl, subreaper = ctypes.CDLL(None).prctl, 36
+    prctl(subreaper, 1, 0, 0, 0)
+    yield
+    prctl(subreaper, 0, 0, 0, 0)
+
+
+def test_the_end_of_the_parent_does_not_wait_until_the_model_is_loaded(
+    start: Callable[..., Program], model: Path, inherits_orphans: None
+) -> None:
+    program = start(model, "loading")
+    child = int(program.read("child")[0])
+    wait_until_loading(child)
+    os.kill(child, signal.SIGSTOP)
+    program.kill()
+    program.wait()
+    os.kill(child, signal.SIGCONT)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGIO  # Python had no part in it
 
 
 def test_ctrl_c_in_a_terminal_is_for_the_parent_alone(
