@@ -57,7 +57,10 @@ def serve(options: Options, view: View) -> Iterator[Client]:
     from ..local import LocalServer  # only --local needs it
 
     def confirm(sentence: str) -> bool:
-        return options.yes or bool(options.local) or _ask(sentence, view)
+        if options.yes or options.local:
+            view.note(sentence)
+            return True
+        return _ask(sentence, view)
 
     if not sys.stderr.isatty():
         os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"

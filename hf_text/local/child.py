@@ -55,20 +55,19 @@ class Child:
     Args:
         module: the module whose ``main()`` it runs.
         order: the first message to it. Not among its arguments, which every user of the machine can read.
-        stderr: whether it writes to the standard error of this process; else to nowhere.
+        stderr: where its standard error goes; None: to that of this process.
 
     Raises LocalServerError where no process can be started.
     """
 
-    def __init__(self, module: str, order: Message, *, stderr: bool = False) -> None:
+    def __init__(self, module: str, order: Message, stderr: IO[bytes] | None = None) -> None:
         command = [sys.executable, "-I", "-c", _BOOTSTRAP, module]
-        streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
-        streams["stderr"] = None if stderr else subprocess.DEVNULL
+        streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": stderr, "bufsize": 0}
         try:
             with _FORK_LOCK:
                 self._process = subprocess.Popen(command, **streams, **_GROUP)
                 _CHILDREN.add(self)
-        except (OSError, ValueError) as error:  # ValueError: sys.executable is None where Python is embedded
+        except (OSError, TypeError) as error:  # TypeError: sys.executable is None where Python is embedded
             raise LocalServerError(f"no process can be started with Python ({sys.executable!r}): {error}") from None
         self._owner = os.getpid()
         self._messages: SimpleQueue[Message | None] = SimpleQueue()

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 from ..errors import LocalServerError
 from ..transport.locks import ForkSafeLock
 from .child import Child, ChildEndedError, Message
-from .failures import closed_early, explain_download, explain_end, explain_failure, missing_package
+from .failures import check_package, closed_early, explain_download, explain_end
 from .files import ModelFile, check_memory, find_file, show_bytes
 from .names import HubName
 
@@ -48,7 +49,7 @@ class Launch:
     Args:
         source: the model.
         settings: how to run it.
-        confirm: is asked before a download.
+        confirm: is asked before a download; None: nobody is.
         notify: is told what takes long.
     """
 
@@ -56,7 +57,7 @@ class Launch:
         self,
         source: Path | HubName,
         settings: Settings,
-        confirm: Callable[[str], bool],
+        confirm: Callable[[str], bool] | None,
         notify: Callable[[str], None],
     ) -> None:
         self._source = source
@@ -69,8 +70,7 @@ class Launch:
 
     def run(self) -> Running:
         """Start the server and wait until it answers. Raises LocalServerError or MissingExtraError."""
-        if importlib.util.find_spec("xllamacpp") is None:
-            raise missing_package("xllamacpp")
+        check_package("xllamacpp")
         file = self._download(self._source) if isinstance(self._source, HubName) else find_file(self._source)
         check_memory(file, self._settings.context * self._settings.slots)
         return self._serve(file)
@@ -85,7 +85,8 @@ class Launch:
 
     def _download(self, name: HubName) -> ModelFile:
         order = {"repo": name.repo, "wanted": name.wanted}
-        with self._process(str(name), "hf_text.local.download", order, stderr=True) as child:
+        check_package("huggingface_hub")
+        with self._process(str(name), "hf_text.local.download", order) as child:
             message = child.receive()
             if "bytes" in message:
                 self._agree(f"{name} is {show_bytes(message['bytes'])} to download from the Hub", name)
@@ -93,21 +94,20 @@ class Launch:
                 message = child.receive()
             child.kill()
         if "failed" in message:
-            raise _package_failure(message, "huggingface_hub") or explain_download(name, **message)
+            raise explain_download(name, **message)
         return find_file(Path(message["path"]), str(name))
 
     def _agree(self, sentence: str, name: HubName) -> None:
-        if not self._confirm(sentence):
+        if self._confirm is None:
+            self._notify(sentence)
+        elif not self._confirm(sentence):
             raise LocalServerError(f"{name} was not downloaded. Name a model that is here, or agree to the download")
-        self._notify(sentence)
 
     def _serve(self, file: ModelFile) -> Running:
         key = secrets.token_urlsafe(32)
         order = {"path": str(file.path), "name": file.name, "key": key, **asdict(self._settings)}
-        with self._process(file.name, "hf_text.local.serving", order) as child:
+        with TemporaryFile() as log, self._process(file.name, "hf_text.local.serving", order, log) as child:
             message = self._wait(child, file, self._settings.timeout)
-            if "failed" in message:
-                raise _package_failure(message, "xllamacpp") or explain_failure(file.name, message["why"])
             return Running(child, file, f"{message['address']}/v1", key)
 
     def _wait(self, child: Child, file: ModelFile, timeout: float) -> Message:
@@ -122,24 +122,17 @@ class Launch:
         )
 
     @contextmanager
-    def _process(self, name: str, module: str, order: Message, *, stderr: bool = False) -> Iterator[Child]:
+    def _process(self, name: str, module: str, order: Message, log: IO[bytes] | None = None) -> Iterator[Child]:
         """A process for one part of the start. Whatever ends that part early ends it."""
         with self._lock:
             if self.stopped:
                 raise closed_early(name)
-            child = self._child = Child(module, order, stderr=stderr)
+            child = self._child = Child(module, order, log)
         try:
             yield child
         except ChildEndedError as error:
             child.kill()
-            raise (closed_early(name) if self.stopped else explain_end(name, error.status)) from None
+            raise (closed_early(name) if self.stopped else explain_end(name, error.status, log)) from None
         except BaseException:
             child.kill()
             raise
-
-
-def _package_failure(message: Message, package: str) -> Exception | None:
-    """For a package that cannot be imported in the process: it is not there, or does not work here."""
-    if message["failed"] != "import":
-        return None
-    return missing_package(package, message["why"] if importlib.util.find_spec(package) else "")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checks import refusal
+from ..checks import refusal, show
 from ..errors import LocalServerError
 
 __all__ = ["DEFAULT_MODEL", "HubName", "choose_files", "name_of_file", "parse_model"]
@@ -47,7 +47,7 @@ def parse_model(model: str | os.PathLike[str] | None) -> Path | HubName:
     Raises InvalidRequestError for what can be neither, and LocalServerError for a path where nothing is.
     """
     if isinstance(model, os.PathLike):
-        return _check_path(Path(model))
+        return _check_path(Path(model), model)
     if model is None:
         model = DEFAULT_MODEL
     if not isinstance(model, str) or not model.strip() or "\0" in model:
@@ -55,7 +55,7 @@ def parse_model(model: str | os.PathLike[str] | None) -> Path | HubName:
     path = Path(model).expanduser()
     found = _HUB_NAME.fullmatch(_HUB_URLS.sub("", model.strip(), count=1))
     if found is None or (model.lower().endswith(".gguf") and ":" not in model) or _exists(path):
-        return _check_path(path)
+        return _check_path(path, model)
     return HubName(found["repo"], found["wanted"])
 
 
@@ -66,9 +66,9 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def _check_path(path: Path) -> Path:
+def _check_path(path: Path, given: str | os.PathLike[str]) -> Path:
     if not _exists(path):
-        raise LocalServerError(f"there is neither a file nor a folder {str(path)!r}. {_WAYS}")
+        raise LocalServerError(f"there is neither a file nor a folder {show(os.fspath(given))}. {_WAYS}")
     return path
 
 

@@ -51,7 +51,8 @@ class LocalServer:
         threads: threads that compute; None: half the cores that this process may use.
         timeout: seconds that loading the model may take; a download is not counted.
         confirm: is asked, with one sentence, before anything is downloaded; ``False`` gives up. None: nobody is asked.
-        notify: is told, in one sentence, of a download and of loading that takes long. None: the logger ``hf_text``.
+        notify: is told, in one sentence, of loading that takes long, and of a download that nobody was asked about.
+            None: the logger ``hf_text``, at INFO.
 
     Raises InvalidRequestError for a wrong argument, and LocalServerError for a path where nothing is; ``start()``
     raises LocalServerError for all that keeps the server from starting, and MissingExtraError where the extra
@@ -76,7 +77,7 @@ class LocalServer:
             threads=_half_the_cores() if threads is None else check_int("threads", threads, 1),
             timeout=_check_seconds("timeout", timeout),
         )
-        self._confirm = confirm or (lambda question: True)
+        self._confirm = confirm
         self._notify = notify or _LOG.info
         self._starting = ForkSafeLock()  # held for as long as a start takes
         self._launches: set[Launch] = set()

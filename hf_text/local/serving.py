@@ -7,9 +7,7 @@ process that was forked off hangs at its exit, and the lock is held for as long 
 from __future__ import annotations
 
 import os
-import re
-import tempfile
-from typing import IO, Any
+from typing import Any
 
 from .parent import Parent
 
@@ -17,25 +15,19 @@ __all__ = ["main"]
 
 _ERRORS_ONLY = 1  # llama.cpp's verbosity
 _CACHE_MIB = 256  # for the prompts of earlier requests; llama.cpp would take 8 GiB
-_REASON = re.compile(r"^[\d. ]*E .*?(?:error loading model|error|failed): *(.+)$", re.MULTILINE)
 
 
 def main() -> None:
     """Serve the model of the first message, until the parent ends."""
     parent = Parent()
     order = parent.receive()
-    with tempfile.TemporaryFile() as log:
-        os.dup2(log.fileno(), 2)
-        try:
-            import xllamacpp  # type: ignore[import-untyped, import-not-found, unused-ignore]
-        except ImportError as error:
-            parent.finish(failed="import", why=str(error))
-        try:
-            parent.end_with_it_by_a_signal()
-            # Never given back: its destructor waits for what it generates.
-            server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), order))
-        except RuntimeError as error:
-            parent.finish(failed="load", why=_reason(log) or str(error))
+    os.environ["GGML_NO_BACKTRACE"] = "1"  # else it starts a debugger when it aborts
+    import xllamacpp  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    parent.end_with_it_by_a_signal()
+    # Never given back: its destructor waits for what it generates. What it raises, and llama.cpp's own words about it,
+    # go to standard error, where the parent reads them when this process has ended.
+    server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), order))
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)  # what goes wrong with a request is in its response, and the log would tell its content
     os.close(nowhere)
@@ -56,10 +48,3 @@ def _parameters(parameters: Any, order: dict[str, Any]) -> Any:
     parameters.ui = parameters.endpoint_slots = False  # the slots would show what others ask
     parameters.endpoint_metrics = True
     return parameters
-
-
-def _reason(log: IO[bytes]) -> str:
-    """Why it failed, in llama.cpp's own words: the exception says nothing."""
-    log.seek(0)
-    found = _REASON.search(log.read().decode(errors="replace"))
-    return found[1].strip() if found else ""
