@@ -48,10 +48,10 @@ def test_a_model_answers_and_is_introduced_once(model: Path, order: str) -> None
 
 
 def test_json_has_the_answer_and_the_model(model: Path) -> None:
-    done = run("--local", model.parent, "--json", "--max-tokens", 5, "Hello!")
+    done = run("--local", model.parent, "--json", "--max-tokens", 5, "--temperature", 0, "Why is the sky blue?")
     answer = json.loads(done.stdout)
     assert (answer["model"], answer["finish_reason"]) == (model.stem, "length")
-    assert answer["usage"]["completion_tokens"] == 5
+    assert answer["text"].strip()
 
 
 def test_a_text_that_is_piped_in_may_be_longer_than_the_usual_context(model: Path) -> None:
