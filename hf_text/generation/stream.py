@@ -65,9 +65,14 @@ class Stream:
     def completion(self) -> Completion:
         """The whole answer, once the stream was read to its end.
 
-        Raises StreamError before that, and after an error: it tells what is missing. ``partial`` is always there.
+        Raises StreamError before that, and after an error, with what is missing. ``partial`` is always there.
         """
         return self._steps.completion()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was closed or cancelled before its end."""
+        return self._steps.stopped
 
     def read(self) -> list[Event]:
         """Wait for the next events and take all that have arrived; an empty list at the end.

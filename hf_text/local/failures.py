@@ -22,6 +22,7 @@ _SMALLER = "choose a smaller model or context"
 # What to do, by what llama.cpp or Python says; the first that fits.
 _WAYS = {
     "unknown model architecture|supports up to version": "xllamacpp may be too old for it: pip install -U xllamacpp",
+    "AttributeError|TypeError": "This version of xllamacpp does not fit: pip install -U 'hf_text[local]'",
     "alloc|memory|mem_buffer|Resource temporarily unavailable": f"There is too little memory: {_SMALLER}",
     "couldn't bind": "No port of 127.0.0.1 can be had: close programs that hold many connections",
     "": "If the file is damaged or incomplete, download it again",

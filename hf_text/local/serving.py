@@ -14,6 +14,7 @@ from .parent import Parent
 __all__ = ["main"]
 
 _ERRORS_ONLY = 1  # llama.cpp's verbosity
+_BY_VERSION = {"hostnames": ["127.0.0.1"], "hostname": "127.0.0.1", "ui": False, "webui": False}  # one of each two
 _CACHE_MIB = 256  # for the prompts of earlier requests; llama.cpp would take 8 GiB
 
 
@@ -38,13 +39,16 @@ def main() -> None:
 def _parameters(parameters: Any, order: dict[str, Any]) -> Any:
     parameters.model.path = order["path"]
     parameters.model_alias = {order["name"]}
-    parameters.hostnames, parameters.port = ["127.0.0.1"], 0
+    parameters.port = 0
     parameters.api_keys = [order["key"]]
     parameters.n_parallel = order["slots"]
     parameters.n_ctx = order["context"] * order["slots"]
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = order["threads"]
     parameters.cache_ram_mib = _CACHE_MIB
     parameters.verbosity = _ERRORS_ONLY
-    parameters.ui = parameters.endpoint_slots = False  # the slots would show what others ask
+    parameters.endpoint_slots = False  # they would show what others ask
     parameters.endpoint_metrics = True
+    for name, value in _BY_VERSION.items():
+        if hasattr(parameters, name):
+            setattr(parameters, name, value)
     return parameters

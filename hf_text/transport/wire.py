@@ -8,7 +8,7 @@ import socket
 import ssl
 from typing import Literal
 
-from .call import Call, Interrupted, Wait
+from .call import SOCKET, Call, Interrupted, Wait
 
 __all__ = ["Wire"]
 
@@ -32,7 +32,7 @@ class Wire:
         """The bytes that have arrived; ``b""`` once the connection is closed. A call that does not block gets
         ``Wait.SOCKET`` if there are none yet, and after 64 KiB in a row, so that other tasks can run.
 
-        Raises Interrupted if the call may not go on, OSError if the connection breaks.
+        Raises Interrupted if the call has to stop, OSError if the connection breaks.
         """
         call, sock = self._call, self._sock
         while True:
@@ -40,7 +40,7 @@ class Wire:
             if not call.blocking and self._unbroken_bytes >= _MAX_UNBROKEN_BYTES:
                 self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself,
                 call.time_left()  # nor outrun the clocks
-                return Wait.SOCKET
+                return SOCKET
             # Setting the timeout costs a system call, so it may be 2 % off: while tokens come it need not be set again.
             if self._timeout > left * 1.02 or (left and not self._timeout):
                 sock.settimeout(left)
@@ -52,12 +52,12 @@ class Wire:
                 continue
             except (BlockingIOError, ssl.SSLWantReadError):
                 call.time_left()
-                return Wait.SOCKET
+                return SOCKET
             except OSError:
                 if call.cancelled:  # a socket that is shut down may tell so by an error
                     raise Interrupted from None
                 raise
-            if call.cancelled:  # the socket was shut down: this is no end of the answer
+            if call.cancelled:  # the socket was shut down: this is not the end of the answer
                 raise Interrupted
             self._unbroken_bytes += len(data)
             return data

@@ -29,6 +29,8 @@ from hf_text import (
 from hf_text.emulator import Emulator, Gate, Request, Response, build_model
 from hf_text.emulator.emulator import Scripted
 
+pytestmark = pytest.mark.every_client
+
 MakeClient = Callable[..., Client]
 
 MODEL = "a/b"
@@ -485,7 +487,7 @@ def test_a_stream_that_is_left_early_tells_so_in_its_attempt(hf: Emulator, clien
     stream = client.stream("Hi", MODEL)
     assert next(iter(stream)) == "One"
     stream.close()
-    (attempt,) = stream.completion.attempts
+    (attempt,) = stream.partial.attempts
     assert (attempt.status, attempt.error) == (200, "the reader left before the end")
 
 
