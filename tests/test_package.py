@@ -21,6 +21,7 @@ import hf_text
 import hf_text.aio
 import hf_text.batch
 import hf_text.emulator
+import hf_text.local
 from hf_text import errors
 
 PACKAGE = Path(hf_text.__file__).parent
@@ -99,7 +100,7 @@ def test_every_module_and_every_exported_name_is_documented(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [hf_text, hf_text.aio, hf_text.batch, hf_text.emulator], ids=lambda module: module.__name__
+    "module", [hf_text, hf_text.aio, hf_text.batch, hf_text.emulator, hf_text.local], ids=lambda module: module.__name__
 )
 def test_every_public_method_is_documented(module: ModuleType) -> None:
     classes = [value for name in module.__all__ if inspect.isclass(value := getattr(module, name))]
