@@ -272,7 +272,7 @@ def test_using_the_package_loads_neither_anyio_nor_an_extra_nor_a_tool() -> None
     loaded = modules_after("import hf_text; hf_text.HuggingFaceAPI; hf_text.generate")
     assert {name.split(".")[0] for name in loaded} & EXTRAS == set()
     ours = {name.split(".")[1] for name in loaded if name.startswith("hf_text.")}
-    assert ours & {"aio", "batch", "cli", "emulator", "notebook"} == set()
+    assert ours & {"aio", "batch", "cli", "emulator", "local", "notebook"} == set()
 
 
 def test_importing_the_package_loads_nothing_until_a_name_is_used() -> None:

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from ..client import Client
 from ..errors import InvalidRequestError
 
 if TYPE_CHECKING:
+    from ..client import Client
     from .arguments import Options
     from .views import View
 

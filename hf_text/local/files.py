@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import LocalServerError
-from .gguf import cache_bytes, read_header
 from .memory import free_memory
 from .names import choose_files, name_of_file
 
@@ -95,15 +94,20 @@ def _check_magic(file: Path) -> None:
     raise LocalServerError(f"{file} is not a GGUF file{f': {what}' if what else ''}. {_WHERE}")
 
 
-def check_memory(file: ModelFile, context: int) -> None:
-    """Raises LocalServerError if this machine has not enough memory for the model and ``context`` tokens."""
-    free = free_memory()
-    cache = cache_bytes(read_header(file.path), context)
-    need = file.size + cache + _OVERHEAD
+def check_memory(name: str, size: int, context: int = 0) -> None:
+    """Raises LocalServerError if this machine has too little free memory.
+
+    Args:
+        name: of the model.
+        size: of its files, in bytes.
+        context: what the keys and values of its context take, in bytes.
+    """
+    need, free = size + context + _OVERHEAD, free_memory()
     if free is not None and need > free:
+        share = f", {show_bytes(context)} of it for its context" if context else ""
         raise LocalServerError(
-            f"{file.name} needs about {show_bytes(need)} of memory, {show_bytes(cache)} of it for {context} tokens of "
-            f"context, and {show_bytes(free)} are free. Close other programs, or choose a smaller model or context"
+            f"{name} needs about {show_bytes(need)} of memory{share}, and {show_bytes(free)} are free. Close other "
+            "programs, or choose a smaller model or context"
         )
 
 

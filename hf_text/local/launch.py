@@ -16,6 +16,7 @@ from ..transport.locks import ForkSafeLock
 from .child import Child, ChildEndedError, Message
 from .failures import check_package, closed_early, explain_download, explain_end
 from .files import ModelFile, check_memory, find_file, show_bytes
+from .gguf import cache_bytes, read_header
 from .names import HubName
 
 __all__ = ["Launch", "Running", "Settings"]
@@ -72,7 +73,8 @@ class Launch:
         """Start the server and wait until it answers. Raises LocalServerError or MissingExtraError."""
         check_package("xllamacpp")
         file = self._download(self._source) if isinstance(self._source, HubName) else find_file(self._source)
-        check_memory(file, self._settings.context * self._settings.slots)
+        tokens = self._settings.context * self._settings.slots
+        check_memory(file.name, file.size, cache_bytes(read_header(file.path), tokens))
         return self._serve(file)
 
     def stop(self) -> None:
@@ -89,6 +91,7 @@ class Launch:
         with self._process(str(name), "hf_text.local.download", order) as child:
             message = child.receive()
             if "bytes" in message:
+                check_memory(str(name), message["bytes"])  # before it is downloaded in vain
                 self._agree(f"{name} is {show_bytes(message['bytes'])} to download from the Hub", name)
                 child.send({})
                 message = child.receive()

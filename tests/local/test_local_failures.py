@@ -47,9 +47,9 @@ def test_without_xllamacpp_the_message_says_what_to_install_and_what_else_there_
 ) -> None:
     message = start_without("xllamacpp", model)
     assert message.startswith(
-        "MissingExtraError: a local model needs the package xllamacpp: pip install 'hf_text[local]'"
+        "MissingExtraError: a local model needs the package xllamacpp, which the extra local brings"
     )
-    assert "If pip finds no wheel of it" in message
+    assert ": pip install xllamacpp. If pip finds no wheel of it for" in message
     assert "pass its address as api_base" in message
 
 

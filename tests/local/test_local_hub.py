@@ -108,6 +108,16 @@ def test_a_download_that_is_not_agreed_to_does_not_begin(hub: Hub) -> None:
     assert hub.downloads == []
 
 
+def test_a_model_that_is_larger_than_the_memory_is_not_downloaded(hub: Hub, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.gguf"
+    huge.touch()
+    os.truncate(huge, 10**13)  # sparse: it takes no room
+    hub.repos[REPO]["huge-Q8_0.gguf"] = huge
+    with pytest.raises(LocalServerError, match=r"needs about 10\.0 TB of memory, and .* are free"):
+        LocalServer(f"{REPO}:Q8_0").start()
+    assert hub.downloads == []
+
+
 def test_closing_ends_a_download(hub: Hub, nothing_leaks: None) -> None:
     hub.hold_after = 1000
     server = LocalServer(REPO)
@@ -139,4 +149,4 @@ def test_the_parts_of_a_model_are_all_downloaded(hub: Hub, tmp_path: Path) -> No
 
 def test_without_huggingface_hub_the_message_says_what_to_install(start_without: Callable[..., str]) -> None:
     message = start_without("huggingface_hub", REPO)
-    assert message.startswith("MissingExtraError: a local model needs the package huggingface_hub: pip install")
+    assert message.startswith("MissingExtraError: a local model needs the package huggingface_hub, which the extra")

@@ -296,6 +296,7 @@ def test_a_program_that_forgets_to_close_it_ends_it(model: Path, wait_for_end: W
 # What it tells, and what it does not
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_it_tells_what_it_runs_and_shows_no_key(model: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with LocalServer(model) as server:
         assert (server.model, server.path, server.size) == (model.stem, model.absolute(), model.stat().st_size)
