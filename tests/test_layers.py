@@ -29,6 +29,7 @@ LAYERS = (
     ("template",),
     ("huggingface",),
     ("__init__",),
+    ("local",),
     ("batch", "cli", "__main__"),
 )
 
@@ -48,6 +49,8 @@ THIRD_PARTIES = {
     "rich": "cli",
     "prompt_toolkit": "cli",
     "distributed": "batch",
+    "huggingface_hub": "local.download",
+    "xllamacpp": "local.serving",
 }
 
 # Imports inside functions, each with its reason.
@@ -59,6 +62,14 @@ INSIDE_FUNCTIONS = {
     ("keys", "google.colab"): "is there only in Colab",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
     ("cli.run", "hf_text.emulator"): "only for --demo",
+    ("cli.local", "hf_text.local"): "only for --local",
+    ("local.server", "hf_text.aio"): "keeps anyio out of a blocking program",
+    ("local.server", "hf_text.aio.threads"): "keeps anyio out of a blocking program",
+    ("local.download", "huggingface_hub"): "may be missing, which is to be told in a message",
+    (
+        "local.serving",
+        "xllamacpp",
+    ): "may be missing, which is to be told in a message; and what it prints is caught first",
 }
 
 # What a pure module has no use for: sockets, clocks, threads, processes, chance.

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from .._version import __version__
 from ..printable import one_line
+from .local import settle_local
 from .output import Output
 from .prompt import build_prompt, read_piped_text
 
@@ -45,6 +46,7 @@ examples:
   cat notes.txt | hf-text -m gpt-oss-20b "Summarise this:"
   hf-text --media cat.jpg "What is in the picture?"
   hf-text --api-base http://localhost:8080/v1 "Hello!"
+  hf-text --local model.gguf "Hello!"   a model on this machine
   hf-text --demo "Hello!"          no key and no network needed"""
 
 
@@ -65,6 +67,8 @@ class Options:
         json: whether the whole answer is to be written as one JSON object.
         reasoning: whether to show the reasoning.
         demo: whether to ask the built-in emulator.
+        local: the model to run on this machine; empty: the default one; None: none.
+        yes: whether a download is agreed to.
     """
 
     prompt: str
@@ -79,6 +83,8 @@ class Options:
     json: bool = False
     reasoning: bool = False
     demo: bool = False
+    local: str | None = None
+    yes: bool = False
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> Options | int:
@@ -104,6 +110,7 @@ def _parse(words: list[str]) -> Options:
     found = vars(values)
     if found["demo"] and found["api_base"] is not None:
         parser.error("--demo asks the built-in emulator, so there can be no --api-base")
+    settle_local(found, parser.error)
     try:
         piped = read_piped_text(sys.stdin)
     except (OSError, ValueError) as error:
@@ -173,5 +180,13 @@ def _build_parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="write the whole answer as one JSON object, at its end")
     add("--reasoning", action="store_true", help="show the reasoning, on standard error")
     add("--demo", action="store_true", help="ask the built-in emulator: made-up answers, without key and network")
+    add(
+        "--local",
+        metavar="MODEL",
+        nargs="?",
+        const="",
+        help="run a model on this machine: a GGUF file, its folder, or a name on the Hub (default: a small one)",
+    )
+    add("--yes", action="store_true", help="agree to the download of the default model of --local")
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser
