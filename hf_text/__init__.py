@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .huggingface import HuggingFaceAPI, calculate_lenght
     from .keys import find_key
     from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping
+    from .protocol.media import media_from_base64, media_from_url
     from .template import OpenaiTemplate
     from .transport.call import Timeouts
 
@@ -48,6 +49,8 @@ __all__ = [
     "calculate_lenght",
     "find_key",
     "generate",
+    "media_from_base64",
+    "media_from_url",
     "models",
     "stream",
 ]
@@ -61,6 +64,7 @@ _HOMES = {
     ".huggingface": ("HuggingFaceAPI", "calculate_lenght"),
     ".keys": ("find_key",),
     ".protocol.catalog": ("HubModel", "Model", "ModelProvider", "ProviderMapping"),
+    ".protocol.media": ("media_from_base64", "media_from_url"),
     ".template": ("OpenaiTemplate",),
     ".transport.call": ("Timeouts",),
 }

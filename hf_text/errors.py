@@ -26,12 +26,14 @@
         └── StructuredOutputError   the answer does not fit its type
 
 Every error takes its message first and its data by keyword. The data are plain attributes, so an error can be pickled.
-No error holds a key.
+No error holds a key. A message may hold a server's words; control characters in it are escaped.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
+
+from .printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +76,7 @@ class HFTextError(Exception):
         attempts: the requests that were made before this error, oldest first.
         partial: the part of the answer that had arrived; None if there was none.
         provider: the inference provider that failed; None if unknown.
-        status_code: the HTTP status that decided; None if there was no response.
+        status_code: the HTTP status of the response; None if there was no response.
         retry_after: seconds that the server asks to wait; None if it does not say.
     """
 
@@ -84,7 +86,7 @@ class HFTextError(Exception):
     retry_after: float | None = None
 
     def __init__(self, message: str = "", *, attempts: Sequence[Attempt] = ()) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))  # it may hold a server's words
         self.attempts = tuple(attempts)
 
     @property
@@ -96,7 +98,7 @@ class HFTextError(Exception):
 
     def add_advice(self, advice: str) -> None:
         """Append a sentence to the message."""
-        self.args = (f"{self} {advice}",)
+        self.args = (f"{self} {printable(advice)}",)
 
 
 class MissingAuthError(HFTextError):
@@ -240,7 +242,7 @@ class NotFoundError(APIStatusError):
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests; ``retry_after`` tells the seconds to wait, where the server said so."""
+    """429: too many requests; ``retry_after`` is the number of seconds to wait, where the server says so."""
 
 
 class ServerError(APIStatusError):
@@ -338,7 +340,7 @@ class StructuredOutputError(StreamError):
     """The answer is complete, but does not fit the type that was asked for.
 
     Attributes:
-        errors: what does not fit, one entry for each problem, as the validator tells it.
+        errors: what does not fit, one entry for each problem, in the words of the validator.
     """
 
     def __init__(

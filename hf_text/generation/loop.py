@@ -72,7 +72,7 @@ class Generation:
         raise self._enrich(failure)
 
     def _prepare(self) -> Generator[Wait, None, None]:
-        """Find out what is not known: the model, whether it can be asked that, who serves it."""
+        """Find out what is not known: the model, whether it takes media, and the providers that serve it."""
         sees = self._request.has_media and self._backend.endpoint.hugging_face
         if not self._plan.is_known() or (sees and not self._backend.catalogue.has_models()):
             yield from self._call.need_thread()
@@ -147,6 +147,7 @@ class Generation:
         """Put into an error all that is known when it leaves."""
         transcript = self._transcript
         failure.attempts = tuple(transcript.attempts)
+        self._backend.endpoint.advise(failure, anonymous=self._backend.connect().anonymous)
         if isinstance(failure, StreamError) or (isinstance(failure, RequestTimeoutError) and transcript.committed):
             failure.partial = transcript.completion()
         if isinstance(failure, ModelNotSupportedError) and failure.status_code and self._backend.endpoint.hugging_face:

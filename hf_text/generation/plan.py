@@ -1,11 +1,12 @@
-"""Whom to ask, in which order: the targets of one call."""
+"""The targets of one call, in the order in which they are asked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..errors import APIStatusError, HFTextError
+from ..errors import APIStatusError, AuthenticationError, HFTextError
 from ..protocol.catalog import ProviderMapping, chat_providers, split_suffix
+from ..protocol.selection import first_chat_model
 from ..transport.call import Call
 from ..transport.retries import Retries
 from .failover import POLICIES, Route, Target
@@ -32,14 +33,16 @@ class Plan:
         self._endpoint = backend.endpoint
 
     def find_model(self) -> str:
-        """The model that is asked for. A server that need not be told which is asked for the first that it lists."""
+        """The model that is asked for; without a name, the first that the server lists and that can chat."""
         if self._request.model is not None:
             return self._request.model
         try:
-            models = self._backend.catalogue.models(self._call)
+            first = first_chat_model(self._backend.catalogue.models(self._call))
+        except AuthenticationError:
+            raise
         except APIStatusError:
-            return UNNAMED_MODEL
-        return models[0].id if models else UNNAMED_MODEL
+            first = None
+        return first.id if first else UNNAMED_MODEL
 
     def route(self, model: str) -> Route:
         """The targets for a model, most wanted first. A suffix of its name wins over the providers of the request; a
@@ -53,7 +56,7 @@ class Plan:
         return Route(backend.breaker.sort(targets), retries)
 
     def is_known(self) -> bool:
-        """Whether model and first target can be told without a request."""
+        """Whether the model and the first target are known without a request."""
         if self._request.model is None:
             return self._backend.catalogue.has_models()
         return not self._has_policy(self._request.model) or not self._backend.breaker.is_open(
@@ -98,7 +101,7 @@ class Plan:
         """All that serve the model, in the account's order. The Hub is asked when the first of them is needed."""
         try:
             mapping = self._backend.catalogue.mapping(self._call, model)
-        except HFTextError:  # the error that made us ask tells more
+        except HFTextError:  # the error that led here says more
             return
         for entry in chat_providers(mapping):
             yield self._target_of(model, entry)

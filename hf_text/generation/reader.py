@@ -46,7 +46,7 @@ def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> It
     While nothing has arrived and the call does not block, yields what to wait for. Ends when the answer is whole.
     Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
     """
-    url = reply.url.partition("?")[0]
+    url = reply.mask(reply.url.partition("?")[0])
     for step in _Reader(reply, answer, max_event_bytes).read():
         if isinstance(step, list):
             answer.commit(step, url)

@@ -6,11 +6,18 @@ import time
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import APIStatusError, MalformedStreamError, ModelNotSupportedError, ProviderStreamError
+from ..errors import (
+    APIStatusError,
+    MalformedStreamError,
+    ModelNotSupportedError,
+    ProviderStreamError,
+    TruncatedStreamError,
+)
 from ..protocol.jsons import loads
 from ..protocol.pages import decode_text, describe_page
 from ..protocol.replies import name_sender, parse_reply_error
 from ..protocol.stream_errors import find_report
+from ..transport.body import BodyCut
 from ..transport.failures import describe_unreadable
 from ..transport.response import Response
 from .transcript import Transcript
@@ -59,7 +66,11 @@ class Reports:
 
     def encoded(self, encoding: str) -> MalformedStreamError:
         """The body is in an encoding that cannot be unpacked."""
-        return MalformedStreamError(f"{self.host}: {describe_unreadable(encoding)}")
+        return MalformedStreamError(f"{self.host}: {describe_unreadable(self._reply.mask(encoding))}")
+
+    def cut(self, cause: BodyCut) -> TruncatedStreamError:
+        """The body broke off."""
+        return TruncatedStreamError(f"{self.host} cut the answer off ({self._reply.mask(str(cause))}){self.arrived()}")
 
     def unreadable(self, what: str, error: Exception, data: bytes | str) -> MalformedStreamError:
         """What came cannot be read, for the reason that this exception tells."""
@@ -83,7 +94,7 @@ class Reports:
     def _error_in(self, value: Any) -> APIStatusError | ModelNotSupportedError:
         return parse_reply_error(
             None,
-            self._reply.headers,
+            self._reply.shown_headers,
             value,
             now=time.time(),
             host=self.host,

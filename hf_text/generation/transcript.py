@@ -27,8 +27,8 @@ class Transcript:
     Attributes:
         call: the call that it answers.
         model: the model, as it was asked for.
-        provider: who answers, once that is known.
-        request_id: the server's id of the request, once that is known.
+        provider: the provider that answers, once known.
+        request_id: the server's id of the request, once known.
         attempts: the requests that were made for it.
         info: which provider answers; set when the first part of the answer is handed out, so that there can be no other
             attempt.
@@ -52,8 +52,9 @@ class Transcript:
 
     def begin(self, response: Response, provider: str | None) -> None:
         """This response is read from now on; what an earlier one may have brought was never handed out."""
-        self.provider = response.headers.get("x-inference-provider") or provider
-        self.request_id = request_id(response.headers)
+        headers = response.shown_headers
+        self.provider = headers.get("x-inference-provider") or provider
+        self.request_id = request_id(headers)
         self.assembler = Assembler(self.model in self._closers)
 
     def learn(self) -> None:

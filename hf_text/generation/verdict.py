@@ -58,7 +58,7 @@ class Verdict:
             assert ending.clock is not None
             return explain_timeout(ending.clock, self._call, self._reports.host, self._reports.arrived())
         if isinstance(ending, BodyCut):
-            return TruncatedStreamError(f"{self._reports.host} cut the answer off ({ending}){self._reports.arrived()}")
+            return self._reports.cut(ending)
         return self._explain_end()
 
     def _is_whole(self, proper: bool) -> bool:

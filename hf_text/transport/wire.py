@@ -6,13 +6,16 @@ import io
 import math
 import socket
 import ssl
-from typing import Literal
+from typing import Literal, cast
+
+from urllib3.util.ssltransport import SSLTransport
 
 from .call import SOCKET, Call, Interrupted, Wait
 
-__all__ = ["Wire"]
+__all__ = ["TLSInTLS", "Wire"]
 
 _MAX_UNBROKEN_BYTES = 65536
+_MAX_RECORD = 16384  # bytes that TLS encrypts at a time
 
 
 class Wire:
@@ -32,7 +35,7 @@ class Wire:
         """The bytes that have arrived; ``b""`` once the connection is closed. A call that does not block gets
         ``Wait.SOCKET`` if there are none yet, and after 64 KiB in a row, so that other tasks can run.
 
-        Raises Interrupted if the call may not go on, OSError if the connection breaks.
+        Raises Interrupted if the call has to stop, OSError if the connection breaks.
         """
         call, sock = self._call, self._sock
         while True:
@@ -57,7 +60,28 @@ class Wire:
                 if call.cancelled:  # a socket that is shut down may tell so by an error
                     raise Interrupted from None
                 raise
-            if call.cancelled:  # the socket was shut down: this is no end of the answer
+            if call.cancelled:  # the socket was shut down: this is not the end of the answer
                 raise Interrupted
             self._unbroken_bytes += len(data)
             return data
+
+
+class TLSInTLS:
+    """The receiving end of a tunnel through a proxy that speaks TLS itself, in the manner of a socket."""
+
+    def __init__(self, tunnel: SSLTransport) -> None:
+        self._tunnel = tunnel
+        self.settimeout = tunnel.settimeout
+
+    def recv(self, most: int) -> bytes:
+        """All that has arrived. What was left in urllib3's buffer could not be waited for: the socket does not tell."""
+        data = cast(bytes, self._tunnel.recv(most)) or b""  # urllib3 gives 0 for the end
+        while self._tunnel.incoming.pending and len(data) + _MAX_RECORD <= most:
+            try:
+                more = self._tunnel.sslobj.read(most)
+            except ssl.SSLWantReadError:  # a part of a record
+                break
+            if not more:
+                break
+            data += more
+        return data

@@ -286,6 +286,16 @@ def test_an_encoding_that_cannot_be_read_is_named(
     assert encoding.split(", ")[-1] in str(error)
 
 
+@pytest.mark.parametrize("status", [200, 502])
+@pytest.mark.parametrize("encoding", [SECRET, f"gzip, {SECRET}"])
+def test_a_key_in_the_place_of_an_encoding_is_shown_nowhere(
+    once: Client, emulator: Emulator, outcome: Callable[..., Any], encoding: str, status: int
+) -> None:
+    headers = {**EVENT_STREAM, "Content-Encoding": encoding}
+    emulator.reply(Response(status, headers, bytes(range(128, 256))))
+    assert SECRET not in repr(outcome(once.stream("Hi")).error)
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "none", "identity", "aws-chunked"])
 def test_a_charset_in_its_place_does_no_harm(once: Client, emulator: Emulator, encoding: str) -> None:
     headers = {**EVENT_STREAM, "Content-Encoding": encoding}

@@ -611,12 +611,7 @@ class TestEmpty:
     @pytest.mark.parametrize(
         "quiet",
         [
-            chunk(),
-            chunk({"role": "assistant"}),
-            text(""),
-            chunk(usage=usage(1, 1)),
-            finish(),
-            chunk({"odd": "a"}),
+            *(chunk(), chunk({"role": "assistant"}), text(""), chunk(usage=usage(1, 1)), finish(), chunk({"odd": "a"})),
             chunk({"tool_calls": [{"index": 0, "function": {"name": "", "arguments": ""}}]}),
         ],
     )

@@ -416,17 +416,9 @@ class TestOtherForms:
     @pytest.mark.parametrize(
         "silent",
         [
-            None,
-            "text",
-            5,
-            [],
-            {},
-            {"index": 0},
-            {"function": None},
-            {"function": []},
-            {"index": 0, "function": None},
+            *(None, "text", 5, [], {}, {"index": 0}, {"function": None}, {"function": []}),
+            *({"index": 0, "function": None}, {"function": {"name": None}}),
             {"index": 0, "type": "function", "function": {"name": "", "arguments": ""}},
-            {"function": {"name": None}},
         ],
         ids=str,
     )
