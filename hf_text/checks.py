@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Mapping
 from typing import Any
 
 from .errors import InvalidRequestError
 
-__all__ = ["check_int", "check_text", "is_filled", "refusal", "show"]
+__all__ = ["check_int", "check_text", "is_filled", "refusal", "show", "without_self"]
 
 _SHOWN = 80
 
@@ -67,3 +68,8 @@ def check_text(text: str, place: str) -> str:
                 f"{place} has a lone surrogate at index {error.start}, which cannot be sent as UTF-8: {near}"
             ) from None
     return text
+
+
+def without_self(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``locals()`` of a method that does nothing before: its arguments, to be handed on as they are."""
+    return {name: value for name, value in arguments.items() if name not in ("self", "cls", "__class__")}

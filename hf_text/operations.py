@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .catalogue import Catalogue
-from .checks import check_int, refusal
+from .checks import check_int, refusal, without_self
 from .endpoint import Endpoint
 from .errors import MissingAuthError, ModelNotSupportedError
 from .generation.breaker import Breaker
@@ -51,6 +51,7 @@ class Operations:
 
     def __init__(
         self,
+        # The arguments of Client, by .ci/signatures.py
         api_key: str | None = None,
         *,
         api_base: str | None = None,
@@ -67,9 +68,10 @@ class Operations:
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+        # and of its own
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
-        self.arguments = {name: value for name, value in locals().items() if name != "self"}
+        self.arguments = without_self(locals())
         self.endpoint = Endpoint.at(api_base, hub_url, router_url)
         self._given_key = clean_key(api_key)
         self._model = None if model is None else _check_model(model)

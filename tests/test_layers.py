@@ -17,7 +17,7 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "signatures", "errors", "events", "completion", "tuning"),
+    ("_version", "errors", "events", "completion", "tuning"),
     ("checks",),
     ("protocol",),
     ("transport",),
