@@ -16,10 +16,12 @@ from .protocol.catalog import HubModel, Model, ProviderMapping
 from .protocol.media import Media
 from .protocol.messages import Messages
 from .transport.call import DEFAULT, Timeouts
+from .wrong_names import explain_wrong_names
 
 __all__ = ["Client", "default_client", "generate", "models", "stream"]
 
 
+@explain_wrong_names
 class Client:
     """Text from Hugging Face Inference Providers, or from any server that speaks the OpenAI chat protocol.
 
@@ -305,6 +307,7 @@ def default_client() -> Client:
     return Client()
 
 
+@explain_wrong_names
 def generate(
     # The arguments of Client.stream, by .ci/signatures.py
     messages: Messages,
@@ -367,6 +370,7 @@ def generate(
     return default_client().generate(**locals())
 
 
+@explain_wrong_names
 def stream(
     # The arguments of Client.stream, by .ci/signatures.py
     messages: Messages,
@@ -429,6 +433,7 @@ def stream(
     return default_client().stream(**locals())
 
 
+@explain_wrong_names
 def models(
     # The arguments of Client.models, by .ci/signatures.py
     *,

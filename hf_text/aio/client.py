@@ -17,6 +17,7 @@ from ..protocol.catalog import HubModel, Model, ProviderMapping
 from ..protocol.media import Media
 from ..protocol.messages import Messages
 from ..transport.call import DEFAULT, Timeouts
+from ..wrong_names import explain_wrong_names
 from .items import AsyncItems
 from .listing import Listing
 from .stream import AsyncStream
@@ -25,6 +26,7 @@ from .threads import MAX_THREADS, Threads
 __all__ = ["AsyncClient"]
 
 
+@explain_wrong_names
 class AsyncClient:
     """``Client`` for async code: the same names, arguments and errors; what waits is awaited.
 
