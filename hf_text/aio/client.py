@@ -84,14 +84,14 @@ class AsyncClient:
     ) -> None:
         arguments = without_self(locals())
         del arguments["max_threads"]
-        self._threads = Threads(max_threads)
+        self.threads = Threads(max_threads)
         self.operations = Operations(**arguments)
 
     @classmethod
     def of(cls, operations: Operations, max_threads: int = MAX_THREADS) -> AsyncClient:
         """A client for operations that exist already."""
         client = cls.__new__(cls)
-        client._threads = Threads(max_threads)
+        client.threads = Threads(max_threads)
         client.operations = operations
         return client
 
@@ -156,7 +156,7 @@ class AsyncClient:
         Raises InvalidRequestError for a wrong argument, and MissingAuthError if Hugging Face is asked without a key.
         All other errors are raised while reading.
         """
-        return AsyncStream(self.operations.open(**without_self(locals())), self._threads)
+        return AsyncStream(self.operations.open(**without_self(locals())), self.threads)
 
     async def generate(
         self,
@@ -255,17 +255,17 @@ class AsyncClient:
         """
         conditions = without_self(locals())
         call = self.operations.new_call()
-        return await self._threads.run(lambda: self.operations.models(call, **conditions), call.cancel)
+        return await self.threads.run(lambda: self.operations.models(call, **conditions), call.cancel)
 
     async def model(self, name: str) -> Model:
         """One model of the server; arguments and errors as for ``Client.model``."""
         call = self.operations.new_call()
-        return await self._threads.run(lambda: self.operations.model(call, name), call.cancel)
+        return await self.threads.run(lambda: self.operations.model(call, name), call.cancel)
 
     async def mapping(self, model: str) -> dict[str, ProviderMapping]:
         """Who serves a model; arguments and errors as for ``Client.mapping``."""
         call = self.operations.new_call()
-        return await self._threads.run(lambda: self.operations.mapping(call, model), call.cancel)
+        return await self.threads.run(lambda: self.operations.mapping(call, model), call.cancel)
 
     def hub_models(
         self,
@@ -288,7 +288,7 @@ class AsyncClient:
         """
         conditions, operations = without_self(locals()), self.operations
         pages = Listing(
-            operations.new_call, lambda new_call: operations.hub_pages(new_call, **conditions), self._threads
+            operations.new_call, lambda new_call: operations.hub_pages(new_call, **conditions), self.threads
         )
         return AsyncItems(pages)
 
@@ -306,3 +306,10 @@ class AsyncClient:
 
     def __repr__(self) -> str:
         return f"<AsyncClient of {self.operations!r}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.operations.arguments, "max_threads": self.threads.limit}
+
+    def __setstate__(self, arguments: dict[str, Any]) -> None:
+        self.threads = Threads(arguments.pop("max_threads"))
+        self.operations = Operations(**arguments)

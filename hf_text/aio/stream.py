@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
+from typing import Any
 
 from anyio import get_cancelled_exc_class, get_current_task, move_on_after, wait_readable
 from anyio.lowlevel import checkpoint
@@ -144,6 +145,9 @@ class AsyncStream:
 
     def __repr__(self) -> str:
         return f"<AsyncStream of {self._steps.transcript.model!r}, {self._steps.state}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an AsyncStream cannot be pickled; its completion can")
 
 
 def _this_task() -> int | None:
