@@ -18,7 +18,7 @@ ROOT = Path(hf_text.__file__).parent
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
     ("_version", "errors", "events", "completion", "tuning"),
-    ("checks",),
+    ("checks", "wrong_names"),
     ("protocol",),
     ("transport",),
     ("keys", "endpoint", "catalogue"),
@@ -55,6 +55,7 @@ INSIDE_FUNCTIONS = {
     ("template", "hf_text.aio.stream"): "keeps anyio out of import hf_text",
     ("huggingface", "hf_text.aio"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",
+    ("wrong_names", "difflib"): "only for the suggestions of an error",
     ("protocol.replies", "html"): "only for error pages, and it reads a large table",
     ("keys", "google.colab"): "is there only in Colab",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",

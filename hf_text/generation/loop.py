@@ -149,7 +149,8 @@ class Generation:
         failure.attempts = tuple(transcript.attempts)
         if isinstance(failure, StreamError) or (isinstance(failure, RequestTimeoutError) and transcript.committed):
             failure.partial = transcript.completion()
-        if isinstance(failure, ModelNotSupportedError) and failure.status_code and self._backend.endpoint.hugging_face:
+        looks_up = self._backend.endpoint.hugging_face and self._backend.max_retries
+        if isinstance(failure, ModelNotSupportedError) and failure.status_code and looks_up:
             self._hints.name_alternatives(failure, transcript.model)
         transcript.failure = str(failure)
         return failure
