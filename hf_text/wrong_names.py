@@ -67,7 +67,7 @@ def _explain(function: Any) -> Any:
     @wraps(function)
     def checked(*args: Any, **arguments: Any) -> Any:
         if not arguments.keys() <= names:
-            raise wrong_name(door, next(name for name in arguments if name not in names), names)
+            raise wrong_name(f"{door}()", next(name for name in arguments if name not in names), names)
         return function(*args, **arguments)
 
     @wraps(function)
@@ -81,11 +81,11 @@ def wrong_name(door: str, name: str, names: Collection[str]) -> InvalidRequestEr
     """The error for an argument that there is not.
 
     Args:
-        door: the function, or the class that is made.
+        door: what was called.
         name: the name that was given.
         names: the arguments that there are.
     """
-    return InvalidRequestError(f"{door}() has no argument {name!r:.80}. {_advise(door, name, names)}")
+    return InvalidRequestError(f"{door} has no argument {name!r:.80}. {_advise(door, name, names)}")
 
 
 def _advise(door: str, name: str, names: Collection[str]) -> str:
@@ -110,7 +110,9 @@ def _advise(door: str, name: str, names: Collection[str]) -> str:
 
 def _others(door: str) -> dict[str, Collection[str]]:
     """The other functions of the same client, by name. The functions of the module are those of a ``Client``."""
-    family = door.partition(".")[0]
+    family = door.removesuffix("()").partition(".")[0]
     if f"{family}.stream" not in _names:
         family = "Client"
-    return {other: names for other, names in _names.items() if other.partition(".")[0] == family and other != door}
+    return {
+        other: names for other, names in _names.items() if other.partition(".")[0] == family and f"{other}()" != door
+    }

@@ -26,6 +26,7 @@ LAYERS = (
     ("operations",),
     ("client",),
     ("aio",),
+    ("callers",),
     ("template",),
     ("huggingface",),
     ("__init__",),
@@ -53,7 +54,7 @@ THIRD_PARTIES = {
 # Imports inside functions, each with its reason.
 INSIDE_FUNCTIONS = {
     ("template", "hf_text.aio.stream"): "keeps anyio out of import hf_text",
-    ("huggingface", "hf_text.aio"): "keeps anyio out of import hf_text",
+    ("huggingface", "hf_text.aio.client"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",
     ("wrong_names", "difflib"): "only for the suggestions of an error",
     ("protocol.replies", "html"): "only for error pages, and it reads a large table",
