@@ -85,8 +85,8 @@ _BODY_FIELDS = (
     *("user", "top_k", "logit_bias", "modalities", "audio"),
     *("include_reasoning", "max_completion_tokens", "prompt_cache_key", "search_settings"),
 )
-_OTHER_NAMES = ("api_endpoint", "base_url", "extra_data", "max_input_length", "stream_options")
-_IGNORED = CallerOptions.__annotations__.keys() - {*_BODY_FIELDS, *_OTHER_NAMES}
+_OTHER_NAMES = ("api_endpoint", "base_url", "extra_data", "stream_options")
+_IGNORED = CallerOptions.__annotations__.keys() - {*_BODY_FIELDS, *_OTHER_NAMES, "max_input_length"}
 _CLIENT_OPTIONS = inspect.signature(Client).parameters.keys() - {"api_key", "api_base", "model", "provider_mapping"}
 _STREAM_OPTIONS = inspect.signature(Client.stream).parameters.keys() - {"self", "messages", "model"}
 _ENDING = "/chat/completions"
@@ -145,9 +145,8 @@ def _drop_empty(options: dict[str, Any]) -> None:
         del options["tools"]
     if "tools" not in options and options.get("tool_choice") in ("auto", "none"):
         del options["tool_choice"]
-    provider = options.get("provider")
-    if provider is not None and not isinstance(provider, (str, list, tuple)):
-        del options["provider"]  # g4f names itself there, by its class
+    if hasattr(options.get("provider"), "create_async_generator"):
+        del options["provider"]  # g4f hands the class that it calls to that class
 
 
 def _gather_body(options: dict[str, Any]) -> None:

@@ -138,7 +138,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         hub_url: str | None = None,
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
-        **others: Unpack[CallerOptions],
+        **kwargs: Unpack[CallerOptions],
     ) -> Iterator[Event]:
         """An answer, as it arrives: ``ProviderInfo``, then text (``str``) and the other events.
 
@@ -192,7 +192,7 @@ class HuggingFaceAPI(OpenaiTemplate):
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
             max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
-            others: see ``OpenaiTemplate``.
+            kwargs: see ``OpenaiTemplate``.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
         ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when every way to it
@@ -247,7 +247,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         hub_url: str | None = None,
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
-        **others: Unpack[CallerOptions],
+        **kwargs: Unpack[CallerOptions],
     ) -> AsyncGenerator[Event, None]:
         """The twin of ``create_generator`` for async code: an async generator.
 
@@ -301,7 +301,7 @@ class HuggingFaceAPI(OpenaiTemplate):
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
             max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
-            others: see ``OpenaiTemplate``.
+            kwargs: see ``OpenaiTemplate``.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
         ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when every way to it
@@ -354,7 +354,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         hub_url: str | None = None,
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
-        **others: Unpack[CallerOptions],
+        **kwargs: Unpack[CallerOptions],
     ) -> str:
         """The text of a whole answer, for async code; events other than text are left out.
 
@@ -406,7 +406,7 @@ class HuggingFaceAPI(OpenaiTemplate):
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
             max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
-            others: see ``OpenaiTemplate``.
+            kwargs: see ``OpenaiTemplate``.
 
         Raises what ``create_async_generator`` and reading it raise.
         """

@@ -188,7 +188,7 @@ class OpenaiTemplate:
         hub_url: str | None = None,
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
-        **others: Unpack[CallerOptions],
+        **kwargs: Unpack[CallerOptions],
     ) -> Iterator[Event]:
         """An answer, as it arrives: ``ProviderInfo``, then text (``str``) and the other events.
 
@@ -238,7 +238,7 @@ class OpenaiTemplate:
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
             max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
-            others: see the class.
+            kwargs: see the class.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating
         all other errors of ``HFTextError``'s tree.
@@ -291,7 +291,7 @@ class OpenaiTemplate:
         hub_url: str | None = None,
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
-        **others: Unpack[CallerOptions],
+        **kwargs: Unpack[CallerOptions],
     ) -> AsyncGenerator[Event, None]:
         """The twin of ``create_generator`` for async code: an async generator.
 
@@ -341,7 +341,7 @@ class OpenaiTemplate:
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
             max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
-            others: see the class.
+            kwargs: see the class.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating
         all other errors of ``HFTextError``'s tree.
@@ -392,7 +392,7 @@ class OpenaiTemplate:
         hub_url: str | None = None,
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
-        **others: Unpack[CallerOptions],
+        **kwargs: Unpack[CallerOptions],
     ) -> str:
         """The text of a whole answer, for async code; events other than text are left out.
 
@@ -440,7 +440,7 @@ class OpenaiTemplate:
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
             max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
-            others: see the class.
+            kwargs: see the class.
 
         Raises InvalidRequestError, MissingAuthError, and all other errors of ``HFTextError``'s tree.
         """
@@ -525,13 +525,13 @@ class OpenaiTemplate:
         model: str | None,
         messages: Messages,
         max_inputs_lenght: int | None = None,
-        others: Mapping[str, Any],
+        kwargs: dict[str, Any],
         **given: Any,
     ) -> Steps:
-        client, call = call_options(cls.__name__, {**given, **others})
-        length = others.get("max_input_length", max_inputs_lenght)
-        name = "max_input_length" if "max_input_length" in others else "max_inputs_lenght"
-        checked = _trim(add_media(check_messages(messages), call.pop("media", None)), name, length)
+        length = kwargs.pop("max_input_length", None)
+        argument, limit = ("max_inputs_lenght", max_inputs_lenght) if length is None else ("max_input_length", length)
+        client, call = call_options(cls.__name__, {**given, **kwargs})
+        checked = _trim(add_media(check_messages(messages), call.pop("media", None)), argument, limit)
         chosen, fallbacks = cls._choose(model, has_media(checked), client["api_base"])
         return cls._connect(client).open(checked, chosen, fallback_models=fallbacks, **call)
 
@@ -559,7 +559,7 @@ class OpenaiTemplate:
     def _known_models(cls) -> set[str]:
         """The names that need not be looked for on the server."""
         aliases = cls.model_aliases.values()
-        return {cls.default_model, *aliases, *cls.fallback_models, *cls.vision_models, *cls._overridden_models()}
+        return {cls.default_model, *aliases, *cls.fallback_models, *cls.vision_models, *cls.provider_mapping}
 
     @classmethod
     def _overridden_models(cls) -> list[str]:
