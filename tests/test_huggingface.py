@@ -599,9 +599,7 @@ def test_a_single_message_that_is_too_long_is_sent_as_it_is(emulator: Emulator, 
 def test_ten_thousand_is_the_limit_unless_told_otherwise(emulator: Emulator, generate: Generate) -> None:
     generate("emulator/small", conversation("x" * 5000, "y" * 4000, "z"))
     assert sent(emulator) == ["x" * 5000, "y" * 4000, "z"]
-    with pytest.warns(
-        HFTextWarning, match="11049 characters to 17, because of max_inputs_lenght=10000; None"
-    ):
+    with pytest.warns(HFTextWarning, match="11049 characters to 17, because of max_inputs_lenght=10000; None"):
         generate("emulator/small", conversation("x" * 5000, "y" * 6000, "z"))
     assert sent(emulator) == ["z"]
 

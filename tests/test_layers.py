@@ -30,7 +30,7 @@ LAYERS = (
     ("template",),
     ("huggingface",),
     ("__init__",),
-    ("batch", "cli", "__main__"),
+    ("batch", "cli", "integrations", "__main__"),
 )
 
 # It imitates the servers, so it shares nothing with the client but the wire.
@@ -49,6 +49,7 @@ THIRD_PARTIES = {
     "rich": "cli",
     "prompt_toolkit": "cli",
     "distributed": "batch",
+    "g4f": "integrations.g4f",
 }
 
 # Imports inside functions, each with its reason.
