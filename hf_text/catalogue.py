@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
+from .checks import is_plain_path, refusal
 from .endpoint import Endpoint
 from .errors import (
     APIStatusError,
     AuthenticationError,
+    HFTextError,
     InvalidRequestError,
     ModelNotSupportedError,
     NotFoundError,
@@ -76,6 +78,8 @@ class Catalogue:
 
         Raises ModelNotSupportedError for a model that the Hub does not know.
         """
+        if not {".", ".."}.isdisjoint(model.split("/")):
+            raise refusal("model", "the name of a model on the Hub", model)
         url = f"{self._hub()}/api/models/{quote(model, safe='/')}?expand[]=inferenceProviderMapping"
         return self._cached(url, lambda: self._parse(parse_mapping, url, self._ask_about(call, model, url)))
 
@@ -118,7 +122,8 @@ class Catalogue:
             # (huggingface_hub, utils/_http.py).
             if isinstance(error, AuthenticationError) and "Invalid credentials" in str(error):
                 raise
-            message = f"the Hub has no model {model!r}, or it is private and the key does not open it"
+            why = "no key was found, set HF_TOKEN" if self._connect().anonymous else "the key does not open it"
+            message = f"the Hub has no model {model!r}, or it is private and {why}"
             raise ModelNotSupportedError(message, model=model) from error
 
     def _next_page(self, url: str, headers: Mapping[str, str]) -> str | None:
@@ -135,8 +140,13 @@ class Catalogue:
         return following
 
     def _fetch(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:
-        retries = Retries(self._max_retries, self._tuning)
-        return fetch_json(self._connect(), call, url, retries, hugging_face=self._endpoint.hugging_face)
+        http, retries = self._connect(), Retries(self._max_retries, self._tuning)
+        known = self._endpoint.hugging_face and not http.anonymous
+        try:
+            return fetch_json(http, call, url, retries, hugging_face=known)
+        except HFTextError as error:
+            self._endpoint.advise(error, anonymous=http.anonymous)
+            raise
 
     def _parse(self, parse: Callable[[Any], T], url: str, value: Any) -> T:
         try:
@@ -163,4 +173,7 @@ class Catalogue:
 
 
 def _plain(mapping: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    for provider in mapping:
+        if not isinstance(provider, str) or not is_plain_path(provider):
+            raise refusal("provider_mapping", "a mapping with names of providers", provider)
     return {provider: dict(entry) for provider, entry in mapping.items()}

@@ -130,7 +130,8 @@ class AsyncClient:
             model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that
                 sees, if there is media), for another server the first that it lists.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)``, or a list of those.
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
             max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
                 here on.
             temperature: 0 to 2.
@@ -192,7 +193,8 @@ class AsyncClient:
             model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that
                 sees, if there is media), for another server the first that it lists.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)``, or a list of those.
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
             max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
                 here on.
             temperature: 0 to 2.

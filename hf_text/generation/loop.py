@@ -163,6 +163,7 @@ class Generation:
         """Put into an error all that is known when it leaves."""
         transcript = self._transcript
         failure.attempts = tuple(transcript.attempts)
+        self._backend.endpoint.advise(failure, anonymous=self._backend.connect().anonymous)
         if isinstance(failure, StreamError) or (isinstance(failure, RequestTimeoutError) and transcript.committed):
             failure.partial = transcript.completion()
         looks_up = self._backend.endpoint.hugging_face and self._backend.max_retries

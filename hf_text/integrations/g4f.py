@@ -15,7 +15,6 @@ from __future__ import annotations
 import importlib
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing, contextmanager
-from functools import cache
 from typing import Any
 
 from .. import errors
@@ -134,7 +133,6 @@ def _raising_both() -> Iterator[None]:
         raise
 
 
-@cache
 def _both(cls: Any, meaning: Any) -> Any:
     """A class that is this one and g4f's for its meaning; the same where g4f has none."""
     names = next((names for kind, names in _G4F_ERRORS.items() if issubclass(meaning, kind)), ())

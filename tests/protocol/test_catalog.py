@@ -503,6 +503,11 @@ def test_malformed_entries_are_skipped():
     assert list(parse_mapping({"a": None, "b": {"providerId": 5}, "c": [], "": good, "groq": good})) == ["groq"]
 
 
+@pytest.mark.parametrize("name", ["../x", "a/../../b", "https://elsewhere", "a b", "/a", "a//b", "..", "a?b"])
+def test_a_name_that_leads_to_another_address_is_skipped(name):
+    assert list(parse_mapping({name: entry("novita"), "a/b": entry("groq")})) == ["a/b"]
+
+
 def test_of_several_entries_the_first_that_is_live_for_chat_is_taken():
     lora = entry("replicate", task="text-to-image", adapter="lora", adapterWeightsPath="x.safetensors")
     entries = [
