@@ -29,6 +29,7 @@ from .protocol.selection import nearest_names, select_models
 from .transport.call import DEFAULT, Call, Timeouts
 from .transport.locks import ForkSafeLock
 from .transport.session import Http, check_headers, check_proxies
+from .transport.tls import check_cert
 from .tuning import DEFAULT_TUNING, Tuning
 
 __all__ = ["MAX_EVENT_BYTES", "Operations", "resolve_alias"]
@@ -71,7 +72,9 @@ class Operations:
     ) -> None:
         self.arguments = {name: value for name, value in locals().items() if name != "self"}
         self.endpoint = Endpoint.at(api_base, hub_url, router_url)
-        self._given_key = clean_key(api_key)
+        self._given_key = clean_key(
+            api_key, hugging_face=self.endpoint.hugging_face, placeholders=self.endpoint.takes_placeholders
+        )
         self._model = None if model is None else _check_model(model)
         self._timeouts = Timeouts.of(timeout)
         self._providers = check_provider(provider)
@@ -81,12 +84,14 @@ class Operations:
             self._headers |= payer
         self._proxies = check_proxies(proxies)
         self._verify = _check_verify(verify)
+        self._cert = check_cert(cert)
         max_retries = check_int("max_retries", max_retries, 0)
         max_event_bytes = check_int("max_event_bytes", max_event_bytes, 1)
         self._catalogue = Catalogue(self.connect, self.endpoint, max_retries, tuning, provider_mapping or {})
         self._backend = Backend(
             self.endpoint, self.connect, self._catalogue, Breaker(tuning), max_retries, tuning, max_event_bytes
         )
+        self._closers: set[str] = set()  # models that close a think tag which their prompt opens
         self._http: Http | None = None
         self._lock = ForkSafeLock()
 
@@ -128,7 +133,7 @@ class Operations:
         call = self.new_call(timeout)
         if self.endpoint.hugging_face and self.connect().anonymous:
             raise MissingAuthError(_NO_KEY)
-        transcript = Transcript(call, name or "")
+        transcript = Transcript(call, name or "", self._closers)
         return Steps(call, transcript, Generation(self._backend, call, transcript, request).run())
 
     def models(self, call: Call, *, refresh: bool = False, **conditions: Any) -> list[Model]:
@@ -183,7 +188,7 @@ class Operations:
             if self._http is None or self._http.anonymous:
                 key = self._given_key or self._find_key()
                 if self._http is None or key:
-                    self._http = Http(key, self._headers, self._proxies, self._verify)
+                    self._http = Http(key, self._headers, self._proxies, self._verify, self._cert)
             return self._http
 
     def close(self) -> None:

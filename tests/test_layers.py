@@ -17,7 +17,7 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "signatures", "errors", "events", "completion", "tuning"),
+    ("_version", "signatures", "printable", "errors", "events", "markdown", "completion", "tuning"),
     ("checks",),
     ("protocol",),
     ("transport",),
@@ -58,7 +58,7 @@ INSIDE_FUNCTIONS = {
     ("template", "hf_text.aio.stream"): "keeps anyio out of import hf_text",
     ("huggingface", "hf_text.aio"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",
-    ("protocol.replies", "html"): "only for error pages, and it reads a large table",
+    ("protocol.pages", "html"): "only for error pages, and it reads a large table",
     ("keys", "google.colab"): "is there only in Colab",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
     ("cli.run", "hf_text.emulator"): "only for --demo",
@@ -208,7 +208,7 @@ def test_each_third_party_is_imported_in_one_place() -> None:
 def test_the_protocol_is_pure() -> None:
     pure = [i for i in OTHERS if belongs(i.importer, "protocol")]
     assert [str(i) for i in pure if any(belongs(i.imported, name) for name in IMPURE)] == []
-    assert {i.importer for i in pure if i.imported.split(".")[0] in FILES} <= {"protocol.media"}
+    assert {i.importer for i in pure if i.imported.split(".")[0] in FILES} <= {"protocol.media", "protocol.media_items"}
 
 
 def test_an_import_inside_a_function_has_its_reason() -> None:

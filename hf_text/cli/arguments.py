@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from .._version import __version__
+from ..printable import one_line
 from .local import settle_local
 from .output import Output
 from .prompt import build_prompt, read_piped_text
 
 __all__ = ["Options", "parse_arguments"]
+
+_NO_KEYS_HERE = (
+    "a key is not taken from the command line, where others can see it; put it into the environment variable "
+    "HF_TOKEN (Hugging Face) or HF_TEXT_API_KEY (the server of --api-base)"
+)
+_KEY_OPTION = re.compile(r"-k|--(?:.*[-_])?(?:api)?(?:key|token|auth|secret|password)", re.IGNORECASE)
+_LONG_VALUE = re.compile(r"'[^'\s]{16,}'|\"[^\"\s]{16,}\"")
 
 _EXAMPLES = 'hf-text "Why is the sky blue?"   or   cat notes.txt | hf-text "Summarise this:"'
 
@@ -95,7 +104,10 @@ def _parse(words: list[str]) -> Options:
     parser = _build_parser()
     # By hand, because parse_intermixed_args forgets a "--" at the beginning (Python 3.10 to 3.13).
     end = words.index("--") if "--" in words else len(words)
-    found = vars(parser.parse_intermixed_args(words[:end]))
+    values, unknown = parser.parse_known_intermixed_args(words[:end])
+    if unknown:
+        parser.error(_explain_unknown(unknown))
+    found = vars(values)
     if found["demo"] and found["api_base"] is not None:
         parser.error("--demo asks the built-in emulator, so there can be no --api-base")
     settle_local(found, parser.error)
@@ -113,14 +125,27 @@ class _RefusedKey(argparse.Action):
     """``--api-key``: people try it, and argparse would write the key into its message."""
 
     def __call__(self, parser: argparse.ArgumentParser, *rest: Any) -> NoReturn:
-        parser.error(
-            "a key is not taken from the command line, where others can see it; put it into the environment variable "
-            "HF_TOKEN (Hugging Face) or HF_TEXT_API_KEY (the server of --api-base)"
-        )
+        parser.error(_NO_KEYS_HERE)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages hold no value that may be a key: logs and recordings of terminals keep them."""
+
+    def error(self, message: str) -> NoReturn:
+        message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
+        super().error(one_line(_LONG_VALUE.sub("'***'", message)))
+
+
+def _explain_unknown(arguments: Sequence[str]) -> str:
+    """Options that are not known, without their values: ``--token=…``, ``-k…``."""
+    names = [re.match(r"--[^=]*|-.|", argument)[0] for argument in arguments]  # type: ignore[index]  # it always matches
+    if any(_KEY_OPTION.fullmatch(name) for name in names):
+        return f"{' '.join(names)}: {_NO_KEYS_HERE}"
+    return f"unknown option {' '.join(filter(None, names)) or 'in the arguments'}"
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="hf-text",
         usage="%(prog)s [options] [prompt ...]",
         description=_DESCRIPTION,

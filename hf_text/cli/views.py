@@ -9,6 +9,7 @@ from typing import Any
 
 from ..completion import Completion
 from ..events import Event, ProviderInfo, Reasoning
+from ..printable import one_line
 from .output import Output
 
 __all__ = ["JsonView", "View"]
@@ -28,8 +29,8 @@ class View:
         self._introduced = False
 
     def note(self, text: str) -> None:
-        """A line to the user."""
-        self._err.write_line(f"hf-text: {text}")
+        """A line to the user; what others put into it makes no second one."""
+        self._err.write_line(f"hf-text: {one_line(text)}")
 
     def introduce(self, text: str) -> None:
         """Say who is going to answer, in place of what the answer says about that."""

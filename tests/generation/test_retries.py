@@ -75,7 +75,7 @@ def in_hours(hours: float) -> str:
 # --- what is tried again
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 507, *range(520, 531), 599])
 def test_a_status_that_may_pass_is_tried_again(server: Emulator, make: MakeClient, status: int) -> None:
     server.reply(busy(status), HELLO)
     completion = make().generate("Hi", "m")
@@ -92,6 +92,38 @@ def test_a_status_that_will_not_change_is_not_tried_again(server: Emulator, make
         make().generate("Hi", "m")
     assert caught.value.status_code == status
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><h1>Conflict</h1>", b"conflict"])
+def test_a_409_of_a_gateway_is_tried_again(server: Emulator, make: MakeClient, body: bytes) -> None:
+    server.reply(Response(409, body=body), HELLO)
+    assert make().generate("Hi", "m").text == "Hello"
+
+
+REFUSED = Response.error(
+    500, "image input is not supported - hint: you may need to provide the mmproj", type="server_error"
+)
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(1000)
+
+
+@pytest.mark.parametrize("status", [500, 503, 529])
+def test_a_picture_that_the_server_cannot_see_is_uploaded_once(server: Emulator, make: MakeClient, status: int) -> None:
+    server.reply(replace(REFUSED, status=status), HELLO)
+    with pytest.raises(ServerError, match="image input is not supported"):
+        make().generate("What is this?", "m", media=PICTURE)
+    assert len(server.requests) == 1
+
+
+def test_a_refusal_inside_a_stream_is_not_tried_again_either(server: Emulator, make: MakeClient) -> None:
+    server.reply(Response.json({"error": "image input is not supported"}), HELLO)
+    with pytest.raises(HFTextError, match="image input is not supported"):
+        make().generate("What is this?", "m", media=PICTURE)
+    assert len(server.requests) == 1
+
+
+def test_what_the_model_is_called_blames_nobody(server: Emulator, make: MakeClient) -> None:
+    server.reply(busy(500), HELLO)
+    assert make().generate("Hi", "acme/unsupported-jinja-7b").text == "Hello"
 
 
 @pytest.mark.parametrize("name", ["closed-before-headers", "reset-before-headers"])
@@ -122,10 +154,22 @@ def test_an_answer_without_any_text_is_tried_again(server: Emulator, make: MakeC
     assert [attempt.status for attempt in completion.attempts] == [200, 200]
 
 
-def test_a_whole_answer_without_text_is_an_answer(server: Emulator, make: MakeClient) -> None:
-    server.reply("no-text")
+def test_a_finish_reason_and_nothing_else_is_asked_for_again(server: Emulator, make: MakeClient) -> None:
+    server.reply("no-text", Response.text("Hello"))
     completion = make().generate("Hi", "m")
-    assert (completion.text, completion.finish_reason, len(completion.attempts)) == ("", "stop", 1)
+    assert (completion.text, len(completion.attempts)) == ("Hello", 2)
+    assert "an empty answer" in (completion.attempts[0].error or "")
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_a_reason_why_there_is_no_text_makes_an_empty_answer_whole(
+    server: Emulator, make: MakeClient, reason: str
+) -> None:
+    """The length was used up by reasoning that is not shown, or what was said was taken out."""
+    server.reply(Response.text(finish=reason))
+    completion = make().generate("Hi", "m")
+    assert (completion.text, completion.finish_reason, completion.truncated) == ("", reason, True)
+    assert len(completion.attempts) == 1
 
 
 def test_a_refused_connection_is_told_at_the_first_try(make_client: MakeClient) -> None:
