@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .completion import Attempt, Completion, Logprob, Timings
     from .events import Event, FinishReason, ProviderInfo, Reasoning, ToolCall, ToolCalls, Usage
     from .generation.stream import Stream
-    from .huggingface import HuggingFaceAPI, calculate_lenght
+    from .huggingface import HuggingFaceAPI, calculate_lenght, default_llama_model, default_vision_model
     from .keys import find_key
     from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping
     from .protocol.media import media_from_base64, media_from_url
@@ -47,6 +47,8 @@ __all__ = [
     "Usage",
     "__version__",
     "calculate_lenght",
+    "default_llama_model",
+    "default_vision_model",
     "find_key",
     "generate",
     "media_from_base64",
@@ -61,7 +63,7 @@ _HOMES = {
     ".completion": ("Attempt", "Completion", "Logprob", "Timings"),
     ".events": ("Event", "FinishReason", "ProviderInfo", "Reasoning", "ToolCall", "ToolCalls", "Usage"),
     ".generation.stream": ("Stream",),
-    ".huggingface": ("HuggingFaceAPI", "calculate_lenght"),
+    ".huggingface": ("HuggingFaceAPI", "calculate_lenght", "default_llama_model", "default_vision_model"),
     ".keys": ("find_key",),
     ".protocol.catalog": ("HubModel", "Model", "ModelProvider", "ProviderMapping"),
     ".protocol.media": ("media_from_base64", "media_from_url"),

@@ -17,8 +17,8 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "signatures", "printable", "errors", "events", "markdown", "completion", "tuning"),
-    ("checks",),
+    ("_version", "printable", "errors", "events", "markdown", "completion", "tuning"),
+    ("checks", "wrong_names"),
     ("protocol",),
     ("transport",),
     ("keys", "endpoint", "catalogue"),
@@ -26,11 +26,12 @@ LAYERS = (
     ("operations",),
     ("client",),
     ("aio",),
+    ("callers",),
     ("template",),
     ("huggingface",),
     ("__init__",),
     ("local",),
-    ("batch", "cli", "__main__"),
+    ("batch", "cli", "integrations", "__main__"),
 )
 
 # It imitates the servers, so it shares nothing with the client but the wire.
@@ -51,13 +52,15 @@ THIRD_PARTIES = {
     "distributed": "batch",
     "huggingface_hub": "local.download",
     "xllamacpp": "local.serving",
+    "g4f": "integrations.g4f",
 }
 
 # Imports inside functions, each with its reason.
 INSIDE_FUNCTIONS = {
     ("template", "hf_text.aio.stream"): "keeps anyio out of import hf_text",
-    ("huggingface", "hf_text.aio"): "keeps anyio out of import hf_text",
+    ("huggingface", "hf_text.aio.client"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",
+    ("wrong_names", "difflib"): "only for the suggestions of an error",
     ("protocol.pages", "html"): "only for error pages, and it reads a large table",
     ("keys", "google.colab"): "is there only in Colab",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
@@ -197,7 +200,7 @@ def test_there_are_no_circles() -> None:
 
 
 def test_each_third_party_is_imported_in_one_place() -> None:
-    foreign = [i for i in OTHERS if i.imported.split(".")[0] not in sys.stdlib_module_names]
+    foreign = [i for i in OTHERS if i.imported.split(".")[0] not in sys.stdlib_module_names and not i.for_types]
     misplaced = [
         str(i) for i in foreign if not belongs(i.importer, THIRD_PARTIES.get(i.imported.split(".")[0], "nowhere"))
     ]

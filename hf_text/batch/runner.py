@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import queue
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-from ..checks import refusal, show
+from ..checks import refusal
 from ..client import Client
 from ..completion import Completion
 from ..errors import HFTextError, InvalidRequestError
+from ..transport.call import DEFAULT, Timeouts
+from ..wrong_names import explain_wrong_names
 from .inputs import Inputs, Source
 from .journal import Journal
 from .pace import LONGEST_WAIT, Pace, is_fatal, is_throttled
@@ -34,6 +36,7 @@ _GRACE = 1.0  # seconds; how long a run that is interrupted waits for what it ha
 _MAX_TRIES = 12  # with the pauses between them about four minutes
 
 
+@explain_wrong_names
 def run(
     inputs: Inputs,
     output: str | PathLike[str],
@@ -44,7 +47,26 @@ def run(
     executor: Executor | None = None,
     progress: Callable[[Progress], object] | None = None,
     retry_failed: bool = True,
-    **options: Any,
+    include_usage: bool = True,
+    # The arguments of Client.stream but messages, media, by .ci/signatures.py
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Sequence[Mapping[str, Any]] | None = None,
+    tool_choice: str | Mapping[str, Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Summary:
     """Ask for every row of the inputs and append each answer to the output, in the order in which they come.
 
@@ -63,14 +85,38 @@ def run(
         progress: is called in this thread, at the start and after each row.
         retry_failed: whether rows that an earlier run recorded as failed are asked again (default True). Their new
             line then replaces the old.
-        options: options of ``Client.stream`` for rows that do not set them, such as ``max_tokens``. ``include_usage``
-            is True unless it is given: without it most servers do not count. A request of the Batch API has no
-            ``max_tokens`` unless it is given.
+        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
+            some refuse the question and many count unasked.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: functions that the model may call, in the form of the protocol.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    The options from ``max_tokens`` on are for rows that do not set them.
 
     Raises InvalidRequestError for a bad argument or row, which names the line, and if another run writes to the
     output; OSError if a file cannot be read or written; and the error that ended the run, as above.
     """
-    parser = _check_options(model, options)
+    arguments = locals()
+    defaults = {name: arguments[name] for name in OPTIONS - {"media"}}
+    parser = _row_parser(
+        {name: value for name, value in defaults.items() if value is not None and value is not DEFAULT}
+    )
     most = _check_max_workers(max_workers)
     if executor is not None and not isinstance(executor, Executor):
         raise refusal("executor", "a concurrent.futures.Executor", executor)
@@ -91,11 +137,7 @@ def run(
         return tally.summary()
 
 
-def _check_options(model: str | None, options: Mapping[str, Any]) -> Callable[[], RowParser]:
-    for name in options:
-        if name not in OPTIONS:
-            raise InvalidRequestError(f"{show(name)} is no option. There are {', '.join(sorted(OPTIONS))}")
-    defaults = options if model is None else {"model": model, **options}
+def _row_parser(defaults: Mapping[str, Any]) -> Callable[[], RowParser]:
     return lambda: RowParser(defaults)
 
 
