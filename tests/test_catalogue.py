@@ -97,9 +97,9 @@ def test_many_threads_can_ask_at_once(client: Client) -> None:
 # --- bad answers
 
 BAD: dict[str, tuple[Any, type[Exception], str]] = {
-    "a web page": ("html-200", APIStatusError, "sent no JSON"),
-    "nothing": (Response(), APIStatusError, "sent no JSON"),
-    "deep": (Response(body=b"[" * 100_000), APIStatusError, "sent no JSON"),
+    "a web page": ("html-200", APIStatusError, "did not send JSON"),
+    "nothing": (Response(), APIStatusError, "did not send JSON"),
+    "deep": (Response(body=b"[" * 100_000), APIStatusError, "did not send JSON"),
     "another value": (Response.json("hello"), APIStatusError, "'hello'"),
     "an error in HTML": (Response.html(403, "Forbidden"), APIStatusError, "403 Forbidden"),
     "a deep error": (Response(500, body=b"[" * 60_000), ServerError, r"\[\["),
@@ -140,7 +140,7 @@ def test_a_question_is_asked_again_only_so_often(
     emulator: Emulator, make_client: MakeClient, path: str, ask: Callable[[Client], object]
 ) -> None:
     emulator.always("truncated-json", path=path)
-    with pytest.raises(TransportError, match="cut the listing off"):
+    with pytest.raises(TransportError, match="cut the response off"):
         ask(make_client(max_retries=1))
     assert paths(emulator) == [path] * 2
 
@@ -215,7 +215,7 @@ def test_a_question_can_be_cancelled(emulator: Emulator, client: Client) -> None
 
     def ask() -> None:
         try:
-            client._directory.models(call)
+            client.operations.models(call)
         except Interrupted as interruption:
             ended.append(interruption.clock)
 
@@ -301,6 +301,6 @@ def test_the_names_of_all_chat_models_come_from_the_listing(emulator: Emulator, 
         build_model("a/error", error),
         build_model("a/painter", painter),
     ]
-    assert client._chat_models() == ["a/chat"]
-    assert client._chat_models() == ["a/chat"]
+    assert client.operations.chat_models() == ["a/chat"]
+    assert client.operations.chat_models() == ["a/chat"]
     assert paths(emulator) == ["/api/models"]

@@ -498,7 +498,7 @@ def client_for(emulator: Emulator, tape: str) -> Client:
     base = f"{emulator.url}{urlsplit(entry['url']).path}".removesuffix("/chat/completions")
     return Client(
         KEY,
-        None if hugging_face else base,
+        api_base=None if hugging_face else base,
         max_retries=0,
         timeout=5,
         hub_url=emulator.url,

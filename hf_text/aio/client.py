@@ -57,14 +57,14 @@ class AsyncClient:
         max_threads: int = MAX_THREADS,
     ) -> None:
         arguments = {name: value for name, value in locals().items() if name not in ("self", "max_threads")}
-        self._threads = Threads(max_threads)
+        self.threads = Threads(max_threads)
         self.operations = Operations(**arguments)
 
     @classmethod
     def of(cls, operations: Operations, max_threads: int = MAX_THREADS) -> AsyncClient:
         """A client for operations that exist already."""
         client = cls.__new__(cls)
-        client._threads = Threads(max_threads)
+        client.threads = Threads(max_threads)
         client.operations = operations
         return client
 
@@ -73,7 +73,7 @@ class AsyncClient:
         """Begin an answer, to be read as it arrives; arguments and errors as for ``Client.stream``. It is not
         awaited.
         """
-        return AsyncStream(self.operations.open(*args, **options), self._threads)
+        return AsyncStream(self.operations.open(*args, **options), self.threads)
 
     @method_with_arguments_of(Client.generate)
     async def generate(self, *args: Any, **options: Any) -> Completion:
@@ -87,17 +87,17 @@ class AsyncClient:
     async def models(self, **options: Any) -> list[Model]:
         """The models of the server; arguments and errors as for ``Client.models``."""
         call = self.operations.new_call()
-        return await self._threads.run(lambda: self.operations.models(call, **options), call.cancel)
+        return await self.threads.run(lambda: self.operations.models(call, **options), call.cancel)
 
     async def model(self, name: str) -> Model:
         """One model of the server; arguments and errors as for ``Client.model``."""
         call = self.operations.new_call()
-        return await self._threads.run(lambda: self.operations.model(call, name), call.cancel)
+        return await self.threads.run(lambda: self.operations.model(call, name), call.cancel)
 
     async def mapping(self, model: str) -> dict[str, ProviderMapping]:
         """Who serves a model; arguments and errors as for ``Client.mapping``."""
         call = self.operations.new_call()
-        return await self._threads.run(lambda: self.operations.mapping(call, model), call.cancel)
+        return await self.threads.run(lambda: self.operations.mapping(call, model), call.cancel)
 
     def hub_models(
         self, *, search: str | None = None, provider: str = "all", limit: int | None = None
@@ -108,7 +108,7 @@ class AsyncClient:
             Listing(
                 operations.new_call,
                 lambda new_call: operations.hub_pages(new_call, **conditions),  # type: ignore[arg-type]
-                self._threads,
+                self.threads,
             )
         )
 
@@ -123,6 +123,13 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.operations.arguments, "max_threads": self.threads.limit}
+
+    def __setstate__(self, arguments: dict[str, Any]) -> None:
+        self.threads = Threads(arguments.pop("max_threads"))
+        self.operations = Operations(**arguments)
 
     def __repr__(self) -> str:
         return f"<AsyncClient of {self.operations!r}>"

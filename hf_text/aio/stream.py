@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
+from typing import Any
 
 from anyio import get_cancelled_exc_class, get_current_task, move_on_after, wait_readable
 from anyio.lowlevel import checkpoint
@@ -12,7 +13,7 @@ from ..completion import Completion
 from ..errors import InvalidRequestError
 from ..events import Event, ProviderInfo
 from ..generation.steps import Step, Steps
-from ..transport.call import Wait
+from ..transport.call import SOCKET, Wait
 from .items import AsyncItems
 from .stop_button import stop_button_works
 from .threads import SHARED_THREADS, Threads
@@ -80,22 +81,20 @@ class AsyncStream:
         if self._reading:
             raise InvalidRequestError("this stream is being read already")
         self._reading = True
+        steps = self._steps
         try:
-            while (step := await self._step()) is not None:
-                if not isinstance(step, Wait):
+            while True:
+                steps.call.blocking = False
+                step = await self._poll()
+                if step is Wait.THREAD:
+                    steps.call.blocking = True
+                    step = await self._threads.run(steps.step, steps.cancel)
+                if isinstance(step, list):
                     return step
-            return []
+                if step is None:
+                    return []
         finally:
             self._reading = False
-
-    async def _step(self) -> Step | None:
-        """The next step, taken here as long as it does not block, else in a thread."""
-        self._steps.call.blocking = False
-        step = await self._poll()
-        if step is not Wait.THREAD:
-            return step
-        self._steps.call.blocking = True
-        return await self._threads.run(self._steps.step, self._steps.cancel)
 
     async def _poll(self) -> Step | None:
         """The next step that is not a wait for the socket: that is waited for here."""
@@ -106,7 +105,7 @@ class AsyncStream:
             if not self._begun:
                 self._begun = True
                 await checkpoint()  # a task that is cancelled already sends nothing
-            while (step := steps.advance()) is Wait.SOCKET:
+            while (step := steps.advance()) is SOCKET:
                 with stop_button_works(), move_on_after(call.longest_wait()):
                     await wait_readable(call.fileno())
             return step
@@ -144,6 +143,9 @@ class AsyncStream:
 
     def __repr__(self) -> str:
         return f"<AsyncStream of {self._steps.transcript.model!r}, {self._steps.state}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an AsyncStream cannot be pickled; its completion can")
 
 
 def _this_task() -> int | None:

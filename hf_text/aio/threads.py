@@ -28,24 +28,25 @@ class Threads:
     """
 
     def __init__(self, limit: int = MAX_THREADS) -> None:
-        self._limit = check_int("max_threads", limit, 1)
+        self.limit = check_int("max_threads", limit, 1)
 
     async def run(self, work: Callable[[], T], cancel: Callable[[], None]) -> T:
         """Do the work in a thread. If this task is cancelled, ``cancel`` is called, which must end the work soon."""
         try:
             with stop_button_works():
-                return await run_sync(work, abandon_on_cancel=True, limiter=self._limiter())
+                return await run_sync(work, abandon_on_cancel=True, limiter=self.limiter())
         except get_cancelled_exc_class():
             cancel()
             raise
 
-    def _limiter(self) -> CapacityLimiter:
+    def limiter(self) -> CapacityLimiter:
+        """The limiter of the event loop that runs."""
         limiters = _limiters.get(None)
         if limiters is None:
             limiters = WeakKeyDictionary()
             _limiters.set(limiters)
         if self not in limiters:
-            limiters[self] = CapacityLimiter(self._limit)
+            limiters[self] = CapacityLimiter(self.limit)
         return limiters[self]
 
 

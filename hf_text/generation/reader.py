@@ -56,7 +56,7 @@ def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> It
     """
     url = reply.url.partition("?")[0]
     for step in _Reader(reply, answer, max_event_bytes).read():
-        if not isinstance(step, Wait):
+        if isinstance(step, list):
             answer.commit(step, url)
         yield step
 
@@ -181,7 +181,7 @@ class _Reader:
             self._call.time_left()  # raises Interrupted, also where reading never has to wait
             if decoder.unfinished_bytes >= _LONG_EVENT_BYTES:
                 yield from self._call.need_thread()
-            while isinstance(following := self._reply.read(), Wait):
+            while not isinstance(following := self._reply.read(), bytes):
                 yield following
             piece = following
 

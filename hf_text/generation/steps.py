@@ -31,6 +31,7 @@ class Steps:
 
     Attributes:
         call: as above.
+        stopped: whether they were stopped before the end.
     """
 
     def __init__(self, call: Call, transcript: Transcript, events: Generator[Step, None, None]) -> None:
@@ -43,7 +44,8 @@ class Steps:
         self._claimed = False  # something iterates over it
         self._busy = False  # a reader is between begin() and end(), or the steps are being closed
         self._ended = False
-        self._stopper: int | None = None  # the thread that stopped them before the end
+        self.stopped = False
+        self._stopper: int | None = None  # the thread that stopped them
         self._cancelled = False
 
     @property
@@ -55,11 +57,6 @@ class Steps:
     def state(self) -> str:
         """``"open"``, ``"ended"`` or ``"closed"``."""
         return "ended" if self._ended else "closed" if self.stopped else "open"
-
-    @property
-    def stopped(self) -> bool:
-        """Whether they were stopped before the end."""
-        return self._stopper is not None
 
     def claim(self) -> None:
         """Claim the iteration. Raises InvalidRequestError the second time."""
@@ -85,7 +82,7 @@ class Steps:
     def read(self) -> list[Event]:
         """The next events; an empty list at the end. For a call that blocks."""
         while (step := self.step()) is not None:
-            if not isinstance(step, Wait):
+            if isinstance(step, list):
                 return step
         return []
 
@@ -146,6 +143,7 @@ class Steps:
         with self._lock:
             if self._ended or self.stopped:
                 return
+            self.stopped = True
             self._stopper = threading.get_ident()
             self._cancelled = cancelled
             busy, self._busy = self._busy, True

@@ -69,6 +69,11 @@ class Stream:
         """
         return self._steps.completion()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was closed or cancelled before its end."""
+        return self._steps.stopped
+
     def read(self) -> list[Event]:
         """Wait for the next events and take all that have arrived; an empty list at the end.
 

@@ -279,7 +279,7 @@ def _advise(status: int | None, scope: str | None, code: str | None) -> str:
 
 def _number(text: str | None) -> float | None:
     """A finite decimal number; None for anything else."""
-    return float(text) if text and re.fullmatch(r"\s*[+-]?\d{1,15}(\.\d{1,9})?\s*", text) else None
+    return float(text) if text and re.fullmatch(r"[ \t]*[+-]?[0-9]{1,15}(\.[0-9]{1,9})?[ \t]*", text) else None
 
 
 def _seconds_until(date: str, now: float) -> float | None:

@@ -12,7 +12,7 @@ from typing import IO, Protocol, cast
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
-from .call import Call, Wait
+from .call import SOCKET, Call, Wait
 from .framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
 from .head import RawResponse
 
@@ -60,7 +60,7 @@ class _PlainBody:
             try:
                 data = self._unread or self._raw.wire.receive(_PIECE_BYTES)
                 self._unread = b""
-                if data is Wait.SOCKET:
+                if data is SOCKET:
                     return data
                 piece = framing.feed(data) if data else framing.close()
             except (BadFraming, OSError) as error:

@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from ..errors import Clock, InvalidRequestError
 
-__all__ = ["DEFAULT", "Call", "Interrupted", "Timeouts", "Wait", "run"]
+__all__ = ["DEFAULT", "SOCKET", "Call", "Interrupted", "Timeouts", "Wait", "run"]
 
 T = TypeVar("T")
 
@@ -85,6 +85,9 @@ class Wait(Enum):
 
     THREAD = "thread"
     """A thread, because the next step blocks."""
+
+
+SOCKET: Final = Wait.SOCKET  # for what runs once for each token: looking a member up takes as long as a few steps
 
 
 class Call:

@@ -8,7 +8,7 @@ import socket
 import ssl
 from typing import Literal
 
-from .call import Call, Interrupted, Wait
+from .call import SOCKET, Call, Interrupted, Wait
 
 __all__ = ["Wire"]
 
@@ -40,7 +40,7 @@ class Wire:
             if not call.blocking and self._unbroken_bytes >= _MAX_UNBROKEN_BYTES:
                 self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself,
                 call.time_left()  # nor outrun the clocks
-                return Wait.SOCKET
+                return SOCKET
             # Setting the timeout costs a system call, so it may be 2 % off: while tokens come it need not be set again.
             if self._timeout > left * 1.02 or (left and not self._timeout):
                 sock.settimeout(left)
@@ -52,7 +52,7 @@ class Wire:
                 continue
             except (BlockingIOError, ssl.SSLWantReadError):
                 call.time_left()
-                return Wait.SOCKET
+                return SOCKET
             except OSError:
                 if call.cancelled:  # a socket that is shut down may tell so by an error
                     raise Interrupted from None

@@ -443,9 +443,9 @@ async def test_the_stream_knows_what_had_arrived_when_it_was_cancelled(
                 assert text == "One"
                 scope.cancel()
         assert scope.cancelled_caught
-    assert stream.completion.text == "One"
-    assert stream.completion.finish_reason is None
-    assert [attempt.status for attempt in stream.completion.attempts] == [200]
+    assert stream.partial.text == "One"
+    assert stream.partial.finish_reason is None
+    assert [attempt.status for attempt in stream.partial.attempts] == [200]
 
 
 async def test_a_cancelled_stream_is_not_mistaken_for_a_whole_one(

@@ -189,7 +189,7 @@ def _use(parsed: Any) -> None:
             {"sort": by} for by in ("price", "throughput", "latency", "context", "name")
         ]
         conditions += [{"sort": "created"}, {"search": "a"}, {"provider": "novita"}, {"vision": True}, {"tools": True}]
-        conditions += [{"structured_output": False}, {"min_context": 1}, {"max_price": 0.5}]
+        conditions += [{"structured_output": False}, {"min_context": 1}, {"max_output_price": 0.5}]
         for condition in conditions:
             assert len(select_models(parsed, **condition)) <= len(parsed)
 
@@ -212,14 +212,14 @@ def answer(data: bytes) -> None:
         _check_error(error, events)
     else:
         _check_whole(stream.completion, events)
-    str(stream.completion).encode()
+    str(stream.partial).encode()
 
 
 def _check_error(error: HFTextError, events: list[Event]) -> None:
     assert not isinstance(error, InvalidRequestError), error
     assert len(error.attempts) == 1
     str(error).encode()
-    partial: Any = getattr(error, "partial", None)
+    partial: Any = error.partial
     assert partial is not None or not isinstance(error, StreamError)
     if events:
         assert isinstance(error, (StreamError, RequestTimeoutError))

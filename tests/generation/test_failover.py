@@ -485,7 +485,7 @@ def test_a_stream_that_is_left_early_tells_so_in_its_attempt(hf: Emulator, clien
     stream = client.stream("Hi", MODEL)
     assert next(iter(stream)) == "One"
     stream.close()
-    (attempt,) = stream.completion.attempts
+    (attempt,) = stream.partial.attempts
     assert (attempt.status, attempt.error) == (200, "the reader left before the end")
 
 

@@ -237,7 +237,7 @@ def test_more_than_a_minute_is_not_waited_for_and_told(
     server: Emulator, make: MakeClient, headers: dict[str, str], seconds: float, status: int
 ) -> None:
     server.reply(busy(status, **headers), HELLO)
-    with pytest.raises(APIStatusError, match=r"Too busy .* Not tried again: the server asks to wait") as caught:
+    with pytest.raises(APIStatusError, match=r"Too busy .* Not retried: the server asks to wait") as caught:
         make().generate("Hi", "m")
     assert f"wait {seconds:g} s" in str(caught.value)
     assert caught.value.retry_after == seconds
@@ -303,9 +303,9 @@ def test_a_pause_is_what_the_server_asks_for(asked: float) -> None:
 
 @pytest.mark.parametrize(("asked", "time_left"), [(60.1, inf), (5.0, 4.9)])
 def test_a_pause_that_is_too_long_raises_the_error_itself(asked: float, time_left: float) -> None:
-    error = RateLimitError("Slow down.", retry_after=asked)
+    error = RateLimitError("Slow down.", status_code=429, retry_after=asked)
     with pytest.raises(
-        RateLimitError, match=rf"^Slow down\. Not tried again: the server asks to wait {asked:g} s\.$"
+        RateLimitError, match=rf"^Slow down\. Not retried: the server asks to wait {asked:g} s\.$"
     ) as caught:
         next_pause(error, 1, time_left)
     assert caught.value is error
@@ -334,7 +334,7 @@ def test_a_pause_ends_at_once_when_the_stream_is_stopped(
 
     thread = threading.Thread(target=read)
     thread.start()
-    while not stream.completion.attempts and thread.is_alive():  # it is noted right before the pause
+    while not stream.partial.attempts and thread.is_alive():  # it is noted right before the pause
         thread.join(0.001)
     stop(stream)
     thread.join(5)

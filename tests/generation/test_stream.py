@@ -69,12 +69,12 @@ def test_read_takes_all_that_has_arrived_and_ends_with_an_empty_list(client: Cli
 
 def test_the_completion_grows_with_the_stream_and_is_whole_at_its_end(client: Client, emulator: Emulator) -> None:
     stream = client.stream("Hi")
-    assert stream.completion.text == ""
-    assert stream.completion.attempts == ()
+    assert stream.partial.text == ""
+    assert stream.partial.attempts == ()
     so_far = ""
     for text in stream:
         so_far += text
-        assert stream.completion.text.startswith(so_far)
+        assert stream.partial.text.startswith(so_far)
     completion = stream.completion
     assert (completion.text, completion.finish_reason) == (so_far, "stop")
     assert completion.timings.first_token is not None

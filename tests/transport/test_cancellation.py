@@ -190,7 +190,7 @@ def test_a_stop_frees_a_reader_within_the_answer(
     server.reply(Response.text("One", " two", finish=None, done=False, end="stall", encoding=encoding))
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
-    wait_until(lambda: stream.completion.text == "One two")
+    wait_until(lambda: stream.partial.text == "One two")
     stop(stream)
     check_cancelled(reading.result(5), "One two")
     server.wait_for_disconnect()
@@ -231,7 +231,7 @@ def test_a_stop_frees_the_reader_before_the_server_sends_anything_more(
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
     assert gate.reached.wait(5)
-    wait_until(lambda: stream.completion.text == "One")
+    wait_until(lambda: stream.partial.text == "One")
     wait_until_inside(reading.ident, "receive")  # type: ignore[attr-defined]
     stream.cancel()
     check_cancelled(reading.result(5), "One")
@@ -252,7 +252,7 @@ def test_a_second_stop_does_nothing(
     server.reply("stall-mid-stream")
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
-    wait_until(lambda: stream.completion.text == "One two")
+    wait_until(lambda: stream.partial.text == "One two")
     wait_until_inside(reading.ident, "receive")  # type: ignore[attr-defined]
     for _ in range(3):
         stream.cancel()
@@ -438,8 +438,8 @@ def test_who_leaves_the_loop_gives_up_the_connection(
     stream = client.stream("Hi")
     leave(stream)
     server.wait_for_disconnect()
-    assert stream.completion.text.startswith("One")
-    assert "the reader left" in (stream.completion.attempts[0].error or "")
+    assert stream.partial.text.startswith("One")
+    assert "the reader left" in (stream.partial.attempts[0].error or "")
 
 
 def test_a_stream_that_nobody_holds_any_more_gives_up_the_connection(client: Client, server: Emulator) -> None:
@@ -634,7 +634,7 @@ def test_a_signal_handler_may_stop_a_stream_at_any_moment(client: Client, server
             result = outcome(stream)
             signal.setitimer(signal.ITIMER_REAL, 0)
             assert result.error is None or type(result.error) is StreamCancelledError
-            assert result.text == stream.completion.text[: len(result.text)]
+            assert result.text == stream.partial.text[: len(result.text)]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)

@@ -429,7 +429,7 @@ def test_a_stop_frees_a_reader_within_an_answer_in_a_tunnel(
     secured.reply("stall-mid-stream")
     stream = through.stream("Hi", timeout=30)
     reading = in_thread(outcome, stream)
-    wait_until(lambda: stream.completion.text == "One two")
+    wait_until(lambda: stream.partial.text == "One two")
     stream.cancel()
     result = reading.result(5)
     assert type(result.error) is StreamCancelledError
@@ -519,7 +519,7 @@ def test_the_async_client_takes_all_that_has_arrived_through_a_proxy_that_speaks
     expected = "word " * 60 * (last - 1)
 
     async def read() -> str:
-        async with AsyncClient.of(make_through()) as client, client.stream("Hi", timeout=5) as stream:
+        async with AsyncClient.of(make_through().operations) as client, client.stream("Hi", timeout=5) as stream:
             text = ""
             async for piece in stream:
                 if not text:
@@ -595,7 +595,7 @@ def test_a_stop_frees_a_reader_behind_a_proxy_that_speaks_tls(
     reading = in_thread(outcome, stream)
     server.wait_for_requests(1)
     text = "One two" if fault == "stall-mid-stream" else ""
-    wait_until(lambda: stream.completion.text == text)
+    wait_until(lambda: stream.partial.text == text)
     stream.cancel()
     result = reading.result(5)
     assert type(result.error) is StreamCancelledError
