@@ -28,10 +28,10 @@ from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES
 from .protocol.payload import build_payload
 from .protocol.prices import cost_of, find_offers
 from .protocol.selection import nearest_names, select_models
+from .tools import describe_tools, name_of_choice
 from .transport.call import DEFAULT, Call, Timeouts
 from .transport.locks import ForkSafeLock
 from .transport.session import Http, check_headers, check_proxies
-from .tools import describe_tools, name_of_choice
 from .tuning import DEFAULT_TUNING, Tuning
 
 __all__ = ["MAX_EVENT_BYTES", "Operations", "resolve_alias"]
