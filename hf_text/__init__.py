@@ -14,7 +14,7 @@ from .errors import *
 
 if TYPE_CHECKING:
     from .client import Client, generate, models, stream
-    from .completion import Attempt, Completion, Timings
+    from .completion import Attempt, Completion, Logprob, Timings
     from .events import Event, FinishReason, ProviderInfo, Reasoning, ToolCall, ToolCalls, Usage
     from .generation.stream import Stream
     from .huggingface import HuggingFaceAPI, calculate_lenght
@@ -54,7 +54,7 @@ __all__ += errors.__all__
 
 _HOMES = {
     ".client": ("Client", "generate", "models", "stream"),
-    ".completion": ("Attempt", "Completion", "Timings"),
+    ".completion": ("Attempt", "Completion", "Logprob", "Timings"),
     ".events": ("Event", "FinishReason", "ProviderInfo", "Reasoning", "ToolCall", "ToolCalls", "Usage"),
     ".generation.stream": ("Stream",),
     ".huggingface": ("HuggingFaceAPI", "calculate_lenght"),

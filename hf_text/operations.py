@@ -90,6 +90,7 @@ class Operations:
         self._backend = Backend(
             self.endpoint, self.connect, self._catalogue, Breaker(tuning), max_retries, tuning, max_event_bytes
         )
+        self._closers: set[str] = set()  # models that close a think tag which their prompt opens
         self._http: Http | None = None
         self._lock = ForkSafeLock()
 
@@ -132,7 +133,7 @@ class Operations:
         call = self.new_call(timeout)
         if self.endpoint.hugging_face and self.connect().anonymous:
             raise MissingAuthError(_NO_KEY)
-        transcript = Transcript(call, name or "")
+        transcript = Transcript(call, name or "", self._closers)
         return Steps(call, transcript, Generation(self._backend, call, transcript, request).run())
 
     def models(self, call: Call, *, refresh: bool = False, **conditions: Any) -> list[Model]:

@@ -14,9 +14,15 @@ from ..transport.response import Response
 
 __all__ = ["Transcript"]
 
+_MAX_CLOSERS = 1000
+
 
 class Transcript:
     """An answer while it grows, over all the attempts to get it.
+
+    Args:
+        closers: the models of this client that were seen to close a ``<think>`` tag which they do not open, because
+            their chat template puts the opening tag into the prompt.
 
     Attributes:
         call: the call that it answers.
@@ -30,9 +36,10 @@ class Transcript:
         failure: why it never will be, for a message.
     """
 
-    def __init__(self, call: Call, model: str) -> None:
+    def __init__(self, call: Call, model: str, closers: set[str] | None = None) -> None:
         self.call = call
         self.model = model
+        self._closers: set[str] = set() if closers is None else closers
         self.provider: str | None = None
         self.request_id: str | None = None
         self.attempts: list[Attempt] = []
@@ -47,7 +54,15 @@ class Transcript:
         """This response is read from now on; what an earlier one may have brought was never handed out."""
         self.provider = response.headers.get("x-inference-provider") or provider
         self.request_id = request_id(response.headers)
-        self.assembler = Assembler()
+        self.assembler = Assembler(self.model in self._closers)
+
+    def learn(self) -> None:
+        """The answer is whole: remember whether the model closes a ``<think>`` tag that its prompt opens."""
+        closes = self.assembler.closed_only
+        if closes and len(self._closers) < _MAX_CLOSERS:
+            self._closers.add(self.model)
+        elif closes is False:
+            self._closers.discard(self.model)
 
     @property
     def committed(self) -> bool:
@@ -71,14 +86,18 @@ class Transcript:
         """All that arrived so far."""
         assembler = self.assembler
         return Completion(
-            assembler.text,
-            assembler.reasoning,
-            assembler.tool_calls,
-            assembler.finish_reason,
-            assembler.usage,
-            self.model,
-            self.provider,
-            self.request_id,
-            Timings(self._first_token, self.call.seconds() if self._total is None else self._total),
-            tuple(self.attempts),
+            text=assembler.text,
+            reasoning=assembler.reasoning,
+            tool_calls=assembler.tool_calls,
+            finish_reason=assembler.finish_reason,
+            usage=assembler.usage,
+            model=self.model,
+            provider=self.provider,
+            request_id=self.request_id,
+            timings=Timings(self._first_token, self.call.seconds() if self._total is None else self._total),
+            attempts=tuple(self.attempts),
+            system_fingerprint=assembler.system_fingerprint,
+            logprobs=assembler.logprobs,
+            extra=assembler.extra,
+            reasoning_key=assembler.reasoning_key,
         )

@@ -16,7 +16,7 @@ from .call import SOCKET, Call, Wait
 from .framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
 from .head import RawResponse
 
-__all__ = ["Body", "BodyCut", "open_body"]
+__all__ = ["Body", "BodyCut", "find_unreadable", "open_body"]
 
 _PIECE_BYTES = 65536
 
@@ -43,6 +43,12 @@ def open_body(raw: RawResponse, call: Call) -> Body:
     """The body of an answer that was received in this call."""
     encoding = raw.headers.get("content-encoding", "identity").strip().lower()
     return _PlainBody(raw) if encoding in ("identity", "") else _EncodedBody(raw, call)
+
+
+def find_unreadable(encoding: str) -> str | None:
+    """The first of the content encodings in a header that cannot be unpacked here; None if all can."""
+    names = (name.strip().lower() for name in encoding.split(","))
+    return next((name for name in names if name not in ("", "identity", *HTTPResponse.CONTENT_DECODERS)), None)
 
 
 class _PlainBody:

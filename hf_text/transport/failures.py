@@ -17,7 +17,7 @@ from urllib3.util import parse_url
 from ..errors import Clock, InvalidRequestError, RequestTimeoutError, TransportError
 from .call import Call
 
-__all__ = ["explain_failure", "explain_timeout", "lost_connection"]
+__all__ = ["describe_unreadable", "explain_failure", "explain_timeout", "lost_connection"]
 
 _ADVICE = {
     "connect": "The host may be down, or a firewall in the way.",
@@ -57,6 +57,13 @@ def explain_failure(
             return InvalidRequestError(f"cannot send to {where}: {mask(str(cause))}")
     through = f"{where} through its proxy" if through_proxy or _of_proxy(causes) else where
     return TransportError(f"cannot reach {through}: {_reason(causes, host, mask)}", retryable=lost_connection(error))
+
+
+def describe_unreadable(encoding: str | None) -> str:
+    """What to tell of a body whose content encoding cannot be unpacked; ``""`` where it can."""
+    if encoding is None:
+        return ""
+    return f"the body is encoded as {encoding!r:.40}, which cannot be read here; the server was not asked for that"
 
 
 def lost_connection(error: Exception) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
-from .body import open_body
+from .body import BodyCut, find_unreadable, open_body
 from .call import Call, Wait
 from .mask import Mask
 
@@ -18,6 +19,8 @@ class Response:
         status: the HTTP status.
         headers: the headers; lookup is case-insensitive.
         url: the address that answered, after redirects.
+        through_proxy: whether a proxy may have answered in its place.
+        unreadable: the content encoding that cannot be unpacked here; None if there is none.
         mask: takes the secrets out of a text, before it is shown; there are none left in the headers and the reason.
     """
 
@@ -27,6 +30,8 @@ class Response:
         self.headers = mask.in_headers(raw.headers)
         self.url = url
         self.reason: str = mask(raw.reason or "")
+        self.through_proxy: bool = raw.through_proxy
+        self.unreadable = find_unreadable(raw.headers.get("content-encoding", ""))
         self._body = open_body(raw, call)
         self._call = call
 
@@ -43,12 +48,24 @@ class Response:
         ``read()``.
         """
         pieces: list[bytes] = []
+        self._read_into(pieces, limit)
+        return b"".join(pieces)[:limit]
+
+    def read_error(self, limit: int) -> bytes:
+        """As ``read_all()``, for the body of an error: one that breaks off says what it says (a proxy may reset the
+        connection after its page), and of one that cannot be unpacked there is nothing to read.
+        """
+        pieces: list[bytes] = []
+        with suppress(BodyCut):
+            self._read_into(pieces, limit)
+        return b"" if self.unreadable else b"".join(pieces)[:limit]
+
+    def _read_into(self, pieces: list[bytes], limit: int) -> None:
         size = 0
         while size < limit and (piece := self.read()):
             assert not isinstance(piece, Wait)
             pieces.append(piece)
             size += len(piece)
-        return b"".join(pieces)[:limit]
 
     def close(self) -> None:
         """Release the connection: it went back to its pool if the body was read to its end, else it is closed."""

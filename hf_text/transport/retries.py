@@ -84,7 +84,8 @@ def is_retryable(error: HFTextError) -> bool:
     """Whether the same request may succeed if the same server is asked again."""
     error = error.underlying
     if isinstance(error, APIStatusError):
-        return error.status_code in (408, 429, 500, 502, 503, 504)
+        status = error.status_code or 0
+        return status in (408, 425, 429) or (500 <= status < 600 and status not in (501, 505))
     if isinstance(error, TransportError):
         return error.retryable
     return isinstance(error, NO_ANSWER)

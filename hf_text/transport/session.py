@@ -24,10 +24,9 @@ from urllib3.util import parse_url
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
 from ..protocol.replies import parse_reply_error
-from .body import BodyCut
 from .call import Call, Interrupted, Wait
 from .connections import Adapter, NotReady, bound_to
-from .failures import explain_failure, lost_connection
+from .failures import describe_unreadable, explain_failure, lost_connection
 from .head import RawResponse
 from .locks import ForkSafeLock
 from .mask import Mask
@@ -113,17 +112,15 @@ class Http:
         Args:
             facts: what else ``parse_reply_error`` should know.
         """
-        try:
-            body = reply.read_all(_ERROR_BYTES)
-        except BodyCut:
-            body = b""
         return parse_reply_error(
             reply.status,
             reply.headers,
-            self._mask(body),
+            self._mask(reply.read_error(_ERROR_BYTES)),
             now=time.time(),
             reason=reply.reason,
             host=urlsplit(reply.url).netloc,
+            proxy=reply.through_proxy,
+            note=describe_unreadable(reply.unreadable),
             **facts,
         )
 

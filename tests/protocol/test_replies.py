@@ -27,15 +27,10 @@ from hf_text.errors import (
     RateLimitError,
     ServerError,
 )
-from hf_text.protocol.replies import (
-    describe_page,
-    is_stream_error,
-    next_link,
-    parse_error,
-    parse_reply_error,
-    parse_retry_after,
-    request_id,
-)
+from hf_text.protocol.error_reports import parse_error
+from hf_text.protocol.pages import describe_page
+from hf_text.protocol.replies import next_link, parse_reply_error, parse_retry_after, request_id
+from hf_text.protocol.stream_errors import is_stream_error
 
 NOW = 1_795_000_000.0
 NOVITA = {"X-Inference-Provider": "novita"}
