@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from .catalogue import Catalogue
 from .checks import check_int, refusal
@@ -34,7 +34,7 @@ from .transport.locks import ForkSafeLock
 from .transport.session import Http, check_headers, check_proxies
 from .tuning import DEFAULT_TUNING, Tuning
 
-__all__ = ["MAX_EVENT_BYTES", "Operations", "resolve_alias"]
+__all__ = ["MAX_EVENT_BYTES", "HasCompletions", "Operations", "completions_of", "resolve_alias"]
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 
@@ -42,6 +42,24 @@ _NO_KEY = (
     "no Hugging Face key was found. Create one at https://huggingface.co/settings/tokens and put it into the "
     "environment variable HF_TOKEN, or run 'hf auth login', or pass api_key=…; for a server of your own pass api_base=…"
 )
+
+
+class HasCompletions(Protocol):
+    """What took several answers: a conversation, a ``Parsed``."""
+
+    @property
+    def completions(self) -> Iterable[Completion]:
+        """The answers."""
+
+
+def completions_of(answers: Completion | HasCompletions) -> list[Completion]:
+    """The answers that something took. Raises InvalidRequestError for what took none."""
+    if isinstance(answers, Completion):
+        return [answers]
+    completions = getattr(answers, "completions", None)
+    if completions is None:
+        raise refusal("answers", "a Completion, a Conversation or a Parsed", answers)
+    return list(completions)
 
 
 class Operations:

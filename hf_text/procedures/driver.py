@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..completion import Completion
 from ..errors import InvalidRequestError, StreamCancelledError
+from ..events import ProviderInfo
 from .effects import Effect, Procedure
 
 __all__ = ["Driver", "Stoppable"]
@@ -20,6 +22,10 @@ class Stoppable(Protocol):
     @property
     def partial(self) -> Completion:
         """What has arrived so far."""
+
+    @property
+    def info(self) -> ProviderInfo | None:
+        """Which provider answers."""
 
     def cancel(self) -> None:
         """Stop it; a reader gets StreamCancelledError."""
@@ -36,14 +42,16 @@ class Driver(Generic[T]):
 
     Args:
         procedure: the procedure.
+        who: tells who asks: the thread, or in async code the task.
 
     Attributes:
         stream: the answer that is being generated, or was generated last.
     """
 
-    def __init__(self, procedure: Procedure[T]) -> None:
+    def __init__(self, procedure: Procedure[T], who: Callable[[], int | None] = threading.get_ident) -> None:
         self.stream: Stoppable | None = None
         self._procedure = procedure
+        self._who = who
         self._effect: Effect | None = None
         self._begun = False
         self._ended = False
@@ -52,7 +60,8 @@ class Driver(Generic[T]):
         self._lock = threading.RLock()
         self._claimed = False
         self._busy = False  # something performs an effect
-        self._stopper: int | None = None  # the thread that stopped it before its end
+        self._stopped = False  # before its end
+        self._stopper: int | None = None  # who did that
         self._cancelled = False
 
     @property
@@ -63,7 +72,7 @@ class Driver(Generic[T]):
     @property
     def stopped(self) -> bool:
         """Whether it was stopped before its end."""
-        return self._stopper is not None
+        return self._stopped
 
     @property
     def result(self) -> T | None:
@@ -124,13 +133,13 @@ class Driver(Generic[T]):
             self._procedure.close()
 
     def stop(self, cancelled: bool = False) -> None:
-        """Stop, from any thread, without blocking. A reader gets StreamCancelledError: of a thread that is not this
-        one, or anyway if ``cancelled``. A function that runs is not stopped, but nothing follows it.
+        """Stop, from any thread, without blocking. A reader gets StreamCancelledError if it is another thread or task,
+        or anyway if ``cancelled``. A function that runs is not stopped, but nothing follows it.
         """
         with self._lock:
             if self._ended or self.stopped:
                 return
-            self._stopper = threading.get_ident()
+            self._stopped, self._stopper = True, self._who()
             self._cancelled = cancelled
             busy, self._busy = self._busy, True
         if self.stream is not None:
@@ -148,7 +157,7 @@ class Driver(Generic[T]):
             raise
 
     def _refuse_if_stopped(self) -> None:
-        if self.stopped and (self._cancelled or self._stopper != threading.get_ident()):
+        if self.stopped and (self._cancelled or self._stopper != self._who()):
             partial = None if self.stream is None else self.stream.partial
             attempts = () if partial is None else partial.attempts
             raise StreamCancelledError("the stream was cancelled", partial=partial, attempts=attempts)

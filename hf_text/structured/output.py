@@ -62,7 +62,7 @@ class Output:
 
 
 def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
-    definitions = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    definitions: dict[str, Any] = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
     inner = {key: value for key, value in schema.items() if key not in definitions}
     outer = {"type": "object", "properties": {_KEY: inner}, "required": [_KEY], "additionalProperties": False}
     return {**outer, **definitions}

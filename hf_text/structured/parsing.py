@@ -126,13 +126,10 @@ class _Parsing:
         answer = replace(answer, attempts=(*self._attempts, *answer.attempts))
         self._attempts = list(answer.attempts)
         if answer.truncated:
-            advice = (
-                "allow more tokens (max_tokens), or ask for less"
-                if answer.finish_reason == "length"
-                else "ask for something else"
-            )
+            by_length = answer.finish_reason == "length"
+            advice = "allow more tokens (max_tokens)" if by_length else "the provider's filter did it"
             raise TruncatedStreamError(
-                f"the answer was cut off before its end (finish reason {answer.finish_reason!r}): {advice}",
+                f"the answer was cut off before its end (finish reason {answer.finish_reason}): {advice}",
                 partial=answer,
                 attempts=answer.attempts,
             )

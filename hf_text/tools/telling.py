@@ -9,7 +9,7 @@ from datetime import date, time
 from enum import Enum
 from typing import Any
 
-__all__ = ["tell", "tell_error"]
+__all__ = ["tell"]
 
 
 def tell(value: Any) -> str:
@@ -20,11 +20,6 @@ def tell(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False, default=_plain)
     except (TypeError, ValueError, RecursionError):  # keys that are not texts; a value that contains itself
         return str(value)
-
-
-def tell_error(error: Exception) -> str:
-    """A failure as text: the class, and what it says."""
-    return f"Error: {type(error).__name__}: {error}" if str(error) else f"Error: {type(error).__name__}"
 
 
 def _plain(value: Any) -> Any:
