@@ -90,12 +90,13 @@ class Catalogue:
         return next((model for model in self.models(call) if model.id == name), None)
 
     def override(self, model: str) -> dict[str, ProviderMapping]:
-        """Who serves a model ahead of what the Hub says; empty for most."""
+        """The providers of a model that override the Hub; empty for most."""
         return self._overrides.get(model, {})
 
     def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
-        """Who serves a model, in the account's order. Raises ModelNotSupportedError for a model that the Hub does not
-        know.
+        """The providers of a model, in the account's order.
+
+        Raises ModelNotSupportedError for a model that the Hub does not know.
         """
         url = f"{self._hub()}/api/models/{quote(model, safe='/')}?expand[]=inferenceProviderMapping"
         return self._cached(url, lambda: self._parse(parse_mapping, url, self._ask_about(call, model, url)))

@@ -241,7 +241,7 @@ class Operations:
             return self._http
 
     def close(self) -> None:
-        """Close the idle connections. Those in use go on."""
+        """Close the idle connections. Those in use are not affected."""
         if self._http is not None:
             self._http.close()
 

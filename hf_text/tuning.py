@@ -21,7 +21,7 @@ class Tuning:
         cache_seconds: how long the catalogue and mappings are cached.
         max_cached: how many of them are cached.
         skip_seconds: how long a target that failed is skipped.
-        clock: tells the time of the cache and of the breaker.
+        clock: the clock of the cache and of the breaker, in seconds.
     """
 
     first_pause: float = 0.25

@@ -28,6 +28,8 @@ from hf_text import (
 from hf_text.emulator import Emulator, Gate, Request, Response, build_model
 from hf_text.tuning import Tuning
 
+pytestmark = pytest.mark.every_client
+
 MakeClient = Callable[..., Client]
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
@@ -741,6 +743,7 @@ def test_the_representation_tells_where_the_key_is_from_and_not_the_key(
     assert repr(make_client(None, server.api_base)) == f"<Client of {server.api_base}, key: none>"
 
 
+@pytest.mark.blocking_client
 def test_a_pickled_client_has_the_same_settings(emulator: Emulator, make_client: MakeClient) -> None:
     options: dict[str, Any] = {
         "provider": ["groq", "novita"],
@@ -759,6 +762,7 @@ def test_a_pickled_client_has_the_same_settings(emulator: Emulator, make_client:
     assert second.connection != first.connection
 
 
+@pytest.mark.blocking_client
 def test_a_key_that_was_found_is_not_pickled(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_found")
     client = make_client(None)

@@ -171,7 +171,7 @@ class AsyncClient:
         return await self.threads.run(lambda: self.operations.model(call, name), call.cancel)
 
     async def mapping(self, model: str) -> dict[str, ProviderMapping]:
-        """Who serves a model; arguments and errors as for ``Client.mapping``."""
+        """The providers of a model; arguments and errors as for ``Client.mapping``."""
         call = self.operations.new_call()
         return await self.threads.run(lambda: self.operations.mapping(call, model), call.cancel)
 

@@ -17,7 +17,7 @@ class Source(Protocol):
 
     @property
     def stopped(self) -> bool:
-        """Whether it was stopped before its end; ``read()`` tells who stopped it."""
+        """Whether it was stopped before its end; ``read()`` raises if another task stopped it."""
 
     async def read(self) -> Sequence[Any]:
         """Wait for the next items and take all that have arrived; none at the end. Raises InvalidRequestError if
@@ -48,7 +48,7 @@ class AsyncItems(AsyncGenerator[T, None]):
                     return item
             try:
                 some = await self._source.read()
-            except InvalidRequestError:  # the other reader goes on
+            except InvalidRequestError:  # the other reader continues
                 raise
             except BaseException:  # a cancellation too
                 self._close()

@@ -39,7 +39,7 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def refuse_body(body: Any) -> Response | None:
-    """The 400 or 422 for a body that is no chat completion request; None if it is one."""
+    """The 400 or 422 for a body that is not a chat completion request; None if it is one."""
     if not isinstance(body, dict):
         return _unprocessable("body: Input should be a valid dictionary")
     if not isinstance(body.get("model"), str) or not body["model"]:

@@ -21,7 +21,7 @@ class Breaker:
     """The targets that failed recently, and the one that served a model last. Safe to share among threads.
 
     Args:
-        tuning: how long a target that failed is skipped, and what tells the time.
+        tuning: how long a target that failed is skipped, and the clock.
     """
 
     def __init__(self, tuning: Tuning = DEFAULT_TUNING) -> None:

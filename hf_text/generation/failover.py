@@ -1,7 +1,7 @@
 """Which provider is asked next, after an error of the one before.
 
 Pure decisions: what an error means for the next attempt. The rules are those of Hugging Face's router, which does
-not itself go on to another provider when one answers with an error (hub-docs, "Automatic Failover").
+not itself fail over to another provider when one answers with an error (hub-docs, "Automatic Failover").
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Generation:
         raise self._enrich(failure)
 
     def _prepare(self) -> Generator[Wait, None, None]:
-        """Find out what is not known: the model, whether it can be asked that, who serves it."""
+        """Find out what is not known: the model, whether it takes media, and the providers that serve it."""
         sees = self._request.has_media and self._backend.endpoint.hugging_face
         if not self._plan.is_known() or (sees and not self._backend.catalogue.has_models()):
             yield from self._call.need_thread()

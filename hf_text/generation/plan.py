@@ -1,4 +1,4 @@
-"""Whom to ask, in which order: the targets of one call."""
+"""The targets of one call, in the order in which they are asked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Plan:
         self._endpoint = backend.endpoint
 
     def find_model(self) -> str:
-        """The model that is asked for. A server that need not be told which is asked for the first that it lists."""
+        """The model that is asked for; without a name, the first that the server lists."""
         if self._request.model is not None:
             return self._request.model
         try:
@@ -53,7 +53,7 @@ class Plan:
         return Route(backend.breaker.sort(targets), retries)
 
     def is_known(self) -> bool:
-        """Whether model and first target can be told without a request."""
+        """Whether the model and the first target are known without a request."""
         if self._request.model is None:
             return self._backend.catalogue.has_models()
         return not self._has_policy(self._request.model) or not self._backend.breaker.is_open(
@@ -98,7 +98,7 @@ class Plan:
         """All that serve the model, in the account's order. The Hub is asked when the first of them is needed."""
         try:
             mapping = self._backend.catalogue.mapping(self._call, model)
-        except HFTextError:  # the error that made us ask tells more
+        except HFTextError:  # the error that led here says more
             return
         for entry in chat_providers(mapping):
             yield self._target_of(model, entry)

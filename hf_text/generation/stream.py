@@ -65,7 +65,7 @@ class Stream:
     def completion(self) -> Completion:
         """The whole answer, once the stream was read to its end.
 
-        Raises StreamError before that, and after an error: it tells what is missing. ``partial`` is always there.
+        Raises StreamError before that, and after an error, with what is missing. ``partial`` is always there.
         """
         return self._steps.completion()
 

@@ -27,8 +27,8 @@ class Transcript:
     Attributes:
         call: the call that it answers.
         model: the model, as it was asked for.
-        provider: who answers, once that is known.
-        request_id: the server's id of the request, once that is known.
+        provider: the provider that answers, once known.
+        request_id: the server's id of the request, once known.
         attempts: the requests that were made for it.
         info: which provider answers; set when the first part of the answer is handed out, so that there can be no other
             attempt.

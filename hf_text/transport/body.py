@@ -32,7 +32,7 @@ class Body(Protocol):
         """The next piece as soon as there is one; ``b""`` at the proper end. If the call does not block: what to wait
         for.
 
-        Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
+        Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
         """
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class _EncodedBody:
         )
 
     def read(self) -> bytes | Wait:
-        if not self._call.blocking:  # urllib3 cannot be told to come back later
+        if not self._call.blocking:  # urllib3 cannot give way
             return Wait.THREAD
         self._call.time_left()  # a little that has arrived may unpack to very much: reading it must end as well
         try:

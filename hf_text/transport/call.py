@@ -23,7 +23,7 @@ __all__ = ["DEFAULT", "SOCKET", "Call", "Interrupted", "Timeouts", "Wait", "run"
 
 T = TypeVar("T")
 
-# A socket takes no longer timeout (2**31 milliseconds); who waits longer asks again.
+# A socket takes no longer timeout (2**31 milliseconds); a longer wait asks again.
 _MAX_STEP = 1_000_000.0
 
 
@@ -70,7 +70,7 @@ DEFAULT = Timeouts()
 
 
 class Interrupted(Exception):
-    """The call may not go on: a clock ran out, or (``clock`` is None) it was cancelled. Never leaves the library."""
+    """The call has to stop: a clock ran out, or (``clock`` is None) it was cancelled. Never leaves the library."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(clock or "cancelled")
@@ -138,7 +138,7 @@ class Call:
         self.start_clock("connect")
 
     def start_clock(self, clock: Clock, at_most: float = math.inf) -> None:
-        """From now on this clock runs (and the total clock as ever), for its seconds or ``at_most`` so many."""
+        """Start this clock, for its seconds or ``at_most``, whichever is less; the total clock runs on."""
         seconds: float = getattr(self.timeouts, clock)
         deadline = monotonic() + min(seconds, at_most)
         if deadline < self._end:
@@ -174,7 +174,7 @@ class Call:
 
         A duplicate of the descriptor is kept, not the socket: it can be shut down at every stage (a TLS handshake
         takes the descriptor away from the socket object), and it can never be a descriptor that was closed and
-        given to somebody else.
+        reused.
         """
         duplicate = socket.fromfd(sock.fileno(), sock.family, sock.type, sock.proto)
         with self._lock:
@@ -195,7 +195,7 @@ class Call:
                 self._socket = None
 
     def cancel(self) -> None:
-        """Stop the call, from any thread, at any stage; whoever waits in it gets Interrupted. Never blocks."""
+        """Stop the call, from any thread, at any stage; a thread that waits in it gets Interrupted. Never blocks."""
         self.cancelled = True
         with self._lock:
             if self._socket is not None:
@@ -217,9 +217,7 @@ class Call:
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """What happens inside may take so long; for what is asked by the way. Raises Interrupted("total") when it does
-        not.
-        """
+        """Bound what happens inside; for auxiliary lookups. Raises Interrupted("total") when it takes longer."""
         end, self._end = self._end, min(self._end, monotonic() + seconds)
         try:
             yield

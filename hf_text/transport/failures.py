@@ -1,6 +1,6 @@
-"""What requests and urllib3 raise when no answer comes, told in one line each.
+"""The errors for what requests and urllib3 raise when no response comes, in one line each.
 
-Both wrap causes in causes; what happened stands somewhere in that chain, and only that is told.
+Both wrap causes in causes; the message names the one that says what happened.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ADVICE = {
 
 def explain_timeout(clock: Clock, call: Call, host: str, arrived: str = "") -> RequestTimeoutError:
     """The error for a clock that ran out."""
-    seconds = getattr(call.timeouts, clock) or call.seconds()  # a question asked by the way has its own total clock
+    seconds = getattr(call.timeouts, clock) or call.seconds()  # an auxiliary lookup has its own total clock
     what = {
         "connect": f"could not connect to {host} within {seconds:g} s",
         "first": f"no answer began at {host} within {seconds:g} s",

@@ -39,7 +39,7 @@ class Response:
         """The next piece of the body, as soon as there is one; ``b""`` at its proper end. If the call does not block:
         what to wait for.
 
-        Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
+        Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
         """
         return self._body.read()
 

@@ -68,8 +68,8 @@ def retry(
     Args:
         call: the call that they belong to.
         attempt: makes one attempt.
-        after: is told why an attempt failed; gives the seconds to wait before the next one, or raises what ends the
-            call.
+        after: takes the error of a failed attempt; gives the seconds to wait before the next one, or raises what
+            ends the call.
     """
     while True:
         try:

@@ -49,7 +49,7 @@ class Http:
     Args:
         key: the key to send, or None.
         headers: headers to add to each request.
-        proxies: proxies by scheme, as requests takes them; those of the environment are used besides.
+        proxies: proxies by scheme, as requests takes them; those of the environment are used too.
         verify: True, False, or the path of a CA bundle.
     """
 
@@ -67,7 +67,7 @@ class Http:
 
     @property
     def anonymous(self) -> bool:
-        """Whether there is nothing to show who sends: no key, and no header in its place."""
+        """Whether requests carry neither a key nor a header in its place."""
         return self._key is None and "authorization" not in (name.lower() for name in self._headers)
 
     def get(self, call: Call, url: str) -> Response:
@@ -125,7 +125,7 @@ class Http:
         )
 
     def close(self) -> None:
-        """Close the connections that are kept alive. Those in use go on."""
+        """Close the idle connections. Those in use are not affected."""
         with self._lock:
             session, self._session = self._session, None
         if session is not None and session.process == os.getpid():
@@ -154,7 +154,7 @@ class Http:
                 continue
             except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
                 _give_up(raw, call)
-                # A kept-alive connection may be closed by the server at any time; that is no failure of this request.
+                # A server may close a kept-alive connection at any time; that is not a failure of this request.
                 if call.reused and lost_connection(error):
                     continue
                 if call.cancelled:
@@ -284,7 +284,7 @@ def _follow(url: str, location: str) -> str:
         parse_url(target)  # what sends is stricter than what joins
         new = urlsplit(target)
     except ValueError:
-        raise TransportError(f"{old.netloc} redirects to {location!r:.200}, which is no address") from None
+        raise TransportError(f"{old.netloc} redirects to {location!r:.200}, which is not a valid address") from None
     same = (old.scheme, old.netloc) == (new.scheme, new.netloc)
     upgrade = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
     if not same and not upgrade:

@@ -32,7 +32,7 @@ class Wire:
         """The bytes that have arrived; ``b""`` once the connection is closed. A call that does not block gets
         ``Wait.SOCKET`` if there are none yet, and after 64 KiB in a row, so that other tasks can run.
 
-        Raises Interrupted if the call may not go on, OSError if the connection breaks.
+        Raises Interrupted if the call has to stop, OSError if the connection breaks.
         """
         call, sock = self._call, self._sock
         while True:
@@ -57,7 +57,7 @@ class Wire:
                 if call.cancelled:  # a socket that is shut down may tell so by an error
                     raise Interrupted from None
                 raise
-            if call.cancelled:  # the socket was shut down: this is no end of the answer
+            if call.cancelled:  # the socket was shut down: this is not the end of the answer
                 raise Interrupted
             self._unbroken_bytes += len(data)
             return data

@@ -29,6 +29,8 @@ from hf_text import (
 from hf_text.emulator import Emulator, Gate, Request, Response, build_model
 from hf_text.emulator.emulator import Scripted
 
+pytestmark = pytest.mark.every_client
+
 MakeClient = Callable[..., Client]
 
 MODEL = "a/b"

@@ -30,6 +30,8 @@ from hf_text.emulator import Emulator, Response, fault
 from hf_text.transport.retries import Retries
 from hf_text.tuning import Tuning
 
+pytestmark = pytest.mark.every_client
+
 MakeClient = Callable[..., Client]
 
 

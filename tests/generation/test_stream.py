@@ -26,6 +26,8 @@ from hf_text.emulator import Emulator, Gate, Request, Response
 from hf_text.transport.call import Call, Interrupted, Timeouts
 from hf_text.transport.session import Http
 
+pytestmark = pytest.mark.every_client
+
 KEY = "hf_MadeUpKeyForTests"
 
 Outcome = Callable[..., Any]

@@ -30,6 +30,8 @@ from hf_text import (
 )
 from hf_text.emulator import Emulator, Gate, Response
 
+pytestmark = pytest.mark.every_client
+
 EVENT_STREAM = {"Content-Type": "text/event-stream"}
 DONE = b"data: [DONE]\n\n"
 

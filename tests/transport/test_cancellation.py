@@ -19,6 +19,8 @@ import pytest
 from hf_text import Client, FinishReason, InvalidRequestError, Stream, StreamCancelledError
 from hf_text.emulator import Emulator, Gate, Response
 
+pytestmark = pytest.mark.every_client
+
 Outcome = Callable[[Stream], Any]
 InThread = Callable[..., Future[Any]]
 WaitUntilInside = Callable[[int, str], None]
@@ -176,6 +178,7 @@ def test_a_stop_frees_a_reader_that_waits_for_the_answer(
     assert len(server.requests) == 1
 
 
+@pytest.mark.blocking_client
 @stops
 @pytest.mark.parametrize("encoding", [None, "gzip"])
 def test_a_stop_frees_a_reader_within_the_answer(

@@ -17,6 +17,8 @@ from hf_text.emulator import Emulator, Gate, Response
 from hf_text.emulator.replies import Piece
 from hf_text.transport.call import DEFAULT
 
+pytestmark = pytest.mark.every_client
+
 EVENT_STREAM = {"Content-Type": "text/event-stream"}
 LONG = 20.0  # a clock that would make a test fail by its length
 SHORT = 0.12
@@ -363,6 +365,7 @@ def test_the_clocks_begin_with_the_first_read_and_not_before(
     assert "".join(stream)
 
 
+@pytest.mark.blocking_client
 def test_many_clocks_run_at_once_without_a_thread_for_each(
     make_client: Callable[..., Client],
     emulator: Emulator,
