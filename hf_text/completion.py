@@ -75,8 +75,9 @@ class Completion:
         text: the answer. ``str(completion)`` gives the same.
         reasoning: what the model thought before it answered.
         tool_calls: the tools that it wants to be called.
-        finish_reason: why it stopped: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``, or the provider's
-            own word where the protocol has none; None if the provider did not say, or the answer is not whole.
+        finish_reason: why it stopped: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``, or the
+            provider's own word where the protocol has none; None if the provider did not say, or the answer is not
+            whole.
         usage: tokens, as the provider counts them; None if it does not.
         model: the model, as it was asked for.
         provider: the inference provider that answered; None if the server does not say.
@@ -86,7 +87,8 @@ class Completion:
         system_fingerprint: the server's mark of what answered, where it sends one.
         logprobs: the tokens with their log probabilities, where they were asked for.
         extra: what the provider sent beyond the protocol, by its own names: ``citations``, ``search_results``,
-            ``images``, ``audio``, ``annotations`` …; under ``finish_reason`` the provider's own word, where it is another.
+            ``images``, ``audio``, ``annotations`` …; under ``finish_reason`` the provider's own word, where it is
+            another.
         reasoning_key: the name under which the provider sent the reasoning: ``"reasoning_content"``, ``"reasoning"`` …,
             ``"<think>"`` for tags in the text; ``""`` if there was none.
     """

@@ -30,7 +30,7 @@ from ..events import Event
 from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads
 from ..protocol.pages import decode_text, describe_page
-from ..protocol.replies import parse_reply_error
+from ..protocol.replies import name_sender, parse_reply_error
 from ..protocol.stream_errors import ReportedError, find_report, is_stream_error
 from ..transport.body import BodyCut
 from ..transport.call import Interrupted, Wait
@@ -113,10 +113,11 @@ class _Reader:
             raise failure if self._answer.committed else failure.underlying
 
     def _read_body(self) -> Iterator[Step]:
-        if self._reply.unreadable is not None:
-            raise MalformedStreamError(f"{self._host}: {describe_unreadable(self._reply.unreadable)}")
         piece = yield from self._first_piece()
         self._beginning = piece[:_BEGINNING_BYTES]
+        encoding = self._reply.unreadable(piece)
+        if encoding is not None:
+            raise MalformedStreamError(f"{self._host}: {describe_unreadable(encoding)}")
         start = piece.removeprefix(_BOM).lstrip()[:1]
         if start in (b"<", b"{", b"["):
             yield from self._call.need_thread()
@@ -150,8 +151,8 @@ class _Reader:
 
     def _describe_page(self, piece: bytes) -> MalformedStreamError:
         page = decode_text(piece + self._reply.read_error(_PAGE_BYTES), self._reply.headers)
-        who = f"the proxy on the way to {self._host}" if self._reply.through_proxy else self._host
         told = describe_page(self._reply.mask(page))
+        who = name_sender(self._host, self._reply.proxy, self._reply.headers)
         return MalformedStreamError(f"{who} sent an HTML page where an answer was asked: {told}")
 
     def _read_json(self, piece: bytes, events: list[Event]) -> HFTextError | None:
@@ -253,7 +254,7 @@ class _Reader:
             if told != stray or _tells_error(stray):
                 return self._reported(told.strip())
             if not _OTHER_FIELD.match(stray):
-                self._stray = stray
+                self._stray = describe_page(stray) if stray.startswith("<") else stray
         return None
 
     def _read_rest(self) -> HFTextError | None:
@@ -326,7 +327,7 @@ class _Reader:
 
     def _explain_end(self) -> HFTextError:
         """The error for a body that ended properly, but not the answer in it."""
-        if self._assembler.empty and not self._unexplained():
+        if self._assembler.empty and not (self._unexplained() and self._has_begun()):
             return self._explain_emptiness()
         missing = "a finish reason" if self._done else "a finish reason and without [DONE]"
         told = f"{self._host} ended the answer without {missing}{self._arrived()}"
@@ -336,15 +337,20 @@ class _Reader:
     def _unexplained(self) -> str:
         return self._stray or self._assembler.unexplained
 
+    def _has_begun(self) -> bool:
+        """Whether what came is an event stream."""
+        start = self._beginning.strip()
+        fields = any(start.startswith(field) or field.startswith(start) for field in _SSE_FIELDS)
+        return fields or self._done or self._assembler.chunks > 0
+
     def _explain_emptiness(self) -> HFTextError:
-        beginning = self._beginning.strip()
-        begun = any(beginning.startswith(field) or field.startswith(beginning) for field in _SSE_FIELDS)
-        if not self._assembler.chunks and not self._done and not begun:
+        if not self._has_begun():
             return MalformedStreamError(f"{self._host} sent no event stream, but: {self._show(self._beginning)}")
         what = "nothing but [DONE]" if self._done and not self._assembler.chunks else "no text"
         reason = self._assembler.ending.reason
         why = f", with the finish reason {reason!r:.80}" if reason else ""
-        return TruncatedStreamError(f"{self._host} sent an empty answer: {what if beginning else 'an empty body'}{why}")
+        what = what if self._beginning.strip() else "an empty body"
+        return TruncatedStreamError(f"{self._host} sent an empty answer: {what}{why}")
 
     def _arrived(self) -> str:
         return f" after {len(self._assembler.text)} characters of text had arrived"

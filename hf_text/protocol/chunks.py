@@ -4,8 +4,8 @@ Every provider streams its own dialect of the protocol. What differs, with an ex
 
 * usage on every chunk (Baseten), on the finish chunk (Cerebras), on a last chunk without choices (Novita), on two
   of them (Groq), in the choice (Moonshot), or never (Nebius): the last one counts;
-* a finish reason followed by more chunks (Novita), on the first chunk (Open WebUI) or on each of them (Vertex AI through
-  LiteLLM), ``eos_token`` together with the token itself (TGI), or none at all;
+* a finish reason followed by more chunks (Novita), on the first chunk (Open WebUI) or on each of them (Vertex AI
+  through LiteLLM), ``eos_token`` together with the token itself (TGI), or none at all;
 * reasoning under seven names, in as many forms (see ``deltas``), or as ``<think>`` tags in the text;
 * ``delta.content`` null, absent or empty; ``text`` or ``message`` in place of ``delta`` or beside it, the message with
   all that came so far (Perplexity);
@@ -151,7 +151,7 @@ class Assembler:
             return self._think.closed_only
         if self.reasoning_key:
             return False
-        return b"</think>" in self._text and find_lone_close(self.text) is not None or None
+        return True if b"</think>" in self._text and find_lone_close(self.text) else None
 
     def feed(self, chunk: Any, out: list[Event]) -> bool:
         """Take one chunk; append the text and reasoning in it to ``out``.
@@ -160,31 +160,34 @@ class Assembler:
         Raises ValueError for a chunk that cannot be read, ReportedError for one that reports an error.
         """
         # This runs once for each token. The common chunk costs a handful of look-ups; what is rare is done elsewhere.
-        if chunk.__class__ is not dict:
-            raise ValueError(f"a chunk is not an object: {chunk!r:.80}")
         self.chunks += 1
-        if self._pass_through and len(chunk) == self._chunk_keys:
-            choices = chunk.get("choices")
-            choice = choices[0] if choices and choices.__class__ is list else None
-            if choice.__class__ is dict and len(choice) == self._choice_keys:
-                delta = choice.get("delta")
-                if delta.__class__ is dict and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
-                    text = delta.get("content")
-                    if (
-                        text.__class__ is str
-                        and text
-                        and not (choice.get("finish_reason") or choice.get("index") or choice.get("logprobs"))
-                        and (text.isascii() or is_whole(text))
-                    ):
-                        usage = chunk.get("usage")
-                        if usage and usage.__class__ is dict:
-                            self._usage = usage
-                        self._text += text.encode()
-                        out.append(text)
-                        return True
+        if self._pass_through:
+            try:
+                choice = chunk["choices"][0]
+                delta = choice["delta"]
+                text = delta["content"]
+            except (KeyError, IndexError, TypeError):
+                return self._feed_rare(chunk, out)
+            if (
+                text.__class__ is str
+                and text
+                and (len(delta) == 1 or (len(delta) == 2 and "role" in delta))
+                and len(choice) == self._choice_keys
+                and len(chunk) == self._chunk_keys
+                and not (choice.get("finish_reason") or choice.get("index"))
+                and not ("logprobs" in choice and choice["logprobs"])
+                and (text.isascii() or is_whole(text))
+            ):
+                if "usage" in chunk and chunk["usage"].__class__ is dict and chunk["usage"]:
+                    self._usage = chunk["usage"]
+                self._text += text.encode()
+                out.append(text)
+                return True
         return self._feed_rare(chunk, out)
 
-    def _feed_rare(self, chunk: dict[str, Any], out: list[Event]) -> bool:
+    def _feed_rare(self, chunk: Any, out: list[Event]) -> bool:
+        if not isinstance(chunk, dict):
+            raise ValueError(f"a chunk is not an object: {chunk!r:.80}")
         choices = chunk.get("choices")
         inner = None if choices else unwrap(chunk)
         if inner is not None and not is_stream_error(chunk):

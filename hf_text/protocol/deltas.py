@@ -48,10 +48,9 @@ def read_delta(delta: dict[str, Any]) -> Told:
     text, reasoning = "", ""
     unread: list[Any] = []
     content = delta.get("content")
-    if isinstance(content, str):
-        text = content
-    elif content is not None:
-        text, reasoning = _read_parts(content, unread)
+    if isinstance(content, (int, float)) and not isinstance(content, bool):
+        content = json.dumps(content)  # a token that is a number, written without quotes
+    text, reasoning = _read_parts(content, unread)
     text = text or _read_text(delta.get("refusal"))
     key = "content" if reasoning else ""
     for name in _REASONING:
@@ -92,17 +91,17 @@ def read_whole(told: Told) -> Told:
 
 
 def _read_parts(content: Any, unread: list[Any]) -> tuple[str, str]:
-    """Text and reasoning of a content that is no text: parts, one of them, or a number that should be a text."""
+    """Text and reasoning of a content that is not a text: a list of parts, or one of them."""
     if isinstance(content, list):
-        told = [_read_parts(part, unread) if part is not None else ("", "") for part in content]
+        told = [_read_parts(part, unread) for part in content if isinstance(part, (str, dict))]
         return "".join(text for text, _ in told), "".join(reasoning for _, reasoning in told)
-    if isinstance(content, dict):
-        kind = str(content.get("type") or "")
-        text = _read_text(content)
-        if not text and any(value for key, value in content.items() if key not in (*_INSIDE, "type", "index")):
-            unread.append(content)
-        return ("", text) if "think" in kind or "reason" in kind or content.get("thinking") else (text, "")
-    return (content if isinstance(content, str) else json.dumps(content)), ""
+    if not isinstance(content, dict):
+        return (content if isinstance(content, str) else ""), ""
+    kind = str(content.get("type") or "")
+    text = _read_text(content)
+    if not text and any(value for key, value in content.items() if key not in (*_INSIDE, "type", "index")):
+        unread.append(content)
+    return ("", text) if "think" in kind or "reason" in kind or content.get("thinking") else (text, "")
 
 
 def _read_text(value: Any, levels: int = _MAX_LEVELS) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .pages import strip_tags
@@ -73,9 +74,8 @@ def parse_error(value: Any, levels: int = _MAX_LEVELS) -> ErrorReport:
         return ErrorReport(value)
     if isinstance(value, list) and levels:
         reports = [parse_error(item, levels - 1) for item in value[:20]]
-        code = next((report.code for report in reports if report.code), None)
         status = next((report.status for report in reports if report.status), None)
-        return ErrorReport("; ".join(filter(None, (report.message for report in reports))), code, status)
+        return ErrorReport("; ".join(filter(None, (report.message for report in reports))), None, status)
     if not isinstance(value, dict) or not levels:
         return ErrorReport("")
     return _parse_object(value, levels)
@@ -109,10 +109,8 @@ def _with_raw(report: ErrorReport, metadata: dict[str, Any], levels: int) -> Err
     """The report of a gateway together with what its provider said, which stands in ``metadata.raw`` (OpenRouter)."""
     raw = metadata.get("raw")
     if isinstance(raw, str) and raw.lstrip().startswith(("{", "[")):
-        try:
+        with suppress(ValueError, RecursionError):
             raw = json.loads(raw)
-        except (ValueError, RecursionError):
-            pass
     cause = parse_error(raw, levels - 1)
     if not cause.message or cause.message in report.message:
         return report

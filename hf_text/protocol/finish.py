@@ -17,7 +17,8 @@ _WORDS = {
         "stop": "stop eos eos_token stop_sequence end_turn complete completed stop_token",
         "length": "length max_tokens max_output_tokens model_length max_length model_context_window_exceeded",
         "tool_calls": "tool_calls tool_call tool_use",
-        "content_filter": "content_filter content_filtered safety sensitive recitation blocklist prohibited_content spii",
+        "content_filter": "content_filter content_filtered safety sensitive recitation blocklist prohibited_content"
+        " spii",
     }.items()
     for word in words.split()
 }
@@ -67,7 +68,9 @@ class Ending:
 
 
 def read_finish(choice: dict[str, Any], delta: dict[str, Any]) -> str:
-    """The server's own word; ``""`` where there is none. Gemini's is ``finishReason``; SGLang's own API has an object."""
+    """The server's own word; ``""`` where there is none. Gemini names it ``finishReason``, SGLang's own API has an
+    object.
+    """
     word = choice.get("finish_reason") or choice.get("finishReason") or delta.get("finish_reason")
     if isinstance(word, dict):
         word = word.get("type")

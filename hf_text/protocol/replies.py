@@ -30,6 +30,7 @@ from .surrogates import join_surrogates
 from .values import as_bounded
 
 __all__ = [
+    "name_sender",
     "next_link",
     "parse_reply_error",
     "parse_retry_after",
@@ -46,6 +47,7 @@ _CLASSES: dict[int, type[APIStatusError]] = {
 }
 
 _OF_PROXIES = ("x-squid-error", "proxy-authenticate", "proxy-status", "proxy-connection")
+_PROXY_NAMES = re.compile(r"squid|proxy|zscaler|bluecoat|forcepoint|websense|charles", re.IGNORECASE)
 
 _ACCOUNT_CREDITS = re.compile(r"included credits|pre-?paid credits", re.IGNORECASE)
 _MAX_MESSAGE = 2000
@@ -65,7 +67,7 @@ def parse_reply_error(
     now: float,
     reason: str = "",
     host: str = "",
-    proxy: bool = False,
+    proxy: str = "",
     note: str = "",
     provider: str | None = None,
     model: str | None = None,
@@ -80,7 +82,7 @@ def parse_reply_error(
         now: the time, in seconds since the epoch, to reckon a ``Retry-After`` date from.
         reason: the reason phrase of the status line.
         host: who answered, for the message.
-        proxy: whether a proxy may have answered in its place.
+        proxy: the address of the proxy that may have answered in its place.
         note: why the body cannot be read, if it cannot.
         provider: the inference provider, where something else than the header tells it.
         model: the model that was asked for.
@@ -107,9 +109,7 @@ def parse_reply_error(
         data["scope"] = "provider" if served_by and not _ACCOUNT_CREDITS.search(message) else "account"
     if cls is ModelNotSupportedError:
         del data["retry_after"]
-    who = served_by or host
-    if proxy and _speaks_for_itself(status, headers, page):
-        who = f"the proxy on the way to {host}"
+    who = name_sender(host, proxy, headers) if page or status == 407 else served_by or host
     told = _tell(join_surrogates(message[:_MAX_MESSAGE]), status, who, model, data["request_id"])
     if hugging_face:
         told += _advise(status, data.get("scope"), report.code)
@@ -135,9 +135,12 @@ def _show_json(value: Any) -> str:
     return text if len(text) <= _SHOWN_JSON else f"{text[:_SHOWN_JSON]}…"
 
 
-def _speaks_for_itself(status: int | None, headers: Mapping[str, str], page: bool) -> bool:
-    """Whether an answer that came through a proxy is the proxy's own: a page, where servers of models send JSON."""
-    return page or status == 407 or any(name.lower() in _OF_PROXIES for name in headers)
+def name_sender(host: str, proxy: str, headers: Mapping[str, str]) -> str:
+    """Who sent a page: where there is a proxy it may be that, and some name themselves."""
+    if not proxy:
+        return host
+    marked = any(name in headers for name in _OF_PROXIES) or _PROXY_NAMES.search(headers.get("server", ""))
+    return f"the proxy {proxy} on the way to {host}" if marked else f"{host}, or the proxy {proxy} on the way to it"
 
 
 def next_link(header: str) -> str | None:

@@ -1,7 +1,7 @@
 """Failures that are told inside an answer with status 200: which JSON is the report of one.
 
-A report has a key ``error`` (anywhere, also in a choice), or it comes in place of choices and is worded as the errors of
-many gateways are: a code and a message, ``errors``, MiniMax's ``base_resp``, ``"type": "error"`` …
+A report has a key ``error`` (anywhere, also in a choice), or it comes in place of choices and is worded as the errors
+of many gateways are: a code and a message, ``errors``, MiniMax's ``base_resp``, ``"type": "error"`` …
 """
 
 from __future__ import annotations

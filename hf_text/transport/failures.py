@@ -59,11 +59,9 @@ def explain_failure(
     return TransportError(f"cannot reach {through}: {_reason(causes, host, mask)}", retryable=lost_connection(error))
 
 
-def describe_unreadable(encoding: str | None) -> str:
-    """What to tell of a body whose content encoding cannot be unpacked; ``""`` where it can."""
-    if encoding is None:
-        return ""
-    return f"the body is encoded as {encoding!r:.40}, which cannot be read here; the server was not asked for that"
+def describe_unreadable(encoding: str) -> str:
+    """What to tell of a body whose content encoding cannot be unpacked."""
+    return f"the body is encoded as {encoding!r:.40}, which cannot be read here and was not asked for"
 
 
 def lost_connection(error: Exception) -> bool:

@@ -86,6 +86,12 @@ class RawResponse(HTTPResponse):
         """Whether it came from a proxy, or through one."""
         return self._pool is not None and self._pool.proxy is not None
 
+    @property
+    def proxy_address(self) -> str:
+        """The address of that proxy, without user and password; ``""`` without one."""
+        proxy = self._pool.proxy if self.through_proxy else None
+        return "" if proxy is None else f"{proxy.host}:{proxy.port}"
+
     def _read_status(self) -> tuple[str, int, str]:
         """For http.client, which reads the answer of a proxy to CONNECT from here on."""
         if self._left_to_http_client is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from contextlib import suppress
 from typing import Any
 
@@ -19,8 +20,7 @@ class Response:
         status: the HTTP status.
         headers: the headers; lookup is case-insensitive.
         url: the address that answered, after redirects.
-        through_proxy: whether a proxy may have answered in its place.
-        unreadable: the content encoding that cannot be unpacked here; None if there is none.
+        proxy: the address of the proxy that may have answered in its place; ``""`` if there is none.
         mask: takes the secrets out of a text, before it is shown; there are none left in the headers and the reason.
     """
 
@@ -30,8 +30,8 @@ class Response:
         self.headers = mask.in_headers(raw.headers)
         self.url = url
         self.reason: str = mask(raw.reason or "")
-        self.through_proxy: bool = raw.through_proxy
-        self.unreadable = find_unreadable(raw.headers.get("content-encoding", ""))
+        self.proxy: str = raw.proxy_address
+        self._unreadable = find_unreadable(raw.headers.get("content-encoding", ""))
         self._body = open_body(raw, call)
         self._call = call
 
@@ -52,13 +52,19 @@ class Response:
         return b"".join(pieces)[:limit]
 
     def read_error(self, limit: int) -> bytes:
-        """As ``read_all()``, for the body of an error: one that breaks off says what it says (a proxy may reset the
-        connection after its page), and of one that cannot be unpacked there is nothing to read.
+        """As ``read_all()``, for the body of an error: one that breaks off says what it says. A proxy may reset the
+        connection after its page.
         """
         pieces: list[bytes] = []
         with suppress(BodyCut):
             self._read_into(pieces, limit)
-        return b"" if self.unreadable else b"".join(pieces)[:limit]
+        return b"".join(pieces)[:limit]
+
+    def unreadable(self, data: bytes) -> str | None:
+        """The content encoding that keeps these bytes, the beginning of the body, from being read; None if nothing
+        does. Some servers name a charset there, and send plain text.
+        """
+        return self._unreadable if self._unreadable and not _is_text(data) else None
 
     def _read_into(self, pieces: list[bytes], limit: int) -> None:
         size = 0
@@ -77,3 +83,12 @@ class Response:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether bytes, which may be cut anywhere, are a text in UTF-8."""
+    try:
+        text = getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text[:1000])

@@ -112,15 +112,17 @@ class Http:
         Args:
             facts: what else ``parse_reply_error`` should know.
         """
+        body = reply.read_error(_ERROR_BYTES)
+        encoding = reply.unreadable(body)
         return parse_reply_error(
             reply.status,
             reply.headers,
-            self._mask(reply.read_error(_ERROR_BYTES)),
+            b"" if encoding else self._mask(body),
             now=time.time(),
             reason=reply.reason,
             host=urlsplit(reply.url).netloc,
-            proxy=reply.through_proxy,
-            note=describe_unreadable(reply.unreadable),
+            proxy=reply.proxy,
+            note=describe_unreadable(encoding) if encoding else "",
             **facts,
         )
 

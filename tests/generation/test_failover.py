@@ -438,9 +438,10 @@ def test_an_error_inside_the_stream_before_any_text_counts_as_an_answer_of_its_o
 ) -> None:
     """An account's error is final wherever it is reported; one that names no status may be the provider's."""
     hf.reply(Response.sse({"error": {"message": "Invalid credentials", "http_status_code": 401}}, done=False), HELLO)
-    with pytest.raises(ProviderStreamError) as caught:
+    with pytest.raises(AuthenticationError) as caught:
         client.generate("Hi", MODEL)
     assert caught.value.status_code == 401
+    assert len(caught.value.attempts) == 1
     hf.reply(Response.sse({"error": {"message": "Something broke"}}, done=False), HELLO)
     assert str(client.generate("Hi", MODEL)) != ""
 

@@ -119,7 +119,7 @@ ANSWERS: dict[str, tuple[int, Any, bool, bool, bool]] = {
     "503 a page": (503, "", False, True, True),
     "503 loading": (503, {"error": "Model acme/x is currently loading", "estimated_time": 20.0}, True, True, True),
     "504 a page": (504, "", False, True, True),
-    "599": (599, "", True, True, False),
+    "599": (599, "", True, True, True),
 }
 
 

@@ -122,10 +122,22 @@ def test_an_answer_without_any_text_is_tried_again(server: Emulator, make: MakeC
     assert [attempt.status for attempt in completion.attempts] == [200, 200]
 
 
-def test_a_whole_answer_without_text_is_an_answer(server: Emulator, make: MakeClient) -> None:
-    server.reply("no-text")
+def test_a_finish_reason_and_nothing_else_is_asked_for_again(server: Emulator, make: MakeClient) -> None:
+    server.reply("no-text", Response.text("Hello"))
     completion = make().generate("Hi", "m")
-    assert (completion.text, completion.finish_reason, len(completion.attempts)) == ("", "stop", 1)
+    assert (completion.text, len(completion.attempts)) == ("Hello", 2)
+    assert "an empty answer" in (completion.attempts[0].error or "")
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_a_reason_why_there_is_no_text_makes_an_empty_answer_whole(
+    server: Emulator, make: MakeClient, reason: str
+) -> None:
+    """The length was used up by reasoning that is not shown, or what was said was taken out."""
+    server.reply(Response.text(finish=reason))
+    completion = make().generate("Hi", "m")
+    assert (completion.text, completion.finish_reason, completion.truncated) == ("", reason, True)
+    assert len(completion.attempts) == 1
 
 
 def test_a_refused_connection_is_told_at_the_first_try(make_client: MakeClient) -> None:

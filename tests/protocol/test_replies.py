@@ -445,7 +445,7 @@ class TestPages:
             (NGINX, "504 Gateway Time-out"),
             ("<h1 class='x'>A &amp; B</h1><p>ignored", "A & B"),
             ("<H1>A</H1>\n  <P id=x>B\n  <i>C</i></P>", "A B C"),
-            ("<h1>A</h1><div><p>B</p></div>", "A"),
+            ("<h1>A</h1><div><p>B</p></div>", "A: B"),
             ("<title>Just\n a moment…</title>", "Just a moment…"),
             ("<html></html>", "an HTML page"),
             ("<h1>open", "an HTML page"),
@@ -456,7 +456,7 @@ class TestPages:
         assert describe_page(page) == says
 
     def test_importing_the_module_does_not_read_the_table_of_entities(self) -> None:
-        code = "import sys, requests; before = 'html' in sys.modules; import hf_text.protocol.replies; "
+        code = "import sys, requests; before = 'html' in sys.modules; import hf_text.protocol.pages; "
         code += "assert before or 'html' not in sys.modules"
         subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
 
