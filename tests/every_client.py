@@ -170,6 +170,9 @@ class BlockingConversation:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.conversation, name)
 
+    def __repr__(self) -> str:
+        return repr(self.conversation)
+
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.conversation, name, value)
 

@@ -12,7 +12,7 @@ from ..checks import check_int, refusal
 from ..completion import Completion
 from ..errors import InvalidRequestError
 
-__all__ = ["Budget", "Entry", "History", "fit", "render"]
+__all__ = ["Budget", "Entry", "History", "fit", "is_silent", "render"]
 
 Entry = dict[str, Any] | Completion
 """A message, or an answer, which knows more than its message does."""
@@ -107,6 +107,11 @@ class History:
 
     def _last(self, wanted: Callable[[Entry], bool]) -> int | None:
         return next((index for index in range(len(self.entries) - 1, -1, -1) if wanted(self.entries[index])), None)
+
+
+def is_silent(entries: Iterable[Entry]) -> bool:
+    """Whether nobody has said anything."""
+    return all(_role(entry) in _SYSTEM_ROLES for entry in entries)
 
 
 def render(entries: Iterable[Entry]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from ..events import ToolCall, ToolResult
 from ..procedures.effects import Generate, Procedure, Run
 from ..tools import Toolbox
 from ..tools.telling import tell
-from .history import Budget, Entry, History, fit
+from .history import Budget, Entry, History, fit, is_silent
 
 __all__ = ["Rules", "take_turn"]
 
@@ -87,8 +87,8 @@ def _begin(history: History, asked: Sequence[dict[str, Any]] | None) -> tuple[li
     if asked is None:
         asked, before = history.unanswered, history.without_answer()
         before = list(history.entries) if asked else before
-        if not asked and not before:
-            raise InvalidRequestError("there is nothing to answer: the conversation is empty")
+        if not asked and is_silent(before):
+            raise InvalidRequestError("there is nothing to answer: nobody has said anything")
     else:
         before = list(history.entries)
     missing = history.pending() - {str(message.get("tool_call_id")) for message in asked}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..completion import Completion
 from ..events import ConversationEvent, Event, ToolResult
 from ..generation.stream import Stream
 from .driver import Driver
-from .effects import Generate, Procedure
+from .effects import Generate, Procedure, Run
 
 __all__ = ["Reader"]
 
@@ -44,7 +45,7 @@ class Reader(Generic[T]):
                     driver.send(None)
                     return [effect]
                 try:
-                    value = self._generate(effect) if isinstance(effect, Generate) else effect()
+                    value = self._generate(effect) if isinstance(effect, Generate) else _run(effect)
                 except BaseException as error:  # Ctrl-C too: the procedure decides what it leaves
                     driver.throw(error)
                 else:
@@ -70,3 +71,13 @@ class Reader(Generic[T]):
             self._asked, self._stream = effect, self._open_stream(effect.messages, **effect.options)
             self.driver.attach(self._stream)
         return self._stream.read() or self._stream.completion
+
+
+def _run(effect: Run) -> Any:
+    """What the function returns. Raises TypeError for something to await: nothing here could."""
+    value = effect()
+    if not inspect.isawaitable(value):
+        return value
+    if inspect.iscoroutine(value):
+        value.close()  # else Python warns that nobody awaited it
+    raise TypeError("what it returned must be awaited; it needs hf_text.aio")

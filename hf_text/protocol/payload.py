@@ -198,6 +198,8 @@ def _build_extra_body(extra_body: Any) -> dict[str, Any]:
 
 def _build_message(message: Mapping[str, Any]) -> dict[str, Any]:
     built = _drop_none(message)
+    if "content" in message and (built.get("tool_calls") or built.get("function_call")):
+        built["content"] = message["content"]  # null too: servers in Rust insist on the field (DeepSeek)
     if isinstance(built.get("content"), list):
         built["content"] = [_drop_none(part, "image_url", "input_audio") for part in built["content"]]
     if isinstance(built.get("tool_calls"), list):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -105,7 +106,8 @@ class TestTurns:
         emulator.always(Response.text("one", "two"))
         chat = converse()
         with chat.stream("Hi") as stream:
-            next(iter(stream))
+            texts = iter(stream)
+            next(texts)
             for use in (lambda: chat.generate("Ho"), chat.undo, lambda: setattr(chat, "messages", [])):
                 with pytest.raises(InvalidRequestError, match="is answering a turn"):
                     use()
@@ -164,8 +166,6 @@ class TestTools:
         assert sent(emulator)[1][2] == ("tool", result.content)
 
     def test_arguments_are_made_values_before_the_call(self, emulator: Emulator, converse: Converse) -> None:
-        from datetime import date
-
         seen: list[Any] = []
 
         def note(day: date, *numbers: int, scale: float = 2.0, **more: int) -> None:
@@ -301,7 +301,7 @@ class TestApproval:
 
 
 class TestFailures:
-    @pytest.mark.parametrize("fault", ["cut-mid-stream", "server-error", "bad-key", "error-mid-stream"])
+    @pytest.mark.parametrize("fault", ["cut-mid-stream", "server-error", "bad-key", "error-in-stream"])
     def test_a_turn_that_fails_leaves_nothing_and_retry_asks_it_again(
         self, emulator: Emulator, converse: Converse, fault: str
     ) -> None:
