@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ..checks import refusal
@@ -36,8 +37,9 @@ class Output:
         given = isinstance(output_type, Mapping)
         self._inner = (schema_as_given if given else schema_of_type)(output_type, "output_type")
         schema = {key: value for key, value in self._inner.schema.items() if key != "$schema"}  # Fireworks refuses it
-        self.name = _name_of(schema.get("title") or getattr(output_type, "__name__", "answer"))
+        self.name = _name_of(schema.get("title") or output_type)
         self._wrapped = schema.get("type") != "object"
+        self._openers = "{" if not self._wrapped else "[{" if schema.get("type") == "array" else "{["
         self.schema = _wrap(schema) if self._wrapped else schema
 
     def load(self, text: str) -> Any:
@@ -45,16 +47,21 @@ class Output:
         outermost braces. Raises UnfitError.
         """
         problem: UnfitError | None = None
-        for candidate in _find_json(text, "{[" if self._wrapped else "{"):
+        for candidate in _find_json(text, self._openers):
             try:
                 value = load_json(candidate)
             except UnfitError as error:
                 problem = problem or error
-            else:
+                continue
+            try:
                 return self._fit(value)
+            except UnfitError as error:
+                problem = error
         if self._wrapped and text.strip():  # "blue" for a Literal of colours
-            return self._inner.load(text.strip())
-        raise problem or UnfitError([{"type": "json_invalid", "loc": (), "msg": "there is no JSON in the answer"}])
+            with suppress(UnfitError):
+                return self._inner.load(text.strip())
+        assert problem is not None
+        raise problem
 
     def _fit(self, value: Any) -> Any:
         inner = self._wrapped and isinstance(value, dict) and set(value) == {_KEY}
@@ -68,8 +75,9 @@ def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
     return {**outer, **definitions}
 
 
-def _name_of(text: Any) -> str:
-    return re.sub(r"[^a-zA-Z0-9_-]+", "_", str(text))[:64].strip("_") or "answer"
+def _name_of(named: Any) -> str:
+    text = named if isinstance(named, str) else named.__name__ if isinstance(named, type) else ""
+    return re.sub(r"[^a-zA-Z0-9_-]+", "_", text)[:64].strip("_") or "answer"
 
 
 def _find_json(text: str, openers: str) -> Iterator[str]:

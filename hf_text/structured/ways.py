@@ -102,7 +102,7 @@ def _way(method: Method, order: Sequence[ModelProvider], can: Callable[[ModelPro
     """The way, unless none of those who would be asked can go it."""
     able = [offer.provider for offer in order if can(offer)]
     unknown = [offer.provider for offer in order if can(offer) is None]
-    if len(able) == len(order):  # or nothing is known of anyone
+    if len(order) in (len(able), len(unknown)):  # they are all alike
         yield Way(method)
     elif able or unknown:
         yield Way(method, (*able, *unknown))

@@ -110,9 +110,7 @@ def test_two_readers_at_once_are_refused(emulator: Emulator, client: hf_text.Cli
     assert refused == ["this stream is being read already"] * 2
 
 
-def test_without_a_client_it_has_that_of_the_module(
-    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_client_it_has_that_of_the_module(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**emulator.environ, "HF_TOKEN": "hf_MadeUpKeyForTests"}.items():
         monkeypatch.setenv(name, value)
     chat = Conversation()
@@ -121,7 +119,7 @@ def test_without_a_client_it_has_that_of_the_module(
 
 
 def test_a_client_of_the_other_kind_is_refused(client: hf_text.Client) -> None:
-    with pytest.raises(InvalidRequestError, match="hf_text.aio.AsyncConversation"):
+    with pytest.raises(InvalidRequestError, match=r"hf_text.aio.AsyncConversation"):
         Conversation(AsyncClient.of(client.operations))  # type: ignore[arg-type]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import json
 from collections.abc import Callable
 from datetime import date
 from typing import Any
@@ -36,6 +37,14 @@ def get_weather(city: str) -> str:
 
 CALL = Response.text(tool_calls=[("get_weather", {"city": "Paris"})])
 TWO_CALLS = Response.text(tool_calls=[("get_weather", {"city": "Paris"}), ("get_weather", {"city": "Rome"})])
+SAVED = {
+    "format": "hf_text conversation",
+    "version": 1,
+    "model": None,
+    "messages": [],
+    "answers": [],
+    "unanswered": [],
+}
 FOREIGN = {"type": "function", "function": {"name": "ask_user", "parameters": {"type": "object", "properties": {}}}}
 
 
@@ -207,7 +216,7 @@ class TestTools:
             ran.append(1)
 
         chat = converse(tools=[run])
-        with pytest.raises(TruncatedStreamError, match="within a call of a tool .finish reason length"):
+        with pytest.raises(TruncatedStreamError, match=r"within a call of a tool .finish reason length"):
             chat.generate("Go")
         assert (ran, chat.messages) == ([], [])
 
@@ -217,7 +226,7 @@ class TestTools:
         both = [("ask_user", {}), ("get_weather", {"city": "Paris"})]
         emulator.reply(Response.text(tool_calls=both), text("Thanks."))
         chat = converse(tools=[get_weather, FOREIGN])
-        asked, ran = chat.generate("Go").tool_calls
+        asked, _ran = chat.generate("Go").tool_calls
         assert [role for role, _ in said(chat)] == ["user", "assistant", "tool"]
         with pytest.raises(InvalidRequestError, match=f"calls wait for their results: .'{asked.id}'"):
             chat.generate("Well?")
@@ -591,7 +600,7 @@ class TestFiles:
         assert path.stat().st_mode & 0o077 == 0
         chat = converse(system="second")
         chat.messages = [{"role": "user", "content": "Hi", "extra": object()}]
-        with pytest.raises(InvalidRequestError, match='messages.0..."extra"|extra'):
+        with pytest.raises(InvalidRequestError, match="extra"):
             chat.save(path)
         assert load(path).system == "first"
         assert [file.name for file in tmp_path.iterdir()] == ["chat.json"]
@@ -602,17 +611,15 @@ class TestFiles:
             "",
             "[]",
             "{}",
-            '{"format": "hf_text conversation", "version": 99, "model": null, "messages": [], "answers": []}',
-            '{"format": "hf_text conversation", "version": 1, "model": null, "messages": [{"answer": 5}], "answers": [], '
-            '"unanswered": []}',
-            '{"format": "hf_text conversation", "version": 1, "model": null, "messages": [{"role": "x"}], "answers": [], '
-            '"unanswered": []}',
+            json.dumps({**SAVED, "messages": [{"answer": 5}]}),
+            json.dumps({**SAVED, "messages": [{"role": "x"}]}),
+            json.dumps({**SAVED, "version": 99}),
         ],
     )
     def test_another_file_is_refused_by_name(self, load: Callable[..., Any], tmp_path: Any, content: str) -> None:
         path = tmp_path / "other.json"
         path.write_text(content)
-        with pytest.raises(InvalidRequestError, match="other.json is not a conversation"):
+        with pytest.raises(InvalidRequestError, match=r"other.json is not a conversation"):
             load(path)
 
     def test_a_file_that_is_not_there_is_an_oserror(self, load: Callable[..., Any], tmp_path: Any) -> None:
