@@ -48,7 +48,8 @@ def _of_type(schema: Mapping[str, Any], root: Any, depth: int) -> Any:
             key: sample(part, root, depth + 1) for key, part in schema.get("properties", {}).items() if key in required
         }
     if kind == "array":
-        parts = [*schema.get("prefixItems", ()), *[schema.get("items", {})] * schema.get("minItems", 0)]
+        first = schema.get("prefixItems", [])
+        parts = [*first, *[schema.get("items", {})] * (schema.get("minItems", 0) - len(first))]
         return [sample(part, root, depth + 1) for part in parts]
     if kind in ("integer", "number"):
         return _number(schema, kind)
