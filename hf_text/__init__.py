@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .huggingface import HuggingFaceAPI, calculate_lenght
     from .keys import find_key
     from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping
+    from .protocol.media import media_from_base64, media_from_url
     from .structured import Parsed
     from .template import OpenaiTemplate
     from .tools import Tool, tool
@@ -67,6 +68,8 @@ __all__ = [
     "calculate_lenght",
     "find_key",
     "generate",
+    "media_from_base64",
+    "media_from_url",
     "models",
     "parse",
     "stream",
@@ -93,6 +96,7 @@ _HOMES = {
     ".huggingface": ("HuggingFaceAPI", "calculate_lenght"),
     ".keys": ("find_key",),
     ".protocol.catalog": ("HubModel", "Model", "ModelProvider", "ProviderMapping"),
+    ".protocol.media": ("media_from_base64", "media_from_url"),
     ".structured": ("Parsed",),
     ".template": ("OpenaiTemplate",),
     ".tools": ("Tool", "tool"),

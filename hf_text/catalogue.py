@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
+from .checks import is_plain_path, refusal
 from .endpoint import Endpoint
 from .errors import (
     APIStatusError,
     AuthenticationError,
     BadRequestError,
+    HFTextError,
     InvalidRequestError,
     ModelNotSupportedError,
     NotFoundError,
-    TransportError,
 )
 from .protocol.catalog import (
     HubModel,
@@ -25,10 +26,12 @@ from .protocol.catalog import (
     parse_model,
     parse_models,
 )
+from .protocol.jsons import begin_json
 from .protocol.replies import next_link
 from .transport.call import Call
 from .transport.fetch import fetch_json
 from .transport.locks import ForkSafeLock
+from .transport.redirects import follow_link
 from .transport.retries import Retries
 from .transport.session import Http
 from .tuning import Tuning
@@ -38,6 +41,8 @@ __all__ = ["Catalogue"]
 T = TypeVar("T")
 
 _PAGE_MODELS = 1000
+_MAX_PAGES = 10_000  # a listing may name next pages for ever
+_SHOWN = 200  # characters of a document that is not what it must be
 _LISTED_FIELDS = ("inferenceProviderMapping", "pipeline_tag", "tags", "likes", "downloads", "gated", "createdAt")
 
 
@@ -98,6 +103,8 @@ class Catalogue:
 
         Raises ModelNotSupportedError for a model that the Hub does not know.
         """
+        if not {".", ".."}.isdisjoint(model.split("/")):
+            raise refusal("model", "the name of a model on the Hub", model)
         url = f"{self._hub()}/api/models/{quote(model, safe='/')}?expand[]=inferenceProviderMapping"
         return self._cached(url, lambda: self._parse(parse_mapping, url, self._ask_about(call, model, url)))
 
@@ -120,7 +127,9 @@ class Catalogue:
         return self._cached("chat", lambda: [model.id for page in pages for model in page if model.chat])
 
     def _pages(self, new_call: Callable[[], Call], url: str | None, left: int | None) -> Iterator[list[HubModel]]:
-        while url and left != 0:
+        seen: set[str] = set()
+        while url and left != 0 and url not in seen and len(seen) < _MAX_PAGES:
+            seen.add(url)
             value, headers = self._fetch(new_call(), url)
             page = self._parse(parse_hub_models, url, value)[:left]
             left = None if left is None else left - len(page)
@@ -140,31 +149,30 @@ class Catalogue:
             # (huggingface_hub, utils/_http.py).
             if isinstance(error, AuthenticationError) and "Invalid credentials" in str(error):
                 raise
-            message = f"the Hub has no model {model!r}, or it is private and the key does not open it"
+            why = "no key was found, set HF_TOKEN" if self._connect().anonymous else "the key does not open it"
+            message = f"the Hub has no model {model!r}, or it is private and {why}"
             raise ModelNotSupportedError(message, model=model) from error
 
     def _next_page(self, url: str, headers: Mapping[str, str]) -> str | None:
         following = next_link(headers.get("link", ""))
-        if following is None:
-            return None
-        try:
-            following = urljoin(url, following)
-            elsewhere = urlsplit(following).netloc != urlsplit(url).netloc  # the key goes along
-        except ValueError:
-            elsewhere = True
-        if elsewhere:
-            raise TransportError(f"{urlsplit(url).netloc} names a next page on another host, {following!r:.200}")
-        return following
+        return None if following is None else follow_link(url, following, self._connect().mask)
 
     def _fetch(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:
-        retries = Retries(self._max_retries, self._tuning)
-        return fetch_json(self._connect(), call, url, retries, hugging_face=self._endpoint.hugging_face)
+        http, retries = self._connect(), Retries(self._max_retries, self._tuning)
+        known = self._endpoint.hugging_face and not http.anonymous
+        try:
+            return fetch_json(http, call, url, retries, hugging_face=known)
+        except HFTextError as error:
+            self._endpoint.advise(error, anonymous=http.anonymous)
+            raise
 
     def _parse(self, parse: Callable[[Any], T], url: str, value: Any) -> T:
         try:
             return parse(value)
         except ValueError as error:
-            raise APIStatusError(f"{urlsplit(url).netloc}: {error}", status_code=200, body=value) from None
+            shown = self._connect().mask.beginning(begin_json(value, _SHOWN), _SHOWN)
+            message = f"{urlsplit(url).netloc}: {error}, but it sent {shown}"
+        raise APIStatusError(message, status_code=200, body=shown)
 
     def has_models(self) -> bool:
         """Whether ``models()`` would answer from the cache, also in a second from now."""
@@ -185,4 +193,7 @@ class Catalogue:
 
 
 def _plain(mapping: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    for provider in mapping:
+        if not isinstance(provider, str) or not is_plain_path(provider):
+            raise refusal("provider_mapping", "a mapping with names of providers", provider)
     return {provider: dict(entry) for provider, entry in mapping.items()}

@@ -122,7 +122,8 @@ class Client:
             model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that
                 sees, if there is media), for another server the first that it lists.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files,
-                PIL images, ``(any of those, filename)``, or a list of those.
+                PIL images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other
+                people type in see ``media_from_url``.
             max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option
                 from here on.
             temperature: 0 to 2.
@@ -159,7 +160,9 @@ class Client:
         It is streamed on the wire: a request that is not streamed dies at the gateway after about a minute. Raises what
         ``stream`` and reading it raise.
         """
-        with self.stream(*args, **options) as stream:
+        stream = self.stream(*args, **options)
+        del args, options  # they need not live as long as the answer, nor be seen in a traceback that shows variables
+        with stream:
             while stream.read():
                 pass
             return stream.completion

@@ -57,13 +57,17 @@ class HuggingFaceAPI(OpenaiTemplate):
         """
         from .aio import AsyncClient  # anyio is imported when something is async, not before
 
-        mapping = await AsyncClient.of(cls._connect({"api_key": api_key})).mapping(cls.get_model(model))
+        client = AsyncClient.of(cls._connect({"api_key": api_key}))
+        del api_key  # a traceback that shows variables would show it
+        mapping = await client.mapping(cls.get_model(model))
         return {provider: entry.to_dict() for provider, entry in mapping.items()}
 
     @classmethod
     def get_mapping_sync(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
         """The blocking twin of ``get_mapping``."""
-        mapping = Client.of(cls._connect({"api_key": api_key})).mapping(cls.get_model(model))
+        client = Client.of(cls._connect({"api_key": api_key}))
+        del api_key  # as above
+        mapping = client.mapping(cls.get_model(model))
         return {provider: entry.to_dict() for provider, entry in mapping.items()}
 
     @classmethod

@@ -32,6 +32,7 @@ from .tools import describe_tools, name_of_choice
 from .transport.call import DEFAULT, Call, Timeouts
 from .transport.locks import ForkSafeLock
 from .transport.session import Http, check_headers, check_proxies
+from .transport.tls import check_cert
 from .tuning import DEFAULT_TUNING, Tuning
 
 __all__ = ["MAX_EVENT_BYTES", "HasCompletions", "Operations", "completions_of", "resolve_alias"]
@@ -92,7 +93,9 @@ class Operations:
     ) -> None:
         self.arguments = {name: value for name, value in locals().items() if name != "self"}
         self.endpoint = Endpoint.at(api_base, hub_url, router_url)
-        self._given_key = clean_key(api_key)
+        self._given_key = clean_key(
+            api_key, hugging_face=self.endpoint.hugging_face, placeholders=self.endpoint.takes_placeholders
+        )
         self._model = None if model is None else _check_model(model)
         self._timeouts = Timeouts.of(timeout)
         self._providers = check_provider(provider)
@@ -102,6 +105,7 @@ class Operations:
             self._headers |= payer
         self._proxies = check_proxies(proxies)
         self._verify = _check_verify(verify)
+        self._cert = check_cert(cert)
         max_retries = check_int("max_retries", max_retries, 0)
         max_event_bytes = check_int("max_event_bytes", max_event_bytes, 1)
         self._catalogue = Catalogue(self.connect, self.endpoint, max_retries, tuning, provider_mapping or {})
@@ -237,7 +241,7 @@ class Operations:
             if self._http is None or self._http.anonymous:
                 key = self._given_key or self._find_key()
                 if self._http is None or key:
-                    self._http = Http(key, self._headers, self._proxies, self._verify)
+                    self._http = Http(key, self._headers, self._proxies, self._verify, self._cert)
             return self._http
 
     def close(self) -> None:

@@ -124,7 +124,9 @@ class OpenaiTemplate:
         """
         own = cls._is_own(kwargs.get("api_base"))
         try:
-            names = cls._list_models(cls._connect(kwargs))
+            operations = cls._connect(kwargs)
+            kwargs.clear()  # a traceback that shows variables would show the key
+            names = cls._list_models(operations)
         except (TransportError, APIStatusError) as error:
             if not own or not cls.fallback_models:
                 raise

@@ -17,7 +17,7 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "signatures", "errors", "events", "completion", "tuning"),
+    ("_version", "signatures", "printable", "errors", "events", "markdown", "completion", "tuning"),
     ("checks",),
     ("protocol",),
     ("schemas",),
@@ -34,6 +34,7 @@ LAYERS = (
     ("template",),
     ("huggingface",),
     ("__init__",),
+    ("local",),
     ("batch", "cli", "__main__"),
 )
 
@@ -58,6 +59,8 @@ THIRD_PARTIES = {
     "rich": "cli",
     "prompt_toolkit": "cli",
     "distributed": "batch",
+    "huggingface_hub": "local.download",
+    "xllamacpp": "local.serving",
 }
 
 # Imports inside functions, each with its reason.
@@ -72,6 +75,14 @@ INSIDE_FUNCTIONS = {
     ("keys", "google.colab"): "is there only in Colab",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
     ("cli.run", "hf_text.emulator"): "only for --demo",
+    ("cli.local", "hf_text.local"): "only for --local",
+    ("local.server", "hf_text.aio"): "keeps anyio out of a blocking program",
+    ("local.server", "hf_text.aio.threads"): "keeps anyio out of a blocking program",
+    ("local.download", "huggingface_hub"): "may be missing, which is to be told in a message",
+    (
+        "local.serving",
+        "xllamacpp",
+    ): "may be missing, which is to be told in a message; and what it prints is caught first",
 }
 
 # What a pure module has no use for: sockets, clocks, threads, processes, chance.
@@ -210,7 +221,7 @@ def test_each_third_party_is_imported_in_one_place() -> None:
 def test_the_protocol_is_pure() -> None:
     pure = [i for i in OTHERS if belongs(i.importer, "protocol")]
     assert [str(i) for i in pure if any(belongs(i.imported, name) for name in IMPURE)] == []
-    assert {i.importer for i in pure if i.imported.split(".")[0] in FILES} <= {"protocol.media"}
+    assert {i.importer for i in pure if i.imported.split(".")[0] in FILES} <= {"protocol.media", "protocol.media_items"}
 
 
 def test_an_import_inside_a_function_has_its_reason() -> None:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..checks import is_plain_path
 from ..errors import (
     APIStatusError,
     HFTextError,
@@ -17,7 +18,8 @@ from ..errors import (
     PaymentRequiredError,
     RequestTimeoutError,
 )
-from ..transport.retries import NO_ANSWER, Retries
+from ..protocol.refusals import blames_request
+from ..transport.retries import NO_ANSWER, Retries, spoken_words
 
 __all__ = [
     "POLICIES",
@@ -108,11 +110,13 @@ def trips_breaker(error: HFTextError, target: Target) -> bool:
     answered = error.underlying
     status = answered.status_code if isinstance(answered, APIStatusError) else None
     lasting = status not in _OF_THIS_CALL or _NOT_SERVED in str(error)
+    if status is not None and status >= 500 and isinstance(answered, APIStatusError):
+        lasting = not blames_request(spoken_words(answered))
     return lasting and can_fail_over(error, target)
 
 
 # About what was asked for, or how often: the next call may fare better.
-_OF_THIS_CALL = (400, 408, 413, 422, 424, 429)
+_OF_THIS_CALL = (400, 408, 409, 413, 422, 424, 425, 429)
 # But a provider's own route says so with 400 where the unified one says 410.
 _NOT_SERVED = "not supported by provider"
 
@@ -126,10 +130,9 @@ def _status_allows_failover(error: APIStatusError, status: int, target: Target) 
         return True
     by_provider = bool(error.provider or target.provider)
     if status in (400, 413, 422):
-        said = str(error).replace(error.model or "", "")  # a model may be named for what it can do
         # On a provider's own route any refusal may be about that provider.
-        return by_provider and (target.own_route or bool(_CAPABILITY.search(said)))
-    return by_provider and status in (404, 424, 429)
+        return by_provider and (target.own_route or bool(_CAPABILITY.search(spoken_words(error))))
+    return by_provider and status in (404, 424, 425, 429)
 
 
 def check_provider(provider: str | Sequence[str]) -> tuple[str, ...]:
@@ -138,6 +141,6 @@ def check_provider(provider: str | Sequence[str]) -> tuple[str, ...]:
     if not isinstance(names, Sequence) or not names:
         raise InvalidRequestError(f"provider must be a name, a policy or a list of names, not {provider!r:.80}")
     for name in names:
-        if not isinstance(name, str) or not re.fullmatch(r"[\w./-]+", name):
+        if not isinstance(name, str) or not is_plain_path(name):
             raise InvalidRequestError(f"provider: {name!r:.80} is no name of a provider")
     return tuple(names)

@@ -147,6 +147,7 @@ class Generation:
         """Put into an error all that is known when it leaves."""
         transcript = self._transcript
         failure.attempts = tuple(transcript.attempts)
+        self._backend.endpoint.advise(failure, anonymous=self._backend.connect().anonymous)
         if isinstance(failure, StreamError) or (isinstance(failure, RequestTimeoutError) and transcript.committed):
             failure.partial = transcript.completion()
         if isinstance(failure, ModelNotSupportedError) and failure.status_code and self._backend.endpoint.hugging_face:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..errors import APIStatusError, HFTextError
+from ..errors import APIStatusError, AuthenticationError, HFTextError
 from ..protocol.catalog import ProviderMapping, chat_providers, split_suffix
+from ..protocol.selection import first_chat_model
 from ..transport.call import Call
 from ..transport.retries import Retries
 from .failover import POLICIES, Route, Target
@@ -32,14 +33,16 @@ class Plan:
         self._endpoint = backend.endpoint
 
     def find_model(self) -> str:
-        """The model that is asked for; without a name, the first that the server lists."""
+        """The model that is asked for; without a name, the first that the server lists and that can chat."""
         if self._request.model is not None:
             return self._request.model
         try:
-            models = self._backend.catalogue.models(self._call)
+            first = first_chat_model(self._backend.catalogue.models(self._call))
+        except AuthenticationError:
+            raise
         except APIStatusError:
-            return UNNAMED_MODEL
-        return models[0].id if models else UNNAMED_MODEL
+            first = None
+        return first.id if first else UNNAMED_MODEL
 
     def route(self, model: str) -> Route:
         """The targets for a model, most wanted first. A suffix of its name wins over the providers of the request; a

@@ -69,7 +69,7 @@ def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> It
     While nothing has arrived and the call does not block, yields what to wait for. Ends when the answer is whole.
     Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
     """
-    url = reply.url.partition("?")[0]
+    url = reply.mask(reply.url.partition("?")[0])
     for step in _Reader(reply, answer, max_event_bytes).read():
         if isinstance(step, list):
             answer.commit(step, url)
@@ -181,7 +181,7 @@ class _Reader:
     def _error_in(self, value: Any) -> APIStatusError | ModelNotSupportedError:
         return parse_reply_error(
             None,
-            self._reply.headers,
+            self._reply.shown_headers,
             value,
             now=time.time(),
             host=self._host,

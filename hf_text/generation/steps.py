@@ -114,6 +114,8 @@ class Steps:
             step = next(self._events, None)
         except BaseException:  # Ctrl-C too: a generator that has raised is over
             self._ended = True
+            if self.call.is_foreign:
+                raise InvalidRequestError("this stream is read by the process from which this one was forked") from None
             raise
         self._ended = step is None
         return step
@@ -140,6 +142,8 @@ class Steps:
         self._stop(cancelled=False)
 
     def _stop(self, cancelled: bool) -> None:
+        if self.call.is_foreign:
+            self._lock = threading.RLock()  # a thread of the other process may hold the other
         with self._lock:
             if self._ended or self.stopped:
                 return

@@ -5,7 +5,7 @@ mapping of one model (``GET {hub}/api/models/{id}?expand[]=inferenceProviderMapp
 Hub's listing (``GET {hub}/api/models``), where the same mapping is a list.
 
 Their fields come and go, so every field but a name may be missing, null or of a wrong type, and is then None: unknown.
-Only a document that is not of the right shape as a whole raises, a plain ValueError that shows what it is.
+Only a document that is not of the right shape as a whole raises, a plain ValueError.
 Units are the same everywhere: USD per million tokens, seconds, tokens per second.
 """
 
@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ..checks import show
+from ..checks import is_plain_path
+from .tasks import can_chat
 from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
 
 __all__ = [
@@ -84,6 +85,7 @@ class Model:
         output_modalities: such as ``("text",)``; empty if the server does not tell.
         providers: who serves it, live or not; empty on a server that has no providers.
         direct: what such a server tells of its own service of the model; None where there are providers.
+        chat: whether it can chat; None if the server does not tell.
     """
 
     id: str
@@ -93,6 +95,7 @@ class Model:
     output_modalities: tuple[str, ...] = ()
     providers: tuple[ModelProvider, ...] = ()
     direct: ModelProvider | None = None
+    chat: bool | None = None
 
     def __str__(self) -> str:
         return self.id
@@ -243,14 +246,14 @@ def parse_models(value: Any) -> list[Model]:
     if items is None and key is not None:  # Ollama without models: {"object": "list", "data": null}
         return []
     if not isinstance(items, list):
-        raise ValueError(f'a model list must be an array, or an object with one in "data"; got {show(value)}')
+        raise ValueError('a model list must be an array, or an object with one in "data"')
     return [_parse_model(item) for item in items if isinstance(item, dict) and as_text(item.get("id"))]
 
 
 def parse_model(value: Any) -> Model:
     """One model, as a server tells of it alone (``GET {base}/models/{id}``). Raises ValueError for anything else."""
     if not isinstance(value, dict) or not as_text(value.get("id")):
-        raise ValueError(f"a model must be an object with an id; got {show(value)}")
+        raise ValueError("a model must be an object with an id")
     return _parse_model(value)
 
 
@@ -263,7 +266,7 @@ def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, Provider
     Raises ValueError for anything that is neither an object, an array nor null.
     """
     if not isinstance(value, (dict, list, type(None))):
-        raise ValueError(f"a provider mapping must be an object or an array; got {show(value)}")
+        raise ValueError("a provider mapping must be an object or an array")
     mapping: dict[str, ProviderMapping] = {}
     for provider, item in _mapping_items(value):
         entry = _parse_mapping_entry(provider, item, default_status)
@@ -280,7 +283,7 @@ def chat_providers(mapping: Mapping[str, ProviderMapping]) -> list[ProviderMappi
 def parse_hub_models(value: Any) -> list[HubModel]:
     """The models of one page of the Hub's listing. Items without an id are skipped. Raises ValueError for no array."""
     if not isinstance(value, list):
-        raise ValueError(f"a Hub listing must be an array; got {show(value)}")
+        raise ValueError("a Hub listing must be an array")
     return [_parse_hub_model(item) for item in value if isinstance(item, dict) and as_text(item.get("id"))]
 
 
@@ -302,6 +305,7 @@ def _parse_model(item: dict[str, Any]) -> Model:
         output_modalities=as_strings(architecture.get("output_modalities")),
         providers=tuple(_parse_providers(providers)),
         direct=None if isinstance(providers, list) else _parse_direct(item),
+        chat=can_chat(item),
     )
 
 
@@ -359,7 +363,10 @@ def _mapping_items(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     else:
         entries = value if isinstance(value, list) else []
         pairs = [(entry.get("provider"), entry) for entry in entries if isinstance(entry, dict)]
-    yield from ((name, entry) for name, entry in pairs if as_text(name) and isinstance(entry, dict))
+    # A name becomes a part of an address, so it must not lead elsewhere.
+    yield from (
+        (name, entry) for name, entry in pairs if as_text(name) and is_plain_path(name) and isinstance(entry, dict)
+    )
 
 
 def _parse_mapping_entry(provider: str, entry: dict[str, Any], default_status: str) -> ProviderMapping | None:

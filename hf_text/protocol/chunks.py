@@ -175,7 +175,7 @@ class Assembler:
                 and len(choice) == self._choice_keys
                 and len(chunk) == self._chunk_keys
                 and not (choice.get("finish_reason") or choice.get("index"))
-                and not ("logprobs" in choice and choice["logprobs"])
+                and not (choice.get("logprobs"))
                 and (text.isascii() or is_whole(text))
             ):
                 if "usage" in chunk and chunk["usage"].__class__ is dict and chunk["usage"]:

@@ -152,8 +152,8 @@ def next_link(header: str) -> str | None:
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """The id of the request, in the order in which huggingface_hub looks for it."""
-    for name in ("x-request-id", "x-amzn-trace-id", "x-amz-cf-id", "inference-id"):
+    """The id of the request, in the order in which huggingface_hub looks for it; LiteLLM's in its logs."""
+    for name in ("x-request-id", "x-litellm-call-id", "x-amzn-trace-id", "x-amz-cf-id", "inference-id"):
         if headers.get(name):
             return headers[name]
     return None

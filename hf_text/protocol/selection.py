@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..checks import refusal
+from ..checks import plain_number, refusal
 from .catalog import Model, ModelProvider, any_known, best
+from .tasks import is_named_for_another_task
 from .values import as_number
 
-__all__ = ["SORT_KEYS", "nearest_names", "select_models"]
+__all__ = ["SORT_KEYS", "first_chat_model", "nearest_names", "select_models"]
 
 # What to sort by: a model's value in the light of the offers that fit. Small values come first.
 _SORT_VALUES: dict[str, Callable[[Model, Sequence[ModelProvider]], Any]] = {
@@ -108,7 +109,8 @@ def select_models(
     do: with ``provider="novita", sort="price"`` by what Novita asks. What is unknown does not fit, and is sorted last.
     Raises InvalidRequestError for an argument that is not what it must be.
     """
-    criteria = _Criteria(search, provider, vision, tools, structured_output, min_context, max_output_price)
+    least, most = plain_number(min_context), plain_number(max_output_price)
+    criteria = _Criteria(search, provider, vision, tools, structured_output, least, most)
     if sort is not None and (not isinstance(sort, str) or sort not in SORT_KEYS):
         raise refusal("sort", f"one of {', '.join(SORT_KEYS)}, or None", sort)
     pairs = ((model, [offer for offer in model.offers if criteria.fits_offer(offer)]) for model in models)
@@ -117,6 +119,17 @@ def select_models(
         value_of = _SORT_VALUES[sort]
         selected.sort(key=lambda pair: _unknown_last(value_of(*pair)))
     return [model for model, _ in selected]
+
+
+def first_chat_model(models: Sequence[Model]) -> Model | None:
+    """The first that can chat as far as the server or its name tells; the first of all if none does; None without any.
+
+    Servers list embedding models, rerankers and speech models among the others, and not always last.
+    """
+    fitting = (
+        model for model in models if model.chat or (model.chat is None and not is_named_for_another_task(model.id))
+    )
+    return next(fitting, models[0] if models else None)
 
 
 def nearest_names(name: str, names: Iterable[str], limit: int = 3) -> list[str]:

@@ -80,7 +80,7 @@ class _PlainBody:
         """Once the body has ended, give the connection back to its pool, if it can serve again. Otherwise ``close()``
         closes it, after the last token was handed out: that takes as long as to read one.
         """
-        if self._framing.ended and self._framing.clean and not self._unread and not self._raw.will_close:
+        if self._framing.ended and self._framing.clean and not self._unread and not self._raw.is_last:
             self._raw.release_conn()
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ the clocks hold whatever a server trickles; and every socket is attached to its 
 from __future__ import annotations
 
 import math
+import os
 import socket
 import threading
 from collections.abc import Generator, Iterator
@@ -16,8 +17,11 @@ from dataclasses import dataclass
 from enum import Enum
 from time import monotonic
 from typing import Any, Final, TypeVar
+from weakref import WeakSet
 
+from ..checks import plain_number
 from ..errors import Clock, InvalidRequestError
+from .sockets import duplicate_socket
 
 __all__ = ["DEFAULT", "SOCKET", "Call", "Interrupted", "Timeouts", "Wait", "run"]
 
@@ -49,7 +53,8 @@ class Timeouts:
 
     def __post_init__(self) -> None:
         for clock in ("connect", "first", "gap", "total"):
-            seconds = getattr(self, clock)
+            seconds = plain_number(getattr(self, clock))
+            object.__setattr__(self, clock, seconds)
             if seconds is None and clock == "total":
                 continue
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
@@ -98,11 +103,13 @@ class Call:
         started: when the call began, by ``time.monotonic()``.
         clock: the clock that will run out next.
         cancelled: whether ``cancel()`` was called.
+        is_foreign: whether its connection is that of another process, from which this one was forked.
         reused: whether the connection in use had served another request before.
         blocking: whether a step that has to wait does so. If not, it gives way with a ``Wait`` instead.
     """
 
     __slots__ = (
+        "__weakref__",
         "_deadline",
         "_end",
         "_gate",
@@ -111,6 +118,7 @@ class Call:
         "blocking",
         "cancelled",
         "clock",
+        "is_foreign",
         "reused",
         "started",
         "timeouts",
@@ -121,6 +129,7 @@ class Call:
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
         self.cancelled = False
+        self.is_foreign = False
         self.reused = False
         self.blocking = True
         self._socket: socket.socket | None = None
@@ -176,10 +185,11 @@ class Call:
         takes the descriptor away from the socket object), and it can never be a descriptor that was closed and
         reused.
         """
-        duplicate = socket.fromfd(sock.fileno(), sock.family, sock.type, sock.proto)
+        duplicate = duplicate_socket(sock)
         with self._lock:
             self.release()
             self._socket = duplicate
+            _attached.add(self)
         self.time_left()
 
     def fileno(self) -> int:
@@ -191,8 +201,15 @@ class Call:
         """The socket is not used any more: ``cancel()`` leaves it alone. To be called before others may use it."""
         with self._lock:
             if self._socket is not None:
+                _attached.discard(self)
                 self._socket.close()
                 self._socket = None
+
+    def disown(self) -> None:
+        """Close this process's copy of the descriptor: the connection is in use by the one from which it was forked."""
+        self._lock = threading.RLock()  # a thread that is not here may hold the other
+        self.is_foreign = self.cancelled = True
+        self.release()
 
     def cancel(self) -> None:
         """Stop the call, from any thread, at any stage; a thread that waits in it gets Interrupted. Never blocks."""
@@ -246,3 +263,15 @@ def run(steps: Generator[object, None, T]) -> T:
 def _shut_down(sock: socket.socket) -> None:
     with suppress(OSError):  # not connected yet, or not any more
         sock.shutdown(socket.SHUT_RDWR)
+
+
+_attached: WeakSet[Call] = WeakSet()
+
+
+def _disown_all() -> None:
+    for call in list(_attached):
+        call.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_all)

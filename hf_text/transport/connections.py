@@ -3,12 +3,28 @@
 A thread says which call it works for (``bound_to``) before it hands a request to requests. From there on the
 connection of that request knows its call: it tells it the socket before it connects, and it never waits longer than
 the call allows, in name resolution, connecting, TLS, sending, and each single read of the headers and the body.
+
+This module and ``head`` are the seam to the libraries: all that is overridden of requests, urllib3 and http.client
+stands in these two, here what sends, there what is received. Some of it is no public interface of theirs.
+``tests/transport/test_library_contract.py`` holds what they depend on, for the oldest and the newest versions:
+
+===============================  =====================================================================================
+``Adapter``                      ``HTTPAdapter.send()`` asks for a pool (``get_connection_with_tls_context()``, which
+                                 asks for ``build_connection_pool_key_attributes()``), for ``cert_verify()`` and for
+                                 ``request_url()``, and hands what urllib3 answers to ``build_response()``. Pool
+                                 managers make pools of ``pool_classes_by_scheme``
+``_Pool``                        ``HTTPConnectionPool.urlopen()`` takes a connection by ``_get_conn()``, gives it to
+                                 ``_make_request()``, and gives it back by ``_put_conn()`` if that fails; idle ones
+                                 stand in ``pool``. ``_make_request()`` and ``_prepare_proxy()`` connect
+``_CallBound``                   ``connect()`` makes its socket by ``_new_conn()``; ``request()`` sends all by
+                                 ``send()``. http.client's ``getresponse()`` makes an answer by ``response_class`` and
+                                 lets it ``begin()``; urllib3's would copy it
+``head.RawResponse``             what http.client, urllib3 and instruments look at of an answer (see there)
+===============================  =====================================================================================
 """
 
 from __future__ import annotations
 
-import http.client
-import os
 import queue
 import socket
 import ssl
@@ -17,25 +33,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
-from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidSchema
 from requests.utils import prepend_scheme_if_needed, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
-from urllib3.util.ssl_ import create_urllib3_context
 from urllib3.util.ssltransport import SSLTransport
 from urllib3.util.wait import wait_for_write
 
-from ..errors import InvalidRequestError
 from .call import Call
 from .dialing import open_socket
 from .head import RawResponse
+from .instruments import requests_is_wrapped
+from .mask import Mask
+from .secrets import SecretBytes, hide_headers
+from .tls import Cert, make_context
+from .upload import upload
+from .wire import TLSInTLS
 
-__all__ = ["Adapter", "NotReady", "bound_to"]
+__all__ = ["Adapter", "NotReady", "bound_to", "has_reached_pools"]
 
 _MAX_POOLS = 1000
-_MAX_RECORD = 16384  # bytes that TLS encrypts at a time
 _MAX_HELD_BYTES = 65536
 
 _this_thread = threading.local()
@@ -49,10 +68,16 @@ class NotReady(Exception):
 def bound_to(call: Call) -> Iterator[None]:
     """Requests that this thread sends inside belong to the call."""
     _this_thread.call = call
+    _this_thread.mask = None
     try:
         yield
     finally:
         del _this_thread.call
+
+
+def has_reached_pools() -> bool:
+    """Whether the request that this thread sent last has come as far as our pools."""
+    return _this_thread.mask is not None
 
 
 class _CallBound:
@@ -60,6 +85,8 @@ class _CallBound:
 
     call: Call
     _held: bytes | None = None  # what waits to be sent with what follows
+    _early = b""  # what came of the response before all was sent
+    cut_short = False  # not all was sent: no other request can follow
 
     def _new_conn(self) -> socket.socket:
         conn = cast(HTTPConnection, self)
@@ -76,7 +103,10 @@ class _CallBound:
 
     def request(self, *args: Any, **options: Any) -> None:
         """Send the head and the body in one packet, if they are short: http.client would send two."""
-        self._held = b""
+        conn = cast(HTTPConnection, self)
+        if conn.sock is None:
+            self.connect()  # before there is a variable that holds the head, and the key in it
+        self._held, self._early = b"", b""
         try:
             super().request(*args, **options)  # type: ignore[misc]
             self._send_held()
@@ -91,7 +121,7 @@ class _CallBound:
         self._send_now(data)
 
     def _send_held(self) -> None:
-        held, self._held = self._held, None
+        held, self._held = self._held and SecretBytes(self._held), None
         if held:
             self._send_now(held)
 
@@ -100,16 +130,28 @@ class _CallBound:
         if conn.sock is None:
             self.connect()
         conn.sock.settimeout(self.call.time_left())
-        super().send(data)  # type: ignore[misc]
+        try:
+            if conn.debuglevel > 0:  # http.client would print it with the key
+                print("send:", repr(_this_thread.mask(bytes(data))))
+                conn.sock.sendall(data)
+            elif len(data) > _MAX_HELD_BYTES and not isinstance(conn.sock, SSLTransport):  # that one always blocks
+                self._early, whole = upload(conn.sock, data, self.call)
+                self.cut_short = not whole
+            else:
+                super().send(data)  # type: ignore[misc]
+        except ssl.SSLEOFError as error:  # urllib3 goes on to what the server said before it closed, as without TLS
+            raise BrokenPipeError(str(error)) from error
 
     def getresponse(self) -> Any:
-        """The answer, its head still to be read, without what urllib3 adds to it."""
-        return http.client.HTTPConnection.getresponse(cast(http.client.HTTPConnection, self))
+        """The answer, its head still to be read, as http.client gives it; urllib3 would make its own object of it."""
+        return super(HTTPConnection, cast(HTTPConnection, self)).getresponse()
 
-    def response_class(self, sock: Any, **options: Any) -> http.client.HTTPResponse:
+    def response_class(self, sock: Any, *debuglevel: int, **options: Any) -> RawResponse:
         """http.client makes the object that reads an answer by this name."""
-        source: Any = _TLSInTLS(sock) if isinstance(sock, SSLTransport) else sock
-        return RawResponse(source, self.call, **options)
+        source: Any = TLSInTLS(sock) if isinstance(sock, SSLTransport) else sock
+        response = RawResponse(source, self.call, *debuglevel, **options)
+        response.unread, self._early = self._early, b""
+        return response
 
 
 class _PlainConnection(_CallBound, HTTPConnection):  # type: ignore[misc]  # response_class: http.client only calls it
@@ -118,27 +160,6 @@ class _PlainConnection(_CallBound, HTTPConnection):  # type: ignore[misc]  # res
 
 class _TLSConnection(_CallBound, HTTPSConnection):  # type: ignore[misc]  # as above
     pass
-
-
-class _TLSInTLS:
-    """The receiving end of a tunnel through a proxy that speaks TLS itself, in the manner of a socket."""
-
-    def __init__(self, tunnel: SSLTransport) -> None:
-        self._tunnel = tunnel
-        self.settimeout = tunnel.settimeout
-
-    def recv(self, most: int) -> bytes:
-        """All that has arrived. What was left in urllib3's buffer could not be waited for: the socket does not tell."""
-        data = cast(bytes, self._tunnel.recv(most)) or b""  # urllib3 gives 0 for the end
-        while self._tunnel.incoming.pending and len(data) + _MAX_RECORD <= most:
-            try:
-                more = self._tunnel.sslobj.read(most)
-            except ssl.SSLWantReadError:  # a part of a record
-                break
-            if not more:
-                break
-            data += more
-        return data
 
 
 class _Pool(HTTPConnectionPool):
@@ -182,7 +203,9 @@ class _Pool(HTTPConnectionPool):
         if conn is not None:
             conn.call.release()
             del conn.call
-            if self.retired or (self.pool is not None and self.pool.full()):  # urllib3 would warn, which prints
+            if (
+                self.retired or conn.cut_short or (self.pool is not None and self.pool.full())
+            ):  # urllib3 would warn, which prints
                 conn.close()
                 return
         super()._put_conn(conn)
@@ -206,6 +229,11 @@ def _descriptor(sock: Any) -> Any:
 class _TLSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls: Any = _TLSConnection
 
+    def _validate_conn(self, conn: Any) -> None:
+        """Connect, as urllib3 does here, without its warning: who passes ``verify=False`` knows."""
+        if conn.is_closed:
+            conn.connect()
+
 
 _POOLS = {"http": _Pool, "https": _TLSPool}
 
@@ -213,10 +241,14 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 class Adapter(HTTPAdapter):
     """The requests adapter that uses these connections. One TLS context serves all of them: reading the CA bundle
     takes 20 ms.
+
+    Args:
+        mask: takes the secrets out of what is sent, where it is printed.
     """
 
-    def __init__(self) -> None:
-        self._contexts: dict[bool | str, ssl.SSLContext] = {}
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+        self._contexts: dict[tuple[bool | str, Cert | None], ssl.SSLContext] = {}
         self._making = threading.Lock()
         self._pools_by_url: dict[str, tuple[Any, str]] = {}
         super().__init__(pool_connections=32, pool_maxsize=64)
@@ -232,6 +264,10 @@ class Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """What a proxy is sent: its password among it."""
+        return hide_headers(super().proxy_headers(proxy))
+
     def close(self) -> None:
         """Close the connections that are kept alive. Those in use go on."""
         for pool, _ in list(self._pools_by_url.values()):
@@ -245,6 +281,7 @@ class Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
+        _this_thread.mask = self._mask
         pool, _ = self._pools_by_url.get(request.url, (None, ""))
         if pool is None or pool.pool is None:  # closed: urllib3 keeps a limited number of pools
             proxy = select_proxy(request.url, proxies) or ""
@@ -266,37 +303,21 @@ class Adapter(HTTPAdapter):
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         host, options = super().build_connection_pool_key_attributes(request, verify, cert)
         if host["scheme"] == "https":
-            return host, {"ssl_context": self._context(verify)}
+            return host, {"ssl_context": self._context(verify, cert)}
         return host, options
 
     def build_response(self, request: Any, raw: Any) -> Any:
         """urllib3's answer as it is. To make requests' own object of it (cookies, history) takes longer than to send
-        the request.
+        the request; it is made for those who look at it.
         """
-        return raw
+        return super().build_response(request, raw) if requests_is_wrapped() else raw
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Nothing is left to set: the shared context has it all."""
 
-    def _context(self, verify: bool | str) -> ssl.SSLContext:
+    def _context(self, verify: bool | str, cert: Cert | None = None) -> ssl.SSLContext:
         with self._making:
-            context = self._contexts.get(verify)
+            context = self._contexts.get((verify, cert))
             if context is None:
-                context = self._contexts[verify] = _make_context(verify)
+                context = self._contexts[verify, cert] = make_context(verify, cert)
             return context
-
-
-def _make_context(verify: bool | str) -> ssl.SSLContext:
-    context = create_urllib3_context()
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else verify
-    context.verify_mode = ssl.CERT_REQUIRED
-    where = "capath" if os.path.isdir(bundle) else "cafile"
-    try:
-        context.load_verify_locations(**{where: bundle})
-    except OSError as error:
-        raise InvalidRequestError(f"verify: the CA bundle {bundle!r} cannot be used ({error})") from error
-    return context

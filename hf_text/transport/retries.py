@@ -14,10 +14,11 @@ from ..errors import (
     TransportError,
     TruncatedStreamError,
 )
+from ..protocol.refusals import asks_to_retry, blames_request
 from ..tuning import Tuning
 from .call import Call, Wait
 
-__all__ = ["NO_ANSWER", "Retries", "is_retryable", "retry"]
+__all__ = ["NO_ANSWER", "Retries", "is_retryable", "retry", "spoken_words"]
 
 T = TypeVar("T")
 Y = TypeVar("Y")
@@ -84,8 +85,20 @@ def is_retryable(error: HFTextError) -> bool:
     """Whether the same request may succeed if the same server is asked again."""
     error = error.underlying
     if isinstance(error, APIStatusError):
-        status = error.status_code or 0
-        return status in (408, 425, 429) or (500 <= status < 600 and status not in (501, 505))
+        return _may_pass(error) and not blames_request(spoken_words(error))
     if isinstance(error, TransportError):
         return error.retryable
-    return isinstance(error, NO_ANSWER)
+    return isinstance(error, NO_ANSWER) and not (isinstance(error, ProviderStreamError) and blames_request(str(error)))
+
+
+def spoken_words(error: APIStatusError) -> str:
+    """What the server said went wrong, without the name of the model, which may contain a word such as "vision"."""
+    return str(error).replace(error.model or "", "")
+
+
+def _may_pass(error: APIStatusError) -> bool:
+    """Whether the status may be another one the next time: every 5xx except those for what a server never does."""
+    status = error.status_code or 0
+    if status == 409:  # of a gateway: the server itself says in JSON what the conflict is
+        return not isinstance(error.body, (dict, list)) or asks_to_retry(spoken_words(error))
+    return status in (408, 425, 429) or (500 <= status < 600 and status not in (501, 505))

@@ -9,28 +9,33 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections import OrderedDict
 from collections.abc import Generator, Mapping
 from http.client import HTTPException
 from typing import Any, NoReturn, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import requests
 from requests.auth import AuthBase
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
-from urllib3.util import parse_url
 
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
 from ..protocol.replies import parse_reply_error
 from .call import Call, Interrupted, Wait
 from .connections import Adapter, NotReady, bound_to
-from .failures import describe_unreadable, explain_failure, lost_connection
+from .exchange import exchange
+from .failures import describe_unreadable, explain_failure, lost_connection, wrong_scheme
 from .head import RawResponse
+from .instruments import is_watched, requests_is_wrapped
 from .locks import ForkSafeLock
 from .mask import Mask
+from .redirects import follow_redirect
 from .response import Response
+from .secrets import Secret, hide_headers, hide_proxies
+from .tls import Cert
 
 __all__ = ["BearerAuth", "Http", "check_headers", "check_proxies"]
 
@@ -51,19 +56,32 @@ class Http:
         headers: headers to add to each request.
         proxies: proxies by scheme, as requests takes them; those of the environment are used too.
         verify: True, False, or the path of a CA bundle.
+        cert: a client certificate, as ``check_cert()`` gives it.
     """
 
     def __init__(
-        self, key: str | None, headers: Mapping[str, str], proxies: Mapping[str, str], verify: bool | str
+        self,
+        key: str | None,
+        headers: Mapping[str, str],
+        proxies: Mapping[str, str],
+        verify: bool | str,
+        cert: Cert | None = None,
     ) -> None:
         self._key = key
         self._auth = BearerAuth(key)
         self._headers = {"User-Agent": _USER_AGENT, **headers}
-        self._proxies = dict(proxies)
+        self._chooses_encoding = "accept-encoding" in (name.lower() for name in headers)
+        self._proxies = hide_proxies(proxies)
         self._verify = verify
+        self._cert = cert
         self._mask = Mask(key, headers, [*proxies.values(), *getproxies().values()])
         self._lock = ForkSafeLock()
         self._session: _Session | None = None
+
+    @property
+    def mask(self) -> Mask:
+        """Takes the secrets out of a text, before it is shown."""
+        return self._mask
 
     @property
     def anonymous(self) -> bool:
@@ -94,7 +112,10 @@ class Http:
         Yields when the request is sent, and while it would block but may not. Raises TransportError or
         RequestTimeoutError if no response comes, Interrupted if the call is cancelled.
         """
-        headers = {"Accept": accept, **(extra_headers or {})}
+        headers = {"Accept": accept}
+        if accept == "text/event-stream" and not self._chooses_encoding:
+            headers["Accept-Encoding"] = "identity"  # with gzip, nginx holds a whole answer back
+        headers |= extra_headers or {}
         if body is not None:
             headers["Content-Type"] = "application/json"
         for _ in range(_MAX_REDIRECTS + 1):
@@ -103,7 +124,7 @@ class Http:
             if location is None:
                 return reply
             reply.close()
-            url = _follow(url, location)
+            url = follow_redirect(url, location, reply.mask)
         raise TransportError(f"{urlsplit(url).netloc} redirects in a circle: {_MAX_REDIRECTS} redirects were followed")
 
     def error_of(self, reply: Response, **facts: Any) -> APIStatusError | ModelNotSupportedError:
@@ -114,17 +135,20 @@ class Http:
         """
         body = reply.read_error(_ERROR_BYTES)
         encoding = reply.unreadable(body)
-        return parse_reply_error(
+        error = parse_reply_error(
             reply.status,
-            reply.headers,
-            b"" if encoding else self._mask(body),
+            reply.shown_headers,
+            b"" if encoding else reply.mask(body),
             now=time.time(),
-            reason=reply.reason,
+            reason=reply.mask(reply.reason),
             host=urlsplit(reply.url).netloc,
             proxy=reply.proxy,
             note=describe_unreadable(encoding) if encoding else "",
             **facts,
         )
+        if advice := wrong_scheme(reply.url, reply.status, body):
+            error.add_advice(advice)
+        return error
 
     def close(self) -> None:
         """Close the idle connections. Those in use are not affected."""
@@ -136,7 +160,7 @@ class Http:
     def _send_once(
         self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Generator[Wait, None, Response]:
-        session = self._of_this_process()
+        session, mask = self._of_this_process(), self._mask.with_headers(headers)
         failure: Exception
         at_once = not call.blocking and session.is_ready(method, url, headers, len(body or b""))
         while True:
@@ -147,11 +171,11 @@ class Http:
             try:
                 plan = session.plan(method, url, headers)
                 with bound_to(call):
-                    raw = cast(RawResponse, session.adapter.send(plan.request_with(body), **plan.settings))
+                    raw = session.exchange(plan, body)
                 yield Wait.SOCKET
                 while not raw.receive_head():
                     yield Wait.SOCKET
-                return Response(raw, plan.url, call, self._mask)
+                return Response(raw, plan.url, call, mask)
             except NotReady:
                 continue
             except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
@@ -163,7 +187,7 @@ class Http:
                     failure = Interrupted()
                 else:
                     through_proxy = raw is not None and raw.through_proxy
-                    failure = explain_failure(error, call, url, self._mask, through_proxy)
+                    failure = explain_failure(error, call, url, mask, through_proxy)
             except BaseException:  # Interrupted, Ctrl-C, or the reader left: nothing may stay open
                 _give_up(raw, call)
                 raise
@@ -175,7 +199,7 @@ class Http:
         """The session: a connection must not be shared with a process that was forked off."""
         with self._lock:
             if self._session is None or self._session.process != os.getpid():
-                self._session = _Session(self._auth, self._headers, self._proxies, self._verify)
+                self._session = _Session(self._auth, self._headers, self._proxies, self._verify, self._cert, self._mask)
             return self._session
 
 
@@ -188,12 +212,12 @@ class BearerAuth(AuthBase):
     """
 
     def __init__(self, key: str | None) -> None:
-        self._key = key
+        self._key = None if key is None else Secret(key)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign the request. Without a key, a header that the caller set stays: some servers want another scheme."""
         if self._key is not None:
-            request.headers["Authorization"] = f"Bearer {self._key}"
+            request.headers["Authorization"] = Secret(f"Bearer {self._key}")
         return request
 
     def __eq__(self, other: object) -> bool:
@@ -213,15 +237,23 @@ class _Session:
     """The connections of one process, and what is the same for every request to an address."""
 
     def __init__(
-        self, auth: BearerAuth, headers: Mapping[str, str], proxies: Mapping[str, str], verify: bool | str
+        self,
+        auth: BearerAuth,
+        headers: Mapping[str, str],
+        proxies: Mapping[str, str],
+        verify: bool | str,
+        cert: Cert | None,
+        mask: Mask,
     ) -> None:
         self.process = os.getpid()
-        self.adapter = Adapter()
+        self.adapter = Adapter(mask)
         self._session = requests.Session()
+        self._session.adapters = OrderedDict.fromkeys(("https://", "http://"), self.adapter)
         self._auth = auth
         self._headers = headers
         self._proxies = dict(proxies)
         self._verify = verify
+        self._cert = cert
         self._plans: dict[Any, _Plan] = {}
 
     def is_ready(self, method: str, url: str, headers: Mapping[str, str], body_bytes: int) -> bool:
@@ -230,6 +262,7 @@ class _Session:
         return (
             plan is not None
             and plan.head_bytes + body_bytes <= _SHORT_REQUEST_BYTES
+            and not is_watched()  # then the head is read at once
             and self.adapter.has_open_connection(plan.url)
         )
 
@@ -242,12 +275,21 @@ class _Session:
         if plan is None:
             request = requests.Request(method, url, {**self._headers, **headers}, auth=self._auth)
             prepared = self._session.prepare_request(request)
-            settings = self._session.merge_environment_settings(prepared.url, self._proxies, True, self._verify, None)
-            check_proxies(settings["proxies"])  # with those of the environment
+            settings = self._session.merge_environment_settings(
+                prepared.url, self._proxies, True, self._verify, self._cert
+            )
+            settings["proxies"] = hide_proxies(check_proxies(settings["proxies"]))  # with those of the environment
+            plan = _Plan(prepared, dict(settings))
+            if requests_is_wrapped():  # what was added to the headers may be for this request only
+                return plan
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
-            plan = self._plans[key] = _Plan(prepared, dict(settings))
+            self._plans[key] = plan
         return plan
+
+    def exchange(self, plan: _Plan, body: bytes | None) -> RawResponse:
+        """Send a request; the answer, its head perhaps still to be read."""
+        return exchange(self.adapter, self._session, plan.request_with(body), plan.settings)
 
 
 class _Plan:
@@ -267,7 +309,7 @@ class _Plan:
         request: Any = requests.PreparedRequest()
         request.method = self._method
         request.url = self.url
-        request.headers = self._headers if body is None else {**self._headers, "Content-Length": str(len(body))}
+        request.headers = {**self._headers} if body is None else {**self._headers, "Content-Length": str(len(body))}
         request.body = body
         return cast(requests.PreparedRequest, request)
 
@@ -276,25 +318,6 @@ def _give_up(raw: RawResponse | None, call: Call) -> None:
     if raw is not None:
         raw.give_up()
     call.release()
-
-
-def _follow(url: str, location: str) -> str:
-    """Where a redirect leads. Only to the same host, and not away from TLS: the key and the conversation go along."""
-    old = urlsplit(url)
-    try:
-        target = urljoin(url, location)
-        parse_url(target)  # what sends is stricter than what joins
-        new = urlsplit(target)
-    except ValueError:
-        raise TransportError(f"{old.netloc} redirects to {location!r:.200}, which is not a valid address") from None
-    same = (old.scheme, old.netloc) == (new.scheme, new.netloc)
-    upgrade = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
-    if not same and not upgrade:
-        raise TransportError(
-            f"{old.netloc} redirects to {new.scheme}://{new.netloc}, another host: not followed, "
-            "because the key and the messages would go there. If that is right, give that address itself"
-        )
-    return target
 
 
 def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") -> dict[str, str]:
@@ -310,7 +333,7 @@ def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") 
         if not value.isascii() or not value.isprintable() or value != value.strip():
             raise InvalidRequestError(f"{argument}: the value of {name!r:.80} holds characters that are not allowed")
         checked[name] = value
-    return checked
+    return hide_headers(checked)
 
 
 def check_proxies(proxies: Mapping[str, str] | None) -> dict[str, str]:

@@ -6,13 +6,16 @@ import io
 import math
 import socket
 import ssl
-from typing import Literal
+from typing import Literal, cast
+
+from urllib3.util.ssltransport import SSLTransport
 
 from .call import SOCKET, Call, Interrupted, Wait
 
-__all__ = ["Wire"]
+__all__ = ["TLSInTLS", "Wire"]
 
 _MAX_UNBROKEN_BYTES = 65536
+_MAX_RECORD = 16384  # bytes that TLS encrypts at a time
 
 
 class Wire:
@@ -61,3 +64,24 @@ class Wire:
                 raise Interrupted
             self._unbroken_bytes += len(data)
             return data
+
+
+class TLSInTLS:
+    """The receiving end of a tunnel through a proxy that speaks TLS itself, in the manner of a socket."""
+
+    def __init__(self, tunnel: SSLTransport) -> None:
+        self._tunnel = tunnel
+        self.settimeout = tunnel.settimeout
+
+    def recv(self, most: int) -> bytes:
+        """All that has arrived. What was left in urllib3's buffer could not be waited for: the socket does not tell."""
+        data = cast(bytes, self._tunnel.recv(most)) or b""  # urllib3 gives 0 for the end
+        while self._tunnel.incoming.pending and len(data) + _MAX_RECORD <= most:
+            try:
+                more = self._tunnel.sslobj.read(most)
+            except ssl.SSLWantReadError:  # a part of a record
+                break
+            if not more:
+                break
+            data += more
+        return data

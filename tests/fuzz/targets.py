@@ -22,8 +22,8 @@ from hf_text.generation.sse import EventTooLong, SSEDecoder
 from hf_text.protocol.catalog import chat_providers, parse_hub_models, parse_mapping, parse_models
 from hf_text.protocol.chunks import Assembler
 from hf_text.protocol.replies import next_link, parse_reply_error
-from hf_text.protocol.stream_errors import is_stream_error
 from hf_text.protocol.selection import select_models
+from hf_text.protocol.stream_errors import is_stream_error
 from hf_text.transport.framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
 
 sys.path.append(str(Path(__file__).parents[1]))

@@ -248,6 +248,7 @@ PASSING: dict[str, Response] = {
     "400 of the request": by("groq", 400, "model features vision not support"),
     "429": by("groq", 429, "Slow down"),
     "408": by("groq", 408),
+    "500 of the request": by("groq", 500, "image input is not supported"),
 }
 
 

@@ -17,7 +17,6 @@ from hf_text import (
     ModelNotSupportedError,
     PaymentRequiredError,
     PermissionDeniedError,
-    ProviderStreamError,
     Reasoning,
     RequestTimeoutError,
     ServerError,

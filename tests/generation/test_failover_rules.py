@@ -119,7 +119,17 @@ ANSWERS: dict[str, tuple[int, Any, bool, bool, bool]] = {
     "503 a page": (503, "", False, True, True),
     "503 loading": (503, {"error": "Model acme/x is currently loading", "estimated_time": 20.0}, True, True, True),
     "504 a page": (504, "", False, True, True),
+    "529 overloaded": (529, said("Overloaded"), True, True, True),
     "599": (599, "", True, True, True),
+    "409 a page": (409, "<h1>409</h1>", False, False, True),
+    "409 a lock": (409, said("Lock timeout"), True, False, True),
+    "409 a policy": (409, said("model_not_allowed_here"), False, False, False),
+    "425 (router)": (425, "", False, False, True),
+    "425 (provider)": (425, "", True, True, True),
+    "500 no vision (llama.cpp)": (500, said("image input is not supported - hint: mmproj"), True, True, False),
+    "503 no tools": (503, said("acme/x does not support tools"), True, True, False),
+    "429 too large for ever": (429, said("Request too large for acme/x: Limit 30000"), True, True, False),
+    "429 too large for now": (429, said("Request too large for now, try again in 2 s"), True, True, True),
 }
 
 
@@ -430,7 +440,11 @@ class TestCheckProvider:
             check_provider(value)
 
     @pytest.mark.parametrize(
-        "name", ["", " ", "no vita", "novita\n", "a:b", "a?b", "a#b", "nov\x00ita", None, 5, b"a", ["a"]]
+        "name",
+        [
+            *("", " ", "no vita", "novita\n", "a:b", "a?b", "a#b", "nov\x00ita", None, 5, b"a", ["a"]),
+            *("../x", "a/../b", "..", ".", "a/./b", "/a", "a/", "a//b", "%2e%2e/x", "..\\x"),
+        ],
     )
     def test_what_is_no_name_is_refused_and_shown(self, name: Any) -> None:
         with pytest.raises(InvalidRequestError, match="is no name of a provider") as caught:

@@ -75,7 +75,7 @@ def in_hours(hours: float) -> str:
 # --- what is tried again
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 507, *range(520, 531), 599])
 def test_a_status_that_may_pass_is_tried_again(server: Emulator, make: MakeClient, status: int) -> None:
     server.reply(busy(status), HELLO)
     completion = make().generate("Hi", "m")
@@ -92,6 +92,38 @@ def test_a_status_that_will_not_change_is_not_tried_again(server: Emulator, make
         make().generate("Hi", "m")
     assert caught.value.status_code == status
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><h1>Conflict</h1>", b"conflict"])
+def test_a_409_of_a_gateway_is_tried_again(server: Emulator, make: MakeClient, body: bytes) -> None:
+    server.reply(Response(409, body=body), HELLO)
+    assert make().generate("Hi", "m").text == "Hello"
+
+
+REFUSED = Response.error(
+    500, "image input is not supported - hint: you may need to provide the mmproj", type="server_error"
+)
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(1000)
+
+
+@pytest.mark.parametrize("status", [500, 503, 529])
+def test_a_picture_that_the_server_cannot_see_is_uploaded_once(server: Emulator, make: MakeClient, status: int) -> None:
+    server.reply(replace(REFUSED, status=status), HELLO)
+    with pytest.raises(ServerError, match="image input is not supported"):
+        make().generate("What is this?", "m", media=PICTURE)
+    assert len(server.requests) == 1
+
+
+def test_a_refusal_inside_a_stream_is_not_tried_again_either(server: Emulator, make: MakeClient) -> None:
+    server.reply(Response.json({"error": "image input is not supported"}), HELLO)
+    with pytest.raises(HFTextError, match="image input is not supported"):
+        make().generate("What is this?", "m", media=PICTURE)
+    assert len(server.requests) == 1
+
+
+def test_what_the_model_is_called_blames_nobody(server: Emulator, make: MakeClient) -> None:
+    server.reply(busy(500), HELLO)
+    assert make().generate("Hi", "acme/unsupported-jinja-7b").text == "Hello"
 
 
 @pytest.mark.parametrize("name", ["closed-before-headers", "reset-before-headers"])

@@ -610,8 +610,10 @@ class TestProgress:
 class TestEmpty:
     @pytest.mark.parametrize(
         "quiet",
-        [chunk(), chunk({"role": "assistant"}), text(""), chunk(usage=usage(1, 1)), finish(), chunk({"odd": "a"})]
-        + [chunk({"tool_calls": [{"index": 0, "function": {"name": "", "arguments": ""}}]})],
+        [
+            *(chunk(), chunk({"role": "assistant"}), text(""), chunk(usage=usage(1, 1)), finish(), chunk({"odd": "a"})),
+            chunk({"tool_calls": [{"index": 0, "function": {"name": "", "arguments": ""}}]}),
+        ],
     )
     def test_an_answer_that_says_nothing_is_empty(self, quiet: Chunk) -> None:
         assembler = Assembler()

@@ -415,8 +415,11 @@ class TestByPlace:
 class TestOtherForms:
     @pytest.mark.parametrize(
         "silent",
-        [None, "text", 5, [], {}, {"index": 0}, {"function": None}, {"function": []}, {"index": 0, "function": None}]
-        + [{"index": 0, "type": "function", "function": {"name": "", "arguments": ""}}, {"function": {"name": None}}],
+        [
+            *(None, "text", 5, [], {}, {"index": 0}, {"function": None}, {"function": []}),
+            *({"index": 0, "function": None}, {"function": {"name": None}}),
+            {"index": 0, "type": "function", "function": {"name": "", "arguments": ""}},
+        ],
         ids=str,
     )
     def test_a_fragment_that_says_nothing_is_passed_over(self, silent: Any) -> None:
