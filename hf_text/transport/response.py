@@ -70,7 +70,7 @@ class Response:
         """The content encoding that keeps these bytes, the beginning of the body, from being read; None if nothing
         does. Some servers name a charset there, and send plain text.
         """
-        return self._unreadable if self._unreadable and not _is_text(data) else None
+        return None if data and _is_text(data) else self._unreadable
 
     def _read_into(self, pieces: list[bytes], limit: int) -> None:
         size = 0

@@ -143,7 +143,7 @@ class Http:
             reason=reply.mask(reply.reason),
             host=urlsplit(reply.url).netloc,
             proxy=reply.proxy,
-            note=describe_unreadable(encoding) if encoding else "",
+            note=reply.mask(describe_unreadable(encoding)) if encoding else "",
             **facts,
         )
         if advice := wrong_scheme(reply.url, reply.status, body):
