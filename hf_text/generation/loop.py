@@ -139,7 +139,7 @@ class Generation:
         return pause
 
     def _post(self, target: Target) -> Generator[Wait, None, Response]:
-        body = self._request.body_for(target.model)
+        body = self._request.body_for(target.model, target.url)
         http = self._backend.connect()
         return http.send(self._call, "POST", target.url, body, "text/event-stream", self._request.headers)
 
