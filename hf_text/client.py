@@ -167,8 +167,8 @@ class Client:
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         response_format: str | Mapping[str, Any] | None = None,
         reasoning_effort: str | None = None,
         frequency_penalty: float | None = None,
@@ -199,9 +199,11 @@ class Client:
             top_p: above 0, at most 1.
             stop: texts that end the answer.
             seed: for answers that can be repeated, where the provider supports it.
-            tools: functions that the model may call, in the form of the protocol.
-            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
             reasoning_effort: such as ``"low"``; the words that are known depend on the model.
             frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
             presence_penalty: -2 to 2; positive values make tokens that came already less likely.
@@ -420,8 +422,8 @@ def generate(
     top_p: float | None = None,
     stop: str | Sequence[str] | None = None,
     seed: int | None = None,
-    tools: Sequence[Mapping[str, Any]] | None = None,
-    tool_choice: str | Mapping[str, Any] | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
     response_format: str | Mapping[str, Any] | None = None,
     reasoning_effort: str | None = None,
     frequency_penalty: float | None = None,
@@ -450,9 +452,11 @@ def generate(
         top_p: above 0, at most 1.
         stop: texts that end the answer.
         seed: for answers that can be repeated, where the provider supports it.
-        tools: functions that the model may call, in the form of the protocol.
-        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
         reasoning_effort: such as ``"low"``; the words that are known depend on the model.
         frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
         presence_penalty: -2 to 2; positive values make tokens that came already less likely.
@@ -484,8 +488,8 @@ def stream(
     top_p: float | None = None,
     stop: str | Sequence[str] | None = None,
     seed: int | None = None,
-    tools: Sequence[Mapping[str, Any]] | None = None,
-    tool_choice: str | Mapping[str, Any] | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
     response_format: str | Mapping[str, Any] | None = None,
     reasoning_effort: str | None = None,
     frequency_penalty: float | None = None,
@@ -514,9 +518,11 @@ def stream(
         top_p: above 0, at most 1.
         stop: texts that end the answer.
         seed: for answers that can be repeated, where the provider supports it.
-        tools: functions that the model may call, in the form of the protocol.
-        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
         reasoning_effort: such as ``"low"``; the words that are known depend on the model.
         frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
         presence_penalty: -2 to 2; positive values make tokens that came already less likely.
