@@ -265,7 +265,8 @@ class Operations:
     def _find_key(self) -> str | None:
         """The user's Hugging Face key; it is for Hugging Face alone."""
         given = any(name.lower() == "authorization" for name in self._headers)
-        return find_key() if self.endpoint.hugging_face and not given else None
+        wanted = self.endpoint.hugging_face and not given
+        return find_key(placeholders=self.endpoint.takes_placeholders) if wanted else None
 
 
 def resolve_alias(model: str) -> str:
