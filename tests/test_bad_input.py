@@ -334,7 +334,7 @@ CALL: list[tuple[str, Any, str]] = [
     ("seed", 2**70, str(2**70)),
     ("tools", {}, "{}"),
     ("tools", "now", "'now'"),
-    ("tools", [print], "print"),
+    ("tools", [5], "5"),
     ("tools", [{}], "{}"),
     ("tools", [{"type": "function"}], "function"),
     ("tools", [{"type": "function", "function": {"name": ""}}], "''"),
