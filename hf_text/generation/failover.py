@@ -17,7 +17,7 @@ from ..errors import (
     PaymentRequiredError,
     RequestTimeoutError,
 )
-from ..transport.retries import NO_ANSWER, is_retryable, next_pause
+from ..transport.retries import NO_ANSWER, is_retryable, is_throttled, next_pause
 
 __all__ = [
     "POLICIES",
@@ -76,13 +76,14 @@ class Route:
         self._retries = 0
         self._tried: set[str] = set()
 
-    def go_on(self, error: HFTextError, time_left: float) -> float:
+    def go_on(self, error: HFTextError, time_left: float, paced: bool = False) -> float:
         """After this error, set ``target`` to what is tried next and give the seconds to wait before it; or raise the
         error.
 
         Args:
             error: why the last attempt failed.
             time_left: seconds that the call still has.
+            paced: whether the caller itself waits for a server that refuses for now.
         """
         answered = error.underlying
         self._tried.update(name for name in (self.target.provider, answered.provider) if name)
@@ -91,7 +92,7 @@ class Route:
                 if target.provider not in self._tried:
                     self.target = target
                     return 0.0
-        if self._retries < self._max_retries and is_retryable(error):
+        if self._retries < self._max_retries and is_retryable(error) and not (paced and is_throttled(error)):
             self._retries += 1
             return next_pause(error, self._retries, time_left)
         raise error

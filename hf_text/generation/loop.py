@@ -121,7 +121,7 @@ class Generation:
                 yield from self._call.before_blocking()
                 if trips_breaker(error, route.target):
                     self._breaker.trip(self._who_answered(route.target))
-                pause = route.go_on(error, self._call.total_left())
+                pause = route.go_on(error, self._call.total_left(), self._call.paced)
             self._call.pause(pause)
 
     def _try(self, target: Target) -> Iterator[list[Event]]:

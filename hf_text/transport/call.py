@@ -84,6 +84,7 @@ class Call:
         blocking: whether whatever has to wait does so; if not, reading the answer never waits, and whoever reads waits
             for the socket (``fileno()``) himself. All else blocks.
         pollable: whether what is to be done next, as far as is known, never blocks.
+        paced: whether the caller steers its rate by what is refused for now: that is raised then, not retried.
     """
 
     __slots__ = (
@@ -95,6 +96,7 @@ class Call:
         "blocking",
         "cancelled",
         "clock",
+        "paced",
         "pollable",
         "reused",
         "started",
@@ -109,6 +111,7 @@ class Call:
         self.reused = False
         self.blocking = True
         self.pollable = True
+        self.paced = False
         self._socket: socket.socket | None = None
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
         # only ever released by cancel().

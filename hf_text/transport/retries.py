@@ -9,11 +9,12 @@ from ..errors import (
     HFTextError,
     MalformedStreamError,
     ProviderStreamError,
+    RequestTimeoutError,
     TransportError,
     TruncatedStreamError,
 )
 
-__all__ = ["NO_ANSWER", "is_retryable", "next_pause"]
+__all__ = ["NO_ANSWER", "is_retryable", "is_throttled", "next_pause"]
 
 _MAX_PAUSE = 60.0
 _FIRST_PAUSE = 0.25
@@ -30,6 +31,18 @@ def is_retryable(error: HFTextError) -> bool:
     if isinstance(error, TransportError):
         return error.retryable
     return isinstance(error, NO_ANSWER)
+
+
+def is_throttled(error: HFTextError) -> bool:
+    """Whether the server refuses for now, whatever it is asked: too many requests, a gateway with nobody behind it, no
+    connection. A caller with many requests steers its rate by that (``hf_text.batch``).
+    """
+    error = error.underlying
+    if isinstance(error, APIStatusError):
+        return error.status_code in (429, 502, 503, 504, 529)
+    if isinstance(error, RequestTimeoutError):
+        return error.clock == "connect"
+    return isinstance(error, TransportError)
 
 
 def next_pause(error: HFTextError, retry: int, time_left: float) -> float:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batch_helpers import wait_for_chats
 
 from hf_text import Client, batch
 from hf_text.batch.rows import Row
@@ -46,7 +47,7 @@ def opening(gate: Gate, emulator: Emulator, after: int) -> Iterator[None]:
     """Opens the gate as soon as so many requests have come."""
 
     def wait_and_open() -> None:
-        emulator.wait_for_requests(after)
+        wait_for_chats(emulator, after)
         gate.open()
 
     thread = threading.Thread(target=wait_and_open)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hf_text.batch.results import build_failure, build_result, encode_line, parse_line
 
 from hf_text import Completion, InvalidRequestError, RateLimitError, ServerError, TransportError
 from hf_text.batch.journal import Journal
-from hf_text.batch.results import build_failure, build_result, encode_line, parse_line
 from hf_text.events import ToolCall, Usage
 
 Recorded = Callable[[], dict[str, dict[str, Any]]]
