@@ -205,6 +205,7 @@ class Engine:
             self._tally.stopped_by = reason
         if within is not None:
             self._cancel_at = min(self._cancel_at, monotonic() + within)
+        self._ticked = float("-inf")  # tell at once
         self._events.put(None)
 
     def cancel(self) -> list[Outcome]:
@@ -307,7 +308,7 @@ class Engine:
             except (Exception, CancelledError) as error:
                 if self._own is not None:
                     raise  # a mistake in the code
-                raise explain_lost(error, self._tally.answered) from error
+                raise explain_lost(error) from error
             self._settle(tasks, results)
             self._running.pop(source, None)  # only now: an interrupt before this finds the future in cancel()
 
@@ -388,7 +389,7 @@ class Engine:
             try:
                 future = self._executor.submit(ask_group, self._worker, rows, self._submitted)
             except RuntimeError as error:  # it was shut down, or is broken
-                raise explain_lost(error, self._tally.answered) from error
+                raise explain_lost(error) from error
         self._running[future] = tasks
         future.add_done_callback(partial(self._hand_over, tasks))
 

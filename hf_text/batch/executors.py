@@ -35,10 +35,10 @@ class Groups:
             self.size = max(1, min(int(_TASK_SECONDS / self._seconds), 2 * self.size, _MAX_ROWS))
 
 
-def explain_lost(error: BaseException, answered: int) -> BrokenExecutor:
+def explain_lost(error: BaseException) -> BrokenExecutor:
     """The error for an executor that lost its workers, or its scheduler."""
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return BrokenExecutor(
-        f"the executor lost its workers or its scheduler ({said}). The {answered} answers of this run are kept: start it "
-        "again, and the same call goes on"
+        f"the executor lost its workers or its scheduler ({said}). What was answered is kept: start it again, and the "
+        "same call goes on"
     )

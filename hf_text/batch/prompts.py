@@ -48,7 +48,7 @@ def build_prompt(template: Template, value: object, place: str) -> Any:
 
 
 def _fill(template: str, value: object, place: str) -> str:
-    columns = value if isinstance(value, Mapping) else {name: value for name in _names(template)}
+    columns = value if isinstance(value, Mapping) else dict.fromkeys(_names(template), value)
     parts: list[str] = []
     for text, name, form, conversion in _formatter.parse(template):
         parts.append(text)

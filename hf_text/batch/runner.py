@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from os import PathLike
@@ -14,7 +14,7 @@ from ..errors import InvalidRequestError
 from .bars import show_progress
 from .endings import Listener, Stopped, listening, say
 from .engine import Engine
-from .generate import Plan, make_plan, start
+from .generate import make_plan, start
 from .index import ANSWERED, FAILED, NO_FINGERPRINT
 from .inputs import Inputs, Source
 from .journal import Journal

@@ -377,9 +377,11 @@ class TestScale:
 
 
 class TestInterrupts:
-    def start(self, inputs: Path, output: Path, emulator: Emulator) -> subprocess.Popen[bytes]:
+    def start(
+        self, inputs: Path, output: Path, emulator: Emulator, gate: Gate | None = None
+    ) -> subprocess.Popen[bytes]:
         """A run in another process, that is held after ten rows."""
-        gate = Gate()
+        gate = gate or Gate()
         emulator.reply(*[Response.text("Yes")] * 10)
         emulator.always(Response.text("Yes", delay=gate))
         environment = {**os.environ, "PYTHONPATH": str(Path(hf_text.__file__).parent.parent)}
@@ -448,13 +450,30 @@ class TestInterrupts:
 
         thread = threading.Thread(target=interrupt)
         thread.start()
-        with pytest.raises(KeyboardInterrupt):
-            batch.run(rows(9), output, client=client, max_workers=2)
+        with pytest.raises(batch.Stopped, match=r"stopped by Ctrl-C: 1 of 9 rows are done") as caught:
+            batch.run(rows(9), output, client=client, max_workers=2, drain=0)
         thread.join()
+        assert isinstance(caught.value, KeyboardInterrupt)
+        assert (caught.value.code, caught.value.summary.stopped_by) == (130, "Ctrl-C")
         emulator.wait_for_disconnect(2)
         assert len(recorded()) == 1
         gate.open()
         assert batch.run(rows(9), output, client=client).resumed == 1
+
+    @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+    def test_after_the_first_signal_what_is_under_way_is_finished(
+        self, emulator: Emulator, tmp_path: Path, output: Path, recorded: Recorded, signum: signal.Signals
+    ) -> None:
+        gate = Gate()
+        process = self.start(write_inputs(tmp_path / "in.jsonl", rows(30)), output, emulator, gate)
+        process.send_signal(signum)
+        assert process.stderr is not None
+        assert b"4 are being finished" in process.stderr.readline()
+        gate.open()
+        process.communicate(timeout=20)
+        assert len(recorded()) == 14
+        assert all(line["error"] is None for line in recorded().values())
+        assert len(chats(emulator)) == 14
 
     def test_the_wait_for_a_server_that_refuses_can_be_interrupted(
         self, make_client: MakeClient, emulator: Emulator, output: Path
