@@ -32,7 +32,7 @@ def describe(at: Progress, width: int = 80) -> str:
         parts.append(f"{at.in_flight} in flight")
     if at.tokens_per_second:
         parts.append(f"{at.tokens_per_second:,.0f} tok/s")
-    parts += [f"{count:,}× {reason}" for reason, count in at.refused.items()]
+    parts += [f"{count:,} times {reason}" for reason, count in at.refused.items()]
     text = parts[0]
     for part in parts[1:]:
         if len(text) + len(part) + 2 <= width:

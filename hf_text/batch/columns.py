@@ -5,7 +5,7 @@ None of those packages is imported: their values are known by what they can do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -94,7 +94,7 @@ _INSTEAD = (
 
 
 def refuse_odd(value: Any) -> None:
-    """Raise InvalidRequestError for what can be iterated over, but not row by row; it says what to give instead."""
+    """Raise InvalidRequestError for what cannot be iterated over row by row; it says what to give instead."""
     if isinstance(value, Mapping):
         splits = all(hasattr(item, "column_names") for item in value.values()) and value
         instead = (
@@ -105,3 +105,5 @@ def refuse_odd(value: Any) -> None:
     for attribute, owner, instead in _INSTEAD:
         if hasattr(value, attribute) and owner in ("", module):
             raise InvalidRequestError(f"inputs are {instead}")
+    if isinstance(value, (bytes, bytearray)) or not isinstance(value, Iterable):
+        raise refusal("inputs", "the path of a JSONL file, a table or an iterable of rows", value)

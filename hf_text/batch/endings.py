@@ -1,4 +1,4 @@
-"""How a run ends before its rows do: by Ctrl-C and SIGTERM, in one line, with an output that the next run goes on with."""
+"""How Ctrl-C and SIGTERM end a run: in one line, with an output that the next run goes on with."""
 
 from __future__ import annotations
 

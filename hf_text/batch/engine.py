@@ -298,9 +298,9 @@ class Engine:
     def _take(self, event: tuple[Any, Any]) -> None:
         source, detail = event
         if isinstance(source, _Lane):
-            source.pace.began(detail)  # type: ignore[arg-type]
+            source.pace.began(detail)
         elif source in self._running:
-            tasks: list[_Task] = detail  # type: ignore[assignment]
+            tasks: list[_Task] = detail
             try:
                 results = source.result()
             except (HFTextError, KeyboardInterrupt, SystemExit):
@@ -379,6 +379,7 @@ class Engine:
         self._tally.in_flight += len(tasks)
         self._submitted += 1
         assert self._executor is not None
+        future: Future[Any]
         if self._groups is None:
             ticket = tasks[0].ticket
             assert ticket is not None

@@ -1,4 +1,4 @@
-"""What the journal asks of the operating system: locks, files that are replaced as a whole, writes that are all or none."""
+"""What the journal asks of the operating system: locks, and files that are replaced as a whole."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..checks import refusal, show
+from ..checks import show
 from ..errors import InvalidRequestError
 from ..protocol.jsons import loads
 from .columns import plain, read_table, refuse_odd
@@ -64,9 +64,6 @@ class Source:
         self._inputs: Any = inputs
         if isinstance(inputs, (str, os.PathLike)):
             self._take_path(os.fspath(inputs))
-        elif isinstance(inputs, (bytes, bytearray)) or not isinstance(inputs, Iterable):
-            refuse_odd(inputs)
-            raise refusal("inputs", "the path of a JSONL file, a table or an iterable of rows", inputs)
         elif (found := read_table(inputs)) is not None:
             self.table = self.repeatable = True
             self.rows = found[0]

@@ -4,9 +4,9 @@ Each row is appended in one write. The journal knows the line under way, so an e
 neither half a line nor two. A process that is killed can tear only the last line; that is cut off when the file is
 opened again. A line that is damaged otherwise goes to ``OUTPUT.damaged``, and the rest stays usable.
 
-The file is locked (a lock of the operating system, which dies with its process), so two runs cannot write to it at once.
-A row that failed and was asked again has two lines, of which the later counts; the older ones are taken out at the end of
-a run, if they are more than a twentieth of the file.
+The file is locked (a lock of the operating system, which dies with its process), so two runs cannot write to it at
+once. A row that failed and was asked again has two lines, of which the later counts; the older ones are taken out at
+the end of a run, if they are more than a twentieth of the file.
 """
 
 from __future__ import annotations
@@ -278,7 +278,9 @@ class Journal:
                 damaged.append(offset)
         tail = self._read_tail()
         if damaged and not whole:
-            raise self._foreign(self._read_at(damaged[0]))
+            first = self._read_at(damaged[0])
+            if tail or len(damaged) > 1 or not LINE_BEGINNING.startswith(first.rstrip()):
+                raise self._foreign(first)
         if tail:
             self._end_tail(tail, whole)
         if damaged:
@@ -333,7 +335,7 @@ class Journal:
         warnings.warn(message, HFTextWarning, stacklevel=5)
 
     def _salvage(self, data: bytes) -> bytes:
-        """The whole line at the end of a damaged one. Within a line its beginning cannot stand: there quotes are escaped."""
+        """The whole line at the end of a damaged one. Its beginning cannot stand within: quotes are escaped there."""
         rest = data[max(data.rfind(LINE_BEGINNING), 0) :]
         try:
             self._note(parse_head(rest))

@@ -4,9 +4,10 @@ A limit of so many requests a second is not a limit of concurrency: with answers
 requests in flight. So the rate is steered, not the number in flight. What the server lets through is the measure.
 
 * **Beginning**: 16 requests at once, then 16/s, doubled every quarter of a second, until the first refusal.
-* **A refusal** (429) sets 95 % of what was let through, at most once a second. From there the rate returns to the
-  measure along a cubic, stays near it, and goes beyond it slowly, then by 4 % a second: CUBIC, as TCP does it (RFC 9438).
-  A share of refusals below 3 % only stops the growth: a few random refusals must not bring a run to a halt.
+* **Refusals** (429), if they are 4 % or more since the last cut, set 95 % of what was let through, at most once a
+  second. From there the rate returns to the measure along a cubic, stays near it, and then goes beyond it: CUBIC, as
+  TCP does it (RFC 9438). It stays below a measure the longer, the oftener that was confirmed. Fewer refusals change
+  nothing: a few random ones must not bring a run to a halt.
 * **Nobody there** (502, 503, 504, no connection; or nothing is let through any more) shuts the door. One probe at a
   time asks whether the server is back, after pauses of an eighth of the outage. The first probe that is let in opens it
   at a quarter of the former rate, doubled twice a second.
@@ -233,14 +234,13 @@ class Pace:
 
     def _measure(self, now: float, shortest: float, longest: float) -> float:
         """Requests a second that were let through in the last seconds."""
-        through = sent = 0
+        through = 0
         since = self._began_at
-        for ticket in reversed(self._sent):
+        for sent, ticket in enumerate(reversed(self._sent)):
             age = now - ticket.sent_at
             if age > longest or (age > shortest and sent >= _SAMPLES):
                 since = ticket.sent_at
                 break
-            sent += 1
             through += not ticket.refused
         return max(through, 0.5) / max(now - since, 1.0)
 

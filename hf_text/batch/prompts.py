@@ -53,7 +53,7 @@ def _fill(template: str, value: object, place: str) -> str:
     for text, name, form, conversion in _formatter.parse(template):
         parts.append(text)
         if name is not None:
-            found = _formatter.convert_field(_column(columns, name, place), conversion)  # type: ignore[arg-type]
+            found = _formatter.convert_field(_column(columns, name, place), conversion)
             parts.append(format(found, form or ""))
     return "".join(parts)
 

@@ -45,9 +45,9 @@ def run(
     run, are described at the top of ``hf_text.batch``.
 
     Args:
-        inputs: the path of a JSONL file (``.gz`` too, ``"-"`` for standard input), such a file opened, a pandas or polars
-            DataFrame, an Arrow table, a ``datasets.Dataset``, or an iterable of rows. Only the rows in flight are held
-            in memory, and of each row about 20 bytes.
+        inputs: the path of a JSONL file (``.gz`` too, ``"-"`` for standard input), such a file opened, a pandas or
+            polars DataFrame, an Arrow table, a ``datasets.Dataset``, or an iterable of rows. Only the rows in flight
+            are held in memory, and of each row about 20 bytes.
         output: the path of a JSONL file. If it exists it must hold results; they are kept.
         stale: what to do about a row whose answer in the output answers another question, or was asked for with other
             options: ``"raise"``, ``"redo"`` (ask again; the new line replaces the old), ``"keep"``.
@@ -57,15 +57,15 @@ def run(
         shard: ``(i, n)``, with i from 0: only the rows of the i-th of n parts, which are told apart by a hash of their
             names. Each shard has an output of its own; ``merge`` puts them together.
         drain: seconds that what is under way may take after SIGTERM, Ctrl-C or the deadline (default 25).
-        progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the start,
-            after each row, and once a second.
+        progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
+            start, after each row, and once a second.
         options: those of ``generate`` but ``ordered`` (``client``, ``model``, ``template``, ``max_workers``,
             ``max_cost`` …), and options of ``Client.stream`` for rows that do not set them, such as ``max_tokens``.
             Without a client, ``Client()`` is made.
 
     Raises InvalidRequestError for a bad argument or row, which names the line, and if another run writes to the
-    output; OSError if a file cannot be read or written; ``Stopped`` after Ctrl-C or SIGTERM; and the error that ended the
-    run.
+    output; OSError if a file cannot be read or written; ``Stopped`` after Ctrl-C or SIGTERM; and the error that ended
+    the run.
     """
     if "ordered" in options:
         raise InvalidRequestError(
@@ -137,8 +137,8 @@ class _Choice:
 
 def _stale(row: Row) -> InvalidRequestError:
     return InvalidRequestError(
-        f"{row.place}: the output has an answer for {row.custom_id!r:.80}, but to another question or with other options. "
-        "Name another output, or give stale='redo' to ask again or stale='keep' to keep the old answers"
+        f"{row.place}: the output has an answer for {row.custom_id!r:.80}, but to another question or with other "
+        "options. Name another output, or give stale='redo' to ask again or stale='keep' to keep the old answers"
     )
 
 

@@ -31,8 +31,8 @@ class StateFile:
         self._written = float("-inf")
 
     def write(self, progress: Progress, ended: str = "") -> None:
-        """Write it, if the last time was a second ago or the run has ended (``ended`` says how). A disk that is full, or
-        a folder that may not be written to, does not end a run.
+        """Write it, if the last time was a second ago or the run has ended (``ended`` says how). A disk that is full
+        does not end a run.
         """
         now = time.monotonic()
         if not ended and now - self._written < _SECONDS:
@@ -47,8 +47,8 @@ class StateFile:
 
 
 def read_state(output: str | os.PathLike[str]) -> tuple[Progress, dict[str, Any]]:
-    """How far the run is that writes this output, or wrote it; and ``pid``, ``host``, ``started``, ``updated`` (Unix time)
-    and ``ended``: ``"finished"``, what stopped it, or empty while it goes on.
+    """How far the run is that writes this output, or wrote it; and ``pid``, ``host``, ``started``, ``updated`` (Unix
+    time) and ``ended``: ``"finished"``, what stopped it, or empty while it goes on.
 
     Raises InvalidRequestError if no run has left its state there.
     """

@@ -23,7 +23,7 @@ def cost_of(usage: Usage | None, offer: ModelProvider | None) -> float | None:
 
 
 def find_offers(models: Iterable[Model], name: str, provider: str | None = None) -> tuple[ModelProvider, ...]:
-    """The ways to a model now: those of the provider if one is named (or stands behind the colon of the name), else all.
+    """The ways to a model now: those of the provider if one is named (or stands behind the colon), else all.
 
     A suffix that is a policy (``:fastest``) names nobody.
     """
