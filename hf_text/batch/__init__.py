@@ -36,8 +36,10 @@ wait for more than an hour.
 from __future__ import annotations
 
 from .endings import Stopped
+from .frames import generate_frame
 from .generate import Outcomes, generate
 from .outcomes import Outcome
+from .outputs import failures, merge, read, sort, to_frame
 from .pace import Pace
 from .progress import Percentiles, Progress, ProviderSummary, Summary
 from .runner import run
@@ -52,7 +54,13 @@ __all__ = [
     "ProviderSummary",
     "Stopped",
     "Summary",
+    "failures",
     "generate",
+    "generate_frame",
+    "merge",
+    "read",
     "read_state",
     "run",
+    "sort",
+    "to_frame",
 ]

@@ -14,10 +14,14 @@ from uuid import UUID
 from ..checks import refusal
 from ..errors import InvalidRequestError
 
-__all__ = ["keepable", "plain", "read_table", "refuse_odd"]
+__all__ = ["Records", "keepable", "plain", "read_table", "refuse_odd"]
 
 _PLAIN = (str, int, bool, list, dict, tuple, type(None))
 _BLOCK = 1000
+
+
+class Records(list[dict[str, Any]]):
+    """A table that is held as its rows."""
 
 
 def plain(value: Any) -> Any:
@@ -55,6 +59,8 @@ def keepable(value: Any, place: str) -> Any:
 
 def read_table(value: Any) -> tuple[int, Iterator[dict[str, Any]]] | None:
     """The number of rows of a table, and the rows by their columns; None for what is not a table."""
+    if isinstance(value, Records):
+        return len(value), iter(value)
     if hasattr(value, "iloc") and hasattr(value, "to_dict") and hasattr(value, "columns"):
         return len(value), _read_pandas(value)
     if hasattr(value, "iter_rows") and hasattr(value, "columns"):  # polars
@@ -101,6 +107,8 @@ def refuse_odd(value: Any) -> None:
             f"one of its splits: {', '.join(map(repr, value))}" if splits else "a list of rows, or a DataFrame of it"
         )
         raise InvalidRequestError(f"inputs must be rows, not a mapping: give {instead}")
+    if hasattr(value, "to_list"):  # a column: a Series of pandas or polars
+        return
     module = type(value).__module__.split(".")[0]
     for attribute, owner, instead in _INSTEAD:
         if hasattr(value, attribute) and owner in ("", module):

@@ -156,7 +156,7 @@ class Pace:
     def began(self, ticket: Ticket) -> None:
         """The answer to this request has begun: it was let in."""
         with self._lock:
-            if self._shut_at is not None and ticket.sent_at >= self._shut_at:
+            if self._shut_at is not None and ticket.sent_at > self._shut_at:
                 self._open(self._clock())
 
     def answered(self, ticket: Ticket, tokens: int = 0) -> None:
