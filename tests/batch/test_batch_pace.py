@@ -71,8 +71,8 @@ class TestSimulation:
         assert course.refused_share < 0.05
 
     def test_nothing_changes_over_hours(self) -> None:
-        course = simulate(Bucket(10), 20, seconds=6 * 3600)
-        for hour in range(6):
+        course = simulate(Bucket(10), 20, seconds=4 * 3600)
+        for hour in range(4):
             assert course.rate(3600 * hour + 30, 3600 * hour + 3500) >= 9.5
         assert course.refused_share < 0.05
 
@@ -85,7 +85,7 @@ class TestSimulation:
     def test_a_quota_for_a_minute_is_used_up(self, tells: bool, rate: int, answer: float) -> None:
         course = simulate(Window(60 * rate, 60.0, tells), answer, seconds=1200)
         assert course.rate(0, 1200 - 2 * answer) >= 0.9 * rate
-        assert course.refused_share < 0.05
+        assert course.refused_share < (0.05 if tells else 0.08)  # a server that says nothing is probed
 
     def test_refusals_by_chance_do_not_bring_it_to_a_halt(self) -> None:
         course = simulate(Flaky(Bucket(50), 0.02), 2, seconds=1200)
