@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,15 @@ from hf_text.aio import AsyncClient, AsyncStream
 
 app = FastAPI()
 client = AsyncClient(timeout=hf_text.Timeouts(first=30, gap=20))
+log = logging.getLogger(__name__)
+
+# What visitors are told. The errors themselves name hosts, models and the account: they are for the log.
+WORDS = {
+    400: "The model cannot be asked that.",
+    429: "Too many questions at once. Try again in a minute.",
+    502: "The model cannot be reached.",
+    504: "The model took too long.",
+}
 
 
 class Question(BaseModel):
@@ -41,7 +51,9 @@ async def answer(question: Question, request: Request) -> StreamingResponse:
         texts = aiter(stream)
         first = await anext(texts, "")
     except hf_text.HFTextError as error:  # nothing was sent yet, so that it can still become a status
-        raise HTTPException(choose_status(error), str(error)) from error
+        log.warning("no answer: %s", error)
+        status = choose_status(error)
+        raise HTTPException(status, WORDS[status]) from error
     headers = {"X-Content-Type-Options": "nosniff"}  # else browsers collect 1 KiB to guess what it is
     return StreamingResponse(join(first, texts), media_type="text/plain", headers=headers)
 

@@ -14,12 +14,13 @@ from .errors import *
 
 if TYPE_CHECKING:
     from .client import Client, generate, models, stream
-    from .completion import Attempt, Completion, Timings
+    from .completion import Attempt, Completion, Logprob, Timings
     from .events import Event, FinishReason, ProviderInfo, Reasoning, ToolCall, ToolCalls, Usage
     from .generation.stream import Stream
     from .huggingface import HuggingFaceAPI, calculate_lenght
     from .keys import find_key
     from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping
+    from .protocol.media import media_from_base64, media_from_url
     from .template import OpenaiTemplate
     from .transport.call import Timeouts
 
@@ -31,6 +32,7 @@ __all__ = [
     "FinishReason",
     "HubModel",
     "HuggingFaceAPI",
+    "Logprob",
     "Model",
     "ModelProvider",
     "OpenaiTemplate",
@@ -47,6 +49,8 @@ __all__ = [
     "calculate_lenght",
     "find_key",
     "generate",
+    "media_from_base64",
+    "media_from_url",
     "models",
     "stream",
 ]
@@ -54,12 +58,13 @@ __all__ += errors.__all__
 
 _HOMES = {
     ".client": ("Client", "generate", "models", "stream"),
-    ".completion": ("Attempt", "Completion", "Timings"),
+    ".completion": ("Attempt", "Completion", "Logprob", "Timings"),
     ".events": ("Event", "FinishReason", "ProviderInfo", "Reasoning", "ToolCall", "ToolCalls", "Usage"),
     ".generation.stream": ("Stream",),
     ".huggingface": ("HuggingFaceAPI", "calculate_lenght"),
     ".keys": ("find_key",),
     ".protocol.catalog": ("HubModel", "Model", "ModelProvider", "ProviderMapping"),
+    ".protocol.media": ("media_from_base64", "media_from_url"),
     ".template": ("OpenaiTemplate",),
     ".transport.call": ("Timeouts",),
 }

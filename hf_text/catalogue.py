@@ -1,12 +1,12 @@
-"""What models there are and who serves them: asked of the router and the Hub, and kept for a while."""
+"""The models of a server and the providers that serve them: asked of the router and the Hub, cached for a while."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
+from .checks import is_plain_path, refusal
 from .endpoint import Endpoint
 from .errors import (
     APIStatusError,
@@ -18,22 +18,18 @@ from .errors import (
     TransportError,
 )
 from .protocol.catalog import HubModel, Model, ProviderMapping, parse_hub_models, parse_mapping, parse_models
-from .protocol.jsons import loads
 from .protocol.replies import next_link
-from .transport.body import BodyCut
-from .transport.call import Call, Interrupted
-from .transport.failures import explain_timeout
+from .transport.call import Call
+from .transport.fetch import fetch_json
 from .transport.locks import ForkSafeLock
-from .transport.retries import is_retryable, next_pause
+from .transport.retries import Retries
 from .transport.session import Http
+from .tuning import Tuning
 
 __all__ = ["Catalogue"]
 
 T = TypeVar("T")
 
-_KEPT_SECONDS = 300.0
-_MAX_KEPT = 1000
-_MAX_LISTING = 256 * 1024 * 1024
 _PAGE_MODELS = 1000
 _LISTED_FIELDS = ("inferenceProviderMapping", "pipeline_tag", "tags", "likes", "downloads", "gated", "createdAt")
 
@@ -43,42 +39,49 @@ class Catalogue:
 
     Args:
         connect: gives what to send with.
-        server: who is asked.
-        max_retries: how often to ask again when an answer fails.
+        endpoint: the server that is asked.
+        max_retries: how often a request that failed is sent again.
+        tuning: pauses between retries, expiry and size of the cache.
         overrides: provider mappings in the Hub's form, by model; they are read before the Hub is asked.
     """
 
     def __init__(
         self,
         connect: Callable[[], Http],
-        server: Endpoint,
+        endpoint: Endpoint,
         max_retries: int,
+        tuning: Tuning,
         overrides: Mapping[str, Mapping[str, Mapping[str, Any]]],
     ) -> None:
         self._connect = connect
-        self._server = server
+        self._endpoint = endpoint
+        self._models_url = f"{endpoint.api_base}/models"
         self._max_retries = max_retries
+        self._tuning = tuning
         self._overrides = {
             model: parse_mapping(_plain(mapping), default_status="live") for model, mapping in overrides.items()
         }
-        self._kept: dict[str, tuple[float, Any]] = {}
+        self._cache: dict[str, tuple[float, Any]] = {}
         self._lock = ForkSafeLock()
 
     def models(self, call: Call, refresh: bool = False) -> list[Model]:
         """The server's models."""
-        url = f"{self._server.api_base}/models"
-        return self._keep(url, lambda: self._parse(parse_models, url, self._fetch(call, url)[0]), refresh)
+        url = self._models_url
+        return self._cached(url, lambda: self._parse(parse_models, url, self._fetch(call, url)[0]), refresh)
 
     def override(self, model: str) -> dict[str, ProviderMapping]:
-        """Who serves a model ahead of what the Hub says; empty for most."""
+        """The providers of a model that override the Hub; empty for most."""
         return self._overrides.get(model, {})
 
     def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
-        """Who serves a model, in the account's order. Raises ModelNotSupportedError for a model that the Hub does not
-        know.
+        """The providers of a model, in the account's order.
+
+        Raises ModelNotSupportedError for a model that the Hub does not know.
         """
+        if not {".", ".."}.isdisjoint(model.split("/")):
+            raise refusal("model", "the name of a model on the Hub", model)
         url = f"{self._hub()}/api/models/{quote(model, safe='/')}?expand[]=inferenceProviderMapping"
-        return self._keep(url, lambda: self._parse(parse_mapping, url, self._ask_about(call, model, url)))
+        return self._cached(url, lambda: self._parse(parse_mapping, url, self._ask_about(call, model, url)))
 
     def hub_pages(
         self, new_call: Callable[[], Call], search: str | None, provider: str, limit: int | None
@@ -96,7 +99,7 @@ class Catalogue:
     def chat_models(self, new_call: Callable[[], Call]) -> list[str]:
         """The names of all models that a provider serves for chat now."""
         pages = self.hub_pages(new_call, None, "all", None)
-        return self._keep("chat", lambda: [model.id for page in pages for model in page if model.chat])
+        return self._cached("chat", lambda: [model.id for page in pages for model in page if model.chat])
 
     def _pages(self, new_call: Callable[[], Call], url: str | None, left: int | None) -> Iterator[list[HubModel]]:
         while url and left != 0:
@@ -107,9 +110,9 @@ class Catalogue:
             url = self._next_page(url, headers)
 
     def _hub(self) -> str:
-        if self._server.hub_url is None:
-            raise InvalidRequestError(f"api_base: {self._server.host} is not Hugging Face, so the Hub is not asked")
-        return self._server.hub_url
+        if self._endpoint.hub_url is None:
+            raise InvalidRequestError(f"api_base: {self._endpoint.host} is not Hugging Face, so the Hub is not asked")
+        return self._endpoint.hub_url
 
     def _ask_about(self, call: Call, model: str, url: str) -> Any:
         try:
@@ -119,7 +122,8 @@ class Catalogue:
             # (huggingface_hub, utils/_http.py).
             if isinstance(error, AuthenticationError) and "Invalid credentials" in str(error):
                 raise
-            message = f"the Hub has no model {model!r}, or it is private and the key does not open it"
+            why = "no key was found, set HF_TOKEN" if self._connect().anonymous else "the key does not open it"
+            message = f"the Hub has no model {model!r}, or it is private and {why}"
             raise ModelNotSupportedError(message, model=model) from error
 
     def _next_page(self, url: str, headers: Mapping[str, str]) -> str | None:
@@ -136,40 +140,13 @@ class Catalogue:
         return following
 
     def _fetch(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:
-        """The JSON at this address and the headers that it came with; asked for again where that can help."""
+        http, retries = self._connect(), Retries(self._max_retries, self._tuning)
+        known = self._endpoint.hugging_face and not http.anonymous
         try:
-            return self._fetch_with_retries(call, url)
-        except Interrupted as interruption:
-            if interruption.clock is None:
-                raise
-            raise explain_timeout(interruption.clock, call, urlsplit(url).netloc) from None
-
-    def _fetch_with_retries(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:
-        retry = 0
-        while True:
-            try:
-                return self._fetch_once(call, url)
-            except HFTextError as error:
-                retry += 1
-                if retry > self._max_retries or not is_retryable(error):
-                    raise
-                pause = next_pause(error, retry, call.total_left())
-            call.pause(pause)
-
-    def _fetch_once(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:
-        host = urlsplit(url).netloc
-        try:
-            with self._connect().get(call, url) as reply:
-                if reply.status >= 300:
-                    raise self._connect().error_of(reply, hugging_face=self._server.hugging_face)
-                body, headers = reply.mask(reply.read_all(_MAX_LISTING)), reply.headers
-        except BodyCut as cut:
-            raise TransportError(f"{host} cut the listing off ({cut})", retryable=True) from None
-        try:
-            return loads(body), headers
-        except (ValueError, RecursionError) as error:
-            message = f"{host} sent no JSON ({error})"
-        raise APIStatusError(message, status_code=200)  # out here: what was caught carries all that came
+            return fetch_json(http, call, url, retries, hugging_face=known)
+        except HFTextError as error:
+            self._endpoint.advise(error, anonymous=http.anonymous)
+            raise
 
     def _parse(self, parse: Callable[[Any], T], url: str, value: Any) -> T:
         try:
@@ -177,18 +154,26 @@ class Catalogue:
         except ValueError as error:
             raise APIStatusError(f"{urlsplit(url).netloc}: {error}", status_code=200, body=value) from None
 
-    def _keep(self, key: str, make: Callable[[], T], refresh: bool = False) -> T:
+    def has_models(self) -> bool:
+        """Whether ``models()`` would answer from the cache, also in a second from now."""
+        expiry, _ = self._cache.get(self._models_url, (0.0, None))
+        return expiry > self._tuning.clock() + 1.0
+
+    def _cached(self, key: str, make: Callable[[], T], refresh: bool = False) -> T:
         """What was made for the key within the last minutes, else what is made now."""
         with self._lock:
-            expiry, value = self._kept.get(key, (0.0, None))
-        if refresh or expiry < monotonic():
+            expiry, value = self._cache.get(key, (0.0, None))
+        if refresh or expiry < self._tuning.clock():
             value = make()
             with self._lock:
-                if len(self._kept) >= _MAX_KEPT:
-                    self._kept.clear()
-                self._kept[key] = (monotonic() + _KEPT_SECONDS, value)
+                if len(self._cache) >= self._tuning.max_cached:
+                    self._cache.clear()
+                self._cache[key] = (self._tuning.clock() + self._tuning.cache_seconds, value)
         return value  # type: ignore[no-any-return]
 
 
 def _plain(mapping: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    for provider in mapping:
+        if not isinstance(provider, str) or not is_plain_path(provider):
+            raise refusal("provider_mapping", "a mapping with names of providers", provider)
     return {provider: dict(entry) for provider, entry in mapping.items()}

@@ -1,13 +1,29 @@
-"""Arguments: checked, refused by name, and shown in errors."""
+"""Arguments: checked, refused by name, shown in errors, and taken in the types of other libraries."""
 
 from __future__ import annotations
 
+import operator
+import re
 import reprlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from enum import Enum
 from typing import Any
 
 from .errors import InvalidRequestError
 
-__all__ = ["check_int", "check_text", "is_filled", "refusal", "show"]
+__all__ = [
+    "check_int",
+    "check_text",
+    "is_filled",
+    "is_plain_path",
+    "plain_mapping",
+    "plain_number",
+    "plain_value",
+    "refusal",
+    "show",
+]
 
 _SHOWN = 80
 
@@ -40,9 +56,10 @@ def show(value: object) -> str:
 
 def check_int(name: str, value: Any, least: int) -> int:
     """The argument ``name``, a whole number from ``least`` up. Raises InvalidRequestError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    number = plain_number(value)
+    if isinstance(number, bool) or not isinstance(number, int) or number < least:
         raise refusal(name, f"a whole number from {least} up", value)
-    return value
+    return number
 
 
 def refusal(place: str, rule: str, value: object) -> InvalidRequestError:
@@ -56,6 +73,52 @@ def is_filled(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
+def is_plain_path(text: str) -> bool:
+    """Whether the text is a name, or a path of names, that leads nowhere else when it becomes a part of a URL."""
+    return all(re.fullmatch(r"[\w.-]+", name) and name not in (".", "..") for name in text.split("/"))
+
+
+def plain_value(value: Any) -> Any:
+    """A number, an ``Enum`` member or a record of another library as JSON has it; anything else as it is."""
+    if isinstance(value, Enum):
+        return value.value
+    mapping = plain_mapping(value)
+    return plain_number(value) if mapping is None else mapping
+
+
+def plain_number(value: Any) -> Any:
+    """A number of NumPy, ``decimal`` and the like as Python's own int, float or bool; anything else as it is.
+
+    They are known by what they can do (``__index__``, ``__float__``), so nothing is imported for it. An array is no
+    number, unless it has no dimensions.
+    """
+    kind = type(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, (int, str)) or getattr(value, "shape", ()) != ():
+        return value
+    if kind.__name__ in ("bool", "bool_"):  # NumPy's
+        return bool(value)
+    for name, convert in (("__index__", operator.index), ("__float__", _as_float_or_int)):
+        if hasattr(kind, name):
+            with suppress(TypeError, ValueError, OverflowError):  # an array of floats, a signalling NaN
+                return convert(value)
+    return value
+
+
+def plain_mapping(value: Any) -> Mapping[str, Any] | None:
+    """A mapping as it is, a pydantic model or a dataclass as a dict of its fields; None for anything else."""
+    if isinstance(value, Mapping):
+        return value
+    if isinstance(value, type):
+        return None
+    if hasattr(value, "model_dump"):
+        dumped = value.model_dump()
+        return dumped if isinstance(dumped, Mapping) else None
+    # One level: what stands in it may be an object of ours with a form of its own.
+    return {field.name: getattr(value, field.name) for field in fields(value)} if is_dataclass(value) else None
+
+
 def check_text(text: str, place: str) -> str:
     """The text itself; raises InvalidRequestError if it holds a lone surrogate, which no UTF-8 can carry."""
     if not text.isascii():
@@ -67,3 +130,10 @@ def check_text(text: str, place: str) -> str:
                 f"{place} has a lone surrogate at index {error.start}, which cannot be sent as UTF-8: {near}"
             ) from None
     return text
+
+
+def _as_float_or_int(value: Any) -> float | int:
+    """A Decimal that is whole is an int: databases give every number as a Decimal."""
+    number = float(value)
+    whole = getattr(value, "to_integral_value", None)
+    return int(value) if whole is not None and abs(number) < 2.0**64 and whole() == value else number

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
 
 from .events import ToolCall, Usage
 
-__all__ = ["Attempt", "Completion", "Timings"]
+__all__ = ["Attempt", "Completion", "Logprob", "Timings"]
 
 # Code, maths, and in what is left the dollars that are to be seen. What counts as maths is pandoc's rule: no blank
 # within the dollars, and no digit behind them.
@@ -52,6 +53,20 @@ class Timings:
     total: float = 0.0
 
 
+class Logprob(NamedTuple):
+    """One token of the answer, where log probabilities were asked for.
+
+    Attributes:
+        token: its text.
+        logprob: its natural log probability.
+        top: the most likely tokens at its place, each with its log probability, as many as were asked for.
+    """
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """An answer: all of it, or (on an error, or before the end) what had arrived.
@@ -60,13 +75,22 @@ class Completion:
         text: the answer. ``str(completion)`` gives the same.
         reasoning: what the model thought before it answered.
         tool_calls: the tools that it wants to be called.
-        finish_reason: why it stopped; None if the provider did not say, or the answer is not whole.
+        finish_reason: why it stopped: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``, or the
+            provider's own word where the protocol has none; None if the provider did not say, or the answer is not
+            whole.
         usage: tokens, as the provider counts them; None if it does not.
         model: the model, as it was asked for.
         provider: the inference provider that answered; None if the server does not say.
         request_id: the server's id of the request.
         timings: seconds to the first token and to the end.
         attempts: every request that was made for it, the successful one last.
+        system_fingerprint: the server's mark of what answered, where it sends one.
+        logprobs: the tokens with their log probabilities, where they were asked for.
+        extra: what the provider sent beyond the protocol, by its own names: ``citations``, ``search_results``,
+            ``images``, ``audio``, ``annotations`` …; under ``finish_reason`` the provider's own word, where it is
+            another.
+        reasoning_key: the name under which the provider sent the reasoning: ``"reasoning_content"``, ``"reasoning"`` …,
+            ``"<think>"`` for tags in the text; ``""`` if there was none.
     """
 
     text: str = ""
@@ -79,16 +103,67 @@ class Completion:
     request_id: str | None = None
     timings: Timings = field(default_factory=Timings)
     attempts: tuple[Attempt, ...] = ()
+    system_fingerprint: str | None = None
+    logprobs: tuple[Logprob, ...] = field(default=(), repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    reasoning_key: str = ""
 
     def __str__(self) -> str:
         return self.text
 
-    def to_message(self) -> dict[str, Any]:
-        """The answer as a message of the conversation, to be followed by the user's next turn or the tools' results."""
+    @property
+    def truncated(self) -> bool:
+        """Whether the provider cut the answer: at the largest length (``length``), or for what it says
+        (``content_filter``).
+        """
+        return self.finish_reason in ("length", "content_filter")
+
+    def to_message(self, reasoning: bool | None = None) -> dict[str, Any]:
+        """The answer as a message of the conversation, to be followed by the user's next turn or the tools' results.
+
+        Args:
+            reasoning: whether the reasoning goes along, under the name by which it came. None: only where there are
+                tool calls, because some providers (DeepSeek, Gemini, MiniMax) refuse the results of tools without it,
+                while others refuse it, or take it for what was said, in any other turn.
+        """
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
         if self.tool_calls:
+            message["content"] = self.text or None
             message["tool_calls"] = [call.to_dict() for call in self.tool_calls]
+        if reasoning or (reasoning is None and self.tool_calls):
+            message.update(self._reasoning_fields())
         return message
+
+    def _reasoning_fields(self) -> dict[str, Any]:
+        """What gives the reasoning back. Details are given back as they came: they may be signed."""
+        details = {key: self.extra[key] for key in ("reasoning_details", "thinking_blocks") if key in self.extra}
+        if not self.reasoning or self.reasoning_key in details:
+            return details
+        if self.reasoning_key == "<think>":
+            return {**details, "content": f"<think>{self.reasoning}</think>{self.text}"}
+        if self.reasoning_key == "content":
+            thinking = {"type": "thinking", "thinking": [{"type": "text", "text": self.reasoning}]}
+            return {"content": [thinking, *([{"type": "text", "text": self.text}] if self.text else [])]}
+        return {self.reasoning_key or "reasoning_content": self.reasoning, **details}
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it in values that JSON has, for ``from_dict()``."""
+        values = asdict(self)
+        values["tool_calls"] = [asdict(call) for call in self.tool_calls]
+        values["attempts"] = [asdict(attempt) for attempt in self.attempts]
+        values["logprobs"] = [[token, logprob, [list(pair) for pair in top]] for token, logprob, top in self.logprobs]
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Completion:
+        """The completion that ``to_dict()`` gave, also after a way through JSON. Unknown keys are passed over, missing
+        ones have their defaults. Raises TypeError for what no ``to_dict()`` gave.
+        """
+        made: dict[str, Any] = {key: values[key] for key in cls.__dataclass_fields__ if key in values}
+        for key, make in _MAKERS.items():
+            if key in made:
+                made[key] = make(made[key])
+        return cls(**made)
 
     def _repr_markdown_(self) -> str:
         """What a notebook shows: the answer as Markdown, the reasoning folded away above it."""
@@ -98,6 +173,22 @@ class Completion:
         escaped = _escape_dollars(self.reasoning.replace("&", "&amp;").replace("<", "&lt;"))
         quoted = "\n".join(f"> {line}" for line in escaped.splitlines())  # a code fence left open ends with the quote
         return f"<details><summary>Reasoning</summary>\n\n{quoted}\n\n</details>\n\n{text}"
+
+
+def _make_logprobs(logprobs: Any) -> tuple[Logprob, ...]:
+    return tuple(
+        Logprob(token, logprob, tuple((text, number) for text, number in top)) for token, logprob, top in logprobs
+    )
+
+
+# What ``to_dict()`` made plain values of.
+_MAKERS: dict[str, Callable[[Any], Any]] = {
+    "tool_calls": lambda calls: tuple(ToolCall(**call) for call in calls),
+    "usage": lambda usage: None if usage is None else Usage(**usage),
+    "timings": lambda timings: Timings(**timings),
+    "attempts": lambda attempts: tuple(Attempt(**attempt) for attempt in attempts),
+    "logprobs": _make_logprobs,
+}
 
 
 def _escape_dollars(text: str) -> str:

@@ -7,12 +7,19 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from .errors import InvalidRequestError
+from .errors import HFTextError, InvalidRequestError
+from .keys import whose_key
 
 __all__ = ["Endpoint"]
 
 _HUB_URL = "https://huggingface.co"
 _ROUTER_URL = "https://router.huggingface.co"
+
+_VERSION = re.compile(r"/v\d")
+_LM_STUDIO = "Unexpected endpoint or method"  # it answers 200 to every path
+
+# A word that may be a key: with a known beginning, or long and without the dots of a host.
+_KEY = re.compile(r"\bhf_\w+|(?<![\w.-])[\w-]{20,}(?![\w.-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,35 @@ class Endpoint:
         """Its name in messages."""
         return urlsplit(self.api_base).netloc
 
+    def advise(self, error: HFTextError, *, anonymous: bool) -> None:
+        """Add to an error of this server what its address or a missing key may have to do with it.
+
+        Args:
+            error: the error.
+            anonymous: whether no key went along.
+        """
+        answered = error.underlying
+        advice = ""
+        if anonymous and answered.status_code in (401, 403):
+            advice = self._advise_key()
+        elif answered.status_code in (404, 405) or _LM_STUDIO in str(error):
+            # Not where the path is right, and it is the model that is not there.
+            known = self.hugging_face or "model" in str(getattr(answered, "body", "")).lower()
+            advice = "" if known else self._advise_path()
+        if advice and advice not in str(error):
+            error.add_advice(advice)
+
+    def _advise_key(self) -> str:
+        if self.hugging_face:
+            return "No key was found: set HF_TOKEN, or run 'hf auth login', or pass api_key=…"
+        key = "hf_text.find_key()" if self.host.endswith(".endpoints.huggingface.cloud") else "…"
+        return f"No key was given: pass api_key={key}, or set HF_TEXT_API_KEY for the command."
+
+    def _advise_path(self) -> str:
+        if _VERSION.search(urlsplit(self.api_base).path):
+            return ""
+        return f"api_base has no /v1 at its end, where most servers answer: try {self.api_base}/v1"
+
     def completions(self, route: str | None = None) -> str:
         """The address of the chat completions, or those of a single provider's route below the router."""
         return f"{self.router_url}/{route}/v1/chat/completions" if route else f"{self.api_base}/chat/completions"
@@ -62,6 +98,9 @@ def _check_url(name: str, url: object) -> str:
     if not isinstance(url, str):
         raise InvalidRequestError(f"{name} must be a URL such as http://localhost:8080/v1, not {url!r:.80}")
     url = url.strip()
+    whose = whose_key(url)
+    if whose is not None:
+        raise InvalidRequestError(f"{name} must be a URL, not a key of {whose}. Pass that as api_key=")
     if "@" in url.partition("//")[2].partition("/")[0]:  # not shown: it may be a password
         raise InvalidRequestError(f"{name} must hold no user name or password; give the key as api_key")
     base, mark, _ = re.split("([?#]|$)", url, maxsplit=1)  # what follows may be a key
@@ -73,6 +112,6 @@ def _check_url(name: str, url: object) -> str:
     except ValueError:
         usable = False
     if not usable or not url.isprintable() or " " in url:
-        shown = re.sub(r"\bhf_\w+", "***", url.rpartition("@")[2])  # no key or password in the wrong place
+        shown = _KEY.sub("***", url.rpartition("@")[2])  # no key or password in the wrong place
         raise InvalidRequestError(f"{name} must be a URL such as http://localhost:8080/v1, not {shown!r:.200}")
     return url.rstrip("/").removesuffix("/chat/completions").rstrip("/")

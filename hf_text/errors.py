@@ -74,7 +74,7 @@ class HFTextError(Exception):
         attempts: the requests that were made before this error, oldest first.
         partial: the part of the answer that had arrived; None if there was none.
         provider: the inference provider that failed; None if unknown.
-        status_code: the HTTP status that decided; None if there was no response.
+        status_code: the HTTP status of the response; None if there was no response.
         retry_after: seconds that the server asks to wait; None if it does not say.
     """
 
@@ -240,7 +240,7 @@ class NotFoundError(APIStatusError):
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests; ``retry_after`` tells the seconds to wait, where the server said so."""
+    """429: too many requests; ``retry_after`` is the number of seconds to wait, where the server says so."""
 
 
 class ServerError(APIStatusError):
@@ -338,7 +338,7 @@ class StructuredOutputError(StreamError):
     """The answer is complete, but does not fit the type that was asked for.
 
     Attributes:
-        errors: what does not fit, one entry for each problem, as the validator tells it.
+        errors: what does not fit, one entry for each problem, in the words of the validator.
     """
 
     def __init__(

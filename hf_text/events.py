@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 __all__ = ["Event", "FinishReason", "ProviderInfo", "Reasoning", "ToolCall", "ToolCalls", "Usage"]
@@ -53,19 +54,29 @@ class ToolCall:
         id: the provider's id of the call, to be given back with the result; made up where the provider gave none.
         name: the function to call.
         arguments: its arguments, the JSON text that the model wrote.
+        extra: what the provider sent with it beyond the protocol, by its own names (Gemini's ``extra_content`` with the
+            signature of a thought); what stood inside ``function`` is under that name.
     """
 
     id: str
     name: str
     arguments: str
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
     def parse(self) -> Any:
         """The arguments as values; ``{}`` for an empty text. Raises ValueError where the model wrote broken JSON."""
         return json.loads(self.arguments) if self.arguments.strip() else {}
 
     def to_dict(self) -> dict[str, Any]:
-        """The call in the form of the chat protocol, to be put into a message of the conversation."""
-        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
+        """The call in the form of the chat protocol, to be put into a message of the conversation, with what the
+        provider sent besides: some refuse the next turn without it.
+        """
+        extra = dict(self.extra)
+        if extra.get("type") == "custom":
+            inside = {"name": self.name, "input": self.arguments, **extra.pop("function", {})}
+            return {"id": self.id, **extra, "custom": inside}
+        inside = {"name": self.name, "arguments": self.arguments, **extra.pop("function", {})}
+        return {"id": self.id, "type": "function", "function": inside, **extra}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +103,8 @@ class Usage(_Silent):
 
 @dataclass(frozen=True, slots=True)
 class FinishReason(_Silent):
-    """Why the model stopped: ``"stop"``, ``"length"``, ``"tool_calls"`` … in the provider's word. Comes at most
-    once.
+    """Why the model stopped: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``; a word that the protocol
+    does not know is the provider's own. Comes at most once.
     """
 
     reason: str

@@ -8,6 +8,7 @@ from typing import Any
 from .checks import check_int
 from .client import Client
 from .events import Event
+from .operations import Operations
 from .protocol.media import Media
 from .protocol.messages import Messages, count_length
 from .protocol.names import (
@@ -62,7 +63,7 @@ class HuggingFaceAPI(OpenaiTemplate):
     @classmethod
     def get_mapping_sync(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
         """The blocking twin of ``get_mapping``."""
-        mapping = cls._connect({"api_key": api_key}).mapping(cls.get_model(model))
+        mapping = Client.of(cls._connect({"api_key": api_key})).mapping(cls.get_model(model))
         return {provider: entry.to_dict() for provider, entry in mapping.items()}
 
     @classmethod
@@ -115,8 +116,10 @@ class HuggingFaceAPI(OpenaiTemplate):
         return super().create_generator(model, messages, api_base, api_key, max_tokens, media, **kwargs)
 
     @classmethod
-    def _list_models(cls, client: Client) -> list[str]:
-        return client._chat_models() if client._server.hugging_face else super()._list_models(client)
+    def _list_models(cls, operations: Operations) -> list[str]:
+        if operations.endpoint.hugging_face:
+            return operations.chat_models()
+        return super()._list_models(operations)
 
     @classmethod
     def _address(cls, api_base: str | None) -> str | None:

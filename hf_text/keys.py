@@ -1,12 +1,14 @@
-"""The key: where it is found, that it can be sent, how it is sent, and that it is not shown.
+"""The key: where it is found, and that it is one.
 
 It is looked for as huggingface_hub does (``utils/_auth.py``), so whoever is logged in there is logged in here. It is
-checked where it comes in, because a broken header shows up late and in a message that contains it. No message and no
-``repr`` here shows a key or a part of one.
+checked where it comes in: what is no key would only come back as a 401, and a broken header shows up late, in a message
+that contains it. What surely does not belong to a key (quotes, ``Bearer``) is taken away; what may be anything is
+refused. No message here shows a key or a part of one.
 """
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import sys
@@ -16,10 +18,48 @@ from typing import Any
 
 from .errors import InvalidRequestError
 
-__all__ = ["clean_key", "find_key"]
+__all__ = ["clean_key", "find_key", "whose_key"]
 
-_TRUE = {"1", "ON", "YES", "TRUE"}  # what huggingface_hub takes for true, in any case
+_TRUE = {"1", "ON", "YES", "TRUE"}  # what huggingface_hub takes for true; case-insensitive
 _MAX_FILE = 65536  # bytes; a token has 37
+
+# How the keys of others begin, the longer ones first.
+_FOREIGN = {
+    "sk-ant-": "Anthropic",
+    "sk-or-": "OpenRouter",
+    "sk-": "OpenAI or a server like it",
+    "gsk_": "Groq",
+    "csk-": "Cerebras",
+    "fw_": "Fireworks",
+    "tgp_v1_": "Together",
+    "nvapi-": "NVIDIA",
+    "pplx-": "Perplexity",
+    "r8_": "Replicate",
+    "xai-": "xAI",
+    "AIza": "Google",
+    "AKIA": "AWS",
+    "ghp_": "GitHub",
+    "github_pat_": "GitHub",
+}
+
+# Docker takes the quotes of an --env-file for a part of the value; word processors make them round.
+_QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019")
+# What is copied along with a key: a line of a header, or of a file of variables.
+_LABEL = re.compile(
+    r"(?:authorization\s*:\s*)?bearer(?:[\s:]+|\Z)|(?:export\s+)?[A-Z][A-Z0-9_]*(?:TOKEN|KEY)\s*=(?=[^=])",
+    re.IGNORECASE,
+)
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_UNEXPANDED = re.compile(r"\$[({]|\{\{|\$\w+\Z|%\w+%\Z|os\.(?:environ|getenv)|process\.env")
+_BRACKETS = re.compile(r"<.*>|\[.*\]|\{.*\}")
+# hf_xxx, and what has one of these words for itself: your_token, hf_your_token_here. A real key has one "_".
+_PLACEHOLDER = re.compile(
+    r"(?:hf_)?[x*._-]{4,}|hf_(?:[x*._-]{3,})?|(?:.*[_\W])?(?:your(?:hf|api|access)?(?:token|key)?|insert|replace|change(?:me)?|todo"
+    r"|placeholder|here)(?:[_\W].*)?",
+    re.IGNORECASE,
+)
+_NOTHING = {"none", "null", "nil", "undefined", "nan", "false"}  # how programs write a value that is missing
 
 
 def find_key(environ: Mapping[str, str] | None = None) -> str | None:
@@ -50,27 +90,83 @@ def find_key(environ: Mapping[str, str] | None = None) -> str | None:
     return _key_from_file(_token_path(environ)) or _key_from_colab(environ)
 
 
-def clean_key(key: Any, name: str = "api_key") -> str | None:
-    """The key without line ends and without blanks around it, as huggingface_hub cleans it; None if nothing is left.
+def clean_key(key: Any, name: str = "api_key", *, hugging_face: bool = False) -> str | None:
+    """The key without what surely is not a part of it: blanks and quotes around it, line ends, a byte order mark,
+    ``Bearer`` or ``HF_TOKEN=`` before it. None if nothing is left.
 
-    Raises InvalidRequestError, which names ``name`` and shows nothing of the key, for anything but a str or None, and
-    for a key with a character that cannot stand in an HTTP header: not ASCII, or a control character.
+    Args:
+        key: the key, or None.
+        name: how the user knows it: the argument, the variable, the file.
+        hugging_face: whether it is for Hugging Face. Servers of one's own are given words such as "none" as keys.
+
+    Raises InvalidRequestError, which names ``name`` and shows nothing of the key: for anything but a str or None, for a
+    character that cannot stand in an HTTP header (not ASCII, or a control character), for a URL, a variable that was
+    not expanded and a placeholder in brackets; and for Hugging Face also for other placeholders, ``None`` and the like,
+    and for the keys of others.
     """
     if key is None:
         return None
     if not isinstance(key, str):
         raise InvalidRequestError(f"{name} must be a str or None, not {type(key).__name__}")
-    cleaned = key.replace("\r", "").replace("\n", "").strip()
-    bad = re.search(r"[^\x20-\x7e]", cleaned)
+    cleaned = _unwrap(key.replace("\r", "").replace("\n", ""))
+    reason = _why_not_sendable(cleaned) or (_why_not_hugging_face(cleaned) if hugging_face else "")
+    if reason:
+        raise InvalidRequestError(f"{name} cannot be a key: {reason}")
+    return cleaned or None
+
+
+def whose_key(text: str) -> str | None:
+    """Who gives out keys that begin as this text does; None if nobody is known to."""
+    if text.startswith("hf_"):
+        return "Hugging Face"
+    return next((whose for prefix, whose in _FOREIGN.items() if text.startswith(prefix)), None)
+
+
+def _unwrap(text: str) -> str:
+    while True:
+        inner = text.lstrip("\ufeff").strip()
+        if len(inner) > 1 and inner[0] + inner[-1] in _QUOTES:
+            inner = inner[1:-1]
+        label = _LABEL.match(inner)
+        if label:
+            inner = inner[label.end() :]
+        if inner == text:
+            return text
+        text = inner
+
+
+def _why_not_sendable(key: str) -> str:
+    """Why no server can have given out this key; ``""`` if one can."""
+    bad = re.search(r"[^\x20-\x7e]", key)
     if bad:
         kind = "a control character" if bad[0].isascii() else "a character that is not ASCII"
-        raise InvalidRequestError(f"{name} cannot be a key: it has {kind} at position {bad.start() + 1}")
-    return cleaned or None
+        return f"it has {kind} at position {bad.start() + 1}"
+    if _URL.match(key):
+        return "it is a URL. A server is named with api_base="
+    if _UNEXPANDED.match(key):
+        return "it is a variable that was not expanded"
+    if _BRACKETS.fullmatch(key):
+        return "it stands in brackets, as a placeholder does"
+    if key and any(key[0] == quotes[0] or key[-1] == quotes[1] for quotes in _QUOTES):
+        return "it has a quotation mark at one end only"
+    return ""
+
+
+def _why_not_hugging_face(key: str) -> str:
+    """Why Hugging Face cannot have given out this key; ``""`` if it can."""
+    if key.lower() in _NOTHING:
+        return "it is the text of a value that is missing"
+    if _PLACEHOLDER.fullmatch(key):
+        return "it is a placeholder. Keys are made at https://huggingface.co/settings/tokens"
+    whose = whose_key(key)
+    if whose not in (None, "Hugging Face"):
+        return f"it is a key of {whose}, and goes to Hugging Face without api_base=. Pass api_base= of its server"
+    return ""
 
 
 def _clean_token(token: Any, name: str) -> str | None:
     """A key that was found rather than given. A blank in it tells that this is some other text, not to be sent out."""
-    key = clean_key(token, name)
+    key = clean_key(token, name, hugging_face=True)
     if key and " " in key:
         raise InvalidRequestError(f"{name} does not hold a key: there are blanks in it")
     return key
@@ -105,8 +201,16 @@ def _key_from_file(path: str) -> str | None:
             return None
         raise InvalidRequestError(f"the token file {path} cannot be read: {error.strerror}") from error
     # "replace" instead of an exception, which would carry the content; a replaced character is refused by clean_key.
-    # Editors on Windows put a byte order mark before it, which "utf-8-sig" takes away.
-    return _clean_token(content.decode("utf-8-sig", "replace"), f"the token file {path}")
+    return _clean_token(content.decode(_guess_encoding(content), "replace"), f"the token file {path}")
+
+
+def _guess_encoding(content: bytes) -> str:
+    """UTF-16 where PowerShell's ``echo … > token`` wrote it, with a byte order mark or without; else UTF-8."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if content[1::2] and not content[1::2].strip(b"\0"):
+        return "utf-16-le"
+    return "utf-8"
 
 
 _colab_lock = threading.Lock()

@@ -13,17 +13,19 @@ from functools import lru_cache
 from typing import Any, ClassVar
 
 from .checks import refusal
-from .client import Client
 from .errors import (
     APIStatusError,
+    HFTextWarning,
     InvalidRequestError,
     MissingAuthError,
     ModelNotSupportedError,
     TransportError,
 )
 from .events import Event
+from .generation.steps import Steps
 from .generation.stream import Stream
 from .keys import find_key
+from .operations import Operations
 from .protocol.media import Media, add_media, has_media
 from .protocol.messages import Messages, check_messages
 
@@ -127,7 +129,7 @@ class OpenaiTemplate:
             if not own or not cls.fallback_models:
                 raise
             message = f"the models could not be listed, here are the usual ones: {error}"
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            warnings.warn(message, HFTextWarning, stacklevel=2)
             names = list(cls.fallback_models)
         return list(dict.fromkeys([*names, *(cls.provider_mapping if own else ())]))
 
@@ -148,9 +150,9 @@ class OpenaiTemplate:
         is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating all other errors of
         ``HFTextError``'s tree.
         """
-        from .aio import read_async  # anyio is imported when something is async, not before
+        from .aio.stream import AsyncStream  # anyio is imported when something is async, not before
 
-        return read_async(cls._stream(model, messages, media, kwargs, api_base, api_key, max_tokens=max_tokens))
+        return AsyncStream(cls._open(model, messages, media, kwargs, api_base, api_key, max_tokens=max_tokens)).events()
 
     @classmethod
     def create_generator(
@@ -164,10 +166,10 @@ class OpenaiTemplate:
         **kwargs: Any,
     ) -> Iterator[Event]:
         """The blocking twin of ``create_async_generator``."""
-        return cls._stream(model, messages, media, kwargs, api_base, api_key, max_tokens=max_tokens).events()
+        return Stream(cls._open(model, messages, media, kwargs, api_base, api_key, max_tokens=max_tokens)).events()
 
     @classmethod
-    def _stream(
+    def _open(
         cls,
         model: str | None,
         messages: Messages,
@@ -176,12 +178,12 @@ class OpenaiTemplate:
         api_base: str | None,
         api_key: str | None,
         **more: Any,
-    ) -> Stream:
+    ) -> Steps:
         options = {name: value for name, value in options.items() if value is not None}
         asked = {name: options.pop(name) for name in tuple(options) if name in _STREAM_OPTIONS}
-        client = cls._connect({**options, "api_base": api_base, "api_key": api_key})
+        operations = cls._connect({**options, "api_base": api_base, "api_key": api_key})
         checked = add_media(check_messages(messages), media)
-        return client.stream(checked, cls._name(model, has_media(checked), api_base), **asked, **more)
+        return operations.open(checked, cls._name(model, has_media(checked), api_base), **asked, **more)
 
     @classmethod
     def _name(cls, model: str | None, seen: bool, api_base: str | None) -> str | None:
@@ -199,12 +201,12 @@ class OpenaiTemplate:
         return {cls.default_model, *aliases, *cls.fallback_models, *cls.vision_models, *cls.provider_mapping}
 
     @classmethod
-    def _list_models(cls, client: Client) -> list[str]:
-        return [model.id for model in client.models()]
+    def _list_models(cls, operations: Operations) -> list[str]:
+        return [model.id for model in operations.models(operations.new_call())]
 
     @classmethod
-    def _connect(cls, options: dict[str, Any]) -> Client:
-        """The client for these options. Raises InvalidRequestError for one that is not known."""
+    def _connect(cls, options: dict[str, Any]) -> Operations:
+        """The operations for these options. Raises InvalidRequestError for one that is not known."""
         options = {name: value for name, value in options.items() if value is not None}
         own = cls._is_own(options.get("api_base"))
         api_base = cls._address(options.pop("api_base", None))
@@ -217,7 +219,7 @@ class OpenaiTemplate:
             raise InvalidRequestError(f"{cls.__name__} does not know the option {', '.join(unknown)}")
         if api_base is not None and cls.needs_auth and own and not api_key:
             raise MissingAuthError(f"{cls.__name__} needs a key: pass api_key=…")
-        return _client(cls, api_key, api_base, **{name: _frozen(value) for name, value in options.items()})
+        return _operations(cls, api_key, api_base, **{name: _frozen(value) for name, value in options.items()})
 
     @classmethod
     def _is_own(cls, api_base: str | None) -> bool:
@@ -245,17 +247,19 @@ class _FrozenDict(dict[Any, Any]):
         return hash(frozenset(self.items()))
 
 
-def _client(cls: Any, api_key: str | None, api_base: str | None, **options: Any) -> Client:
-    """The client that was made for the same settings, else a new one. A key that is found now is one of them."""
+def _operations(cls: Any, api_key: str | None, api_base: str | None, **options: Any) -> Operations:
+    """Those that were made for the same settings, else a new one. A key that is found now is one of them."""
     found = find_key() if api_key is None and api_base is None else None
     environment = (os.environ.get("HF_ENDPOINT"), os.environ.get("HF_TEXT_ROUTER_URL"), found)
     try:
         hash((api_key, api_base, *options.values()))
     except TypeError:  # something of a wrong type, which the client refuses by its name
-        return Client(api_key, api_base, **options)
-    return _kept_client(environment, cls, api_key, api_base, **options)
+        return Operations(api_key, api_base=api_base, **options)
+    return _cached_operations(environment, cls, api_key, api_base, **options)
 
 
 @lru_cache(maxsize=32, typed=True)
-def _kept_client(environment: Any, cls: Any, *args: Any, **options: Any) -> Client:
-    return Client(*args, provider_mapping=cls.provider_mapping, **options)
+def _cached_operations(
+    environment: Any, cls: Any, api_key: str | None, api_base: str | None, **options: Any
+) -> Operations:
+    return Operations(api_key, api_base=api_base, provider_mapping=cls.provider_mapping, **options)

@@ -9,14 +9,18 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from every_client import BlockingClient, run_tasks
 
 import hf_text
+from hf_text.aio import AsyncClient
 from hf_text.client import default_client
-from hf_text.emulator import Emulator
 from hf_text.emulator.fixtures import emulator
+from hf_text.operations import Operations
+from hf_text.tuning import Tuning
 
 __all__ = ["emulator"]
 
@@ -61,20 +65,51 @@ def isolated_user(
     default_client.cache_clear()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "every_client: run with the blocking client and with the async one")
+    config.addinivalue_line("markers", "blocking_client: not run with the async client, in such a module")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "client_kind" in metafunc.fixturenames:
+        metafunc.parametrize("client_kind", _client_kinds(metafunc), scope="function")
+
+
+def _client_kinds(metafunc: pytest.Metafunc) -> list[Any]:
+    """The kinds of client that a test is run with. What looks into the thread that reads, or interrupts it with a
+    signal, is about the blocking one: with the other it is the loop that waits.
+    """
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    about_threads = {"wait_until_inside", "interrupting"} & set(metafunc.fixturenames)
+    if "every_client" in marks and "blocking_client" not in marks and not about_threads:
+        return ["blocking", "asyncio", "trio"]
+    return [pytest.param("blocking", id=pytest.HIDDEN_PARAM)]
+
+
 @pytest.fixture
-def make_client(emulator: Emulator) -> Iterator[Callable[..., hf_text.Client]]:
-    """Makes clients of the emulator, with a made-up key; the arguments of ``Client`` may be given besides."""
-    made: list[hf_text.Client] = []
+def make_client(
+    request: pytest.FixtureRequest, client_kind: str, nothing_left_behind: None
+) -> Iterator[Callable[..., Any]]:
+    """Makes clients of the emulator, with a made-up key; other arguments of ``Operations`` may be given.
 
-    def make(api_key: str | None = KEY, api_base: str | None = None, **options: Any) -> hf_text.Client:
-        urls = {"hub_url": emulator.url, "router_url": emulator.url}
-        client = hf_text.Client(api_key, api_base, **{**urls, "timeout": 5, **options})
-        made.append(client)
-        return client
+    In a module marked ``every_client`` they are in turn blocking ones, and async ones with the looks of them.
+    """
+    made: list[Any] = []
+    with run_tasks(client_kind) if client_kind != "blocking" else nullcontext() as tasks:
 
-    yield make
-    for client in made:
-        client.close()
+        def make(api_key: str | None = KEY, api_base: str | None = None, **options: Any) -> Any:
+            url = request.getfixturevalue("emulator").url
+            settings = {"hub_url": url, "router_url": url, "timeout": 5, "tuning": Tuning(first_pause=0.001), **options}
+            operations = Operations(api_key, api_base=api_base, **settings)
+            if tasks is None:
+                made.append(hf_text.Client.of(operations))
+            else:
+                made.append(BlockingClient(AsyncClient.of(operations), tasks.run))
+            return made[-1]
+
+        yield make
+        for client in made:
+            client.close()
 
 
 @pytest.fixture
@@ -101,3 +136,10 @@ def _open_sockets() -> set[str]:
     except OSError:
         return set()
     return {target for target in found if target.startswith("socket:")}
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Beside the number of cases, the number of tests that were written."""
+    cases = [report.nodeid for key in ("passed", "failed") for report in terminalreporter.stats.get(key, ())]
+    tests = {nodeid.partition("[")[0] for nodeid in cases}
+    terminalreporter.write_line(f"{len(cases):,} cases of {len(tests):,} tests")

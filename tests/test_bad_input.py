@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import hf_text
@@ -55,6 +57,14 @@ CLIENT: list[tuple[str, Any, str]] = [
     ("api_key", "hf_a\x00b", "position 5"),
     ("api_key", "hf_a\tb", "position 5"),
     ("api_key", "hf_ä", "not ASCII"),
+    ("api_key", "https://localhost/v1", "it is a URL. A server is named with api_base="),
+    ("api_key", "<your_token>", "it stands in brackets"),
+    ("api_key", "hf_xxx", "it is a placeholder"),
+    ("api_key", "None", "it is the text of a value that is missing"),
+    ("api_key", "gsk_0123", "it is a key of Groq, and goes to Hugging Face without api_base="),
+    ("provider_mapping", {"a/b": {"../x": {"providerId": "b"}}}, "../x"),
+    ("provider", "../x", "../x"),
+    ("provider", ["novita", "a/../../b"], "a/../../b"),
     ("provider", "", "''"),
     ("provider", [], "[]"),
     ("provider", None, "None"),
@@ -119,6 +129,12 @@ CLIENT: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(("name", "value", "shown"), CLIENT, ids=label)
 def test_a_client_refuses_a_wrong(emulator: Emulator, name: str, value: Any, shown: str) -> None:
     refused(emulator, lambda: Client(**{name: value}), name, shown)
+
+
+def test_a_key_of_others_goes_to_the_server_that_it_is_for(emulator: Emulator, make_client: MakeClient) -> None:
+    for key in ("gsk_0123456789", "None", "hf_xxx"):
+        make_client(key, f"{emulator.url}/v1", router_url="http://localhost:9").generate("Hi")
+        assert emulator.requests[-1].headers["authorization"] == f"Bearer {key}"
 
 
 NO_URLS: list[Any] = [
@@ -201,6 +217,18 @@ def test_what_people_copy_along_with_an_address_is_taken_away(given: str, meant:
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "5", True, [5]])
 def test_a_clock_refuses_what_is_no_time(emulator: Emulator, clock: str, seconds: Any) -> None:
     refused(emulator, lambda: Timeouts(**{clock: seconds}), clock, repr(seconds))
+
+
+def test_numbers_of_other_libraries_are_taken(client: Client) -> None:
+    clocks = Timeouts(Decimal("2.5"), numpy.float32(4), numpy.int64(3))  # type: ignore[arg-type]
+    assert clocks == Timeouts(2.5, 4, 3)
+    assert {type(clocks.connect), type(clocks.gap)} == {float, int}
+    assert Client(max_retries=numpy.int64(0), max_event_bytes=Decimal(9))  # type: ignore[arg-type]
+    answer = client.generate("Hi", temperature=Decimal("0.5"), max_tokens=Decimal(5))  # type: ignore[arg-type]
+    assert answer.finish_reason
+    assert client.models(max_price=Decimal("0.5"), min_context=numpy.int64(1)) == client.models(  # type: ignore[arg-type]
+        max_price=0.5, min_context=1
+    )
 
 
 @pytest.mark.parametrize("clock", ["connect", "first", "gap"])
@@ -287,14 +315,12 @@ CALL: list[tuple[str, Any, str]] = [
     ("stop", 5, "5"),
     ("stop", [""], "''"),
     ("stop", ["a", 5], "5"),
-    ("stop", ["a", "b", "c", "d", "e"], "'e'"),
     ("stop", "", "''"),
     ("stop", {"a"}, "'a'"),
     ("stop", "\ud800", "surrogate"),
     ("seed", "x", "'x'"),
     ("seed", 1.5, "1.5"),
     ("seed", 2**70, str(2**70)),
-    ("tools", [], "[]"),
     ("tools", {}, "{}"),
     ("tools", "now", "'now'"),
     ("tools", [print], "print"),
@@ -311,15 +337,14 @@ CALL: list[tuple[str, Any, str]] = [
     ("reasoning_effort", 5, "5"),
     ("include_usage", "yes", "'yes'"),
     ("include_usage", 1, "1"),
-    ("max_input_length", 0, "0"),
-    ("max_input_length", "5", "'5'"),
-    ("max_input_length", 1.5, "1.5"),
     ("extra_body", [], "[]"),
     ("extra_body", {"model": "a/b"}, "model"),
     ("extra_body", {"stream": False}, "stream"),
     ("extra_body", {"x": object}, "object"),
     ("extra_body", {5: "x"}, "5"),
     ("extra_body", {"x": float("inf")}, "inf"),
+    ("provider", "../x", "../x"),
+    ("provider", ["novita", "a/../../b"], "a/../../b"),
     ("provider", "", "''"),
     ("provider", [], "[]"),
     ("provider", 5, "5"),
@@ -395,6 +420,13 @@ def test_a_call_refuses_media_that_are_no_picture(
     refused(emulator, lambda: ask("Hi", media=["https://example.org/cat.png", media]), "media[1]", shown)
 
 
+@pytest.mark.parametrize("n", [2, 2.0, "2"])
+def test_more_than_one_answer_is_refused_before_anything_is_sent(
+    emulator: Emulator, ask: Callable[..., object], n: Any
+) -> None:
+    refused(emulator, lambda: ask("Hi", extra_body={"n": n}), 'extra_body["n"] must be 1', repr(n))
+
+
 def test_what_is_wrong_is_told_before_a_missing_key(emulator: Emulator, make_client: MakeClient) -> None:
     refused(emulator, lambda: make_client(None).stream("Hi", max_tokens=-1), "max_tokens", "-1")
 
@@ -411,8 +443,8 @@ MODELS: list[tuple[str, Any, str]] = [
     ("structured_output", 0, "0"),
     ("min_context", -1, "-1"),
     ("min_context", "8k", "'8k'"),
-    ("max_price", "cheap", "'cheap'"),
-    ("max_price", float("nan"), "nan"),
+    ("max_output_price", "cheap", "'cheap'"),
+    ("max_output_price", float("nan"), "nan"),
     ("sort", "size", "'size'"),
     ("sort", 5, "5"),
     ("sort", ["price"], "price"),
@@ -424,7 +456,7 @@ def test_the_catalogue_refuses_a_wrong(emulator: Emulator, client: Client, name:
     refused(emulator, lambda: client.models(**{name: value}), name, shown)
 
 
-@pytest.mark.parametrize("model", ["", " ", None, 5, "a\nb", "\x00"], ids=repr)
+@pytest.mark.parametrize("model", ["", " ", None, 5, "a\nb", "\x00", "../../whoami-v2", "a/..", "./a"], ids=repr)
 def test_a_mapping_is_not_asked_for_without_a_name(emulator: Emulator, client: Client, model: Any) -> None:
     refused(emulator, lambda: client.mapping(model), "model", repr(model))
 

@@ -20,16 +20,12 @@ from hf_text import (
 )
 from hf_text.emulator import Emulator, Response, build_model
 from hf_text.transport.call import Call, Interrupted
+from hf_text.tuning import Tuning
 
 MakeClient = Callable[..., Client]
 
 MODELS = "/v1/models"
 SMALL = "/api/models/emulator/small"
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
 
 
 @pytest.fixture
@@ -53,11 +49,9 @@ asking = pytest.mark.parametrize(("path", "ask"), ASKING.values(), ids=ASKING)
 # --- what is kept
 
 
-def test_what_was_asked_is_kept_for_five_minutes(
-    emulator: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    times = iter([100.0, 100.0, 399.0, 401.0, 401.0])  # looked at when it is asked, and when it is kept
-    monkeypatch.setattr("hf_text.catalogue.monotonic", lambda: next(times))
+def test_what_was_asked_is_cached_for_five_minutes(emulator: Emulator, make_client: MakeClient) -> None:
+    times = iter([100.0, 100.0, 399.0, 401.0, 401.0])  # looked at when it is asked, and when it is cached
+    client = make_client(tuning=Tuning(clock=lambda: next(times)))
     client.mapping("emulator/small")
     client.mapping("emulator/small")
     assert len(emulator.requests) == 1
@@ -82,8 +76,8 @@ def test_the_listing_of_the_hub_is_asked_for_anew_each_time(emulator: Emulator, 
     assert paths(emulator) == ["/api/models"] * 2
 
 
-def test_only_so_much_is_kept(emulator: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_text.catalogue._MAX_KEPT", 2)
+def test_the_cache_is_emptied_when_it_is_full(emulator: Emulator, make_client: MakeClient) -> None:
+    client = make_client(tuning=Tuning(max_cached=2))
     for name in ("emulator/small", "emulator/no-tools", "openai/gpt-oss-20b", "emulator/small"):
         client.mapping(name)
     assert len(emulator.requests) == 4
@@ -103,9 +97,9 @@ def test_many_threads_can_ask_at_once(client: Client) -> None:
 # --- bad answers
 
 BAD: dict[str, tuple[Any, type[Exception], str]] = {
-    "a web page": ("html-200", APIStatusError, "sent no JSON"),
-    "nothing": (Response(), APIStatusError, "sent no JSON"),
-    "deep": (Response(body=b"[" * 100_000), APIStatusError, "sent no JSON"),
+    "a web page": ("html-200", APIStatusError, "did not send JSON"),
+    "nothing": (Response(), APIStatusError, "did not send JSON"),
+    "deep": (Response(body=b"[" * 100_000), APIStatusError, "did not send JSON"),
     "another value": (Response.json("hello"), APIStatusError, "'hello'"),
     "an error in HTML": (Response.html(403, "Forbidden"), APIStatusError, "403 Forbidden"),
     "a deep error": (Response(500, body=b"[" * 60_000), ServerError, r"\[\["),
@@ -146,7 +140,7 @@ def test_a_question_is_asked_again_only_so_often(
     emulator: Emulator, make_client: MakeClient, path: str, ask: Callable[[Client], object]
 ) -> None:
     emulator.always("truncated-json", path=path)
-    with pytest.raises(TransportError, match="cut the listing off"):
+    with pytest.raises(TransportError, match="cut the response off"):
         ask(make_client(max_retries=1))
     assert paths(emulator) == [path] * 2
 
@@ -192,14 +186,12 @@ def test_a_question_without_an_answer_ends_by_the_first_clock(
 def test_the_total_clock_also_ends_the_pause_between_two_tries(
     emulator: Emulator,
     make_client: MakeClient,
-    monkeypatch: pytest.MonkeyPatch,
     path: str,
     ask: Callable[[Client], object],
 ) -> None:
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 10.0)
     emulator.always("server-error", path=path)
     with pytest.raises(RequestTimeoutError) as caught:
-        ask(make_client(timeout=Timeouts(total=0.1)))
+        ask(make_client(timeout=Timeouts(total=0.1), tuning=Tuning(first_pause=10.0)))
     assert caught.value.clock == "total"
     assert paths(emulator) == [path]
 
@@ -223,7 +215,7 @@ def test_a_question_can_be_cancelled(emulator: Emulator, client: Client) -> None
 
     def ask() -> None:
         try:
-            client._directory.models(call)
+            client.operations.models(call)
         except Interrupted as interruption:
             ended.append(interruption.clock)
 
@@ -309,6 +301,6 @@ def test_the_names_of_all_chat_models_come_from_the_listing(emulator: Emulator, 
         build_model("a/error", error),
         build_model("a/painter", painter),
     ]
-    assert client._chat_models() == ["a/chat"]
-    assert client._chat_models() == ["a/chat"]
+    assert client.operations.chat_models() == ["a/chat"]
+    assert client.operations.chat_models() == ["a/chat"]
     assert paths(emulator) == ["/api/models"]

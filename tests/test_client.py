@@ -26,6 +26,9 @@ from hf_text import (
     Usage,
 )
 from hf_text.emulator import Emulator, Gate, Request, Response, build_model
+from hf_text.tuning import Tuning
+
+pytestmark = pytest.mark.every_client
 
 MakeClient = Callable[..., Client]
 
@@ -71,7 +74,7 @@ def test_only_what_was_asked_for_is_sent(emulator: Emulator, client: Client) -> 
         "model": "openai/gpt-oss-120b",
         "messages": [{"role": "user", "content": "Hi"}],
         "stream": True,
-        "max_tokens": 2048,
+        "stream_options": {"include_usage": True},
     }
 
 
@@ -105,7 +108,7 @@ def test_the_model_is_the_first_field_on_the_wire(emulator: Emulator, client: Cl
 def test_an_option_that_is_given_is_sent(
     emulator: Emulator, client: Client, options: dict[str, Any], sent: dict[str, Any]
 ) -> None:
-    client.generate("Hi", **{"max_tokens": None, **options})
+    client.generate("Hi", **{"include_usage": False, **options})
     body = emulator.requests[0].json
     assert {name: body[name] for name in body if name not in ("model", "messages", "stream")} == sent
 
@@ -115,17 +118,6 @@ def test_media_are_added_to_the_last_turn_of_the_user(emulator: Emulator, client
     assert posts(emulator)[0].json["messages"] == [
         {"role": "user", "content": [{"type": "text", "text": "What is it?"}, PICTURE]}
     ]
-
-
-def test_messages_beyond_max_input_length_are_trimmed(emulator: Emulator, client: Client) -> None:
-    messages = [{"role": "user" if n % 2 == 0 else "assistant", "content": f"turn {n}"} for n in range(9)]
-    client.generate(messages, max_input_length=150)
-    client.generate(messages, max_input_length=1)
-    client.generate(messages, max_input_length=10_000)
-    sent = [[message["content"] for message in request.json["messages"]] for request in posts(emulator)]
-    assert sent[0] == ["turn 0", "turn 1", "turn 2", "turn 6", "turn 7", "turn 8"]
-    assert sent[1] == ["turn 8"]
-    assert sent[2] == [f"turn {n}" for n in range(9)]
 
 
 # --- the headers
@@ -330,10 +322,10 @@ def test_the_completion_grows_with_the_stream(emulator: Emulator, client: Client
     pieces = list(Response.text("One", " two").body)  # type: ignore[arg-type]
     emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=[*pieces[:2], gate, *pieces[2:]]))
     with client.stream("Hi") as stream:
-        assert stream.completion.text == ""
+        assert stream.partial.text == ""
         texts = iter(stream)
         assert next(texts) == "One"
-        assert (stream.completion.text, stream.completion.finish_reason) == ("One", None)
+        assert (stream.partial.text, stream.partial.finish_reason) == ("One", None)
         gate.open()
         assert list(texts) == [" two"]
     assert (stream.completion.text, stream.completion.finish_reason) == ("One two", "stop")
@@ -454,10 +446,8 @@ def test_media_are_sent_where_the_catalogue_cannot_be_had(
     assert str(make_client(max_retries=0).generate("What is it?", "openai/gpt-oss-20b", media=PNG)) == "A cat."
 
 
-def test_media_are_sent_where_the_catalogue_takes_too_long(
-    emulator: Emulator, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("hf_text.generation.loop._LOOKUP_TIMEOUT", 0.05)
+def test_media_are_sent_where_the_catalogue_takes_too_long(emulator: Emulator, make_client: MakeClient) -> None:
+    client = make_client(tuning=Tuning(lookup_seconds=0.05))
     emulator.reply("stall-before-headers", path="/v1/models")
     emulator.reply(Response.text("A cat."))
     assert str(client.generate("What is it?", "openai/gpt-oss-20b", media=PNG)) == "A cat."
@@ -559,7 +549,7 @@ def test_models_are_those_of_the_router(emulator: Emulator, client: Client) -> N
             ["emulator/small", "emulator/small-vision"],
         ),
         ({"min_context": 10_000_000}, []),
-        ({"max_price": 0.1}, []),
+        ({"max_output_price": 0.1}, []),
         ({"search": "small", "sort": "name"}, ["emulator/small", "emulator/small-vision"]),
     ],
     ids=str,
@@ -753,6 +743,7 @@ def test_the_representation_tells_where_the_key_is_from_and_not_the_key(
     assert repr(make_client(None, server.api_base)) == f"<Client of {server.api_base}, key: none>"
 
 
+@pytest.mark.blocking_client
 def test_a_pickled_client_has_the_same_settings(emulator: Emulator, make_client: MakeClient) -> None:
     options: dict[str, Any] = {
         "provider": ["groq", "novita"],
@@ -771,6 +762,7 @@ def test_a_pickled_client_has_the_same_settings(emulator: Emulator, make_client:
     assert second.connection != first.connection
 
 
+@pytest.mark.blocking_client
 def test_a_key_that_was_found_is_not_pickled(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_found")
     client = make_client(None)
@@ -780,5 +772,5 @@ def test_a_key_that_was_found_is_not_pickled(make_client: MakeClient, monkeypatc
 
 def test_a_server_without_a_catalogue_says_so(emulator: Emulator, client: Client) -> None:
     emulator.reply("html-200", path="/v1/models")
-    with pytest.raises(APIStatusError, match="sent no JSON"):
+    with pytest.raises(APIStatusError, match="did not send JSON"):
         client.models()

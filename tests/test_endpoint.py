@@ -186,6 +186,21 @@ class TestRefusals:
             server_with(name, "hf_MadeUpKeyForTests")
         assert "MadeUp" not in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("key", "whose"),
+        [("sk-MadeUp", "OpenAI or a server like it"), ("gsk_MadeUp", "Groq"), ("hf_MadeUp", "Hugging Face")],
+    )
+    def test_a_key_is_told_from_a_url(self, name: str, key: str, whose: str) -> None:
+        with pytest.raises(InvalidRequestError) as caught:
+            server_with(name, key)
+        assert str(caught.value) == f"{name} must be a URL, not a key of {whose}. Pass that as api_key="
+
+    @pytest.mark.parametrize("key", ["0a1b2c3d4e5f60718293a4b5c6d7e8f9", "localhost:0a1b2c3d4e5f60718293a4b5c6d7e8f9"])
+    def test_what_may_be_a_key_is_not_shown(self, name: str, key: str) -> None:
+        with pytest.raises(InvalidRequestError, match="must be a URL such as") as caught:
+            server_with(name, key)
+        assert "2c3d4e5f" not in str(caught.value)
+
     def test_only_the_beginning_is_shown(self, name: str) -> None:
         with pytest.raises(InvalidRequestError) as caught:
             server_with(name, "x" * 10_000)

@@ -207,23 +207,32 @@ class TestFastAPI:
             visitor.close()
             emulator.wait_for_disconnect(number)
 
-    def test_an_error_before_the_answer_is_a_status(
-        self, emulator: Emulator, visitor: http.client.HTTPConnection
+    def test_an_error_before_the_answer_is_a_status_in_words_of_the_app_and_the_log_has_the_error(
+        self, emulator: Emulator, app: App, visitor: http.client.HTTPConnection
     ) -> None:
-        cases: list[tuple[Response | str, int, str]] = [
-            (Response.error(422, "Too many tokens"), 400, "Too many tokens"),
-            (Response.error(429, "Slow down", headers={"Retry-After": "3600"}), 429, "Slow down"),
-            ("bad-key", 502, "Check the key"),
-            ("credits-used-up", 502, "credits"),
+        unknown = "The model cannot be reached."
+        cases: list[tuple[Response | str, int, str, str]] = [
+            (Response.error(422, "Too many tokens"), 400, "The model cannot be asked that.", "Too many tokens"),
+            (
+                Response.error(429, "Slow down", headers={"Retry-After": "3600"}),
+                429,
+                "Too many questions at once. Try again in a minute.",
+                "Slow down",
+            ),
+            ("bad-key", 502, unknown, "Check the key"),
+            ("credits-used-up", 502, unknown, "credits"),
         ]
-        for reply, status, words in cases:
+        for reply, status, told, _ in cases:
             emulator.always(reply)
             ask(visitor)
             response = visitor.getresponse()
-            assert response.status == status
-            assert words in json.load(response)["detail"]
+            assert (response.status, json.load(response)["detail"]) == (status, told)
         ask(visitor, "")
-        assert visitor.getresponse().status == 400
+        response = visitor.getresponse()
+        assert (response.status, json.load(response)["detail"]) == (400, "The model cannot be asked that.")
+        log = app.stop()
+        assert [words for *_, words in cases if words not in log] == []
+        assert "messages must not be empty" in log
 
     def test_an_answer_that_breaks_off_is_not_taken_for_whole(
         self, emulator: Emulator, app: App, visitor: http.client.HTTPConnection

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import hf_text
 from hf_text import (
     FinishReason,
+    HFTextWarning,
     HuggingFaceAPI,
     OpenaiTemplate,
     ProviderInfo,
@@ -24,7 +25,7 @@ from hf_text import (
     calculate_lenght,
 )
 from hf_text.emulator import Emulator, Response, build_model
-from hf_text.template import _kept_client
+from hf_text.template import _cached_operations
 
 KEY = "hf_MadeUpKeyForTests"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
@@ -44,7 +45,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(autouse=True)
 def kept_clients_are_forgotten() -> Iterator[None]:
     yield
-    _kept_client.cache_clear()
+    _cached_operations.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -170,7 +171,7 @@ def test_no_call_assigns_to_the_class(emulator: Emulator, generate: Generate) ->
     before = values()
     HuggingFaceAPI.get_models(api_key="hf_other")
     emulator.reply(Response.error(500, "Oh"), path="/api/models")
-    with pytest.warns(RuntimeWarning):
+    with pytest.warns(HFTextWarning):
         HuggingFaceAPI.get_models(api_key="hf_third", max_retries=0)
     HuggingFaceAPI.get_model("emulator/small", strict=True)
     HuggingFaceAPI.get_mapping_sync("emulator/small")
@@ -274,7 +275,7 @@ def test_without_a_listing_the_fallback_models_come_with_a_warning_and_the_next_
 ) -> None:
     emulator.reply(reply, reply, path="/api/models")
     for _ in range(2):
-        with pytest.warns(RuntimeWarning, match="could not be listed") as caught:
+        with pytest.warns(HFTextWarning, match="could not be listed") as caught:
             assert HuggingFaceAPI.get_models(max_retries=0) == list(HuggingFaceAPI.fallback_models)
         assert len(caught) == 1
         assert caught[0].filename == __file__
@@ -289,7 +290,7 @@ def test_a_listing_that_breaks_off_at_the_second_page_is_none(emulator: Emulator
     following = f'<{emulator.url}/api/models?cursor=x>; rel="next"'
     page = [{"id": "x/first"}]
     emulator.reply(Response.json(page, headers={"Link": following}), Response.error(500, "Oh"), path="/api/models")
-    with pytest.warns(RuntimeWarning):
+    with pytest.warns(HFTextWarning):
         assert HuggingFaceAPI.get_models(max_retries=0) == list(HuggingFaceAPI.fallback_models)
     assert "x/m1499" in HuggingFaceAPI.get_models(max_retries=0)
 
@@ -309,7 +310,7 @@ def test_get_models_is_kept_for_each_hub(emulator: Emulator, monkeypatch: pytest
         assert HuggingFaceAPI.get_models() == ["x/other", GEMMA]
         monkeypatch.setenv("HF_ENDPOINT", emulator.url)
         assert "x/other" not in HuggingFaceAPI.get_models()
-        _kept_client.cache_clear()
+        _cached_operations.cache_clear()
 
 
 def test_a_list_that_is_changed_by_the_caller_is_not_that_of_the_next(emulator: Emulator) -> None:
@@ -323,7 +324,7 @@ def test_get_models_of_another_server_are_those_that_it_lists(emulator: Emulator
         assert HuggingFaceAPI.get_models(api_base=other.api_base) == ["x/other"]
         assert HuggingFaceAPI.get_model("x/other", strict=True, api_base=other.api_base) == "x/other"
         assert {request.authorization for request in other.requests} == {None}
-        _kept_client.cache_clear()
+        _cached_operations.cache_clear()
     assert emulator.requests == []
 
 
@@ -485,7 +486,7 @@ def test_another_server_never_gets_the_hugging_face_key(emulator: Emulator, gene
         assert KEY not in str([request.headers.pairs for request in other.requests])
         generate("emulator/small", "Count", other.api_base, "sk-mine")
         assert other.requests[-1].key == "sk-mine"
-        _kept_client.cache_clear()
+        _cached_operations.cache_clear()
     assert emulator.requests == []
 
 
@@ -493,7 +494,7 @@ def test_another_server_needs_no_key(emulator: Emulator, generate: Generate, mon
     monkeypatch.delenv("HF_TOKEN")
     with Emulator() as other:
         assert generate("emulator/small", "Count", other.api_base)
-        _kept_client.cache_clear()
+        _cached_operations.cache_clear()
 
 
 def test_a_key_of_a_subclass_stays_with_hugging_face() -> None:
@@ -502,7 +503,7 @@ def test_a_key_of_a_subclass_stays_with_hugging_face() -> None:
         list(mine.create_generator("emulator/small", "Count", other.api_base))
         assert other.requests[-1].authorization is None
         list(mine.create_generator("emulator/small", "Count"))
-        _kept_client.cache_clear()
+        _cached_operations.cache_clear()
 
 
 def test_another_server_is_not_asked_for_an_override(emulator: Emulator, generate: Generate) -> None:
@@ -510,7 +511,7 @@ def test_another_server_is_not_asked_for_an_override(emulator: Emulator, generat
         other.reply(Response.text("One"))
         assert generate(GEMMA, "Count", other.api_base)
         assert chats(other) == [ROUTER]
-        _kept_client.cache_clear()
+        _cached_operations.cache_clear()
     assert emulator.requests == []
 
 
@@ -529,7 +530,7 @@ def test_a_server_that_only_has_the_name_of_the_host_in_its_address_is_asked_its
         with pytest.raises(hf_text.NotFoundError):
             generate("m", "Count", f"{other.url}/https://api-inference.huggingface.co/v1", max_retries=0)
         assert other.requests[-1].authorization is None
-        _kept_client.cache_clear()
+        _cached_operations.cache_clear()
 
 
 # Trimming

@@ -1,4 +1,6 @@
+import codecs
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -64,6 +66,106 @@ def test_what_no_header_can_carry_is_refused_without_the_key(bad):
     assert shows_no_secret(caught.value)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        f'"{SECRET}"',
+        f"'{SECRET}'",
+        f"\u201c{SECRET}\u201d",
+        f"Bearer {SECRET}",
+        f"bearer: {SECRET}",
+        f"Authorization: Bearer {SECRET}",
+        f"HF_TOKEN={SECRET}",
+        f'export HF_TOKEN = "{SECRET}"',
+        f"\"Bearer '{SECRET}' \"\n",
+        f"\ufeff{SECRET}",
+    ],
+)
+def test_what_is_copied_along_with_a_key_is_taken_away(key, environ):
+    assert clean_key(key) == SECRET
+    assert find_key(environ | {"HF_TOKEN": key}) == SECRET
+
+
+@pytest.mark.parametrize("key", ['""', "''", "Bearer ", '"Bearer "'])
+def test_what_is_left_empty_is_no_key(key, environ):
+    assert clean_key(key) is None
+    assert find_key(environ | {"HF_TOKEN": key}) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["abcKEY=", "KEY==", "none", "EMPTY", "sk-no-key-required", "xxxx", "bearing", "your-key", "a'b"]
+)
+def test_another_server_may_take_any_word_for_a_key(key):
+    assert clean_key(key) == key
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("https://router.huggingface.co/v1", "it is a URL. A server is named with api_base="),
+        ("http://localhost:8080/v1", "it is a URL"),
+        ("${HF_TOKEN}", "it is a variable that was not expanded"),
+        ("$HF_TOKEN", "it is a variable"),
+        ("%HF_TOKEN%", "it is a variable"),
+        ("$(cat token)", "it is a variable"),
+        ("${{ secrets.HF_TOKEN }}", "it is a variable"),
+        ("{{HF_TOKEN}}", "it is a variable"),
+        ("Bearer ${HF_TOKEN}", "it is a variable"),
+        ("os.environ['HF_TOKEN']", "it is a variable"),
+        ("<your_token>", "it stands in brackets, as a placeholder does"),
+        ("[token]", "it stands in brackets"),
+        ("'hf_0123", "it has a quotation mark at one end only"),
+        ('hf_0123"', "it has a quotation mark"),
+    ],
+)
+def test_what_no_server_takes_for_a_key_is_refused_with_the_reason(key, reason, environ):
+    with pytest.raises(InvalidRequestError, match=f"^api_key cannot be a key: {re.escape(reason)}") as caught:
+        clean_key(key)
+    assert shows_no_secret(caught.value)
+    with pytest.raises(InvalidRequestError, match=f"^HF_TOKEN cannot be a key: {re.escape(reason)}"):
+        find_key(environ | {"HF_TOKEN": key})
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"),
+    [
+        ("None", "it is the text of a value that is missing"),
+        ("null", "it is the text of a value that is missing"),
+        ("undefined", "it is the text of a value that is missing"),
+        ("hf_xxx", "it is a placeholder. Keys are made at https://huggingface.co/settings/tokens"),
+        ("hf_", "it is a placeholder"),
+        ("hf_...", "it is a placeholder"),
+        ("hf_XXXXXXXXXXXXXXXXXXXXXXXX", "it is a placeholder"),
+        ("hf_your_token", "it is a placeholder"),
+        ("hf_****", "it is a placeholder"),
+        ("your_token", "it is a placeholder"),
+        ("YOUR-HF-TOKEN-HERE", "it is a placeholder"),
+        ("your token", "it is a placeholder"),
+        ("yourapikey", "it is a placeholder"),
+        ("insert_token", "it is a placeholder"),
+        ("changeme", "it is a placeholder"),
+        ("sk-proj-0123", "it is a key of OpenAI or a server like it, and goes to Hugging Face without api_base="),
+        ("sk-ant-0123", "it is a key of Anthropic"),
+        ("gsk_0123", "it is a key of Groq"),
+        ("AIzaSy0123", "it is a key of Google"),
+    ],
+)
+def test_what_hugging_face_cannot_have_given_out_is_refused_with_the_reason(key, reason, home, environ):
+    with pytest.raises(InvalidRequestError, match=f"^api_key cannot be a key: {re.escape(reason)}") as caught:
+        clean_key(key, hugging_face=True)
+    assert shows_no_secret(caught.value)
+    with pytest.raises(InvalidRequestError, match=f"^HUGGING_FACE_HUB_TOKEN cannot be a key: {re.escape(reason)}"):
+        find_key(environ | {"HUGGING_FACE_HUB_TOKEN": key})
+    path = write(home / "key", key)
+    with pytest.raises(InvalidRequestError, match=f"^the token file {re.escape(str(path))} cannot be a key: "):
+        find_key(environ | {"HF_TOKEN_PATH": str(path)})
+
+
+@pytest.mark.parametrize("key", ["hf_YourAbC0123456789", "hf_oauth_0123", "api_0123", "hf_xXxXa", "hereafter", "demo"])
+def test_what_only_looks_like_a_placeholder_is_a_key(key):
+    assert clean_key(key, hugging_face=True) == key
+
+
 @pytest.mark.parametrize("key", [SECRET.encode(), 5, [SECRET], {"key": SECRET}, True])
 def test_a_key_of_a_wrong_type_is_refused_with_its_type_only(key):
     with pytest.raises(InvalidRequestError, match=f"^token must be a str or None, not {type(key).__name__}$") as caught:
@@ -110,7 +212,7 @@ def test_implicit_keys_can_be_turned_off(home, environ, value, off):
     assert find_key(environ) == (None if off else SECRET)
 
 
-@pytest.mark.parametrize("value", [f"Bearer {SECRET}", f"{SECRET}ü", f"{SECRET}\x00"])
+@pytest.mark.parametrize("value", [f"Basic {SECRET}", f"{SECRET}ü", f"{SECRET}\x00"])
 @pytest.mark.parametrize("name", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
 def test_a_variable_that_cannot_be_a_key_is_refused_by_its_name(environ, name, value):
     with pytest.raises(InvalidRequestError, match=f"^{name} ") as caught:
@@ -160,7 +262,24 @@ def test_the_content_of_the_file_is_cleaned(home, environ, content):
     assert find_key(environ) == SECRET
 
 
-@pytest.mark.parametrize("content", ["", "\n", " \r\n "])
+@pytest.mark.parametrize(
+    "content",
+    [
+        SECRET.encode("utf-16"),
+        f"{SECRET}\r\n".encode("utf-16"),
+        codecs.BOM_UTF16_BE + SECRET.encode("utf-16-be"),
+        f"{SECRET}\n".encode("utf-16-le"),
+        f'"{SECRET}"\n'.encode("utf-8-sig"),
+        f"HF_TOKEN={SECRET}\n".encode(),
+    ],
+    ids=["PowerShell", "PowerShell with a line end", "big end first", "without a mark", "Notepad", "variable"],
+)
+def test_a_file_as_other_programs_write_it_is_read(home, environ, content):
+    write(home / ".cache/huggingface/token", content)
+    assert find_key(environ) == SECRET
+
+
+@pytest.mark.parametrize("content", ["", "\n", " \r\n ", "\ufeff", "\n".encode("utf-16")])
 def test_an_empty_file_is_no_key(home, environ, content):
     write(home / ".cache/huggingface/token", content)
     assert find_key(environ) is None
@@ -169,14 +288,13 @@ def test_an_empty_file_is_no_key(home, environ, content):
 @pytest.mark.parametrize(
     "content",
     [
-        SECRET.encode("utf-16"),
         b"\x89PNG\r\n\x1a\n\0\0" + SECRET.encode(),
         b"\xff\xfe\xfd",
         f"[default]\nhf_token = {SECRET}\n",
         f'{{"token": "{SECRET}"}}',
         b"x " * 100000,
     ],
-    ids=["utf-16", "png", "bytes", "ini", "json", "long"],
+    ids=["png", "bytes", "ini", "json", "long"],
 )
 def test_a_file_with_something_else_is_refused_by_its_path(home, environ, content):
     path = write(home / "key", content)

@@ -80,7 +80,7 @@ class Outcome:
             self.events.extend(stream.events())
         except HFTextError as error:
             self.error = error
-        self.completion = stream.completion
+        self.completion = stream.partial
 
     @property
     def text(self) -> str:

@@ -90,8 +90,7 @@ def nothing_said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[
 
 
 @pytest.fixture
-def hf(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
+def hf(emulator: Emulator) -> Emulator:
     return emulator
 
 

@@ -169,7 +169,7 @@ CHATS: dict[str, Answers] = {
         Text(161, "could save your life! 🌟"), Text(284, "paranoid robot.\n"), usage=(10, 955), details=(None, 0)
     ),
     "019-chat-hfinference-tgi": Answers(Text(30, "is equal to two."), usage=(20, 9)),
-    "020-stream-hfinference-tgi": Answers(Text(39, "1 + 1 is 2."), finish="eos_token"),
+    "020-stream-hfinference-tgi": Answers(Text(39, "1 + 1 is 2.")),
     "051-chat-novita-llama-3.1-8b": Answers(Text(6, "Hello."), usage=(43, 3), provider="novita"),
     "053-chat-fireworks-length": Answers(
         Text(84, "The user asks"), usage=(13, 16), details=(None, 0), finish="length", provider="fireworks-ai"
@@ -498,7 +498,7 @@ def client_for(emulator: Emulator, tape: str) -> Client:
     base = f"{emulator.url}{urlsplit(entry['url']).path}".removesuffix("/chat/completions")
     return Client(
         KEY,
-        None if hugging_face else base,
+        api_base=None if hugging_face else base,
         max_retries=0,
         timeout=5,
         hub_url=emulator.url,

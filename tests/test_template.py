@@ -12,9 +12,18 @@ import pytest
 from anyio.to_thread import run_sync
 
 import hf_text
-from hf_text import FinishReason, HuggingFaceAPI, OpenaiTemplate, ProviderInfo, Reasoning, Timeouts, Usage
+from hf_text import (
+    FinishReason,
+    HFTextWarning,
+    HuggingFaceAPI,
+    OpenaiTemplate,
+    ProviderInfo,
+    Reasoning,
+    Timeouts,
+    Usage,
+)
 from hf_text.emulator import Emulator, Gate, Response, build_model
-from hf_text.template import _kept_client
+from hf_text.template import _cached_operations
 
 KEY = "sk-MadeUpKeyOfTheClass"
 HF_KEY = "hf_MadeUpKeyForTests"
@@ -32,7 +41,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(autouse=True)
 def kept_clients_are_forgotten() -> Iterator[None]:
     yield
-    _kept_client.cache_clear()
+    _cached_operations.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -404,7 +413,7 @@ def test_get_models_is_kept_for_each_key_and_server(emulator: Emulator, local: L
         other.models = [build_model("emulator/other", "novita")]
         assert local.get_models(api_base=other.api_base) == ["emulator/other"]
         assert "emulator/other" not in local.get_models()
-        _kept_client.cache_clear()
+        _cached_operations.cache_clear()
 
 
 def test_without_fallback_models_the_failure_is_raised(emulator: Emulator, local: Local) -> None:
@@ -418,7 +427,7 @@ def test_fallback_models_come_with_a_warning_and_the_next_call_asks_again(emulat
     emulator.reply(Response.error(500, "Oh"), "html-200", path="/v1/models")
     careful = subclass(local, fallback_models=("emulator/a", "emulator/b"))
     for _ in range(2):
-        with pytest.warns(RuntimeWarning, match="could not be listed") as caught:
+        with pytest.warns(HFTextWarning, match="could not be listed") as caught:
             assert careful.get_models(max_retries=0) == ["emulator/a", "emulator/b"]
         assert caught[0].filename == __file__
     assert "emulator/small" in careful.get_models(max_retries=0)
@@ -470,7 +479,7 @@ def test_no_call_assigns_to_a_class(emulator: Emulator, local: Local) -> None:
     named = subclass(local, fallback_models=("x/a",), default_model="emulator/small", api_key=KEY)
     classes = (OpenaiTemplate, local, named, HuggingFaceAPI)
     before = [dict(vars(cls)) for cls in classes]
-    with pytest.warns(RuntimeWarning):
+    with pytest.warns(HFTextWarning):
         named.get_models(max_retries=0)
     named.get_models()
     named.get_model("emulator/small", strict=True)

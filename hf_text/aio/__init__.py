@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .client import AsyncClient, AsyncStream, read_async
+from .client import AsyncClient
+from .stream import AsyncStream
 
-__all__ = ["AsyncClient", "AsyncStream", "read_async"]
+__all__ = ["AsyncClient", "AsyncStream"]

@@ -15,12 +15,12 @@ A cancelled task stops what is under way. Rows may also come from an async itera
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
-from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
-from anyio import CapacityLimiter, CancelScope, from_thread
+from anyio import CancelScope, CapacityLimiter, from_thread, get_cancelled_exc_class
 from anyio.to_thread import run_sync
 
 from .. import batch as blocking
@@ -39,9 +39,12 @@ from ..batch import (
     sort,
     to_frame,
 )
-from ..errors import InvalidRequestError
-from ..signatures import show_arguments
+from ..batch.frames import Block
+from ..batch.runner import Stopper, run_stoppable
+from ..checks import refusal
+from ..client import Client
 from .client import AsyncClient
+from .stop_button import stop_button_works
 
 __all__ = [
     "Outcome",
@@ -64,8 +67,15 @@ __all__ = [
 ]
 
 
+T = TypeVar("T")
+
+_End = object()
+
+
 class Outcomes(AsyncIterator[Outcome]):
-    """What comes of rows, as it comes: ``hf_text.batch.Outcomes``, awaited."""
+    """What comes of rows, as it comes: ``hf_text.batch.Outcomes``, awaited. Leaving ``async with`` stops what is under
+    way.
+    """
 
     def __init__(self, make: Callable[[], blocking.Outcomes]) -> None:
         self._make = make
@@ -109,19 +119,21 @@ class Outcomes(AsyncIterator[Outcome]):
         await self.aclose()
 
     def _next(self) -> Outcome | None:
-        if self._outcomes is None and not self._closed:
+        if self._closed:
+            return None
+        if self._outcomes is None:
             self._outcomes = self._make()
-        return None if self._outcomes is None or self._closed else next(self._outcomes, None)
+        return next(self._outcomes, None)
 
     def _stop(self) -> None:
-        if self._outcomes is not None:
-            self._outcomes.drain(0.0)
+        self._closed = True
+        self.drain(0.0)
 
 
 def generate(rows: Any, **options: Any) -> Outcomes:
     """Ask for every row, and iterate over what came of it; arguments and errors as for ``hf_text.batch.generate``.
 
-    ``client`` is an AsyncClient, and the rows may be an async iterable. It is not awaited. Nothing is sent, and no
+    ``client`` is an AsyncClient, and the rows may be an async iterable. It is not awaited: nothing is sent, and no
     error raised, before the first outcome is asked for.
     """
     return Outcomes(lambda: blocking.generate(_rows(rows), **_blocking(options)))
@@ -135,17 +147,57 @@ async def run(inputs: Any, output: str | os.PathLike[str], **options: Any) -> Su
     thread that does the work. A cancelled task cancels what is under way; what had finished is kept. Signals are left
     to the event loop.
     """
-    stop = blocking.Stop()
-    work = partial(blocking.run, _rows(inputs), output, stop=stop, **_blocking(options))
-    return await _run(work, stop.now)
+    stopper = Stopper()
+    return await _run(lambda: run_stoppable(stopper, _rows(inputs), output, **_blocking(options)), stopper.stop)
 
 
-async def generate_frame(frame: Any, *args: Any, **options: Any) -> Any:
+async def generate_frame(frame: Any, template: Any = None, *, into: str = "answer", **options: Any) -> Any:
     """Ask for each row of a block, and give the block back with the answers; as ``hf_text.batch.generate_frame``."""
-    outcomes: Any = None
-    return await _run(partial(blocking.generate_frame, frame, *args, **_blocking(options)), lambda: outcomes)
+    block = Block(frame, template, into, _blocking(options))
+    return await _run(block.fill, block.stop)
 
 
-show_arguments(generate, blocking.generate)
-show_arguments(run, blocking.run)
-show_arguments(generate_frame, blocking.generate_frame)
+async def _run(work: Callable[[], T], stop: Callable[[], object]) -> T:
+    """Do the work in a thread. If this task is cancelled, ``stop`` is called, and the end of the work waited for."""
+    ended = threading.Event()
+
+    def work_and_tell() -> T:
+        try:
+            return work()
+        finally:
+            ended.set()
+
+    try:
+        with stop_button_works():
+            return await run_sync(work_and_tell, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+    except get_cancelled_exc_class():
+        stop()
+        with CancelScope(shield=True):
+            await run_sync(ended.wait, 10.0, limiter=CapacityLimiter(1))
+        raise
+
+
+def _blocking(options: dict[str, Any]) -> dict[str, Any]:
+    """The options for the blocking functions."""
+    client = options.get("client")
+    if client is None:
+        return options
+    if not isinstance(client, AsyncClient):
+        raise refusal("client", "an AsyncClient", client)
+    return {**options, "client": Client.of(client.operations)}
+
+
+def _rows(rows: Any) -> Any:
+    """Rows for a worker thread; an async iterable is read in the event loop."""
+    return _read_in_loop(rows.__aiter__()) if isinstance(rows, AsyncIterable) else rows
+
+
+def _read_in_loop(rows: AsyncIterator[Any]) -> Iterator[Any]:
+    async def take() -> Any:
+        try:
+            return await rows.__anext__()
+        except StopAsyncIteration:
+            return _End
+
+    while (row := from_thread.run(take)) is not _End:
+        yield row

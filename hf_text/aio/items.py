@@ -16,12 +16,12 @@ class Source(Protocol):
     """What items come from."""
 
     @property
-    def _stopped(self) -> bool:
-        """Whether it was stopped before its end; ``read()`` tells by whom."""
+    def stopped(self) -> bool:
+        """Whether it was stopped before its end; ``read()`` raises if another task stopped it."""
 
     async def read(self) -> Sequence[Any]:
         """Wait for the next items and take all that have arrived; none at the end. Raises InvalidRequestError if
-        somebody else waits.
+        something else waits.
         """
 
     def close(self) -> None:
@@ -42,13 +42,13 @@ class AsyncItems(AsyncGenerator[T, None]):
     async def __anext__(self) -> T:
         while self._items is not None:
             for item in self._items:
-                if self._source._stopped:
+                if self._source.stopped:
                     break
                 if isinstance(item, self._wanted):
                     return item
             try:
                 some = await self._source.read()
-            except InvalidRequestError:  # who waits goes on
+            except InvalidRequestError:  # the other reader continues
                 raise
             except BaseException:  # a cancellation too
                 self._close()

@@ -15,7 +15,7 @@ _nothing = nullcontext()
 
 def stop_button_works() -> AbstractContextManager[None]:
     """Wait inside, in async code that may run in a kernel. Its stop button cancels a cell that awaits, but does not
-    wake the event loop, which heeds it only when it wakes up for something else
+    wake the event loop, which notices only when it wakes up for something else
     (https://github.com/ipython/ipykernel/issues/881).
     """
     return _waking_up() if "ipykernel" in sys.modules else _nothing

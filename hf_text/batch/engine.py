@@ -441,8 +441,8 @@ class Engine:
             lane.pace.failed(ticket)
             task.due = now + min(2.0**task.alone / 4, _MAX_PAUSE)
         else:
-            lane.pace.refused(ticket, error.retry_after, down=is_down(error))
-        if (error.retry_after or 0.0) > _LONGEST_WAIT or self._nobody_is_there(lane, error):
+            lane.pace.refused(ticket, error.underlying.retry_after, down=is_down(error))
+        if (error.underlying.retry_after or 0.0) > _LONGEST_WAIT or self._nobody_is_there(lane, error):
             self._ended_by = self._ended_by or error
         elif task.alone >= _MAX_ALONE or self._is_last_and_hopeless(lane, task, now):
             self._give_failure(task, error)

@@ -8,10 +8,10 @@ from typing import Any
 from ..checks import is_filled, refusal
 from ..errors import InvalidRequestError
 from .columns import Records, plain, read_table
-from .generate import generate
+from .generate import Outcomes, generate
 from .prompts import Template
 
-__all__ = ["generate_frame"]
+__all__ = ["Block", "generate_frame"]
 
 _NUMBER = "\0number"  # rows of a block need no names of their own; this is no column of theirs
 
@@ -31,19 +31,37 @@ def generate_frame(frame: Any, template: Template | None = None, *, into: str = 
     Returns a new block of the same kind and the same order. Raises InvalidRequestError for another kind of block, and
     as ``generate``; a row that fails is not an error.
     """
-    if not is_filled(into):
-        raise refusal("into", "the name of a column", into)
-    rows = _rows_of(frame)
-    options = {"on_bad_row": "record", **options, "template": template, "id": _NUMBER}
-    named = Records({**row, _NUMBER: number} for number, row in enumerate(rows))
-    texts: list[str | None] = [None] * len(rows)
-    errors: list[str | None] = [None] * len(rows)
-    with generate(named, **options) as outcomes:
-        for outcome in outcomes:
-            number = int(outcome.custom_id)
-            texts[number] = outcome.text
-            errors[number] = None if outcome.error is None else f"{type(outcome.error).__name__}: {outcome.error}"
-    return _with_columns(frame, {into: texts, f"{into}_error": errors})
+    return Block(frame, template, into, options).fill()
+
+
+class Block:
+    """A block on its way. The arguments are those of ``generate_frame``."""
+
+    def __init__(self, frame: Any, template: Template | None, into: str, options: Mapping[str, Any]) -> None:
+        if not is_filled(into):
+            raise refusal("into", "the name of a column", into)
+        self._frame = frame
+        self._into = into
+        self._rows = _rows_of(frame)
+        self._options = {"on_bad_row": "record", **options, "template": template, "id": _NUMBER}
+        self._outcomes: Outcomes | None = None
+
+    def fill(self) -> Any:
+        """The block with its answers."""
+        named = Records({**row, _NUMBER: number} for number, row in enumerate(self._rows))
+        texts: list[str | None] = [None] * len(named)
+        errors: list[str | None] = [None] * len(named)
+        with generate(named, **self._options) as self._outcomes:
+            for outcome in self._outcomes:
+                number = int(outcome.custom_id)
+                texts[number] = outcome.text
+                errors[number] = None if outcome.error is None else f"{type(outcome.error).__name__}: {outcome.error}"
+        return _with_columns(self._frame, {self._into: texts, f"{self._into}_error": errors})
+
+    def stop(self) -> None:
+        """Cancel what is under way."""
+        if self._outcomes is not None:
+            self._outcomes.drain(0.0)
 
 
 def _rows_of(frame: Any) -> list[dict[str, Any]]:

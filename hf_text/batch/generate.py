@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from ..checks import check_int, refusal, show
 from ..client import Client, default_client
 from ..errors import InvalidRequestError
+from ..operations import Operations
 from .costs import Costs
 from .engine import Engine, Limits
 from .index import Index
@@ -65,7 +66,7 @@ class Plan:
             pace = self.pace
             return lambda model: pace
         bounded = self.rate is not None or self.tokens_per_minute is not None
-        paces: dict[str | None, Pace] = {} if bounded else _PACES.setdefault(self.client, {})
+        paces: dict[str | None, Pace] = {} if bounded else _PACES.setdefault(self.client.operations, {})
 
         def find(model: str | None) -> Pace:
             if model not in paces:
@@ -120,7 +121,7 @@ class Plan:
                 yield Outcome(_name_bad(value, place, self.shape.id), error=error)
 
 
-_PACES: WeakKeyDictionary[Client, dict[str | None, Pace]] = WeakKeyDictionary()
+_PACES: WeakKeyDictionary[Operations, dict[str | None, Pace]] = WeakKeyDictionary()
 
 
 def _name_bad(value: object, place: str, column: str | None) -> str:

@@ -3,7 +3,8 @@
 ``response`` is what the server answered (``status_code``, ``request_id``, ``body``; null if it did not), ``error`` is
 null or ``{"code", "message"}``, where the code is the name of the exception. Beyond that shape a line has ``asked`` (a
 fingerprint of what was asked), ``cost`` (USD, or null), ``timings``, ``attempts`` where there were several, and
-``columns`` that were to be kept; the body the ``provider``, and the message the model's ``reasoning``.
+``columns`` that were to be kept; the body the ``provider``, and what it sent beyond the protocol as ``extra``; the
+message the model's ``reasoning``.
 
 The ``id`` begins with a checksum of the rest of the line. A line that proves whole by it need not be parsed.
 """
@@ -15,11 +16,11 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..completion import Completion
+from ..completion import Completion, Logprob
 from ..errors import APIStatusError, HFTextError
 from ..events import Usage
 from ..protocol.jsons import loads
@@ -154,12 +155,11 @@ def _build_response(error: HFTextError) -> dict[str, Any] | None:
 
 
 def _build_body(completion: Completion) -> dict[str, Any]:
-    message = completion.to_message()
-    if completion.tool_calls and not completion.text:
-        message["content"] = None
+    message = completion.to_message(reasoning=False)
     if completion.reasoning:
         message["reasoning"] = completion.reasoning
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": completion.finish_reason}
+    logprobs = _build_logprobs(completion.logprobs) if completion.logprobs else None
+    choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": completion.finish_reason}
     body = {
         "id": f"chatcmpl-{os.urandom(12).hex()}",
         "object": "chat.completion",
@@ -168,7 +168,25 @@ def _build_body(completion: Completion) -> dict[str, Any]:
         "choices": [choice],
         "usage": None if completion.usage is None else _build_usage(completion.usage),
     }
-    return body if completion.provider is None else {**body, "provider": completion.provider}
+    if completion.system_fingerprint is not None:
+        body["system_fingerprint"] = completion.system_fingerprint
+    if completion.provider is not None:
+        body["provider"] = completion.provider
+    if completion.extra:
+        body["extra"] = dict(completion.extra)
+    return body
+
+
+def _build_logprobs(logprobs: Sequence[Logprob]) -> dict[str, Any]:
+    tokens = [
+        {
+            "token": token,
+            "logprob": logprob,
+            "top_logprobs": [{"token": text, "logprob": number} for text, number in top],
+        }
+        for token, logprob, top in logprobs
+    ]
+    return {"content": tokens}
 
 
 def _build_usage(usage: Usage) -> dict[str, Any]:

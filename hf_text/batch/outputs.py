@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from .. import errors
 from ..checks import refusal
-from ..completion import Attempt, Completion, Timings
+from ..completion import Attempt, Completion, Logprob, Timings
 from ..errors import HFTextError, InvalidRequestError, MissingExtraError
 from ..events import ToolCall, Usage
 from ..protocol.values import as_number, as_object, as_text
@@ -247,6 +247,9 @@ def _completion_of(line: Mapping[str, Any], response: Mapping[str, Any], body: M
         request_id=as_text(response.get("request_id")),
         timings=Timings(as_number(timings.get("first_token")), as_number(timings.get("total")) or 0.0),
         attempts=tuple(_attempts_of(line.get("attempts"))),
+        system_fingerprint=as_text(body.get("system_fingerprint")),
+        logprobs=tuple(_logprobs_of(choice.get("logprobs"))),
+        extra=as_object(body.get("extra")),
     )
 
 
@@ -260,6 +263,16 @@ def _attempts_of(attempts: Any) -> Iterator[Attempt]:
     for attempt in attempts if isinstance(attempts, list) else ():
         value = as_object(attempt)
         yield Attempt(value.get("provider"), value.get("status"), value.get("seconds") or 0.0, value.get("error"))
+
+
+def _logprobs_of(logprobs: Any) -> Iterator[Logprob]:
+    tokens = as_object(logprobs).get("content")
+    for token in tokens if isinstance(tokens, list) else ():
+        value = as_object(token)
+        tops = value.get("top_logprobs")
+        top = [as_object(item) for item in tops] if isinstance(tops, list) else []
+        pairs = tuple((str(item.get("token", "")), item.get("logprob") or 0.0) for item in top)
+        yield Logprob(str(value.get("token", "")), value.get("logprob") or 0.0, pairs)
 
 
 def _usage_of(usage: Any) -> Usage | None:

@@ -33,7 +33,7 @@ OPTIONS = frozenset(signature(Client.stream).parameters) - {"self", "messages"}
 """What a row in the short form may set besides its prompt."""
 
 # Fields of a request's body that are arguments of Client.stream under the same name.
-_BODY_ARGUMENTS = OPTIONS - {"media", "include_usage", "max_input_length", "extra_body", "provider", "timeout"}
+_BODY_ARGUMENTS = OPTIONS - {"media", "include_usage", "extra_body", "extra_headers", "provider", "timeout"}
 
 # What changes how it is asked, but not what.
 _NOT_ASKED = frozenset(("timeout", "include_usage", "provider", "extra_headers"))
@@ -44,7 +44,7 @@ _ENVELOPE = ("custom_id", "method", "url", "body")
 _ABOUT_STREAMING = ("stream", "stream_options")
 
 # What cannot be recorded; to ask for it and drop it would be to pay for nothing.
-_UNANSWERABLE: dict[str, tuple[object, ...]] = {"n": (None, 1), "logprobs": (None, False), "top_logprobs": (None, 0)}
+_UNANSWERABLE: dict[str, tuple[object, ...]] = {"n": (None, 1)}
 
 _FORMS = 'a str, {"prompt": …}, {"messages": …} or a request of the Batch API {"custom_id": …, "body": …}'
 

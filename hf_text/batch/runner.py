@@ -24,7 +24,7 @@ from .progress import Progress, Summary, Tally
 from .rows import Known, Row, shard_of
 from .state import StateFile
 
-__all__ = ["run"]
+__all__ = ["Stopper", "run", "run_stoppable"]
 
 
 def run(
@@ -67,6 +67,44 @@ def run(
     output; OSError if a file cannot be read or written; ``Stopped`` after Ctrl-C or SIGTERM; and the error that ended
     the run.
     """
+    own = {name: value for name, value in locals().items() if name not in ("inputs", "output", "options")}
+    return run_stoppable(Stopper(), inputs, output, **own, **options)
+
+
+class Stopper:
+    """Stops a run from another thread."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._stopped = False
+
+    def attach(self, engine: Engine) -> None:
+        """This engine is to be stopped."""
+        self._engine = engine
+        if self._stopped:
+            engine.stop("cancelled", 0.0)
+
+    def stop(self) -> None:
+        """Cancel what is under way; what had finished is kept."""
+        self._stopped = True
+        if self._engine is not None:
+            self._engine.stop("cancelled", 0.0)
+
+
+def run_stoppable(
+    stopper: Stopper,
+    inputs: Inputs,
+    output: str | PathLike[str],
+    *,
+    stale: Literal["raise", "redo", "keep"] = "raise",
+    only: Literal["failed"] | None = None,
+    retry_failed: bool = True,
+    shard: tuple[int, int] | None = None,
+    drain: float = 25.0,
+    progress: bool | Callable[[Progress], object] | None = None,
+    **options: Any,
+) -> Summary:
+    """As ``run``, which the stopper can stop from another thread."""
     if "ordered" in options:
         raise InvalidRequestError(
             "ordered: the output is in the order of the answers; batch.sort puts it in that of the rows"
@@ -84,6 +122,7 @@ def run(
         tally.spent = journal.spent
         rows = plan.read(source, journal.index, lambda known: choice.wants(known, tally))
         engine, costs = start(plan, models, rows, tally)
+        stopper.attach(engine)
         stack.callback(costs.close)
         _Run(engine, journal, tally, show, drain).work()
         journal.compact()

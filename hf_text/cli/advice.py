@@ -47,6 +47,8 @@ def explain(error: HFTextError) -> str:
 
 
 def _advise(error: HFTextError) -> str:
+    if "HF_TEXT_API_KEY" in str(error):
+        return ""
     if isinstance(error, AuthenticationError) and "https://" not in str(error):  # Hugging Face's names the page
         return "The key of this server goes into the environment variable HF_TEXT_API_KEY."
     if isinstance(error, PaymentRequiredError) and error.scope == "provider":

@@ -41,9 +41,11 @@ def run(options: Options) -> int:
 
 @contextmanager
 def _connect(options: Options, view: View) -> Iterator[Client]:
-    settings: dict[str, Any] = {"provider": options.provider or "auto", "timeout": options.timeout}
+    settings: dict[str, Any] = {"provider": options.provider or "auto"}
+    if options.timeout is not None:
+        settings["timeout"] = options.timeout
     if not options.demo:
-        with Client(_choose_key(options), options.api_base, **settings) as client:
+        with Client(_choose_key(options), api_base=options.api_base, **settings) as client:
             yield client
         return
     from ..emulator import Emulator  # only the demo needs a server
@@ -85,6 +87,6 @@ def _show(stream: Stream, view: View) -> None:
         for event in stream.events():
             view.show(event)
     except KeyboardInterrupt:
-        view.interrupt(stream.completion)
+        view.interrupt(stream.partial)
         raise
     view.finish(stream.completion)

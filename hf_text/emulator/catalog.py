@@ -1,6 +1,6 @@
 """The models that the emulator serves, and the two views of them: the router's and the Hub's.
 
-One entry has the shape of the router's ``/v1/models``. What only the Hub tells about a model or a provider
+One entry has the shape of the router's ``/v1/models``. What only the Hub knows about a model or a provider
 (``pipeline_tag``, ``tags``, ``gated``, ``task``, ``providerId`` …) stands in the same entry and is left out of the
 router's view.
 Some names are real, some are invented; the numbers are all invented.
@@ -43,7 +43,7 @@ def build_model(
 
     Args:
         id: the Hub id, ``"org/name"``.
-        providers: who serves it, in order: a name (live, with tools, structured output and made-up numbers), or a
+        providers: its providers, in order: a name (live, with tools, structured output and made-up numbers), or a
             mapping with ``provider`` and whatever is to differ: ``status``, ``task``, ``providerId``, ``pricing``,
             ``supports_tools`` …; a value of None takes the key out.
         vision: whether it takes pictures.
@@ -98,8 +98,8 @@ def _provider_id(provider: str, id: str) -> str:
 
 
 def build_catalogue() -> list[Model]:
-    """The models of an emulator that is told nothing else."""
-    bare = {"provider": "featherless-ai", **dict.fromkeys(_MEASURED)}  # it tells only the three mandatory keys
+    """The models of an emulator by default."""
+    bare = {"provider": "featherless-ai", **dict.fromkeys(_MEASURED)}  # it has only the three mandatory keys
     return [
         build_model("openai/gpt-oss-120b", "novita", "groq", "cerebras", "fireworks-ai", "together", bare),
         build_model("openai/gpt-oss-20b", "groq", "together", "ovhcloud"),

@@ -28,7 +28,7 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
 
 
 def refuse_body(body: Any) -> Response | None:
-    """The 400 or 422 for a body that is no chat completion request; None if it is one."""
+    """The 400 or 422 for a body that is not a chat completion request; None if it is one."""
     if not isinstance(body, dict):
         return _unprocessable("body: Input should be a valid dictionary")
     if not isinstance(body.get("model"), str) or not body["model"]:

@@ -108,12 +108,12 @@ class Emulator(Server):
             path: only for requests to this path; with ``*`` at its end, to all paths that begin so. None: any chat
                 completion route.
         """
-        with self._changed:
+        with self.changed:
             self._scripts.setdefault(path, deque()).extend(_checked(reply) for reply in replies)
 
     def always(self, reply: Scripted, path: str | None = None) -> None:
         """Answer every request to this path so, once its script is used up. The arguments are those of `reply`."""
-        with self._changed:
+        with self.changed:
             self._standing[path] = _checked(reply)
 
     def handle(self, request: Request) -> Response:
@@ -124,7 +124,7 @@ class Emulator(Server):
         return scripted if isinstance(scripted, Response) else scripted(request)
 
     def _take_scripted(self, request: Request) -> Response | Callable[[Request], Response] | None:
-        with self._changed:
+        with self.changed:
             for path in sorted(self._scripts, key=_breadth):
                 if self._scripts[path] and _path_matches(path, request):
                     return _resolve(self._scripts[path].popleft())

@@ -1,7 +1,7 @@
 """Named faults: what goes wrong between an app and an inference provider, ready to be asked for by name.
 
 Each was seen on the real service, is defined in its documentation, or is what a network does to a stream.
-``FAULT_NOTES`` tells what each one is in a sentence, for people who pick one on the command line.
+``FAULT_NOTES`` describes each in a sentence, for the command line.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _HALF = sum(map(len, _BEGUN)) + 10
 
 
 def _begun(*more: dict[str, object] | str | bytes, done: bool = False) -> Response:
-    """A stream of two words that goes on with these events."""
+    """A stream of two words that continues with these events."""
     return Response.sse(*_BEGUN, *more, done=done)
 
 

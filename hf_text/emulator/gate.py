@@ -38,7 +38,7 @@ class Gate:
         return self._opened.is_set()
 
     def open(self) -> None:
-        """Let the replies that are held go on. Never blocks; may be called from any thread and more than once."""
+        """Let the responses that are held continue. Never blocks; may be called from any thread and more than once."""
         with self._lock:
             self._opened.set()
             for bell in self._bells:

@@ -90,7 +90,7 @@ def _matches(model: Mapping[str, Any], query: Mapping[str, list[str]]) -> bool:
 
 
 def _live(model: Mapping[str, Any]) -> set[str]:
-    """Who serves this model now, for whatever task."""
+    """The providers that serve this model now, for any task."""
     return {p["provider"] for p in model.get("providers", ()) if p.get("status") == "live"}
 
 
@@ -110,7 +110,7 @@ def _list_entry(model: Mapping[str, Any], query: Mapping[str, list[str]]) -> dic
 
 
 def _expand(model: Mapping[str, Any], asked: Sequence[str], mapping: object) -> dict[str, Any]:
-    """Only the id and what was asked for. A model that nobody serves lacks the two keys about inference."""
+    """Only the id and what was asked for. A model without a provider lacks the two keys about inference."""
     known = {**build_hub_model(model), "author": model["id"].split("/")[0], "gated": model.get("gated", False)}
     known["disabled"] = model.get("disabled", False)
     if model.get("providers"):

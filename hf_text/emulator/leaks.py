@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["assert_nothing_leaked"]
 
-_LOOK_AGAIN = 0.002
+_POLL_SECONDS = 0.002
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def assert_nothing_leaked(timeout: float = 2.0) -> Iterator[None]:
     for thread in set(threading.enumerate()) - threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     while left and time.monotonic() < deadline:
-        threading.Event().wait(_LOOK_AGAIN)  # no descriptor tells when it is closed
+        threading.Event().wait(_POLL_SECONDS)  # there is no event for a closed descriptor
         left = _find_left(threads, files)
     if left:
         raise AssertionError("left behind:\n" + "\n".join(f"  {line}" for line in left))

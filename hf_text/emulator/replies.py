@@ -42,7 +42,7 @@ class Response:
             ``Transfer-Encoding`` given here replaces the true one.
         body: the whole body (bytes or text), or its pieces: bytes, text, seconds to pause, a `Gate` to hold at; or a
             function that makes the pieces. An iterator can be sent only once.
-        framing: how the end of the body is told: ``"length"`` (Content-Length), ``"chunked"`` (each piece is a chunk
+        framing: how the end of the body is marked: ``"length"`` (Content-Length), ``"chunked"`` (each piece is a chunk
             and a send of its own), ``"close"`` (end of the connection); ``"auto"`` is length for a whole body and
             chunked for pieces.
         encoding: ``"gzip"`` or ``"deflate"`` compresses the body, flushed after each piece.

@@ -101,7 +101,7 @@ class Request:
 
     @property
     def keep_alive(self) -> bool:
-        """Whether the client wants to go on using the connection."""
+        """Whether the client wants to keep the connection alive."""
         wishes = self.headers.get("connection", "").lower()
         return "close" not in wishes if self.http_version == "1.1" else "keep-alive" in wishes
 

@@ -1,6 +1,6 @@
 """The inference router: chat completions on the unified route and on those of the providers, and its model list.
 
-The order of the checks is the router's: first the key, then the request, then the model and who serves it. Sources of
+The order of the checks is the router's: first the key, then the request, then the model and its providers. Sources of
 the shapes: recordings of router.huggingface.co, August to October 2026.
 """
 
@@ -63,7 +63,7 @@ def _refuse_anyone(world: World, request: Request) -> Response | None:
 
 
 def _route_of(world: World, provider: str) -> str | None:
-    """What stands between the provider's name and ``chat/completions``; None for a name that is no provider."""
+    """What stands between the provider's name and ``chat/completions``; None for an unknown provider."""
     if provider in _ROUTES:
         return _ROUTES[provider]
     known = any(p["provider"] == provider for model in world.models for p in model.get("providers", ()))

@@ -44,7 +44,7 @@ class Server:
         self._listener: socket.socket | None = None
         self._address = ("127.0.0.1", 0)
         self._closing = threading.Event()
-        self._changed = threading.Condition()  # guards everything below
+        self.changed = threading.Condition()  # guards everything below
         self._requests: list[Request] = []
         self._connections = 0
         self._disconnects = 0
@@ -70,7 +70,7 @@ class Server:
         return self
 
     def close(self) -> None:
-        """Stop: nobody is accepted any more, and every open connection is shut, whatever it was doing."""
+        """Stop: no connection is accepted any more, and every open one is shut, whatever it was doing."""
         if self._listener is None or self._closing.is_set():
             return
         self._closing.set()
@@ -85,7 +85,7 @@ class Server:
 
     def drop_connections(self) -> list[threading.Thread]:
         """Shut every open connection, as a restart of the server would. Returns the threads that served them."""
-        with self._changed:
+        with self.changed:
             dropped = dict(self._open)
         for connection in dropped:
             connection.drop()
@@ -119,19 +119,19 @@ class Server:
     @property
     def requests(self) -> list[Request]:
         """The requests received so far, oldest first (a copy)."""
-        with self._changed:
+        with self.changed:
             return list(self._requests)
 
     @property
     def connections(self) -> int:
         """How many TCP connections were accepted."""
-        with self._changed:
+        with self.changed:
             return self._connections
 
     @property
     def open_connections(self) -> int:
         """How many of them are open now."""
-        with self._changed:
+        with self.changed:
             return len(self._open)
 
     @property
@@ -141,11 +141,11 @@ class Server:
         That is as far as the emulator can see: what the operating system has taken counts as sent, and a client that
         closes only its sending side counts as gone if the emulator pauses, holds or stalls.
         """
-        with self._changed:
+        with self.changed:
             return self._disconnects
 
     def wait_for_requests(self, n: int = 1, timeout: float = 5) -> list[Request]:
-        """Block until n requests have arrived, in all; returns all there are. TimeoutError after so many seconds."""
+        """Block until n requests have arrived, in all; returns all there are. Raises TimeoutError after ``seconds``."""
         self._wait(lambda: len(self._requests) >= n, timeout, lambda: f"{len(self._requests)} of {n} requests arrived")
         return self.requests
 
@@ -158,8 +158,8 @@ class Server:
         self._wait(lambda: not self._open, timeout, lambda: f"{len(self._open)} connections are still open")
 
     def _wait(self, condition: Callable[[], bool], timeout: float, describe: Callable[[], str]) -> None:
-        with self._changed:
-            if not self._changed.wait_for(condition, timeout):
+        with self.changed:
+            if not self.changed.wait_for(condition, timeout):
                 raise TimeoutError(f"{describe()} within {timeout} s")
 
     # Serving
@@ -178,7 +178,7 @@ class Server:
         if self._closing.is_set():
             sock.close()
             return
-        with self._changed:
+        with self.changed:
             self._connections += 1
             try:
                 connection = Connection(sock, self._connections)
@@ -200,9 +200,9 @@ class Server:
             pass  # clients may leave at any time, also in the midst of a request
         finally:
             connection.close()
-            with self._changed:
+            with self.changed:
                 del self._open[connection]
-                self._changed.notify_all()
+                self.changed.notify_all()
 
     def _serve_one(self, connection: Connection) -> bool:
         """Read a request and answer it; returns whether another one may follow."""
@@ -213,15 +213,15 @@ class Server:
             return send_reply(connection, Request.unreadable(), reply)
         if request is None:
             return False
-        with self._changed:
+        with self.changed:
             self._requests.append(request)
-            self._changed.notify_all()
+            self.changed.notify_all()
         try:
             return self._answer(connection, request)
         except ClientLeftError:
-            with self._changed:
+            with self.changed:
                 self._disconnects += not connection.dropped
-                self._changed.notify_all()
+                self.changed.notify_all()
             raise
 
     def _answer(self, connection: Connection, request: Request) -> bool:

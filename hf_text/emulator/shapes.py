@@ -1,4 +1,4 @@
-"""The shapes in which servers wrap an error message, one builder each, named after who sends them."""
+"""The shapes in which servers wrap an error message, one builder each, named after the server that sends them."""
 
 from __future__ import annotations
 

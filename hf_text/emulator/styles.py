@@ -74,7 +74,7 @@ class Style:
         usage: where usage comes: on ``"every"`` chunk so far, on the ``"finish"`` chunk, on a ``"last"`` one without
             choices.
         null_usage: whether the other chunks have ``"usage": null``.
-        usage_extra: what stands in usage besides the three sums.
+        usage_extra: further fields of usage, beside the three counts.
         calls: how a tool call is split.
         finish: the finish reason of a text that is whole.
         end_text: content of the finish chunk; None: its delta is empty.

@@ -1,7 +1,7 @@
-"""Who is asked, and who is asked next when that did not help.
+"""Which provider is asked next, after an error of the one before.
 
 Pure decisions: what an error means for the next attempt. The rules are those of Hugging Face's router, which does
-not itself go on to another provider when one answers with an error (hub-docs, "Automatic Failover").
+not itself fail over to another provider when one answers with an error (hub-docs, "Automatic Failover").
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..checks import is_plain_path
 from ..errors import (
     APIStatusError,
     HFTextError,
@@ -17,7 +18,8 @@ from ..errors import (
     PaymentRequiredError,
     RequestTimeoutError,
 )
-from ..transport.retries import NO_ANSWER, is_retryable, is_throttled, next_pause
+from ..protocol.refusals import blames_request
+from ..transport.retries import NO_ANSWER, Retries, is_throttled, spoken_words
 
 __all__ = [
     "POLICIES",
@@ -63,20 +65,19 @@ class Route:
 
     Args:
         targets: at least one; each is looked for only when those before it are used up.
-        max_retries: how often the same target is tried again; with 0 nothing but the first target is tried.
+        retries: how often the same target is asked again; with a limit of 0 only the first target is asked.
 
     Attributes:
         target: what is to be tried now.
     """
 
-    def __init__(self, targets: Iterator[Target], max_retries: int) -> None:
+    def __init__(self, targets: Iterator[Target], retries: Retries) -> None:
         self.target = next(targets)
         self._rest = targets
-        self._max_retries = max_retries
-        self._retries = 0
+        self._retries = retries
         self._tried: set[str] = set()
 
-    def go_on(self, error: HFTextError, time_left: float, paced: bool = False) -> float:
+    def advance(self, error: HFTextError, time_left: float, paced: bool = False) -> float:
         """After this error, set ``target`` to what is tried next and give the seconds to wait before it; or raise the
         error.
 
@@ -87,15 +88,14 @@ class Route:
         """
         answered = error.underlying
         self._tried.update(name for name in (self.target.provider, answered.provider) if name)
-        if self._max_retries and can_fail_over(error, self.target):
+        if self._retries.limit and can_fail_over(error, self.target):
             for target in self._rest:
                 if target.provider not in self._tried:
                     self.target = target
                     return 0.0
-        if self._retries < self._max_retries and is_retryable(error) and not (paced and is_throttled(error)):
-            self._retries += 1
-            return next_pause(error, self._retries, time_left)
-        raise error
+        if paced and is_throttled(error):
+            raise error
+        return self._retries.next_pause(error, time_left)
 
 
 def can_fail_over(error: HFTextError, target: Target) -> bool:
@@ -113,11 +113,13 @@ def trips_breaker(error: HFTextError, target: Target) -> bool:
     answered = error.underlying
     status = answered.status_code if isinstance(answered, APIStatusError) else None
     lasting = status not in _OF_THIS_CALL or _NOT_SERVED in str(error)
+    if status is not None and status >= 500 and isinstance(answered, APIStatusError):
+        lasting = not blames_request(spoken_words(answered))
     return lasting and can_fail_over(error, target)
 
 
 # About what was asked for, or how often: the next call may fare better.
-_OF_THIS_CALL = (400, 408, 413, 422, 424, 429)
+_OF_THIS_CALL = (400, 408, 409, 413, 422, 424, 425, 429)
 # But a provider's own route says so with 400 where the unified one says 410.
 _NOT_SERVED = "not supported by provider"
 
@@ -131,10 +133,9 @@ def _status_allows_failover(error: APIStatusError, status: int, target: Target) 
         return True
     by_provider = bool(error.provider or target.provider)
     if status in (400, 413, 422):
-        said = str(error).replace(error.model or "", "")  # a model may be named for what it can do
         # On a provider's own route any refusal may be about that provider.
-        return by_provider and (target.own_route or bool(_CAPABILITY.search(said)))
-    return by_provider and status in (404, 424, 429)
+        return by_provider and (target.own_route or bool(_CAPABILITY.search(spoken_words(error))))
+    return by_provider and status in (404, 424, 425, 429)
 
 
 def check_provider(provider: str | Sequence[str]) -> tuple[str, ...]:
@@ -143,6 +144,6 @@ def check_provider(provider: str | Sequence[str]) -> tuple[str, ...]:
     if not isinstance(names, Sequence) or not names:
         raise InvalidRequestError(f"provider must be a name, a policy or a list of names, not {provider!r:.80}")
     for name in names:
-        if not isinstance(name, str) or not re.fullmatch(r"[\w./-]+", name):
+        if not isinstance(name, str) or not is_plain_path(name):
             raise InvalidRequestError(f"provider: {name!r:.80} is no name of a provider")
     return tuple(names)

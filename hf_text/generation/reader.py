@@ -1,13 +1,17 @@
 """One answer, read as it comes and verified at its end.
 
-An answer is whole when a finish reason came, or when ``[DONE]`` came and the body then ended properly:
+An answer is whole when a finish reason came and stands, or when ``[DONE]`` came and the body then ended properly:
 llama-cpp-python sends ``[DONE]`` on an answer that was cut and leaves the body unterminated, ``transformers serve``
-never sends ``[DONE]``, Nebius may send no finish reason. Every other end is an error that carries what arrived.
+never sends ``[DONE]``, Nebius may send no finish reason. Gateways send a finish reason before the answer; text after it
+takes it back. An answer of nothing is never whole, and neither is one whose server tells a failure, in whatever way.
+Every other end is an error that carries what arrived.
 """
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import time
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -23,19 +27,21 @@ from ..errors import (
     TruncatedStreamError,
 )
 from ..events import Event
+from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads
-from ..protocol.replies import describe_page, is_stream_error, parse_error, parse_reply_error
+from ..protocol.pages import decode_text, describe_page
+from ..protocol.replies import name_sender, parse_reply_error
+from ..protocol.stream_errors import ReportedError, find_report, is_stream_error
 from ..transport.body import BodyCut
-from ..transport.call import Interrupted
-from ..transport.failures import explain_timeout
+from ..transport.call import Interrupted, Wait
+from ..transport.failures import describe_unreadable, explain_timeout
 from ..transport.response import Response
-from .sse import EventTooLong, SSEDecoder
+from .sse import EventTooLong, SSEDecoder, find_stray
+from .steps import Step
 from .transcript import Transcript
 
 __all__ = ["read_answer"]
 
-# How long to wait for the rest (the usage, the end of the body) of an answer that is whole already, in seconds.
-_REST_SECONDS = 5.0
 # How long to wait for the end of the body after [DONE], so that the connection can be used again.
 _END_SECONDS = 0.25
 
@@ -44,20 +50,30 @@ _LONG_EVENT_BYTES = 256 * 1024
 
 _PAGE_BYTES = 65536
 _BEGINNING_BYTES = 2000
-_SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry", b"\xef\xbb\xbf")
+_BOM = b"\xef\xbb\xbf"
+_SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry", _BOM)
+
+# Which finish reasons an answer of nothing may have: the length was used up by reasoning that is not shown, or all that
+# was said was taken out.
+_REASONS_FOR_NOTHING = ("length", "content_filter")
+
+_ERROR_KINDS = re.compile(r"error|exception", re.IGNORECASE)
+_ERROR_TEXT = re.compile(r"\[?error\b", re.IGNORECASE)
+_ERROR_FIELD = re.compile(r"\s*error\s*:", re.IGNORECASE)
+_OTHER_FIELD = re.compile(r"[\w-]+:")
 
 
-def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[list[Event]]:
+def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[Step]:
     """Read an answer with status 200: yield its events, all that have arrived at a time.
 
-    While nothing has arrived and the call does not block, yields empty lists. Ends when the answer is whole.
+    While nothing has arrived and the call does not block, yields what to wait for. Ends when the answer is whole.
     Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
     """
     url = reply.url.partition("?")[0]
-    for events in _Reader(reply, answer, max_event_bytes).read():
-        if events:
-            answer.commit(events, url)
-        yield events
+    for step in _Reader(reply, answer, max_event_bytes).read():
+        if isinstance(step, list):
+            answer.commit(step, url)
+        yield step
 
 
 class _Reader:
@@ -70,11 +86,13 @@ class _Reader:
         self._assembler = answer.assembler
         self._max_event_bytes = max_event_bytes
         self._host = urlsplit(reply.url).netloc
+        self._decoder = SSEDecoder(max_event_bytes)
         self._beginning = b""
+        self._stray = ""  # what came that is not of an event stream
         self._done = False  # [DONE] came
         self._progressed = False  # the last piece brought the answer forward
 
-    def read(self) -> Iterator[list[Event]]:
+    def read(self) -> Iterator[Step]:
         """The events in the portions in which they arrive; then the verdict."""
         ending: Interrupted | BodyCut | HFTextError | None = None
         try:
@@ -85,41 +103,45 @@ class _Reader:
         self._assembler.flush(events)  # before the verdict: what was held back counts
         failure = self._judge(ending)
         if failure is None:
+            self._answer.whole = True
             self._assembler.finish(events)
+            self._answer.learn()
         if events and (failure is None or self._answer.committed):  # what was only held back commits to nothing
             yield events
         if failure is not None:
-            raise failure
+            # An error that comes in place of the answer is what it would have been with a status of its own.
+            raise failure if self._answer.committed else failure.underlying
 
-    def _read_body(self) -> Iterator[list[Event]]:
-        if not self._reply.pollable:
-            yield from self._call.before_blocking()
+    def _read_body(self) -> Iterator[Step]:
         piece = yield from self._first_piece()
         self._beginning = piece[:_BEGINNING_BYTES]
-        start = piece.lstrip()[:1]
+        encoding = self._reply.unreadable(piece)
+        if encoding is not None:
+            raise MalformedStreamError(f"{self._host}: {describe_unreadable(encoding)}")
+        start = piece.removeprefix(_BOM).lstrip()[:1]
         if start in (b"<", b"{", b"["):
-            yield from self._call.before_blocking()
+            yield from self._call.need_thread()
         if start == b"<":
-            page = (piece + self._reply.read_all(_PAGE_BYTES)).decode("utf-8", "replace")
-            page = describe_page(self._reply.mask(page))
-            raise MalformedStreamError(f"{self._host} sent an HTML page where an answer was asked: {page}")
+            raise self._describe_page(piece)
         if start in (b"{", b"["):
             events: list[Event] = []
-            self._read_json(piece, events)
+            failure = self._read_json(piece, events)
             if events:
                 yield events
+            if failure is not None:
+                raise failure
         else:
             yield from self._read_stream(piece)
 
-    def _first_piece(self) -> Generator[list[Event], None, bytes]:
+    def _first_piece(self) -> Generator[Wait, None, bytes]:
         """The beginning of the body, up to its first character that is no white space."""
         data = bytearray()
         while (piece := self._reply.read()) != b"":
-            if piece is None:
-                yield []
+            if isinstance(piece, Wait):
+                yield piece
                 continue
             data += piece
-            if piece.strip():
+            if data.strip() and not _BOM.startswith(data.strip()):
                 break
             if len(data) > self._max_event_bytes:
                 raise MalformedStreamError(
@@ -127,35 +149,38 @@ class _Reader:
                 )
         return bytes(data)
 
-    def _read_json(self, piece: bytes, events: list[Event]) -> None:
+    def _describe_page(self, piece: bytes) -> MalformedStreamError:
+        page = decode_text(piece + self._reply.read_error(_PAGE_BYTES), self._reply.headers)
+        told = describe_page(self._reply.mask(page))
+        who = name_sender(self._host, self._reply.proxy, self._reply.headers)
+        return MalformedStreamError(f"{who} sent an HTML page where an answer was asked: {told}")
+
+    def _read_json(self, piece: bytes, events: list[Event]) -> HFTextError | None:
         """An answer in one piece, from a server that does not stream; or an error in spite of status 200."""
         body = piece + self._reply.read_all(self._max_event_bytes)
         if len(body) > self._max_event_bytes:
-            raise MalformedStreamError(
+            return MalformedStreamError(
                 f"{self._host} sent JSON of more than {self._max_event_bytes} bytes (max_event_bytes)"
             )
+        text = decode_text(body, self._reply.headers)
         try:
-            value = loads(body)
-            if isinstance(value, dict) and value.get("choices"):
-                self._assembler.feed(value, events)
-                failure = None
-            else:
-                failure = self._refusal(loads(self._reply.mask(body.decode())))
-        except (ValueError, RecursionError) as error:
-            failure = self._unreadable("JSON", error, body)
-        if failure is not None:  # raised out here: what was caught carries all that came
-            raise failure
+            value = loads(text)
+            told = isinstance(value, dict) and self._assembler.feed(value, events)
+        except ReportedError:
+            return self._reported(text)
+        except (ValueError, TypeError, RecursionError) as error:
+            first = _first_error(text)
+            return self._reported(first) if first else self._unreadable("JSON", error, body)
         self._done = True
+        if told or not self._assembler.empty:
+            return None
+        if parse_error(value).message:
+            return self._reported(text)
+        return MalformedStreamError(f"{self._host} sent JSON that is not a chat completion: {self._show(text)}")
 
-    def _refusal(self, value: Any) -> HFTextError:
-        """The error for JSON that is no answer."""
-        if not parse_error(value).message:
-            return MalformedStreamError(f"{self._host} sent JSON that is no answer: {self._show(str(value))}")
-        return self._error_in(value, self._reply.status)
-
-    def _error_in(self, value: Any, status: int | None) -> APIStatusError | ModelNotSupportedError:
+    def _error_in(self, value: Any) -> APIStatusError | ModelNotSupportedError:
         return parse_reply_error(
-            status,
+            None,
             self._reply.headers,
             value,
             now=time.time(),
@@ -164,12 +189,10 @@ class _Reader:
             model=self._answer.model,
         )
 
-    def _read_stream(self, piece: bytes) -> Iterator[list[Event]]:
-        decoder = SSEDecoder(self._max_event_bytes)
+    def _read_stream(self, piece: bytes) -> Iterator[Step]:
         while piece:
             events: list[Event] = []
-            failure = self._decode(decoder, piece, events)
-            self._call.pollable = self._reply.pollable
+            failure = self._decode(piece, events)
             if events:
                 yield events
             if failure is not None:
@@ -178,102 +201,156 @@ class _Reader:
                 yield from self._read_end()
                 return
             if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
-                self._call.start_clock("gap", _REST_SECONDS if self._assembler.finish_reason else math.inf)
+                self._call.start_clock("gap")
             self._call.time_left()  # raises Interrupted, also where reading never has to wait
-            if decoder.unfinished_bytes >= _LONG_EVENT_BYTES:
-                yield from self._call.before_blocking()
-            while (following := self._reply.read()) is None:
-                yield []
+            if self._decoder.unfinished_bytes >= _LONG_EVENT_BYTES:
+                yield from self._call.need_thread()
+            while not isinstance(following := self._reply.read(), bytes):
+                yield following
             piece = following
 
-    def _decode(self, decoder: SSEDecoder, piece: bytes, events: list[Event]) -> HFTextError | None:
+    def _decode(self, piece: bytes, events: list[Event]) -> HFTextError | None:
         """Decode a piece; give the failure in it, if there is one, instead of raising it: first comes what stands
         before it.
         """
         self._progressed = False
+        failure: HFTextError | None = None
         data = ""
         try:
-            for kind, data in decoder.decode(piece):
-                if kind == "error":
-                    return self._reported(data)
-                if data[:1] != "{":
-                    word = data.strip()
-                    if word == "[DONE]":
+            for kind, data in self._decoder.decode(piece):
+                if data[:1] != "{" or kind != "message":
+                    if data.strip() == "[DONE]":
                         self._done = True
-                        return None
-                    if not word or kind != "message":  # a keep-alive in the shape of an event
+                        break
+                    if self._is_passed_over(kind, data):
                         continue
-                chunk = loads(data)
-                if chunk.__class__ is dict and ("choices" not in chunk or "error" in chunk) and is_stream_error(chunk):
-                    return self._reported(data)
-                if self._assembler.feed(chunk, events):
+                if self._assembler.feed(loads(data), events):
                     self._progressed = True
+        except ReportedError:
+            failure = self._reported(data)
         except EventTooLong as error:
-            return MalformedStreamError(f"{self._host}: {error}")
+            failure = MalformedStreamError(f"{self._host}: {error}")
         except (ValueError, TypeError, RecursionError) as error:
-            return self._unreadable("a chunk", error, data)
+            failure = self._unreadable("a chunk", error, data)
+        if failure is None and self._decoder.strays:
+            failure = self._read_strays()
+        return failure
+
+    def _is_passed_over(self, kind: str, data: str) -> bool:
+        """Whether an event that is not the plain chunk is none at all. Raises ReportedError if it tells a failure."""
+        if kind != "message" and _ERROR_KINDS.search(kind):
+            raise ReportedError
+        if data[:1] == "{":
+            return False
+        if _ERROR_TEXT.match(data) or (data[:1] == "[" and is_stream_error(loads(data))):
+            raise ReportedError
+        return kind != "message" or not data.strip()  # a keep-alive in the shape of an event
+
+    def _read_strays(self) -> HFTextError | None:
+        """What stands in the stream that is not of an event stream: the failure that it tells."""
+        strays, self._decoder.strays = self._decoder.strays, []
+        for stray in strays:
+            told = _ERROR_FIELD.sub("", stray, count=1)
+            if told != stray or _tells_error(stray):
+                return self._reported(told.strip())
+            if not _OTHER_FIELD.match(stray):
+                self._stray = describe_page(stray) if stray.startswith("<") else stray
         return None
+
+    def _read_rest(self) -> HFTextError | None:
+        """What came of an event that never ended: the failure that it tells, though it is none by the standard."""
+        rest = self._decoder.take_rest()
+        self._decoder.strays = list(filter(None, [find_stray(rest)]))
+        told = next(
+            (line[5:] for line in rest.split("\n") if line.startswith("data:") and _tells_error(line[5:])), None
+        )
+        return self._reported(told) if told else self._read_strays()
 
     def _reported(self, data: str) -> ProviderStreamError:
         """The error that the provider reports inside the stream."""
         data = self._reply.mask(data)
         try:
             value = loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = data
-        error = self._error_in(value, None)
+        error = self._error_in(find_report(value) or value)
         return ProviderStreamError(f"the provider reported an error inside the stream: {error}", error=error)
 
-    def _read_end(self) -> Iterator[list[Event]]:
+    def _read_end(self) -> Iterator[Step]:
         """``[DONE]`` came: see whether the body ends. With a finish reason only for a moment, to use the
         connection again.
         """
-        whole = self._assembler.finish_reason is not None
+        whole = self._assembler.ending.reason is not None
         self._call.start_clock("gap", _END_SECONDS if whole else math.inf)
         while (piece := self._reply.read()) != b"":
             self._call.time_left()
-            if piece is None:
-                yield []
+            if isinstance(piece, Wait):
+                yield piece
 
     def _judge(self, ending: Interrupted | BodyCut | HFTextError | None) -> HFTextError | None:
         """The error that the reader is to see, if the answer is not whole."""
+        if isinstance(ending, HFTextError):
+            return ending
+        if isinstance(ending, Interrupted) and ending.clock is None:
+            return StreamCancelledError(f"the stream was cancelled{self._arrived()}")
+        told = self._read_rest() or self._explain_failed_end()
+        if told is not None or self._is_whole(ending is None):
+            return told
         if isinstance(ending, Interrupted):
-            return self._explain_interruption(ending)
+            assert ending.clock is not None
+            return explain_timeout(ending.clock, self._call, self._host, self._arrived())
         if isinstance(ending, BodyCut):
-            return self._explain_cut(ending)
-        return self._verify() if ending is None else ending
+            return TruncatedStreamError(f"{self._host} cut the answer off ({ending}){self._arrived()}")
+        return self._explain_end()
 
-    def _verify(self) -> HFTextError | None:
-        """The body ended properly: is the answer whole?"""
-        if self._assembler.finish_reason is not None:
+    def _is_whole(self, proper: bool) -> bool:
+        """Whether the answer is whole, as far as can be known.
+
+        Args:
+            proper: whether the body ended as it should.
+        """
+        ending = self._assembler.ending
+        if self._assembler.empty and ending.reason not in _REASONS_FOR_NOTHING:
+            return False
+        if ending.reason is not None:
+            return proper or self._done or not ending.early
+        return proper and self._done and not self._unexplained()
+
+    def _explain_failed_end(self) -> ProviderStreamError | None:
+        """The error for a finish reason that tells a failure."""
+        word = self._assembler.ending.failure
+        if word is None:
             return None
-        if self._assembler.empty:
+        told = f"the answer ended with the finish reason {self._reply.mask(word)[:500]!r}"
+        error = self._error_in({"message": told})
+        return ProviderStreamError(f"the provider reported a failure: {error}{self._arrived()}", error=error)
+
+    def _explain_end(self) -> HFTextError:
+        """The error for a body that ended properly, but not the answer in it."""
+        if self._assembler.empty and not (self._unexplained() and self._has_begun()):
             return self._explain_emptiness()
-        if self._done:
-            return None
-        return TruncatedStreamError(
-            f"{self._host} ended the answer without a finish reason and without [DONE]{self._arrived()}"
-        )
+        missing = "a finish reason" if self._done else "a finish reason and without [DONE]"
+        told = f"{self._host} ended the answer without {missing}{self._arrived()}"
+        strange = self._unexplained()
+        return TruncatedStreamError(f"{told}; it also sent {self._show(strange)}" if strange else told)
+
+    def _unexplained(self) -> str:
+        return self._stray or self._assembler.unexplained
+
+    def _has_begun(self) -> bool:
+        """Whether what came is an event stream."""
+        start = self._beginning.strip()
+        fields = any(start.startswith(field) or field.startswith(start) for field in _SSE_FIELDS)
+        return fields or self._done or self._assembler.chunks > 0
 
     def _explain_emptiness(self) -> HFTextError:
-        beginning = self._beginning.strip()
-        begun = any(beginning.startswith(field) or field.startswith(beginning) for field in _SSE_FIELDS)
-        if not self._assembler.chunks and not self._done and not begun:
+        if not self._has_begun():
             return MalformedStreamError(f"{self._host} sent no event stream, but: {self._show(self._beginning)}")
         what = "nothing but [DONE]" if self._done and not self._assembler.chunks else "no text"
-        return TruncatedStreamError(f"{self._host} sent an empty answer: {what if beginning else 'an empty body'}")
-
-    def _explain_cut(self, cut: BodyCut) -> HFTextError | None:
-        if self._assembler.finish_reason is not None:
-            return None
-        return TruncatedStreamError(f"{self._host} cut the answer off ({cut}){self._arrived()}")
-
-    def _explain_interruption(self, interruption: Interrupted) -> HFTextError | None:
-        if interruption.clock is None:
-            return StreamCancelledError(f"the stream was cancelled{self._arrived()}")
-        if self._assembler.finish_reason is not None:
-            return None
-        return explain_timeout(interruption.clock, self._call, self._host, self._arrived())
+        reason = self._assembler.ending.reason
+        why = f", with the finish reason {reason!r:.80}" if reason else ""
+        what = what if self._beginning.strip() else "an empty body"
+        return TruncatedStreamError(f"{self._host} sent an empty answer: {what}{why}")
 
     def _arrived(self) -> str:
         return f" after {len(self._assembler.text)} characters of text had arrived"
@@ -287,3 +364,22 @@ class _Reader:
         """The beginning of what came, for a message."""
         text = self._reply.mask(data.decode("utf-8", "replace") if isinstance(data, bytes) else data)
         return repr(text if len(text) <= 160 else text[:160] + "…")
+
+
+def _tells_error(text: str) -> bool:
+    """Whether a text is the JSON of an error."""
+    if not text.lstrip().startswith(("{", "[")):
+        return False
+    try:
+        return is_stream_error(loads(text))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _first_error(text: str) -> str:
+    """The JSON of an error that stands at the beginning of a text; ``""`` if there is none."""
+    try:
+        value, end = json.JSONDecoder().raw_decode(text.lstrip())
+    except (ValueError, RecursionError):
+        return ""
+    return text.lstrip()[:end] if is_stream_error(value) else ""

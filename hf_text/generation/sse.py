@@ -15,10 +15,16 @@ from collections.abc import Iterator
 
 from sseclient import SSEClient
 
-__all__ = ["EventTooLong", "SSEDecoder"]
+__all__ = ["EventTooLong", "SSEDecoder", "find_stray"]
 
 _BOM = b"\xef\xbb\xbf"
 _DATA = "data: "
+
+# What a line of the standard begins with. Others are to be ignored, but tell of failures: llama.cpp's "error:", or what
+# a server writes that stops being one of events.
+_FIELDS = ("data:", "event:", "id:", "retry:", ":")
+_BARE_FIELDS = ("", "data", "event", "id", "retry")
+_MAX_STRAY = 65536
 
 # sseclient-py appends line to line, which takes quadratic time for an event of very many lines.
 _MANY_LINES = 500
@@ -34,6 +40,9 @@ class SSEDecoder:
     Args:
         max_event_bytes: the longest event that is taken, from the first byte of its first field to the last byte of its
             last. A newline counts as one byte; comments before the first field do not count.
+
+    Attributes:
+        strays: lines that are not of an event stream, those of one block together; for the reader to take away.
     """
 
     def __init__(self, max_event_bytes: int) -> None:
@@ -44,6 +53,7 @@ class SSEDecoder:
         self._after_cr = False
         self._tail: list[bytes] = []  # the event that has not ended yet, in the pieces that came
         self._tail_bytes = 0
+        self.strays: list[str] = []
 
     def decode(self, data: bytes) -> Iterator[tuple[str, str]]:
         """Take the next bytes; give the events that they complete, each as its type and its data, to be used up before
@@ -74,6 +84,12 @@ class SSEDecoder:
     def unfinished_bytes(self) -> int:
         """How long the event is that has not ended yet."""
         return self._tail_bytes
+
+    def take_rest(self) -> str:
+        """What came of an event that never ended; ``""`` if that is long."""
+        rest = b"".join(self._tail) if self._tail_bytes <= _MAX_STRAY else b""
+        self._tail.clear()
+        return rest.decode(errors="replace")
 
     def _skip_bom(self, data: bytes) -> bytes:
         assert self._start is not None
@@ -126,6 +142,9 @@ class SSEDecoder:
                 yield from self._parse(event)
 
     def _parse(self, event: str) -> Iterator[tuple[str, str]]:
+        stray = find_stray(event)
+        if stray and len(self.strays) < _MANY_LINES:
+            self.strays.append(stray)
         if event.count("\n") > _MANY_LINES:
             return _parse_many_lines(event)
         self._blocks[:] = (event.encode() + b"\n\n",)
@@ -137,6 +156,12 @@ class SSEDecoder:
                 self._check_length(len(_skip_comments(event + b"\n")) - 1)
             yield from self._events_of(event)
         self._keep(rest)
+
+
+def find_stray(event: str) -> str:
+    """The lines of an event that are none of an event stream, as far as they are short; ``""`` if there are none."""
+    lines = event[:_MAX_STRAY].split("\n")
+    return "\n".join(line for line in lines if not line.startswith(_FIELDS) and line not in _BARE_FIELDS)
 
 
 def _skip_comments(data: bytes) -> bytes:

@@ -14,43 +14,68 @@ from ..transport.response import Response
 
 __all__ = ["Transcript"]
 
+_MAX_CLOSERS = 1000
+
 
 class Transcript:
     """An answer while it grows, over all the attempts to get it.
 
+    Args:
+        closers: the models of this client that were seen to close a ``<think>`` tag which they do not open, because
+            their chat template puts the opening tag into the prompt.
+
     Attributes:
         call: the call that it answers.
         model: the model, as it was asked for.
-        provider: who answers, once that is known.
-        request_id: the server's id of the request, once that is known.
+        provider: the provider that answers, once known.
+        request_id: the server's id of the request, once known.
         attempts: the requests that were made for it.
-        committed: whether a part of the answer was handed out, so that there can be no other attempt.
+        info: which provider answers; set when the first part of the answer is handed out, so that there can be no other
+            attempt.
+        whole: whether the answer has ended and is complete.
+        failure: why it never will be, for a message.
     """
 
-    def __init__(self, call: Call, model: str) -> None:
+    def __init__(self, call: Call, model: str, closers: set[str] | None = None) -> None:
         self.call = call
         self.model = model
+        self._closers: set[str] = set() if closers is None else closers
         self.provider: str | None = None
         self.request_id: str | None = None
         self.attempts: list[Attempt] = []
-        self.committed = False
+        self.info: ProviderInfo | None = None
+        self.whole = False
+        self.failure: str | None = None
         self.assembler = Assembler()
         self._first_token: float | None = None
         self._total: float | None = None
 
-    def begin(self, reply: Response, provider: str | None) -> None:
-        """This reply is read from now on; what an earlier one may have brought was never handed out."""
-        self.provider = reply.headers.get("x-inference-provider") or provider
-        self.request_id = request_id(reply.headers)
-        self.assembler = Assembler()
+    def begin(self, response: Response, provider: str | None) -> None:
+        """This response is read from now on; what an earlier one may have brought was never handed out."""
+        self.provider = response.headers.get("x-inference-provider") or provider
+        self.request_id = request_id(response.headers)
+        self.assembler = Assembler(self.model in self._closers)
+
+    def learn(self) -> None:
+        """The answer is whole: remember whether the model closes a ``<think>`` tag that its prompt opens."""
+        closes = self.assembler.closed_only
+        if closes and len(self._closers) < _MAX_CLOSERS:
+            self._closers.add(self.model)
+        elif closes is False:
+            self._closers.discard(self.model)
+
+    @property
+    def committed(self) -> bool:
+        """Whether a part of the answer was handed out."""
+        return self.info is not None
 
     def commit(self, events: list[Event], url: str) -> None:
-        """These events are about to be handed out; the first time, who answers comes before them."""
-        if not self.committed:
-            self.committed = True
+        """These events are about to be handed out; the first time, which provider answers comes before them."""
+        if self.info is None:
             self._first_token = self.call.seconds()
             label = PROVIDER_LABELS.get(self.provider or "") or self.provider or urlsplit(url).netloc
-            events.insert(0, ProviderInfo(self.provider, self.model, url, label))
+            self.info = ProviderInfo(self.provider, self.model, url, label)
+            events.insert(0, self.info)
 
     def end(self) -> None:
         """Stop counting the time."""
@@ -61,14 +86,18 @@ class Transcript:
         """All that arrived so far."""
         assembler = self.assembler
         return Completion(
-            assembler.text,
-            assembler.reasoning,
-            assembler.tool_calls,
-            assembler.finish_reason,
-            assembler.usage,
-            self.model,
-            self.provider,
-            self.request_id,
-            Timings(self._first_token, self.call.seconds() if self._total is None else self._total),
-            tuple(self.attempts),
+            text=assembler.text,
+            reasoning=assembler.reasoning,
+            tool_calls=assembler.tool_calls,
+            finish_reason=assembler.finish_reason,
+            usage=assembler.usage,
+            model=self.model,
+            provider=self.provider,
+            request_id=self.request_id,
+            timings=Timings(self._first_token, self.call.seconds() if self._total is None else self._total),
+            attempts=tuple(self.attempts),
+            system_fingerprint=assembler.system_fingerprint,
+            logprobs=assembler.logprobs,
+            extra=assembler.extra,
+            reasoning_key=assembler.reasoning_key,
         )

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ..checks import show
+from ..checks import is_plain_path, show
+from .tasks import can_chat
 from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
 
 __all__ = [
@@ -81,6 +82,7 @@ class Model:
         output_modalities: such as ``("text",)``; empty if the server does not tell.
         providers: who serves it, live or not; empty on a server that has no providers.
         direct: what such a server tells of its own service of the model; None where there are providers.
+        chat: whether it can chat; None if the server does not tell.
     """
 
     id: str
@@ -90,6 +92,7 @@ class Model:
     output_modalities: tuple[str, ...] = ()
     providers: tuple[ModelProvider, ...] = ()
     direct: ModelProvider | None = None
+    chat: bool | None = None
 
     def __str__(self) -> str:
         return self.id
@@ -292,6 +295,7 @@ def _parse_model(item: dict[str, Any]) -> Model:
         output_modalities=as_strings(architecture.get("output_modalities")),
         providers=tuple(_parse_providers(providers)),
         direct=None if isinstance(providers, list) else _parse_direct(item),
+        chat=can_chat(item),
     )
 
 
@@ -347,7 +351,10 @@ def _mapping_items(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     else:
         entries = value if isinstance(value, list) else []
         pairs = [(entry.get("provider"), entry) for entry in entries if isinstance(entry, dict)]
-    yield from ((name, entry) for name, entry in pairs if as_text(name) and isinstance(entry, dict))
+    # A name becomes a part of an address, so it must not lead elsewhere.
+    yield from (
+        (name, entry) for name, entry in pairs if as_text(name) and is_plain_path(name) and isinstance(entry, dict)
+    )
 
 
 def _parse_mapping_entry(provider: str, entry: dict[str, Any], default_status: str) -> ProviderMapping | None:

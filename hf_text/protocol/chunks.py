@@ -3,61 +3,104 @@
 Every provider streams its own dialect of the protocol. What differs, with an example of who does it:
 
 * usage on every chunk (Baseten), on the finish chunk (Cerebras), on a last chunk without choices (Novita), on two
-  of them (Groq), or never (Nebius): the last one counts;
-* a finish reason followed by more chunks (Novita), ``eos_token`` together with the token itself (TGI), or none at all;
-* reasoning as ``reasoning`` (Groq, Together), ``reasoning_content`` (Fireworks, Z.ai, vLLM), as ``<think>`` tags in
-  the text, or as typed parts of a content list (Mistral);
-* ``delta.content`` null, absent or empty; ``text`` or ``message`` in place of ``delta``.
+  of them (Groq), in the choice (Moonshot), or never (Nebius): the last one counts;
+* a finish reason followed by more chunks (Novita), on the first chunk (Open WebUI) or on each of them (Vertex AI
+  through LiteLLM), ``eos_token`` together with the token itself (TGI), or none at all;
+* reasoning under seven names, in as many forms (see ``deltas``), or as ``<think>`` tags in the text;
+* ``delta.content`` null, absent or empty; ``text`` or ``message`` in place of ``delta`` or beside it, the message with
+  all that came so far (Perplexity);
+* several choices, of which the one with index 0 is the answer.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any
 
+from ..checks import show
+from ..completion import Logprob
 from ..events import Event, FinishReason, Reasoning, ToolCall, ToolCalls, Usage
-from .surrogates import SurrogateJoiner, is_whole, join_surrogates
-from .think_tags import ThinkSplitter
+from .choices import Picker, unwrap
+from .deltas import DELTA_KEYS, Told, read_delta, read_new, read_other_delta, read_whole
+from .extras import Extras
+from .finish import Ending, read_finish
+from .logprobs import read_logprobs
+from .stream_errors import ReportedError, is_stream_error
+from .surrogates import SurrogateJoiner, is_whole
+from .think_tags import ThinkSplitter, find_lone_close
 from .tool_calls import ToolCallAssembler
+from .usage import find_usage, parse_usage
+from .values import as_text
 
-__all__ = ["Assembler", "parse_usage"]
+__all__ = ["Assembler"]
 
 _END_TOKEN = re.compile(r"</s>|<eos>|<end_of_turn>|<\|[a-z_]+\|>")
+
+_CHUNK_KEYS = frozenset({"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "error"})
+_CHOICE_KEYS = frozenset({"index", "delta", "message", "text", "finish_reason", "finishReason", "logprobs", "usage"})
+# What may stand in a chunk without choices that says nothing.
+_SILENT_KEYS = _CHUNK_KEYS | {"type", "service_tier", "provider"}
 
 
 class Assembler:
     """Turns the chunks of one answer into events, and keeps the answer.
 
+    Args:
+        opened: the prompt opened a ``<think>`` tag, so that the model only closes it.
+
     Attributes:
-        finish_reason: the last one that came, or None.
+        ending: its finish reason, as far as it is known.
+        unexplained: a chunk that could not be understood; ``""`` if there was none.
+        system_fingerprint: the last one that came, or None.
+        reasoning_key: the name under which the reasoning came, ``"<think>"`` for tags; ``""`` for none.
         chunks: how many chunks were fed.
     """
 
     __slots__ = (
+        "_by_message",
         "_calls",
+        "_choice_keys",
+        "_chunk_keys",
         "_content_joiner",
+        "_extras",
+        "_logprobs",
         "_pass_through",
+        "_picker",
         "_reasoning",
         "_reasoning_joiner",
         "_text",
         "_think",
         "_usage",
         "chunks",
-        "finish_reason",
+        "ending",
+        "reasoning_key",
+        "system_fingerprint",
+        "unexplained",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, opened: bool = False) -> None:
         # UTF-8: lists would keep each small str, which takes ten times the memory of its characters, and StringIO keeps
         # a hundred thousand of them before it joins them.
         self._text = bytearray()
         self._reasoning = bytearray()
         self._calls = ToolCallAssembler()
         self._usage: Any = None
-        self._think = ThinkSplitter()
+        self._extras = Extras()
+        self._logprobs: list[Logprob] = []
+        self._picker = Picker()
+        self._think = ThinkSplitter(opened)
         self._content_joiner = SurrogateJoiner()
         self._reasoning_joiner = SurrogateJoiner()
-        self._pass_through = False  # content goes out as it comes: it is past every tag, and no half waits
-        self.finish_reason: str | None = None
+        # Content goes out as it comes: it is past every tag, no half waits, and no finish reason is to be taken back.
+        self._pass_through = False
+        # How many keys the last chunk had that was looked at as a whole: one with more may bring something new.
+        self._chunk_keys = self._choice_keys = 0
+        self._by_message = False  # the text comes in messages, not in deltas
+        self.ending = Ending()
+        self.unexplained = ""
+        self.system_fingerprint: str | None = None
+        self.reasoning_key = ""
         self.chunks = 0
 
     @property
@@ -76,59 +119,160 @@ class Assembler:
         return self._calls.calls()
 
     @property
+    def finish_reason(self) -> str | None:
+        """The finish reason that stands."""
+        return self.ending.reason
+
+    @property
     def usage(self) -> Usage | None:
         """The last usage that came."""
         return parse_usage(self._usage)
 
     @property
+    def logprobs(self) -> tuple[Logprob, ...]:
+        """The tokens so far with their log probabilities, where they were asked for."""
+        return tuple(self._logprobs)
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What came beyond the protocol, by the provider's names."""
+        word = self.ending.word
+        return {**self._extras.result(), **({"finish_reason": word} if word else {})}
+
+    @property
     def empty(self) -> bool:
-        """Whether nothing came that could be called an answer: no text, reasoning, tool call or finish reason."""
-        return not (self._text or self._reasoning or self._calls or self.finish_reason)
+        """Whether nothing came that could be called an answer: no text, reasoning, tool call, picture or sound."""
+        return not (self._text or self._reasoning or self._calls or self._extras.told)
+
+    @property
+    def closed_only(self) -> bool | None:
+        """Whether this model closes a ``<think>`` tag that it does not open; None if this answer does not tell."""
+        if self._think.closed_only or self._think.unclosed:
+            return self._think.closed_only
+        if self.reasoning_key:
+            return False
+        return True if b"</think>" in self._text and find_lone_close(self.text) else None
 
     def feed(self, chunk: Any, out: list[Event]) -> bool:
         """Take one chunk; append the text and reasoning in it to ``out``.
 
         Returns True if the answer made progress: keep-alive chunks and empty deltas make none.
-        Raises ValueError for a chunk that cannot be read.
+        Raises ValueError for a chunk that cannot be read, ReportedError for one that reports an error.
         """
         # This runs once for each token. The common chunk costs a handful of look-ups; what is rare is done elsewhere.
-        if chunk.__class__ is not dict:
-            raise ValueError(f"a chunk is no object: {chunk!r:.80}")
         self.chunks += 1
-        usage = chunk.get("usage")
-        if usage and usage.__class__ is dict:
-            self._usage = usage
+        if self._pass_through:
+            try:
+                choice = chunk["choices"][0]
+                delta = choice["delta"]
+                text = delta["content"]
+            except (KeyError, IndexError, TypeError):
+                return self._feed_rare(chunk, out)
+            if (
+                text.__class__ is str
+                and text
+                and (len(delta) == 1 or (len(delta) == 2 and "role" in delta))
+                and len(choice) == self._choice_keys
+                and len(chunk) == self._chunk_keys
+                and not (choice.get("finish_reason") or choice.get("index"))
+                and not (choice.get("logprobs"))
+                and (text.isascii() or is_whole(text))
+            ):
+                if "usage" in chunk and chunk["usage"].__class__ is dict and chunk["usage"]:
+                    self._usage = chunk["usage"]
+                self._text += text.encode()
+                out.append(text)
+                return True
+        return self._feed_rare(chunk, out)
+
+    def _feed_rare(self, chunk: Any, out: list[Event]) -> bool:
+        if not isinstance(chunk, dict):
+            raise ValueError(f"a chunk is not an object: {chunk!r:.80}")
         choices = chunk.get("choices")
-        if not choices:
-            return False
-        choice = choices[0] if choices.__class__ is list else None
-        if choice.__class__ is not dict:
-            raise ValueError(f"choices holds no object: {choices!r:.80}")
-        finish = choice.get("finish_reason")
+        inner = None if choices else unwrap(chunk)
+        if inner is not None and not is_stream_error(chunk):
+            return self._feed_rare(inner, out)
+        choice = self._picker.pick(choices) if choices else None
+        usage = find_usage(chunk, choice or {})
+        if usage is not None:
+            self._usage = usage
+        self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
+        self._extras.keep(chunk, _CHUNK_KEYS)
+        progressed = choice is not None and self._feed_choice(choice, out)
+        if is_stream_error(chunk):  # after the text that may stand beside it
+            raise ReportedError
+        if choices:
+            self._chunk_keys = len(chunk)
+            return progressed or bool(choice is None and any(choices))  # another choice goes on
+        if choices is None and usage is None:
+            self._note_unexplained(chunk)
+        return False
+
+    def _note_unexplained(self, chunk: dict[str, Any]) -> None:
+        strange = any(value not in (None, "") and key not in _SILENT_KEYS for key, value in chunk.items())
+        if strange and chunk.get("type") != "ping":
+            self.unexplained = show(chunk)
+
+    def _feed_choice(self, choice: dict[str, Any], out: list[Event]) -> bool:
+        self._choice_keys = len(choice)
+        self._extras.keep(choice, _CHOICE_KEYS)
+        self._logprobs += read_logprobs(choice.get("logprobs"))
         delta = choice.get("delta")
         if delta.__class__ is not dict:
-            delta = _read_other_delta(choice)
-        text = delta.get("content")
-        plain = len(delta) == 1 or (len(delta) == 2 and "role" in delta)
-        if plain and self._pass_through and text.__class__ is str and text and not finish and is_whole(text):
-            self._text += text.encode()
-            out.append(text)
-            return True
-        return self._feed_rare(delta, finish, out)
+            delta = read_other_delta(choice)
+        told = read_delta(delta)
+        progressed = self._extras.keep_delta(delta, DELTA_KEYS)
+        if not (told.text or told.reasoning or told.calls):
+            told = self._read_beside(choice)
+        finish = read_finish(choice, delta)
+        progressed = self._take(told, finish, out) or progressed
+        if finish:
+            self.ending.tell(finish, choice)
+        self._pass_through = self._think.done and not self._content_joiner.held and self.ending.reason is None
+        return progressed or bool(finish)
 
-    def _feed_rare(self, delta: dict[str, Any], finish: Any, out: list[Event]) -> bool:
-        content, thought = _read_content(delta)
+    def _read_beside(self, choice: dict[str, Any]) -> Told:
+        """What stands beside a delta that says nothing: the next text, or a message, which may repeat all that came
+        but is never added to what deltas brought.
+        """
+        message = choice.get("message")
+        if not message or not isinstance(message, (dict, str)):
+            return read_delta({"content": choice.get("text")})
+        if isinstance(message, str):
+            message = {"content": message}
+        told = read_delta(message)
+        self._extras.keep_delta(message, DELTA_KEYS)
+        text, reasoning = self.text, self.reasoning
+        if not text and not reasoning:
+            if not self._by_message:  # what deltas brought and is held back stands in it too
+                self._think, self._content_joiner = ThinkSplitter(), SurrogateJoiner()
+            self._by_message = True
+            return read_whole(told)
+        new = read_new(told, text, reasoning)
+        if new is None and not self._by_message:
+            if told.text.strip() not in text:
+                self._extras.set("message", told.text)
+            return told._replace(text="", reasoning="")
+        if new is not None and new.text:
+            self._think.done = True
+        return new or told
+
+    def _take(self, told: Told, finish: str, out: list[Event]) -> bool:
+        content = told.text
         if finish == "eos_token" and _END_TOKEN.fullmatch(content):
             content = ""  # TGI 2 sends the end token itself as the last text
+        called = bool(told.calls) and self._calls.feed(told.calls)
+        if content or told.reasoning or called:
+            self.ending.go_on()
+        if told.reasoning:
+            self.reasoning_key = self.reasoning_key or told.key
+            self._think.expect_none()
         reasoning, text = self._think.feed(self._content_joiner.feed(content))
-        self._pass_through = self._think.done and not self._content_joiner.held
-        self._emit(self._reasoning_joiner.feed(thought) + reasoning, text, out)
-        calls = _read_calls(delta)
-        if calls:
-            self._calls.feed(calls)
-        if finish:
-            self.finish_reason = join_surrogates(str(finish))
-        return bool(content or thought or calls or finish)
+        if reasoning:
+            self.reasoning_key = self.reasoning_key or "<think>"
+        self._emit(self._reasoning_joiner.feed(told.reasoning) + reasoning, text, out)
+        unread = self._extras.keep_delta(told.unread, frozenset())
+        return bool(content or told.reasoning or called or unread)
 
     def _emit(self, reasoning: str, text: str, out: list[Event]) -> None:
         if reasoning:
@@ -140,6 +284,9 @@ class Assembler:
 
     def flush(self, out: list[Event]) -> None:
         """The answer has ended, in whatever way: append what was held back as a possible tag or half a character."""
+        with suppress(ValueError):  # of a delta that cannot be read
+            for choice in self._picker.take_left():
+                self._feed_choice(choice, out)
         reasoning, text = self._think.feed(self._content_joiner.flush())
         held_reasoning, held_text = self._think.flush()
         self._emit(self._reasoning_joiner.flush() + reasoning + held_reasoning, text + held_text, out)
@@ -147,88 +294,16 @@ class Assembler:
     def finish(self, out: list[Event]) -> None:
         """The answer is whole: append what comes at its end, the tool calls, the usage and the finish reason."""
         self.flush(out)
+        self.ending.settle()
+        if self._think.unclosed and self.ending.reason != "length":
+            # Nothing closed the tag that the prompt was taken to have opened: it was the answer all the time.
+            self._emit("", self.reasoning, out)
+            self._reasoning.clear()
+            self.reasoning_key = ""
         if self._calls:
             out.append(ToolCalls(self._calls.calls()))
         usage = self.usage
         if usage is not None:
             out.append(usage)
-        if self.finish_reason is not None:
-            out.append(FinishReason(self.finish_reason))
-
-
-def parse_usage(value: Any) -> Usage | None:
-    """The usage object of a chunk; None where it is missing or holds no counts."""
-    if not isinstance(value, dict):
-        return None
-    prompt, completion = _count(value, "prompt_tokens"), _count(value, "completion_tokens")
-    total = _count(value, "total_tokens")
-    if prompt is None and completion is None and total is None:
-        return None
-    prompt, completion = prompt or 0, completion or 0
-    return Usage(
-        prompt,
-        completion,
-        prompt + completion if total is None else total,
-        _detail(value, "completion_tokens_details", "reasoning_tokens"),
-        _detail(value, "prompt_tokens_details", "cached_tokens"),
-    )
-
-
-def _count(value: dict[str, Any], key: str) -> int | None:
-    number = value.get(key)
-    if isinstance(number, float) and number.is_integer():  # neither NaN nor infinite
-        return int(number)
-    return number if isinstance(number, int) and not isinstance(number, bool) else None
-
-
-def _detail(usage: dict[str, Any], details: str, key: str) -> int | None:
-    """A count of the nested details, or the flat one that Together sends."""
-    nested = usage.get(details)
-    number = _count(nested, key) if isinstance(nested, dict) else None
-    return _count(usage, key) if number is None else number
-
-
-def _read_other_delta(choice: dict[str, Any]) -> dict[str, Any]:
-    """The delta of servers that call it ``message`` (an answer in one piece) or ``text`` (text completions)."""
-    if choice.get("delta"):
-        raise ValueError(f"a delta is no object: {choice['delta']!r:.80}")
-    message = choice.get("message")
-    if isinstance(message, dict):
-        return message
-    return {"content": choice.get("text")}
-
-
-def _read_content(delta: dict[str, Any]) -> tuple[str, str]:
-    """The text and the reasoning of a delta."""
-    content = delta.get("content")
-    reasoning = delta.get("reasoning_content") or delta.get("reasoning") or delta.get("reasoning_text") or ""
-    thought = ""
-    if content is None or content == "":
-        content = delta.get("refusal") or ""
-    elif isinstance(content, list):
-        content, thought = _read_parts(content)
-    if not isinstance(content, str) or not isinstance(reasoning, str):
-        raise ValueError(f"the content of a delta is no text: {delta!r:.80}")
-    return content, reasoning + thought
-
-
-def _read_parts(parts: list[Any]) -> tuple[str, str]:
-    """Text and reasoning of a content list: ``{"type": "text"}`` and Mistral's ``{"type": "thinking"}`` parts."""
-    text, reasoning = "", ""
-    for part in parts:
-        if isinstance(part, str):
-            text += part
-        elif isinstance(part, dict) and part.get("thinking"):
-            thinking = part["thinking"]
-            reasoning += "".join(_read_parts(thinking if isinstance(thinking, list) else [str(thinking)]))
-        elif isinstance(part, dict):
-            text += str(part.get("text") or part.get("refusal") or "")
-    return text, reasoning
-
-
-def _read_calls(delta: dict[str, Any]) -> Any:
-    """The fragments of tool calls in a delta; the older ``function_call`` is one call."""
-    calls = delta.get("tool_calls")
-    if not calls and delta.get("function_call"):
-        return [{"index": 0, "function": delta["function_call"]}]
-    return calls
+        if self.ending.reason is not None:
+            out.append(FinishReason(self.ending.reason))

@@ -9,17 +9,39 @@ what stands there.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
-from ..checks import check_text, is_filled, refusal, show
+from ..checks import check_text, is_filled, plain_mapping, plain_value, refusal, show
 from ..completion import Completion
 from ..errors import InvalidRequestError
 from ..events import ToolCall, ToolCalls
 
-__all__ = ["Message", "Messages", "check_messages", "count_length", "trim_messages"]
+__all__ = [
+    "DataclassInstance",
+    "Message",
+    "Messages",
+    "PydanticModel",
+    "check_messages",
+    "count_length",
+    "trim_messages",
+]
 
 Message = Mapping[str, Any]
-Messages = str | Iterable[Message | Completion]
+
+
+class PydanticModel(Protocol):
+    """What is asked of a pydantic model."""
+
+    def model_dump(self) -> dict[str, Any]: ...
+
+
+class DataclassInstance(Protocol):
+    """What every object of a dataclass has."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Messages = str | Iterable[Message | Completion | PydanticModel | DataclassInstance]
 
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _SYSTEM_ROLES = ("system", "developer")
@@ -27,6 +49,9 @@ _RESULT_ROLES = ("tool", "function")
 
 # What an assistant's message may hold in place of content (OpenAI, "Create chat completion").
 _INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
+
+# Reasoning by the names of several servers: a turn that was cut off may hold nothing else.
+_REASONING = ("reasoning", "reasoning_content", "reasoning_details", "thinking", "thinking_blocks")
 
 # What a message costs besides its text, in the documented measure of length.
 _MESSAGE_OVERHEAD = 16
@@ -37,10 +62,11 @@ def check_messages(messages: Messages) -> list[dict[str, Any]]:
 
     Args:
         messages: a str, which is one turn of the user; or a list (any iterable; it is read once, here) of messages.
-            A message is a mapping with ``role`` and ``content``, or a ``Completion``, which stands for its
-            ``to_message()``. ``content`` is a str or a list of typed parts, where a plain str stands for a part of
-            text. ``tool_calls`` may hold ``ToolCall`` objects, or be a ``ToolCalls`` event. Part types and keys that
-            are not known here are passed on as they are.
+            A message is a mapping with ``role`` and ``content``, a pydantic model or a dataclass with these, or a
+            ``Completion``, which stands for its ``to_message()``. ``content`` is a str or a list of typed parts, where
+            a plain str stands for a part of text; a turn of the assistant with tool calls or reasoning needs none.
+            ``tool_calls`` may hold ``ToolCall`` objects, or be a ``ToolCalls`` event. Part types and keys that are not
+            known here are passed on as they are.
 
     Raises:
         InvalidRequestError: something is not as above; the message names its place and shows it.
@@ -99,7 +125,7 @@ def trim_messages(messages: Sequence[dict[str, Any]], max_length: int) -> list[d
 
 
 def _list_messages(messages: object) -> Iterator[tuple[object, str]]:
-    if isinstance(messages, (Mapping, Completion)):
+    if isinstance(messages, Completion) or plain_mapping(messages) is not None:
         raise InvalidRequestError(f"messages is a single message, wrap it in a list: {show(messages)}")
     if not isinstance(messages, Iterable) or isinstance(messages, (bytes, bytearray, memoryview)):
         raise refusal("messages", "a str or a list of messages", messages)
@@ -109,20 +135,23 @@ def _list_messages(messages: object) -> Iterator[tuple[object, str]]:
 def _as_mapping(message: object, place: str) -> Message:
     if isinstance(message, Completion):
         return message.to_message()
-    if not isinstance(message, Mapping):
+    mapping = plain_mapping(message)
+    if mapping is None:
         raise refusal(place, 'a mapping with "role" and "content"', message)
-    return message
+    return mapping
 
 
 def _check_message(message: object, place: str) -> dict[str, Any]:
     checked = dict(_as_mapping(message, place))
-    role = checked.get("role")
+    role = checked["role"] = plain_value(checked.get("role"))
     if role is None:
         raise InvalidRequestError(f'{place} has no "role": {show(message)}')
     if role not in _ROLES:
         raise refusal(f'{place}["role"]', f"one of {', '.join(_ROLES)}", role)
     if checked.get("tool_calls") is not None:
         checked["tool_calls"] = _check_tool_calls(checked["tool_calls"], f'{place}["tool_calls"]')
+    if role == "assistant":
+        _allow_no_content(checked)
     if checked.get("content") is not None:
         checked["content"] = _check_content(checked["content"], f'{place}["content"]')
     elif role != "assistant" or not any(checked.get(key) for key in _INSTEAD_OF_CONTENT):
@@ -132,6 +161,18 @@ def _check_message(message: object, place: str) -> dict[str, Any]:
             f"{place} is a tool's result and needs the call's id as \"tool_call_id\": {show(message)}"
         )
     return checked
+
+
+def _allow_no_content(message: dict[str, Any]) -> None:
+    """Put what every server reads where the assistant said nothing: null beside tool calls, ``""`` beside reasoning."""
+    content = message.get("content")
+    if content is not None and not (isinstance(content, (list, tuple)) and not content):
+        return
+    if any(message.get(key) for key in _INSTEAD_OF_CONTENT):
+        if "content" in message:
+            message["content"] = None
+    elif any(message.get(key) for key in _REASONING):
+        message["content"] = ""
 
 
 def _check_tool_calls(calls: object, place: str) -> list[dict[str, Any]]:
@@ -145,9 +186,10 @@ def _check_tool_calls(calls: object, place: str) -> list[dict[str, Any]]:
 def _check_tool_call(call: object, place: str) -> dict[str, Any]:
     if isinstance(call, ToolCall):
         return call.to_dict()
-    if not isinstance(call, Mapping):
+    mapping = plain_mapping(call)
+    if mapping is None:
         raise refusal(place, "a mapping or a ToolCall", call)
-    return dict(call)
+    return dict(mapping)
 
 
 def _check_content(content: object, place: str) -> str | list[dict[str, Any]]:
@@ -160,19 +202,21 @@ def _check_content(content: object, place: str) -> str | list[dict[str, Any]]:
     return [_check_part(part, f"{place}[{index}]") for index, part in enumerate(content)]
 
 
-def _check_part(part: object, place: str) -> dict[str, Any]:
-    if isinstance(part, str):
-        return {"type": "text", "text": check_text(part, place)}
-    if not isinstance(part, Mapping):
-        raise refusal(place, 'a str or a mapping with "type"', part)
-    kind = part.get("type")
+def _check_part(given: object, place: str) -> dict[str, Any]:
+    if isinstance(given, str):
+        return {"type": "text", "text": check_text(given, place)}
+    mapping = plain_mapping(given)
+    if mapping is None:
+        raise refusal(place, 'a str or a mapping with "type"', given)
+    part = dict(mapping)
+    kind = part["type"] = plain_value(part.get("type"))
     if not is_filled(kind):
-        raise InvalidRequestError(f'{place} has no "type": {show(part)}')
+        raise InvalidRequestError(f'{place} has no "type": {show(given)}')
     if kind == "text":
         _check_part_text(part.get("text"), f'{place}["text"]')
     elif kind == "image_url":
         _check_image_url(part.get("image_url"), f'{place}["image_url"]')
-    return dict(part)
+    return part
 
 
 def _check_part_text(text: object, place: str) -> None:
@@ -183,7 +227,8 @@ def _check_part_text(text: object, place: str) -> None:
 
 def _check_image_url(image: object, place: str) -> None:
     # Some servers take the bare URL in place of {"url": …}; which of the two was meant is left to the caller.
-    url = image.get("url") if isinstance(image, Mapping) else image
+    mapping = plain_mapping(image)
+    url = image if mapping is None else mapping.get("url")
     if not isinstance(url, str) or not url:
         raise refusal(place, 'a mapping with "url"', image)
     check_text(url, place)
@@ -198,7 +243,8 @@ def _count_content(content: object) -> int:
 
 
 def _get_text(part: object) -> str:
-    text = part.get("text") if isinstance(part, Mapping) and part.get("type") == "text" else part
+    mapping = plain_mapping(part)
+    text = mapping.get("text") if mapping is not None and mapping.get("type") == "text" else part
     return text if isinstance(text, str) else ""
 
 

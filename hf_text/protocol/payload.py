@@ -8,32 +8,17 @@ form is the caller's (tools, response_format, extra_body) are copied by one walk
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
-from ..checks import check_text, is_filled, refusal, show
+from ..checks import check_text, is_filled, plain_number, refusal
 from ..errors import InvalidRequestError
+from .jsonable import build_json
 from .media import has_media
+from .options import build_extra_body, build_response_format, build_stop, build_tool_choice, build_tools, check_option
 
 __all__ = ["build_payload", "encode_payload"]
-
-_TOOL_CHOICES = ("auto", "none", "required")
-_SIMPLE_FORMATS = ("text", "json_object")
-
-# What the library itself must know of a request, so extra_body may not change it behind its back.
-_RESERVED = ("model", "messages", "stream")
-
-# JSON Schema keywords that hold values, not schemas: null means null in them (Draft 2020-12; "example" is OpenAPI's).
-# "enum" and "examples" are lists, so null in place of such a list says nothing.
-_NULLABLE_KEYWORDS = frozenset({"const", "default", "example"})
-_LITERAL_KEYWORDS = _NULLABLE_KEYWORDS | {"enum", "examples"}
-
-# serde_json, which reads requests in several servers, stops at 128 levels.
-_MAX_DEPTH = 120
-
-_INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 _PIECE_CHARACTERS = 1 << 20
 
@@ -48,57 +33,82 @@ def build_payload(
     max_tokens: int | None = None,
     temperature: float | None = None,
     top_p: float | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
     stop: str | Sequence[str] | None = None,
     seed: int | None = None,
     tools: Sequence[Mapping[str, Any]] | None = None,
     tool_choice: str | Mapping[str, Any] | None = None,
+    parallel_tool_calls: bool | None = None,
     response_format: str | Mapping[str, Any] | None = None,
     reasoning_effort: str | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
     include_usage: bool = False,
     extra_body: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The body of a request to ``/chat/completions``, with ``model`` first: a proxy may route by the body's beginning.
 
     An option that is None is left out, and so is None inside an option or a message, except where it has a meaning: in
-    lists, and as a value in a JSON schema (``default``, ``const``, ``example``, and inside ``enum`` and ``examples``).
+    lists, as a value in a JSON schema (``default``, ``const``, ``example``, and inside ``enum`` and ``examples``), and
+    as the content of a turn that calls tools. Numbers may be NumPy's or Decimal, mappings pydantic models or
+    dataclasses.
 
     Args:
         model: the model, with or without a suffix for the router.
         messages: checked messages; they are not changed.
         max_tokens: at least 1; tokens of reasoning count.
         temperature, top_p: 0 to 2; above 0 and up to 1.
-        stop: up to four texts that end the answer. They are sent as a list, the form that every server reads.
+        frequency_penalty, presence_penalty: -2 to 2.
+        stop: texts that end the answer; some servers take four at most. They are sent as a list, the form that every
+            server reads.
         seed: any int of 64 bits.
-        tools: function tools in OpenAI's form, at least one.
+        tools: function tools in OpenAI's form, or tools of another type, which are sent as they are; none if empty.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, the name of one of the tools, or a mapping, sent as it is.
-        response_format: ``"text"``, ``"json_object"`` or a mapping with ``type``.
+        parallel_tool_calls: whether one turn may call several tools; not sent where there are no tools.
+        response_format: ``"text"``, ``"json_object"``, a mapping with ``type``, or a JSON schema, which is sent in the
+            form of the protocol.
         reasoning_effort: such as ``"low"``; which words there are depends on the provider.
+        logprobs: ask for the log probability of each token.
+        top_logprobs: 0 to 20 other tokens for each place; needs ``logprobs=True``.
         include_usage: ask for the token counts at the end of a stream; nothing is asked if ``stream`` is false.
-        extra_body: more fields, which may also replace the above, except ``model``, ``messages`` and ``stream``.
+        extra_body: more fields, which may also replace the above, except ``model``, ``messages`` and ``stream``. ``n``
+            above 1 is refused: one call gives one answer.
 
     Raises:
         InvalidRequestError: an argument is not as above, or holds what JSON cannot; the message tells where.
     """
-    options = {
-        "stream_options": {"include_usage": True} if _check_bool(include_usage, "include_usage") and stream else None,
-        "max_tokens": _check(max_tokens, "max_tokens", "an int of at least 1", lambda n: _is_int(n) and n >= 1),
-        "temperature": _check(
-            temperature, "temperature", "a number from 0 to 2", lambda n: _is_number(n) and 0 <= n <= 2
-        ),
-        "top_p": _check(top_p, "top_p", "a number above 0 and up to 1", lambda n: _is_number(n) and 0 < n <= 1),
-        "stop": _build_stop(stop),
-        "seed": _check(seed, "seed", "an int of 64 bits", _is_int),
-        "tools": _build_tools(tools),
-        "tool_choice": _build_tool_choice(tool_choice, tools),
-        "response_format": _build_response_format(response_format),
-        "reasoning_effort": _check(reasoning_effort, "reasoning_effort", "a str that is not empty", is_filled),
+    extra = build_extra_body(extra_body)
+    checked = {
+        "max_tokens": max_tokens,
+        "temperature": temperature,
+        "top_p": top_p,
+        "frequency_penalty": frequency_penalty,
+        "presence_penalty": presence_penalty,
+        "seed": seed,
+        "reasoning_effort": reasoning_effort,
+        "logprobs": logprobs,
+        "top_logprobs": top_logprobs,
+        "parallel_tool_calls": parallel_tool_calls,
     }
+    options = {name: check_option(name, value) for name, value in checked.items()}
+    if options["top_logprobs"] is not None and extra.get("logprobs", options["logprobs"]) is not True:
+        raise InvalidRequestError("top_logprobs needs logprobs=True")
+    listed = build_tools(tools)
+    options["tool_choice"] = build_tool_choice(tool_choice, listed)
+    options["tools"] = listed or None
+    if not listed:
+        options["parallel_tool_calls"] = None
+    options["stop"] = build_stop(stop)
+    options["response_format"] = build_response_format(response_format)
+    if _check_bool(include_usage, "include_usage") and stream:
+        options["stream_options"] = {"include_usage": True}
     return {
-        "model": check_text(_check(model, "model", "a str that is not empty", is_filled, needed=True), "model"),
+        "model": check_text(_check_model(model), "model"),
         "messages": [_build_message(message) for message in messages],
         "stream": _check_bool(stream, "stream"),
         **{name: value for name, value in options.items() if value is not None},
-        **_build_extra_body(extra_body),
+        **extra,
     }
 
 
@@ -113,91 +123,26 @@ def encode_payload(payload: Mapping[str, Any]) -> bytes:
         return _encode(payload)
     except (TypeError, ValueError, RecursionError):
         # The encoder does not tell the place. The walk does, and makes dicts and lists of other mappings and sequences.
-        return _encode({name: _build_json(value, name, keep_none=True) for name, value in payload.items()})
+        return _encode({name: build_json(value, name, keep_none=True) for name, value in payload.items()})
 
 
-def _check(value: Any, name: str, rule: str, is_valid: Callable[[Any], bool], *, needed: bool = False) -> Any:
-    if (value is not None or needed) and not is_valid(value):
-        raise refusal(name, rule, value)
-    return value
+def _check_model(model: Any) -> str:
+    if not is_filled(model):
+        raise refusal("model", "a str that is not empty", model)
+    return str(model)
 
 
-def _check_bool(value: Any, name: str) -> Any:
-    return _check(value, name, "a bool", lambda value: isinstance(value, bool), needed=True)
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and _INT_MIN <= value <= _INT_MAX
-
-
-def _is_number(value: object) -> bool:
-    return _is_int(value) or (isinstance(value, float) and math.isfinite(value))
-
-
-def _build_stop(stop: Any) -> list[str] | None:
-    stops = [stop] if isinstance(stop, str) else stop
-    rule = "a str that is not empty, or up to four of them"
-    _check(stops, "stop", rule, lambda s: isinstance(s, (list, tuple)) and len(s) <= 4 and all(map(is_filled, s)))
-    return [check_text(text, f"stop[{index}]") for index, text in enumerate(stops)] if stops else None
-
-
-def _build_tools(tools: Any) -> list[Any] | None:
-    if tools is None:
-        return None
-    if not isinstance(tools, (list, tuple)) or not tools:
-        raise refusal("tools", "a list of at least one function tool", tools)
-    for index, tool in enumerate(tools):
-        _check_tool(tool, f"tools[{index}]")
-    return list(_build_json(tools, "tools"))
-
-
-def _check_tool(tool: Any, place: str) -> None:
-    if not isinstance(tool, Mapping) or tool.get("type") != "function" or not isinstance(tool.get("function"), Mapping):
-        raise refusal(place, 'a function tool {"type": "function", "function": {"name": …, "parameters": …}}', tool)
-    function = tool["function"]
-    _check(function.get("name"), f'{place}["function"]["name"]', "a str that is not empty", is_filled, needed=True)
-    parameters = function.get("parameters")
-    _check(parameters, f'{place}["function"]["parameters"]', "a mapping", lambda value: isinstance(value, Mapping))
-
-
-def _build_tool_choice(choice: Any, tools: Any) -> Any:
-    if choice is None:
-        return None
-    if tools is None:
-        raise InvalidRequestError(f"tool_choice needs tools, and there are none: {show(choice)}")
-    if isinstance(choice, Mapping) and choice:
-        return _build_json(choice, "tool_choice")
-    names = [tool["function"]["name"] for tool in tools]
-    if isinstance(choice, str) and choice in _TOOL_CHOICES:
-        return choice
-    if choice not in names:
-        raise refusal("tool_choice", f"a mapping or one of {', '.join((*_TOOL_CHOICES, *names))}", choice)
-    return {"type": "function", "function": {"name": choice}}
-
-
-def _build_response_format(form: Any) -> Any:
-    if form is None:
-        return None
-    if isinstance(form, str) and form in _SIMPLE_FORMATS:
-        return {"type": form}
-    if not isinstance(form, Mapping) or not is_filled(form.get("type")):
-        raise refusal("response_format", f'a mapping with "type", or one of {", ".join(_SIMPLE_FORMATS)}', form)
-    return _build_json(form, "response_format")
-
-
-def _build_extra_body(extra_body: Any) -> dict[str, Any]:
-    if extra_body is None:
-        return {}
-    if not isinstance(extra_body, Mapping):
-        raise refusal("extra_body", "a mapping", extra_body)
-    for name in _RESERVED:
-        if name in extra_body:
-            raise InvalidRequestError(f"extra_body must not hold {name!r}, which is an argument of its own")
-    return dict(_build_json(extra_body, "extra_body"))
+def _check_bool(value: Any, name: str) -> bool:
+    plain = plain_number(value)
+    if not isinstance(plain, bool):
+        raise refusal(name, "a bool", value)
+    return plain
 
 
 def _build_message(message: Mapping[str, Any]) -> dict[str, Any]:
     built = _drop_none(message)
+    if "content" in message and (built.get("tool_calls") or built.get("function_call")):
+        built["content"] = message["content"]  # null too: servers in Rust insist on the field (DeepSeek)
     if isinstance(built.get("content"), list):
         built["content"] = [_drop_none(part, "image_url", "input_audio") for part in built["content"]]
     if isinstance(built.get("tool_calls"), list):
@@ -212,36 +157,6 @@ def _drop_none(mapping: Mapping[str, Any], *inner: str) -> dict[str, Any]:
         if isinstance(kept.get(key), Mapping):
             kept[key] = _drop_none(kept[key])
     return kept
-
-
-def _build_json(value: Any, place: str, *, keep_none: bool = False, depth: int = 0) -> Any:
-    """A copy of what JSON can say, without None values in mappings unless they mean something there."""
-    if depth > _MAX_DEPTH:
-        raise InvalidRequestError(f"{place[:80]}… is nested more than {_MAX_DEPTH} levels deep, or contains itself")
-    if isinstance(value, str):
-        return check_text(value, place)
-    if value is None or isinstance(value, bool) or _is_number(value):
-        return value
-    if isinstance(value, Mapping):
-        return _build_json_object(value, place, keep_none, depth + 1)
-    if isinstance(value, (list, tuple)):
-        return [
-            _build_json(item, f"{place}[{index}]", keep_none=keep_none, depth=depth + 1)
-            for index, item in enumerate(value)
-        ]
-    raise refusal(place, "a JSON value (its numbers finite, its ints of 64 bits)", value)
-
-
-def _build_json_object(value: Mapping[Any, Any], place: str, keep_none: bool, depth: int) -> dict[str, Any]:
-    built = {}
-    for key, item in value.items():
-        if not isinstance(key, str):
-            raise refusal(f"each key of {place}", "a str", key)
-        if item is not None or keep_none or key in _NULLABLE_KEYWORDS:
-            literal = keep_none or key in _LITERAL_KEYWORDS
-            inner = f'{place}["{check_text(key, f"a key of {place}")}"]'
-            built[key] = _build_json(item, inner, keep_none=literal, depth=depth)
-    return built
 
 
 def _encode(payload: Mapping[str, Any]) -> bytes:

@@ -1,7 +1,7 @@
 """What a server's answer means: its status, headers and body to the right exception.
 
-One function decides, for answers and for errors reported inside a stream. Every server words its errors in its own
-way; the shapes read here are those of the Hugging Face Hub and router, TGI, FastAPI, and the inference providers.
+One function decides, for answers and for errors reported inside a stream. What the body says is read in
+``error_reports``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from calendar import timegm
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import (
     APIStatusError,
@@ -24,14 +24,14 @@ from ..errors import (
     RateLimitError,
     ServerError,
 )
+from .error_reports import ErrorReport, parse_error
+from .pages import decode_text, describe_page
 from .surrogates import join_surrogates
+from .values import as_bounded
 
 __all__ = [
-    "ErrorReport",
-    "describe_page",
-    "is_stream_error",
+    "name_sender",
     "next_link",
-    "parse_error",
     "parse_reply_error",
     "parse_retry_after",
     "request_id",
@@ -46,42 +46,17 @@ _CLASSES: dict[int, type[APIStatusError]] = {
     429: RateLimitError,
 }
 
-# What servers name instead of a status, in errors inside a stream: TGI's error_type, OpenAI's type.
-_STATUS_OF_TYPE = {
-    "validation": 422,
-    "template_error": 422,
-    "overloaded": 429,
-    "rate_limit_exceeded": 429,
-    "generation": 424,
-    "incomplete_generation": 500,
-    "server_error": 500,
-    "internal_server_error": 500,
-    "invalid_request_error": 400,
-}
-
-# What may not be crossed is named, so that a page of nothing but opening tags does not take time by its square.
-_HEADING = re.compile(r"<h1[^<>]*>((?:(?!<h1).)*?)</h1>\s*(?:<p[^<>]*>(.*?)</p>)?", re.DOTALL | re.IGNORECASE)
-_TITLE = re.compile(r"<title[^<>]*>((?:(?!<title).)*?)</title>", re.DOTALL | re.IGNORECASE)
+_OF_PROXIES = ("x-squid-error", "proxy-authenticate", "proxy-status", "proxy-connection")
+_PROXY_NAMES = re.compile(r"squid|proxy|zscaler|bluecoat|forcepoint|websense|charles", re.IGNORECASE)
 
 _ACCOUNT_CREDITS = re.compile(r"included credits|pre-?paid credits", re.IGNORECASE)
 _MAX_MESSAGE = 2000
 _MAX_BODY = 20_000
-_DEEPEST_ERROR = 10
+_SHOWN_JSON = 300
 
 _TOKEN_PAGE = (
     "https://huggingface.co/settings/tokens/new?ownUserPermissions=inference.serverless.write&tokenType=fineGrained"
 )
-
-
-class ErrorReport(NamedTuple):
-    """What a body says went wrong.
-
-    ``status`` is a number of the HTTP range that the body itself names, ``code`` the server's own name for the error.
-    """
-
-    message: str
-    code: str | None = None
-    status: int | None = None
 
 
 def parse_reply_error(
@@ -92,6 +67,8 @@ def parse_reply_error(
     now: float,
     reason: str = "",
     host: str = "",
+    proxy: str = "",
+    note: str = "",
     provider: str | None = None,
     model: str | None = None,
     hugging_face: bool = False,
@@ -100,21 +77,20 @@ def parse_reply_error(
 
     Args:
         status: the HTTP status; None for an error inside a stream, where the body may name one.
-        headers: the headers, to be looked up in any case.
+        headers: the headers; lookup is case-insensitive.
         body: the bytes of the body, or the JSON value in it.
         now: the time, in seconds since the epoch, to reckon a ``Retry-After`` date from.
         reason: the reason phrase of the status line.
         host: who answered, for the message.
+        proxy: the address of the proxy that may have answered in its place.
+        note: why the body cannot be read, if it cannot.
         provider: the inference provider, where something else than the header tells it.
         model: the model that was asked for.
         hugging_face: whether Hugging Face answered, so that its pages can be named as advice.
     """
-    value, text = _decode(body, headers) if isinstance(body, bytes) else (body, "")
+    value, text, page = _decode(body, headers) if isinstance(body, bytes) else (body, "", False)
     report = parse_error(value) if value is not None else ErrorReport(text)
-    header_message = headers.get("x-error-message", "")
-    message = report.message or reason or "no message"
-    if header_message and header_message not in message:
-        message = header_message if not report.message else f"{header_message} ({report.message})"
+    message = _choose_message(report.message, headers.get("x-error-message", ""), reason, note, value)
     asked = parse_retry_after(headers, now)
     if status in (None, 200):  # an error inside a stream: the headers speak of the answer, not of the error
         status, asked = report.status or status, None
@@ -126,43 +102,45 @@ def parse_reply_error(
         "provider": served_by,
         "model": model,
         "request_id": request_id(headers),
-        "body": value if value is not None else text[:_MAX_BODY],
+        "body": as_bounded(value) if value is not None else text[:_MAX_BODY],
         "retry_after": asked,
     }
     if cls is PaymentRequiredError:
         data["scope"] = "provider" if served_by and not _ACCOUNT_CREDITS.search(message) else "account"
     if cls is ModelNotSupportedError:
         del data["retry_after"]
-    told = _tell(join_surrogates(message[:_MAX_MESSAGE]), status, served_by or host, model, data["request_id"])
+    who = name_sender(host, proxy, headers) if page or status == 407 else served_by or host
+    told = _tell(join_surrogates(message[:_MAX_MESSAGE]), status, who, model, data["request_id"])
     if hugging_face:
         told += _advise(status, data.get("scope"), report.code)
     return cls(told, **data)
 
 
-def parse_error(value: Any, depth: int = _DEEPEST_ERROR) -> ErrorReport:
-    """The report in the JSON of an error, of whatever shape; what is nested deeper than ``depth`` is not read."""
-    if isinstance(value, str):
-        return ErrorReport(value)
-    if isinstance(value, list) and depth:
-        return ErrorReport("; ".join(filter(None, (parse_error(item, depth - 1).message for item in value))))
-    if not isinstance(value, dict) or not depth:
-        return ErrorReport("")
-    code, status = _read_code(value)
-    for key in ("error", "errors", "detail", "message", "msg"):
-        report = parse_error(value.get(key), depth - 1)
-        code, status = report.code or code, report.status or status
-        if report.message:
-            return ErrorReport(_with_details(report.message, key, value), code, status)
-    return ErrorReport("", code, status)
+def _choose_message(said: str, header: str, reason: str, note: str, value: Any) -> str:
+    """What the body says; else what its JSON begins with, the header, or the reason phrase."""
+    if header and header not in said:
+        return f"{header} ({said})" if said else header
+    if said:
+        return said
+    beginning = _show_json(value)
+    return ": ".join(filter(None, (reason or ("" if beginning or note else "no message"), note or beginning)))
 
 
-def is_stream_error(chunk: Any) -> bool:
-    """Whether a chunk of a stream is the report of an error."""
-    if not isinstance(chunk, dict):
-        return False
-    if chunk.get("error"):
-        return True
-    return not chunk.get("choices") and (chunk.get("object") == "error" or bool(chunk.get("detail")))
+def _show_json(value: Any) -> str:
+    """The beginning of JSON whose words were not found; ``""`` where it says nothing."""
+    told = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if not any(map(bool, told)) or (isinstance(value, dict) and not value.keys() - {"code", "status", "error"}):
+        return ""
+    text = json.dumps(as_bounded(value, 10), ensure_ascii=False)
+    return text if len(text) <= _SHOWN_JSON else f"{text[:_SHOWN_JSON]}…"
+
+
+def name_sender(host: str, proxy: str, headers: Mapping[str, str]) -> str:
+    """Who sent a page: where there is a proxy it may be that, and some name themselves."""
+    if not proxy:
+        return host
+    marked = any(name in headers for name in _OF_PROXIES) or _PROXY_NAMES.search(headers.get("server", ""))
+    return f"the proxy {proxy} on the way to {host}" if marked else f"{host}, or the proxy {proxy} on the way to it"
 
 
 def next_link(header: str) -> str | None:
@@ -174,8 +152,8 @@ def next_link(header: str) -> str | None:
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """The id of the request, in the order in which huggingface_hub looks for it."""
-    for name in ("x-request-id", "x-amzn-trace-id", "x-amz-cf-id", "inference-id"):
+    """The id of the request, in the order in which huggingface_hub looks for it; LiteLLM's in its logs."""
+    for name in ("x-request-id", "x-litellm-call-id", "x-amzn-trace-id", "x-amz-cf-id", "inference-id"):
         if headers.get(name):
             return headers[name]
     return None
@@ -200,52 +178,17 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
     return float(used_up[1]) + 1 if used_up else None  # huggingface_hub waits that second more, too
 
 
-def _decode(body: bytes, headers: Mapping[str, str]) -> tuple[Any, str]:
-    """A body as ``(JSON value, "")``, or ``(None, text)``; of an HTML page only its heading."""
-    text = body.decode("utf-8-sig", "replace").strip()
+def _decode(body: bytes, headers: Mapping[str, str]) -> tuple[Any, str, bool]:
+    """A body as ``(JSON value, "", False)``, or as ``(None, text, whether it is a page)``; of a page only its words."""
+    text = decode_text(body, headers).strip()
     if text.startswith(("{", "[", '"')):
         try:
-            return json.loads(text), ""
+            return json.loads(text), "", False
         except (ValueError, RecursionError):
             pass
-    if text.startswith("<") or "html" in headers.get("content-type", ""):
-        return None, describe_page(text)
-    return None, text
-
-
-def describe_page(text: str) -> str:
-    """The headings of an error page: ``<h1>502</h1><p>Bad Gateway</p>``, else its title."""
-    found = _HEADING.search(text) or _TITLE.search(text)
-    if not found:
-        return "an HTML page"
-    from html import unescape  # here, because it is rarely needed and reads a large table
-
-    words = " ".join(part for part in found.groups() if part)
-    return " ".join(unescape(re.sub(r"<[^<>]*>", " ", words)).split())
-
-
-def _with_details(message: str, key: str, value: dict[str, Any]) -> str:
-    """A message together with what stands beside it: OAuth's description, FastAPI's place."""
-    if key == "error" and isinstance(value.get("error_description"), str):
-        return f"{message}: {value['error_description']}"
-    if key == "msg" and isinstance(value.get("loc"), list):
-        return f"{'.'.join(map(str, value['loc']))}: {message}"
-    return message
-
-
-def _read_code(value: dict[str, Any]) -> tuple[str | None, int | None]:
-    """``(name, status)`` of an error: codes are names, numbers, or numbers as text. Not every number is a status."""
-    name: str | None = None
-    status: int | None = None
-    for key in ("http_status_code", "status_code", "code", "status", "error_type", "type", "reason"):
-        code = value.get(key)
-        text = str(code) if code and code is not True and isinstance(code, (str, int)) else ""
-        if re.fullmatch(r"[45][0-9][0-9]", text):
-            status = status or int(text)
-        elif text:
-            name = name or text
-            status = status or _STATUS_OF_TYPE.get(text)
-    return name, status
+    if text.startswith("<") or (text and "html" in headers.get("content-type", "")):
+        return None, describe_page(text), True
+    return None, text, False
 
 
 def _choose_class(
@@ -279,7 +222,7 @@ def _advise(status: int | None, scope: str | None, code: str | None) -> str:
 
 def _number(text: str | None) -> float | None:
     """A finite decimal number; None for anything else."""
-    return float(text) if text and re.fullmatch(r"\s*[+-]?\d{1,15}(\.\d{1,9})?\s*", text) else None
+    return float(text) if text and re.fullmatch(r"[ \t]*[+-]?[0-9]{1,15}(\.[0-9]{1,9})?[ \t]*", text) else None
 
 
 def _seconds_until(date: str, now: float) -> float | None:

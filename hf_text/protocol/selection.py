@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..checks import refusal
+from ..checks import plain_number, refusal
 from .catalog import Model, ModelProvider, any_known, best
+from .tasks import is_named_for_another_task
 from .values import as_number
 
-__all__ = ["SORT_KEYS", "nearest_names", "select_models"]
+__all__ = ["SORT_KEYS", "first_chat_model", "nearest_names", "select_models"]
 
 # What to sort by: a model's value in the light of the offers that fit. Small values come first.
 _SORT_VALUES: dict[str, Callable[[Model, Sequence[ModelProvider]], Any]] = {
@@ -35,7 +36,7 @@ class _Criteria:
     tools: bool | None
     structured_output: bool | None
     min_context: float | None
-    max_price: float | None
+    max_output_price: float | None
 
     def __post_init__(self) -> None:
         for name in ("search", "provider"):
@@ -44,7 +45,7 @@ class _Criteria:
         for name in ("vision", "tools", "structured_output"):
             if not isinstance(value := getattr(self, name), (bool, type(None))):
                 raise refusal(name, "True, False or None", value)
-        for name in ("min_context", "max_price"):
+        for name in ("min_context", "max_output_price"):
             value = getattr(self, name)
             if value is not None and as_number(value) is None:
                 raise refusal(name, "a number from 0 up or None", value)
@@ -52,7 +53,7 @@ class _Criteria:
     @property
     def narrows(self) -> bool:
         """Whether a model needs an offer that fits."""
-        criteria = (self.provider, self.min_context, self.max_price, self.tools, self.structured_output)
+        criteria = (self.provider, self.min_context, self.max_output_price, self.tools, self.structured_output)
         return any(value is not None for value in criteria)
 
     def fits_offer(self, offer: ModelProvider) -> bool:
@@ -61,7 +62,10 @@ class _Criteria:
             and (not self.tools or offer.supports_tools is True)
             and (not self.structured_output or offer.supports_structured_output is True)
             and (self.min_context is None or (offer.context_length or -1) >= self.min_context)
-            and (self.max_price is None or (offer.output_price is not None and offer.output_price <= self.max_price))
+            and (
+                self.max_output_price is None
+                or (offer.output_price is not None and offer.output_price <= self.max_output_price)
+            )
         )
 
     def fits(self, model: Model, offers: Sequence[ModelProvider]) -> bool:
@@ -85,7 +89,7 @@ def select_models(
     tools: bool | None = None,
     structured_output: bool | None = None,
     min_context: float | None = None,
-    max_price: float | None = None,
+    max_output_price: float | None = None,
     sort: str | None = None,
 ) -> list[Model]:
     """The models that fit; with no criteria, all.
@@ -97,7 +101,7 @@ def select_models(
         tools: True for models that can call tools, False for those that cannot.
         structured_output: True for models that hold to a JSON schema, False for those that do not.
         min_context: tokens that the context must have at least.
-        max_price: USD per million tokens of the answer, at most.
+        max_output_price: USD per million tokens of the answer, at most.
         sort: ``"price"`` and ``"latency"`` (lowest first), ``"throughput"`` and ``"context"`` (highest first),
             ``"created"`` (newest first), ``"name"``; None keeps the server's order.
 
@@ -105,7 +109,8 @@ def select_models(
     do: with ``provider="novita", sort="price"`` by what Novita asks. What is unknown does not fit, and is sorted last.
     Raises InvalidRequestError for an argument that is not what it must be.
     """
-    criteria = _Criteria(search, provider, vision, tools, structured_output, min_context, max_price)
+    least, most = plain_number(min_context), plain_number(max_output_price)
+    criteria = _Criteria(search, provider, vision, tools, structured_output, least, most)
     if sort is not None and (not isinstance(sort, str) or sort not in SORT_KEYS):
         raise refusal("sort", f"one of {', '.join(SORT_KEYS)}, or None", sort)
     pairs = ((model, [offer for offer in model.offers if criteria.fits_offer(offer)]) for model in models)
@@ -114,6 +119,17 @@ def select_models(
         value_of = _SORT_VALUES[sort]
         selected.sort(key=lambda pair: _unknown_last(value_of(*pair)))
     return [model for model, _ in selected]
+
+
+def first_chat_model(models: Sequence[Model]) -> Model | None:
+    """The first that can chat as far as the server or its name tells; the first of all if none does; None without any.
+
+    Servers list embedding models, rerankers and speech models among the others, and not always last.
+    """
+    fitting = (
+        model for model in models if model.chat or (model.chat is None and not is_named_for_another_task(model.id))
+    )
+    return next(fitting, models[0] if models else None)
 
 
 def nearest_names(name: str, names: Iterable[str], limit: int = 3) -> list[str]:
@@ -150,3 +166,7 @@ def _negative(value: float | None) -> float | None:
 
 def _unknown_last(value: Any) -> tuple[bool, Any]:
     return (value is None, 0 if value is None else value)
+
+
+def _costs_at_most(offer: ModelProvider, price: float) -> bool:
+    return offer.output_price is not None and offer.output_price <= price

@@ -1,53 +1,83 @@
 """Calls of tools, put together from the fragments in which providers send them.
 
-A fragment belongs to a call by its id, else by its index, else by the order in which it came. No provider can be
-taken at its word: Together's index is -1, Nebius leaves the id out, TGI gives every call the id "0" and repeats the
-name as null, Fireworks sends ``id: null`` in later fragments, Groq sends whole calls in one chunk, others number
-every call 0.
+A fragment belongs to a call by its id, else by its index, else by its place in a list of several, else to the call that
+came last. No provider can be taken at its word: Together's index is -1, Nebius leaves the id out, TGI gives every call
+the id "0" and repeats the name as null, Fireworks sends ``id: null`` in later fragments, Groq sends whole calls in one
+chunk, others number every call 0, send names in pieces, repeat what they have sent, or send calls that say nothing.
 """
 
 from __future__ import annotations
 
 import json
-import re
+from dataclasses import dataclass
 from typing import Any
 
 from ..events import ToolCall
+from .arguments import GrowingArguments, holds
 from .surrogates import join_surrogates
+from .values import as_bounded, as_object, as_text
 
 __all__ = ["ToolCallAssembler"]
 
-_MARKS = re.compile(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
+_KNOWN = frozenset({"id", "index", "type", "function", "custom"})
+_KNOWN_INSIDE = frozenset({"name", "arguments", "parameters", "input"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Fragment:
+    """What one element of ``tool_calls`` says."""
+
+    id: str
+    index: int | None
+    place: int  # in the list that it came in
+    alone: bool  # in that list
+    name: str
+    arguments: str
+    extra: dict[str, Any]
+
+    @property
+    def silent(self) -> bool:
+        return not (self.id or self.name or self.arguments or self.extra)
 
 
 class _GrowingCall:
-    __slots__ = ("_begun", "_depth", "_quoted", "_unread", "arguments", "id", "index", "name")
+    __slots__ = ("arguments", "extra", "id", "index", "name", "place", "whole")
 
-    def __init__(self, id: str, index: int | None) -> None:
+    def __init__(self, id: str, index: int | None, place: int) -> None:
         self.id = id
         self.index = index
+        self.place = place
         self.name = ""
-        self.arguments: list[str] = []
-        self._begun = False  # something but white space came
-        self._depth = 0  # of the brackets that are open
-        self._quoted = False  # inside a JSON string
-        self._unread = ""  # a backslash that came without what it escapes
+        self.arguments = GrowingArguments()
+        self.extra: dict[str, Any] = {}
+        self.whole = False  # it came in one piece
 
-    def add(self, text: str) -> None:
-        """Take more of the arguments. Only their brackets are followed: to parse all each time takes quadratic time."""
-        self.arguments.append(text)
-        self._begun = self._begun or bool(text.strip())
-        mark = ""
-        for mark in _MARKS.findall(self._unread + text):
-            if mark == '"':
-                self._quoted = not self._quoted
-            elif not self._quoted:
-                self._depth += (mark in "{[") - (mark in "}]")
-        self._unread = mark if mark == "\\" else ""
+    @property
+    def slot(self) -> int:
+        """What tells it apart from others without an id."""
+        return self.place if self.index is None else self.index
 
-    def is_complete(self) -> bool:
-        """Whether the arguments so far are a whole JSON value, so that more of them can only be another call."""
-        return self._begun and self._depth <= 0 and not self._quoted
+    def add(self, fragment: _Fragment) -> None:
+        if fragment.name.startswith(self.name):  # the whole name again, or longer
+            self.name = fragment.name
+        elif fragment.name:
+            self.name += fragment.name
+        if fragment.arguments:
+            self.arguments.add(fragment.arguments)
+        inside = {**self.extra.get("function", {}), **fragment.extra.get("function", {})}
+        self.extra = {**self.extra, **fragment.extra, **({"function": inside} if inside else {})}
+
+    def is_another(self, fragment: _Fragment) -> bool:
+        """Whether this fragment, which names a function, begins another call."""
+        if not fragment.name or not self.name:
+            return False
+        if fragment.name == self.name:
+            return self.arguments.complete
+        if fragment.index is None and not fragment.id:
+            return True
+        if self.arguments.begun:
+            return self.arguments.complete  # within the arguments it is a piece of the name
+        return not self.id and bool(fragment.arguments)
 
 
 class ToolCallAssembler:
@@ -61,62 +91,122 @@ class ToolCallAssembler:
         self._by_index: dict[int, _GrowingCall] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._calls)
+        return bool(self._calls) and bool(self.calls())
 
-    def feed(self, fragments: Any) -> None:
-        """Take the ``tool_calls`` of one delta. Raises ValueError for a shape that cannot be read."""
-        if not isinstance(fragments, list):
-            raise ValueError(f"tool_calls is no list: {fragments!r:.80}")
-        for fragment in fragments:
-            self._feed_one(fragment)
+    def feed(self, fragments: list[Any]) -> bool:
+        """Take the ``tool_calls`` of one delta. Returns whether they say anything."""
+        told = False
+        for place, value in enumerate(fragments):
+            fragment = _read_fragment(value, place, len(fragments) == 1)
+            if not fragment.silent:
+                told = True
+                call = self._find(fragment)
+                if call is None or call.is_another(fragment):
+                    self._begin(fragment)
+                else:
+                    self._go_on(call, fragment)
+        return told
 
-    def _feed_one(self, fragment: Any) -> None:
-        function = fragment.get("function") if isinstance(fragment, dict) else None
-        if not isinstance(function, dict):
-            raise ValueError(f"a tool call without a function: {fragment!r:.80}")
-        name, arguments = function.get("name") or "", function.get("arguments")
-        if not isinstance(name, str):
-            raise ValueError(f"a tool call whose name is no text: {fragment!r:.80}")
-        call = self._find(fragment, name)
-        call.name = call.name or name
-        if arguments is not None:  # TGI and Ollama send values, not text
-            call.add(arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False))
+    def _go_on(self, call: _GrowingCall, fragment: _Fragment) -> None:
+        call.add(fragment)
+        if fragment.id and not call.id:
+            call.id = fragment.id
+            self._by_id[fragment.id] = call
 
-    def _find(self, fragment: dict[str, Any], name: str) -> _GrowingCall:
-        id = str(fragment.get("id") or "")
-        index = fragment.get("index")
-        if not isinstance(index, int) or index < 0:
-            index = None
+    def _find(self, fragment: _Fragment) -> _GrowingCall | None:
+        id, index = fragment.id, fragment.index
         call = self._by_id.get(id) if id else None
         if call is not None and index is not None and call.index is not None and index != call.index:
-            call = self._by_index.get(index)
-        elif call is None and not (id and name):  # an id and a name that are both new begin a call
-            if index is not None:
-                call = self._by_index.get(index)
-            elif self._calls:
-                call = self._calls[-1]
-        if call is None or (name and call.name and (name != call.name or call.is_complete())):
-            return self._begin(id, index)
-        if id and not call.id:
-            call.id = id
-            self._by_id[id] = call
-        return call
-
-    def _begin(self, id: str, index: int | None) -> _GrowingCall:
-        call = _GrowingCall(id, index)
-        self._calls.append(call)
-        if id:
-            self._by_id[id] = call
+            return self._by_index.get(index)
+        if call is not None or (id and fragment.name):  # an id and a name that are both new begin a call
+            return call
         if index is not None:
-            self._by_index[index] = call
-        return call
+            return self._by_index.get(index)
+        place = -1 if fragment.alone else fragment.place
+        return self._calls[place] if place < len(self._calls) and self._calls else None
+
+    def _begin(self, fragment: _Fragment) -> None:
+        call = _GrowingCall(fragment.id, fragment.index, fragment.place)
+        call.add(fragment)
+        call.whole = call.arguments.complete
+        self._calls.append(call)
+        if fragment.id:
+            self._by_id[fragment.id] = call
+        if fragment.index is not None:
+            self._by_index[fragment.index] = call
 
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls so far. One without an id of its own gets one: the protocol needs it to give the result back."""
         calls: dict[str, ToolCall] = {}
-        for number, call in enumerate(self._calls):
+        for number, (call, arguments) in enumerate(_drop_repeated(self._calls)):
             id = join_surrogates(call.id) or f"call_{number}"
             while id in calls:
                 id = f"{id}_{number}"
-            calls[id] = ToolCall(id, join_surrogates(call.name), join_surrogates("".join(call.arguments)))
+            calls[id] = ToolCall(id, join_surrogates(call.name), join_surrogates(arguments), as_bounded(call.extra))
         return tuple(calls.values())
+
+
+def _drop_repeated(calls: list[_GrowingCall]) -> list[tuple[_GrowingCall, str]]:
+    """The calls with their arguments, without those that say nothing and those that only say again what one said."""
+    kept: list[tuple[_GrowingCall, str]] = []
+    latest: dict[tuple[str, str | int], int] = {}  # by name and id, by name and place: where it stands in the list
+    for call in calls:
+        arguments = call.arguments.text()
+        if not call.name.strip() and arguments.strip() in ("", "{}"):
+            continue
+        number = latest.get((call.name, call.id), latest.get((call.name, call.slot)))
+        best = None if number is None else _join_repeated(kept[number][0], kept[number][1], call, arguments)
+        if number is not None and best is not None:
+            kept[number] = (kept[number][0], best)
+            continue
+        latest[call.name, call.slot] = latest[call.name, call.id or call.slot] = len(kept)
+        kept.append((call, arguments))
+    return kept
+
+
+def _join_repeated(earlier: _GrowingCall, told: str, call: _GrowingCall, arguments: str) -> str | None:
+    """The arguments of a call that only says again what an earlier one of that function said; None for another call."""
+    if earlier.id and call.id and earlier.id != call.id:
+        return None
+    if earlier.index is not None and call.index is not None and earlier.index != call.index:
+        return None
+    if not arguments.strip():
+        return told
+    if call.id and call.id == earlier.id != "0":
+        return told if holds(told, arguments) else arguments if holds(arguments, told) else None
+    return told if call.whole and holds(told, arguments) and holds(arguments, told) else None
+
+
+def _read_fragment(value: Any, place: int, alone: bool) -> _Fragment:
+    fragment = as_object(value)
+    function = fragment.get("function") or fragment.get("custom")
+    if isinstance(function, str):
+        function = {"name": function}
+    flat = not isinstance(function, dict)  # without an object of its own
+    inside = as_object(fragment if flat else function)
+    extra = _drop_known(fragment, _KNOWN | _KNOWN_INSIDE if flat else _KNOWN)
+    more = {} if flat else _drop_known(inside, _KNOWN_INSIDE)
+    if more:
+        extra["function"] = more
+    if fragment.get("type") not in (None, "", "function"):
+        extra["type"] = fragment["type"]
+    name = as_text(inside.get("name")) or ""
+    id = str(fragment.get("id") or "")
+    return _Fragment(id, _read_index(fragment.get("index")), place, alone, name, _read_arguments(inside), extra)
+
+
+def _read_index(index: Any) -> int | None:
+    if isinstance(index, str) and index.isascii() and index.isdecimal() and len(index) < 10:
+        return int(index)
+    return index if isinstance(index, int) and not isinstance(index, bool) and index >= 0 else None
+
+
+def _drop_known(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    return {key: item for key, item in value.items() if key not in known and item not in (None, "", [], {})}
+
+
+def _read_arguments(function: dict[str, Any]) -> str:
+    """The text of the arguments; TGI and Ollama send values."""
+    keys = ("arguments", "parameters", "input")
+    value = next((function[key] for key in keys if function.get(key) is not None), "")
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["as_count", "as_flag", "as_number", "as_object", "as_seconds", "as_strings", "as_text"]
+from ..checks import show
+from .surrogates import join_surrogates
+
+__all__ = ["as_bounded", "as_count", "as_flag", "as_number", "as_object", "as_seconds", "as_strings", "as_text"]
+
+# Pickling and copying take several frames a level, and the caller's own stack may be deep already.
+_MAX_LEVELS = 50
 
 
 def as_text(value: Any) -> str | None:
@@ -43,3 +49,18 @@ def as_seconds(milliseconds: Any) -> float | None:
     """Milliseconds in seconds."""
     value = as_number(milliseconds)
     return None if value is None else round(value / 1000, 9)
+
+
+def as_bounded(value: Any, levels: int = _MAX_LEVELS) -> Any:
+    """A copy of a JSON value that can be shown, copied and pickled anywhere: half characters are replaced, and what is
+    nested deeper than so many levels stands there as the beginning of its text.
+    """
+    if isinstance(value, str):
+        return join_surrogates(value)
+    if not isinstance(value, (dict, list)):
+        return value
+    if not levels:
+        return show(value)
+    if isinstance(value, list):
+        return [as_bounded(item, levels - 1) for item in value]
+    return {join_surrogates(key): as_bounded(item, levels - 1) for key, item in value.items()}

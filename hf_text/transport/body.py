@@ -12,11 +12,11 @@ from typing import IO, Protocol, cast
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
-from .call import Call
+from .call import SOCKET, Call, Wait
 from .framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
 from .head import RawResponse
 
-__all__ = ["Body", "BodyCut", "open_body"]
+__all__ = ["Body", "BodyCut", "find_unreadable", "open_body"]
 
 _PIECE_BYTES = 65536
 
@@ -28,17 +28,15 @@ class BodyCut(Exception):
 class Body(Protocol):
     """What is left of an answer after its headers."""
 
-    pollable: bool  # whether read() heeds a call that does not block
+    def read(self) -> bytes | Wait:
+        """The next piece as soon as there is one; ``b""`` at the proper end. If the call does not block: what to wait
+        for.
 
-    def read(self) -> bytes | None:
-        """The next piece as soon as there is one; ``b""`` at the proper end; None if there is none yet and the call
-        does not block.
-
-        Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
+        Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
         """
 
     def close(self) -> None:
-        """Part with the connection: it serves other requests if the body was read to its end, else it is closed."""
+        """Release the connection: it serves other requests if the body was read to its end, else it is closed."""
 
 
 def open_body(raw: RawResponse, call: Call) -> Body:
@@ -47,16 +45,20 @@ def open_body(raw: RawResponse, call: Call) -> Body:
     return _PlainBody(raw) if encoding in ("identity", "") else _EncodedBody(raw, call)
 
 
-class _PlainBody:
-    pollable = True
+def find_unreadable(encoding: str) -> str | None:
+    """The first of the content encodings in a header that cannot be unpacked here; None if all can."""
+    names = (name.strip().lower() for name in encoding.split(","))
+    return next((name for name in names if name not in ("", "identity", *HTTPResponse.CONTENT_DECODERS)), None)
 
+
+class _PlainBody:
     def __init__(self, raw: RawResponse) -> None:
         self._raw = raw
         self._framing = _framing_of(raw)
         self._unread = raw.unread
         self._release_at_end()
 
-    def read(self) -> bytes | None:
+    def read(self) -> bytes | Wait:
         framing = self._framing
         while not framing.ended:
             if framing.failure is not None:
@@ -64,8 +66,8 @@ class _PlainBody:
             try:
                 data = self._unread or self._raw.wire.receive(_PIECE_BYTES)
                 self._unread = b""
-                if data is None:
-                    return None
+                if data is SOCKET:
+                    return data
                 piece = framing.feed(data) if data else framing.close()
             except (BadFraming, OSError) as error:
                 raise BodyCut(str(error)) from None
@@ -78,7 +80,7 @@ class _PlainBody:
         """Once the body has ended, give the connection back to its pool, if it can serve again. Otherwise ``close()``
         closes it, after the last token was handed out: that takes as long as to read one.
         """
-        if self._framing.ended and self._framing.clean and not self._unread and not self._raw.will_close:
+        if self._framing.ended and self._framing.clean and not self._unread and not self._raw.is_last:
             self._raw.release_conn()
 
     def close(self) -> None:
@@ -86,8 +88,6 @@ class _PlainBody:
 
 
 class _EncodedBody:
-    pollable = False
-
     def __init__(self, raw: RawResponse, call: Call) -> None:
         self._call = call
         self._compressed = _CompressedBytes(raw)
@@ -95,7 +95,9 @@ class _EncodedBody:
             cast(IO[bytes], self._compressed), headers=raw.headers, preload_content=False, enforce_content_length=False
         )
 
-    def read(self) -> bytes | None:
+    def read(self) -> bytes | Wait:
+        if not self._call.blocking:  # urllib3 cannot give way
+            return Wait.THREAD
         self._call.time_left()  # a little that has arrived may unpack to very much: reading it must end as well
         try:
             piece: bytes | None = self._unpacking.read1(_PIECE_BYTES, decode_content=True)
@@ -112,8 +114,10 @@ class _CompressedBytes(_PlainBody):
 
     closed = False
 
-    def read1(self, _: int) -> bytes | None:
-        return self.read()
+    def read1(self, _: int) -> bytes:
+        piece = self.read()
+        assert not isinstance(piece, Wait)
+        return piece
 
 
 def _framing_of(raw: RawResponse) -> Framing:

@@ -8,19 +8,26 @@ the clocks hold whatever a server trickles; and every socket is attached to its 
 from __future__ import annotations
 
 import math
+import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import Enum
 from time import monotonic
-from typing import Any
+from typing import Any, Final, TypeVar
+from weakref import WeakSet
 
+from ..checks import plain_number
 from ..errors import Clock, InvalidRequestError
+from .sockets import duplicate_socket
 
-__all__ = ["Call", "Interrupted", "Timeouts", "WouldBlock"]
+__all__ = ["DEFAULT", "SOCKET", "Call", "Interrupted", "Timeouts", "Wait", "run"]
 
-# A socket takes no longer timeout (2**31 milliseconds); who waits longer asks again.
+T = TypeVar("T")
+
+# A socket takes no longer timeout (2**31 milliseconds); a longer wait asks again.
 _MAX_STEP = 1_000_000.0
 
 
@@ -36,7 +43,7 @@ class Timeouts:
         total: the whole call, all attempts and the pauses between them, and what the reader does meanwhile (default
             None: unlimited).
 
-    Raises InvalidRequestError for a value that is no number above zero; only ``total`` may be None.
+    Raises InvalidRequestError for a value that is not a number above zero; only ``total`` may be None.
     """
 
     connect: float = 10
@@ -46,7 +53,8 @@ class Timeouts:
 
     def __post_init__(self) -> None:
         for clock in ("connect", "first", "gap", "total"):
-            seconds = getattr(self, clock)
+            seconds = plain_number(getattr(self, clock))
+            object.__setattr__(self, clock, seconds)
             if seconds is None and clock == "total":
                 continue
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
@@ -54,22 +62,37 @@ class Timeouts:
 
     @classmethod
     def of(cls, timeout: Any) -> Timeouts:
-        """The clocks for an argument ``timeout``: a number sets all of them but total; None means the defaults."""
-        if timeout is None:
-            return cls()
+        """The clocks for an argument ``timeout``: a number sets all of them but total."""
+        if timeout is None:  # elsewhere it means no limit
+            raise InvalidRequestError(
+                "timeout must not be None; for no limit on the total time use Timeouts(total=None)"
+            )
         return timeout if isinstance(timeout, cls) else cls(timeout, timeout, timeout)
 
 
+DEFAULT = Timeouts()
+"""The default of every argument ``timeout``: the client's own clocks, which are by default ``Timeouts()``."""
+
+
 class Interrupted(Exception):
-    """The call may not go on: a clock ran out, or (``clock`` is None) it was cancelled. Never leaves the library."""
+    """The call has to stop: a clock ran out, or (``clock`` is None) it was cancelled. Never leaves the library."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(clock or "cancelled")
         self.clock = clock
 
 
-class WouldBlock(Exception):
-    """What was to be done blocks, and the call does not. Nothing was sent. Never leaves the library."""
+class Wait(Enum):
+    """What a step of a call that does not block needs before the next one."""
+
+    SOCKET = "socket"
+    """That the socket in use (``Call.fileno()``) can be read from."""
+
+    THREAD = "thread"
+    """A thread, because the next step blocks."""
+
+
+SOCKET: Final = Wait.SOCKET  # for what runs once for each token: looking a member up takes as long as a few steps
 
 
 class Call:
@@ -80,14 +103,14 @@ class Call:
         started: when the call began, by ``time.monotonic()``.
         clock: the clock that will run out next.
         cancelled: whether ``cancel()`` was called.
+        is_foreign: whether its connection is that of another process, from which this one was forked.
         reused: whether the connection in use had served another request before.
-        blocking: whether whatever has to wait does so; if not, reading the answer never waits, and whoever reads waits
-            for the socket (``fileno()``) himself. All else blocks.
-        pollable: whether what is to be done next, as far as is known, never blocks.
+        blocking: whether a step that has to wait does so. If not, it gives way with a ``Wait`` instead.
         paced: whether the caller steers its rate by what is refused for now: that is raised then, not retried.
     """
 
     __slots__ = (
+        "__weakref__",
         "_deadline",
         "_end",
         "_gate",
@@ -96,8 +119,8 @@ class Call:
         "blocking",
         "cancelled",
         "clock",
+        "is_foreign",
         "paced",
-        "pollable",
         "reused",
         "started",
         "timeouts",
@@ -108,9 +131,9 @@ class Call:
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts = timeouts
         self.cancelled = False
+        self.is_foreign = False
         self.reused = False
         self.blocking = True
-        self.pollable = True
         self.paced = False
         self._socket: socket.socket | None = None
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
@@ -127,7 +150,7 @@ class Call:
         self.start_clock("connect")
 
     def start_clock(self, clock: Clock, at_most: float = math.inf) -> None:
-        """From now on this clock runs (and the total clock as ever), for its seconds or ``at_most`` so many."""
+        """Start this clock, for its seconds or ``at_most``, whichever is less; the total clock runs on."""
         seconds: float = getattr(self.timeouts, clock)
         deadline = monotonic() + min(seconds, at_most)
         if deadline < self._end:
@@ -148,12 +171,11 @@ class Call:
         """As ``time_left()``, but 0 where that raises."""
         return 0.0 if self.cancelled else max(self._deadline - monotonic(), 0.0)
 
-    def before_blocking(self) -> Iterator[list[Any]]:
-        """What follows blocks: give way until it may. No clock runs meanwhile."""
-        self.pollable = False
+    def need_thread(self) -> Iterator[Wait]:
+        """The next step blocks: yield until it is driven from a thread. No clock runs meanwhile."""
         since = monotonic()
         while not self.blocking:
-            yield []
+            yield Wait.THREAD
         waited = monotonic() - since
         self.started += waited
         self._end += waited
@@ -164,12 +186,13 @@ class Call:
 
         A duplicate of the descriptor is kept, not the socket: it can be shut down at every stage (a TLS handshake
         takes the descriptor away from the socket object), and it can never be a descriptor that was closed and
-        given to somebody else.
+        reused.
         """
-        duplicate = socket.fromfd(sock.fileno(), sock.family, sock.type, sock.proto)
+        duplicate = duplicate_socket(sock)
         with self._lock:
             self.release()
             self._socket = duplicate
+            _attached.add(self)
         self.time_left()
 
     def fileno(self) -> int:
@@ -181,11 +204,18 @@ class Call:
         """The socket is not used any more: ``cancel()`` leaves it alone. To be called before others may use it."""
         with self._lock:
             if self._socket is not None:
+                _attached.discard(self)
                 self._socket.close()
                 self._socket = None
 
+    def disown(self) -> None:
+        """Close this process's copy of the descriptor: the connection is in use by the one from which it was forked."""
+        self._lock = threading.RLock()  # a thread that is not here may hold the other
+        self.is_foreign = self.cancelled = True
+        self.release()
+
     def cancel(self) -> None:
-        """Stop the call, from any thread, at any stage; whoever waits in it gets Interrupted. Never blocks."""
+        """Stop the call, from any thread, at any stage; a thread that waits in it gets Interrupted. Never blocks."""
         self.cancelled = True
         with self._lock:
             if self._socket is not None:
@@ -207,9 +237,7 @@ class Call:
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """What happens inside may take so long; for what is asked by the way. Raises Interrupted("total") when it does
-        not.
-        """
+        """Bound what happens inside; for auxiliary lookups. Raises Interrupted("total") when it takes longer."""
         end, self._end = self._end, min(self._end, monotonic() + seconds)
         try:
             yield
@@ -225,6 +253,28 @@ class Call:
         return monotonic() - self.started
 
 
+def run(steps: Generator[object, None, T]) -> T:
+    """Take all steps of a call that blocks; their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
 def _shut_down(sock: socket.socket) -> None:
     with suppress(OSError):  # not connected yet, or not any more
         sock.shutdown(socket.SHUT_RDWR)
+
+
+_attached: WeakSet[Call] = WeakSet()
+
+
+def _disown_all() -> None:
+    for call in list(_attached):
+        call.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_all)

@@ -3,12 +3,28 @@
 A thread says which call it works for (``bound_to``) before it hands a request to requests. From there on the
 connection of that request knows its call: it tells it the socket before it connects, and it never waits longer than
 the call allows, in name resolution, connecting, TLS, sending, and each single read of the headers and the body.
+
+This module and ``head`` are the seam to the libraries: all that is overridden of requests, urllib3 and http.client
+stands in these two, here what sends, there what is received. Some of it is no public interface of theirs.
+``tests/transport/test_library_contract.py`` holds what they depend on, for the oldest and the newest versions:
+
+===============================  =====================================================================================
+``Adapter``                      ``HTTPAdapter.send()`` asks for a pool (``get_connection_with_tls_context()``, which
+                                 asks for ``build_connection_pool_key_attributes()``), for ``cert_verify()`` and for
+                                 ``request_url()``, and hands what urllib3 answers to ``build_response()``. Pool
+                                 managers make pools of ``pool_classes_by_scheme``
+``_Pool``                        ``HTTPConnectionPool.urlopen()`` takes a connection by ``_get_conn()``, gives it to
+                                 ``_make_request()``, and gives it back by ``_put_conn()`` if that fails; idle ones
+                                 stand in ``pool``. ``_make_request()`` and ``_prepare_proxy()`` connect
+``_CallBound``                   ``connect()`` makes its socket by ``_new_conn()``; ``request()`` sends all by
+                                 ``send()``. http.client's ``getresponse()`` makes an answer by ``response_class`` and
+                                 lets it ``begin()``; urllib3's would copy it
+``head.RawResponse``             what http.client, urllib3 and instruments look at of an answer (see there)
+===============================  =====================================================================================
 """
 
 from __future__ import annotations
 
-import http.client
-import os
 import queue
 import socket
 import ssl
@@ -17,38 +33,49 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
-from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
+from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidSchema
 from requests.utils import prepend_scheme_if_needed, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError
-from urllib3.util.ssl_ import create_urllib3_context
 from urllib3.util.ssltransport import SSLTransport
 from urllib3.util.wait import wait_for_write
 
-from ..errors import InvalidRequestError
-from .call import Call, WouldBlock
+from .call import Call
 from .dialing import open_socket
 from .head import RawResponse
+from .instruments import requests_is_wrapped
+from .mask import Mask
+from .tls import Cert, make_context
+from .wire import TLSInTLS
 
-__all__ = ["Adapter", "bound_to"]
+__all__ = ["Adapter", "NotReady", "bound_to", "has_reached_pools"]
 
 _MAX_POOLS = 1000
-_MAX_RECORD = 16384  # bytes that TLS encrypts at a time
 _MAX_HELD_BYTES = 65536
 
 _this_thread = threading.local()
+
+
+class NotReady(Exception):
+    """No open connection can take a request at once, and the call does not block. Nothing was sent."""
 
 
 @contextmanager
 def bound_to(call: Call) -> Iterator[None]:
     """Requests that this thread sends inside belong to the call."""
     _this_thread.call = call
+    _this_thread.mask = None
     try:
         yield
     finally:
         del _this_thread.call
+
+
+def has_reached_pools() -> bool:
+    """Whether the request that this thread sent last has come as far as our pools."""
+    return _this_thread.mask is not None
 
 
 class _CallBound:
@@ -96,16 +123,23 @@ class _CallBound:
         if conn.sock is None:
             self.connect()
         conn.sock.settimeout(self.call.time_left())
-        super().send(data)  # type: ignore[misc]
+        try:
+            if conn.debuglevel > 0:  # http.client would print it with the key
+                print("send:", repr(_this_thread.mask(bytes(data))))
+                conn.sock.sendall(data)
+            else:
+                super().send(data)  # type: ignore[misc]
+        except ssl.SSLEOFError as error:  # urllib3 goes on to what the server said before it closed, as without TLS
+            raise BrokenPipeError(str(error)) from error
 
     def getresponse(self) -> Any:
-        """The answer, its head still to be read, without what urllib3 adds to it."""
-        return http.client.HTTPConnection.getresponse(cast(http.client.HTTPConnection, self))
+        """The answer, its head still to be read, as http.client gives it; urllib3 would make its own object of it."""
+        return super(HTTPConnection, cast(HTTPConnection, self)).getresponse()
 
-    def response_class(self, sock: Any, **options: Any) -> http.client.HTTPResponse:
+    def response_class(self, sock: Any, *debuglevel: int, **options: Any) -> RawResponse:
         """http.client makes the object that reads an answer by this name."""
-        source: Any = _TLSInTLS(sock) if isinstance(sock, SSLTransport) else sock
-        return RawResponse(source, self.call, **options)
+        source: Any = TLSInTLS(sock) if isinstance(sock, SSLTransport) else sock
+        return RawResponse(source, self.call, *debuglevel, **options)
 
 
 class _PlainConnection(_CallBound, HTTPConnection):  # type: ignore[misc]  # response_class: http.client only calls it
@@ -114,27 +148,6 @@ class _PlainConnection(_CallBound, HTTPConnection):  # type: ignore[misc]  # res
 
 class _TLSConnection(_CallBound, HTTPSConnection):  # type: ignore[misc]  # as above
     pass
-
-
-class _TLSInTLS:
-    """The receiving end of a tunnel through a proxy that speaks TLS itself, in the manner of a socket."""
-
-    def __init__(self, tunnel: SSLTransport) -> None:
-        self._tunnel = tunnel
-        self.settimeout = tunnel.settimeout
-
-    def recv(self, most: int) -> bytes:
-        """All that has arrived. What was left in urllib3's buffer could not be waited for: the socket does not tell."""
-        data = cast(bytes, self._tunnel.recv(most)) or b""  # urllib3 gives 0 for the end
-        while self._tunnel.incoming.pending and len(data) + _MAX_RECORD <= most:
-            try:
-                more = self._tunnel.sslobj.read(most)
-            except ssl.SSLWantReadError:  # a part of a record
-                break
-            if not more:
-                break
-            data += more
-        return data
 
 
 class _Pool(HTTPConnectionPool):
@@ -164,7 +177,7 @@ class _Pool(HTTPConnectionPool):
         call.reused = conn.sock is not None
         if not call.blocking and not (call.reused and _takes_a_request(conn.sock)):
             conn.close()  # who has not read the last request is better asked on another connection
-            raise WouldBlock
+            raise NotReady
         call.start_clock("first" if call.reused else "connect")
         if call.reused:
             try:
@@ -202,6 +215,11 @@ def _descriptor(sock: Any) -> Any:
 class _TLSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls: Any = _TLSConnection
 
+    def _validate_conn(self, conn: Any) -> None:
+        """Connect, as urllib3 does here, without its warning: who passes ``verify=False`` knows."""
+        if conn.is_closed:
+            conn.connect()
+
 
 _POOLS = {"http": _Pool, "https": _TLSPool}
 
@@ -209,10 +227,14 @@ _POOLS = {"http": _Pool, "https": _TLSPool}
 class Adapter(HTTPAdapter):
     """The requests adapter that uses these connections. One TLS context serves all of them: reading the CA bundle
     takes 20 ms.
+
+    Args:
+        mask: takes the secrets out of what is sent, where it is printed.
     """
 
-    def __init__(self) -> None:
-        self._contexts: dict[bool | str, ssl.SSLContext] = {}
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+        self._contexts: dict[tuple[bool | str, Cert | None], ssl.SSLContext] = {}
         self._making = threading.Lock()
         self._pools_by_url: dict[str, tuple[Any, str]] = {}
         super().__init__(pool_connections=32, pool_maxsize=64)
@@ -241,6 +263,7 @@ class Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
+        _this_thread.mask = self._mask
         pool, _ = self._pools_by_url.get(request.url, (None, ""))
         if pool is None or pool.pool is None:  # closed: urllib3 keeps a limited number of pools
             proxy = select_proxy(request.url, proxies) or ""
@@ -262,37 +285,21 @@ class Adapter(HTTPAdapter):
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         host, options = super().build_connection_pool_key_attributes(request, verify, cert)
         if host["scheme"] == "https":
-            return host, {"ssl_context": self._context(verify)}
+            return host, {"ssl_context": self._context(verify, cert)}
         return host, options
 
     def build_response(self, request: Any, raw: Any) -> Any:
         """urllib3's answer as it is. To make requests' own object of it (cookies, history) takes longer than to send
-        the request.
+        the request; it is made for those who look at it.
         """
-        return raw
+        return super().build_response(request, raw) if requests_is_wrapped() else raw
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         """Nothing is left to set: the shared context has it all."""
 
-    def _context(self, verify: bool | str) -> ssl.SSLContext:
+    def _context(self, verify: bool | str, cert: Cert | None = None) -> ssl.SSLContext:
         with self._making:
-            context = self._contexts.get(verify)
+            context = self._contexts.get((verify, cert))
             if context is None:
-                context = self._contexts[verify] = _make_context(verify)
+                context = self._contexts[verify, cert] = make_context(verify, cert)
             return context
-
-
-def _make_context(verify: bool | str) -> ssl.SSLContext:
-    context = create_urllib3_context()
-    if verify is False:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else verify
-    context.verify_mode = ssl.CERT_REQUIRED
-    where = "capath" if os.path.isdir(bundle) else "cafile"
-    try:
-        context.load_verify_locations(**{where: bundle})
-    except OSError as error:
-        raise InvalidRequestError(f"verify: the CA bundle {bundle!r} cannot be used ({error})") from error
-    return context

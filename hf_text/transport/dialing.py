@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from urllib3.util.wait import wait_for_write
 
 from .call import Call
+from .sockets import make_socket
 
 __all__ = ["open_socket"]
 
@@ -36,13 +39,14 @@ def open_socket(call: Call, host: str, port: int, options: Any) -> socket.socket
 
 def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.socket:
     family, kind, protocol, _, where = address
-    sock = socket.socket(family, kind, protocol)
+    sock = make_socket(family, kind, protocol)
     try:
         for option in options or ():
             sock.setsockopt(*option)
         call.attach(sock)
         sock.setblocking(False)
-        sock.connect_ex(where)
+        with suppress(BlockingIOError):
+            sock.connect(where)
         waited = 0.0
         while not wait_for_write(sock, min(_CANCEL_POLL_SECONDS, call.time_left())):
             waited += _CANCEL_POLL_SECONDS
@@ -65,20 +69,21 @@ def _resolve(call: Call, host: str, port: int) -> list[Any]:
     for it.
     """
     host = host.strip("[]")
+    name = host.encode() if sys.is_finalizing() else host  # it cannot look for the codec of a str then
     if host == "localhost" or _is_address(host):
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     answer: list[Any] = []
     ready = threading.Event()
 
     def look_up() -> None:
         try:
-            answer.extend(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+            answer.extend(socket.getaddrinfo(name, port, type=socket.SOCK_STREAM))
         except (OSError, UnicodeError) as error:
             answer.append(error)
         finally:
             ready.set()
 
-    threading.Thread(target=look_up, name=f"hf_text-resolve-{host}", daemon=True).start()
+    _run_in_thread(look_up, f"hf_text-resolve-{host}")
     while not ready.wait(min(_CANCEL_POLL_SECONDS, call.time_left())):
         pass
     if isinstance(answer[0], UnicodeError):
@@ -86,6 +91,15 @@ def _resolve(call: Call, host: str, port: int) -> list[Any]:
     if isinstance(answer[0], OSError):
         raise answer[0]
     return answer
+
+
+def _run_in_thread(work: Callable[[], None], name: str) -> None:
+    """Without a thread where none can be had: there are too many, or the interpreter ends and one would never run."""
+    if not sys.is_finalizing():
+        with suppress(RuntimeError):
+            threading.Thread(target=work, name=name, daemon=True).start()
+            return
+    work()
 
 
 def _is_address(host: str) -> bool:

@@ -1,10 +1,11 @@
-"""What requests and urllib3 raise when no answer comes, told in one line each.
+"""The errors for what requests and urllib3 raise when no response comes, in one line each.
 
-Both wrap causes in causes; what happened stands somewhere in that chain, and only that is told.
+Both wrap causes in causes; the message names the one that says what happened.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -17,7 +18,19 @@ from urllib3.util import parse_url
 from ..errors import Clock, InvalidRequestError, RequestTimeoutError, TransportError
 from .call import Call
 
-__all__ = ["explain_failure", "explain_timeout", "lost_connection"]
+__all__ = ["describe_unreadable", "explain_failure", "explain_timeout", "lost_connection", "wrong_scheme"]
+
+# What OpenSSL says of an answer that is not TLS, by its version.
+_NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
+_NO_TLS = "If the server does not speak TLS, its address begins with http://"
+
+# An alert or a handshake of TLS (RFC 8446, 5.1), and what nginx, Go and Apache answer to plain HTTP.
+_TLS_RECORD = re.compile(r"[\x15\x16]\x03")
+_PLAIN_ON_TLS = re.compile(
+    rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server|speaking plain HTTP to an SSL",
+    re.IGNORECASE,
+)
+_LOST = "the connection was closed before an answer came"
 
 _ADVICE = {
     "connect": "The host may be down, or a firewall in the way.",
@@ -26,10 +39,20 @@ _ADVICE = {
     "total": "",
 }
 
+_ALERTS = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")  # RFC 8446, section 6.2
 
-def explain_timeout(clock: Clock, call: Call, host: str, arrived: str = "") -> RequestTimeoutError:
+
+def explain_timeout(
+    clock: Clock, call: Call, host: str, arrived: str = "", *, in_handshake: bool = False
+) -> RequestTimeoutError:
     """The error for a clock that ran out."""
-    seconds = getattr(call.timeouts, clock) or call.seconds()  # a question asked by the way has its own total clock
+    if in_handshake and clock == "connect":
+        # A server without TLS waits for the rest of what it takes for a request.
+        message = (
+            f"{host} took the connection, but no TLS handshake within {call.timeouts.connect:g} s (timeout: connect). "
+        )
+        return RequestTimeoutError(message + _NO_TLS, clock=clock, seconds=call.timeouts.connect)
+    seconds = getattr(call.timeouts, clock) or call.seconds()  # an auxiliary lookup has its own total clock
     what = {
         "connect": f"could not connect to {host} within {seconds:g} s",
         "first": f"no answer began at {host} within {seconds:g} s",
@@ -49,14 +72,33 @@ def explain_failure(
     causes = list(_causes(error))
     # Not urllib3's ConnectTimeoutError: a connection that is refused, or a name without address, is one too.
     if any(isinstance(cause, (ReadTimeoutError, TimeoutError)) for cause in causes):
-        return explain_timeout(call.clock, call, where)
+        in_handshake = any("handshake operation timed out" in str(cause) for cause in causes)  # Python's words
+        return explain_timeout(call.clock, call, where, in_handshake=in_handshake)
     for cause in causes:
-        if isinstance(cause, InvalidRequestError):  # our own
+        if isinstance(cause, InvalidRequestError):  # our own; requests may have wrapped it
             return cause
+    for cause in causes:
         if isinstance(cause, (InvalidURL, InvalidSchema, MissingSchema, InvalidProxyURL)):
             return InvalidRequestError(f"cannot send to {where}: {mask(str(cause))}")
     through = f"{where} through its proxy" if through_proxy or _of_proxy(causes) else where
-    return TransportError(f"cannot reach {through}: {_reason(causes, host, mask)}", retryable=lost_connection(error))
+    lost = _how_lost(call, parts.scheme, direct=through == where)
+    return TransportError(
+        f"cannot reach {through}: {_reason(causes, host, mask, lost)}", retryable=lost_connection(error)
+    )
+
+
+def wrong_scheme(url: str, status: int, body: bytes) -> str:
+    """What to say of an answer to plain HTTP on a port that speaks TLS; ``""`` for every other."""
+    return (
+        "This port speaks TLS: the address begins with https://"
+        if (status == 400 and url.startswith("http:") and _PLAIN_ON_TLS.search(body))
+        else ""
+    )
+
+
+def describe_unreadable(encoding: str) -> str:
+    """What to tell of a body whose content encoding cannot be unpacked."""
+    return f"the body is encoded as {encoding!r:.40}, which cannot be read here and was not asked for"
 
 
 def lost_connection(error: Exception) -> bool:
@@ -66,7 +108,7 @@ def lost_connection(error: Exception) -> bool:
     )
 
 
-def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str]) -> str:
+def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str], lost: str) -> str:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             whose = "the proxy's" if _of_proxy(causes) else "its"
@@ -74,19 +116,39 @@ def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str]) 
                 f"{whose} TLS certificate is not to be trusted ({cause.verify_message}). "
                 "For a certificate authority of your own pass verify='/path/to/ca.pem'"
             )
-        if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+        if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
             return "it does not speak TLS; should the address begin with http:// ?"
+        if isinstance(cause, ssl.SSLEOFError):
+            return lost
         if isinstance(cause, ssl.SSLError):
-            return f"the TLS handshake failed ({cause.reason or cause})"
+            return _explain_alert(str(cause.reason or cause))
         if isinstance(cause, (socket.gaierror, NameResolutionError)):
             return f"there is no address for the name {host} (DNS). Is the network up, and the name right?"
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused. Is the server running, and is the port right?"
         if isinstance(cause, (ConnectionError, RemoteDisconnected)):
-            return "the connection was closed before an answer came"
+            return lost
+        if isinstance(cause, BadStatusLine) and _TLS_RECORD.match(str(cause.args[0])):
+            return "it speaks TLS; should the address begin with https:// ?"
         if isinstance(cause, BadStatusLine):
             return f"it does not speak HTTP, but says {mask(str(cause)).strip()!r:.80}"
     return mask(str(causes[-1])) or type(causes[-1]).__name__
+
+
+def _how_lost(call: Call, scheme: str | None, *, direct: bool) -> str:
+    """What is said of a connection that the other end closed: the wrong scheme looks the same as a server that died."""
+    if scheme == "https":
+        in_handshake = call.clock == "connect"
+        return f"the connection was closed during the TLS handshake. {_NO_TLS}" if in_handshake else _LOST
+    return f"{_LOST}. If the server speaks TLS, its address begins with https://" if direct else _LOST
+
+
+def _explain_alert(reason: str) -> str:
+    """What TLS calls a failure. One that is about the client's certificate comes, in TLS 1.3, in place of the head."""
+    if "ALERT" in reason and any(word in reason for word in _ALERTS):
+        verb = "wants a certificate of the client" if "REQUIRED" in reason else "does not take the client's certificate"
+        return f"it {verb} ({reason}). Pass cert=('/path/to/certificate.pem', '/path/to/key.pem')"
+    return f"the TLS handshake failed ({reason})"
 
 
 def _of_proxy(causes: list[BaseException]) -> bool:

@@ -19,7 +19,8 @@ from typing import Any, cast
 from urllib3 import HTTPHeaderDict
 from urllib3.response import HTTPResponse as LibraryResponse
 
-from .call import Call
+from .call import Call, Wait
+from .instruments import is_watched
 from .wire import Wire
 
 __all__ = ["RawResponse"]
@@ -42,49 +43,64 @@ _WITHOUT_BODY = (204, 304)
 class RawResponse(HTTPResponse):
     """An answer, for http.client and for urllib3, which each expect an object of their own.
 
+    It bears being looked at before its head was read: then it has the status 0, and no headers.
+
     Attributes:
         wire: what the body is to be read from.
         unread: the beginning of the body, which came together with the head.
         length_remaining: the length of the body, where a header tells it.
+        is_last: whether the connection serves no other request.
     """
 
-    version_string = "HTTP/1"  # for urllib3's log
+    version_string = "HTTP/1.1"  # for urllib3's log
     length_remaining: int | None = None
+    is_last = True
     headers: Any
 
     # urllib3 sets these.
     _pool: Any = None
     _connection: Any = None
 
-    def __init__(self, sock: socket.socket, call: Call, **options: Any) -> None:
+    def __init__(self, sock: socket.socket, call: Call, debuglevel: int = 0, **options: Any) -> None:
         self.wire = Wire(sock, call)
         self.unread = b""
+        self._call = call
+        self._has_head = False
         self._searched = 0  # so much of it holds no end of a head
         self._left_to_http_client: io.BufferedReader | None = None
-        super().__init__(cast(socket.socket, self.wire), **options)
-        self.headers = HTTPHeaderDict()  # urllib3 looks into them at once
+        super().__init__(cast(socket.socket, self.wire), debuglevel, **options)
+        self.headers = self.msg = HTTPHeaderDict()  # type: ignore[assignment]
+        self.version, self.status, self.reason, self.chunked, self.length = 11, 0, "", False, None
 
     def begin(self) -> None:
         """For http.client, which would read the head now, and close the connection if no other answer may follow."""
         self.will_close = False
+        if self._call.blocking and is_watched():
+            self.receive_head()
 
     def receive_head(self) -> bool:
         """Read the head. False if it has not arrived yet and the call does not block; then call again.
 
         Raises what http.client raises, Interrupted if the call may not go on, OSError if the connection breaks.
         """
-        while (head := self._next_head()) is not None:
+        while not self._has_head and (head := self._next_head()) is not None:
             if not _INTERIM.match(head):
-                plain = _PLAIN.fullmatch(head)
+                plain = None if self.debuglevel else _PLAIN.fullmatch(head)  # http.client prints what it reads
                 if plain is None or not self._take_plain(*plain.groups(b"")):
                     self._take_unusual(head)
-                return True
-        return False
+                self._has_head = True
+        return self._has_head
 
     @property
     def through_proxy(self) -> bool:
         """Whether it came from a proxy, or through one."""
         return self._pool is not None and self._pool.proxy is not None
+
+    @property
+    def proxy_address(self) -> str:
+        """The address of that proxy, without user and password; ``""`` without one."""
+        proxy = self._pool.proxy if self.through_proxy else None
+        return "" if proxy is None else f"{proxy.host}:{proxy.port}"
 
     def _read_status(self) -> tuple[str, int, str]:
         """For http.client, which reads the answer of a proxy to CONNECT from here on."""
@@ -118,7 +134,7 @@ class RawResponse(HTTPResponse):
             if b"\n" in data and not data.startswith(b"HTTP/"):  # something else, which may have no empty line
                 break
             piece = self.wire.receive(_PIECE_BYTES)
-            if piece is None:
+            if piece is Wait.SOCKET:
                 self.unread, self._searched = data, start
                 return None
             if not piece:
@@ -149,13 +165,14 @@ class RawResponse(HTTPResponse):
         self.code = self.status = int(status)
         self.reason = reason.decode("latin-1").strip()
         self.headers = self.msg = headers  # type: ignore[assignment]
-        self.will_close = "close" in headers.get("connection", "").lower()
+        self.is_last = "close" in headers.get("connection", "").lower()
         return True
 
     def _take_unusual(self, head: bytes) -> None:
         self._leave_to_http_client(head)
         self.headers = None
         super().begin()
+        self.is_last, self.will_close = self.will_close, False
         headers = HTTPHeaderDict((name, _FOLD.sub(" ", value).strip(_BLANKS)) for name, value in self.headers.items())
         library = LibraryResponse(headers=headers, status=self.status, preload_content=False)
         self.chunked = library.chunked

@@ -1,23 +1,26 @@
-"""An answer as it comes: its status and headers, and the body still to be read."""
+"""A response as it comes: its status and headers, and the body still to be read."""
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
+from contextlib import suppress
 from typing import Any
 
-from .body import open_body
-from .call import Call
+from .body import BodyCut, find_unreadable, open_body
+from .call import Call, Wait
 from .mask import Mask
 
 __all__ = ["Response"]
 
 
 class Response:
-    """An answer whose body is still to be read.
+    """A response whose body is still to be read.
 
     Attributes:
         status: the HTTP status.
-        headers: the headers, to be looked up in any case.
+        headers: the headers; lookup is case-insensitive.
         url: the address that answered, after redirects.
+        proxy: the address of the proxy that may have answered in its place; ``""`` if there is none.
         mask: takes the secrets out of a text, before it is shown; there are none left in the headers and the reason.
     """
 
@@ -27,19 +30,16 @@ class Response:
         self.headers = mask.in_headers(raw.headers)
         self.url = url
         self.reason: str = mask(raw.reason or "")
+        self.proxy: str = raw.proxy_address
+        self._unreadable = find_unreadable(raw.headers.get("content-encoding", ""))
         self._body = open_body(raw, call)
         self._call = call
 
-    @property
-    def pollable(self) -> bool:
-        """Whether ``read()`` heeds a call that does not block."""
-        return self._body.pollable
+    def read(self) -> bytes | Wait:
+        """The next piece of the body, as soon as there is one; ``b""`` at its proper end. If the call does not block:
+        what to wait for.
 
-    def read(self) -> bytes | None:
-        """The next piece of the body, as soon as there is one; ``b""`` at its proper end; None if there is none yet
-        and the call does not block.
-
-        Raises BodyCut if the body ends improperly, Interrupted if the call may not go on.
+        Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
         """
         return self._body.read()
 
@@ -48,14 +48,33 @@ class Response:
         ``read()``.
         """
         pieces: list[bytes] = []
-        size = 0
-        while size < limit and (piece := self.read()):
-            pieces.append(piece)
-            size += len(piece)
+        self._read_into(pieces, limit)
         return b"".join(pieces)[:limit]
 
+    def read_error(self, limit: int) -> bytes:
+        """As ``read_all()``, for the body of an error: one that breaks off says what it says. A proxy may reset the
+        connection after its page.
+        """
+        pieces: list[bytes] = []
+        with suppress(BodyCut):
+            self._read_into(pieces, limit)
+        return b"".join(pieces)[:limit]
+
+    def unreadable(self, data: bytes) -> str | None:
+        """The content encoding that keeps these bytes, the beginning of the body, from being read; None if nothing
+        does. Some servers name a charset there, and send plain text.
+        """
+        return self._unreadable if self._unreadable and not _is_text(data) else None
+
+    def _read_into(self, pieces: list[bytes], limit: int) -> None:
+        size = 0
+        while size < limit and (piece := self.read()):
+            assert not isinstance(piece, Wait)
+            pieces.append(piece)
+            size += len(piece)
+
     def close(self) -> None:
-        """Part with the connection: it went back to its pool if the body was read to its end, else it is closed."""
+        """Release the connection: it went back to its pool if the body was read to its end, else it is closed."""
         self._body.close()
         self._call.release()
 
@@ -64,3 +83,12 @@ class Response:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether bytes, which may be cut anywhere, are a text in UTF-8."""
+    try:
+        text = getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text[:1000])

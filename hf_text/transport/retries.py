@@ -1,8 +1,10 @@
-"""When the same request is sent again, and after how long a pause."""
+"""When a request that failed is sent again, and after how long a pause."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Generator
+from typing import TypeVar
 
 from ..errors import (
     APIStatusError,
@@ -13,24 +15,81 @@ from ..errors import (
     TransportError,
     TruncatedStreamError,
 )
+from ..protocol.refusals import asks_to_retry, blames_request
+from ..tuning import Tuning
+from .call import Call, Wait
 
-__all__ = ["NO_ANSWER", "is_retryable", "is_throttled", "next_pause"]
+__all__ = ["NO_ANSWER", "Retries", "is_retryable", "is_throttled", "retry", "spoken_words"]
 
-_MAX_PAUSE = 60.0
-_FIRST_PAUSE = 0.25
-_MAX_BACKOFF = 8.0
+T = TypeVar("T")
+Y = TypeVar("Y")
 
 NO_ANSWER = (TruncatedStreamError, MalformedStreamError, ProviderStreamError)
 
 
+class Retries:
+    """Counts the retries of one call.
+
+    Args:
+        limit: how many there may be.
+        tuning: the pauses between them.
+    """
+
+    def __init__(self, limit: int, tuning: Tuning) -> None:
+        self.limit = limit
+        self._left = limit
+        self._tuning = tuning
+
+    def next_pause(self, error: HFTextError, time_left: float) -> float:
+        """Seconds to wait before the next retry: what the server asks for, else a growing random time. Raises the
+        error if it allows no retry, if none is left, or if the pause is longer than the call may take.
+
+        Args:
+            error: why the last attempt failed.
+            time_left: seconds that the call still has.
+        """
+        if self._left <= 0 or not is_retryable(error):
+            raise error
+        asked = error.underlying.retry_after
+        if asked is not None and asked > min(time_left, self._tuning.longest_asked_pause):
+            error.add_advice(f"Not retried: the server asks to wait {asked:g} s.")
+            raise error
+        self._left -= 1
+        if asked is not None:
+            return asked
+        doubled = self._tuning.first_pause * 2 ** min(self.limit - self._left - 1, 10)
+        pause = min(self._tuning.longest_pause, doubled) * random.uniform(0.5, 1.0)
+        return float(min(pause, max(time_left, 0.0)))
+
+
+def retry(
+    call: Call, attempt: Callable[[], Generator[Y, None, T]], after: Callable[[HFTextError], float]
+) -> Generator[Y | Wait, None, T]:
+    """Make attempts until one succeeds; yields what they yield.
+
+    Args:
+        call: the call that they belong to.
+        attempt: makes one attempt.
+        after: takes the error of a failed attempt; gives the seconds to wait before the next one, or raises what
+            ends the call.
+    """
+    while True:
+        try:
+            return (yield from attempt())
+        except HFTextError as error:
+            yield from call.need_thread()
+            pause = after(error)
+        call.pause(pause)
+
+
 def is_retryable(error: HFTextError) -> bool:
-    """Whether the same server could do what it did not do, if it is asked again."""
+    """Whether the same request may succeed if the same server is asked again."""
     error = error.underlying
     if isinstance(error, APIStatusError):
-        return error.status_code in (408, 429, 500, 502, 503, 504)
+        return _may_pass(error) and not blames_request(spoken_words(error))
     if isinstance(error, TransportError):
         return error.retryable
-    return isinstance(error, NO_ANSWER)
+    return isinstance(error, NO_ANSWER) and not (isinstance(error, ProviderStreamError) and blames_request(str(error)))
 
 
 def is_throttled(error: HFTextError) -> bool:
@@ -45,16 +104,14 @@ def is_throttled(error: HFTextError) -> bool:
     return isinstance(error, TransportError)
 
 
-def next_pause(error: HFTextError, retry: int, time_left: float) -> float:
-    """Seconds to wait before this retry (counted from 1): what the server asks for, else a growing random time.
+def spoken_words(error: APIStatusError) -> str:
+    """What the server said went wrong, without the name of the model, which may contain a word such as "vision"."""
+    return str(error).replace(error.model or "", "")
 
-    Raises the error, with a word about it, if that is longer than the call may take (or than a minute).
-    """
-    asked = error.retry_after
-    if asked is None:
-        backoff = min(_MAX_BACKOFF, _FIRST_PAUSE * 2 ** min(retry - 1, 10))
-        return float(min(backoff * random.uniform(0.5, 1.0), max(time_left, 0.0)))
-    if asked > min(time_left, _MAX_PAUSE):
-        error.add_advice(f"Not tried again: the server asks to wait {asked:g} s.")
-        raise error
-    return asked
+
+def _may_pass(error: APIStatusError) -> bool:
+    """Whether the status may be another one the next time: every 5xx except those for what a server never does."""
+    status = error.status_code or 0
+    if status == 409:  # of a gateway: the server itself says in JSON what the conflict is
+        return not isinstance(error.body, (dict, list)) or asks_to_retry(spoken_words(error))
+    return status in (408, 425, 429) or (500 <= status < 600 and status not in (501, 505))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from collections import OrderedDict
 from collections.abc import Generator, Mapping
 from http.client import HTTPException
 from typing import Any, NoReturn, cast
@@ -24,14 +25,16 @@ from urllib3.util import parse_url
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
 from ..protocol.replies import parse_reply_error
-from .body import BodyCut
-from .call import Call, Interrupted, WouldBlock
-from .connections import Adapter, bound_to
-from .failures import explain_failure, lost_connection
+from .call import Call, Interrupted, Wait
+from .connections import Adapter, NotReady, bound_to
+from .exchange import exchange
+from .failures import describe_unreadable, explain_failure, lost_connection, wrong_scheme
 from .head import RawResponse
+from .instruments import is_watched, requests_is_wrapped
 from .locks import ForkSafeLock
 from .mask import Mask
 from .response import Response
+from .tls import Cert
 
 __all__ = ["BearerAuth", "Http", "check_headers", "check_proxies"]
 
@@ -50,31 +53,38 @@ class Http:
     Args:
         key: the key to send, or None.
         headers: headers to add to each request.
-        proxies: proxies by scheme, as requests takes them; those of the environment are used besides.
+        proxies: proxies by scheme, as requests takes them; those of the environment are used too.
         verify: True, False, or the path of a CA bundle.
+        cert: a client certificate, as ``check_cert()`` gives it.
     """
 
     def __init__(
-        self, key: str | None, headers: Mapping[str, str], proxies: Mapping[str, str], verify: bool | str
+        self,
+        key: str | None,
+        headers: Mapping[str, str],
+        proxies: Mapping[str, str],
+        verify: bool | str,
+        cert: Cert | None = None,
     ) -> None:
         self._key = key
         self._auth = BearerAuth(key)
         self._headers = {"User-Agent": _USER_AGENT, **headers}
+        self._chooses_encoding = "accept-encoding" in (name.lower() for name in headers)
         self._proxies = dict(proxies)
         self._verify = verify
+        self._cert = cert
         self._mask = Mask(key, headers, [*proxies.values(), *getproxies().values()])
         self._lock = ForkSafeLock()
         self._session: _Session | None = None
 
     @property
     def anonymous(self) -> bool:
-        """Whether there is nothing to show who sends: no key, and no header in its place."""
+        """Whether requests carry neither a key nor a header in its place."""
         return self._key is None and "authorization" not in (name.lower() for name in self._headers)
 
     def get(self, call: Call, url: str) -> Response:
-        """Send a GET request and wait for the headers of its answer. Raises as ``send()``, and WouldBlock."""
-        if not call.blocking:
-            raise WouldBlock
+        """Send a GET request and wait for the head of its response. For a call that blocks. Raises as ``send()``."""
+        assert call.blocking
         steps = self.send(call, "GET", url)
         while True:
             try:
@@ -83,14 +93,23 @@ class Http:
                 return cast(Response, end.value)
 
     def send(
-        self, call: Call, method: str, url: str, body: bytes | None = None, accept: str = "application/json"
-    ) -> Generator[list[Any], None, Response]:
-        """Send a request and wait for the headers of its answer, whatever its status; follow redirects on one host.
+        self,
+        call: Call,
+        method: str,
+        url: str,
+        body: bytes | None = None,
+        accept: str = "application/json",
+        extra_headers: Mapping[str, str] | None = None,
+    ) -> Generator[Wait, None, Response]:
+        """Send a request and wait for the head of its response, whatever its status; follow redirects on one host.
 
-        Gives way, by an empty list, when it is sent, and whenever it would have to wait but may not block. Raises
-        TransportError or RequestTimeoutError if no answer comes, Interrupted if the call is cancelled.
+        Yields when the request is sent, and while it would block but may not. Raises TransportError or
+        RequestTimeoutError if no response comes, Interrupted if the call is cancelled.
         """
         headers = {"Accept": accept}
+        if accept == "text/event-stream" and not self._chooses_encoding:
+            headers["Accept-Encoding"] = "identity"  # with gzip, nginx holds a whole answer back
+        headers |= extra_headers or {}
         if body is not None:
             headers["Content-Type"] = "application/json"
         for _ in range(_MAX_REDIRECTS + 1):
@@ -108,22 +127,25 @@ class Http:
         Args:
             facts: what else ``parse_reply_error`` should know.
         """
-        try:
-            body = reply.read_all(_ERROR_BYTES)
-        except BodyCut:
-            body = b""
-        return parse_reply_error(
+        body = reply.read_error(_ERROR_BYTES)
+        encoding = reply.unreadable(body)
+        error = parse_reply_error(
             reply.status,
             reply.headers,
-            self._mask(body),
+            b"" if encoding else self._mask(body),
             now=time.time(),
             reason=reply.reason,
             host=urlsplit(reply.url).netloc,
+            proxy=reply.proxy,
+            note=describe_unreadable(encoding) if encoding else "",
             **facts,
         )
+        if advice := wrong_scheme(reply.url, reply.status, body):
+            error.add_advice(advice)
+        return error
 
     def close(self) -> None:
-        """Close the connections that are kept alive. Those in use go on."""
+        """Close the idle connections. Those in use are not affected."""
         with self._lock:
             session, self._session = self._session, None
         if session is not None and session.process == os.getpid():
@@ -131,29 +153,28 @@ class Http:
 
     def _send_once(
         self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
-    ) -> Generator[list[Any], None, Response]:
+    ) -> Generator[Wait, None, Response]:
         session = self._of_this_process()
         failure: Exception
         at_once = not call.blocking and session.is_ready(method, url, headers, len(body or b""))
         while True:
             raw: RawResponse | None = None
             if not at_once:
-                yield from call.before_blocking()
+                yield from call.need_thread()
             at_once = False
             try:
                 plan = session.plan(method, url, headers)
                 with bound_to(call):
-                    raw = cast(RawResponse, session.adapter.send(plan.request_with(body), **plan.settings))
-                call.pollable = True
-                yield []
+                    raw = session.exchange(plan, body)
+                yield Wait.SOCKET
                 while not raw.receive_head():
-                    yield []
+                    yield Wait.SOCKET
                 return Response(raw, plan.url, call, self._mask)
-            except WouldBlock:
+            except NotReady:
                 continue
             except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
                 _give_up(raw, call)
-                # A kept-alive connection may be closed by the server at any time; that is no failure of this request.
+                # A server may close a kept-alive connection at any time; that is not a failure of this request.
                 if call.reused and lost_connection(error):
                     continue
                 if call.cancelled:
@@ -172,7 +193,7 @@ class Http:
         """The session: a connection must not be shared with a process that was forked off."""
         with self._lock:
             if self._session is None or self._session.process != os.getpid():
-                self._session = _Session(self._auth, self._headers, self._proxies, self._verify)
+                self._session = _Session(self._auth, self._headers, self._proxies, self._verify, self._cert, self._mask)
             return self._session
 
 
@@ -210,15 +231,23 @@ class _Session:
     """The connections of one process, and what is the same for every request to an address."""
 
     def __init__(
-        self, auth: BearerAuth, headers: Mapping[str, str], proxies: Mapping[str, str], verify: bool | str
+        self,
+        auth: BearerAuth,
+        headers: Mapping[str, str],
+        proxies: Mapping[str, str],
+        verify: bool | str,
+        cert: Cert | None,
+        mask: Mask,
     ) -> None:
         self.process = os.getpid()
-        self.adapter = Adapter()
+        self.adapter = Adapter(mask)
         self._session = requests.Session()
+        self._session.adapters = OrderedDict.fromkeys(("https://", "http://"), self.adapter)
         self._auth = auth
         self._headers = headers
         self._proxies = dict(proxies)
         self._verify = verify
+        self._cert = cert
         self._plans: dict[Any, _Plan] = {}
 
     def is_ready(self, method: str, url: str, headers: Mapping[str, str], body_bytes: int) -> bool:
@@ -227,6 +256,7 @@ class _Session:
         return (
             plan is not None
             and plan.head_bytes + body_bytes <= _SHORT_REQUEST_BYTES
+            and not is_watched()  # then the head is read at once
             and self.adapter.has_open_connection(plan.url)
         )
 
@@ -239,12 +269,21 @@ class _Session:
         if plan is None:
             request = requests.Request(method, url, {**self._headers, **headers}, auth=self._auth)
             prepared = self._session.prepare_request(request)
-            settings = self._session.merge_environment_settings(prepared.url, self._proxies, True, self._verify, None)
+            settings = self._session.merge_environment_settings(
+                prepared.url, self._proxies, True, self._verify, self._cert
+            )
             check_proxies(settings["proxies"])  # with those of the environment
+            plan = _Plan(prepared, dict(settings))
+            if requests_is_wrapped():  # what was added to the headers may be for this request only
+                return plan
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
-            plan = self._plans[key] = _Plan(prepared, dict(settings))
+            self._plans[key] = plan
         return plan
+
+    def exchange(self, plan: _Plan, body: bytes | None) -> RawResponse:
+        """Send a request; the answer, its head perhaps still to be read."""
+        return exchange(self.adapter, self._session, plan.request_with(body), plan.settings)
 
 
 class _Plan:
@@ -264,7 +303,7 @@ class _Plan:
         request: Any = requests.PreparedRequest()
         request.method = self._method
         request.url = self.url
-        request.headers = self._headers if body is None else {**self._headers, "Content-Length": str(len(body))}
+        request.headers = {**self._headers} if body is None else {**self._headers, "Content-Length": str(len(body))}
         request.body = body
         return cast(requests.PreparedRequest, request)
 
@@ -283,7 +322,7 @@ def _follow(url: str, location: str) -> str:
         parse_url(target)  # what sends is stricter than what joins
         new = urlsplit(target)
     except ValueError:
-        raise TransportError(f"{old.netloc} redirects to {location!r:.200}, which is no address") from None
+        raise TransportError(f"{old.netloc} redirects to {location!r:.200}, which is not a valid address") from None
     same = (old.scheme, old.netloc) == (new.scheme, new.netloc)
     upgrade = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
     if not same and not upgrade:
@@ -294,18 +333,18 @@ def _follow(url: str, location: str) -> str:
     return target
 
 
-def check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") -> dict[str, str]:
     """Headers that can be sent. Raises InvalidRequestError, which names the header and does not show its value."""
     if headers is not None and not isinstance(headers, Mapping):
-        raise InvalidRequestError(f"headers must be a mapping of names to values, not a {type(headers).__name__}")
+        raise InvalidRequestError(f"{argument} must be a mapping of names to values, not a {type(headers).__name__}")
     checked = {}
     for name, value in (headers or {}).items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise InvalidRequestError(f"headers: {name!r:.80} must be a str with a str for its value")
+            raise InvalidRequestError(f"{argument}: {name!r:.80} must be a str with a str for its value")
         if not name.isascii() or not name.isprintable() or not name or any(c in name for c in " :"):
-            raise InvalidRequestError(f"headers: {name!r:.80} is no name of a header")
+            raise InvalidRequestError(f"{argument}: {name!r:.80} is not a valid header name")
         if not value.isascii() or not value.isprintable() or value != value.strip():
-            raise InvalidRequestError(f"headers: the value of {name!r:.80} holds characters that a header cannot have")
+            raise InvalidRequestError(f"{argument}: the value of {name!r:.80} holds characters that are not allowed")
         checked[name] = value
     return checked
 

@@ -6,12 +6,16 @@ import io
 import math
 import socket
 import ssl
+from typing import Literal, cast
 
-from .call import Call, Interrupted
+from urllib3.util.ssltransport import SSLTransport
 
-__all__ = ["Wire"]
+from .call import SOCKET, Call, Interrupted, Wait
+
+__all__ = ["TLSInTLS", "Wire"]
 
 _MAX_UNBROKEN_BYTES = 65536
+_MAX_RECORD = 16384  # bytes that TLS encrypts at a time
 
 
 class Wire:
@@ -27,11 +31,11 @@ class Wire:
         """For http.client, which makes a file of a socket; it gets its bytes otherwise (``RawResponse``)."""
         return io.BytesIO()
 
-    def receive(self, most: int) -> bytes | None:
-        """The bytes that have arrived; ``b""`` once the connection is closed. For a call that does not block None if
-        there are none yet, and now and then in any case: then others get their turn.
+    def receive(self, most: int) -> bytes | Literal[Wait.SOCKET]:
+        """The bytes that have arrived; ``b""`` once the connection is closed. A call that does not block gets
+        ``Wait.SOCKET`` if there are none yet, and after 64 KiB in a row, so that other tasks can run.
 
-        Raises Interrupted if the call may not go on, OSError if the connection breaks.
+        Raises Interrupted if the call has to stop, OSError if the connection breaks.
         """
         call, sock = self._call, self._sock
         while True:
@@ -39,7 +43,7 @@ class Wire:
             if not call.blocking and self._unbroken_bytes >= _MAX_UNBROKEN_BYTES:
                 self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself,
                 call.time_left()  # nor outrun the clocks
-                return None
+                return SOCKET
             # Setting the timeout costs a system call, so it may be 2 % off: while tokens come it need not be set again.
             if self._timeout > left * 1.02 or (left and not self._timeout):
                 sock.settimeout(left)
@@ -51,12 +55,33 @@ class Wire:
                 continue
             except (BlockingIOError, ssl.SSLWantReadError):
                 call.time_left()
-                return None
+                return SOCKET
             except OSError:
                 if call.cancelled:  # a socket that is shut down may tell so by an error
                     raise Interrupted from None
                 raise
-            if call.cancelled:  # the socket was shut down: this is no end of the answer
+            if call.cancelled:  # the socket was shut down: this is not the end of the answer
                 raise Interrupted
             self._unbroken_bytes += len(data)
             return data
+
+
+class TLSInTLS:
+    """The receiving end of a tunnel through a proxy that speaks TLS itself, in the manner of a socket."""
+
+    def __init__(self, tunnel: SSLTransport) -> None:
+        self._tunnel = tunnel
+        self.settimeout = tunnel.settimeout
+
+    def recv(self, most: int) -> bytes:
+        """All that has arrived. What was left in urllib3's buffer could not be waited for: the socket does not tell."""
+        data = cast(bytes, self._tunnel.recv(most)) or b""  # urllib3 gives 0 for the end
+        while self._tunnel.incoming.pending and len(data) + _MAX_RECORD <= most:
+            try:
+                more = self._tunnel.sslobj.read(most)
+            except ssl.SSLWantReadError:  # a part of a record
+                break
+            if not more:
+                break
+            data += more
+        return data

@@ -26,7 +26,10 @@ from test_aio_cancellation import threads_at_work
 import hf_text
 from hf_text import Client, Completion, FinishReason, ProviderInfo, Reasoning, Stream, Timeouts, Usage
 from hf_text.aio import AsyncClient, AsyncStream
+from hf_text.aio.threads import MAX_THREADS
 from hf_text.emulator import FAULTS, STYLES, Emulator, Gate, Response, build_model
+from hf_text.operations import Operations
+from hf_text.tuning import Tuning
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +53,9 @@ async def make_async_client(emulator: Emulator, anyio_backend: Any) -> AsyncIter
 
         def make(api_key: str | None = KEY, api_base: str | None = None, **options: Any) -> AsyncClient:
             urls = {"hub_url": emulator.url, "router_url": emulator.url}
-            made.append(AsyncClient(api_key, api_base, **{**urls, "timeout": 5, **options}))
+            max_threads = options.pop("max_threads", MAX_THREADS)
+            settings = {**urls, "timeout": 5, "tuning": Tuning(first_pause=0.001), **options}
+            made.append(AsyncClient.of(Operations(api_key, api_base=api_base, **settings), max_threads))
             stack.push_async_callback(made[-1].aclose)
             return made[-1]
 
@@ -131,7 +136,7 @@ async def test_a_piece_is_there_before_the_answer_ends(emulator: Emulator, async
         pieces = aiter(stream)
         assert await anext(pieces) == "One"
         assert not gate.is_open
-        assert stream.completion.text == "One"
+        assert stream.partial.text == "One"
         gate.open()
         assert [text async for text in pieces] == []
     assert stream.completion.finish_reason == "stop"
@@ -450,7 +455,7 @@ async def test_leaving_the_loop_hangs_up_although_the_stream_is_kept(
         async for _ in stream:
             break
         await run_sync(emulator.wait_for_disconnect)
-    assert stream.completion.text == "One"
+    assert stream.partial.text == "One"
 
 
 async def test_an_exception_in_the_loop_hangs_up_and_stays_what_it_is(
@@ -528,7 +533,7 @@ async def test_closing_within_the_loop_ends_the_loop(emulator: Emulator, async_c
         got.append(text)
         stream.close()
     assert got == ["One"]
-    assert stream.completion.finish_reason in (None, "stop")
+    assert stream.partial.finish_reason in (None, "stop")
     assert await stream.read() == []
 
 
@@ -713,7 +718,7 @@ async def _compare_with_blocking(client: Client, async_client: AsyncClient) -> N
     except hf_text.HFTextError as caught:
         error = caught
     assert _describe(error) == expected
-    assert waiting.completion.text == blocking.completion.text
+    assert waiting.partial.text == blocking.partial.text
     error = None
     try:
         completion = await async_client.generate("Count")
@@ -884,7 +889,7 @@ async def test_calls_that_wait_for_their_answers_hold_no_thread(emulator: Emulat
         for gate in gates:
             await reached(gate)
         with anyio.fail_after(5):
-            while client._threads._limiter().borrowed_tokens:  # on its way back
+            while client.threads.limiter().borrowed_tokens:  # on its way back
                 await anyio.lowlevel.checkpoint()
         for gate in gates:
             gate.open()
@@ -895,7 +900,7 @@ async def test_a_request_on_a_connection_that_is_open_needs_no_thread(
 ) -> None:
     client = make_async_client(max_threads=1)
     await client.generate("Count", "emulator/small")
-    async with client._threads._limiter():
+    async with client.threads.limiter():
         with anyio.fail_after(5):
             assert await client.generate("Count", "emulator/small")
     assert [request.connection for request in emulator.requests] == [1, 1]
@@ -967,11 +972,11 @@ async def test_a_request_to_a_peer_that_does_not_read_waits_for_a_thread(make_as
             tasks.start_soon(run_sync, answer_unread)
             assert str(await client.generate("x" * 45_000, "m")) == "One"
         stream = client.stream("x" * 12_000, "m")
-        async with client._threads._limiter(), anyio.create_task_group() as tasks:
+        async with client.threads.limiter(), anyio.create_task_group() as tasks:
             tasks.start_soon(stream.read)
-            while not client._threads._limiter().statistics().tasks_waiting:
+            while not client.threads.limiter().statistics().tasks_waiting:
                 await anyio.lowlevel.checkpoint()
-            assert stream.completion.attempts == ()  # nothing was sent that ran out a clock
+            assert stream.partial.attempts == ()  # nothing was sent that ran out a clock
             tasks.cancel_scope.cancel()
         peers[0].close()
 
@@ -981,9 +986,9 @@ async def test_a_long_event_waits_for_a_thread_and_no_clock_runs(emulator: Emula
     await client.generate("Count", "emulator/small")
     emulator.reply(Response.text("x" * 1_000_000))
     stream = client.stream("Count", "emulator/small")
-    async with anyio.create_task_group() as tasks, client._threads._limiter():
+    async with anyio.create_task_group() as tasks, client.threads.limiter():
         tasks.start_soon(stream.read)
-        while not client._threads._limiter().statistics().tasks_waiting:
+        while not client.threads.limiter().statistics().tasks_waiting:
             await anyio.lowlevel.checkpoint()
         waiting = time.monotonic()
         while time.monotonic() < waiting + 0.7:
@@ -1017,7 +1022,7 @@ async def test_what_may_block_waits_for_a_thread_and_no_clock_runs(
         completions.append(await client.generate(**{"messages": "Count", "model": "emulator/small", **options()}))
         asked.append(time.monotonic())
 
-    async with anyio.create_task_group() as tasks, client._threads._limiter():
+    async with anyio.create_task_group() as tasks, client.threads.limiter():
         tasks.start_soon(ask)
         while not asked or time.monotonic() < asked[0] + 0.2:
             await anyio.lowlevel.checkpoint()
@@ -1104,8 +1109,8 @@ def _public(cls: type) -> dict[str, Any]:
 
 def test_the_async_client_has_the_methods_of_the_client() -> None:
     ours, theirs = _public(AsyncClient), _public(Client)
-    assert set(ours) - {"of", "aclose"} == set(theirs) - {"close"}
-    for name in set(theirs) - {"close"}:
+    assert set(ours) - {"aclose"} == set(theirs) - {"close"}
+    for name in set(theirs) - {"close", "of"}:
         assert _signature(ours[name]) == _signature(theirs[name]), name
     assert _signature(ours["aclose"]) == _signature(theirs["close"])
 
@@ -1120,9 +1125,9 @@ def test_the_async_client_is_made_with_the_arguments_of_the_client() -> None:
 
 def test_what_waits_is_awaited_and_the_rest_is_not() -> None:
     awaited = {name for name, value in _public(AsyncClient).items() if inspect.iscoroutinefunction(value)}
-    assert awaited == {"generate", "models", "mapping", "aclose"}
+    assert awaited == {"generate", "models", "model", "mapping", "aclose"}
     awaited = {name for name, value in _public(AsyncStream).items() if inspect.iscoroutinefunction(value)}
-    assert awaited == {"read", "aclose"}
+    assert awaited == {"start", "read", "aclose"}
 
 
 def test_the_async_stream_has_the_methods_of_the_stream() -> None:
@@ -1146,7 +1151,7 @@ async def test_events_are_an_async_generator(async_client: AsyncClient) -> None:
 
 
 async def test_the_adapter_of_a_client_that_is_there_already(emulator: Emulator, client: Client) -> None:
-    adapter = AsyncClient.of(client)
+    adapter = AsyncClient.of(client.operations)
     client.models()
     await adapter.models()
     assert len(emulator.requests) == 1  # kept by the client that both share

@@ -61,7 +61,7 @@ def make_client(url: str, **options: Any) -> AsyncClient:
 
 def make_client_of_a_server(url: str, **options: Any) -> AsyncClient:
     """A client for which this is any other server, where no provider can take another's place."""
-    return AsyncClient(KEY, f"{url}/v1", router_url="http://router.invalid", timeout=30, **options)
+    return AsyncClient(KEY, api_base=f"{url}/v1", router_url="http://router.invalid", timeout=30, **options)
 
 
 @contextlib.asynccontextmanager
@@ -443,9 +443,9 @@ async def test_the_stream_knows_what_had_arrived_when_it_was_cancelled(
                 assert text == "One"
                 scope.cancel()
         assert scope.cancelled_caught
-    assert stream.completion.text == "One"
-    assert stream.completion.finish_reason is None
-    assert [attempt.status for attempt in stream.completion.attempts] == [200]
+    assert stream.partial.text == "One"
+    assert stream.partial.finish_reason is None
+    assert [attempt.status for attempt in stream.partial.attempts] == [200]
 
 
 async def test_a_cancelled_stream_is_not_mistaken_for_a_whole_one(

@@ -28,7 +28,7 @@ from hf_text import Client, HuggingFaceAPI
 from hf_text.aio import AsyncClient, AsyncStream
 from hf_text.client import default_client
 from hf_text.emulator import Emulator, Gate, Response
-from hf_text.template import _kept_client
+from hf_text.template import _cached_operations
 
 KEY = "hf_MadeUpKeyForTests"
 BACKENDS = ("asyncio", "trio")
@@ -40,7 +40,7 @@ def shared(emulator: Emulator) -> Iterator[AsyncClient]:
     """One client for all that is in a test, closed where no event loop runs."""
     # Its clocks are longer than any test waits: what only a clock ends was not stopped.
     client = Client(KEY, hub_url=emulator.url, router_url=emulator.url, timeout=30)
-    yield AsyncClient.of(client)
+    yield AsyncClient.of(client.operations)
     client.close()
 
 
@@ -50,7 +50,7 @@ def module_functions(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("HF_TOKEN", KEY)
     yield
     default_client().close()
-    _kept_client.cache_clear()
+    _cached_operations.cache_clear()
 
 
 def held_reply(gate: Gate, *pieces: str) -> Response:
@@ -141,7 +141,7 @@ def test_each_event_loop_has_threads_of_its_own(emulator: Emulator, backend: str
     gates = [Gate(), Gate()]
     emulator.reply(*(Response.text("One", delay=gate) for gate in gates))
     client = Client(KEY, hub_url=emulator.url, router_url=emulator.url, timeout=5)
-    shared = AsyncClient.of(client, max_threads=1)
+    shared = AsyncClient.of(client.operations, max_threads=1)
 
     def run() -> str:
         return anyio.run(read_stream, shared, backend=backend)

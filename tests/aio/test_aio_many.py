@@ -538,7 +538,7 @@ async def test_a_stop_within_a_long_event_arrives_at_once(emulator: Emulator, ho
         assert not within.is_open
         await run_sync(emulator.wait_for_disconnect)
         await no_thread_at_work()
-        assert stream.completion.text == "One"
+        assert stream.partial.text == "One"
 
 
 @pytest.mark.anyio

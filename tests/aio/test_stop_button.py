@@ -186,5 +186,5 @@ def test_the_stop_button_stops_an_answer_and_the_kernel_goes_on(
         kernel.press_stop()
         assert kernel.wait_for_end(running) == error
         emulator.wait_for_disconnect(number)
-        assert kernel.run("print(repr(stream.completion.text))") == f"{arrived!r}\n"
+        assert kernel.run("print(repr(stream.partial.text))") == f"{arrived!r}\n"
         assert kernel.run(AGAIN[cell]) == "one two three four five six seven eight nine ten\n"

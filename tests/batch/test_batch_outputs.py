@@ -11,7 +11,7 @@ from batch_helpers import answer, encode, failure
 
 from hf_text import Completion, HFTextError, InvalidRequestError, RateLimitError, ServerError, batch
 from hf_text.batch.lines import Line
-from hf_text.completion import Attempt, Timings
+from hf_text.completion import Attempt, Logprob, Timings
 from hf_text.events import ToolCall, Usage
 
 ONE, TWO = b"question", b"another!"
@@ -34,6 +34,9 @@ class TestRead:
             "r",
             Timings(0.25, 1.5),
             (Attempt("novita", 500, 0.5, "broken"), Attempt("groq", 200, 1.0)),
+            "fp",
+            (Logprob("Hi", -0.5, (("Hi", -0.5), ("Ho", -1.5))),),
+            {"citations": ["https://example.org"]},
         )
         output.write_bytes(encode(Line("a", ONE, completion, 0.5, {"label": 3})))
         (outcome,) = batch.read(output)

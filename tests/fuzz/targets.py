@@ -21,8 +21,9 @@ from hf_text.events import Event, FinishReason, Reasoning, ToolCalls, Usage
 from hf_text.generation.sse import EventTooLong, SSEDecoder
 from hf_text.protocol.catalog import chat_providers, parse_hub_models, parse_mapping, parse_models
 from hf_text.protocol.chunks import Assembler
-from hf_text.protocol.replies import is_stream_error, next_link, parse_reply_error
+from hf_text.protocol.replies import next_link, parse_reply_error
 from hf_text.protocol.selection import select_models
+from hf_text.protocol.stream_errors import is_stream_error
 from hf_text.transport.framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -189,7 +190,7 @@ def _use(parsed: Any) -> None:
             {"sort": by} for by in ("price", "throughput", "latency", "context", "name")
         ]
         conditions += [{"sort": "created"}, {"search": "a"}, {"provider": "novita"}, {"vision": True}, {"tools": True}]
-        conditions += [{"structured_output": False}, {"min_context": 1}, {"max_price": 0.5}]
+        conditions += [{"structured_output": False}, {"min_context": 1}, {"max_output_price": 0.5}]
         for condition in conditions:
             assert len(select_models(parsed, **condition)) <= len(parsed)
 
@@ -212,14 +213,14 @@ def answer(data: bytes) -> None:
         _check_error(error, events)
     else:
         _check_whole(stream.completion, events)
-    str(stream.completion).encode()
+    str(stream.partial).encode()
 
 
 def _check_error(error: HFTextError, events: list[Event]) -> None:
     assert not isinstance(error, InvalidRequestError), error
     assert len(error.attempts) == 1
     str(error).encode()
-    partial: Any = getattr(error, "partial", None)
+    partial: Any = error.partial
     assert partial is not None or not isinstance(error, StreamError)
     if events:
         assert isinstance(error, (StreamError, RequestTimeoutError))

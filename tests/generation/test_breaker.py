@@ -16,6 +16,7 @@ from hf_text.emulator import Emulator, Gate, Response, build_model
 from hf_text.emulator.emulator import Scripted
 from hf_text.generation.breaker import Breaker
 from hf_text.generation.failover import Target
+from hf_text.tuning import Tuning
 
 MakeClient = Callable[..., Client]
 
@@ -39,9 +40,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def hf(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+def hf(emulator: Emulator) -> Emulator:
     """It serves one model by three providers."""
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
     emulator.models = [build_model(MODEL, "groq", "novita", "cerebras")]
     return emulator
 
@@ -52,9 +52,7 @@ def client(make_client: MakeClient, clock: Clock) -> Client:
 
 
 def make_timed(make_client: MakeClient, clock: Clock, **options: Any) -> Client:
-    client = make_client(**options)
-    client._breaker.clock = clock
-    return client
+    return make_client(tuning=Tuning(first_pause=0.001, clock=clock), **options)
 
 
 def asked(hf: Emulator) -> list[str]:
@@ -250,6 +248,7 @@ PASSING: dict[str, Response] = {
     "400 of the request": by("groq", 400, "model features vision not support"),
     "429": by("groq", 429, "Slow down"),
     "408": by("groq", 408),
+    "500 of the request": by("groq", 500, "image input is not supported"),
 }
 
 
@@ -399,8 +398,7 @@ FIRST, SECOND, THIRD = (Target("http://host", f"m:{name}", name) for name in ("o
 
 
 def test_targets_that_failed_come_last_in_their_own_order(clock: Clock) -> None:
-    breaker = Breaker()
-    breaker.clock = clock
+    breaker = Breaker(Tuning(clock=clock))
     breaker.trip([SECOND, FIRST])
     assert list(breaker.sort([FIRST, SECOND, THIRD])) == [THIRD, FIRST, SECOND]
 
@@ -418,22 +416,20 @@ def test_a_target_is_not_looked_for_before_it_is_due() -> None:
 
 
 def test_nobody_stands_in_for_a_target_that_works_nor_while_failing_too(clock: Clock) -> None:
-    breaker = Breaker(10)
-    breaker.clock = clock
+    breaker = Breaker(Tuning(skip_seconds=10, clock=clock))
     breaker.reset("m", [SECOND])
-    assert breaker.stand_in("m", FIRST) is None
+    assert breaker.substitute("m", FIRST) is None
     breaker.trip([FIRST])
-    assert breaker.stand_in("m", FIRST) == SECOND
-    assert breaker.stand_in("other", FIRST) is None
+    assert breaker.substitute("m", FIRST) == SECOND
+    assert breaker.substitute("other", FIRST) is None
     breaker.trip([SECOND])
-    assert breaker.stand_in("m", FIRST) is None
+    assert breaker.substitute("m", FIRST) is None
     clock.now += 10
-    assert breaker.stand_in("m", FIRST) is None
+    assert breaker.substitute("m", FIRST) is None
 
 
 def test_another_failure_does_not_make_all_ask_at_once(clock: Clock) -> None:
-    breaker = Breaker(10)
-    breaker.clock = clock
+    breaker = Breaker(Tuning(skip_seconds=10, clock=clock))
     breaker.trip([FIRST])
     clock.now += 10
     breaker.trip([SECOND])
@@ -445,8 +441,7 @@ def test_another_failure_does_not_make_all_ask_at_once(clock: Clock) -> None:
 
 @pytest.mark.parametrize("works", [False, True], ids=["it fails", "it works"])
 def test_each_time_it_is_over_one_call_finds_out(clock: Clock, works: bool) -> None:
-    breaker = Breaker(10)
-    breaker.clock = clock
+    breaker = Breaker(Tuning(skip_seconds=10, clock=clock))
     for _ in range(3):
         if works:
             breaker.reset("m", [FIRST])
@@ -457,21 +452,19 @@ def test_each_time_it_is_over_one_call_finds_out(clock: Clock, works: bool) -> N
 
 
 def test_old_failures_are_forgotten(clock: Clock) -> None:
-    breaker = Breaker()
-    breaker.clock = clock
+    breaker = Breaker(Tuning(clock=clock))
     for number in range(1000):
         breaker.trip([Target("http://host", f"m{number}")])
         breaker.reset(f"m{number}", [FIRST])
         clock.now += 1
     assert len(breaker._until) <= 61
-    assert not breaker._tried
+    assert not breaker._probed
     breaker.reset("m", [SECOND])
     assert len(breaker._served) == 1
 
 
 def test_threads_can_share_a_breaker(clock: Clock) -> None:
-    breaker = Breaker()
-    breaker.clock = clock
+    breaker = Breaker(Tuning(clock=clock))
     failures: list[BaseException] = []
 
     def work(number: int) -> None:

@@ -17,7 +17,6 @@ from hf_text import (
     ModelNotSupportedError,
     PaymentRequiredError,
     PermissionDeniedError,
-    ProviderStreamError,
     Reasoning,
     RequestTimeoutError,
     ServerError,
@@ -29,16 +28,13 @@ from hf_text import (
 from hf_text.emulator import Emulator, Gate, Request, Response, build_model
 from hf_text.emulator.emulator import Scripted
 
+pytestmark = pytest.mark.every_client
+
 MakeClient = Callable[..., Client]
 
 MODEL = "a/b"
 UNIFIED = "/v1/chat/completions"
 HELLO = Response.text("Hello")
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
 
 
 @pytest.fixture
@@ -441,9 +437,10 @@ def test_an_error_inside_the_stream_before_any_text_counts_as_an_answer_of_its_o
 ) -> None:
     """An account's error is final wherever it is reported; one that names no status may be the provider's."""
     hf.reply(Response.sse({"error": {"message": "Invalid credentials", "http_status_code": 401}}, done=False), HELLO)
-    with pytest.raises(ProviderStreamError) as caught:
+    with pytest.raises(AuthenticationError) as caught:
         client.generate("Hi", MODEL)
     assert caught.value.status_code == 401
+    assert len(caught.value.attempts) == 1
     hf.reply(Response.sse({"error": {"message": "Something broke"}}, done=False), HELLO)
     assert str(client.generate("Hi", MODEL)) != ""
 
@@ -490,7 +487,7 @@ def test_a_stream_that_is_left_early_tells_so_in_its_attempt(hf: Emulator, clien
     stream = client.stream("Hi", MODEL)
     assert next(iter(stream)) == "One"
     stream.close()
-    (attempt,) = stream.completion.attempts
+    (attempt,) = stream.partial.attempts
     assert (attempt.status, attempt.error) == (200, "the reader left before the end")
 
 

@@ -39,7 +39,8 @@ from hf_text.generation.failover import (
     trips_breaker,
 )
 from hf_text.protocol.replies import parse_reply_error
-from hf_text.transport.retries import is_retryable, next_pause
+from hf_text.transport.retries import Retries, is_retryable
+from hf_text.tuning import DEFAULT_TUNING
 
 ROUTER = "https://router.example.com/v1/chat/completions"
 AUTO = Target(ROUTER, "acme/x")
@@ -118,7 +119,17 @@ ANSWERS: dict[str, tuple[int, Any, bool, bool, bool]] = {
     "503 a page": (503, "", False, True, True),
     "503 loading": (503, {"error": "Model acme/x is currently loading", "estimated_time": 20.0}, True, True, True),
     "504 a page": (504, "", False, True, True),
-    "599": (599, "", True, True, False),
+    "529 overloaded": (529, said("Overloaded"), True, True, True),
+    "599": (599, "", True, True, True),
+    "409 a page": (409, "<h1>409</h1>", False, False, True),
+    "409 a lock": (409, said("Lock timeout"), True, False, True),
+    "409 a policy": (409, said("model_not_allowed_here"), False, False, False),
+    "425 (router)": (425, "", False, False, True),
+    "425 (provider)": (425, "", True, True, True),
+    "500 no vision (llama.cpp)": (500, said("image input is not supported - hint: mmproj"), True, True, False),
+    "503 no tools": (503, said("acme/x does not support tools"), True, True, False),
+    "429 too large for ever": (429, said("Request too large for acme/x: Limit 30000"), True, True, False),
+    "429 too large for now": (429, said("Request too large for now, try again in 2 s"), True, True, True),
 }
 
 
@@ -249,19 +260,31 @@ BUSY = ServerError("busy", status_code=503)
 BAD = BadRequestError("seed", status_code=400)
 
 
+def retries(limit: int) -> Retries:
+    return Retries(limit, DEFAULT_TUNING)
+
+
+def next_pause(error: HFTextError, retry: int, time_left: float) -> float:
+    """The pause before this retry of a call, counted from 1."""
+    counted = retries(retry)
+    for _ in range(retry - 1):
+        counted.next_pause(ServerError(status_code=500), math.inf)
+    return counted.next_pause(error, time_left)
+
+
 def lost() -> TransportError:
     return TransportError("connection lost", retryable=True)
 
 
 class TestRoute:
     def test_it_begins_with_the_first_target(self) -> None:
-        assert Route(iter([NOVITA, GROQ]), 2).target is NOVITA
+        assert Route(iter([NOVITA, GROQ]), retries(2)).target is NOVITA
 
     def test_it_goes_on_to_the_next_at_once_and_in_order(self) -> None:
-        route = Route(iter([AUTO, NOVITA, GROQ]), 1)
+        route = Route(iter([AUTO, NOVITA, GROQ]), retries(1))
         targets = []
         for _ in range(2):
-            assert route.go_on(BUSY, math.inf) == 0.0
+            assert route.advance(BUSY, math.inf) == 0.0
             targets.append(route.target)
         assert targets == [NOVITA, GROQ]
 
@@ -273,65 +296,65 @@ class TestRoute:
                 looked.append(target.model)
                 yield target
 
-        route = Route(targets(), 2)
+        route = Route(targets(), retries(2))
         assert looked == ["acme/x"]
-        route.go_on(BUSY, math.inf)
+        route.advance(BUSY, math.inf)
         assert looked == ["acme/x", "acme/x:novita"]
         with pytest.raises(BadRequestError):
-            route.go_on(BAD, math.inf)
+            route.advance(BAD, math.inf)
         assert looked == ["acme/x", "acme/x:novita"]
 
     def test_the_provider_that_the_router_had_chosen_is_not_asked_again(self) -> None:
-        route = Route(iter([AUTO, NOVITA, GROQ]), 1)
-        route.go_on(ServerError("busy", status_code=503, provider="novita"), math.inf)
+        route = Route(iter([AUTO, NOVITA, GROQ]), retries(1))
+        route.advance(ServerError("busy", status_code=503, provider="novita"), math.inf)
         assert route.target is GROQ
 
     def test_nor_where_its_error_came_inside_the_stream(self) -> None:
-        route = Route(iter([AUTO, NOVITA, GROQ]), 1)
+        route = Route(iter([AUTO, NOVITA, GROQ]), retries(1))
         inner = ServerError("busy", status_code=503, provider="novita")
-        route.go_on(ProviderStreamError("reported", error=inner), math.inf)
+        route.advance(ProviderStreamError("reported", error=inner), math.inf)
         assert route.target is GROQ
 
     def test_a_provider_that_is_named_twice_is_asked_once(self) -> None:
-        route = Route(iter([NOVITA, NOVITA, GROQ, NOVITA, NSCALE]), 1)
-        route.go_on(BUSY, math.inf)
+        route = Route(iter([NOVITA, NOVITA, GROQ, NOVITA, NSCALE]), retries(1))
+        route.advance(BUSY, math.inf)
         assert route.target is GROQ
-        route.go_on(BUSY, math.inf)
+        route.advance(BUSY, math.inf)
         assert route.target is NSCALE
 
     def test_targets_without_a_provider_are_all_asked(self) -> None:
         fastest, cheapest = Target(ROUTER, "acme/x:fastest"), Target(ROUTER, "acme/x:cheapest")
-        route = Route(iter([fastest, cheapest]), 1)
-        route.go_on(BUSY, math.inf)
+        route = Route(iter([fastest, cheapest]), retries(1))
+        route.advance(BUSY, math.inf)
         assert route.target is cheapest
 
     def test_when_nobody_is_left_the_last_is_tried_again_until_the_retries_are_used_up(self) -> None:
-        route = Route(iter([NOVITA, GROQ]), 2)
-        assert route.go_on(BUSY, math.inf) == 0.0
-        assert route.go_on(BUSY, math.inf) > 0.0
-        assert route.go_on(BUSY, math.inf) > 0.0
+        route = Route(iter([NOVITA, GROQ]), retries(2))
+        assert route.advance(BUSY, math.inf) == 0.0
+        assert route.advance(BUSY, math.inf) > 0.0
+        assert route.advance(BUSY, math.inf) > 0.0
         assert route.target is GROQ
         with pytest.raises(ServerError) as caught:
-            route.go_on(BUSY, math.inf)
+            route.advance(BUSY, math.inf)
         assert caught.value is BUSY
 
     def test_what_another_cannot_help_is_tried_again_at_the_same(self) -> None:
-        route = Route(iter([NOVITA, GROQ]), 1)
-        assert route.go_on(lost(), math.inf) > 0.0
+        route = Route(iter([NOVITA, GROQ]), retries(1))
+        assert route.advance(lost(), math.inf) > 0.0
         assert route.target is NOVITA
         with pytest.raises(TransportError):
-            route.go_on(lost(), math.inf)
+            route.advance(lost(), math.inf)
 
     def test_going_on_to_another_uses_up_no_retry(self) -> None:
-        route = Route(iter([AUTO, NOVITA, GROQ, NSCALE]), 1)
+        route = Route(iter([AUTO, NOVITA, GROQ, NSCALE]), retries(1))
         for _ in range(3):
-            route.go_on(BUSY, math.inf)
-        assert route.go_on(BUSY, math.inf) > 0.0
+            route.advance(BUSY, math.inf)
+        assert route.advance(BUSY, math.inf) > 0.0
 
     def test_with_no_retries_nothing_but_the_first_is_tried(self) -> None:
-        route = Route(iter([NOVITA, GROQ]), 0)
+        route = Route(iter([NOVITA, GROQ]), retries(0))
         with pytest.raises(ServerError):
-            route.go_on(BUSY, math.inf)
+            route.advance(BUSY, math.inf)
         assert route.target is NOVITA
 
     @pytest.mark.parametrize(
@@ -350,22 +373,22 @@ class TestRoute:
         ids=str,
     )
     def test_what_nobody_can_help_is_raised_at_once(self, error: HFTextError) -> None:
-        route = Route(iter([AUTO, NOVITA]), 5)
+        route = Route(iter([AUTO, NOVITA]), retries(5))
         with pytest.raises(type(error)) as caught:
-            route.go_on(error, math.inf)
+            route.advance(error, math.inf)
         assert caught.value is error
         assert route.target is AUTO
 
     def test_another_provider_need_not_wait_for_what_the_first_asked(self) -> None:
-        route = Route(iter([AUTO, GROQ]), 1)
+        route = Route(iter([AUTO, GROQ]), retries(1))
         error = RateLimitError("slow down", status_code=429, provider="novita", retry_after=3600.0)
-        assert route.go_on(error, 5.0) == 0.0
+        assert route.advance(error, 5.0) == 0.0
         assert route.target is GROQ
 
     def test_a_wait_that_does_not_fit_is_refused(self) -> None:
-        route = Route(iter([AUTO]), 5)
+        route = Route(iter([AUTO]), retries(5))
         with pytest.raises(RateLimitError, match="asks to wait 30 s"):
-            route.go_on(RateLimitError("slow down", status_code=429, retry_after=30.0), 5.0)
+            route.advance(RateLimitError("slow down", status_code=429, retry_after=30.0), 5.0)
 
 
 class TestPause:
@@ -375,7 +398,7 @@ class TestPause:
         assert most / 2 <= min(pauses) < max(pauses) <= most
 
     def test_it_stays_so_for_ever(self) -> None:
-        assert next_pause(BUSY, 100_000, math.inf) <= 8.0
+        assert next_pause(BUSY, 2_000, math.inf) <= 8.0
 
     @pytest.mark.parametrize(("left", "pause"), [(0.1, 0.1), (0.0, 0.0), (-1.0, 0.0)])
     def test_it_is_no_longer_than_the_call_may_take(self, left: float, pause: float) -> None:
@@ -384,8 +407,8 @@ class TestPause:
     @pytest.mark.parametrize("asked", [0.0, 0.05, 7.0, 60.0])
     @pytest.mark.parametrize("cls", [RateLimitError, ServerError])
     def test_what_the_server_asks_for_is_what_it_gets(self, cls: type[APIStatusError], asked: float) -> None:
-        assert next_pause(cls("busy", retry_after=asked), 1, math.inf) == asked
-        assert next_pause(cls("busy", retry_after=asked), 9, 60.0) == asked
+        assert next_pause(cls("busy", status_code=503, retry_after=asked), 1, math.inf) == asked
+        assert next_pause(cls("busy", status_code=503, retry_after=asked), 9, 60.0) == asked
 
     @pytest.mark.parametrize(
         ("asked", "left"), [(60.5, math.inf), (1e14, math.inf), (7.0, 6.9), (0.5, 0.0), (math.inf, math.inf)]
@@ -395,7 +418,7 @@ class TestPause:
         with pytest.raises(RateLimitError) as caught:
             next_pause(error, 1, left)
         assert caught.value is error
-        assert str(error) == f"slow down Not tried again: the server asks to wait {asked:g} s."
+        assert str(error) == f"slow down Not retried: the server asks to wait {asked:g} s."
         assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
@@ -417,7 +440,11 @@ class TestCheckProvider:
             check_provider(value)
 
     @pytest.mark.parametrize(
-        "name", ["", " ", "no vita", "novita\n", "a:b", "a?b", "a#b", "nov\x00ita", None, 5, b"a", ["a"]]
+        "name",
+        [
+            *("", " ", "no vita", "novita\n", "a:b", "a?b", "a#b", "nov\x00ita", None, 5, b"a", ["a"]),
+            *("../x", "a/../b", "..", ".", "a/./b", "/a", "a/", "a//b", "%2e%2e/x", "..\\x"),
+        ],
     )
     def test_what_is_no_name_is_refused_and_shown(self, name: Any) -> None:
         with pytest.raises(InvalidRequestError, match="is no name of a provider") as caught:

@@ -27,22 +27,23 @@ from hf_text import (
     TruncatedStreamError,
 )
 from hf_text.emulator import Emulator, Response, fault
-from hf_text.transport.retries import next_pause
+from hf_text.transport.retries import Retries
+from hf_text.tuning import Tuning
+
+pytestmark = pytest.mark.every_client
 
 MakeClient = Callable[..., Client]
 
+
+def next_pause(error: HFTextError, retry: int, time_left: float) -> float:
+    """The pause before this retry of a call, counted from 1."""
+    retries = Retries(retry, Tuning())
+    for _ in range(retry - 1):
+        retries.next_pause(ServerError(status_code=500), inf)
+    return retries.next_pause(error, time_left)
+
+
 HELLO = Response.text("Hello")
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
-    if "long_pauses" not in request.fixturenames:
-        monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 0.001)
-
-
-@pytest.fixture
-def long_pauses() -> None:
-    """The pauses are what they are."""
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def in_hours(hours: float) -> str:
 # --- what is tried again
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 507, *range(520, 531), 599])
 def test_a_status_that_may_pass_is_tried_again(server: Emulator, make: MakeClient, status: int) -> None:
     server.reply(busy(status), HELLO)
     completion = make().generate("Hi", "m")
@@ -91,6 +92,38 @@ def test_a_status_that_will_not_change_is_not_tried_again(server: Emulator, make
         make().generate("Hi", "m")
     assert caught.value.status_code == status
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("body", [b"", b"<html><h1>Conflict</h1>", b"conflict"])
+def test_a_409_of_a_gateway_is_tried_again(server: Emulator, make: MakeClient, body: bytes) -> None:
+    server.reply(Response(409, body=body), HELLO)
+    assert make().generate("Hi", "m").text == "Hello"
+
+
+REFUSED = Response.error(
+    500, "image input is not supported - hint: you may need to provide the mmproj", type="server_error"
+)
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(1000)
+
+
+@pytest.mark.parametrize("status", [500, 503, 529])
+def test_a_picture_that_the_server_cannot_see_is_uploaded_once(server: Emulator, make: MakeClient, status: int) -> None:
+    server.reply(replace(REFUSED, status=status), HELLO)
+    with pytest.raises(ServerError, match="image input is not supported"):
+        make().generate("What is this?", "m", media=PICTURE)
+    assert len(server.requests) == 1
+
+
+def test_a_refusal_inside_a_stream_is_not_tried_again_either(server: Emulator, make: MakeClient) -> None:
+    server.reply(Response.json({"error": "image input is not supported"}), HELLO)
+    with pytest.raises(HFTextError, match="image input is not supported"):
+        make().generate("What is this?", "m", media=PICTURE)
+    assert len(server.requests) == 1
+
+
+def test_what_the_model_is_called_blames_nobody(server: Emulator, make: MakeClient) -> None:
+    server.reply(busy(500), HELLO)
+    assert make().generate("Hi", "acme/unsupported-jinja-7b").text == "Hello"
 
 
 @pytest.mark.parametrize("name", ["closed-before-headers", "reset-before-headers"])
@@ -121,10 +154,22 @@ def test_an_answer_without_any_text_is_tried_again(server: Emulator, make: MakeC
     assert [attempt.status for attempt in completion.attempts] == [200, 200]
 
 
-def test_a_whole_answer_without_text_is_an_answer(server: Emulator, make: MakeClient) -> None:
-    server.reply("no-text")
+def test_a_finish_reason_and_nothing_else_is_asked_for_again(server: Emulator, make: MakeClient) -> None:
+    server.reply("no-text", Response.text("Hello"))
     completion = make().generate("Hi", "m")
-    assert (completion.text, completion.finish_reason, len(completion.attempts)) == ("", "stop", 1)
+    assert (completion.text, len(completion.attempts)) == ("Hello", 2)
+    assert "an empty answer" in (completion.attempts[0].error or "")
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter"])
+def test_a_reason_why_there_is_no_text_makes_an_empty_answer_whole(
+    server: Emulator, make: MakeClient, reason: str
+) -> None:
+    """The length was used up by reasoning that is not shown, or what was said was taken out."""
+    server.reply(Response.text(finish=reason))
+    completion = make().generate("Hi", "m")
+    assert (completion.text, completion.finish_reason, completion.truncated) == ("", reason, True)
+    assert len(completion.attempts) == 1
 
 
 def test_a_refused_connection_is_told_at_the_first_try(make_client: MakeClient) -> None:
@@ -238,7 +283,7 @@ def test_more_than_a_minute_is_not_waited_for_and_told(
     server: Emulator, make: MakeClient, headers: dict[str, str], seconds: float, status: int
 ) -> None:
     server.reply(busy(status, **headers), HELLO)
-    with pytest.raises(APIStatusError, match=r"Too busy .* Not tried again: the server asks to wait") as caught:
+    with pytest.raises(APIStatusError, match=r"Too busy .* Not retried: the server asks to wait") as caught:
         make().generate("Hi", "m")
     assert f"wait {seconds:g} s" in str(caught.value)
     assert caught.value.retry_after == seconds
@@ -285,41 +330,37 @@ def test_what_a_good_answer_says_about_waiting_means_nothing(
 # --- the pause
 
 
-@pytest.mark.usefixtures("long_pauses")
 @pytest.mark.parametrize(("retry", "longest"), [(1, 0.25), (2, 0.5), (3, 1), (5, 4), (6, 8), (7, 8), (5000, 8)])
 def test_a_pause_grows_and_is_random_between_half_and_whole(retry: int, longest: float) -> None:
-    pauses = [next_pause(ServerError(), retry, inf) for _ in range(300)]
+    pauses = [next_pause(ServerError(status_code=500), retry, inf) for _ in range(300)]
     assert longest / 2 <= min(pauses) < longest * 0.6
     assert longest * 0.9 < max(pauses) <= longest
 
 
-@pytest.mark.usefixtures("long_pauses")
 @pytest.mark.parametrize(("time_left", "most"), [(0.01, 0.01), (0.0, 0.0), (-1.0, 0.0)])
 def test_a_pause_of_ours_ends_with_the_total_clock(time_left: float, most: float) -> None:
-    assert next_pause(ServerError(), 5, time_left) == most
+    assert next_pause(ServerError(status_code=500), 5, time_left) == most
 
 
 @pytest.mark.parametrize("asked", [0.0, 1.5, 60.0])
 def test_a_pause_is_what_the_server_asks_for(asked: float) -> None:
-    assert next_pause(RateLimitError(retry_after=asked), 1, 60.0) == asked
+    assert next_pause(RateLimitError(status_code=429, retry_after=asked), 1, 60.0) == asked
 
 
 @pytest.mark.parametrize(("asked", "time_left"), [(60.1, inf), (5.0, 4.9)])
 def test_a_pause_that_is_too_long_raises_the_error_itself(asked: float, time_left: float) -> None:
-    error = RateLimitError("Slow down.", retry_after=asked)
+    error = RateLimitError("Slow down.", status_code=429, retry_after=asked)
     with pytest.raises(
-        RateLimitError, match=rf"^Slow down\. Not tried again: the server asks to wait {asked:g} s\.$"
+        RateLimitError, match=rf"^Slow down\. Not retried: the server asks to wait {asked:g} s\.$"
     ) as caught:
         next_pause(error, 1, time_left)
     assert caught.value is error
 
 
-@pytest.mark.usefixtures("long_pauses")
-def test_the_total_clock_ends_a_pause(server: Emulator, make: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hf_text.transport.retries._FIRST_PAUSE", 10.0)
+def test_the_total_clock_ends_a_pause(server: Emulator, make: MakeClient) -> None:
     server.always("server-error")
     with pytest.raises(RequestTimeoutError) as caught:
-        make(timeout=Timeouts(total=0.1)).generate("Hi", "m")
+        make(timeout=Timeouts(total=0.1), tuning=Tuning(first_pause=10.0)).generate("Hi", "m")
     assert caught.value.clock == "total"
     assert [attempt.status for attempt in caught.value.attempts] == [500]
 
@@ -339,7 +380,7 @@ def test_a_pause_ends_at_once_when_the_stream_is_stopped(
 
     thread = threading.Thread(target=read)
     thread.start()
-    while not stream.completion.attempts and thread.is_alive():  # it is noted right before the pause
+    while not stream.partial.attempts and thread.is_alive():  # it is noted right before the pause
         thread.join(0.001)
     stop(stream)
     thread.join(5)

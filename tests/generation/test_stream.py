@@ -26,6 +26,8 @@ from hf_text.emulator import Emulator, Gate, Request, Response
 from hf_text.transport.call import Call, Interrupted, Timeouts
 from hf_text.transport.session import Http
 
+pytestmark = pytest.mark.every_client
+
 KEY = "hf_MadeUpKeyForTests"
 
 Outcome = Callable[..., Any]
@@ -69,12 +71,12 @@ def test_read_takes_all_that_has_arrived_and_ends_with_an_empty_list(client: Cli
 
 def test_the_completion_grows_with_the_stream_and_is_whole_at_its_end(client: Client, emulator: Emulator) -> None:
     stream = client.stream("Hi")
-    assert stream.completion.text == ""
-    assert stream.completion.attempts == ()
+    assert stream.partial.text == ""
+    assert stream.partial.attempts == ()
     so_far = ""
     for text in stream:
         so_far += text
-        assert stream.completion.text.startswith(so_far)
+        assert stream.partial.text.startswith(so_far)
     completion = stream.completion
     assert (completion.text, completion.finish_reason) == (so_far, "stop")
     assert completion.timings.first_token is not None

@@ -30,6 +30,8 @@ from hf_text import (
 )
 from hf_text.emulator import Emulator, Gate, Response
 
+pytestmark = pytest.mark.every_client
+
 EVENT_STREAM = {"Content-Type": "text/event-stream"}
 DONE = b"data: [DONE]\n\n"
 
@@ -273,10 +275,10 @@ def test_an_answer_of_nothing_is_truncated_and_says_what_came(
     assert caught.value.partial.text == ""
 
 
-def test_a_finish_reason_makes_an_answer_without_text_whole(once: Client, emulator: Emulator) -> None:
+def test_a_finish_reason_and_nothing_else_is_an_empty_answer_and_not_whole(once: Client, emulator: Emulator) -> None:
     emulator.reply("no-text")
-    completion = once.generate("Hi")
-    assert (completion.text, completion.finish_reason) == ("", "stop")
+    with pytest.raises(TruncatedStreamError, match="sent an empty answer: no text, with the finish reason 'stop'"):
+        once.generate("Hi")
 
 
 def test_chunks_without_any_text_and_finish_reason_are_an_empty_answer(once: Client, emulator: Emulator) -> None:

@@ -348,9 +348,9 @@ def test_without_criteria_every_model_stays_in_the_servers_order(models):
         ({"min_context": 200000}, ["Seer-27B"]),
         ({"min_context": 1000001}, []),
         ({"min_context": 0}, ["Seer-27B", "Scribe-8B"]),
-        ({"max_price": 0.25}, ["Scribe-8B"]),
-        ({"max_price": 2.5}, ["Seer-27B", "Scribe-8B"]),
-        ({"max_price": 0}, []),
+        ({"max_output_price": 0.25}, ["Scribe-8B"]),
+        ({"max_output_price": 2.5}, ["Seer-27B", "Scribe-8B"]),
+        ({"max_output_price": 0}, []),
     ],
 )
 def test_each_criterion_keeps_the_models_that_fit(models, criteria, found):
@@ -364,9 +364,9 @@ def test_each_criterion_keeps_the_models_that_fit(models, criteria, found):
         ({"provider": "deepinfra", "tools": True}, False),
         ({"provider": "deepinfra", "tools": False}, True),
         ({"provider": "deepinfra", "min_context": 500000}, False),
-        ({"provider": "novita", "max_price": 2.75}, False),
-        ({"min_context": 500000, "max_price": 2.75}, False),
-        ({"min_context": 500000, "max_price": 3}, True),
+        ({"provider": "novita", "max_output_price": 2.75}, False),
+        ({"min_context": 500000, "max_output_price": 2.75}, False),
+        ({"min_context": 500000, "max_output_price": 3}, True),
         ({"tools": True, "structured_output": True}, False),
         ({"tools": True, "structured_output": False}, True),
         ({"provider": "featherless-ai", "tools": False}, False),
@@ -422,8 +422,8 @@ def test_models_of_a_server_without_providers_can_be_selected_too():
         ("min_context", "8k"),
         ("min_context", True),
         ("min_context", -1),
-        ("max_price", float("nan")),
-        ("max_price", [1]),
+        ("max_output_price", float("nan")),
+        ("max_output_price", [1]),
         ("sort", "speed"),
         ("sort", ["price"]),
     ],
@@ -501,6 +501,11 @@ def test_malformed_entries_are_skipped():
     good = entry("groq")
     assert list(parse_mapping([None, 5, {}, {"provider": "novita"}, {"providerId": "x"}, entry(7), good])) == ["groq"]
     assert list(parse_mapping({"a": None, "b": {"providerId": 5}, "c": [], "": good, "groq": good})) == ["groq"]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../b", "https://elsewhere", "a b", "/a", "a//b", "..", "a?b"])
+def test_a_name_that_leads_to_another_address_is_skipped(name):
+    assert list(parse_mapping({name: entry("novita"), "a/b": entry("groq")})) == ["a/b"]
 
 
 def test_of_several_entries_the_first_that_is_live_for_chat_is_taken():
@@ -644,7 +649,7 @@ def test_no_list_of_any_json_raises(value):
     parse_hub_models(value)
     parsed = parse_models(value)
     for sort in SORT_KEYS:
-        select_models(parsed, sort=sort, tools=True, max_price=1)
+        select_models(parsed, sort=sort, tools=True, max_output_price=1)
 
 
 # --- names

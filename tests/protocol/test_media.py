@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import base64
+import codecs
 import io
 import os
 import struct
+import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -12,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hf_text.errors import InvalidRequestError
-from hf_text.protocol.media import add_media, build_media_parts, has_media, sniff_media_type
+from hf_text.protocol.media import add_media, build_media_parts, has_media, media_from_base64, media_from_url
+from hf_text.protocol.sniff import sniff_media_type
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"rest of a picture"
 JPEG = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00"
@@ -71,6 +75,7 @@ class TestSniffMediaType:
             (b"  <HTML><body><svg/>", "text/html"),
             (WAV, "audio/wav"),
             (MP3, "audio/mpeg"),
+            (b"ID3 tags are read by players", "text/plain"),
             (b"\xff\xfb\x90\x64", "audio/mpeg"),
             (b"\xff\xf3\x40\xc4", "audio/mpeg"),
             (b"OggS\x00\x02", "audio/ogg"),
@@ -274,7 +279,130 @@ class TestBuildMediaParts:
             def read(self) -> str:
                 return "text"
 
-        assert refuse(TextFile()) == "media[0].read() must be bytes (is the file open in mode 'rb'?), not str: 'text'"
+        assert refuse(TextFile()) == "media[0].read() must give bytes (is the file open in mode 'rb'?), not str"
+
+
+def tell_all(error: BaseException) -> Iterator[str]:
+    """The error as a crash report tells it, with the variables of each frame of the library."""
+    frames = error.__traceback__.tb_next if error.__traceback__ else None
+    return traceback.TracebackException(type(error), error, frames, capture_locals=True).format()
+
+
+SECRET = "hf_DoNotShowThis0123456789"
+
+
+class TestFilesOfOthers:
+    """Whoever names a path does not see what is in it."""
+
+    @pytest.fixture
+    def token(self, tmp_path: Path) -> Path:
+        path = tmp_path / "token"
+        path.write_text(SECRET)
+        return path
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            SECRET.encode(),
+            f"<html>{SECRET}</html>".encode(),
+            f"<note>{SECRET}</note>".encode(),
+            b"%PDF-1.7 " + SECRET.encode(),
+            b"\x00\x01" + SECRET.encode(),
+            SECRET.encode("utf-16"),
+            SECRET.encode() * 1000,
+        ],
+        ids=lambda content: repr(content[:12]),
+    )
+    def test_no_byte_is_in_the_error_nor_in_its_traceback(self, token: Path, content: bytes) -> None:
+        token.write_bytes(content)
+        with open(token, "rb") as file:
+            for media in (token, str(token), (token, "cat.png"), [(str(token), "cat.svg")], file):
+                with pytest.raises(InvalidRequestError, match=r"must be a picture, .* but is") as caught:
+                    build_media_parts(media)
+                shown = "".join(tell_all(caught.value))
+                assert "DoNotShow" not in shown
+                assert "D\\x00o\\x00N" not in shown
+                file.seek(0)
+
+    def test_a_file_that_gives_text_is_not_shown(self, token: Path) -> None:
+        with codecs.open(str(token), encoding="utf-8") as file:
+            assert "DoNotShow" not in refuse(file)
+
+    def test_a_file_is_read_no_further_than_it_takes_to_see_that_it_is_none(self, tmp_path: Path) -> None:
+        with open(tmp_path / "long", "wb") as file:
+            file.write(b"text")
+            file.truncate(2**40)  # a hole: to read it all would take all memory
+        assert "but is bytes of no known type" in refuse(tmp_path / "long")
+
+    def test_a_picture_in_base64_that_was_taken_for_a_path_is_not_shown(self) -> None:
+        assert refuse(encode(PNG * 100)).endswith(". A str is a path; for base64 pass hf_text.media_from_base64(…)")
+
+
+class TestMediaFromUrl:
+    @pytest.mark.parametrize(
+        "url", [URL, "HTTP://example.com", f" {URL}\n", data_uri(PNG), "DATA:image/png;base64,QQ=="]
+    )
+    def test_urls_and_data_uris_are_taken(self, url: str) -> None:
+        assert media_from_url(url) == url.strip()
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "cat.png",
+            "/etc/passwd",
+            "~/.cache/huggingface/token",
+            "file:///etc/passwd",
+            "FILE:/etc/passwd",
+            "ftp://x/a.png",
+            "",
+            encode(PNG),
+            "http:",
+            "https://",
+            Path("/etc/passwd"),
+            b"GIF8",
+            None,
+        ],
+    )
+    def test_nothing_else_is(self, url: Any) -> None:
+        with pytest.raises(InvalidRequestError, match=r"^url (must be an http or https URL|is not a usable)"):
+            media_from_url(url)
+
+    def test_a_file_url_is_taken_where_the_caller_says_so(self, tmp_path: Path) -> None:
+        (tmp_path / "ü b.png").write_bytes(PNG)
+        url = (tmp_path / "ü b.png").as_uri()
+        assert urls(media_from_url(url, allow_files=True)) == [data_uri(PNG)]
+        assert urls(media_from_url(url.replace("file://", "file://localhost"), allow_files=True)) == [data_uri(PNG)]
+        assert media_from_url(URL, allow_files=True) == URL
+        for wrong in ("file://elsewhere/a.png", "file:a.png", "cat.png"):
+            with pytest.raises(InvalidRequestError, match=r"^url must be "):
+                media_from_url(wrong, allow_files=True)
+
+    def test_a_file_url_by_itself_is_refused_with_the_way_out(self) -> None:
+        assert "with hf_text.media_from_url(…, allow_files=True)" in refuse("file:///tmp/cat.png")
+
+
+class TestMediaFromBase64:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            encode(PNG),
+            encode(PNG).encode(),
+            encode(PNG).rstrip("="),
+            f" {encode(PNG)[:9]}\r\n{encode(PNG)[9:]}\n",
+            base64.urlsafe_b64encode(PNG).decode(),
+        ],
+    )
+    def test_it_gives_the_bytes(self, text: Any) -> None:
+        assert media_from_base64(text) == PNG
+        assert urls(media_from_base64(text)) == [data_uri(PNG)]
+
+    @pytest.mark.parametrize("text", ["cat.png", "äöüß", "abcde", data_uri(PNG), "\ud800", 5, None])
+    def test_what_is_none_is_refused_and_not_shown(self, text: Any) -> None:
+        with pytest.raises(
+            InvalidRequestError, match=r"^text (is not base64|must be base64 in a str or bytes)"
+        ) as caught:
+            media_from_base64(text)
+        assert text is None or str(text) not in str(caught.value)
 
 
 class TestPilImages:
@@ -391,3 +519,50 @@ def test_the_types_of_media_are_understood_by_a_type_checker(tmp_path: Path) -> 
     file: IO[bytes] = io.BytesIO(PNG)
     paths: list[Path] = [tmp_path / "a"]
     assert build_media_parts(file) == build_media_parts(paths)
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_a_picture_is_turned_as_its_camera_means_it(self, orientation: int, kind: str) -> None:
+        from PIL import Image, ImageOps
+
+        upright = Image.new("RGB", (48, 32), "white")
+        upright.paste("red", (0, 0, 16, 16))
+        upright.paste("blue", (32, 16, 48, 32))
+        stored = next(
+            turned
+            for turned in (upright, *(upright.transpose(method) for method in Image.Transpose))
+            if same(ImageOps.exif_transpose(oriented(turned, orientation, "PNG")), upright)
+        )
+        (url,) = urls(oriented(stored, orientation, kind))
+        sent = self.open_image(url)
+        assert same(sent, upright)
+        assert 0x0112 not in sent.getexif()
+
+    def test_broken_exif_data_are_passed_over(self) -> None:
+        from PIL import Image
+
+        picture = Image.new("RGB", (3, 2))
+        picture.info["exif"] = b"Exif\x00\x00broken"
+        (url,) = urls(picture)
+        assert self.open_image(url).size == (3, 2)
+
+
+def oriented(picture: Any, orientation: int, kind: str) -> Any:
+    """The picture as a file of this kind has it, with this orientation in its EXIF data."""
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, exif=exif.tobytes(), quality=95)
+    return Image.open(buffer)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two pictures look the same, but for what compression changes."""
+    from PIL import ImageChops
+
+    if one.size != other.size:
+        return False
+    difference = ImageChops.difference(one.convert("RGB"), other).resize((1, 1), 4)  # 4: the mean
+    return sum(difference.getpixel((0, 0))) < 20

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
+from enum import Enum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from hf_text.checks import show
 from hf_text.completion import Completion
@@ -81,6 +84,32 @@ class TestCheckMessages:
     def test_an_assistant_that_calls_tools_needs_no_content(self, content: dict[str, Any]) -> None:
         message = {"role": "assistant", "tool_calls": [CALL.to_dict()], **content}
         assert check_messages([message]) == [message]
+
+    @pytest.mark.parametrize("empty", [[], (), None])
+    def test_an_empty_content_beside_calls_is_null(self, empty: Any) -> None:
+        message = {"role": "assistant", "content": empty, "tool_calls": [CALL.to_dict()]}
+        assert check_messages([message]) == [{**message, "content": None}]
+
+    @pytest.mark.parametrize("content", [{}, {"content": None}, {"content": []}, {"content": ""}])
+    @pytest.mark.parametrize(
+        "reasoning",
+        [
+            {"reasoning": "Let me see"},
+            {"reasoning_content": "Let me see"},
+            {"reasoning_details": [{"type": "reasoning.text", "text": "Let me see"}]},
+            {"thinking_blocks": [{"type": "thinking", "thinking": "Let me see"}]},
+        ],
+        ids=lambda value: next(iter(value), ""),
+    )
+    def test_a_turn_of_reasoning_only_has_an_empty_content(
+        self, reasoning: dict[str, Any], content: dict[str, Any]
+    ) -> None:
+        message = {"role": "assistant", **reasoning}
+        assert check_messages([{**message, **content}]) == [{**message, "content": ""}]
+
+    def test_reasoning_is_no_content_of_the_user(self) -> None:
+        with pytest.raises(InvalidRequestError, match='has no "content"'):
+            check_messages([{"role": "user", "reasoning": "Let me see"}])
 
     def test_the_empty_result_of_a_tool_is_accepted(self) -> None:
         assert check_messages([result("call_1", "")])[0]["content"] == ""
@@ -180,6 +209,58 @@ class TestCheckMessages:
         else:
             sentence = show(checked)
         assert 0 < len(sentence) < 300
+
+
+class Role(Enum):
+    USER = "user"
+
+
+@dataclass
+class Turn:
+    role: Any
+    content: Any
+    tool_calls: Any = None
+
+
+class Part(BaseModel):
+    type: str
+    text: str | None = None
+    image_url: dict[str, str] | None = None
+
+
+class Say(BaseModel):
+    role: Literal["user", "assistant"]
+    content: str | list[Part]
+
+
+class TestModelsAndDataclasses:
+    def test_they_are_messages(self) -> None:
+        checked = check_messages([Turn("user", "a"), Say(role="assistant", content="b"), Turn(Role.USER, "c")])
+        assert [(m["role"], m["content"]) for m in checked] == [("user", "a"), ("assistant", "b"), ("user", "c")]
+
+    def test_their_parts_and_calls_are_too(self) -> None:
+        part = Part(type="text", text="a")
+        checked = check_messages([Turn("user", [part, "b"]), Say(role="user", content=[part])])
+        texts = [[each["text"] for each in message["content"]] for message in checked]
+        assert texts == [["a", "b"], ["a"]]
+        (message,) = check_messages([Turn("assistant", None, [CALL])])
+        assert message["tool_calls"] == [CALL.to_dict()]
+
+    def test_what_is_wrong_in_them_is_told_with_its_place(self) -> None:
+        for wrong, words in (
+            ([Turn("bot", "a")], 'messages[0]["role"] must be one of system'),
+            ([Turn("user", 5)], 'messages[0]["content"] must be a str'),
+            ([Turn("user", [Part(type="image_url", image_url={})])], '[0]["image_url"] must be a mapping with "url"'),
+            (Turn("user", "a"), "messages is a single message, wrap it in a list: Turn(role='user'"),
+            (Say(role="user", content="a"), "messages is a single message, wrap it in a list: Say(role='user'"),
+            ([Turn], 'messages[0] must be a mapping with "role" and "content", not type'),
+        ):
+            with pytest.raises(InvalidRequestError) as caught:
+                check_messages(wrong)  # type: ignore[arg-type]
+            assert words in str(caught.value)
+
+    def test_they_have_a_length(self) -> None:
+        assert count_length([Turn("user", "abc"), Say(role="user", content=[Part(type="text", text="de")])]) == 5 + 32
 
 
 class TestShow:

@@ -2,18 +2,44 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from hf_text.errors import InvalidRequestError
 from hf_text.protocol.payload import build_payload, encode_payload
 
 MESSAGES = [{"role": "user", "content": "hi"}]
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+
+
+class Color(Enum):
+    RED = "red"
+
+
+class City(BaseModel):
+    name: str
+
+
+@dataclass
+class Function:
+    name: str
+    parameters: dict[str, Any] | None = None
+
+
+@dataclass
+class Tool:
+    type: str
+    function: Function
 
 
 def build(**options: Any) -> dict[str, Any]:
@@ -43,6 +69,11 @@ class TestBuildPayload:
             tool_choice="auto",
             response_format={"type": "json_object"},
             reasoning_effort="low",
+            frequency_penalty=-2,
+            presence_penalty=0.5,
+            parallel_tool_calls=False,
+            logprobs=True,
+            top_logprobs=0,
             extra_body={"top_k": 5},
         )
         assert payload == {
@@ -58,6 +89,11 @@ class TestBuildPayload:
             "tool_choice": "auto",
             "response_format": {"type": "json_object"},
             "reasoning_effort": "low",
+            "frequency_penalty": -2,
+            "presence_penalty": 0.5,
+            "parallel_tool_calls": False,
+            "logprobs": True,
+            "top_logprobs": 0,
             "top_k": 5,
         }
 
@@ -79,16 +115,23 @@ class TestBuildPayload:
             ({"temperature": "1"}, "not str: '1'"),
             ({"top_p": 0}, "top_p must be a number above 0 and up to 1, not int: 0"),
             ({"top_p": 1.01}, "top_p must be"),
-            ({"stop": ""}, "stop must be a str that is not empty, or up to four of them, not list: ['']"),
-            ({"stop": ["a"] * 5}, "stop must be"),
+            ({"frequency_penalty": 2.5}, "frequency_penalty must be a number from -2 to 2, not float: 2.5"),
+            ({"presence_penalty": "1"}, "presence_penalty must be a number from -2 to 2, not str: '1'"),
+            ({"logprobs": 1}, "logprobs must be a bool, not int: 1"),
+            ({"logprobs": True, "top_logprobs": 21}, "top_logprobs must be an int from 0 to 20, not int: 21"),
+            ({"logprobs": True, "top_logprobs": True}, "top_logprobs must be an int from 0 to 20, not bool: True"),
+            ({"top_logprobs": 2}, "top_logprobs needs logprobs=True"),
+            ({"logprobs": False, "top_logprobs": 2}, "top_logprobs needs logprobs=True"),
+            ({"tools": [TOOL], "parallel_tool_calls": 0}, "parallel_tool_calls must be a bool, not int: 0"),
+            ({"stop": ""}, "stop must be a str that is not empty, or a list of them, not list: ['']"),
             ({"stop": ["a", 1]}, "stop must be"),
             ({"stop": ["a", "\udc00"]}, "stop[1] has a lone surrogate"),
             ({"seed": 1.0}, "seed must be an int of 64 bits, not float: 1.0"),
             ({"seed": 2**64}, "seed must be an int of 64 bits"),
             ({"seed": True}, "seed must be"),
             ({"reasoning_effort": 1}, "reasoning_effort must be a str that is not empty, not int: 1"),
-            ({"tools": []}, "tools must be a list of at least one function tool, not list: []"),
-            ({"tools": TOOL}, "tools must be a list of at least one function tool, not dict: "),
+            ({"tools": TOOL}, "tools must be a list of tools, not dict: "),
+            ({"tools": [{"type": "function", "name": "x"}]}, 'tools[0]["function"] must be a mapping {"name": …'),
             ({"tools": [TOOL, {"name": "x"}]}, 'tools[1] must be a function tool {"type": "function", '),
             (
                 {"tools": [{"type": "function", "function": {}}]},
@@ -99,6 +142,7 @@ class TestBuildPayload:
                 'tools[0]["function"]["parameters"] must be a mapping',
             ),
             ({"tool_choice": "auto"}, "tool_choice needs tools, and there are none: 'auto'"),
+            ({"tools": [], "tool_choice": "required"}, "tool_choice needs tools, and there are none: 'required'"),
             (
                 {"tools": [TOOL], "tool_choice": "time"},
                 "tool_choice must be a mapping or one of auto, none, required, weather, not str: 'time'",
@@ -107,7 +151,7 @@ class TestBuildPayload:
             ({"tools": [TOOL], "tool_choice": {}}, "not dict: {}"),
             (
                 {"response_format": "json_schema"},
-                "response_format must be a mapping with \"type\", or one of text, json_object, not str: 'json_schema'",
+                'response_format must be a mapping with "type", a JSON schema, or one of text, json_object, not str: ',
             ),
             ({"response_format": {}}, "response_format must be"),
             ({"extra_body": []}, "extra_body must be a mapping, not list: []"),
@@ -142,6 +186,9 @@ class TestBuildPayload:
     def test_stop_is_sent_as_a_list(self, stop: Any, sent: list[str]) -> None:
         assert build(stop=stop)["stop"] == sent
 
+    def test_more_than_four_stops_are_passed_on(self) -> None:
+        assert build(stop=list("abcdef"))["stop"] == list("abcdef")
+
     def test_no_stop_is_left_out(self) -> None:
         assert "stop" not in build(stop=[])
 
@@ -172,6 +219,157 @@ class TestBuildPayload:
     def test_any_mapping_is_accepted(self) -> None:
         payload = build(extra_body=MappingProxyType({"x": MappingProxyType({"y": (1, 2)})}))
         assert payload["x"] == {"y": [1, 2]}
+
+    def test_what_is_refused_names_the_way_out(self) -> None:
+        for name, value in (("temperature", 3), ("top_p", 0), ("stop", [1]), ("response_format", "grammar")):
+            assert f"(If your server takes it: extra_body={{{name!r}: …}})" in refuse(**{name: value})
+        assert "extra_body={'tools': …}" in refuse(tools=[{"googleSearch": {}}])
+
+    def test_what_is_refused_goes_through_extra_body_as_it_is(self) -> None:
+        odd = {"temperature": 3, "tools": [{"googleSearch": {}}], "stop": [7], "top_logprobs": 99}
+        assert build(extra_body=odd).items() >= odd.items()
+
+    def test_top_logprobs_are_taken_where_extra_body_asks_for_logprobs(self) -> None:
+        assert build(top_logprobs=3, extra_body={"logprobs": True})["top_logprobs"] == 3
+
+
+class TestNoTools:
+    @pytest.mark.parametrize("choice", [None, "auto", "none"])
+    @pytest.mark.parametrize("tools", [[], ()])
+    def test_an_empty_list_is_nothing_and_so_is_what_goes_with_it(self, tools: Any, choice: str | None) -> None:
+        assert build(tools=tools, tool_choice=choice, parallel_tool_calls=False) == build()
+
+    def test_nothing_is_said_of_parallel_calls_without_tools(self) -> None:
+        assert "parallel_tool_calls" not in build(parallel_tool_calls=True)
+
+
+class TestOtherTools:
+    SEARCH: ClassVar[dict[str, Any]] = {"type": "web_search", "max_uses": 2}
+    CUSTOM: ClassVar[dict[str, Any]] = {"type": "custom", "custom": {"name": "run"}}
+
+    def test_they_are_passed_on_as_they_are(self) -> None:
+        assert build(tools=[self.SEARCH, TOOL, self.CUSTOM])["tools"] == [self.SEARCH, TOOL, self.CUSTOM]
+
+    def test_they_are_no_choice_by_name(self) -> None:
+        words = "tool_choice must be a mapping or one of auto, none, required, weather, not str: 'run'"
+        assert words in refuse(tools=[self.SEARCH, TOOL, self.CUSTOM], tool_choice="run")
+
+
+class TestOneAnswer:
+    @pytest.mark.parametrize("n", [2, 2.0, 1.5, "2", " 3 ", "2.0", 2**40, Decimal(2), numpy.int64(2)])
+    def test_more_than_one_is_refused(self, n: Any) -> None:
+        assert 'extra_body["n"] must be 1, not ' in refuse(extra_body={"n": n})
+
+    @pytest.mark.parametrize("n", [1, 1.0, "1", True, "many", [2]])
+    def test_what_does_not_ask_for_more_is_passed_on(self, n: Any) -> None:
+        assert build(extra_body={"n": n})["n"] == n
+
+
+SCHEMA: dict[str, Any] = {
+    "title": "A city, and more!",
+    "type": "object",
+    "properties": {"city": {"type": "string", "default": None}},
+    "required": ["city"],
+}
+
+
+class TestSchemaAsResponseFormat:
+    @pytest.mark.parametrize(
+        "form",
+        [
+            SCHEMA,
+            {"type": "json_schema", "json_schema": SCHEMA},
+            {"name": "A_city_and_more", "schema": SCHEMA},
+        ],
+    )
+    def test_it_is_sent_in_the_form_of_the_protocol(self, form: dict[str, Any]) -> None:
+        before = copy.deepcopy(form)
+        assert build(response_format=form)["response_format"] == {
+            "type": "json_schema",
+            "json_schema": {"name": "A_city_and_more", "schema": SCHEMA},
+        }
+        assert form == before
+
+    @pytest.mark.parametrize(
+        "schema",
+        [
+            {"type": "array", "items": {"type": "string"}},
+            {"type": ["string", "null"]},
+            {"$ref": "#/$defs/x", "$defs": {"x": {"type": "string"}}},
+            {"anyOf": [{"type": "string"}, {"type": "number"}]},
+            {"enum": ["yes", "no"]},
+            {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "!?"},
+        ],
+    )
+    def test_a_schema_of_any_kind_is_wrapped(self, schema: dict[str, Any]) -> None:
+        sent = build(response_format=schema)["response_format"]
+        assert sent == {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+
+    @pytest.mark.parametrize(
+        "form",
+        [
+            {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": SCHEMA}},
+            {"type": "json_object", "schema": SCHEMA},  # llama.cpp, Fireworks
+            {"type": "json", "value": SCHEMA},  # TGI
+            {"type": "grammar", "grammar": "root ::= .*"},
+        ],
+    )
+    def test_a_form_of_some_server_is_passed_on(self, form: dict[str, Any]) -> None:
+        assert build(response_format=form)["response_format"] == form
+
+    def test_a_class_is_refused_with_its_schema_as_the_way_out(self) -> None:
+        assert "its schema is City.model_json_schema()" in refuse(response_format=City)
+        assert build(response_format=City.model_json_schema())["response_format"]["json_schema"]["name"] == "City"
+
+
+class TestTypesOfOtherLibraries:
+    @pytest.mark.parametrize(
+        ("options", "sent"),
+        [
+            ({"temperature": Decimal("0.7")}, {"temperature": 0.7}),
+            ({"temperature": Fraction(1, 2)}, {"temperature": 0.5}),
+            ({"temperature": numpy.float32(0.5)}, {"temperature": 0.5}),
+            ({"temperature": numpy.float64(0.7)}, {"temperature": 0.7}),
+            ({"top_p": numpy.array(0.5)}, {"top_p": 0.5}),
+            ({"max_tokens": Decimal("512")}, {"max_tokens": 512}),
+            ({"max_tokens": numpy.int32(512)}, {"max_tokens": 512}),
+            ({"seed": numpy.array(7)}, {"seed": 7}),
+            ({"logprobs": numpy.True_, "top_logprobs": numpy.uint8(3)}, {"logprobs": True, "top_logprobs": 3}),
+            ({"extra_body": {"a": [Decimal("1.5")], "b": {"c": numpy.int64(2)}}}, {"a": [1.5], "b": {"c": 2}}),
+            ({"extra_body": {"d": numpy.False_, "e": Color.RED, "f": City(name="Rome")}}, None),
+        ],
+        ids=repr,
+    )
+    def test_they_are_sent_as_json_has_them(self, options: dict[str, Any], sent: dict[str, Any] | None) -> None:
+        sent = sent or {"d": False, "e": "red", "f": {"name": "Rome"}}
+        payload = build(**options)
+        assert payload.items() >= sent.items()
+        assert {type(payload[name]) for name in sent} <= {bool, int, float, str, list, dict}
+        assert json.loads(encode_payload(payload)).items() >= sent.items()
+
+    def test_a_message_may_hold_them_too(self) -> None:
+        message = {"role": "user", "content": "a", "weight": Decimal("0.5"), "at": [numpy.int64(3)]}
+        sent = json.loads(encode_payload(build(messages=[message])))["messages"][0]
+        assert sent == {"role": "user", "content": "a", "weight": 0.5, "at": [3]}
+
+    @pytest.mark.parametrize(
+        "value",
+        [Decimal("NaN"), Decimal("sNaN"), Decimal("1E+999999999"), numpy.array([0.5]), numpy.float64("inf"), 1j],
+    )
+    def test_what_is_no_number_of_json_is_refused(self, value: Any) -> None:
+        assert "temperature must be a number from 0 to 2, not " in refuse(temperature=value)
+        assert 'extra_body["x"] must be a JSON value' in refuse(extra_body={"x": value})
+
+    @pytest.mark.parametrize("value", [Decimal("1.5"), numpy.float64(2), numpy.True_])
+    def test_what_is_no_whole_number_is_refused_where_one_is_needed(self, value: Any) -> None:
+        assert "max_tokens must be an int of at least 1, not " in refuse(max_tokens=value)
+
+    def test_tools_and_choices_may_be_models_and_dataclasses(self) -> None:
+        payload = build(
+            tools=[Tool("function", Function("weather"))], tool_choice=Tool("function", Function("weather"))
+        )
+        tool = {"type": "function", "function": {"name": "weather"}}
+        assert (payload["tools"], payload["tool_choice"]) == ([tool], tool)
 
 
 class TestNone:
@@ -229,6 +427,7 @@ class TestNone:
             },
             {
                 "role": "assistant",
+                "content": None,
                 "tool_calls": [{"id": "1", "type": "function", "function": {"name": "x", "arguments": "{}"}}],
             },
         ]

@@ -27,15 +27,10 @@ from hf_text.errors import (
     RateLimitError,
     ServerError,
 )
-from hf_text.protocol.replies import (
-    describe_page,
-    is_stream_error,
-    next_link,
-    parse_error,
-    parse_reply_error,
-    parse_retry_after,
-    request_id,
-)
+from hf_text.protocol.error_reports import parse_error
+from hf_text.protocol.pages import describe_page
+from hf_text.protocol.replies import next_link, parse_reply_error, parse_retry_after, request_id
+from hf_text.protocol.stream_errors import is_stream_error
 
 NOW = 1_795_000_000.0
 NOVITA = {"X-Inference-Provider": "novita"}
@@ -450,7 +445,7 @@ class TestPages:
             (NGINX, "504 Gateway Time-out"),
             ("<h1 class='x'>A &amp; B</h1><p>ignored", "A & B"),
             ("<H1>A</H1>\n  <P id=x>B\n  <i>C</i></P>", "A B C"),
-            ("<h1>A</h1><div><p>B</p></div>", "A"),
+            ("<h1>A</h1><div><p>B</p></div>", "A: B"),
             ("<title>Just\n a moment…</title>", "Just a moment…"),
             ("<html></html>", "an HTML page"),
             ("<h1>open", "an HTML page"),
@@ -461,7 +456,7 @@ class TestPages:
         assert describe_page(page) == says
 
     def test_importing_the_module_does_not_read_the_table_of_entities(self) -> None:
-        code = "import sys, requests; before = 'html' in sys.modules; import hf_text.protocol.replies; "
+        code = "import sys, requests; before = 'html' in sys.modules; import hf_text.protocol.pages; "
         code += "assert before or 'html' not in sys.modules"
         subprocess.run([sys.executable, "-c", code], check=True, timeout=30)
 

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hf_text.protocol.think_tags import ThinkSplitter
+from hf_text.protocol.think_tags import ThinkSplitter, find_lone_close
 
 
-def split(*pieces: str) -> tuple[str, str]:
+def split(*pieces: str, opened: bool = False) -> tuple[str, str]:
     """What the pieces and the end of the answer give together, as ``(reasoning, answer)``."""
-    splitter = ThinkSplitter()
+    splitter = ThinkSplitter(opened)
     parts = [splitter.feed(piece) for piece in pieces] + [splitter.flush()]
     return "".join(reasoning for reasoning, _ in parts), "".join(answer for _, answer in parts)
 
@@ -35,6 +35,11 @@ ANSWERS = {
     "<think>never closed": ("never closed", ""),
     "<think>cut in the tag</thi": ("cut in the tag</thi", ""),
     "<think>": ("", ""),
+    "</think>": ("", ""),
+    "</think>Four.": ("", "Four."),
+    "</think>\n\nFour.": ("", "\n\nFour."),
+    " \n</think>Four.</think>": ("", " \nFour.</think>"),
+    "</think><think>Four.": ("", "<think>Four."),
 }
 
 # What only looks like a tag, or stands where none counts.
@@ -51,7 +56,8 @@ PLAIN = (
     "<Think>a</Think>",
     "< think>a</think>",
     "<<think>a</think>",
-    "</think>Four.",
+    "</thinks>Four.",
+    "</thi",
     "Four. <think>a</think>",
     "a</think>b",
     "&lt;think>",
@@ -131,10 +137,81 @@ def test_very_long_reasoning_takes_no_quadratic_time() -> None:
 
 def reference(text: str) -> tuple[str, str]:
     start = text.lstrip()
+    if start.startswith("</think>"):
+        return "", text.replace("</think>", "", 1)
     if not start.startswith("<think>"):
         return "", text
     reasoning, _, answer = start.removeprefix("<think>").partition("</think>")
     return reasoning, text[: len(text) - len(start)] + answer
+
+
+# What a model writes whose prompt ends with the opening tag.
+CLOSED_ONLY = {
+    "Two and two.</think>Four.": ("Two and two.", "Four."),
+    "\nTwo and two.\n</think>\n\nFour.": ("\nTwo and two.\n", "\n\nFour."),
+    "<think>Two and two.</think>Four.": ("Two and two.", "Four."),
+    "a <think> b</think>c": ("a <think> b", "c"),
+    "</think>Four.": ("", "Four."),
+    "a</think>b</think>": ("a", "b</think>"),
+    "never closed": ("never closed", ""),
+    "cut</thi": ("cut</thi", ""),
+    "  <b": ("  <b", ""),
+    "": ("", ""),
+}
+
+
+@pytest.mark.parametrize("text", CLOSED_ONLY)
+def test_what_a_prompt_has_opened_is_reasoning_up_to_the_closing_tag(text: str) -> None:
+    assert {split(*pieces, opened=True) for pieces in cuts(text)} == {CLOSED_ONLY[text]}
+
+
+@pytest.mark.parametrize(
+    ("text", "unclosed", "closed_only"),
+    [
+        ("a", True, False),
+        ("a</think>b", False, True),
+        ("</think>b", False, True),
+        ("<think>a", False, False),
+        ("<think>a</think>b", False, False),
+        ("", False, False),
+    ],
+)
+def test_it_tells_whether_the_model_only_closed_the_tag(text: str, unclosed: bool, closed_only: bool) -> None:
+    splitter = ThinkSplitter(opened=True)
+    splitter.feed(text)
+    assert (splitter.unclosed, splitter.closed_only) == (unclosed, closed_only)
+
+
+def test_reasoning_that_comes_in_another_way_takes_the_expectation_back() -> None:
+    splitter = ThinkSplitter(opened=True)
+    splitter.expect_none()
+    assert splitter.feed("Four.") == ("", "Four.")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a</think>b", ("a", "b")),
+        ("a\n</think>\n\nb", ("a\n", "\n\nb")),
+        ("a", None),
+        ("", None),
+        ("<think>a</think>b", None),
+        ("a</think>b</think>c", None),
+        ("The tag `</think>` ends it.", None),
+        ("The tag '</think>' ends it.", None),
+        ('"</think>"', None),
+    ],
+)
+def test_a_closing_tag_alone_is_found_unless_the_model_writes_about_it(
+    text: str, parts: tuple[str, str] | None
+) -> None:
+    assert find_lone_close(text) == parts
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("part", ["</think>", "</think", "`</think>`", "<think>"])
+def test_very_many_tags_take_no_quadratic_time(part: str) -> None:
+    assert find_lone_close(part * 500_000) is None
 
 
 PIECES = st.one_of(

@@ -19,6 +19,8 @@ import pytest
 from hf_text import Client, FinishReason, InvalidRequestError, Stream, StreamCancelledError
 from hf_text.emulator import Emulator, Gate, Response
 
+pytestmark = pytest.mark.every_client
+
 Outcome = Callable[[Stream], Any]
 InThread = Callable[..., Future[Any]]
 WaitUntilInside = Callable[[int, str], None]
@@ -176,6 +178,7 @@ def test_a_stop_frees_a_reader_that_waits_for_the_answer(
     assert len(server.requests) == 1
 
 
+@pytest.mark.blocking_client
 @stops
 @pytest.mark.parametrize("encoding", [None, "gzip"])
 def test_a_stop_frees_a_reader_within_the_answer(
@@ -190,7 +193,7 @@ def test_a_stop_frees_a_reader_within_the_answer(
     server.reply(Response.text("One", " two", finish=None, done=False, end="stall", encoding=encoding))
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
-    wait_until(lambda: stream.completion.text == "One two")
+    wait_until(lambda: stream.partial.text == "One two")
     stop(stream)
     check_cancelled(reading.result(5), "One two")
     server.wait_for_disconnect()
@@ -231,7 +234,7 @@ def test_a_stop_frees_the_reader_before_the_server_sends_anything_more(
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
     assert gate.reached.wait(5)
-    wait_until(lambda: stream.completion.text == "One")
+    wait_until(lambda: stream.partial.text == "One")
     wait_until_inside(reading.ident, "receive")  # type: ignore[attr-defined]
     stream.cancel()
     check_cancelled(reading.result(5), "One")
@@ -252,7 +255,7 @@ def test_a_second_stop_does_nothing(
     server.reply("stall-mid-stream")
     stream = client.stream("Hi")
     reading = in_thread(outcome, stream)
-    wait_until(lambda: stream.completion.text == "One two")
+    wait_until(lambda: stream.partial.text == "One two")
     wait_until_inside(reading.ident, "receive")  # type: ignore[attr-defined]
     for _ in range(3):
         stream.cancel()
@@ -438,8 +441,8 @@ def test_who_leaves_the_loop_gives_up_the_connection(
     stream = client.stream("Hi")
     leave(stream)
     server.wait_for_disconnect()
-    assert stream.completion.text.startswith("One")
-    assert "the reader left" in (stream.completion.attempts[0].error or "")
+    assert stream.partial.text.startswith("One")
+    assert "the reader left" in (stream.partial.attempts[0].error or "")
 
 
 def test_a_stream_that_nobody_holds_any_more_gives_up_the_connection(client: Client, server: Emulator) -> None:
@@ -634,7 +637,7 @@ def test_a_signal_handler_may_stop_a_stream_at_any_moment(client: Client, server
             result = outcome(stream)
             signal.setitimer(signal.ITIMER_REAL, 0)
             assert result.error is None or type(result.error) is StreamCancelledError
-            assert result.text == stream.completion.text[: len(result.text)]
+            assert result.text == stream.partial.text[: len(result.text)]
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, old)

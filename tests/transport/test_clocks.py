@@ -15,6 +15,9 @@ import pytest
 from hf_text import Client, InvalidRequestError, RateLimitError, RequestTimeoutError, Timeouts, TransportError
 from hf_text.emulator import Emulator, Gate, Response
 from hf_text.emulator.replies import Piece
+from hf_text.transport.call import DEFAULT
+
+pytestmark = pytest.mark.every_client
 
 EVENT_STREAM = {"Content-Type": "text/event-stream"}
 LONG = 20.0  # a clock that would make a test fail by its length
@@ -336,7 +339,7 @@ def test_a_pause_that_the_server_asks_for_and_that_does_not_fit_is_refused_at_on
     make_client: Callable[..., Client], emulator: Emulator
 ) -> None:
     emulator.reply(Response.error(429, "slow down", headers={"Retry-After": "30"}))
-    with pytest.raises(RateLimitError, match="Not tried again: the server asks to wait 30 s"):
+    with pytest.raises(RateLimitError, match="Not retried: the server asks to wait 30 s"):
         make_client(provider="novita", timeout=clocks(total=10)).generate("Hi")
     assert len(emulator.requests) == 1
 
@@ -362,6 +365,7 @@ def test_the_clocks_begin_with_the_first_read_and_not_before(
     assert "".join(stream)
 
 
+@pytest.mark.blocking_client
 def test_many_clocks_run_at_once_without_a_thread_for_each(
     make_client: Callable[..., Client],
     emulator: Emulator,
@@ -401,7 +405,9 @@ def test_only_the_total_clock_can_be_left_out(clock: str) -> None:
 
 def test_a_number_sets_all_clocks_but_total() -> None:
     assert Timeouts.of(7) == Timeouts(7, 7, 7, None)
-    assert Timeouts.of(None) == Timeouts(10, 120, 60, None)
+    assert Timeouts(10, 120, 60, None) == DEFAULT
+    with pytest.raises(InvalidRequestError, match=r"timeout must not be None; .* Timeouts\(total=None\)"):
+        Timeouts.of(None)
 
 
 @pytest.mark.parametrize("value", [0, True, "5", math.nan])

@@ -46,8 +46,8 @@ def heads(draw: st.DrawFn) -> bytes:
     return head.encode("latin-1")
 
 
-def facts_of(answer: Any, headers: HTTPHeaderDict, body: Any) -> tuple[Any, ...]:
-    return answer.status, answer.reason, [*headers.iteritems()], body.chunked, body.length_remaining, answer.will_close
+def facts_of(answer: Any, headers: HTTPHeaderDict, body: Any, is_last: bool) -> tuple[Any, ...]:
+    return answer.status, answer.reason, [*headers.iteritems()], body.chunked, body.length_remaining, is_last
 
 
 def read_by_us(head: bytes, cut: int, blocking: bool) -> Any:
@@ -71,7 +71,7 @@ def read_by_us(head: bytes, cut: int, blocking: bool) -> Any:
                     select.select([ours], [], [])
                 call.blocking = True
                 rest = answer.unread + (b"" if answer.unread == b"rest" else answer.wire.receive(100) or b"")
-                result: Any = *facts_of(answer, answer.headers, answer), rest
+                result: Any = *facts_of(answer, answer.headers, answer, answer.is_last), rest
             except (http.client.HTTPException, ConnectionError, InvalidHeader) as error:
                 result = repr(error)
             finally:
@@ -92,7 +92,7 @@ def read_by_the_libraries(head: bytes) -> Any:
             values = [(name, re.sub(r"\s*\n\s*", " ", value).strip(" \t")) for name, value in answer.headers.items()]
             headers = HTTPHeaderDict(values)
             theirs_too = HTTPResponse(headers=headers, status=answer.status, preload_content=False)
-            return *facts_of(answer, headers, theirs_too), b"rest"
+            return *facts_of(answer, headers, theirs_too, answer.will_close), b"rest"
         except (http.client.HTTPException, ConnectionError, InvalidHeader) as error:
             return repr(error)
         finally:

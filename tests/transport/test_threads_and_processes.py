@@ -76,7 +76,7 @@ def test_threads_with_streams_of_their_own_do_not_disturb_each_other(
                 for text in stream:
                     if (number + turn) % 3 == 0 and text == "7 ":
                         stream.close()
-            seen["whole" if stream.completion.text == whole else "left"] += 1
+            seen["whole" if stream.partial.text == whole else "left"] += 1
         return seen
 
     futures = [in_thread(work, number) for number in range(8)]

@@ -1,46 +1,24 @@
-"""The tests of the blocking client, run by the async one: the same situations under the same names.
+"""The async client with the looks of the blocking one, so that one test is run for both.
 
-Each thread of a test has a task in its place, in an event loop that runs beside it, on asyncio and on trio. What the
-test calls is awaited there; so one task reads while another stops it.
+Each thread of a test has a task in its place, in an event loop that runs in a thread of its own, on asyncio and on
+trio. What the test calls is awaited there; so one task reads while another stops it.
 """
 
 from __future__ import annotations
 
-import inspect
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
-from types import ModuleType
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import anyio
-import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from hf_text import Event
 from hf_text.aio import AsyncClient, AsyncStream
 
-__all__ = ["twins_of"]
-
-KEY = "hf_MadeUpKeyForTests"
-
-
-def twins_of(module: ModuleType, *without: str) -> dict[str, Any]:
-    """The tests and fixtures of a module for the async client, except the tests that begin so and those that look into
-    the thread that reads, or interrupt it with a signal: here it is the loop that waits.
-    """
-    mine = {name: value for name, value in vars(module).items() if _is_of_a_test(name, value)}
-    unknown = [start for start in without if not any(name.startswith(start) for name in mine)]
-    assert unknown == [], f"{module.__name__} has no such tests: {unknown}"
-    return {name: value for name, value in mine.items() if not name.startswith(without or "-")} | FIXTURES
-
-
-def _is_of_a_test(name: str, value: Any) -> bool:
-    if name.startswith("test_"):
-        return not {"wait_until_inside", "interrupting"} & set(inspect.signature(value).parameters)
-    fixture = type(value).__name__ == "FixtureFunctionDefinition" or hasattr(value, "_pytestfixturefunction")
-    return fixture or name == "pytestmark"
+__all__ = ["BlockingClient", "Tasks", "run_tasks"]
 
 
 class Tasks:
@@ -105,10 +83,6 @@ class BlockingStream:
     def close(self) -> None:
         self._run(self._stream.aclose)
 
-    def _stop(self, cancelled: bool) -> None:
-        """What ``Stream.cancel`` and ``Stream.close`` do, which tests call by these names."""
-        self._stream.cancel() if cancelled else self.close()
-
     def __enter__(self) -> BlockingStream:
         return self
 
@@ -163,30 +137,10 @@ def _iterate(items: Any, run: Callable[..., Any]) -> Iterator[Any]:
             yield run(items.__anext__)
 
 
-@pytest.fixture(params=["asyncio", "trio"])
-def tasks(request: pytest.FixtureRequest, nothing_left_behind: None) -> Iterator[Tasks]:
-    """An event loop that runs during the test."""
-    with start_blocking_portal(request.param) as portal:
+@contextmanager
+def run_tasks(backend: str) -> Iterator[Tasks]:
+    """An event loop that runs meanwhile."""
+    with start_blocking_portal(backend) as portal:
         tasks = Tasks(portal)
         yield tasks
         tasks.end()
-
-
-@pytest.fixture
-def make_client(request: pytest.FixtureRequest, tasks: Tasks) -> Iterator[Callable[..., BlockingClient]]:
-    """Makes clients as the fixture of this name does for the blocking tests, but async ones."""
-    made: list[BlockingClient] = []
-
-    def make(api_key: str | None = KEY, api_base: str | None = None, **options: Any) -> BlockingClient:
-        url = request.getfixturevalue("emulator").url
-        urls = {"hub_url": url, "router_url": url}
-        client = AsyncClient(api_key, api_base, **{**urls, "timeout": 5, **options})
-        made.append(BlockingClient(client, tasks.run))
-        return made[-1]
-
-    yield make
-    for client in made:
-        client.close()
-
-
-FIXTURES = {"tasks": tasks, "make_client": make_client}

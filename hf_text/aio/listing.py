@@ -1,0 +1,52 @@
+"""The Hub's listing for async code, a page at a time, read in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from ..errors import StreamCancelledError
+from ..protocol.catalog import HubModel
+from ..transport.call import Call, Interrupted
+from .threads import Threads
+
+__all__ = ["Listing"]
+
+
+class Listing:
+    """Pages of models, each asked for in a call of its own.
+
+    Args:
+        new_call: makes a call.
+        open_pages: begins the listing, given what makes the calls.
+        threads: where the pages are read.
+    """
+
+    def __init__(
+        self,
+        new_call: Callable[[], Call],
+        open_pages: Callable[[Callable[[], Call]], Iterator[list[HubModel]]],
+        threads: Threads,
+    ) -> None:
+        self._new_call = new_call
+        self._call = new_call()
+        self._threads = threads
+        self._pages = filter(None, open_pages(lambda: self._call))
+        self.stopped = False
+
+    async def read(self) -> list[HubModel]:
+        """The next page; an empty list at the end, or once it is closed."""
+        if self.stopped:
+            return []
+        self._call = self._new_call()  # each page has its own clocks
+        page: list[HubModel] = []
+        with suppress(Interrupted):
+            page = await self._threads.run(lambda: next(self._pages, []), self.close)
+        if self.stopped:
+            raise StreamCancelledError("the listing was closed by another task")
+        return page
+
+    def close(self) -> None:
+        """Stop: a page that is being read is given up."""
+        self.stopped = True
+        self._call.cancel()

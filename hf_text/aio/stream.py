@@ -1,0 +1,156 @@
+"""The stream of the async client: the same steps, driven by an event loop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from types import TracebackType
+from typing import Any
+
+from anyio import get_cancelled_exc_class, get_current_task, move_on_after, wait_readable
+from anyio.lowlevel import checkpoint
+
+from ..completion import Completion
+from ..errors import InvalidRequestError
+from ..events import Event, ProviderInfo
+from ..generation.steps import Step, Steps
+from ..transport.call import SOCKET, Wait
+from .items import AsyncItems
+from .stop_button import stop_button_works
+from .threads import SHARED_THREADS, Threads
+
+__all__ = ["AsyncStream"]
+
+
+class AsyncStream:
+    """A streamed answer, for async code.
+
+    ``async for text in stream`` gives the text, ``stream.events()`` all that arrives; ``async with`` closes it in
+    the end. It can be read once. ``cancel()`` and ``close()`` are not awaited and never block; a cancelled task
+    stops its stream by itself.
+    """
+
+    def __init__(self, steps: Steps, threads: Threads = SHARED_THREADS) -> None:
+        self._steps = steps
+        self._threads = threads
+        self._begun = False
+        self._reading = False
+        self._closer: int | None = None  # the task that closed it
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        """The pieces of the text, as they arrive. Raises the errors of ``HFTextError``'s tree."""
+        self._steps.claim()
+        return AsyncItems(self, str)
+
+    def events(self) -> AsyncGenerator[Event, None]:
+        """All that arrives, as ``Stream.events()``."""
+        self._steps.claim()
+        return AsyncItems(self)
+
+    async def start(self) -> AsyncStream:
+        """Send the request now, and wait until the answer begins; as ``Stream.start()``."""
+        if self.info is None:
+            self._steps.put_back(await self.read())
+        return self
+
+    @property
+    def info(self) -> ProviderInfo | None:
+        """Which provider answers; None before the first content has arrived."""
+        return self._steps.transcript.info
+
+    @property
+    def partial(self) -> Completion:
+        """What has arrived so far, at any time."""
+        return self._steps.transcript.completion()
+
+    @property
+    def completion(self) -> Completion:
+        """The whole answer, once the stream was read to its end; raises StreamError as ``Stream.completion``."""
+        return self._steps.completion()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was closed or cancelled before its end."""
+        return self._steps.stopped
+
+    async def read(self) -> list[Event]:
+        """Wait for the next events and take all that have arrived; an empty list at the end, or if this task
+        closed it.
+        """
+        if self._closer is not None and self._closer == _this_task():
+            return []
+        if self._reading:
+            raise InvalidRequestError("this stream is being read already")
+        self._reading = True
+        steps = self._steps
+        try:
+            while True:
+                steps.call.blocking = False
+                step = await self._poll()
+                if step is Wait.THREAD:
+                    steps.call.blocking = True
+                    step = await self._threads.run(steps.step, steps.cancel)
+                if isinstance(step, list):
+                    return step
+                if step is None:
+                    return []
+        finally:
+            self._reading = False
+
+    async def _poll(self) -> Step | None:
+        """The next step that is not a wait for the socket: that is waited for here."""
+        steps, call = self._steps, self._steps.call
+        if not steps.begin():
+            return None
+        try:
+            if not self._begun:
+                self._begun = True
+                await checkpoint()  # a task that is cancelled already sends nothing
+            while (step := steps.advance()) is SOCKET:
+                with stop_button_works(), move_on_after(call.longest_wait()):
+                    await wait_readable(call.fileno())
+            return step
+        except get_cancelled_exc_class():
+            steps.cancel()
+            raise
+        finally:
+            steps.end()
+
+    def cancel(self) -> None:
+        """As ``Stream.cancel()``."""
+        self._steps.cancel()
+
+    def close(self) -> None:
+        """As ``Stream.close()``; another task that reads gets ``StreamCancelledError``."""
+        if self._closer is None:
+            self._closer = _this_task()
+        self._steps.cancel()
+
+    async def aclose(self) -> None:
+        """As ``close()``, for ``contextlib.aclosing``."""
+        self.close()
+
+    async def __aenter__(self) -> AsyncStream:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_steps"):
+            self._steps.close()
+
+    def __repr__(self) -> str:
+        return f"<AsyncStream of {self._steps.transcript.model!r}, {self._steps.state}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("an AsyncStream cannot be pickled; its completion can")
+
+
+def _this_task() -> int | None:
+    """The task that runs; None in a callback, and where no event loop runs."""
+    try:
+        return get_current_task().id
+    except (RuntimeError, AssertionError):  # AssertionError: in a callback, by anyio 4.7
+        return None

@@ -1,0 +1,60 @@
+"""What the live catalogue adds: a text-only model is rejected before media is sent, an error names alternatives."""
+
+from __future__ import annotations
+
+from ..errors import HFTextError, ModelNotSupportedError
+from ..protocol.catalog import Model, split_suffix
+from ..protocol.selection import nearest_names
+from ..transport.call import Call
+from .request import Backend
+
+__all__ = ["Hints"]
+
+_MAX_NAMES = 5  # models or providers that a message names
+
+
+class Hints:
+    """Auxiliary lookups in the catalogue; a lookup that fails adds nothing. For a call that blocks.
+
+    Args:
+        backend: what the client's calls share.
+        call: the call.
+    """
+
+    def __init__(self, backend: Backend, call: Call) -> None:
+        self._backend = backend
+        self._call = call
+
+    def reject_text_only_model(self, model: str) -> None:
+        """Raise ModelNotSupportedError for a model that takes text only: some providers drop a picture that their
+        model cannot see, and invent an answer (Together).
+        """
+        models = self._look_up()
+        name = split_suffix(model)[0]
+        if any(known.id == name and known.vision is False for known in models):
+            seeing = tuple(known.id for known in models if known.vision)[:_MAX_NAMES]
+            message = f"{name} takes text only, and there is media; nothing was sent."
+            raise ModelNotSupportedError(
+                f"{message} Models that see: {', '.join(seeing)}", model=name, suggestions=seeing
+            )
+
+    def name_alternatives(self, failure: ModelNotSupportedError, model: str) -> None:
+        """Add to the error the providers that do serve the model, or served models with a similar name."""
+        name = split_suffix(model)[0]
+        models = self._look_up()
+        serving = [known for known in models if known.id == name]
+        if serving:
+            failure.providers = tuple(offer.provider for offer in serving[0].offers)
+        else:
+            failure.suggestions = tuple(nearest_names(name, [known.id for known in models]))
+        if failure.providers:
+            failure.add_advice(f"It is served by: {', '.join(failure.providers[:_MAX_NAMES])}.")
+        elif failure.suggestions:
+            failure.add_advice(f"Served models with a similar name: {', '.join(failure.suggestions)}.")
+
+    def _look_up(self) -> list[Model]:
+        try:
+            with self._call.at_most(self._backend.tuning.lookup_seconds):
+                return self._backend.catalogue.models(self._call)
+        except HFTextError:
+            return []

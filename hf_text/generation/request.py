@@ -1,0 +1,72 @@
+"""What one answer is asked with: the request itself, and the client's side that all its calls share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..catalogue import Catalogue
+from ..endpoint import Endpoint
+from ..protocol.media import has_media
+from ..protocol.payload import encode_payload
+from ..transport.session import Http
+from ..tuning import Tuning
+from .breaker import Breaker
+
+__all__ = ["Backend", "Request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What all calls of a client share.
+
+    Attributes:
+        endpoint: the addresses of the server.
+        connect: gives what to send with.
+        catalogue: the models and the providers that serve them.
+        breaker: the targets that failed recently.
+        max_retries: how often the same target is asked again.
+        tuning: pauses between retries, bounds of lookups.
+        max_event_bytes: the longest event of a stream.
+    """
+
+    endpoint: Endpoint
+    connect: Callable[[], Http]
+    catalogue: Catalogue
+    breaker: Breaker
+    max_retries: int
+    tuning: Tuning
+    max_event_bytes: int
+
+
+class Request:
+    """One request for an answer, encoded once; only the model in it changes from one provider to the next.
+
+    Args:
+        payload: the body, without the model. What cannot be sent raises InvalidRequestError.
+        model: the model; None for the first that the server lists.
+        providers: for Hugging Face: policies and names of providers, in the order to try.
+        headers: headers for this request.
+
+    Attributes:
+        has_media: whether there is media in the messages.
+    """
+
+    def __init__(
+        self,
+        payload: Mapping[str, Any],
+        model: str | None,
+        providers: tuple[str, ...],
+        headers: Mapping[str, str],
+    ) -> None:
+        self.model = model
+        self.providers = providers
+        self.headers = headers
+        self.has_media = has_media(payload["messages"])
+        self._rest = encode_payload(payload)[1:]
+
+    def body_for(self, model: str) -> bytes:
+        """The body for a model, which comes first: a proxy may route by the body's beginning."""
+        return b"".join((b'{"model":', json.dumps(model).encode(), b",", self._rest))

@@ -1,0 +1,174 @@
+"""The steps of reading one answer: taken by a thread or by an event loop, stopped from any thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+
+from ..completion import Completion
+from ..errors import InvalidRequestError, StreamCancelledError, StreamError
+from ..events import Event
+from ..transport.call import Call, Wait
+from .transcript import Transcript
+
+__all__ = ["Step", "Steps"]
+
+Step = list[Event] | Wait
+"""The events that have arrived, or what the next step needs."""
+
+
+class Steps:
+    """One answer, read by one reader at a time.
+
+    A reader calls ``step()`` until it gives None. For a call that blocks a step waits by itself; otherwise it gives a
+    ``Wait``, and the reader waits for that. A reader that keeps other readers out while it waits calls ``begin()``,
+    ``advance()`` any number of times, and ``end()``.
+
+    Args:
+        call: the clocks, and the off switch.
+        transcript: the answer, as it grows.
+        events: the steps, as the generation takes them.
+
+    Attributes:
+        call: as above.
+        stopped: whether they were stopped before the end.
+    """
+
+    def __init__(self, call: Call, transcript: Transcript, events: Generator[Step, None, None]) -> None:
+        self.call = call
+        self._transcript = transcript
+        self._events = events
+        # Held for a moment only. Reentrant, because a signal handler or the garbage collector may stop the steps
+        # within.
+        self._lock = threading.RLock()
+        self._claimed = False  # something iterates over it
+        self._busy = False  # a reader is between begin() and end(), or the steps are being closed
+        self._ended = False
+        self.stopped = False
+        self._stopper: int | None = None  # the thread that stopped them
+        self._cancelled = False
+
+    @property
+    def transcript(self) -> Transcript:
+        """What is known of the answer."""
+        return self._transcript
+
+    @property
+    def state(self) -> str:
+        """``"open"``, ``"ended"`` or ``"closed"``."""
+        return "ended" if self._ended else "closed" if self.stopped else "open"
+
+    def claim(self) -> None:
+        """Claim the iteration. Raises InvalidRequestError the second time."""
+        with self._lock:
+            if self._claimed:
+                raise InvalidRequestError("a stream can be read only once; the whole answer is in its completion")
+            self._claimed = True
+
+    def completion(self) -> Completion:
+        """The whole answer. Raises StreamError as long as it is not whole, or when it never will be."""
+        transcript = self._transcript
+        if transcript.whole:
+            return transcript.completion()
+        if transcript.failure is not None:
+            what = f"the answer is not complete: {transcript.failure}"
+        elif self.stopped:
+            what = "the answer is not complete: the stream was closed before its end."
+        else:
+            what = "the answer is not complete yet: read the stream to its end first."
+        partial = transcript.completion()
+        raise StreamError(f"{what} What has arrived is in .partial", partial=partial, attempts=partial.attempts)
+
+    def read(self) -> list[Event]:
+        """The next events; an empty list at the end. For a call that blocks."""
+        while (step := self.step()) is not None:
+            if isinstance(step, list):
+                return step
+        return []
+
+    def step(self) -> Step | None:
+        """The next step; None at the end. Raises what ends the answer, and InvalidRequestError if something else reads
+        it now.
+        """
+        if not self.begin():
+            return None
+        try:
+            return self.advance()
+        finally:
+            self.end()
+
+    def begin(self) -> bool:
+        """Keep other readers out until ``end()``. False if there is nothing more to read."""
+        with self._lock:
+            if self._ended or self.stopped:
+                self._refuse_if_stopped()
+                return False
+            if self._busy:
+                raise InvalidRequestError("this stream is being read already")
+            self._busy = True
+            return True
+
+    def advance(self) -> Step | None:
+        """As ``step()``, between ``begin()`` and ``end()``."""
+        try:
+            step = next(self._events, None)
+        except BaseException:  # Ctrl-C too: a generator that has raised is over
+            self._ended = True
+            if self.call.is_foreign:
+                raise InvalidRequestError("this stream is read by the process from which this one was forked") from None
+            raise
+        self._ended = step is None
+        return step
+
+    def end(self) -> None:
+        """Let other readers in again."""
+        with self._lock:
+            stopped = self.stopped
+            self._busy = stopped
+        if stopped or self._ended:
+            self._finish()
+
+    def put_back(self, events: list[Event]) -> None:
+        """Let the next step give these events, which were read ahead."""
+        if events:
+            self._events = _prepend(events, self._events)
+
+    def cancel(self) -> None:
+        """Stop at once, from any thread, without blocking; a reader gets StreamCancelledError."""
+        self._stop(cancelled=True)
+
+    def close(self) -> None:
+        """Stop at once, from any thread, without blocking; a reader in another thread gets StreamCancelledError."""
+        self._stop(cancelled=False)
+
+    def _stop(self, cancelled: bool) -> None:
+        if self.call.is_foreign:
+            self._lock = threading.RLock()  # a thread of the other process may hold the other
+        with self._lock:
+            if self._ended or self.stopped:
+                return
+            self.stopped = True
+            self._stopper = threading.get_ident()
+            self._cancelled = cancelled
+            busy, self._busy = self._busy, True
+            self.call.cancel()
+            if not busy:  # else the thread that reads does it: a running generator cannot be closed by another thread
+                self._finish()
+
+    def _finish(self) -> None:
+        self._transcript.end()
+        self._events.close()
+
+    def _refuse_if_stopped(self) -> None:
+        """A reader must not take a stream that something else stopped for one that has ended."""
+        if self.stopped and (self._cancelled or self._stopper != threading.get_ident()):
+            partial = self._transcript.completion()
+            raise StreamCancelledError("the stream was cancelled", partial=partial, attempts=partial.attempts)
+
+
+def _prepend(events: list[Event], rest: Generator[Step, None, None]) -> Generator[Step, None, None]:
+    try:
+        yield events
+        yield from rest
+    finally:
+        rest.close()

@@ -1,0 +1,247 @@
+"""What both clients do: each operation with the ``Call`` that bounds and stops it. ``Client`` and ``AsyncClient`` are
+its two faces.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from .catalogue import Catalogue
+from .checks import check_int, refusal
+from .endpoint import Endpoint
+from .errors import MissingAuthError, ModelNotSupportedError
+from .generation.breaker import Breaker
+from .generation.failover import check_provider
+from .generation.loop import Generation
+from .generation.plan import UNNAMED_MODEL
+from .generation.request import Backend, Request
+from .generation.steps import Steps
+from .generation.transcript import Transcript
+from .keys import clean_key, find_key
+from .protocol.catalog import HubModel, Model, ProviderMapping, split_suffix
+from .protocol.media import Media, add_media, has_media
+from .protocol.messages import Messages, check_messages, trim_messages
+from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES
+from .protocol.payload import build_payload
+from .protocol.selection import nearest_names, select_models
+from .transport.call import DEFAULT, Call, Timeouts
+from .transport.locks import ForkSafeLock
+from .transport.session import Http, check_headers, check_proxies
+from .transport.tls import check_cert
+from .tuning import DEFAULT_TUNING, Tuning
+
+__all__ = ["MAX_EVENT_BYTES", "Operations", "resolve_alias"]
+
+MAX_EVENT_BYTES = 64 * 1024 * 1024
+
+_NO_KEY = (
+    "no Hugging Face key was found. Create one at https://huggingface.co/settings/tokens and put it into the "
+    "environment variable HF_TOKEN, or run 'hf auth login', or pass api_key=…; for a server of your own pass api_base=…"
+)
+
+
+class Operations:
+    """What the clients do. The arguments are those of ``Client``, and the tuning.
+
+    Attributes:
+        arguments: what it was made of, to make another one.
+        endpoint: the addresses of the server.
+    """
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        api_base: str | None = None,
+        model: str | None = None,
+        provider: str | Sequence[str] = "auto",
+        timeout: Timeouts | float = DEFAULT,
+        max_retries: int = 2,
+        bill_to: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+        cert: str | tuple[str, str] | None = None,
+        hub_url: str | None = None,
+        router_url: str | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+        tuning: Tuning = DEFAULT_TUNING,
+    ) -> None:
+        self.arguments = {name: value for name, value in locals().items() if name != "self"}
+        self.endpoint = Endpoint.at(api_base, hub_url, router_url)
+        self._given_key = clean_key(api_key, hugging_face=self.endpoint.hugging_face)
+        self._model = None if model is None else _check_model(model)
+        self._timeouts = Timeouts.of(timeout)
+        self._providers = check_provider(provider)
+        self._headers = check_headers(headers)
+        payer = _check_bill_to(bill_to)
+        if self.endpoint.hugging_face:
+            self._headers |= payer
+        self._proxies = check_proxies(proxies)
+        self._verify = _check_verify(verify)
+        self._cert = check_cert(cert)
+        max_retries = check_int("max_retries", max_retries, 0)
+        max_event_bytes = check_int("max_event_bytes", max_event_bytes, 1)
+        self._catalogue = Catalogue(self.connect, self.endpoint, max_retries, tuning, provider_mapping or {})
+        self._backend = Backend(
+            self.endpoint, self.connect, self._catalogue, Breaker(tuning), max_retries, tuning, max_event_bytes
+        )
+        self._closers: set[str] = set()  # models that close a think tag which their prompt opens
+        self._http: Http | None = None
+        self._lock = ForkSafeLock()
+
+    def new_call(self, timeout: Timeouts | float = DEFAULT) -> Call:
+        """A call with these clocks, by default those of the client."""
+        return Call(self._timeouts if timeout is DEFAULT else Timeouts.of(timeout))
+
+    def open(
+        self,
+        messages: Messages,
+        model: str | None = None,
+        *,
+        media: Media | None = None,
+        include_usage: bool | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+        max_input_length: int | None = None,
+        **options: Any,
+    ) -> Steps:
+        """The steps of an answer; nothing is sent before the first one.
+
+        The arguments are those of ``Client.stream``. Those that are not named here are fields of the body
+        (``build_payload``). Messages longer than ``max_input_length`` are trimmed.
+        """
+        checked = add_media(check_messages(messages), media)
+        if max_input_length is not None:
+            checked = trim_messages(checked, check_int("max_input_length", max_input_length, 1))
+        name = self._choose_model(model, checked)
+        payload = build_payload(
+            model=name or UNNAMED_MODEL,
+            messages=checked,
+            include_usage=self.endpoint.hugging_face if include_usage is None else include_usage,
+            **{option: value for option, value in options.items() if value is not None},
+        )
+        del payload["model"]
+        providers = self._providers if provider is None else check_provider(provider)
+        request = Request(payload, name, providers, check_headers(extra_headers, "extra_headers"))
+        call = self.new_call(timeout)
+        if self.endpoint.hugging_face and self.connect().anonymous:
+            raise MissingAuthError(_NO_KEY)
+        transcript = Transcript(call, name or "", self._closers)
+        return Steps(call, transcript, Generation(self._backend, call, transcript, request).run())
+
+    def models(self, call: Call, *, refresh: bool = False, **conditions: Any) -> list[Model]:
+        """As ``Client.models``."""
+        select_models([], **conditions)  # a wrong condition is refused before anything is sent
+        return select_models(self._catalogue.models(call, refresh), **conditions)
+
+    def model(self, call: Call, name: str) -> Model:
+        """As ``Client.model``."""
+        name = split_suffix(resolve_alias(_check_model(name)))[0]
+        models = self._catalogue.models(call)
+        for model in models:
+            if model.id == name:
+                return model
+        suggestions = tuple(nearest_names(name, [model.id for model in models]))
+        message = f"{self.endpoint.host} does not list the model {name!r}."
+        if suggestions:
+            message += f" Models with a similar name: {', '.join(suggestions)}."
+        raise ModelNotSupportedError(message, model=name, suggestions=suggestions)
+
+    def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
+        """As ``Client.mapping``."""
+        name = split_suffix(resolve_alias(_check_model(model)))[0]
+        return self._catalogue.override(name) or self._catalogue.mapping(call, name)
+
+    def hub_pages(
+        self,
+        new_call: Callable[[], Call],
+        *,
+        search: str | None = None,
+        provider: str = "all",
+        limit: int | None = None,
+    ) -> Iterator[list[HubModel]]:
+        """The pages of ``Client.hub_models``, each asked for in a call of its own."""
+        if limit is not None:
+            check_int("limit", limit, 1)
+        if search is not None and not isinstance(search, str):
+            raise refusal("search", "a substring of the name", search)
+        if not isinstance(provider, str):
+            raise refusal("provider", "'all' or the name of a provider", provider)
+        return self._catalogue.hub_pages(new_call, search, check_provider(provider)[0], limit)
+
+    def chat_models(self) -> list[str]:
+        """The names of all models that a provider serves for conversation now, from the Hub."""
+        return self._catalogue.chat_models(self.new_call)
+
+    def connect(self) -> Http:
+        """What to send with. Without a key of its own it looks for one each time: a notebook may set ``HF_TOKEN``
+        later.
+        """
+        with self._lock:
+            if self._http is None or self._http.anonymous:
+                key = self._given_key or self._find_key()
+                if self._http is None or key:
+                    self._http = Http(key, self._headers, self._proxies, self._verify, self._cert)
+            return self._http
+
+    def close(self) -> None:
+        """Close the idle connections. Those in use are not affected."""
+        if self._http is not None:
+            self._http.close()
+
+    def __repr__(self) -> str:
+        key = "given" if self._given_key else "found in the environment" if self.endpoint.hugging_face else "none"
+        return f"{self.endpoint.api_base}, key: {key}"
+
+    def _choose_model(self, model: str | None, messages: Iterable[Mapping[str, Any]]) -> str | None:
+        """The name to ask for; None where only the server can tell."""
+        name = self._model if model is None else _check_model(model)
+        if not self.endpoint.hugging_face:
+            return name
+        if name is None:
+            return DEFAULT_VISION_MODEL if has_media(messages) else DEFAULT_MODEL
+        return resolve_alias(name)
+
+    def _find_key(self) -> str | None:
+        """The user's Hugging Face key; it is for Hugging Face alone."""
+        given = any(name.lower() == "authorization" for name in self._headers)
+        return find_key() if self.endpoint.hugging_face and not given else None
+
+
+def resolve_alias(model: str) -> str:
+    """The full name of a model, with the suffix that the short one had."""
+    name, suffix = split_suffix(model)
+    full = MODEL_ALIASES.get(name, name)
+    return f"{full}:{suffix}" if suffix else full
+
+
+def _check_bill_to(bill_to: Any) -> dict[str, str]:
+    """The header that names who pays."""
+    if bill_to is None:
+        return {}
+    if not isinstance(bill_to, str) or not (bill_to.isascii() and bill_to.isprintable() and bill_to.strip()):
+        raise refusal("bill_to", "the name of an organisation", bill_to)
+    return {"X-HF-Bill-To": bill_to.strip()}
+
+
+def _check_model(model: Any) -> str:
+    if not isinstance(model, str) or not model.strip() or not model.isprintable():
+        raise refusal("model", "the name of a model", model)
+    return model
+
+
+def _check_verify(verify: Any) -> bool | str:
+    if isinstance(verify, bool):
+        return verify
+    try:
+        path = os.fspath(verify)
+    except TypeError:
+        path = None
+    if not isinstance(path, str) or not os.path.exists(path):
+        raise refusal("verify", "True, False or the path of a CA bundle", verify)
+    return path

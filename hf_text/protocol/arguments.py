@@ -1,0 +1,132 @@
+"""The arguments of one tool call, as they come: in pieces, once more at the end, longer each time, or after a ``{}``.
+
+The text of a JSON value tells where it ends. So what comes is cut into whole values, and of several values the one
+counts that holds all the others. Where none does, nothing is guessed: the text stays as it came, and is not JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+__all__ = ["GrowingArguments", "holds"]
+
+_MARKS = re.compile(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
+
+_MAX_BEGINNINGS = 16  # where it is tried whether the value was begun anew
+
+
+class GrowingArguments:
+    """JSON text that grows.
+
+    Attributes:
+        begun: whether something but white space came.
+    """
+
+    __slots__ = ("_depth", "_first", "_pieces", "_quoted", "_unread", "_values", "begun")
+
+    def __init__(self) -> None:
+        self.begun = False
+        self._values: list[str] = []  # that are whole
+        self._restart()
+
+    def _restart(self) -> None:
+        self._pieces: list[str] = []  # the value that is not whole yet, as it came
+        self._first = ""  # its first character that is not white space
+        self._depth = 0  # of the brackets that are open
+        self._quoted = False  # inside a JSON string
+        self._unread = ""  # a backslash that came without what it escapes
+
+    @property
+    def complete(self) -> bool:
+        """Whether the text so far is a whole JSON value, so that more of it can only be another."""
+        return self.begun and self._depth <= 0 and not self._quoted
+
+    def add(self, text: str) -> None:
+        """Take more. Only its brackets are followed: to parse all each time takes quadratic time."""
+        self.begun = self.begun or bool(text.strip())
+        while text:
+            self._first = self._first or text.lstrip()[:1]
+            end = self._find_end(text)
+            self._pieces.append(text[:end])
+            text = text[end:]
+            if self._depth == 0 and self._first in ("{", "["):
+                self._values.append("".join(self._pieces))
+                self._restart()
+
+    def _find_end(self, text: str) -> int:
+        """Follow the brackets up to the end of the value, or of the text."""
+        skipped = len(self._unread)
+        mark = ""
+        for found in _MARKS.finditer(self._unread + text):
+            mark = found[0]
+            if mark == '"':
+                self._quoted = not self._quoted
+            elif not self._quoted and mark in "{}[]":
+                self._depth += (mark in "{[") - (mark in "}]")
+                if self._depth == 0:
+                    self._unread = ""
+                    return found.end() - skipped
+        self._unread = mark if mark == "\\" else ""
+        return len(text)
+
+    def text(self) -> str:
+        """The one value that holds the others; else all that came."""
+        rest = _told_last(self._pieces)
+        if not self._values or not rest.strip():
+            return _pick(self._values) + rest
+        return _pick([*self._values, rest])
+
+
+def _pick(values: list[str]) -> str:
+    best = values[0] if values else ""
+    for value in values[1:]:
+        if holds(value, best):
+            best = value
+        elif not holds(best, value) and not best.strip().startswith(value.strip()):
+            return "".join(values)
+    return best
+
+
+def _told_last(pieces: list[str]) -> str:
+    """The value in these pieces; where each piece, or the last few, tell it from its beginning again, the last one."""
+    whole = "".join(pieces)
+    if len(pieces) < 2 or _is_json(whole):
+        return whole
+    beginnings = [number for number, piece in enumerate(pieces) if number and piece.lstrip().startswith("{")]
+    for number in beginnings[: -_MAX_BEGINNINGS - 1 : -1]:
+        last = "".join(pieces[number:])
+        before = pieces[:number]
+        if _is_json(last) and (last.startswith("".join(before)) or all(map(last.startswith, before))):
+            return last
+    return whole
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def holds(larger: str, smaller: str) -> bool:
+    """Whether one JSON text says all that another says: it is equal, or goes on where the other stops."""
+    if larger.strip() == smaller.strip():
+        return True
+    try:
+        return _extends(json.loads(larger), json.loads(smaller))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _extends(larger: Any, smaller: Any) -> bool:
+    if isinstance(larger, dict) and isinstance(smaller, dict):
+        return all(key in larger and _extends(larger[key], value) for key, value in smaller.items())
+    if isinstance(larger, list) and isinstance(smaller, list):
+        pairs = zip(larger, smaller, strict=False)
+        return len(larger) >= len(smaller) and all(_extends(value, other) for value, other in pairs)
+    if isinstance(larger, str) and isinstance(smaller, str):
+        return larger.startswith(smaller)
+    return type(larger) is type(smaller) and bool(larger == smaller)

@@ -1,0 +1,53 @@
+"""Which of several choices is the answer: the one with index 0, wherever it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .values import as_object
+
+__all__ = ["Picker", "unwrap"]
+
+Choice = dict[str, Any]
+
+_WRAPPERS = ("data", "result", "response", "output")
+
+
+class Picker:
+    """Picks the choices of one answer out of its chunks."""
+
+    __slots__ = ("_aside", "_found")
+
+    def __init__(self) -> None:
+        self._found = False  # choice 0 came
+        self._aside: list[tuple[str, Choice]] = []  # the others, until it comes
+
+    def pick(self, choices: Any) -> Choice | None:
+        """Choice 0, or None if it is not among them; one without an index has that of its place.
+
+        Raises ValueError for what cannot be a choice.
+        """
+        for place, choice in enumerate(choices if isinstance(choices, list) else [choices]):
+            if not choice:
+                continue
+            if not isinstance(choice, dict):
+                raise ValueError(f"choices holds no object: {choices!r:.80}")
+            index = place if choice.get("index") is None else choice["index"]
+            if index in (0, "0"):
+                self._found = True
+                self._aside.clear()
+                return choice
+            if not self._found:
+                self._aside.append((str(index), choice))
+        return None
+
+    def take_left(self) -> list[Choice]:
+        """The answer has ended: if there was no choice 0, those of the first that there was."""
+        left, self._aside = self._aside, []
+        return [choice for index, choice in left if index == left[0][0]]
+
+
+def unwrap(chunk: dict[str, Any]) -> dict[str, Any] | None:
+    """The chunk within that of a gateway that wraps it; None for any other."""
+    inner = (as_object(chunk.get(key)) for key in _WRAPPERS)
+    return next((value for value in inner if value.get("choices")), None)

@@ -1,0 +1,117 @@
+"""What a provider sends beyond the protocol: citations, search results, pictures, sound, details of the reasoning.
+
+It is kept by the provider's own names. What comes again replaces what came (Perplexity repeats its citations on every
+chunk), but for what a delta brings piece by piece: lists grow, and so do the texts in ``audio`` and in the details of
+the reasoning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .values import as_bounded
+
+__all__ = ["Extras"]
+
+_REASONING_PARTS = ("reasoning_details", "thinking_blocks")
+_TEXTS = ("text", "summary", "thinking")
+_GROWING = (*_TEXTS, "data", "transcript", "signature")
+_NOISE = ("obfuscation",)  # OpenAI's padding
+
+
+class _Growing:
+    """An object whose texts come in pieces; the pieces are joined when it is asked for."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+        self._pieces: dict[str, list[str]] = {}
+        self._lengths: dict[str, int] = {}
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        for key, value in values.items():
+            if key in _GROWING and isinstance(value, str):
+                self._add_text(key, value)
+            elif value is not None:
+                self._values[key] = value
+
+    def _add_text(self, key: str, text: str) -> None:
+        pieces, length = self._pieces.setdefault(key, []), self._lengths.get(key, 0)
+        if key in _TEXTS and len(text) > length > 0 and text.startswith("".join(pieces)):
+            pieces.clear()  # MiniMax tells all of it each time
+            length = 0
+        pieces.append(text)
+        self._lengths[key] = length + len(text)
+
+    def continues_with(self, values: Mapping[str, Any]) -> bool:
+        return all(values.get(key, self._values.get(key)) == self._values.get(key) for key in ("type", "index", "id"))
+
+    def result(self) -> dict[str, Any]:
+        return {**self._values, **{key: "".join(pieces) for key, pieces in self._pieces.items()}}
+
+
+class Extras:
+    """What came beyond the protocol, growing."""
+
+    __slots__ = ("_audio", "_parts", "_values")
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+        self._audio: _Growing | None = None
+        self._parts: dict[str, list[_Growing]] = {}
+
+    def keep(self, values: Mapping[str, Any], known: frozenset[str]) -> None:
+        """Keep what is not known of a chunk or a choice."""
+        for key in values.keys() - known:
+            self.set(key, values[key])
+
+    def keep_delta(self, delta: Mapping[str, Any], known: frozenset[str]) -> bool:
+        """Keep what is not known of a delta. Returns whether there was anything."""
+        told = False
+        for key in delta.keys() - known:
+            value = delta[key]
+            if value in (None, "", False) or value == [] or value == {}:
+                continue
+            told = True
+            if key == "audio" and isinstance(value, dict):
+                self._audio = self._audio or _Growing()
+                self._audio.add(value)
+            elif key in _REASONING_PARTS and isinstance(value, list):
+                self._add_parts(self._parts.setdefault(key, []), value)
+            elif isinstance(value, list):
+                self._extend(key, value)
+            else:
+                self.set(key, value)
+        return told
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value, unless it says nothing."""
+        if value not in (None, "") and value != [] and value != {} and key not in _NOISE:
+            self._values[key] = as_bounded(value)
+
+    @property
+    def told(self) -> bool:
+        """Whether a delta brought something that may be what was asked for, such as a picture or sound."""
+        return self._audio is not None or any(key in self._values for key in ("images", "audio", "content"))
+
+    def result(self) -> dict[str, Any]:
+        """All of it, by the provider's names."""
+        parts = {key: [as_bounded(part.result()) for part in parts] for key, parts in self._parts.items()}
+        audio = {} if self._audio is None else {"audio": as_bounded(self._audio.result())}
+        return {**self._values, **audio, **parts}
+
+    def _extend(self, key: str, items: list[Any]) -> None:
+        before = self._values.get(key)
+        items = as_bounded(items)
+        if isinstance(before, list) and items[: len(before)] != before:
+            before.extend(items)
+        else:  # the first, or all of them again
+            self._values[key] = items
+
+    @staticmethod
+    def _add_parts(parts: list[_Growing], values: list[Any]) -> None:
+        for value in values:
+            if isinstance(value, dict):
+                if not parts or not parts[-1].continues_with(value):
+                    parts.append(_Growing())
+                parts[-1].add(value)

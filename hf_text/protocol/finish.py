@@ -1,0 +1,88 @@
+"""Why an answer ended: the words of many servers, told as the protocol's own, and those that tell a failure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from .surrogates import join_surrogates
+
+__all__ = ["Ending", "read_finish"]
+
+_NONE = ("null", "none", "unspecified", "finish_reason_unspecified")
+
+_WORDS = {
+    word: reason
+    for reason, words in {
+        "stop": "stop eos eos_token stop_sequence end_turn complete completed stop_token",
+        "length": "length max_tokens max_output_tokens model_length max_length model_context_window_exceeded",
+        "tool_calls": "tool_calls tool_call tool_use",
+        "content_filter": "content_filter content_filtered safety sensitive recitation blocklist prohibited_content"
+        " spii",
+    }.items()
+    for word in words.split()
+}
+
+# vLLM's abort, Z.ai's network_error, DeepSeek's insufficient_system_resource, Gemini's MALFORMED_FUNCTION_CALL …
+_FAILURE = re.compile(
+    r"error|abort|fail|cancel|malformed|insufficient|overload|time_?d?_?out|unavailable|exception|interrupt"
+    r"|network|unexpected_tool_call|disconnect"
+)
+
+
+class Ending:
+    """The finish reason of one answer, which counts until the answer goes on after it.
+
+    Attributes:
+        reason: the one that stands, in the protocol's word where it has one, else the server's own; None for none.
+        word: the server's own word, where that is another.
+        failure: what the server says, where its reason tells that the answer failed.
+        early: whether the answer went on after a reason, so that a reason does not tell that it is whole.
+    """
+
+    __slots__ = ("_taken_back", "early", "failure", "reason", "word")
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.word: str | None = None
+        self.failure: str | None = None
+        self.early = False
+        self._taken_back: str | None = None
+
+    def tell(self, word: str, choice: dict[str, Any]) -> None:
+        """A finish reason came, in this choice."""
+        self.reason = _WORDS.get(word.lower(), word)
+        self.word = None if word == self.reason else word
+        self.failure = _describe(word, choice) if _is_failure(word) else None
+
+    def go_on(self) -> None:
+        """More of the answer came."""
+        if self.reason is not None:
+            self._taken_back, self.reason, self.failure = self.reason, None, None
+            self.early = True
+
+    def settle(self) -> None:
+        """The answer is whole: without another, the reason that was taken back is the one."""
+        if self.reason is None:
+            self.reason = self._taken_back
+
+
+def read_finish(choice: dict[str, Any], delta: dict[str, Any]) -> str:
+    """The server's own word; ``""`` where there is none. Gemini names it ``finishReason``, SGLang's own API has an
+    object.
+    """
+    word = choice.get("finish_reason") or choice.get("finishReason") or delta.get("finish_reason")
+    if isinstance(word, dict):
+        word = word.get("type")
+    text = join_surrogates(word) if isinstance(word, str) else str(word) if word else ""
+    return "" if text.lower() in _NONE else text
+
+
+def _is_failure(word: str) -> bool:
+    return word.lower() not in _WORDS and bool(_FAILURE.search(word.lower()))
+
+
+def _describe(word: str, choice: dict[str, Any]) -> str:
+    """The word, and what OpenRouter and Gemini say beside it."""
+    said = [choice.get(key) for key in ("native_finish_reason", "finish_message", "finishMessage")]
+    return ": ".join(dict.fromkeys([word, *(join_surrogates(text) for text in said if isinstance(text, str) and text)]))

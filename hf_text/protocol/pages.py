@@ -1,0 +1,69 @@
+"""What people write for people where a program asked: web pages, in whatever charset, told in a few words."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Mapping
+
+__all__ = ["decode_text", "describe_page", "strip_tags"]
+
+# A pattern may cross no second beginning of its own, so that a page of nothing but opening tags takes linear time.
+_HEADING = re.compile(r"<h1[^<>]*>((?:(?!<h1).)*?)</h1>\s*(?:<p[^<>]*>((?:(?!<p).)*?)</p>)?", re.DOTALL | re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]*>((?:(?!<title).)*?)</title>", re.DOTALL | re.IGNORECASE)
+_BODY_TEXT = re.compile(r"<(h2|h3|pre|p)\b[^<>]*>((?:(?!<\1\b).)*?)</\1>", re.DOTALL | re.IGNORECASE)
+
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+_META_BYTES = 2048
+# Charsets in which ASCII is ASCII: a secret that was taken out of the bytes cannot come back when they are decoded.
+_CHARSETS = re.compile(
+    r"utf-8|ascii|gb\w+|big5\w*|shift_jis\w*|euc_\w+|iso8859-\d+|cp(?:125\d|874|9\d\d)|koi8-[rtu]|tis-620"
+)
+_BOM = codecs.BOM_UTF8
+_MAX_WORDS = 300
+
+
+def decode_text(body: bytes, headers: Mapping[str, str]) -> str:
+    """The text of a body: in UTF-8 where it is that, else in the charset of ``Content-Type`` or of the page itself."""
+    body = body.removeprefix(_BOM)
+    declared = _find_charset(headers.get("content-type", ""))
+    if declared in (None, "utf-8", "ascii", "iso8859-1", "cp1252"):  # what servers say that were not told
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            declared = _find_charset(body[:_META_BYTES].decode("latin-1")) or declared
+    return body.decode(declared or "utf-8", "replace")
+
+
+def _find_charset(text: str) -> str | None:
+    found = _CHARSET.search(text)
+    try:
+        name = codecs.lookup(found[1]).name if found else ""
+    except LookupError:
+        return None
+    return name if _CHARSETS.fullmatch(name) else None
+
+
+def describe_page(text: str) -> str:
+    """The words of an error page: ``<h1>502</h1><p>Bad Gateway</p>``; where that is one word only, its title or its
+    first paragraph too.
+    """
+    heading, title = _HEADING.search(text), _TITLE.search(text)
+    found = heading or title
+    if not found:
+        return "an HTML page"
+    words = strip_tags(" ".join(part for part in found.groups() if part))
+    if len(words.split()) < 2:
+        more = [strip_tags(title[1])] if title and title is not found else []
+        if len(" ".join([words, *more]).split()) < 2 and (paragraph := _BODY_TEXT.search(text)):
+            more = [strip_tags(paragraph[2])]
+        for said in filter(None, more):
+            words = said if words in said else f"{words}: {said}".removeprefix(": ")
+    return words[:_MAX_WORDS] or "an HTML page"
+
+
+def strip_tags(text: str) -> str:
+    """HTML as plain text in one line."""
+    from html import unescape  # here, because it is rarely needed and reads a large table
+
+    return " ".join(unescape(re.sub(r"<[^<>]*>", " ", text)).split())

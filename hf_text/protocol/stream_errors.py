@@ -1,0 +1,91 @@
+"""Failures that are told inside an answer with status 200: which JSON is the report of one.
+
+A report has a key ``error`` (anywhere, also in a choice), or it comes in place of choices and is worded as the errors
+of many gateways are: a code and a message, ``errors``, MiniMax's ``base_resp``, ``"type": "error"`` …
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .values import as_object, as_text
+
+__all__ = ["ReportedError", "find_report", "is_stream_error"]
+
+_MESSAGES = ("message", "msg", "Message", "detail", "details", "description", "title")
+_TELLING = ("errors", "detail", "error_message", "error_msg", "errorMessage", "err_msg", "errmsg", "fault", "exception")
+_CODES = ("code", "error_code", "errorCode", "errcode", "err_code", "status_code", "statusCode", "http_code")
+_GOOD = ("0", "00000", "200", "ok", "success", "succeeded", "none", "null")
+_BAD = ("error", "failed", "failure", "fail", "exception")
+_WRAPPERS = ("response", "result", "data", "body")
+# What servers tell while they work.
+_HARMLESS = ("ping", "keepalive", "keep-alive", "heartbeat", "info", "notice", "log", "debug", "progress", "metadata")
+_WORKING = ("queued", "pending", "processing", "running", "in_progress", "loading", "starting", "started", "waiting")
+
+
+class ReportedError(Exception):
+    """A chunk reports an error. Never leaves the library."""
+
+
+def is_stream_error(chunk: Any) -> bool:
+    """Whether a chunk of a stream, or a whole answer, is the report of an error."""
+    return find_report(chunk) is not None
+
+
+def find_report(chunk: Any) -> Any:
+    """The report of an error in a chunk; None where there is none."""
+    if isinstance(chunk, list):
+        return next((report for item in chunk if isinstance(item, dict) and (report := find_report(item))), None)
+    if not isinstance(chunk, dict):
+        return None
+    if _says(chunk.get("error")) or _says(as_object(chunk.get("x_groq")).get("error")):
+        return chunk
+    if _is_bad_code(as_object(chunk.get("base_resp")).get("status_code")):
+        return chunk
+    choices = chunk.get("choices")
+    if choices:
+        return _find_in_choices(choices)
+    if _is_report(chunk):
+        return chunk
+    inner = next((chunk[key] for key in _WRAPPERS if isinstance(chunk.get(key), dict)), None)
+    return find_report(inner) if inner and not inner.get("choices") and "error" in inner else None
+
+
+def _find_in_choices(choices: Any) -> Any:
+    for choice in choices if isinstance(choices, list) else [choices]:
+        if isinstance(choice, dict) and _says(choice.get("error")) and choice.get("index") in (None, 0, "0"):
+            return {"error": choice["error"]}
+    return None
+
+
+def _is_report(chunk: dict[str, Any]) -> bool:
+    kind, status = _word(chunk.get("type")), _word(chunk.get("status"))
+    if chunk.get("object") == "error" or kind in _BAD or status in _BAD or _is_status(status):
+        return True
+    if any(_says(chunk.get(key)) for key in _TELLING):
+        return True
+    if chunk.get("success") is False or any(_is_bad_code(chunk.get(key)) for key in _CODES):
+        return any(_says(chunk.get(key)) for key in _MESSAGES) or any(_is_status(chunk.get(key)) for key in _CODES)
+    # A message alone: of a gateway, unless it only tells how far the work is.
+    harmless = kind in _HARMLESS or kind in _WORKING or status in _WORKING or status in _GOOD
+    good = any(_word(chunk.get(key)) in _GOOD for key in _CODES) or chunk.get("success") is True
+    spoken = any(as_text(chunk.get(key)) for key in ("message", "msg", "Message"))
+    return spoken and not harmless and not good and not _word(chunk.get("object")).startswith("chat.completion")
+
+
+def _says(value: Any) -> bool:
+    """Whether a value says anything at all."""
+    return any(map(bool, value.values())) if isinstance(value, dict) else bool(value)
+
+
+def _word(value: Any) -> str:
+    return value.lower() if isinstance(value, str) else str(value) if isinstance(value, int) else ""
+
+
+def _is_bad_code(code: Any) -> bool:
+    return isinstance(code, (str, int)) and not isinstance(code, bool) and code != "" and _word(code) not in _GOOD
+
+
+def _is_status(code: Any) -> bool:
+    word = _word(code)
+    return word.isascii() and len(word) == 3 and word.isdecimal() and word[0] in "45"

@@ -1,0 +1,65 @@
+"""How many tokens an answer took: read from wherever a server puts it, under whatever name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..events import Usage
+from .values import as_number, as_object
+
+__all__ = ["find_usage", "parse_usage"]
+
+_PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount")
+_COMPLETION = ("completion_tokens", "output_tokens", "candidatesTokenCount")
+_TOTAL = ("total_tokens", "totalTokenCount")
+# The flat names are those of Together, DeepSeek, Anthropic and Gemini.
+_REASONING = ("reasoning_tokens", "thoughtsTokenCount")
+_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")
+
+
+def parse_usage(value: Any) -> Usage | None:
+    """The usage object of a chunk; None where it is missing or holds no counts."""
+    if not isinstance(value, dict):
+        return None
+    prompt, completion, total = (_count(value, names) for names in (_PROMPT, _COMPLETION, _TOTAL))
+    if prompt is None and completion is None and total is None:
+        return None
+    prompt, completion = prompt or 0, completion or 0
+    return Usage(
+        prompt,
+        completion,
+        prompt + completion if total is None else total,
+        _detail(value, ("completion_tokens_details", "output_tokens_details"), _REASONING),
+        _detail(value, ("prompt_tokens_details", "input_tokens_details"), _CACHED),
+    )
+
+
+def find_usage(chunk: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any] | None:
+    """The usage object in a chunk: at its top, in the choice (Moonshot), in ``x_groq`` …; None where none counts."""
+    return next((value for value in _places(chunk, choice) if parse_usage(value)), None)
+
+
+def _places(chunk: dict[str, Any], choice: dict[str, Any]) -> Iterator[Any]:
+    yield chunk.get("usage")
+    yield choice.get("usage")
+    yield as_object(choice.get("delta")).get("usage")
+    yield as_object(choice.get("message")).get("usage")
+    yield as_object(chunk.get("x_groq")).get("usage")
+    yield chunk.get("usage_metadata") or chunk.get("usageMetadata")
+
+
+def _count(value: dict[str, Any], names: tuple[str, ...]) -> int | None:
+    """The first of these that is a whole number which can be a count: not negative, and not beyond reason."""
+    for name in names:
+        number = as_number(value.get(name))
+        if number is not None and number.is_integer():
+            return int(number)
+    return None
+
+
+def _detail(usage: dict[str, Any], places: tuple[str, ...], names: tuple[str, ...]) -> int | None:
+    """A count of the nested details, or the flat one."""
+    counts = (_count(as_object(usage.get(place)), names) for place in places)
+    nested = next((count for count in counts if count is not None), None)
+    return _count(usage, names) if nested is None else nested

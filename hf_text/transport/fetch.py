@@ -1,0 +1,66 @@
+"""JSON from a server: the one way in which catalogues, mappings and listings are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..errors import APIStatusError, TransportError
+from ..protocol.jsons import loads
+from .body import BodyCut
+from .call import Call, Interrupted, Wait, run
+from .failures import explain_timeout
+from .retries import Retries, retry
+from .session import Http
+
+__all__ = ["fetch_json"]
+
+_MAX_BYTES = 256 * 1024 * 1024
+
+
+def fetch_json(
+    http: Http, call: Call, url: str, retries: Retries, *, hugging_face: bool = False
+) -> tuple[Any, Mapping[str, str]]:
+    """The JSON value at an address, and the headers that came with it. For a call that blocks.
+
+    Args:
+        http: what to send with.
+        call: the clocks, and the off switch.
+        url: the address.
+        retries: how often, and after which pauses, a request that failed is sent again.
+        hugging_face: whether Hugging Face is asked, so that errors can name its pages.
+
+    Raises TransportError, RequestTimeoutError, APIStatusError; Interrupted if the call is cancelled.
+    """
+    call.blocking = True  # it is, unless a cache was emptied between two looks: then one wait is better than a failure
+    try:
+        return run(
+            retry(
+                call,
+                lambda: _attempt(http, call, url, hugging_face),
+                lambda error: retries.next_pause(error, call.total_left()),
+            )
+        )
+    except Interrupted as interruption:
+        if interruption.clock is None:
+            raise
+        raise explain_timeout(interruption.clock, call, urlsplit(url).netloc) from None
+
+
+def _attempt(
+    http: Http, call: Call, url: str, hugging_face: bool
+) -> Generator[Wait, None, tuple[Any, Mapping[str, str]]]:
+    host = urlsplit(url).netloc
+    try:
+        with (yield from http.send(call, "GET", url)) as response:
+            if response.status >= 300:
+                raise http.error_of(response, hugging_face=hugging_face)
+            body, headers = response.mask(response.read_all(_MAX_BYTES)), response.headers
+    except BodyCut as cut:
+        raise TransportError(f"{host} cut the response off ({cut})", retryable=True) from None
+    try:
+        return loads(body), headers
+    except (ValueError, RecursionError) as error:
+        message = f"{host} did not send JSON ({error})"
+    raise APIStatusError(message, status_code=200)  # out here: what was caught carries all that came

@@ -1,0 +1,36 @@
+"""Sockets that the garbage collector closes without a word.
+
+A stream that is dropped closes its connection. But in a circle of references, and at the interpreter's end, the
+collector may come to the socket before it comes to the stream, and Python's own sockets then warn that nobody closed
+them.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+__all__ = ["TLSSocket", "duplicate_socket", "make_socket"]
+
+
+class _Socket(socket.socket):
+    def __del__(self) -> None:
+        self.close()
+
+
+class TLSSocket(ssl.SSLSocket):
+    """What a TLS context is to make of a socket."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def make_socket(family: int, kind: int, protocol: int) -> socket.socket:
+    """A new socket. Where somebody put another class in the place of Python's (gevent, pytest-socket), one of that."""
+    ours = issubclass(_Socket, socket.socket)
+    return (_Socket if ours else socket.socket)(family, kind, protocol)
+
+
+def duplicate_socket(sock: socket.socket) -> socket.socket:
+    """A socket with a descriptor of its own for the same connection."""
+    return _Socket(sock.family, sock.type, sock.proto, fileno=socket.dup(sock.fileno()))

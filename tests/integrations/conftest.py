@@ -1,0 +1,72 @@
+"""Tools that change a whole process: each is tried with the real package, in a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from drive import CANCELLED, DAY
+
+from hf_text.emulator import Emulator
+
+FOLDER = Path(__file__).parent
+
+
+@pytest.fixture
+def needs() -> Callable[..., None]:
+    """Skips the test if one of these modules is not installed; fails it where all of them must be."""
+
+    def check(*modules: str) -> None:
+        missing = [name for name in modules if not _is_installed(name)]
+        if missing and os.environ.get("HF_TEXT_ALL_INTEGRATIONS"):
+            pytest.fail(f"not installed: {', '.join(missing)}")
+        if missing:
+            pytest.skip(f"{', '.join(missing)} is not installed (extra: integrations-test)")
+
+    return check
+
+
+@pytest.fixture
+def run_driven(emulator: Emulator, tmp_path: Path) -> Callable[..., str]:
+    """Runs a program that sets a tool up and calls ``drive(address)``; gives what it prints."""
+
+    def run(program: str, *options: str, **environ: str) -> str:
+        emulator.reply(*DAY)
+        path = os.pathsep.join([str(FOLDER), str(FOLDER.parents[1])])
+        with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
+            process = subprocess.Popen(
+                [sys.executable, *options, "-c", program, emulator.api_base],
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=err,
+                bufsize=0,
+                cwd=tmp_path,
+                env={**os.environ, "PYTHONPATH": path, **environ},
+            )
+        with process:
+            assert process.stdin is not None
+            for number in CANCELLED:
+                while process.poll() is None and len(emulator.requests) < number:
+                    with suppress(TimeoutError):  # it may have ended meanwhile
+                        emulator.wait_for_requests(number, 0.5)
+                with suppress(BrokenPipeError):
+                    os.write(process.stdin.fileno(), b"cancel\n")
+        errors = (tmp_path / "err").read_text()
+        assert process.returncode == 0, errors
+        assert "Traceback" not in errors, errors
+        return (tmp_path / "out").read_text()
+
+    return run
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # not even what it would be in
+        return False

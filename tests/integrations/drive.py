@@ -1,0 +1,72 @@
+"""What a program does with the library under some tool: run in a process of its own, since these tools patch it whole.
+
+The program sets the tool up, calls ``drive(address)``, and prints what the tool saw. The emulator stands in the process
+of the test; the replies that it is to give, one after another, are ``DAY``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+
+import pytest
+
+import hf_text
+from hf_text.aio import AsyncClient
+from hf_text.emulator import Response
+
+WHOLE = Response.text("One", " two")
+DAY = (
+    *(WHOLE, WHOLE, Response.error(500, "down"), "stall-before-headers", "stall-mid-stream", "closed-before-headers"),
+    *(WHOLE, WHOLE, Response.error(500, "down"), "stall-before-headers", "stall-mid-stream"),
+)
+# What a tool can know of it: the status of each answer that began.
+STATUSES = [200, 200, 500, None, 200, None, 200, 200, 500, None, 200]
+# The test tells by a line, when these requests have arrived, that it is time to cancel.
+CANCELLED = (4, 10)
+
+_OPTIONS = {"api_key": "hf_MadeUpKeyForTests", "timeout": 20, "max_retries": 0}
+
+
+def drive(api_base: str) -> None:
+    """Whole answers, errors and cancellations; each ends as it does without any tool."""
+    with hf_text.Client(api_base=api_base, **_OPTIONS) as client:
+        _drive_blocking(client)
+    asyncio.run(_drive_async(api_base))
+
+
+def _drive_blocking(client: hf_text.Client) -> None:
+    for _ in range(2):
+        assert client.generate("Hi", "m").text == "One two"
+    with pytest.raises(hf_text.ServerError, match="down"):
+        client.generate("Hi", "m")
+    stream = client.stream("Hi", "m")
+    threading.Thread(target=lambda: (sys.stdin.readline(), stream.cancel()), daemon=True).start()
+    with pytest.raises(hf_text.StreamCancelledError):
+        list(stream)
+    stream = client.stream("Hi", "m")
+    texts = iter(stream)
+    assert next(texts) == "One"
+    stream.cancel()
+    with pytest.raises(hf_text.StreamCancelledError):
+        list(texts)
+    with pytest.raises(hf_text.TransportError, match="closed before an answer"):
+        client.generate("Hi", "m")
+
+
+async def _drive_async(api_base: str) -> None:
+    async with AsyncClient(api_base=api_base, **_OPTIONS) as client:
+        for _ in range(2):  # the second on a connection that is open: without a tool the event loop would send it
+            assert (await client.generate("Hi", "m")).text == "One two"
+        with pytest.raises(hf_text.ServerError, match="down"):
+            await client.generate("Hi", "m")
+        waiting = asyncio.ensure_future(client.generate("Hi", "m"))
+        await asyncio.to_thread(sys.stdin.readline)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        async with client.stream("Hi", "m") as stream:
+            async for text in stream:
+                assert text == "One"
+                break
