@@ -34,6 +34,7 @@ _GRACE = 1.0  # seconds; how long what was cancelled is waited for
 _LOOKAHEAD = 1000  # rows that are read ahead while the lane of the next one is full, if there are several
 _MAX_THREADS = 10_000  # of all lanes together; they are made as they are needed
 
+_UNPRICED = 4  # rows in flight before the first cost is known, where it is bounded
 _MAX_TRIES = 3  # of a row that fails in a way that may pass
 _MAX_ALONE = 5  # refusals of a row while others are answered
 _MAX_PAUSE = 30.0
@@ -315,12 +316,17 @@ class Engine:
     # Starting
 
     def _start_more(self, now: float) -> None:
-        while not self._ending:
+        while not self._ending and not self._must_learn_the_price():
             lane = self._next_lane(now)
             if lane is not None:
                 self._start(lane, now)
             elif not self._may_take_row(now) or not self._take_row():
                 return
+
+    def _must_learn_the_price(self) -> bool:
+        """Whether a few rows are under way whose cost will tell how many more may be started."""
+        bounded = self._limits.max_cost is not None and not self._tally.priced
+        return bounded and self._tally.in_flight >= _UNPRICED
 
     def _next_lane(self, now: float) -> _Lane | None:
         most = self._limits.max_workers
@@ -349,7 +355,8 @@ class Engine:
                 self._ended_by = error
         if row is None:
             self._rows = None
-            self._tally.rows = self._tally.resumed + self._tally.given_up + self._taken
+            if self._ended_by is None:
+                self._tally.rows = self._tally.resumed + self._tally.given_up + self._taken
             return False
         number = self._taken
         self._taken += 1

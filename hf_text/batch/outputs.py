@@ -23,7 +23,7 @@ from .outcomes import Outcome
 from .prompts import Template
 from .rows import RowParser, Shape
 
-__all__ = ["failures", "merge", "read", "sort", "to_frame"]
+__all__ = ["failures", "merge", "read", "read_lines", "sort", "to_frame"]
 
 Output = str | os.PathLike[str]
 
@@ -35,10 +35,15 @@ def read(output: Output) -> Iterator[Outcome]:
     Results of OpenAI's Batch API are read as well, and ``.gz`` files. Raises OSError if the file cannot be read, and
     InvalidRequestError, which names the line, for something else than results.
     """
+    return map(_outcome_of, read_lines(output))
+
+
+def read_lines(output: Output) -> Iterator[dict[str, Any]]:
+    """As ``read``, but the results of the Batch API as they stand there."""
     with _Output(output) as file:
         for offset, data in file.lines():
             if file.counts(offset, data):
-                yield _outcome_of(parse_line(data))
+                yield parse_line(data)
 
 
 def failures(output: Output) -> list[Outcome]:

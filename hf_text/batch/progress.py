@@ -85,7 +85,7 @@ class Summary:
     """What came of a run.
 
     Attributes:
-        rows: how many rows the inputs had; those that were not reached before the run was stopped are not counted.
+        rows: how many rows there are, as far as it is known.
         done: rows that have their answer now, those of earlier runs included.
         failed: rows that are recorded as failed now.
         resumed: rows whose answer stood in the output already: nothing was sent for them.
@@ -195,6 +195,7 @@ class Tally:
         stopped_by: as in ``Summary``.
         answered, failures: rows of this run.
         cost: USD of this run.
+        priced: answers of this run whose cost is known.
     """
 
     def __init__(self, spent: float = 0.0) -> None:
@@ -208,7 +209,7 @@ class Tally:
         self.answered = 0
         self.failures = 0
         self.cost = 0.0
-        self._priced = 0
+        self.priced = 0
         self._prompt_tokens = self._completion_tokens = self._tokens = self._truncated = 0
         self._errors: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
@@ -227,7 +228,7 @@ class Tally:
         self._latency.add(completion.timings.total)
         self._truncated += completion.finish_reason in _TRUNCATED
         if cost is not None:
-            self._priced += 1
+            self.priced += 1
             self.cost += cost
             provider.cost += cost
         usage = completion.usage
@@ -252,7 +253,7 @@ class Tally:
     @property
     def mean_cost(self) -> float:
         """USD for an answer so far; 0 without any."""
-        return self.cost / self._priced if self._priced else 0.0
+        return self.cost / self.priced if self.priced else 0.0
 
     def progress(self) -> Progress:
         """How far the run is."""
@@ -278,7 +279,7 @@ class Tally:
     def summary(self) -> Summary:
         """What came of the run; to be called at its end."""
         return Summary(
-            rows=self._done + self._failed,
+            rows=self._done + self._failed if self.rows is None else self.rows,
             done=self._done,
             failed=self._failed,
             resumed=self.resumed,
@@ -296,13 +297,13 @@ class Tally:
         )
 
     def _expect(self, left: int | None) -> float | None:
-        if left is None or self._total_cost is None or not (self._priced or not left):
+        if left is None or self._total_cost is None or not (self.priced or not left):
             return None
         return self._total_cost + left * self.mean_cost
 
     @property
     def _total_cost(self) -> float | None:
-        return self.spent + self.cost if self._priced or self.spent else None
+        return self.spent + self.cost if self.priced or self.spent else None
 
     @property
     def _done(self) -> int:

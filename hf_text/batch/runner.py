@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import Any, Literal
 
@@ -126,7 +126,15 @@ def run_stoppable(
         stack.callback(costs.close)
         _Run(engine, journal, tally, show, drain).work()
         journal.compact()
-    return tally.summary()
+        return _summarize(tally, journal)
+
+
+def _summarize(tally: Tally, journal: Journal) -> Summary:
+    """A run that was stopped has not seen all rows of the inputs; the output knows how many are done."""
+    summary = tally.summary()
+    if summary.stopped_by is None:
+        return summary
+    return replace(summary, done=max(summary.done, journal.answered), failed=max(summary.failed, journal.failed))
 
 
 @dataclass(frozen=True)
@@ -237,12 +245,12 @@ class _Run:
             say(f"{self._tally.stopped_by}: no more rows are started, {self._tally.in_flight} are being finished")
 
     def _stopped(self, listener: Listener) -> Stopped:
-        at = self._tally.progress()
+        summary = _summarize(self._tally, self._journal)
         name = self._tally.stopped_by or "Ctrl-C"
-        whole = "" if at.rows is None else f" of {at.rows:,}"
-        message = f"stopped by {name}: {at.done:,}{whole} rows are done. The same call goes on with the others"
+        whole = "" if self._tally.rows is None else f" of {self._tally.rows:,}"
+        message = f"stopped by {name}: {summary.done:,}{whole} rows are done. The same call goes on with the others"
         say(message)
-        return Stopped(message, self._tally.summary(), 128 + (listener.signum or 0))
+        return Stopped(message, summary, 128 + (listener.signum or 0))
 
 
 def _line_of(outcome: Outcome) -> Line:
