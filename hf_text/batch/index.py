@@ -33,6 +33,15 @@ class Index:
         at = _find(bucket, key)
         return (0, NO_FINGERPRINT) if at < 0 else (bucket[at + _FLAGS], bytes(bucket[at + _KEY : at + _FLAGS]))
 
+    def add(self, name: str, known: int, fingerprint: bytes) -> bool:
+        """Note this if nothing was known of the row. Returns whether that was so."""
+        bucket, key = self._place(name)
+        if _find(bucket, key) >= 0:
+            return False
+        bucket += key + fingerprint
+        bucket.append(known)
+        return True
+
     def set(self, name: str, known: int, fingerprint: bytes = NO_FINGERPRINT) -> int:
         """Note this instead of what was known of the row; returns that."""
         bucket, key = self._place(name)

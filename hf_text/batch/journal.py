@@ -178,6 +178,10 @@ class Journal:
         self._lines += 1
         self.spent += head.cost or 0.0
         state = ANSWERED if head.answered else FAILED
+        if self.index.add(head.custom_id, state, head.asked):
+            self.answered += head.answered
+            self.failed += not head.answered
+            return
         known, asked = self.index.get(head.custom_id)
         if known & (ANSWERED | FAILED):
             if not supersedes(head.answered, head.asked, bool(known & ANSWERED), asked):

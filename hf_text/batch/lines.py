@@ -16,9 +16,10 @@ import os
 import re
 import time
 import zlib
+from binascii import unhexlify
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..completion import Completion, Logprob
 from ..errors import APIStatusError, HFTextError
@@ -60,8 +61,7 @@ class Line:
     columns: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """What the journal wants to know of a line.
 
     Attributes:
@@ -94,15 +94,13 @@ def build_line(line: Line) -> bytes:
 def parse_head(data: bytes) -> Head:
     """What the journal wants to know of a line without its newline. Raises ValueError if it is not a whole result."""
     found = _OWN_HEAD.match(data)
-    if found is None or int(found[1], 16) != zlib.crc32(memoryview(data)[_CHECKED_FROM:]):
-        return _head_of(parse_line(data))  # not of our making, or somebody edited it
-    cost = found[4]
-    return Head(
-        found[2].decode(),
-        data.endswith(_ANSWERED_END),
-        bytes.fromhex(found[3].decode()),
-        None if cost == b"null" else float(cost),
-    )
+    if found is None:
+        return _head_of(parse_line(data))
+    checksum, name, asked, cost = found.groups()
+    if checksum != b"%08x" % zlib.crc32(data[_CHECKED_FROM:]):
+        return _head_of(parse_line(data))  # somebody edited it, or it is damaged
+    answered = data.endswith(_ANSWERED_END)
+    return Head(name.decode(), answered, unhexlify(asked), None if cost == b"null" else float(cost))
 
 
 def parse_line(data: bytes) -> dict[str, Any]:

@@ -242,7 +242,7 @@ class Pace:
                 since = ticket.sent_at
                 break
             through += not ticket.refused
-        return max(through, 0.5) / max(now - since, 1.0)
+        return max(through, 1) / max(now - since, 1.0)
 
     def _share(self) -> float:
         """The share of refusals since the last cut."""

@@ -49,8 +49,7 @@ _UNANSWERABLE: dict[str, tuple[object, ...]] = {"n": (None, 1)}
 _FORMS = 'a str, {"prompt": …}, {"messages": …} or a request of the Batch API {"custom_id": …, "body": …}'
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One question.
 
     Attributes:
@@ -138,13 +137,29 @@ class RowParser:
         self._batch = {"include_usage": True, "max_tokens": None, **defaults}
         self._shape = shape or Shape()
         self._index = Index() if index is None else index
+        self._plain = self._shape == Shape(table=self._shape.table)
         self._repeats: dict[str, int] = {}  # how often each name was used that was used more than once
         self._digests: dict[int, Any] = {}  # of the options alone, for rows that set none
 
-    def parse(self, value: object, place: str) -> Iterator[Known]:
+    def parse(self, value: object, place: str) -> Sequence[Known]:
         """The rows for a value. Raises InvalidRequestError that names the place; arguments are not checked here."""
+        if self._plain and type(value) is dict and len(value) == 2:
+            name, prompt = value.get("custom_id"), value.get("prompt")
+            if type(name) is type(prompt) is str and name and prompt and name.isascii():
+                return (self._parse_plain(name, prompt, place),)
         if isinstance(value, InvalidRequestError):
             raise value
+        return tuple(self._parse(value, place))
+
+    def _parse_plain(self, name: str, prompt: str, place: str) -> Known:
+        """A name and a prompt, as most rows of long files are."""
+        known, asked = self._index.see(name)
+        if known & SEEN:
+            raise _second(name, place)
+        own = {"messages": prompt}
+        return Known(Row(name, own, self._short, self._fingerprint(own, self._short), None, place), known, asked)
+
+    def _parse(self, value: object, place: str) -> Iterator[Known]:
         shape = self._shape
         columns = value
         if shape.template is not None:
@@ -217,7 +232,7 @@ class RowParser:
         check_text(name, f"{place}: custom_id")
         known, asked = self._index.see(name)
         if known & SEEN:
-            raise InvalidRequestError(f"{place}: an earlier row has the same custom_id {show(name)}")
+            raise _second(name, place)
         return name, known, asked
 
     def _name_by_content(self, own: Mapping[str, Any], place: str) -> tuple[str, int, bytes]:
@@ -287,6 +302,10 @@ class RowParser:
 
 
 _ROW_KEYS = OPTIONS | {"messages", "prompt"}
+
+
+def _second(name: str, place: str) -> InvalidRequestError:
+    return InvalidRequestError(f"{place}: an earlier row has the same custom_id {show(name)}")
 
 
 def shard_of(name: str, count: int) -> int:
