@@ -105,14 +105,23 @@ class Plan:
                     raise
         return models
 
-    def read(self, source: Source, index: Index, wanted: Callable[[Known], bool]) -> Iterator[Row | Outcome]:
+    def read(
+        self,
+        source: Source,
+        index: Index,
+        wanted: Callable[[Known], bool],
+        skipped: Callable[[], object] | None = None,
+    ) -> Iterator[Row | Outcome]:
         """The rows that are wanted; a bad one as an outcome, if it is to be recorded. Its arguments are looked at where
-        it is asked.
+        it is asked. For each row that has its answer ``skipped`` is called, if it is given.
         """
-        parser = RowParser(self.defaults, replace(self.shape, table=source.table), index)
+        parser = RowParser(self.defaults, replace(self.shape, table=source.table), index, skipped is not None)
         for place, value in source:
             try:
-                for known in parser.parse(value, place):
+                found = parser.parse(value, place)
+                if not found and skipped is not None:
+                    skipped()
+                for known in found:
                     if wanted(known):
                         yield known.row
             except InvalidRequestError as error:

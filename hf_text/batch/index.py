@@ -15,17 +15,19 @@ NO_FINGERPRINT = bytes(8)
 """Stands for a fingerprint that is not known."""
 
 _BUCKETS = 1 << 15
+_MASK = _BUCKETS - 1
 _KEY = 6
 _KEYS = (1 << 8 * _KEY) - 1
 _FLAGS = _KEY + len(NO_FINGERPRINT)
 _RECORD = _FLAGS + 1
+_BYTES = [bytes([flags]) for flags in range(2 * SEEN)]
 
 
 class Index:
     """What is known of rows, by their names."""
 
     def __init__(self) -> None:
-        self._buckets: list[bytearray | None] = [None] * _BUCKETS
+        self._buckets = [bytearray() for _ in range(_BUCKETS)]
 
     def get(self, name: str) -> tuple[int, bytes]:
         """What is known of this row, and the fingerprint of what was asked."""
@@ -33,47 +35,49 @@ class Index:
         at = _find(bucket, key)
         return (0, NO_FINGERPRINT) if at < 0 else (bucket[at + _FLAGS], bytes(bucket[at + _KEY : at + _FLAGS]))
 
-    def add(self, name: str, known: int, fingerprint: bytes) -> bool:
-        """Note this if nothing was known of the row. Returns whether that was so."""
-        bucket, key = self._place(name)
-        if _find(bucket, key) >= 0:
-            return False
-        bucket += key + fingerprint
-        bucket.append(known)
-        return True
-
-    def set(self, name: str, known: int, fingerprint: bytes = NO_FINGERPRINT) -> int:
-        """Note this instead of what was known of the row; returns that."""
+    def set(self, name: str, known: int, fingerprint: bytes = NO_FINGERPRINT) -> None:
+        """Note this instead of what was known of the row."""
         bucket, key = self._place(name)
         at = _find(bucket, key)
+        record = key + fingerprint + _BYTES[known]
         if at < 0:
-            bucket += key + fingerprint
-            bucket.append(known)
-            return 0
-        before = bucket[at + _FLAGS]
-        bucket[at + _KEY : at + _FLAGS] = fingerprint
-        bucket[at + _FLAGS] = known
-        return before
+            bucket += record
+        else:
+            bucket[at : at + _RECORD] = record
+
+    # A million rows pass through these two: what they would call is written out.
+
+    def add(self, name: str, known: int, fingerprint: bytes) -> bool:
+        """Note this if nothing was known of the row. Returns whether that was so."""
+        hashed = hash(name)
+        bucket = self._buckets[hashed & _MASK]
+        key = (hashed >> 15 & _KEYS).to_bytes(_KEY, "little")
+        at = bucket.find(key)
+        if at >= 0 and (not at % _RECORD or _find(bucket, key) >= 0):
+            return False
+        bucket += key + fingerprint + _BYTES[known]
+        return True
 
     def see(self, name: str) -> tuple[int, bytes]:
         """As ``get``; and from now on it is known that the row stood in the inputs."""
-        bucket, key = self._place(name)
-        at = _find(bucket, key)
+        hashed = hash(name)
+        bucket = self._buckets[hashed & _MASK]
+        key = (hashed >> 15 & _KEYS).to_bytes(_KEY, "little")
+        at = bucket.find(key)
+        if at > 0 and at % _RECORD:
+            at = _find(bucket, key)
         if at < 0:
-            bucket += key + NO_FINGERPRINT
-            bucket.append(SEEN)
+            bucket += key + NO_FINGERPRINT + _BYTES[SEEN]
             return 0, NO_FINGERPRINT
-        known = bucket[at + _FLAGS]
-        bucket[at + _FLAGS] = known | SEEN
-        return known, bytes(bucket[at + _KEY : at + _FLAGS])
+        flags = at + _FLAGS
+        known = bucket[flags]
+        bucket[flags] = known | SEEN
+        return known, bytes(bucket[at + _KEY : flags])
 
     def _place(self, name: str) -> tuple[bytearray, bytes]:
         """The bucket of a name, and what its record begins with."""
         hashed = hash(name)
-        bucket = self._buckets[hashed % _BUCKETS]
-        if bucket is None:
-            bucket = self._buckets[hashed % _BUCKETS] = bytearray()
-        return bucket, (hashed >> 15 & _KEYS).to_bytes(_KEY, "little")
+        return self._buckets[hashed & _MASK], (hashed >> 15 & _KEYS).to_bytes(_KEY, "little")
 
 
 def _find(bucket: bytearray, key: bytes) -> int:

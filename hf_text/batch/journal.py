@@ -170,29 +170,30 @@ class Journal:
         else:
             self._end = end
             self._unsynced = True
-            self._note(Head(line.custom_id, not isinstance(line.result, Exception), line.asked, line.cost))
+            self._note((line.custom_id, not isinstance(line.result, Exception), line.asked, line.cost))
         self._under_way = None
 
     def _note(self, head: Head) -> None:
         """Keep in mind what a line of the file says."""
+        name, answered, asked, cost = head
         self._lines += 1
-        self.spent += head.cost or 0.0
-        state = ANSWERED if head.answered else FAILED
-        if self.index.add(head.custom_id, state, head.asked):
-            self.answered += head.answered
-            self.failed += not head.answered
-            return
-        known, asked = self.index.get(head.custom_id)
-        if known & (ANSWERED | FAILED):
-            if not supersedes(head.answered, head.asked, bool(known & ANSWERED), asked):
-                self.index.set(head.custom_id, known | DOUBLE, asked)
-                return
-            self.answered -= known & ANSWERED
-            self.failed -= (known & FAILED) // FAILED
-            state |= DOUBLE
-        self.index.set(head.custom_id, state | (known & (SEEN | DOUBLE)), head.asked)
-        self.answered += head.answered
-        self.failed += not head.answered
+        if cost:
+            self.spent += cost
+        state = ANSWERED if answered else FAILED
+        if not self.index.add(name, state, asked):
+            known, old = self.index.get(name)
+            if known & (ANSWERED | FAILED):
+                if not supersedes(answered, asked, bool(known & ANSWERED), old):
+                    self.index.set(name, known | DOUBLE, old)
+                    return
+                self.answered -= known & ANSWERED
+                self.failed -= (known & FAILED) // FAILED
+                state |= DOUBLE
+            self.index.set(name, state | (known & (SEEN | DOUBLE)), asked)
+        if answered:
+            self.answered += 1
+        else:
+            self.failed += 1
 
     def _sync(self) -> None:
         if self._unsynced:
@@ -213,16 +214,16 @@ class Journal:
     def _write_kept(self) -> None:
         winners = Index()  # where the line that counts begins, of rows with several
         for offset, data in self._read_lines():
-            head = parse_head(data)
-            if not self.index.get(head.custom_id)[0] & DOUBLE:
+            name, answered, asked, _ = parse_head(data)
+            state, last_asked = self.index.get(name)
+            if not state & DOUBLE:
                 continue
-            known, _ = winners.get(head.custom_id)
-            wins = head.asked == self.index.get(head.custom_id)[1] and head.answered >= bool(known & ANSWERED)
-            if wins and not (head.answered and known & ANSWERED):
-                winners.set(head.custom_id, ANSWERED if head.answered else FAILED, offset.to_bytes(8, "little"))
+            known, _ = winners.get(name)
+            if asked == last_asked and not known & ANSWERED:
+                winners.set(name, ANSWERED if answered else FAILED, offset.to_bytes(8, "little"))
         with replacing(self.path) as copy:
             for offset, data in self._read_lines():
-                known, place = winners.get(parse_head(data).custom_id)
+                known, place = winners.get(parse_head(data)[0])
                 if not known or int.from_bytes(place, "little") == offset:
                     copy.write(data + b"\n")
         self._reopen()

@@ -97,7 +97,7 @@ def sort(
                     copy.write(file.line_at(offset) + b"\n")
                     written.set(known.row.custom_id, ANSWERED)
         for offset, data in file.lines():
-            if file.counts(offset, data) and not written.get(parse_head(data).custom_id)[0]:
+            if file.counts(offset, data) and not written.get(parse_head(data)[0])[0]:
                 copy.write(data + b"\n")
 
 
@@ -139,17 +139,16 @@ class _Winners:
         self._asked = Index()
 
     def add(self, data: bytes, place: int) -> None:
-        head = parse_head(data)
-        known, _ = self._places.get(head.custom_id)
-        answered, asked = bool(known & ANSWERED), self._asked.get(head.custom_id)[1]
-        if known and not supersedes(head.answered, head.asked, answered, asked):
+        name, answered, asked, _ = parse_head(data)
+        known, _ = self._places.get(name)
+        if known and not supersedes(answered, asked, bool(known & ANSWERED), self._asked.get(name)[1]):
             return
         self.rows += not known
-        self._places.set(head.custom_id, ANSWERED if head.answered else FAILED, place.to_bytes(8, "little"))
-        self._asked.set(head.custom_id, ANSWERED, head.asked)
+        self._places.set(name, ANSWERED if answered else FAILED, place.to_bytes(8, "little"))
+        self._asked.set(name, ANSWERED, asked)
 
     def counts(self, data: bytes, place: int) -> bool:
-        return self.find(parse_head(data).custom_id) == place
+        return self.find(parse_head(data)[0]) == place
 
     def find(self, name: str) -> int | None:
         known, place = self._places.get(name)

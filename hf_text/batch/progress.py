@@ -218,6 +218,10 @@ class Tally:
         self._speed = _Speed()
         self._started = monotonic()
 
+    def skip(self) -> None:
+        """A row has its answer already."""
+        self.resumed += 1
+
     def add_answer(self, completion: Completion, cost: float | None = None) -> None:
         """A row was answered."""
         self.answered += 1

@@ -10,11 +10,11 @@ again. What is asked has a fingerprint, so that a run knows whether the answer i
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b, sha256
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -24,7 +24,7 @@ from ..completion import Completion
 from ..errors import InvalidRequestError
 from ..events import ToolCall, ToolCalls
 from .columns import keepable, plain
-from .index import NO_FINGERPRINT, SEEN, Index
+from .index import ANSWERED, NO_FINGERPRINT, SEEN, Index
 from .prompts import Template, build_prompt, check_template
 
 __all__ = ["OPTIONS", "Known", "Row", "RowParser", "Shape", "shard_of"]
@@ -130,34 +130,47 @@ class RowParser:
         defaults: arguments of ``Client.stream`` for rows that do not set them.
         shape: how a value becomes rows.
         index: what is known of rows; that they were seen is noted there.
+        skip: whether rows that have their answer may be left out.
     """
 
-    def __init__(self, defaults: Mapping[str, Any], shape: Shape | None = None, index: Index | None = None) -> None:
+    def __init__(
+        self,
+        defaults: Mapping[str, Any],
+        shape: Shape | None = None,
+        index: Index | None = None,
+        skip: bool = False,
+    ) -> None:
+        self._skip = skip
         self._short = {"include_usage": True, **defaults}
         self._batch = {"include_usage": True, "max_tokens": None, **defaults}
         self._shape = shape or Shape()
         self._index = Index() if index is None else index
         self._plain = self._shape == Shape(table=self._shape.table)
         self._repeats: dict[str, int] = {}  # how often each name was used that was used more than once
-        self._digests: dict[int, Any] = {}  # of the options alone, for rows that set none
+        self._digests: dict[int, bytes] = {}  # of the options alone, for rows that set none
 
     def parse(self, value: object, place: str) -> Sequence[Known]:
-        """The rows for a value. Raises InvalidRequestError that names the place; arguments are not checked here."""
+        """The rows for a value; none if it has its answer and may be left out. Raises InvalidRequestError that names the
+        place; arguments are not checked here.
+        """
         if self._plain and type(value) is dict and len(value) == 2:
             name, prompt = value.get("custom_id"), value.get("prompt")
             if type(name) is type(prompt) is str and name and prompt and name.isascii():
-                return (self._parse_plain(name, prompt, place),)
+                return self._parse_plain(name, prompt, place)
         if isinstance(value, InvalidRequestError):
             raise value
         return tuple(self._parse(value, place))
 
-    def _parse_plain(self, name: str, prompt: str, place: str) -> Known:
+    def _parse_plain(self, name: str, prompt: str, place: str) -> Sequence[Known]:
         """A name and a prompt, as most rows of long files are."""
         known, asked = self._index.see(name)
         if known & SEEN:
             raise _second(name, place)
         own = {"messages": prompt}
-        return Known(Row(name, own, self._short, self._fingerprint(own, self._short), None, place), known, asked)
+        fingerprint = self._fingerprint(own, self._short)
+        if self._skip and known & ANSWERED and asked == fingerprint:
+            return ()
+        return (Known(Row(name, own, self._short, fingerprint, None, place), known, asked),)
 
     def _parse(self, value: object, place: str) -> Iterator[Known]:
         shape = self._shape
@@ -245,17 +258,25 @@ class RowParser:
         return name, known, asked
 
     def _fingerprint(self, own: Mapping[str, Any], base: Mapping[str, Any]) -> bytes:
+        """That of the options keys that of the messages."""
+        messages = own["messages"]
         try:
             if len(own) > 1:
-                digest = _digest(_options(base, own))
+                key = _digest(_options(base, own))
             else:
-                if id(base) not in self._digests:
-                    self._digests[id(base)] = _digest(_options(base, {}))
-                digest = self._digests[id(base)].copy()
-            digest.update(_encode(own["messages"]).encode())
+                key = self._digests.get(id(base)) or self._digest_base(base)
+            content = (
+                b"text" + messages.encode("utf-8", "surrogatepass")
+                if type(messages) is str
+                else _encode(messages).encode()
+            )
         except (TypeError, ValueError, RecursionError):  # a picture, a file: then the name alone counts
             return NO_FINGERPRINT
-        return digest.digest()  # type: ignore[no-any-return]
+        return blake2b(content, digest_size=len(NO_FINGERPRINT), key=key).digest()
+
+    def _digest_base(self, base: Mapping[str, Any]) -> bytes:
+        digest = self._digests[id(base)] = _digest(_options(base, {}))
+        return digest
 
     def _parse_short_form(self, request: Mapping[str, Any], place: str) -> dict[str, Any]:
         shape = self._shape
@@ -311,7 +332,7 @@ def _second(name: str, place: str) -> InvalidRequestError:
 def shard_of(name: str, count: int) -> int:
     """Which of so many shards a row belongs to; it must never change between versions."""
     base = name.rpartition("#")[0] or name
-    return int.from_bytes(hashlib.blake2b(base.encode(), digest_size=8).digest(), "big") % count
+    return int.from_bytes(blake2b(base.encode(), digest_size=8).digest(), "big") % count
 
 
 def _parse_prompt(prompt: str, place: str) -> dict[str, Any]:
@@ -352,8 +373,8 @@ def _options(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _digest(options: Mapping[str, Any]) -> Any:
-    return hashlib.blake2b(_encode(options).encode(), digest_size=len(NO_FINGERPRINT))
+def _digest(options: Mapping[str, Any]) -> bytes:
+    return blake2b(_encode(options).encode(), digest_size=16).digest()
 
 
 def _hash_content(own: Mapping[str, Any], place: str) -> str:
@@ -362,13 +383,13 @@ def _hash_content(own: Mapping[str, Any], place: str) -> str:
         content = _encode(own)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequestError(f"{place} cannot be told from others and needs a custom_id: {error}") from None
-    return f"row-{hashlib.sha256(content.encode()).hexdigest()[:24]}"
+    return f"row-{sha256(content.encode()).hexdigest()[:24]}"
 
 
 def _to_json(value: object) -> object:
     """What a row may hold besides JSON, so that the same content gives the same name."""
     if isinstance(value, (bytes, bytearray, memoryview)):
-        return hashlib.sha256(value).hexdigest()
+        return sha256(value).hexdigest()
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if isinstance(value, Completion):

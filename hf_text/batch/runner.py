@@ -120,7 +120,8 @@ def run_stoppable(
         show = stack.enter_context(show_progress(progress))
         journal = stack.enter_context(Journal(output, source.path))
         tally.spent = journal.spent
-        rows = plan.read(source, journal.index, lambda known: choice.wants(known, tally))
+        skipped = tally.skip if shard is None else None
+        rows = plan.read(source, journal.index, lambda known: choice.wants(known, tally), skipped)
         engine, costs = start(plan, models, rows, tally)
         stopper.attach(engine)
         stack.callback(costs.close)

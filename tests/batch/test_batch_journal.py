@@ -18,7 +18,7 @@ from batch_helpers import answer, encode, failure
 
 import hf_text
 from hf_text import Completion, HFTextWarning, InvalidRequestError, RateLimitError, TransportError
-from hf_text.batch.index import ANSWERED, FAILED
+from hf_text.batch.index import ANSWERED, FAILED, NO_FINGERPRINT
 from hf_text.batch.journal import Journal
 from hf_text.batch.lines import Line, build_line, parse_head
 from hf_text.completion import Attempt, Timings
@@ -111,17 +111,17 @@ class TestLines:
     @pytest.mark.parametrize("name", ["a", 'quo"te', "back\\slash", "é日本", "line\u2028"])
     def test_its_head_tells_whose_it_is_and_what_was_asked(self, name: str) -> None:
         head = parse_head(build_line(answer(name, asked=ONE, cost=0.25)).rstrip(b"\n"))
-        assert (head.custom_id, head.answered, head.asked, head.cost) == (name, True, ONE, 0.25)
+        assert head == (name, True, ONE, 0.25)
         head = parse_head(build_line(failure(name, asked=ONE)).rstrip(b"\n"))
-        assert (head.custom_id, head.answered, head.asked, head.cost) == (name, False, ONE, None)
+        assert head == (name, False, ONE, None)
 
     def test_lines_of_others_are_read_too(self) -> None:
         body = b'{"custom_id": "c", "response": {"status_code": %d, "body": {}}, "error": null}'
-        assert parse_head(body % 200).answered
-        assert not parse_head(body % 400).answered
+        assert parse_head(body % 200) == ("c", True, NO_FINGERPRINT, None)
+        assert parse_head(body % 400) == ("c", False, NO_FINGERPRINT, None)
 
     def test_a_line_that_somebody_edited_still_counts(self) -> None:
-        assert parse_head(build_line(answer("a", "Yes")).rstrip(b"\n").replace(b"Yes", b"No!")).answered
+        assert parse_head(build_line(answer("a", "Yes")).rstrip(b"\n").replace(b"Yes", b"No!"))[1]
 
     def test_a_byte_that_was_lost_is_noticed(self) -> None:
         data = build_line(answer("a", "Yes")).rstrip(b"\n")
