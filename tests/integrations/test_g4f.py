@@ -13,9 +13,7 @@ import json
 import os
 import pickle
 import shutil
-import socket
 import tempfile
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -24,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 import hf_text
 from hf_text.callers import _operations
@@ -53,10 +50,8 @@ with warnings.catch_warnings():
     import g4f.errors
     import g4f.version
     from g4f.client import AsyncClient, Client
-    from g4f.providers.response import FinishReason, ProviderInfo, Reasoning, ToolCalls, Usage
-    from g4f.providers.retry_provider import IterListProvider
 
-    from hf_text.integrations.g4f import HuggingFaceAPI, install
+    from hf_text.integrations.g4f import HuggingFaceAPI
 
 # What g4f does that Python or its own requirements have deprecated, and event loops that it leaves to the collector.
 pytestmark = [
@@ -198,7 +193,9 @@ def test_tools(emulator: Emulator, create: Generate) -> None:
     assert (call.type, call.function.name, call.function.arguments) == ("function", "look", '{"at": "sky"}')
 
 
-@pytest.mark.parametrize("media", [[[PNG, "a.png"]], [(PNG, "a.png")], [(PNG, None)], PNG], ids=["list", "pair", "no name", "alone"])
+@pytest.mark.parametrize(
+    "media", [[[PNG, "a.png"]], [(PNG, "a.png")], [(PNG, None)], PNG], ids=["list", "pair", "no name", "alone"]
+)
 def test_media(emulator: Emulator, ask: Generate, media: Any) -> None:
     ask(model="emulator/small-vision", media=media)
     [message] = emulator.requests[-1].json["messages"]
