@@ -121,7 +121,7 @@ def client(make_client: Callable[..., hf_text.Client]) -> hf_text.Client:
 
 
 def _forget_ended_loops() -> None:
-    """Old versions of anyio keep what belongs to an event loop after its end, the exception of its main task included."""
+    """Old versions of anyio keep what belongs to an event loop after its end, the error of its main task included."""
     anyio.lowlevel._run_vars.clear()
 
 
