@@ -62,7 +62,10 @@ pytestmark = [
 
 KEY = "hf_AKeyForTestsAndNothing"
 MODEL = "emulator/small"
-PNG = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg=="
+PNG = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
+    "AAAADUlEQVR4nGNgYGBgAAAABQABh6FO1AAAAABJRU5ErkJggg=="
+)
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 NotFound = getattr(g4f.errors, "ModelNotSupportedError", g4f.errors.ModelNotFoundError)
 Generate = Callable[..., Any]
