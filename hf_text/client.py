@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .checks import without_self
 from .completion import Completion
 from .generation.stream import Stream
-from .operations import MAX_EVENT_BYTES, Operations
+from .operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
+from .options import ParseOptions, Validator
+from .procedures.reader import Reader
 from .protocol.catalog import HubModel, Model, ProviderMapping
 from .protocol.media import Media
 from .protocol.messages import Messages
+from .structured import Parsed, parsing
+from .tools import Tools
 from .transport.call import DEFAULT, Timeouts
 from .wrong_names import explain_wrong_names
 
-__all__ = ["Client", "default_client", "generate", "models", "stream"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]
+
+T = TypeVar("T")
 
 
 @explain_wrong_names
@@ -93,8 +102,8 @@ class Client:
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         response_format: str | Mapping[str, Any] | None = None,
         reasoning_effort: str | None = None,
         frequency_penalty: float | None = None,
@@ -123,9 +132,11 @@ class Client:
             top_p: above 0, at most 1.
             stop: texts that end the answer.
             seed: for answers that can be repeated, where the provider supports it.
-            tools: functions that the model may call, in the form of the protocol.
-            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
             reasoning_effort: such as ``"low"``; the words that are known depend on the model.
             frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
             presence_penalty: -2 to 2; positive values make tokens that came already less likely.
@@ -156,8 +167,8 @@ class Client:
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         response_format: str | Mapping[str, Any] | None = None,
         reasoning_effort: str | None = None,
         frequency_penalty: float | None = None,
@@ -188,9 +199,11 @@ class Client:
             top_p: above 0, at most 1.
             stop: texts that end the answer.
             seed: for answers that can be repeated, where the provider supports it.
-            tools: functions that the model may call, in the form of the protocol.
-            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
             reasoning_effort: such as ``"low"``; the words that are known depend on the model.
             frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
             presence_penalty: -2 to 2; positive values make tokens that came already less likely.
@@ -211,6 +224,94 @@ class Client:
             while stream.read():
                 pass
             return stream.completion
+
+    @overload
+    def parse(
+        self,
+        messages: Messages,
+        output_type: type[T],
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[T]: ...
+
+    @overload
+    def parse(
+        self,
+        messages: Messages,
+        output_type: Validator[T],
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[T]: ...
+
+    @overload
+    def parse(
+        self,
+        messages: Messages,
+        output_type: Any,
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[Any]: ...
+
+    def parse(
+        self,
+        messages: Messages,
+        output_type: Any,
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+    ) -> Parsed[Any]:
+        """An answer as a value of a type: asked for in a way that the provider understands, and held against the type.
+
+        Providers that hold a model to a JSON schema are asked first, then those of which that is not known; where there
+        are none, or a server refuses it, the value is asked for as the arguments of a tool, and at last in the prompt.
+        An answer that does not fit is asked for again, with what the validator said; the prompt does not grow with
+        tries. Needs the extra ``schema``.
+
+        Args:
+            messages, model: as for ``stream``.
+            output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
+                or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
+                those of JSON.
+            retries: how often an answer that does not fit is asked for again.
+
+        The other arguments are those of ``stream``.
+
+        Raises StructuredOutputError for an answer that does not fit, TruncatedStreamError for one that was cut off
+        (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
+        """
+        arguments = {name: value for name, value in locals().items() if name != "self"}
+        return Reader(parsing(self.operations, **arguments), self.stream).finish()
+
+    def cost(self, answers: Completion | HasCompletions) -> float | None:
+        """What an answer cost, or all answers of a conversation or of ``parse``, in USD, by the live prices of the
+        provider that answered. It may ask the server for them.
+
+        None where the usage or a price is not known. Tokens of the prompt that came out of the provider's cache count
+        by their own price where the catalogue has one. Raises TransportError or APIStatusError.
+        """
+        return self.operations.cost(self.operations.new_call(), completions_of(answers))
 
     def models(
         self,
@@ -321,8 +422,8 @@ def generate(
     top_p: float | None = None,
     stop: str | Sequence[str] | None = None,
     seed: int | None = None,
-    tools: Sequence[Mapping[str, Any]] | None = None,
-    tool_choice: str | Mapping[str, Any] | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
     response_format: str | Mapping[str, Any] | None = None,
     reasoning_effort: str | None = None,
     frequency_penalty: float | None = None,
@@ -351,9 +452,11 @@ def generate(
         top_p: above 0, at most 1.
         stop: texts that end the answer.
         seed: for answers that can be repeated, where the provider supports it.
-        tools: functions that the model may call, in the form of the protocol.
-        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
         reasoning_effort: such as ``"low"``; the words that are known depend on the model.
         frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
         presence_penalty: -2 to 2; positive values make tokens that came already less likely.
@@ -385,8 +488,8 @@ def stream(
     top_p: float | None = None,
     stop: str | Sequence[str] | None = None,
     seed: int | None = None,
-    tools: Sequence[Mapping[str, Any]] | None = None,
-    tool_choice: str | Mapping[str, Any] | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
     response_format: str | Mapping[str, Any] | None = None,
     reasoning_effort: str | None = None,
     frequency_penalty: float | None = None,
@@ -415,9 +518,11 @@ def stream(
         top_p: above 0, at most 1.
         stop: texts that end the answer.
         seed: for answers that can be repeated, where the provider supports it.
-        tools: functions that the model may call, in the form of the protocol.
-        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
         reasoning_effort: such as ``"low"``; the words that are known depend on the model.
         frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
         presence_penalty: -2 to 2; positive values make tokens that came already less likely.
@@ -435,6 +540,66 @@ def stream(
     while reading.
     """
     return default_client().stream(**locals())
+
+
+@overload
+def parse(
+    messages: Messages,
+    output_type: type[T],
+    model: str | None = None,
+    *,
+    retries: int = 1,
+    **options: Unpack[ParseOptions],
+) -> Parsed[T]: ...
+
+
+@overload
+def parse(
+    messages: Messages,
+    output_type: Validator[T],
+    model: str | None = None,
+    *,
+    retries: int = 1,
+    **options: Unpack[ParseOptions],
+) -> Parsed[T]: ...
+
+
+@overload
+def parse(
+    messages: Messages,
+    output_type: Any,
+    model: str | None = None,
+    *,
+    retries: int = 1,
+    **options: Unpack[ParseOptions],
+) -> Parsed[Any]: ...
+
+
+def parse(
+    messages: Messages,
+    output_type: Any,
+    model: str | None = None,
+    *,
+    retries: int = 1,
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
+) -> Parsed[Any]:
+    """An answer as a value of a type, from Hugging Face with the default settings; as ``Client.parse``."""
+    return default_client().parse(**locals())
 
 
 @explain_wrong_names

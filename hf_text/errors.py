@@ -26,12 +26,14 @@
         └── StructuredOutputError   the answer does not fit its type
 
 Every error takes its message first and its data by keyword. The data are plain attributes, so an error can be pickled.
-No error holds a key.
+No error holds a key. A message may hold a server's words; control characters in it are escaped.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
+
+from .printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +86,7 @@ class HFTextError(Exception):
     retry_after: float | None = None
 
     def __init__(self, message: str = "", *, attempts: Sequence[Attempt] = ()) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))  # it may hold a server's words
         self.attempts = tuple(attempts)
 
     @property
@@ -96,7 +98,7 @@ class HFTextError(Exception):
 
     def add_advice(self, advice: str) -> None:
         """Append a sentence to the message."""
-        self.args = (f"{self} {advice}",)
+        self.args = (f"{self} {printable(advice)}",)
 
 
 class MissingAuthError(HFTextError):

@@ -13,7 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Event", "FinishReason", "ProviderInfo", "Reasoning", "ToolCall", "ToolCalls", "Usage"]
+__all__ = [
+    "ConversationEvent",
+    "Event",
+    "FinishReason",
+    "ProviderInfo",
+    "Reasoning",
+    "ToolCall",
+    "ToolCalls",
+    "ToolResult",
+    "Usage",
+]
 
 
 class _Silent:
@@ -152,4 +162,29 @@ class FinishReason(_Silent):
         return {"reason": self.reason}
 
 
+@dataclass(frozen=True, slots=True)
+class ToolResult(_Silent):
+    """What came of a call of a tool, in a conversation.
+
+    Attributes:
+        call: the call.
+        result: what the tool returned; None if it failed.
+        error: why it failed: the exception of the tool; a LookupError for a tool that is not there, a ValueError for
+            arguments that do not fit, a PermissionError for a call that was not approved, an InterruptedError for one
+            that was cancelled. None if it did not fail.
+        content: what the model is told.
+    """
+
+    call: ToolCall
+    result: Any = None
+    error: Exception | None = None
+    content: str = ""
+
+    def to_message(self) -> dict[str, Any]:
+        """The result as a message of the conversation."""
+        return {"role": "tool", "tool_call_id": self.call.id, "content": self.content}
+
+
 Event = str | ProviderInfo | Reasoning | ToolCalls | Usage | FinishReason
+
+ConversationEvent = Event | ToolResult

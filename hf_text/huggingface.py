@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .callers import CallerOptions
@@ -22,6 +22,7 @@ from .protocol.names import (
     VISION_MODELS,
 )
 from .template import OpenaiTemplate
+from .tools import Tools
 from .transport.call import DEFAULT, Timeouts
 
 if TYPE_CHECKING:
@@ -115,8 +116,8 @@ class HuggingFaceAPI(OpenaiTemplate):
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         response_format: str | Mapping[str, Any] | None = None,
         reasoning_effort: str | None = None,
         frequency_penalty: float | None = None,
@@ -167,9 +168,11 @@ class HuggingFaceAPI(OpenaiTemplate):
             top_p: above 0, at most 1.
             stop: texts that end the answer.
             seed: for answers that can be repeated, where the provider supports it.
-            tools: functions that the model may call, in the form of the protocol.
-            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
             reasoning_effort: such as ``"low"``; the words that are known depend on the model.
             frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
             presence_penalty: -2 to 2; positive values make tokens that came already less likely.
@@ -224,8 +227,8 @@ class HuggingFaceAPI(OpenaiTemplate):
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         response_format: str | Mapping[str, Any] | None = None,
         reasoning_effort: str | None = None,
         frequency_penalty: float | None = None,
@@ -276,9 +279,11 @@ class HuggingFaceAPI(OpenaiTemplate):
             top_p: above 0, at most 1.
             stop: texts that end the answer.
             seed: for answers that can be repeated, where the provider supports it.
-            tools: functions that the model may call, in the form of the protocol.
-            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
             reasoning_effort: such as ``"low"``; the words that are known depend on the model.
             frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
             presence_penalty: -2 to 2; positive values make tokens that came already less likely.
@@ -331,8 +336,8 @@ class HuggingFaceAPI(OpenaiTemplate):
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         response_format: str | Mapping[str, Any] | None = None,
         reasoning_effort: str | None = None,
         frequency_penalty: float | None = None,
@@ -381,9 +386,11 @@ class HuggingFaceAPI(OpenaiTemplate):
             top_p: above 0, at most 1.
             stop: texts that end the answer.
             seed: for answers that can be repeated, where the provider supports it.
-            tools: functions that the model may call, in the form of the protocol.
-            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
             reasoning_effort: such as ``"low"``; the words that are known depend on the model.
             frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
             presence_penalty: -2 to 2; positive values make tokens that came already less likely.

@@ -118,6 +118,12 @@ def client(make_client: Callable[..., hf_text.Client]) -> hf_text.Client:
     return make_client()
 
 
+@pytest.fixture
+def converse(client: Any) -> Callable[..., Any]:
+    """Makes conversations with the client."""
+    return getattr(client, "converse", lambda **settings: hf_text.Conversation(client, **settings))
+
+
 def _find_left(threads: set[threading.Thread], sockets: set[str]) -> list[str]:
     new = set(threading.enumerate()) - threads
     ours = [thread.name for thread in new if not thread.daemon or thread.name.startswith(("hf_text", "hf-text"))]

@@ -6,24 +6,33 @@ arrived is read there. A cancelled task cancels its call, which shuts the socket
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..checks import without_self
 from ..completion import Completion
-from ..operations import MAX_EVENT_BYTES, Operations
+from ..operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
+from ..options import ParseOptions, Validator
 from ..protocol.catalog import HubModel, Model, ProviderMapping
 from ..protocol.media import Media
 from ..protocol.messages import Messages
+from ..structured import Parsed, parsing
+from ..tools import Tools
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names
 from .items import AsyncItems
 from .listing import Listing
+from .reader import AsyncReader
 from .stream import AsyncStream
 from .threads import MAX_THREADS, Threads
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["AsyncClient"]
+
+T = TypeVar("T")
 
 
 @explain_wrong_names
@@ -107,8 +116,8 @@ class AsyncClient:
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         response_format: str | Mapping[str, Any] | None = None,
         reasoning_effort: str | None = None,
         frequency_penalty: float | None = None,
@@ -138,9 +147,11 @@ class AsyncClient:
             top_p: above 0, at most 1.
             stop: texts that end the answer.
             seed: for answers that can be repeated, where the provider supports it.
-            tools: functions that the model may call, in the form of the protocol.
-            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
             reasoning_effort: such as ``"low"``; the words that are known depend on the model.
             frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
             presence_penalty: -2 to 2; positive values make tokens that came already less likely.
@@ -171,8 +182,8 @@ class AsyncClient:
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         response_format: str | Mapping[str, Any] | None = None,
         reasoning_effort: str | None = None,
         frequency_penalty: float | None = None,
@@ -201,9 +212,11 @@ class AsyncClient:
             top_p: above 0, at most 1.
             stop: texts that end the answer.
             seed: for answers that can be repeated, where the provider supports it.
-            tools: functions that the model may call, in the form of the protocol.
-            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
             reasoning_effort: such as ``"low"``; the words that are known depend on the model.
             frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
             presence_penalty: -2 to 2; positive values make tokens that came already less likely.
@@ -224,6 +237,72 @@ class AsyncClient:
             while await stream.read():
                 pass
             return stream.completion
+
+    @overload
+    async def parse(
+        self,
+        messages: Messages,
+        output_type: type[T],
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[T]: ...
+
+    @overload
+    async def parse(
+        self,
+        messages: Messages,
+        output_type: Validator[T],
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[T]: ...
+
+    @overload
+    async def parse(
+        self,
+        messages: Messages,
+        output_type: Any,
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[Any]: ...
+
+    async def parse(
+        self,
+        messages: Messages,
+        output_type: Any,
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+    ) -> Parsed[Any]:
+        """An answer as a value of a type; arguments and errors as for ``Client.parse``."""
+        arguments = {name: value for name, value in locals().items() if name != "self"}
+        return await AsyncReader(parsing(self.operations, **arguments), self.stream, self.threads).finish()
+
+    async def cost(self, answers: Completion | HasCompletions) -> float | None:
+        """What an answer or a conversation cost, in USD; arguments and errors as for ``Client.cost``."""
+        call, completions = self.operations.new_call(), completions_of(answers)
+        return await self.threads.run(lambda: self.operations.cost(call, completions), call.cancel)
 
     async def models(
         self,

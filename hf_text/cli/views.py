@@ -9,6 +9,7 @@ from typing import Any
 
 from ..completion import Completion
 from ..events import Event, ProviderInfo, Reasoning
+from ..printable import one_line
 from .output import Output
 
 __all__ = ["JsonView", "View"]
@@ -25,15 +26,22 @@ class View:
         self._reasoning = reasoning
         self._out = Output(sys.stdout, vital=True)
         self._err = Output(sys.stderr, vital=False)
+        self._introduced = False
 
     def note(self, text: str) -> None:
-        """A line to the user."""
-        self._err.write_line(f"hf-text: {text}")
+        """A line to the user; what others put into it makes no second one."""
+        self._err.write_line(f"hf-text: {one_line(text)}")
+
+    def introduce(self, text: str) -> None:
+        """Say who is going to answer, in place of what the answer says about that."""
+        self.note(text)
+        self._introduced = True
 
     def show(self, event: Event) -> None:
         """What has just arrived."""
         if isinstance(event, ProviderInfo):
-            self.note(f"{event.model}, from {event.label}")
+            if not self._introduced:
+                self.note(f"{event.model}, from {event.label}")
         elif isinstance(event, Reasoning):
             if self._reasoning:
                 self._err.write(event.text)

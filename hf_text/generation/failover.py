@@ -21,7 +21,7 @@ from ..errors import (
     ServerError,
 )
 from ..protocol.refusals import blames_request
-from ..transport.retries import NO_ANSWER, Retries, spoken_words
+from ..transport.retries import NO_ANSWER, Retries, is_throttled, spoken_words
 
 __all__ = [
     "POLICIES",
@@ -79,13 +79,14 @@ class Route:
         self._retries = retries
         self._tried: set[str] = set()
 
-    def advance(self, error: HFTextError, time_left: float) -> float:
+    def advance(self, error: HFTextError, time_left: float, paced: bool = False) -> float:
         """After this error, set ``target`` to what is tried next and give the seconds to wait before it; or raise the
         error.
 
         Args:
             error: why the last attempt failed.
             time_left: seconds that the call still has.
+            paced: whether the caller itself waits for a server that refuses for now.
         """
         answered = error.underlying
         self._tried.update(name for name in (self.target.provider, answered.provider) if name)
@@ -94,6 +95,8 @@ class Route:
                 if target.provider not in self._tried:
                     self.target = target
                     return 0.0
+        if paced and is_throttled(error):
+            raise error
         return self._retries.next_pause(error, time_left)
 
 

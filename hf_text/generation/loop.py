@@ -132,14 +132,14 @@ class Generation:
         failed = self._route.target
         if trips_breaker(error, failed):
             self._backend.breaker.trip(self._answered_by(failed))
-        pause = self._route.advance(error, self._call.total_left())
+        pause = self._route.advance(error, self._call.total_left(), self._call.paced)
         target = self._route.target
         what = "retry" if target == failed else "failover"
         _log.info("%s in %.2f s: %s (model %s) after %s", what, pause, target.url, target.model, type(error).__name__)
         return pause
 
     def _post(self, target: Target) -> Generator[Wait, None, Response]:
-        body = self._request.body_for(target.model)
+        body = self._request.body_for(target.model, target.url)
         http = self._backend.connect()
         return http.send(self._call, "POST", target.url, body, "text/event-stream", self._request.headers)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..catalogue import Catalogue
 from ..endpoint import Endpoint
+from ..protocol.formats import format_for
 from ..protocol.media import has_media
 from ..protocol.payload import encode_payload
 from ..transport.session import Http
@@ -68,8 +69,12 @@ class Request:
         self.headers = headers
         self.fallback_models = fallback_models
         self.has_media = has_media(payload["messages"])
-        self._rest = encode_payload(payload)[1:]
+        self._format = payload.get("response_format")
+        self._rest = encode_payload({key: value for key, value in payload.items() if key != "response_format"})[1:]
 
-    def body_for(self, model: str) -> bytes:
-        """The body for a model, which comes first: a proxy may route by the body's beginning."""
-        return b"".join((b'{"model":', json.dumps(model).encode(), b",", self._rest))
+    def body_for(self, model: str, url: str) -> bytes:
+        """The body for a model at an address. The model comes first: a proxy may route by the body's beginning."""
+        head = b'{"model":' + json.dumps(model).encode() + b","
+        if self._format is not None:
+            head += encode_payload({"response_format": format_for(url, self._format)})[1:-1] + b","
+        return head + self._rest

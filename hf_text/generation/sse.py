@@ -142,6 +142,8 @@ class SSEDecoder:
                 yield from self._parse(event)
 
     def _parse(self, event: str) -> Iterator[tuple[str, str]]:
+        if event[0] == ":" and "\n" not in event:
+            return iter(())
         stray = find_stray(event)
         if stray and len(self.strays) < _MANY_LINES:
             self.strays.append(stray)

@@ -52,8 +52,9 @@ class Transcript:
 
     def begin(self, response: Response, provider: str | None) -> None:
         """This response is read from now on; what an earlier one may have brought was never handed out."""
-        self.provider = response.headers.get("x-inference-provider") or provider
-        self.request_id = request_id(response.headers)
+        headers = response.shown_headers
+        self.provider = headers.get("x-inference-provider") or provider
+        self.request_id = request_id(headers)
         self.assembler = Assembler(self.model in self._closers)
 
     def learn(self) -> None:
@@ -98,6 +99,7 @@ class Transcript:
             attempts=tuple(self.attempts),
             system_fingerprint=assembler.system_fingerprint,
             logprobs=assembler.logprobs,
-            extra=assembler.extra,
+            # What came instead of an answer is shown in the error, masked.
+            extra={} if assembler.empty and not self.whole else assembler.extra,
             reasoning_key=assembler.reasoning_key,
         )

@@ -84,6 +84,8 @@ def parse_error(value: Any, levels: int = _MAX_LEVELS) -> ErrorReport:
 def _parse_object(value: dict[str, Any], levels: int) -> ErrorReport:
     code, status = _read_code(value)
     said: list[str] = []
+    if isinstance(value.get("errors"), dict):  # ASP.NET: the faults by field
+        said = _join_fields(value["errors"], levels)
     for key in (*_PLACES, *_LAST_PLACES):
         if key in _LAST_PLACES and said:
             break
@@ -94,15 +96,14 @@ def _parse_object(value: dict[str, Any], levels: int) -> ErrorReport:
         message = strip_tags(report.message) if key == "html-message" else report.message
         if message and not any(message in other for other in said):
             said = [other for other in said if other not in message] + [message[:_MAX_TEXT]]
-    if not said and isinstance(value.get("errors"), dict):  # ASP.NET: the faults by field
-        said = _join_fields(value["errors"], levels)
     report = ErrorReport(_with_details(": ".join(said), value), code, status)
     return _with_raw(report, as_object(value.get("metadata")), levels)
 
 
 def _join_fields(fields: dict[str, Any], levels: int) -> list[str]:
     told = ((name, parse_error(value, levels - 1).message) for name, value in list(fields.items())[:20])
-    return ["; ".join(f"{name}: {message}" for name, message in told if message)]
+    joined = "; ".join(f"{name}: {message}" for name, message in told if message)
+    return [joined] if joined else []
 
 
 def _with_raw(report: ErrorReport, metadata: dict[str, Any], levels: int) -> ErrorReport:

@@ -121,7 +121,8 @@ def parse_reply_error(
         data["scope"] = "provider" if served_by and not _ACCOUNT_CREDITS.search(message) else "account"
     if cls is ModelNotSupportedError:
         del data["retry_after"]
-    who = name_sender(host, proxy, headers) if page or status == 407 else served_by or host
+    of_proxy = proxy and (page or status == 407)
+    who = name_sender(host, proxy, headers) if of_proxy else served_by or host
     told = _tell(join_surrogates(message[:_MAX_MESSAGE]), status, who, model, data["request_id"])
     if hugging_face:
         told += _advise(status, data.get("scope"), report.code)

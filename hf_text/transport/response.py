@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -18,22 +19,27 @@ class Response:
 
     Attributes:
         status: the HTTP status.
-        headers: the headers; lookup is case-insensitive.
+        headers: the headers as they came; lookup is case-insensitive.
         url: the address that answered, after redirects.
         proxy: the address of the proxy that may have answered in its place; ``""`` if there is none.
-        mask: takes the secrets out of a text, before it is shown; there are none left in the headers and the reason.
+        mask: takes the secrets out of a text, before it is shown.
     """
 
     def __init__(self, raw: Any, url: str, call: Call, mask: Mask) -> None:
         self.mask = mask
         self.status: int = raw.status
-        self.headers = mask.in_headers(raw.headers)
+        self.headers: Mapping[str, str] = raw.headers
         self.url = url
-        self.reason: str = mask(raw.reason or "")
+        self.reason: str = raw.reason or ""
         self.proxy: str = raw.proxy_address
         self._unreadable = find_unreadable(raw.headers.get("content-encoding", ""))
         self._body = open_body(raw, call)
         self._call = call
+
+    @property
+    def shown_headers(self) -> Mapping[str, str]:
+        """The headers without secrets, for what is shown of them."""
+        return self.mask.in_headers(self.headers)
 
     def read(self) -> bytes | Wait:
         """The next piece of the body, as soon as there is one; ``b""`` at its proper end. If the call does not block:
@@ -64,7 +70,7 @@ class Response:
         """The content encoding that keeps these bytes, the beginning of the body, from being read; None if nothing
         does. Some servers name a charset there, and send plain text.
         """
-        return self._unreadable if self._unreadable and not _is_text(data) else None
+        return None if data and _is_text(data) else self._unreadable
 
     def _read_into(self, pieces: list[bytes], limit: int) -> None:
         size = 0

@@ -852,6 +852,7 @@ class TestRetryAfter:
 class TestRequestId:
     HEADERS = {  # noqa: RUF012
         "x-request-id": "first",
+        "x-litellm-call-id": "LiteLLM's",
         "X-Amzn-Trace-Id": "second",
         "x-amz-cf-id": "third",
         "inference-id": "fourth",
