@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         Usage,
     )
     from .generation.stream import Stream
-    from .huggingface import HuggingFaceAPI, calculate_lenght
+    from .huggingface import HuggingFaceAPI, calculate_lenght, default_llama_model, default_vision_model
     from .keys import find_key
     from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping
     from .protocol.media import media_from_base64, media_from_url
@@ -66,6 +66,8 @@ __all__ = [
     "Usage",
     "__version__",
     "calculate_lenght",
+    "default_llama_model",
+    "default_vision_model",
     "find_key",
     "generate",
     "media_from_base64",
@@ -93,7 +95,7 @@ _HOMES = {
         "Usage",
     ),
     ".generation.stream": ("Stream",),
-    ".huggingface": ("HuggingFaceAPI", "calculate_lenght"),
+    ".huggingface": ("HuggingFaceAPI", "calculate_lenght", "default_llama_model", "default_vision_model"),
     ".keys": ("find_key",),
     ".protocol.catalog": ("HubModel", "Model", "ModelProvider", "ProviderMapping"),
     ".protocol.media": ("media_from_base64", "media_from_url"),

@@ -8,6 +8,7 @@ from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from .checks import without_self
 from .completion import Completion
 from .generation.stream import Stream
 from .operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
@@ -16,10 +17,10 @@ from .procedures.reader import Reader
 from .protocol.catalog import HubModel, Model, ProviderMapping
 from .protocol.media import Media
 from .protocol.messages import Messages
-from .signatures import function_with_arguments_of, method_with_arguments_of
 from .structured import Parsed, parsing
 from .tools import Tools
 from .transport.call import DEFAULT, Timeouts
+from .wrong_names import explain_wrong_names
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -29,6 +30,7 @@ __all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]
 T = TypeVar("T")
 
 
+@explain_wrong_names
 class Client:
     """Text from Hugging Face Inference Providers, or from any server that speaks the OpenAI chat protocol.
 
@@ -80,7 +82,7 @@ class Client:
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
     ) -> None:
-        self.operations = Operations(**{name: value for name, value in locals().items() if name != "self"})
+        self.operations = Operations(**without_self(locals()))
 
     @classmethod
     def of(cls, operations: Operations) -> Client:
@@ -151,18 +153,74 @@ class Client:
         Raises InvalidRequestError for a wrong argument, and MissingAuthError if Hugging Face is asked without a key.
         All other errors are raised while reading.
         """
-        return Stream(self.operations.open(**{name: value for name, value in locals().items() if name != "self"}))
+        return Stream(self.operations.open(**without_self(locals())))
 
-    @method_with_arguments_of(stream)
-    def generate(self, *args: Any, **options: Any) -> Completion:
-        """The whole answer: the stream of the same arguments (see ``stream``), read to its end.
+    def generate(
+        self,
+        # The arguments of Client.stream, by .ci/signatures.py
+        messages: Messages,
+        model: str | None = None,
+        *,
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        response_format: str | Mapping[str, Any] | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        parallel_tool_calls: bool | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+    ) -> Completion:
+        """The whole answer: the stream of the same arguments, read to its end.
 
-        It is streamed on the wire: a request that is not streamed dies at the gateway after about a minute. Raises what
-        ``stream`` and reading it raise.
+        It is streamed on the wire: a request that is not streamed dies at the gateway after about a minute.
+
+        Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that
+                sees, if there is media), for another server the first that it lists.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            parallel_tool_calls: whether the model may call several tools at once.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+
+        Raises InvalidRequestError for a wrong argument, MissingAuthError if Hugging Face is asked without a key, and
+        all other errors of ``HFTextError``'s tree that reading a stream raises.
         """
-        stream = self.stream(*args, **options)
-        del args, options  # they need not live as long as the answer, nor be seen in a traceback that shows variables
-        with stream:
+        with self.stream(**without_self(locals())) as stream:
             while stream.read():
                 pass
             return stream.completion
@@ -284,7 +342,7 @@ class Client:
 
         Raises TransportError, APIStatusError or InvalidRequestError.
         """
-        conditions = {name: value for name, value in locals().items() if name != "self"}
+        conditions = without_self(locals())
         return self.operations.models(self.operations.new_call(), **conditions)
 
     def model(self, name: str) -> Model:
@@ -352,18 +410,136 @@ def default_client() -> Client:
     return Client()
 
 
-@function_with_arguments_of(Client.generate)
-def generate(*args: Any, **options: Any) -> Completion:
-    """The whole answer, from Hugging Face with the default settings; arguments and errors as for
-    ``Client.generate``.
+@explain_wrong_names
+def generate(
+    # The arguments of Client.stream, by .ci/signatures.py
+    messages: Messages,
+    model: str | None = None,
+    *,
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
+) -> Completion:
+    """The whole answer, from Hugging Face with the default settings; as ``Client().generate``.
+
+    Args:
+        messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+        model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that sees,
+            if there is media), for another server the first that it lists.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
+            some refuse the question and many count unasked.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    Raises InvalidRequestError for a wrong argument, MissingAuthError without a key, and all other errors of
+    ``HFTextError``'s tree.
     """
-    return default_client().generate(*args, **options)
+    return default_client().generate(**locals())
 
 
-@function_with_arguments_of(Client.stream)
-def stream(*args: Any, **options: Any) -> Stream:
-    """An answer to be read as it arrives, from Hugging Face with the default settings; as ``Client.stream``."""
-    return default_client().stream(*args, **options)
+@explain_wrong_names
+def stream(
+    # The arguments of Client.stream, by .ci/signatures.py
+    messages: Messages,
+    model: str | None = None,
+    *,
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
+) -> Stream:
+    """An answer to be read as it arrives, from Hugging Face with the default settings; as ``Client().stream``.
+
+    Args:
+        messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+        model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that sees,
+            if there is media), for another server the first that it lists.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
+            some refuse the question and many count unasked.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    Raises InvalidRequestError for a wrong argument, and MissingAuthError without a key. All other errors are raised
+    while reading.
+    """
+    return default_client().stream(**locals())
 
 
 @overload
@@ -426,7 +602,34 @@ def parse(
     return default_client().parse(**locals())
 
 
-@function_with_arguments_of(Client.models)
-def models(**options: Any) -> list[Model]:
-    """The models that Hugging Face serves now; arguments and errors as for ``Client.models``."""
-    return default_client().models(**options)
+@explain_wrong_names
+def models(
+    # The arguments of Client.models, by .ci/signatures.py
+    *,
+    search: str | None = None,
+    provider: str | None = None,
+    vision: bool | None = None,
+    tools: bool | None = None,
+    structured_output: bool | None = None,
+    min_context: int | None = None,
+    max_output_price: float | None = None,
+    sort: str | None = None,
+    refresh: bool = False,
+) -> list[Model]:
+    """The models that Hugging Face serves now and that meet all these conditions; kept for five minutes.
+
+    Args:
+        search: a substring of the name, case-insensitive.
+        provider: a provider that serves them live.
+        vision: whether they see pictures.
+        tools: whether they call tools.
+        structured_output: whether they keep to a JSON schema.
+        min_context: tokens that the context must have room for.
+        max_output_price: USD per million tokens of output, at most.
+        sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None keeps the
+            server's order.
+        refresh: ask again, whatever is kept.
+
+    Raises TransportError, APIStatusError or InvalidRequestError.
+    """
+    return default_client().models(**locals())

@@ -5,7 +5,7 @@
     HFTextError
     ├── MissingAuthError            a key is needed and none was found; nothing was sent
     ├── ModelNotSupportedError      nobody serves this model, or not in this way
-    ├── InvalidRequestError         a wrong argument; nothing was sent (also a ValueError)
+    ├── InvalidRequestError         a wrong argument; nothing was sent (also a ValueError and a TypeError)
     ├── MissingExtraError           an optional package is not installed (also an ImportError)
     ├── LocalServerError            a server of hf_text.local did not start, or ended
     ├── APIStatusError              the server answered with an error status
@@ -145,8 +145,8 @@ class ModelNotSupportedError(HFTextError):
         self.body = body
 
 
-class InvalidRequestError(HFTextError, ValueError):
-    """A wrong argument. Nothing was sent."""
+class InvalidRequestError(HFTextError, ValueError, TypeError):
+    """A wrong argument: its name, its type or its value. Nothing was sent."""
 
 
 class MissingExtraError(HFTextError, ImportError):

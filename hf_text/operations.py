@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from .catalogue import Catalogue
-from .checks import check_int, refusal
+from .checks import check_int, refusal, without_self
 from .completion import Completion
 from .endpoint import Endpoint
 from .errors import HFTextError, InvalidRequestError, MissingAuthError, ModelNotSupportedError
@@ -23,7 +23,7 @@ from .generation.transcript import Transcript
 from .keys import clean_key, find_key
 from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping, split_suffix
 from .protocol.media import Media, add_media, has_media
-from .protocol.messages import Messages, check_messages, trim_messages
+from .protocol.messages import Messages, check_messages
 from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES
 from .protocol.payload import build_payload
 from .protocol.prices import cost_of, find_offers
@@ -73,6 +73,7 @@ class Operations:
 
     def __init__(
         self,
+        # The arguments of Client, by .ci/signatures.py
         api_key: str | None = None,
         *,
         api_base: str | None = None,
@@ -89,9 +90,10 @@ class Operations:
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+        # and of its own
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
-        self.arguments = {name: value for name, value in locals().items() if name != "self"}
+        self.arguments = without_self(locals())
         self.endpoint = Endpoint.at(api_base, hub_url, router_url)
         self._given_key = clean_key(
             api_key, hugging_face=self.endpoint.hugging_face, placeholders=self.endpoint.takes_placeholders
@@ -130,18 +132,16 @@ class Operations:
         extra_headers: Mapping[str, str] | None = None,
         provider: str | Sequence[str] | None = None,
         timeout: Timeouts | float = DEFAULT,
-        max_input_length: int | None = None,
+        fallback_models: Sequence[str] = (),
         **options: Any,
     ) -> Steps:
         """The steps of an answer; nothing is sent before the first one.
 
         The arguments are those of ``Client.stream``. Those that are not named here are fields of the body
-        (``build_payload``). Messages longer than ``max_input_length`` are trimmed.
+        (``build_payload``). If nobody serves the model, the ``fallback_models`` are asked for, one after the other.
         """
         checked = add_media(check_messages(messages), media)
         options = _describe_functions(options)
-        if max_input_length is not None:
-            checked = trim_messages(checked, check_int("max_input_length", max_input_length, 1))
         name = self._choose_model(model, checked)
         payload = build_payload(
             model=name or UNNAMED_MODEL,
@@ -151,7 +151,7 @@ class Operations:
         )
         del payload["model"]
         providers = self._providers if provider is None else check_provider(provider)
-        request = Request(payload, name, providers, check_headers(extra_headers, "extra_headers"))
+        request = Request(payload, name, providers, check_headers(extra_headers, "extra_headers"), fallback_models)
         call = self.new_call(timeout)
         if self.endpoint.hugging_face and self.connect().anonymous:
             raise MissingAuthError(_NO_KEY)
@@ -265,7 +265,8 @@ class Operations:
     def _find_key(self) -> str | None:
         """The user's Hugging Face key; it is for Hugging Face alone."""
         given = any(name.lower() == "authorization" for name in self._headers)
-        return find_key() if self.endpoint.hugging_face and not given else None
+        wanted = self.endpoint.hugging_face and not given
+        return find_key(placeholders=self.endpoint.takes_placeholders) if wanted else None
 
 
 def resolve_alias(model: str) -> str:

@@ -16,7 +16,7 @@ import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from hf_text import Event
-from hf_text.aio import AsyncClient, AsyncConversation, AsyncStream
+from hf_text.aio import AsyncClient, AsyncConversation
 
 __all__ = ["BlockingClient", "Tasks", "run_tasks"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,7 @@ class Request:
         model: the model; None for the first that the server lists.
         providers: for Hugging Face: policies and names of providers, in the order to try.
         headers: headers for this request.
+        fallback_models: what to ask for, one after the other, if nobody serves the model.
 
     Attributes:
         has_media: whether there is media in the messages.
@@ -61,10 +62,12 @@ class Request:
         model: str | None,
         providers: tuple[str, ...],
         headers: Mapping[str, str],
+        fallback_models: Sequence[str] = (),
     ) -> None:
         self.model = model
         self.providers = providers
         self.headers = headers
+        self.fallback_models = fallback_models
         self.has_media = has_media(payload["messages"])
         self._format = payload.get("response_format")
         self._rest = encode_payload({key: value for key, value in payload.items() if key != "response_format"})[1:]

@@ -99,6 +99,7 @@ class Transcript:
             attempts=tuple(self.attempts),
             system_fingerprint=assembler.system_fingerprint,
             logprobs=assembler.logprobs,
-            extra=assembler.extra,
+            # What came instead of an answer is shown in the error, masked.
+            extra={} if assembler.empty and not self.whole else assembler.extra,
             reasoning_key=assembler.reasoning_key,
         )
