@@ -103,7 +103,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         api_key: str | None = None,
         max_tokens: int | None = 2048,
         max_inputs_lenght: int | None = 10000,
-        # The arguments of OpenaiTemplate.create_generator, by .ci/signatures.py
+        # Arguments of OpenaiTemplate.create_generator (.ci/signatures.py)
         media: Media | None = None,
         *,
         proxy: str | None = None,
@@ -208,7 +208,7 @@ class HuggingFaceAPI(OpenaiTemplate):
     @classmethod
     def create_async_generator(  # type: ignore[override]  # as above
         cls,
-        # The arguments of HuggingFaceAPI.create_generator, by .ci/signatures.py
+        # Arguments of HuggingFaceAPI.create_generator (.ci/signatures.py)
         model: str,
         messages: Messages,
         api_base: str | None = None,
@@ -317,7 +317,7 @@ class HuggingFaceAPI(OpenaiTemplate):
     @classmethod
     async def create_async(  # type: ignore[override]  # as above
         cls,
-        # The arguments of HuggingFaceAPI.create_generator, by .ci/signatures.py
+        # Arguments of HuggingFaceAPI.create_generator (.ci/signatures.py)
         model: str,
         messages: Messages,
         api_base: str | None = None,

@@ -73,7 +73,7 @@ class Operations:
 
     def __init__(
         self,
-        # The arguments of Client, by .ci/signatures.py
+        # Arguments of Client (.ci/signatures.py)
         api_key: str | None = None,
         *,
         api_base: str | None = None,
