@@ -82,7 +82,7 @@ class Client:
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
     ) -> None:
-        self.operations = Operations(**without_self(locals()))
+        self.operations: Operations = Operations(**without_self(locals()))
 
     @classmethod
     def of(cls, operations: Operations) -> Client:

@@ -93,8 +93,8 @@ class AsyncClient:
     ) -> None:
         arguments = without_self(locals())
         del arguments["max_threads"]
-        self.threads = Threads(max_threads)
-        self.operations = Operations(**arguments)
+        self.threads: Threads = Threads(max_threads)
+        self.operations: Operations = Operations(**arguments)
 
     @classmethod
     def of(cls, operations: Operations, max_threads: int = MAX_THREADS) -> AsyncClient:

@@ -109,7 +109,7 @@ class AsyncConversation(BaseConversation):
         del arguments["client"]
         if not isinstance(client, (AsyncClient, type(None))):
             raise refusal("client", "an AsyncClient (for a Client there is hf_text.Conversation)", client)
-        self.client = AsyncClient() if client is None else client
+        self.client: AsyncClient = AsyncClient() if client is None else client
         self._set_up(awaits=True, **arguments)
 
     @classmethod

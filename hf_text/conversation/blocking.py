@@ -116,7 +116,7 @@ class Conversation(BaseConversation):
         del arguments["client"]
         if not isinstance(client, (Client, type(None))):
             raise refusal("client", "a Client (for an AsyncClient there is hf_text.aio.AsyncConversation)", client)
-        self.client = default_client() if client is None else client
+        self.client: Client = default_client() if client is None else client
         self._set_up(awaits=False, **arguments)
 
     @classmethod

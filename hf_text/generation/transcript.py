@@ -46,7 +46,7 @@ class Transcript:
         self.info: ProviderInfo | None = None
         self.whole = False
         self.failure: str | None = None
-        self.assembler = Assembler()
+        self.assembler: Assembler = Assembler()
         self._first_token: float | None = None
         self._total: float | None = None
 

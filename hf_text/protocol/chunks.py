@@ -100,11 +100,11 @@ class Assembler:
         # How many keys the last chunk had that was looked at as a whole: one with more may bring something new.
         self._chunk_keys = self._choice_keys = 0
         self._messages = WholeMessages()
-        self.ending = Ending()
-        self.unexplained = ""
+        self.ending: Ending = Ending()
+        self.unexplained: str = ""
         self.system_fingerprint: str | None = None
-        self.reasoning_key = ""
-        self.chunks = 0
+        self.reasoning_key: str = ""
+        self.chunks: int = 0
 
     @property
     def text(self) -> str:
