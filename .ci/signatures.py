@@ -26,7 +26,7 @@ from difflib import unified_diff
 from functools import cache
 from pathlib import Path
 
-MARK = re.compile(r"(\s*)# The arguments of ([\w.]+)(?: but ([\w, ]+))?, by \.ci/signatures\.py$")
+MARK = re.compile(r"(\s*)# The arguments of ([\w.]+)(?: but ([\w, ]+))?, by \.ci/signatures\.py(?:  # noqa: E501)?$")
 WIDTH = 120
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -98,14 +98,19 @@ def find_doors(text: str) -> list[Door]:
 
 def walk(tree: ast.AST, module: list[str]) -> Iterator[Door]:
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, Function):
+        if is_door(node):
             yield Door(node.name, node, node, module)
         elif isinstance(node, ast.ClassDef):
-            for method in filter(lambda each: isinstance(each, Function), node.body):
+            for method in filter(is_door, node.body):
                 made = method.name == "__init__"
                 yield Door(
                     node.name if made else f"{node.name}.{method.name}", method, node if made else method, module
                 )
+
+
+def is_door(node: ast.AST) -> bool:
+    """Whether it is a function that is called: an overload of one is for type checkers alone."""
+    return isinstance(node, Function) and "overload" not in map(ast.unparse, node.decorator_list)
 
 
 def rewrite(text: str, sources: dict[str, dict[str, Parameter]]) -> str:

@@ -265,6 +265,7 @@ class Client:
         model: str | None = None,
         *,
         retries: int = 1,
+        # The arguments of Client.stream but tools, tool_choice, response_format, parallel_tool_calls, by .ci/signatures.py  # noqa: E501
         media: Media | None = None,
         max_tokens: int | None = None,
         temperature: float | None = None,
@@ -290,18 +291,37 @@ class Client:
         tries. Needs the extra ``schema``.
 
         Args:
-            messages, model: as for ``stream``.
+            messages: as for ``stream``.
             output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
                 or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
                 those of JSON.
+            model: as for ``stream``.
             retries: how often an answer that does not fit is asked for again.
-
-        The other arguments are those of ``stream``.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
 
         Raises StructuredOutputError for an answer that does not fit, TruncatedStreamError for one that was cut off
         (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
         """
-        arguments = {name: value for name, value in locals().items() if name != "self"}
+        arguments = without_self(locals())
         return Reader(parsing(self.operations, **arguments), self.stream).finish()
 
     def cost(self, answers: Completion | HasCompletions) -> float | None:
@@ -576,6 +596,7 @@ def parse(
 
 
 def parse(
+    # The arguments of Client.parse, by .ci/signatures.py
     messages: Messages,
     output_type: Any,
     model: str | None = None,

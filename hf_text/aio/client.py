@@ -263,6 +263,7 @@ class AsyncClient:
     @overload
     async def parse(
         self,
+        # The arguments of Client.parse, by .ci/signatures.py
         messages: Messages,
         output_type: Any,
         model: str | None = None,
@@ -273,6 +274,7 @@ class AsyncClient:
 
     async def parse(
         self,
+        # The arguments of Client.parse, by .ci/signatures.py
         messages: Messages,
         output_type: Any,
         model: str | None = None,
@@ -296,7 +298,7 @@ class AsyncClient:
         timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[Any]:
         """An answer as a value of a type; arguments and errors as for ``Client.parse``."""
-        arguments = {name: value for name, value in locals().items() if name != "self"}
+        arguments = without_self(locals())
         return await AsyncReader(parsing(self.operations, **arguments), self.stream, self.threads).finish()
 
     async def cost(self, answers: Completion | HasCompletions) -> float | None:
