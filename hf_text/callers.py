@@ -86,7 +86,7 @@ _BODY_FIELDS = (
     *("include_reasoning", "max_completion_tokens", "prompt_cache_key", "search_settings"),
 )
 _OTHER_NAMES = ("api_endpoint", "base_url", "extra_data", "stream_options")
-_IGNORED = CallerOptions.__annotations__.keys() - {*_BODY_FIELDS, *_OTHER_NAMES, "max_input_length"}
+_IGNORED = {"user-agent", *CallerOptions.__annotations__} - {*_BODY_FIELDS, *_OTHER_NAMES, "max_input_length"}
 _CLIENT_OPTIONS = inspect.signature(Client).parameters.keys() - {"api_key", "api_base", "model", "provider_mapping"}
 _STREAM_OPTIONS = inspect.signature(Client.stream).parameters.keys() - {"self", "messages", "model"}
 _ENDING = "/chat/completions"
@@ -168,7 +168,8 @@ def _read_media(media: Any) -> Any:
     """g4f's pairs of media and name may be lists, and the name may be None."""
     if not isinstance(media, (list, tuple)):
         return media
-    return type(media)(_read_pair(item) for item in media)
+    pairs = [_read_pair(item) for item in media]
+    return type(media)(item for item in pairs if item is not None)
 
 
 def _read_pair(item: Any) -> Any:

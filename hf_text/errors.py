@@ -290,7 +290,11 @@ class StreamError(HFTextError):
 
     Attributes:
         partial: all that had arrived.
+        retryable: whether the same request may succeed if it is sent again. False for what was too long to read:
+            reading it costs memory and time, and the next time it is likely to be as long.
     """
+
+    retryable = True
 
     def __init__(
         self, message: str = "", *, partial: Completion | None = None, attempts: Sequence[Attempt] = ()
@@ -329,7 +333,9 @@ class ProviderStreamError(StreamError):
 
     @property
     def underlying(self) -> HFTextError:
-        return self if self.error is None or self.error.status_code is None else self.error
+        if self.error is None or self.error.status_code is None or not self.retryable:
+            return self
+        return self.error
 
 
 class StreamCancelledError(StreamError):

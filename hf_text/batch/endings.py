@@ -12,7 +12,7 @@ from typing import Any
 
 from .progress import Summary
 
-__all__ = ["Stopped", "listening", "say"]
+__all__ = ["Listener", "Stopped", "listening", "say"]
 
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 _DEFAULTS: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}

@@ -295,7 +295,8 @@ class RowParser:
         for key in own:
             if key not in _ROW_KEYS:
                 raise InvalidRequestError(
-                    f"{place}: {show(key)} is no option. There are {', '.join(sorted(OPTIONS))}; a column of your own "
+                    f"{place}: {show(key)} is not an option. There are "
+                    f"{', '.join(sorted(OPTIONS))}; a column of your own "
                     "is named by keep=, id= or a template, and a field that only the server knows goes into extra_body"
                 )
         return own if self._shape.table else {key: plain(value) for key, value in own.items()}

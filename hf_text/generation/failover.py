@@ -107,7 +107,7 @@ def can_fail_over(error: HFTextError, target: Target) -> bool:
         return error.status_code is not None and _status_allows_failover(error, error.status_code, target)
     if isinstance(error, RequestTimeoutError):
         return error.clock == "first"
-    return isinstance(error, NO_ANSWER)
+    return isinstance(error, NO_ANSWER) and error.retryable
 
 
 def trips_breaker(error: HFTextError, target: Target) -> bool:

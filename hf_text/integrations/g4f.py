@@ -18,6 +18,7 @@ from contextlib import aclosing, contextmanager
 from typing import Any
 
 from .. import errors
+from ..checks import refusal
 from ..errors import HFTextError, MissingExtraError
 from ..events import Event, FinishReason, ProviderInfo, Reasoning, ToolCalls, Usage
 from ..generation.steps import Steps
@@ -35,7 +36,7 @@ except ModuleNotFoundError as error:
 
 __all__ = ["HuggingFaceAPI", "install"]
 
-# What g4f calls it; the first that there is in the installed version. It does not tell a wrong key from a missing one.
+# What g4f calls it, where the installed version has that. It does not tell a wrong key from a missing one.
 _G4F_ERRORS: dict[type[HFTextError], tuple[str, ...]] = {
     errors.MissingAuthError: ("MissingAuthError",),
     errors.AuthenticationError: ("MissingAuthError",),
@@ -76,6 +77,7 @@ class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin
 
     @classmethod
     def _open(cls, **arguments: Any) -> Steps:
+        _refuse_paths(arguments.get("media"))
         with _raising_both():
             return super()._open(**arguments)
 
@@ -123,6 +125,14 @@ def install() -> None:
     g4f.Provider.ProviderUtils.convert["HuggingFaceAPI"] = HuggingFaceAPI
 
 
+def _refuse_paths(media: Any) -> None:
+    """g4f's servers hand on what somebody sent them, and that must not name a file of this machine."""
+    for item in media if isinstance(media, (list, tuple)) else [media]:
+        content = item[0] if isinstance(item, (list, tuple)) and item else item
+        if isinstance(content, str) and not content.lower().startswith(("http://", "https://", "data:")):
+            raise refusal("media", "a URL or a data URI where it is a str; a file is given as a Path", content)
+
+
 @contextmanager
 def _raising_both() -> Iterator[None]:
     """Make an error one of g4f too."""
@@ -138,9 +148,9 @@ def _both(cls: Any, meaning: Any) -> Any:
     names = next((names for kind, names in _G4F_ERRORS.items() if issubclass(meaning, kind)), ())
     theirs = [getattr(g4f.errors, name) for name in names if hasattr(g4f.errors, name)]
     if not theirs or issubclass(cls, theirs[0]):
-        return cls
+        return cls  # nothing to add
 
     def reduce(self: HFTextError) -> Any:
         return cls, self.args, self.__dict__
 
-    return type(cls.__name__, (cls, theirs[0]), {"__module__": cls.__module__, "__reduce__": reduce})
+    return type(cls.__name__, (cls, *theirs), {"__module__": cls.__module__, "__reduce__": reduce})

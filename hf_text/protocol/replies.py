@@ -194,14 +194,21 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 def _decode(body: bytes, headers: Mapping[str, str]) -> tuple[Any, str, bool]:
     """A body as ``(JSON value, "", False)``, or as ``(None, text, whether it is a page)``; of a page only its words."""
     text = decode_text(body, headers).strip()
-    if text.startswith(("{", "[", '"')):
+    json_text = text if text.startswith(("{", "[", '"')) else _find_data(text)
+    if json_text:
         try:
-            return json.loads(text), "", False
+            return json.loads(json_text), "", False
         except (ValueError, RecursionError):
             pass
     if text.startswith("<") or (text and "html" in headers.get("content-type", "")):
         return None, describe_page(text), True
     return None, text, False
+
+
+def _find_data(text: str) -> str:
+    """The JSON in an error that was sent as an event of a stream; ``""`` where there is none."""
+    found = re.match(r"(?:(?:event|id|retry)?:[^\n]*\n)*(?:data|error):\s*([{\[][^\n]*)", text)
+    return found[1] if found else ""
 
 
 def _choose_class(status: int | None) -> type[APIStatusError] | type[ModelNotSupportedError]:
