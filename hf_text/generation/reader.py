@@ -9,12 +9,12 @@ import math
 import re
 from collections.abc import Generator, Iterator
 
-from ..errors import HFTextError, MalformedStreamError
+from ..errors import HFTextError
 from ..events import Event
 from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads
 from ..protocol.pages import decode_text, describe_page
-from ..protocol.stream_errors import ReportedError, is_stream_error
+from ..protocol.stream_errors import ReportedError, begins_report, is_stream_error
 from ..transport.body import BodyCut
 from ..transport.call import Interrupted, Wait
 from ..transport.response import Response
@@ -33,6 +33,7 @@ _END_SECONDS = 0.25
 _LONG_EVENT_BYTES = 256 * 1024
 
 _BEGINNING_BYTES = 2000
+_REPORT_BYTES = 65536
 
 _ERROR_KINDS = r"(?i)error|exception"
 _ERROR_TEXT = r"(?i)\[?error\b"
@@ -62,6 +63,7 @@ class _Reader:
         self._call = answer.call
         self._assembler = answer.assembler
         self._max_event_bytes = max_event_bytes
+        self._long = min(_LONG_EVENT_BYTES, max_event_bytes // 4)
         self._reports = Reports(reply, answer)
         self._decoder = SSEDecoder(max_event_bytes)
         self._verdict = Verdict(self._assembler, self._call, self._reports)
@@ -110,33 +112,39 @@ class _Reader:
 
     def _first_piece(self) -> Generator[Wait, None, bytes]:
         """The beginning of the body, up to its first character that is no white space."""
-        data = bytearray()
+        data, size = b"", 0
         while (piece := self._reply.read()) != b"":
             if isinstance(piece, Wait):
                 yield piece
                 continue
-            data += piece
-            if data.strip() and not BOM.startswith(data.strip()):
+            size += len(piece)
+            data = (data + piece).lstrip()
+            if data and not BOM.startswith(data):
                 break
-            if len(data) > self._max_event_bytes:
-                raise self._reports.malformed(
-                    f"sent more than {self._max_event_bytes} bytes of white space (max_event_bytes)"
-                )
-        return bytes(data)
+            if size > self._max_event_bytes:
+                limit = f"{self._max_event_bytes} bytes of white space (max_event_bytes)"
+                raise self._reports.malformed(f"sent more than {limit}", retryable=False)
+        return data
 
     def _read_json(self, piece: bytes, events: list[Event]) -> HFTextError | None:
         """An answer in one piece, from a server that does not stream; or an error in spite of status 200."""
-        body = piece + self._reply.read_all(self._max_event_bytes)
+        body = bytearray(piece)
+        self._reply.read_into(body, self._long)
+        if len(body) >= self._long and begins_report(beginning := body[:_REPORT_BYTES].decode(errors="replace")):
+            return self._reports.begun(beginning)
+        self._reply.read_into(body, self._max_event_bytes + 1)
         if len(body) > self._max_event_bytes:
-            return self._reports.malformed(f"sent JSON of more than {self._max_event_bytes} bytes (max_event_bytes)")
+            limit = f"{self._max_event_bytes} bytes (max_event_bytes)"
+            return self._reports.malformed(f"sent JSON of more than {limit}", retryable=False)
         text = decode_text(body, self._reply.headers)
+        del body
         try:
             failure = self._feed_json(text, events)
         except ReportedError as report:
             failure = self._reports.reported(str(report) or text)
         except (ValueError, TypeError, RecursionError) as error:
             first = _first_error(text)
-            failure = self._reports.reported(first) if first else self._reports.unreadable("JSON", error, body)
+            failure = self._reports.reported(first) if first else self._reports.unreadable("JSON", error, text)
         return failure
 
     def _feed_json(self, text: str, events: list[Event]) -> HFTextError | None:
@@ -172,8 +180,10 @@ class _Reader:
             if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
                 self._call.start_clock("gap")
             self._call.time_left()  # raises Interrupted, also where reading never has to wait
-            if self._decoder.unfinished_bytes >= _LONG_EVENT_BYTES:
+            if self._decoder.unfinished_bytes >= self._long:
                 yield from self._call.need_thread()
+                if begins_report(self._decoder.begin_unfinished(_BEGINNING_BYTES)):
+                    raise self._reports.begun(self._decoder.begin_unfinished(_REPORT_BYTES))
             while not isinstance(following := self._reply.read(), bytes):
                 yield following
             piece = following
@@ -184,7 +194,7 @@ class _Reader:
         """
         self._progressed = False
         failure: HFTextError | None = None
-        data = ""
+        data = reported = ""
         try:
             for kind, data in self._decoder.decode(piece):
                 if data[:1] != "{" or kind != "message":
@@ -203,12 +213,14 @@ class _Reader:
                     if self._assembler.feed(chunk, events):
                         self._progressed = True
         except ReportedError as report:
-            failure = self._reports.reported(str(report) or data)
+            reported = str(report) or data  # told below: what was caught holds the chunk
         except EventTooLong as error:
-            failure = MalformedStreamError(f"{self._reports.host}: {error}")
+            failure = self._reports.malformed(f"sent what is too long: {error}", retryable=False)
         except (ValueError, TypeError, RecursionError) as error:
             failure = self._reports.unreadable("a chunk", error, data)
-        if failure is None and self._decoder.strays:
+        if reported:
+            failure = self._reports.reported(reported)
+        elif failure is None and self._decoder.strays:
             failure = self._read_strays()
         return failure
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import (
@@ -11,8 +12,10 @@ from ..errors import (
     MalformedStreamError,
     ModelNotSupportedError,
     ProviderStreamError,
+    StreamError,
     TruncatedStreamError,
 )
+from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads
 from ..protocol.pages import decode_text, describe_page
 from ..protocol.replies import name_sender, parse_reply_error
@@ -27,6 +30,11 @@ __all__ = ["Reports"]
 _PAGE_BYTES = 65536
 _SHOWN = 160
 _MAX_WORD = 500
+_MAX_REPORT = 65536  # characters; more is not read, and not asked for again
+
+_MAX_UNREADABLE = 256 * 1024
+
+E = TypeVar("E", bound=StreamError)
 
 
 class Reports:
@@ -37,19 +45,26 @@ class Reports:
     """
 
     def __init__(self, reply: Response, answer: Transcript) -> None:
-        self.host = urlsplit(reply.url).netloc
+        self.host: str = urlsplit(reply.url).netloc
         self._reply = reply
         self._answer = answer
 
     def reported(self, data: str) -> ProviderStreamError:
-        """The provider reports an error in these words, which may be JSON."""
-        data = self._reply.mask(data)
+        """The provider reports an error in these words, which may be JSON; of a long one only the beginning is told."""
+        is_long = len(data) > _MAX_REPORT
+        data = self._reply.mask.beginning(_report_in(data) if is_long else data, _MAX_REPORT)
         try:
             value = loads(data)
         except (ValueError, RecursionError):
             value = data
         error = self._error_in(find_report(value) or value)
-        return ProviderStreamError(f"the provider reported an error inside the stream: {error}", error=error)
+        message = f"the provider reported an error inside the stream: {error}"
+        return _settle(ProviderStreamError(message, error=error), not is_long)
+
+    def begun(self, beginning: str) -> ProviderStreamError:
+        """The provider reports an error that does not end soon: the event begins so."""
+        lines = [line[5:].removeprefix(" ") for line in beginning.split("\n") if line.startswith("data:")]
+        return _settle(self.reported("\n".join(lines) or beginning), False)
 
     def failed(self, word: str) -> ProviderStreamError:
         """The finish reason tells a failure."""
@@ -72,15 +87,17 @@ class Reports:
         """The body broke off."""
         return TruncatedStreamError(f"{self.host} cut the answer off ({self._reply.mask(str(cause))}){self.arrived()}")
 
-    def unreadable(self, what: str, error: Exception, data: bytes | str) -> MalformedStreamError:
+    def unreadable(self, what: str, error: Exception, data: str) -> MalformedStreamError:
         """What came cannot be read, for the reason that this exception tells."""
-        text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
-        reason = f" ({error})" if self._reply.mask(text) == text else ""  # it may show a part of the data
-        return self.malformed(f"sent {what} that cannot be read{reason}: {self.show(data)}")
+        told = f"sent {what} that cannot be read"
+        if len(data) > _MAX_UNREADABLE:
+            return self.malformed(f"{told}: {self.show(data)}", retryable=False)
+        reason = f" ({error})" if self._reply.mask(data) == data else ""  # it may show a part of the data
+        return self.malformed(f"{told}{reason}: {self.show(data)}")
 
-    def malformed(self, what: str) -> MalformedStreamError:
+    def malformed(self, what: str, retryable: bool = True) -> MalformedStreamError:
         """The server did what the protocol does not allow."""
-        return MalformedStreamError(f"{self.host} {what}")
+        return _settle(MalformedStreamError(f"{self.host} {what}"), retryable)
 
     def arrived(self) -> str:
         """How much of the answer came, for the end of a message."""
@@ -88,8 +105,8 @@ class Reports:
 
     def show(self, data: bytes | str) -> str:
         """The beginning of what came, for a message."""
-        text = self._reply.mask(data.decode("utf-8", "replace") if isinstance(data, bytes) else data)
-        return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "…")
+        text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
+        return repr(self._reply.mask.beginning(text, _SHOWN) + ("…" if len(text) > _SHOWN else ""))
 
     def _error_in(self, value: Any) -> APIStatusError | ModelNotSupportedError:
         return parse_reply_error(
@@ -101,3 +118,18 @@ class Reports:
             provider=self._answer.provider,
             model=self._answer.model,
         )
+
+
+def _settle(error: E, retryable: bool) -> E:
+    error.retryable = retryable
+    return error
+
+
+def _report_in(data: str) -> str:
+    """The words and the code alone, where the report stands somewhere in a long event."""
+    try:
+        report = parse_error(find_report(loads(data)))
+    except (ValueError, RecursionError):
+        return data
+    said = {"message": report.message[:_MAX_REPORT], "code": report.status or report.code}
+    return json.dumps({"error": said}) if report.message else data

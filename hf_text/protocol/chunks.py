@@ -104,11 +104,11 @@ class Assembler:
         self._messages = WholeMessages()
         # What came without choices may be what a gateway says of a failure, so it counts once the answer is whole.
         self._apart: list[dict[str, Any]] = []
-        self.ending = Ending()
-        self.unexplained = ""
+        self.ending: Ending = Ending()
+        self.unexplained: str = ""
         self.system_fingerprint: str | None = None
-        self.reasoning_key = ""
-        self.chunks = 0
+        self.reasoning_key: str = ""
+        self.chunks: int = 0
 
     @property
     def text(self) -> str:

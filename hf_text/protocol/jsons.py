@@ -11,10 +11,10 @@ __all__ = ["begin_json", "loads"]
 try:
     import orjson
 except ImportError:
-    loads: Callable[[bytes | str], Any] = json.loads
+    loads: Callable[[bytes | bytearray | str], Any] = json.loads
 else:
 
-    def loads(data: bytes | str) -> Any:
+    def loads(data: bytes | bytearray | str) -> Any:
         """As ``json.loads``. orjson refuses what that takes (NaN, half a surrogate pair), so it has the last word."""
         try:
             return orjson.loads(data)

@@ -25,9 +25,10 @@ _BOM = codecs.BOM_UTF8
 _MAX_WORDS = 300
 
 
-def decode_text(body: bytes, headers: Mapping[str, str]) -> str:
+def decode_text(body: bytes | bytearray, headers: Mapping[str, str]) -> str:
     """The text of a body: in UTF-8 where it is that, else in the charset of ``Content-Type`` or of the page itself."""
-    body = body.removeprefix(_BOM)
+    if body.startswith(_BOM):
+        body = body[len(_BOM) :]
     declared = _find_charset(headers.get("content-type", ""))
     if declared in (None, "utf-8", "ascii", "iso8859-1", "cp1252"):  # what servers say that were not told
         try:

@@ -6,11 +6,12 @@ of many gateways are: a code and a message, ``errors``, MiniMax's ``base_resp``,
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .values import as_object, as_text, with_plain_keys
 
-__all__ = ["ReportedError", "find_report", "is_stream_error"]
+__all__ = ["ReportedError", "begins_report", "find_report", "is_stream_error"]
 
 # Keys are compared without regard to case and underscores.
 _MESSAGES = ("message", "msg", "detail", "details", "description", "title", "statusmsg")
@@ -24,6 +25,16 @@ _HARMLESS = ("ping", "keepalive", "keep-alive", "heartbeat", "info", "notice", "
 _WORKING = ("queued", "pending", "processing", "running", "in_progress", "loading", "starting", "started", "waiting")
 
 
+# What a report begins with, also as an event of its own kind. A string in JSON has a backslash before its quotes.
+_BEGINNING = re.compile(
+    r'(?<!\\)"(?:error|errors|detail|error_message|error_msg|errorMessage|err_msg|errmsg|fault|exception)"\s*:\s*(?!null)\S'
+    r'|"(?:object|type)"\s*:\s*"error"|^event:.*(?:error|exception)|^[ \t]*error[ \t]*:',
+    re.IGNORECASE | re.MULTILINE,
+)
+_ERROR_OBJECT = re.compile(r'(?<!\\)"error"\s*:\s*\{\s*"(?:message|code|type|status)"')
+_CHOICES = re.compile(r'"choices"\s*:\s*\[\s*\{')
+
+
 class ReportedError(Exception):
     """A chunk reports an error. Never leaves the library."""
 
@@ -31,6 +42,13 @@ class ReportedError(Exception):
 def is_stream_error(chunk: Any) -> bool:
     """Whether a chunk of a stream, or a whole answer, is the report of an error."""
     return find_report(chunk) is not None
+
+
+def begins_report(text: str) -> bool:
+    """Whether an event, or JSON, of which this is the beginning is likely to be the report of an error."""
+    found, choices = _BEGINNING.search(text), _CHOICES.search(text)
+    before = found is not None and (choices is None or found.start() < choices.start())
+    return before or _ERROR_OBJECT.search(text) is not None
 
 
 def find_report(chunk: Any) -> Any:

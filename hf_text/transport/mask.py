@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import AnyStr
+from typing import Any, AnyStr
 
 from .secrets import find_in_headers, find_in_proxies
 
@@ -76,6 +76,18 @@ class Mask:
         if masked == list(headers.items()):
             return headers
         return type(headers)(masked)  # type: ignore[call-arg]  # lookup is case-insensitive, as in the headers
+
+    def in_value(self, value: Any) -> Any:
+        """A JSON value, as ``as_bounded()`` gives it, without the secrets."""
+        if not self._secrets:
+            return value
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, list):
+            return [self.in_value(item) for item in value]
+        if isinstance(value, dict):
+            return {self(key): self.in_value(item) for key, item in value.items()}
+        return value
 
     def with_headers(self, headers: Mapping[str, str]) -> Mask:
         """This mask, with the secrets of more headers; itself if there are none in them."""

@@ -49,35 +49,28 @@ class Response:
         """
         return self._body.read()
 
-    def read_all(self, limit: int) -> bytes:
-        """The body, or the first ``limit`` bytes of it (the rest is not read). For a call that blocks. Raises as
-        ``read()``.
+    def read_into(self, data: bytearray, limit: int) -> None:
+        """Append the body until there are ``limit`` bytes, or a piece more (the rest is not read). For a call that
+        blocks. Raises as ``read()``.
         """
-        pieces: list[bytes] = []
-        self._read_into(pieces, limit)
-        return b"".join(pieces)[:limit]
+        while len(data) < limit and (piece := self.read()):
+            assert not isinstance(piece, Wait)
+            data += piece
 
     def read_error(self, limit: int) -> bytes:
-        """As ``read_all()``, for the body of an error: one that breaks off says what it says. A proxy may reset the
-        connection after its page.
+        """The first ``limit`` bytes of the body of an error: one that breaks off says what it says. A proxy may reset
+        the connection after its page.
         """
-        pieces: list[bytes] = []
+        data = bytearray()
         with suppress(BodyCut):
-            self._read_into(pieces, limit)
-        return b"".join(pieces)[:limit]
+            self.read_into(data, limit)
+        return bytes(data[:limit])
 
     def unreadable(self, data: bytes) -> str | None:
         """The content encoding that keeps these bytes, the beginning of the body, from being read; None if nothing
         does. Some servers name a charset there, and send plain text.
         """
         return None if data and _is_text(data) else self._unreadable
-
-    def _read_into(self, pieces: list[bytes], limit: int) -> None:
-        size = 0
-        while size < limit and (piece := self.read()):
-            assert not isinstance(piece, Wait)
-            pieces.append(piece)
-            size += len(piece)
 
     def close(self) -> None:
         """Release the connection: it went back to its pool if the body was read to its end, else it is closed."""
