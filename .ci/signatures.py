@@ -129,11 +129,6 @@ def is_overload(node: Function) -> bool:
     return any(isinstance(each, ast.Name) and each.id == "overload" for each in node.decorator_list)
 
 
-def is_door(node: ast.AST) -> bool:
-    """Whether it is a function that is called: an overload of one is for type checkers alone."""
-    return isinstance(node, Function) and "overload" not in map(ast.unparse, node.decorator_list)
-
-
 def rewrite(text: str, sources: dict[str, dict[str, Parameter]]) -> str:
     """A module as it should be."""
     module = text.split("\n")

@@ -263,7 +263,6 @@ class AsyncClient:
     @overload
     async def parse(
         self,
-        # The arguments of Client.parse, by .ci/signatures.py
         messages: Messages,
         output_type: Any,
         model: str | None = None,
