@@ -4,24 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from .checks import is_plain_path, refusal
 from .endpoint import Endpoint
 from .errors import (
     APIStatusError,
     AuthenticationError,
+    BadRequestError,
     HFTextError,
     InvalidRequestError,
     ModelNotSupportedError,
     NotFoundError,
-    TransportError,
 )
-from .protocol.catalog import HubModel, Model, ProviderMapping, parse_hub_models, parse_mapping, parse_models
+from .protocol.catalog import (
+    HubModel,
+    Model,
+    ProviderMapping,
+    parse_hub_models,
+    parse_mapping,
+    parse_model,
+    parse_models,
+)
+from .protocol.jsons import begin_json
 from .protocol.replies import next_link
 from .transport.call import Call
 from .transport.fetch import fetch_json
 from .transport.locks import ForkSafeLock
+from .transport.redirects import follow_link
 from .transport.retries import Retries
 from .transport.session import Http
 from .tuning import Tuning
@@ -31,6 +41,8 @@ __all__ = ["Catalogue"]
 T = TypeVar("T")
 
 _PAGE_MODELS = 1000
+_MAX_PAGES = 10_000  # a listing may name next pages for ever
+_SHOWN = 200  # characters of a document that is not what it must be
 _LISTED_FIELDS = ("inferenceProviderMapping", "pipeline_tag", "tags", "likes", "downloads", "gated", "createdAt")
 
 
@@ -69,6 +81,19 @@ class Catalogue:
         url = self._models_url
         return self._cached(url, lambda: self._parse(parse_models, url, self._fetch(call, url)[0]), refresh)
 
+    def model(self, call: Call, name: str) -> Model | None:
+        """One of the server's models, asked for alone unless the list is cached; None if there is no such model."""
+        if not self.has_models():
+            url = f"{self._models_url}/{quote(name, safe='/')}"
+            try:
+                return self._cached(url, lambda: self._parse(parse_model, url, self._fetch(call, url)[0]))
+            except (BadRequestError, NotFoundError, ModelNotSupportedError):
+                pass  # there is no such model, or the server tells of none alone
+            except APIStatusError as error:
+                if error.status_code != 200:  # else it answers with something else
+                    raise
+        return next((model for model in self.models(call) if model.id == name), None)
+
     def override(self, model: str) -> dict[str, ProviderMapping]:
         """The providers of a model that override the Hub; empty for most."""
         return self._overrides.get(model, {})
@@ -102,7 +127,9 @@ class Catalogue:
         return self._cached("chat", lambda: [model.id for page in pages for model in page if model.chat])
 
     def _pages(self, new_call: Callable[[], Call], url: str | None, left: int | None) -> Iterator[list[HubModel]]:
-        while url and left != 0:
+        seen: set[str] = set()
+        while url and left != 0 and url not in seen and len(seen) < _MAX_PAGES:
+            seen.add(url)
             value, headers = self._fetch(new_call(), url)
             page = self._parse(parse_hub_models, url, value)[:left]
             left = None if left is None else left - len(page)
@@ -128,16 +155,7 @@ class Catalogue:
 
     def _next_page(self, url: str, headers: Mapping[str, str]) -> str | None:
         following = next_link(headers.get("link", ""))
-        if following is None:
-            return None
-        try:
-            following = urljoin(url, following)
-            elsewhere = urlsplit(following).netloc != urlsplit(url).netloc  # the key goes along
-        except ValueError:
-            elsewhere = True
-        if elsewhere:
-            raise TransportError(f"{urlsplit(url).netloc} names a next page on another host, {following!r:.200}")
-        return following
+        return None if following is None else follow_link(url, following, self._connect().mask)
 
     def _fetch(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:
         http, retries = self._connect(), Retries(self._max_retries, self._tuning)
@@ -152,7 +170,9 @@ class Catalogue:
         try:
             return parse(value)
         except ValueError as error:
-            raise APIStatusError(f"{urlsplit(url).netloc}: {error}", status_code=200, body=value) from None
+            shown = self._connect().mask.beginning(begin_json(value, _SHOWN), _SHOWN)
+            message = f"{urlsplit(url).netloc}: {error}, but it sent {shown}"
+        raise APIStatusError(message, status_code=200, body=shown)
 
     def has_models(self) -> bool:
         """Whether ``models()`` would answer from the cache, also in a second from now."""

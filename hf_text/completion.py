@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from .events import ToolCall, Usage
+from .markdown import render
 
 __all__ = ["Attempt", "Completion", "Logprob", "Timings"]
-
-# Code, maths, and in what is left the dollars that are to be seen. What counts as maths is pandoc's rule: no blank
-# within the dollars, and no digit behind them.
-_DOLLARS = r"""(?xms)
-      ^[ ]{0,3}(`{3,}|~{3,})[^\n]*\n(?:.*?^[ ]{0,3}\1[`~]*[ ]*$|.*)
-      | ^(?:[ ]{4}|\t)[ \t]*(?![-*+\d\s])[^\n]*
-      | (?<!`)(`+)(?!`)(?:[^\n]|\n(?![ ]*\n))+?(?<!`)\2(?!`)
-      | \$\$.+?\$\$
-      | (?<!\\)\$(?=\S)[^$\n]*[^$\s\\]\$(?!\d)
-      | (?P<seen>\\?\$)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +155,10 @@ class Completion:
         return cls(**made)
 
     def _repr_markdown_(self) -> str:
-        """What a notebook shows: the answer as Markdown, the reasoning folded away above it."""
-        text = _escape_dollars(self.text)
-        if not self.reasoning:
-            return text
-        escaped = _escape_dollars(self.reasoning.replace("&", "&amp;").replace("<", "&lt;"))
-        quoted = "\n".join(f"> {line}" for line in escaped.splitlines())  # a code fence left open ends with the quote
-        return f"<details><summary>Reasoning</summary>\n\n{quoted}\n\n</details>\n\n{text}"
+        """What a notebook shows: the answer as Markdown, the reasoning folded away above it. Nothing in it can act:
+        raw HTML, scripts and pictures are shown as they are written.
+        """
+        return render(self.text, self.reasoning)
 
 
 def _make_logprobs(logprobs: Any) -> tuple[Logprob, ...]:
@@ -189,12 +175,3 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
     "attempts": lambda attempts: tuple(Attempt(**attempt) for attempt in attempts),
     "logprobs": _make_logprobs,
 }
-
-
-def _escape_dollars(text: str) -> str:
-    """Markdown in which amounts of money are not taken for maths.
-
-    Jupyter takes ``\\$`` for the beginning of maths (https://github.com/jupyterlab/jupyterlab/issues/8645), and so it
-    does an entity; one in an element of its own is paired with no other.
-    """
-    return re.sub(_DOLLARS, lambda found: "<span>&#36;</span>" if found["seen"] else found[0], text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from .errors import HFTextError, InvalidRequestError
-from .keys import whose_key
+from .keys import leads_to_hugging_face, whose_key
 
 __all__ = ["Endpoint"]
 
@@ -48,6 +48,11 @@ class Endpoint:
     def hugging_face(self) -> bool:
         """Whether it is Hugging Face: then providers are chosen, the Hub is asked, and the user's key belongs there."""
         return self.hub_url is not None
+
+    @property
+    def takes_placeholders(self) -> bool:
+        """Whether any word will do for a key of Hugging Face: an emulator or a proxy stands in its place."""
+        return not leads_to_hugging_face(self.api_base)
 
     @property
     def host(self) -> str:

@@ -5,7 +5,7 @@
     HFTextError
     ├── MissingAuthError            a key is needed and none was found; nothing was sent
     ├── ModelNotSupportedError      nobody serves this model, or not in this way
-    ├── InvalidRequestError         a wrong argument; nothing was sent (also a ValueError)
+    ├── InvalidRequestError         a wrong argument; nothing was sent (also a ValueError and a TypeError)
     ├── MissingExtraError           an optional package is not installed (also an ImportError)
     ├── LocalServerError            a server of hf_text.local did not start, or ended
     ├── APIStatusError              the server answered with an error status
@@ -26,12 +26,14 @@
         └── StructuredOutputError   the answer does not fit its type
 
 Every error takes its message first and its data by keyword. The data are plain attributes, so an error can be pickled.
-No error holds a key.
+No error holds a key. A message may hold a server's words; control characters in it are escaped.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
+
+from .printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,8 +86,8 @@ class HFTextError(Exception):
     retry_after: float | None = None
 
     def __init__(self, message: str = "", *, attempts: Sequence[Attempt] = ()) -> None:
-        super().__init__(message)
-        self.attempts = tuple(attempts)
+        super().__init__(printable(message))  # it may hold a server's words
+        self.attempts: tuple[Attempt, ...] = tuple(attempts)
 
     @property
     def underlying(self) -> HFTextError:
@@ -96,7 +98,7 @@ class HFTextError(Exception):
 
     def add_advice(self, advice: str) -> None:
         """Append a sentence to the message."""
-        self.args = (f"{self} {advice}",)
+        self.args: tuple[Any, ...] = (f"{self} {printable(advice)}",)
 
 
 class MissingAuthError(HFTextError):
@@ -134,8 +136,8 @@ class ModelNotSupportedError(HFTextError):
     ) -> None:
         super().__init__(message, attempts=attempts)
         self.model = model
-        self.providers = tuple(providers)
-        self.suggestions = tuple(suggestions)
+        self.providers: tuple[str, ...] = tuple(providers)
+        self.suggestions: tuple[str, ...] = tuple(suggestions)
         self.status_code = status_code
         self.code = code
         self.provider = provider
@@ -143,8 +145,8 @@ class ModelNotSupportedError(HFTextError):
         self.body = body
 
 
-class InvalidRequestError(HFTextError, ValueError):
-    """A wrong argument. Nothing was sent."""
+class InvalidRequestError(HFTextError, ValueError, TypeError):
+    """A wrong argument: its name, its type or its value. Nothing was sent."""
 
 
 class MissingExtraError(HFTextError, ImportError):
@@ -167,7 +169,8 @@ class MissingExtraError(HFTextError, ImportError):
         self.package = package
         self.extra = extra
 
-    __str__ = Exception.__str__  # ImportError keeps a copy of its message
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # ImportError keeps a copy of its message
 
 
 class LocalServerError(HFTextError):
@@ -288,7 +291,11 @@ class StreamError(HFTextError):
 
     Attributes:
         partial: all that had arrived.
+        retryable: whether the same request may succeed if it is sent again. False for what was too long to read:
+            reading it costs memory and time, and the next time it is likely to be as long.
     """
+
+    retryable = True
 
     def __init__(
         self, message: str = "", *, partial: Completion | None = None, attempts: Sequence[Attempt] = ()
@@ -322,12 +329,14 @@ class ProviderStreamError(StreamError):
     ) -> None:
         super().__init__(message, partial=partial, attempts=attempts)
         self.error = error
-        self.status_code = error.status_code if error else None
-        self.provider = error.provider if error else None
+        self.status_code: int | None = error.status_code if error else None
+        self.provider: str | None = error.provider if error else None
 
     @property
     def underlying(self) -> HFTextError:
-        return self if self.error is None or self.error.status_code is None else self.error
+        if self.error is None or self.error.status_code is None or not self.retryable:
+            return self
+        return self.error
 
 
 class StreamCancelledError(StreamError):
@@ -350,7 +359,7 @@ class StructuredOutputError(StreamError):
         attempts: Sequence[Attempt] = (),
     ) -> None:
         super().__init__(message, partial=partial, attempts=attempts)
-        self.errors = tuple(errors)
+        self.errors: tuple[Any, ...] = tuple(errors)
 
 
 class HFTextWarning(UserWarning):

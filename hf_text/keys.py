@@ -13,12 +13,15 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from .errors import InvalidRequestError
 
-__all__ = ["clean_key", "find_key", "whose_key"]
+__all__ = ["clean_key", "find_key", "leads_to_hugging_face", "whose_key"]
+
+_HUB = "https://huggingface.co"
 
 _TRUE = {"1", "ON", "YES", "TRUE"}  # what huggingface_hub takes for true; case-insensitive
 _MAX_FILE = 65536  # bytes; a token has 37
@@ -62,7 +65,7 @@ _PLACEHOLDER = re.compile(
 _NOTHING = {"none", "null", "nil", "undefined", "nan", "false"}  # how programs write a value that is missing
 
 
-def find_key(environ: Mapping[str, str] | None = None) -> str | None:
+def find_key(environ: Mapping[str, str] | None = None, *, placeholders: bool | None = None) -> str | None:
     """The user's Hugging Face key, or None if there is none. The first of these that is set and not blank:
 
     1. the variables ``HF_TOKEN``, then ``HUGGING_FACE_HUB_TOKEN``;
@@ -75,6 +78,8 @@ def find_key(environ: Mapping[str, str] | None = None) -> str | None:
 
     Args:
         environ: the variables; by default those of the process.
+        placeholders: whether a placeholder (``hf_xxx``) will do, as it does for an emulator; by default if
+            ``HF_TEXT_ROUTER_URL`` leads elsewhere than to Hugging Face.
 
     Raises InvalidRequestError if one of them holds what cannot be a key, or if the file is there and cannot be read:
     someone who is logged in should hear of it rather than be treated as anonymous. A file that is not there, or stands
@@ -83,14 +88,20 @@ def find_key(environ: Mapping[str, str] | None = None) -> str | None:
     environ = os.environ if environ is None else environ
     if environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() in _TRUE:
         return None
+    if placeholders is None:
+        placeholders = not leads_to_hugging_face(environ.get("HF_TEXT_ROUTER_URL") or _HUB)
+    return next((key for key in _find_all(environ, placeholders) if key), None)
+
+
+def _find_all(environ: Mapping[str, str], placeholders: bool) -> Iterator[str | None]:
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        key = _clean_token(environ.get(name), name)
-        if key:
-            return key
-    return _key_from_file(_token_path(environ)) or _key_from_colab(environ)
+        yield _clean_token(environ.get(name), name, placeholders)
+    path = _token_path(environ)
+    yield _clean_token(_read_file(path), f"the token file {path}", placeholders)
+    yield _clean_token(_find_in_colab(environ), "the Colab secret HF_TOKEN", placeholders)
 
 
-def clean_key(key: Any, name: str = "api_key", *, hugging_face: bool = False) -> str | None:
+def clean_key(key: Any, name: str = "api_key", *, hugging_face: bool = False, placeholders: bool = False) -> str | None:
     """The key without what surely is not a part of it: blanks and quotes around it, line ends, a byte order mark,
     ``Bearer`` or ``HF_TOKEN=`` before it. None if nothing is left.
 
@@ -98,6 +109,7 @@ def clean_key(key: Any, name: str = "api_key", *, hugging_face: bool = False) ->
         key: the key, or None.
         name: how the user knows it: the argument, the variable, the file.
         hugging_face: whether it is for Hugging Face. Servers of one's own are given words such as "none" as keys.
+        placeholders: whether ``hf_xxx`` and the like will do all the same, as for an emulator.
 
     Raises InvalidRequestError, which names ``name`` and shows nothing of the key: for anything but a str or None, for a
     character that cannot stand in an HTTP header (not ASCII, or a control character), for a URL, a variable that was
@@ -109,10 +121,19 @@ def clean_key(key: Any, name: str = "api_key", *, hugging_face: bool = False) ->
     if not isinstance(key, str):
         raise InvalidRequestError(f"{name} must be a str or None, not {type(key).__name__}")
     cleaned = _unwrap(key.replace("\r", "").replace("\n", ""))
-    reason = _why_not_sendable(cleaned) or (_why_not_hugging_face(cleaned) if hugging_face else "")
+    reason = _why_not_sendable(cleaned) or (_why_not_hugging_face(cleaned, placeholders) if hugging_face else "")
     if reason:
         raise InvalidRequestError(f"{name} cannot be a key: {reason}")
     return cleaned or None
+
+
+def leads_to_hugging_face(url: str) -> bool:
+    """Whether the address is one of Hugging Face itself, not of an emulator or a proxy in its place."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        return False
+    return host == "huggingface.co" or host.endswith(".huggingface.co")
 
 
 def whose_key(text: str) -> str | None:
@@ -152,11 +173,11 @@ def _why_not_sendable(key: str) -> str:
     return ""
 
 
-def _why_not_hugging_face(key: str) -> str:
+def _why_not_hugging_face(key: str, placeholders: bool) -> str:
     """Why Hugging Face cannot have given out this key; ``""`` if it can."""
     if key.lower() in _NOTHING:
         return "it is the text of a value that is missing"
-    if _PLACEHOLDER.fullmatch(key):
+    if _PLACEHOLDER.fullmatch(key) and not placeholders:
         return "it is a placeholder. Keys are made at https://huggingface.co/settings/tokens"
     whose = whose_key(key)
     if whose not in (None, "Hugging Face"):
@@ -164,9 +185,9 @@ def _why_not_hugging_face(key: str) -> str:
     return ""
 
 
-def _clean_token(token: Any, name: str) -> str | None:
+def _clean_token(token: Any, name: str, placeholders: bool) -> str | None:
     """A key that was found rather than given. A blank in it tells that this is some other text, not to be sent out."""
-    key = clean_key(token, name, hugging_face=True)
+    key = clean_key(token, name, hugging_face=True, placeholders=placeholders)
     if key and " " in key:
         raise InvalidRequestError(f"{name} does not hold a key: there are blanks in it")
     return key
@@ -192,7 +213,7 @@ def _expand(path: str, environ: Mapping[str, str]) -> str:
     return re.sub(r"\$(?:(\w+)|\{([^}]*)\})", value_of, os.path.expanduser(path))
 
 
-def _key_from_file(path: str) -> str | None:
+def _read_file(path: str) -> str | None:
     try:
         with open(path, "rb") as file:
             content = file.read(_MAX_FILE)
@@ -201,7 +222,7 @@ def _key_from_file(path: str) -> str | None:
             return None
         raise InvalidRequestError(f"the token file {path} cannot be read: {error.strerror}") from error
     # "replace" instead of an exception, which would carry the content; a replaced character is refused by clean_key.
-    return _clean_token(content.decode(_guess_encoding(content), "replace"), f"the token file {path}")
+    return content.decode(_guess_encoding(content), "replace")
 
 
 def _guess_encoding(content: bytes) -> str:
@@ -217,7 +238,7 @@ _colab_lock = threading.Lock()
 _colab_answer: tuple[object, Any] | None = None
 
 
-def _key_from_colab(environ: Mapping[str, str]) -> str | None:
+def _find_in_colab(environ: Mapping[str, str]) -> Any:
     global _colab_answer
     # Colab loads this module itself, before the first cell. Colab Enterprise has it too, but no secrets.
     colab = sys.modules.get("google.colab")
@@ -227,7 +248,7 @@ def _key_from_colab(environ: Mapping[str, str]) -> str | None:
     with _colab_lock:
         if _colab_answer is None or _colab_answer[0] is not colab:
             _colab_answer = (colab, _ask_colab())
-        return _clean_token(_colab_answer[1], "the Colab secret HF_TOKEN")
+        return _colab_answer[1]
 
 
 def _ask_colab() -> Any:

@@ -59,7 +59,6 @@ CLIENT: list[tuple[str, Any, str]] = [
     ("api_key", "hf_ä", "not ASCII"),
     ("api_key", "https://localhost/v1", "it is a URL. A server is named with api_base="),
     ("api_key", "<your_token>", "it stands in brackets"),
-    ("api_key", "hf_xxx", "it is a placeholder"),
     ("api_key", "None", "it is the text of a value that is missing"),
     ("api_key", "gsk_0123", "it is a key of Groq, and goes to Hugging Face without api_base="),
     ("provider_mapping", {"a/b": {"../x": {"providerId": "b"}}}, "../x"),
@@ -129,6 +128,18 @@ CLIENT: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(("name", "value", "shown"), CLIENT, ids=label)
 def test_a_client_refuses_a_wrong(emulator: Emulator, name: str, value: Any, shown: str) -> None:
     refused(emulator, lambda: Client(**{name: value}), name, shown)
+
+
+def test_a_placeholder_is_refused_by_hugging_face_and_taken_by_what_stands_in_its_place(
+    emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hugging_face = "https://router.huggingface.co"
+    refused(emulator, lambda: make_client("hf_xxx", router_url=hugging_face), "api_key", "it is a placeholder")
+    monkeypatch.setenv("HF_TOKEN", "hf_xxx")
+    refused(emulator, lambda: make_client(None, router_url=hugging_face).generate("Hi"), "HF_TOKEN", "is a placeholder")
+    for key in (None, "hf_xxx"):
+        make_client(key).generate("Hi")
+        assert emulator.requests[-1].headers["authorization"] == "Bearer hf_xxx"
 
 
 def test_a_key_of_others_goes_to_the_server_that_it_is_for(emulator: Emulator, make_client: MakeClient) -> None:
@@ -226,8 +237,8 @@ def test_numbers_of_other_libraries_are_taken(client: Client) -> None:
     assert Client(max_retries=numpy.int64(0), max_event_bytes=Decimal(9))  # type: ignore[arg-type]
     answer = client.generate("Hi", temperature=Decimal("0.5"), max_tokens=Decimal(5))  # type: ignore[arg-type]
     assert answer.finish_reason
-    assert client.models(max_price=Decimal("0.5"), min_context=numpy.int64(1)) == client.models(  # type: ignore[arg-type]
-        max_price=0.5, min_context=1
+    assert client.models(max_output_price=Decimal("0.5"), min_context=numpy.int64(1)) == client.models(  # type: ignore[arg-type]
+        max_output_price=0.5, min_context=1
     )
 
 
@@ -323,7 +334,7 @@ CALL: list[tuple[str, Any, str]] = [
     ("seed", 2**70, str(2**70)),
     ("tools", {}, "{}"),
     ("tools", "now", "'now'"),
-    ("tools", [print], "print"),
+    ("tools", [5], "5"),
     ("tools", [{}], "{}"),
     ("tools", [{"type": "function"}], "function"),
     ("tools", [{"type": "function", "function": {"name": ""}}], "''"),

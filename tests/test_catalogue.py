@@ -100,7 +100,7 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
     "a web page": ("html-200", APIStatusError, "did not send JSON"),
     "nothing": (Response(), APIStatusError, "did not send JSON"),
     "deep": (Response(body=b"[" * 100_000), APIStatusError, "did not send JSON"),
-    "another value": (Response.json("hello"), APIStatusError, "'hello'"),
+    "another value": (Response.json("hello"), APIStatusError, 'it sent "hello"'),
     "an error in HTML": (Response.html(403, "Forbidden"), APIStatusError, "403 Forbidden"),
     "a deep error": (Response(500, body=b"[" * 60_000), ServerError, r"\[\["),
     "a less deep error": (Response(500, body=b"[" * 450 + b"]" * 450), ServerError, "500"),

@@ -496,6 +496,22 @@ def test_another_server_without_a_model_is_asked_for_the_first_that_it_lists(ser
     assert asked_models(server) == ["my/model"] * 2
 
 
+def test_a_model_that_cannot_chat_is_passed_over(server: Emulator, fixed: Client) -> None:
+    entries = [{"id": "bge-m3"}, {"id": "reader", "type": "embedding"}, {"id": "tiny"}]
+    server.reply(Response.json({"data": entries}), path="/v1/models")
+    server.reply(Response.text("Hi"))
+    assert fixed.generate("Hi").model == "tiny"
+    assert asked_models(server) == ["tiny"]
+
+
+def test_a_listing_that_wants_a_key_is_an_error_and_nothing_else_is_sent(server: Emulator, fixed: Client) -> None:
+    server.always(Response.error(401, "Invalid API key"), path="/v1/models")
+    with pytest.raises(AuthenticationError, match="Invalid API key") as caught:
+        fixed.generate("Hi")
+    assert str(caught.value).endswith("No key was given: pass api_key=…, or set HF_TEXT_API_KEY for the command.")
+    assert [request.method for request in server.requests] == ["GET"]
+
+
 @pytest.mark.parametrize("reply", [Response.json({"data": []}), Response.error(404, "Not Found", "text")])
 def test_another_server_that_lists_nothing_is_asked_for_default(
     server: Emulator, fixed: Client, reply: Response

@@ -12,8 +12,9 @@ import pytest
 
 import hf_text
 from hf_text import completion
-from hf_text.completion import Attempt, Completion, Timings
+from hf_text.completion import Attempt, Completion, Logprob, Timings
 from hf_text.events import ToolCall, Usage
+from hf_text.protocol.messages import check_messages
 
 CALL = ToolCall("call_a", "weather", '{"city": "Paris"}')
 ATTEMPTS = (Attempt("novita", 503, 0.5, "busy"), Attempt("groq", 200, 1.25))
@@ -28,6 +29,10 @@ WHOLE = Completion(
     request_id="Root=1-5",
     timings=Timings(0.25, 1.5),
     attempts=ATTEMPTS,
+    system_fingerprint="fp_1",
+    logprobs=(Logprob("Blue", -0.5, (("Blue", -0.5), ("Red", -2.0))),),
+    extra={"citations": ["https://example.com"]},
+    reasoning_key="reasoning_content",
 )
 
 
@@ -62,6 +67,10 @@ def test_an_empty_one_has_every_attribute() -> None:
         "request_id": None,
         "timings": {"first_token": None, "total": 0.0},
         "attempts": (),
+        "system_fingerprint": None,
+        "logprobs": (),
+        "extra": {},
+        "reasoning_key": "",
     }
 
 
@@ -93,112 +102,110 @@ class TestMessage:
     def test_it_is_a_turn_of_the_assistant(self) -> None:
         assert Completion("Blue").to_message() == {"role": "assistant", "content": "Blue"}
 
-    def test_tool_calls_go_along(self) -> None:
+    def test_tool_calls_go_along_and_so_does_the_reasoning_by_its_name(self) -> None:
+        """DeepSeek, Gemini and MiniMax refuse the results of tools without it."""
         assert WHOLE.to_message() == {
             "role": "assistant",
             "content": "Blue light scatters.",
             "tool_calls": [CALL.to_dict()],
+            "reasoning_content": "Sky is air.",
         }
 
-    def test_reasoning_does_not(self) -> None:
+    def test_beside_tool_calls_there_may_be_no_text(self) -> None:
+        message = Completion(tool_calls=(CALL,)).to_message()
+        assert message == {"role": "assistant", "content": None, "tool_calls": [CALL.to_dict()]}
+
+    def test_what_came_with_a_call_goes_back_with_it(self) -> None:
+        call = dataclasses.replace(CALL, extra={"extra_content": {"google": {"thought_signature": "c2ln"}}})
+        (sent,) = Completion(tool_calls=(call,)).to_message()["tool_calls"]
+        assert sent == {**CALL.to_dict(), "extra_content": {"google": {"thought_signature": "c2ln"}}}
+
+    def test_without_tool_calls_reasoning_stays_here(self) -> None:
         """Providers refuse it, or the model takes it for what it said."""
-        assert "reasoning" not in json.dumps(WHOLE.to_message())
+        plain = dataclasses.replace(WHOLE, tool_calls=())
+        assert plain.to_message() == {"role": "assistant", "content": "Blue light scatters."}
 
+    @pytest.mark.parametrize("key", ["reasoning", "reasoning_content", "reasoning_text", "thinking"])
+    def test_it_is_given_back_where_that_is_asked(self, key: str) -> None:
+        answer = Completion("Blue", "Sky", reasoning_key=key)
+        assert answer.to_message(reasoning=True) == {"role": "assistant", "content": "Blue", key: "Sky"}
 
-class TestMarkdown:
-    def test_without_reasoning_it_is_the_text_as_it_is(self) -> None:
-        text = "# Sky\n\n`a < b` & <i>c</i>"
-        assert Completion(text)._repr_markdown_() == text
+    def test_and_kept_back_where_that_is_asked(self) -> None:
+        assert "Sky" not in json.dumps(WHOLE.to_message(reasoning=False))
 
-    def test_reasoning_is_folded_away_above_the_text(self) -> None:
-        assert Completion("**Blue**", "Sky is air.")._repr_markdown_() == (
-            "<details><summary>Reasoning</summary>\n\n> Sky is air.\n\n</details>\n\n**Blue**"
-        )
+    def test_without_a_name_it_has_the_usual_one(self) -> None:
+        assert Completion("Blue", "Sky").to_message(reasoning=True)["reasoning_content"] == "Sky"
 
-    @pytest.mark.parametrize(
-        ("reasoning", "escaped"),
-        [
-            ("a < b && c > d", "a &lt; b &amp;&amp; c > d"),
-            ("</details>", "&lt;/details>"),
-            ("<script>alert(1)</script>", "&lt;script>alert(1)&lt;/script>"),
-            ("&lt;", "&amp;lt;"),
-        ],
-    )
-    def test_reasoning_cannot_break_out(self, reasoning: str, escaped: str) -> None:
-        shown = Completion("Blue", reasoning)._repr_markdown_()
-        assert f"\n\n> {escaped}\n\n</details>" in shown
-        assert shown.count("</details>") == 1
-        assert shown.count("<") == 4
-
-    def test_only_the_reasoning_is_escaped(self) -> None:
-        assert Completion("a < b & c", "r")._repr_markdown_().endswith("\n\na < b & c")
-
-    @pytest.mark.parametrize("fence", ["```", "~~~~", "```python\nx = 1", "1. a\n   ```", "> ```"])
-    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-    def test_a_code_fence_left_open_in_the_reasoning_ends_with_it(self, fence: str, end: str) -> None:
-        """Every line of it is quoted, and a quote ends where its lines do."""
-        reasoning = f"Let me see:\n\n{fence}\nprint(1)\n".replace("\n", end)
-        before, _, after = Completion("**Blue**", reasoning)._repr_markdown_().partition("\n\n</details>\n\n")
-        assert after == "**Blue**"
-        summary, blank, *lines = before.split("\n")
-        assert (summary, blank) == ("<details><summary>Reasoning</summary>", "")
-        assert all(line.startswith("> ") for line in lines)
-        assert [line[2:] for line in lines] == f"Let me see:\n\n{fence}\nprint(1)".split("\n")
+    def test_think_tags_are_put_around_it_again(self) -> None:
+        answer = Completion("Blue", "Sky", (CALL,), reasoning_key="<think>")
+        assert answer.to_message()["content"] == "<think>Sky</think>Blue"
 
     @pytest.mark.parametrize(
-        "text",
+        ("key", "part"),
         [
-            "It costs @5 to @10.",
-            "Between @5-@10, or US@6",
-            "@5",
-            "@5 and\n@6",
-            "here:\n    \n@5 and @6",
-            "@ 5, or 6@, or @ 7",
-            "an open ` at @5\n\nand another ` at @6",
-            "from @HOME to @PATH",
-            "- @1\n- @2\n    - @3 or @4",
-            "`a` costs @5 (not @6)",
-            "an open ` costs @5 or @6",
-            "@@",
-            "```\necho $A $B\n```\n@5 to @6",
-            "~~~~\n~~~\necho $A $B\n~~~~\n@5 to @6",
-            "a `$A` and ``$B ` $C`` for @5",
-            "the line $x^2$ for @5 each, $y$ for @6",
-            "$$\nx = 5\n$$\n@5 to @6",
+            ("reasoning_details", {"type": "reasoning.encrypted", "data": "x"}),
+            ("thinking_blocks", {"type": "thinking", "thinking": "Sky", "signature": "c2ln"}),
         ],
     )
-    def test_amounts_of_money_are_not_shown_as_maths(self, text: str) -> None:
-        """A dollar in an element of its own is paired with no other. Code and maths stay as they are."""
-        expected = text.replace("@", "<span>&#36;</span>")
-        written = text.replace("@", "$")
-        assert Completion(written)._repr_markdown_() == expected
-        assert str(Completion(written)) == written
+    def test_details_are_given_back_as_they_came(self, key: str, part: Any) -> None:
+        alone = Completion("", "Sky", (CALL,), reasoning_key=key, extra={key: [part]})
+        assert alone.to_message() == {"role": "assistant", "content": None, "tool_calls": [CALL.to_dict()], key: [part]}
+        beside = dataclasses.replace(alone, reasoning_key="reasoning")
+        assert beside.to_message() == {**alone.to_message(), "reasoning": "Sky"}
 
-    def test_a_dollar_that_the_model_has_escaped_is_shown_without_its_backslash(self) -> None:
-        assert Completion(r"\$5 to \$10")._repr_markdown_() == "<span>&#36;</span>5 to <span>&#36;</span>10"
+    def test_parts_of_the_content_are_parts_again(self) -> None:
+        answer = Completion("Blue", "Sky", (CALL,), reasoning_key="content")
+        assert answer.to_message()["content"] == [
+            {"type": "thinking", "thinking": [{"type": "text", "text": "Sky"}]},
+            {"type": "text", "text": "Blue"},
+        ]
 
+    @pytest.mark.parametrize("answer", [WHOLE, Completion("Blue"), Completion(tool_calls=(CALL,))], ids=range(3))
+    def test_it_can_be_a_turn_of_the_next_request(self, answer: Completion) -> None:
+        assert check_messages([{"role": "user", "content": "Hi"}, answer])[1] == answer.to_message()
+
+
+class TestTruncated:
     @pytest.mark.parametrize(
-        "text",
-        [
-            "$x$",
-            "$\\frac{1}{2}$, $$y$$",
-            "$$a\n$b$\n$$",
-            "```sh\necho $A $B",
-            "```\n$A\n``\n$B\n```",
-            "`$A $B`",
-            "`a\n$A $B`",
-            "Run:\n\n    echo $A $B",
-            "Run:\n\n\techo $A $B",
-        ],
+        ("reason", "truncated"),
+        [("length", True), ("content_filter", True), ("stop", False), ("tool_calls", False), (None, False)],
     )
-    def test_maths_and_code_stay_as_they_are(self, text: str) -> None:
-        assert Completion(text)._repr_markdown_() == text
+    def test_it_tells_what_the_provider_cut(self, reason: str | None, truncated: bool) -> None:
+        assert Completion("Blue", finish_reason=reason).truncated is truncated
 
-    def test_amounts_of_money_in_the_reasoning_are_no_maths_either(self) -> None:
-        shown = Completion("Blue", "$5 <b> to\n`$A $B` $10")._repr_markdown_()
-        dollar = "<span>&#36;</span>"
-        assert f"\n\n> {dollar}5 &lt;b> to\n> `$A $B` {dollar}10\n\n</details>" in shown
 
-    @pytest.mark.parametrize("part", ["$", "`", "$a", "``a`", "$$ ", "```\n", "\n$ `", "    $"])
-    def test_a_long_text_is_shown_soon(self, part: str) -> None:
-        assert len(Completion(part * 20_000)._repr_markdown_()) >= len(part) * 20_000
+class TestDict:
+    @pytest.mark.parametrize("answer", [WHOLE, Completion(), Completion("Blue", usage=Usage(1, 2, 3))], ids=range(3))
+    def test_a_way_through_json_gives_an_equal_one(self, answer: Completion) -> None:
+        twin = Completion.from_dict(json.loads(json.dumps(answer.to_dict())))
+        assert twin == answer
+        assert (hash(twin), repr(twin)) == (hash(answer), repr(answer))
+        assert twin.to_message(reasoning=True) == answer.to_message(reasoning=True)
+
+    def test_it_is_also_read_without_json(self) -> None:
+        assert Completion.from_dict(WHOLE.to_dict()) == WHOLE
+
+    def test_keys_may_be_missing_or_unknown(self) -> None:
+        """A file that another version wrote."""
+        assert Completion.from_dict({"text": "Blue", "later": 5}) == Completion("Blue")
+
+    def test_what_is_made_of_it_shares_nothing_with_it(self) -> None:
+        WHOLE.to_dict()["extra"]["citations"].append("x")
+        assert WHOLE.extra == {"citations": ["https://example.com"]}
+
+    @pytest.mark.parametrize("wrong", [{"tool_calls": [{"x": 1}]}, {"usage": {"x": 1}}, {"attempts": 5}], ids=str)
+    def test_what_no_dict_of_it_has_is_refused(self, wrong: Any) -> None:
+        with pytest.raises(TypeError):
+            Completion.from_dict(wrong)
+
+
+def test_a_notebook_shows_the_text_with_the_reasoning_folded_away_above_it() -> None:
+    assert Completion("**Blue**", "Sky is air.")._repr_markdown_() == (
+        "<details><summary>Reasoning</summary>\n\n> Sky is air.\n\n</details>\n\n**Blue**"
+    )
+
+
+def test_nothing_that_a_notebook_shows_can_act() -> None:
+    shown = Completion("<script>alert(1)</script> <b>", "</details><script>alert(2)</script>")._repr_markdown_()
+    assert shown.count("<script") == 0
+    assert shown.count("</details>") == 1

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
 
+from hf_text import Client
+from hf_text.emulator import Emulator, Response
 from hf_text.endpoint import Endpoint
-from hf_text.errors import InvalidRequestError
+from hf_text.errors import (
+    AuthenticationError,
+    HFTextError,
+    InvalidRequestError,
+    ModelNotSupportedError,
+    NotFoundError,
+)
+
+MakeClient = Callable[..., Client]
 
 HUB = "https://huggingface.co"
 ROUTER = "https://router.huggingface.co"
@@ -205,6 +216,95 @@ class TestRefusals:
         with pytest.raises(InvalidRequestError) as caught:
             server_with(name, "x" * 10_000)
         assert len(str(caught.value)) < 300
+
+
+class TestAdvice:
+    """What the address or a missing key may have to do with an error, told by real answers."""
+
+    NOT_FOUND = Response.error(404, "Not Found", "text")
+
+    @pytest.fixture
+    def bare(self, emulator: Emulator, make_client: MakeClient) -> MakeClient:
+        """Makes clients whose address has no /v1; the router is elsewhere."""
+
+        def make(api_key: str | None = "key", **options: Any) -> Client:
+            return make_client(api_key, emulator.url, router_url="http://localhost:9", **options)
+
+        return make
+
+    @pytest.mark.parametrize(
+        "reply",
+        [
+            Response.error(404, "Not Found", "text"),
+            Response.error(404, "Not Found", "detail"),
+            Response(404),
+            Response(405, body=b"<h1>405 Not Allowed</h1>"),
+            Response.json({"error": "Unexpected endpoint or method. (POST /chat/completions)"}),  # LM Studio
+        ],
+        ids=["text", "FastAPI", "nothing", "nginx", "LM Studio"],
+    )
+    def test_an_address_without_v1_that_is_not_there_is_told(
+        self, emulator: Emulator, bare: MakeClient, reply: Response
+    ) -> None:
+        emulator.always(reply, path="/chat/completions")
+        advice = f"api_base has no /v1 at its end, where most servers answer: try {emulator.url}/v1"
+        client = bare(max_retries=0)
+        with pytest.raises(HFTextError) as caught:
+            client.generate("Hi", "m")
+        assert str(caught.value).endswith(advice)
+        with pytest.raises(NotFoundError) as listed:
+            client.models()
+        assert str(listed.value).endswith(advice)
+
+    def test_it_is_told_once_where_the_listing_is_not_there_either(self, bare: MakeClient) -> None:
+        with pytest.raises(NotFoundError) as caught:
+            bare().generate("Hi")
+        assert str(caught.value).count("has no /v1 at its end") == 1
+
+    def test_it_is_not_told_where_the_model_is_not_there(self, emulator: Emulator, bare: MakeClient) -> None:
+        emulator.always(Response.error(404, "model 'm' not found, try pulling it first"), path="/chat/completions")
+        with pytest.raises(HFTextError, match="not found, try pulling it first") as caught:
+            bare().generate("Hi", "m")
+        assert "/v1" not in str(caught.value)
+
+    @pytest.mark.parametrize("path", ["/v1", "/api/v3", "/v1beta/openai", "/compatibility/v1"])
+    def test_it_is_not_told_where_the_address_has_a_version(
+        self, emulator: Emulator, make_client: MakeClient, path: str
+    ) -> None:
+        emulator.always(self.NOT_FOUND, path=f"{path}/*")
+        client = make_client("key", emulator.url + path, router_url="http://localhost:9")
+        with pytest.raises(NotFoundError) as caught:
+            client.generate("Hi", "m")
+        assert "api_base" not in str(caught.value)
+
+    @pytest.mark.parametrize("status", [401, 403])
+    def test_where_no_key_was_given_that_is_told(self, emulator: Emulator, bare: MakeClient, status: int) -> None:
+        emulator.always(Response.error(status, "Unauthorized"), path="/*")
+        advice = "No key was given: pass api_key=…, or set HF_TEXT_API_KEY for the command."
+        for ask in (lambda client: client.generate("Hi", "m"), lambda client: client.models()):
+            with pytest.raises(HFTextError) as caught:
+                ask(bare(None))
+            assert str(caught.value).endswith(f") {advice}")
+            for client in (bare("key"), bare(None, headers={"Authorization": "Token key"})):
+                with pytest.raises(HFTextError) as caught:
+                    ask(client)
+                assert "No key" not in str(caught.value)
+
+    def test_an_inference_endpoint_takes_the_key_of_hugging_face(self) -> None:
+        error = AuthenticationError("Unauthorized", status_code=401)
+        Endpoint.at("https://x.eu.aws.endpoints.huggingface.cloud/v1", None, None).advise(error, anonymous=True)
+        assert "pass api_key=hf_text.find_key()" in str(error)
+
+    def test_hugging_face_is_told_which_variable(self, emulator: Emulator, make_client: MakeClient) -> None:
+        emulator.always(Response.error(401, "Invalid username or password.", "string"), path="/*")
+        with pytest.raises(AuthenticationError) as caught:
+            make_client(None).models()
+        assert str(caught.value).endswith(") No key was found: set HF_TOKEN, or run 'hf auth login', or pass api_key=…")
+        assert "Check the key" not in str(caught.value)
+        with pytest.raises(ModelNotSupportedError, match="it is private and no key was found, set HF_TOKEN"):
+            make_client(None).mapping("a/b")
+        with pytest.raises(ModelNotSupportedError, match="it is private and the key does not open it"):
+            make_client().mapping("a/b")
 
 
 def test_a_server_is_a_frozen_value() -> None:

@@ -17,20 +17,27 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "signatures", "errors", "events", "completion", "tuning"),
-    ("checks",),
+    ("_version", "printable", "errors", "events", "markdown", "completion", "tuning"),
+    ("checks", "wrong_names"),
     ("protocol",),
+    ("schemas",),
+    ("tools",),
     ("transport",),
-    ("keys", "endpoint", "catalogue"),
+    ("keys", "endpoint", "catalogue", "options"),
     ("generation",),
+    ("procedures",),
     ("operations",),
+    ("structured",),
     ("client",),
+    ("conversation",),
     ("aio",),
+    ("callers",),
     ("template",),
     ("huggingface",),
     ("__init__",),
+    ("local",),
     ("batch",),
-    ("aio.batch", "cli", "__main__"),
+    ("aio.batch", "cli", "integrations", "__main__"),
 )
 
 # It imitates the servers, so it shares nothing with the client but the wire.
@@ -43,11 +50,19 @@ THIRD_PARTIES = {
     "sseclient": "generation",
     "anyio": "aio",
     "orjson": "protocol.jsons",
+    "pydantic": "schemas",
+    "typing_extensions": "schemas",
+    "docstring_parser": "schemas",
+    "jsonschema": "schemas",
+    "referencing": "schemas",  # what jsonschema resolves references with
     "google": "keys",  # google.colab, which is there only in Colab
     "pytest": "emulator.fixtures",
     "click": "cli",
     "rich": "cli",
     "prompt_toolkit": "cli",
+    "huggingface_hub": "local.download",
+    "xllamacpp": "local.serving",
+    "g4f": "integrations.g4f",
     "tqdm": "batch",
     "pandas": "batch.outputs",
     "pyarrow": "batch.frames",
@@ -58,12 +73,24 @@ THIRD_PARTIES = {
 # Imports inside functions, each with its reason.
 INSIDE_FUNCTIONS = {
     ("template", "hf_text.aio.stream"): "keeps anyio out of import hf_text",
-    ("huggingface", "hf_text.aio"): "keeps anyio out of import hf_text",
+    ("huggingface", "hf_text.aio.client"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",
+    ("wrong_names", "difflib"): "only for the suggestions of an error",
+    ("schemas", "hf_text.schemas.adapted"): "needs the extra schema",
+    ("schemas", "hf_text.schemas.mapped"): "needs the extra schema",
+    ("schemas", "hf_text.schemas.parameters"): "needs the extra schema",
     ("protocol.pages", "html"): "only for error pages, and it reads a large table",
     ("keys", "google.colab"): "is there only in Colab",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
     ("cli.run", "hf_text.emulator"): "only for --demo",
+    ("cli.local", "hf_text.local"): "only for --local",
+    ("local.server", "hf_text.aio"): "keeps anyio out of a blocking program",
+    ("local.server", "hf_text.aio.threads"): "keeps anyio out of a blocking program",
+    ("local.download", "huggingface_hub"): "may be missing, which is to be told in a message",
+    (
+        "local.serving",
+        "xllamacpp",
+    ): "may be missing, which is to be told in a message; and what it prints is caught first",
     ("cli", "hf_text.cli.batch"): "other commands need not wait for it",
     ("cli.batch", "rich.console"): "an extra, only for a terminal",
     ("cli.batch", "rich.progress"): "an extra, only for a terminal",
@@ -204,7 +231,7 @@ def test_there_are_no_circles() -> None:
 
 
 def test_each_third_party_is_imported_in_one_place() -> None:
-    foreign = [i for i in OTHERS if i.imported.split(".")[0] not in sys.stdlib_module_names]
+    foreign = [i for i in OTHERS if not i.for_types and i.imported.split(".")[0] not in sys.stdlib_module_names]
     misplaced = [
         str(i) for i in foreign if not belongs(i.importer, THIRD_PARTIES.get(i.imported.split(".")[0], "nowhere"))
     ]

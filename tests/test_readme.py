@@ -1,6 +1,8 @@
-"""Every command and every snippet of the README is run as a newcomer would, an emulator in the place of the servers.
+"""Every command and every snippet of the README is run as a newcomer would, an emulator in the place of the
+servers.
 
-The two commands that set everything up are run by ``.ci/run``, on a copy of the tree; here it is checked that they are.
+The three commands that set everything up are run by ``.ci/run``, on copies of the tree; here it is checked that they
+are.
 """
 
 from __future__ import annotations
@@ -210,10 +212,11 @@ def test_the_set_up_commands_are_those_that_the_checks_run() -> None:
         ["bash", str(PROJECT / ".ci" / "run"), "--show"], capture_output=True, text=True, timeout=30, check=True
     )
     assert [block.code for block in SET_UP] == [f"{line}\n" for line in shown.stdout.splitlines()]
-    assert len(SET_UP) == 2
-    assert ".venv/bin/hf-text --demo" in SET_UP[0].code
-    assert ".venv/bin/python -m pytest" in SET_UP[1].code
-    assert SET_UP[1].code.strip() in (PROJECT / "CONTRIBUTING.rst").read_text("utf-8")
+    assert len(SET_UP) == 3
+    assert ".venv/bin/hf-text --local .model" in SET_UP[0].code
+    assert ".venv/bin/hf-text --demo" in SET_UP[1].code
+    assert ".venv/bin/python -m pytest" in SET_UP[2].code
+    assert SET_UP[2].code.strip() in (PROJECT / "CONTRIBUTING.rst").read_text("utf-8")
 
 
 def test_every_block_is_run_and_every_example_is_there() -> None:
@@ -223,8 +226,8 @@ def test_every_block_is_run_and_every_example_is_there() -> None:
     assert [example.mark for example in COMMANDS if not any(example.mark in block.code for block in SHELL)] == []
 
 
-def test_the_first_screen_has_the_two_commands() -> None:
-    assert [block.line < 30 for block in SET_UP] == [True, True]
+def test_the_first_screen_has_the_three_commands() -> None:
+    assert [block.line < 40 for block in SET_UP] == [True, True, True]
 
 
 def test_the_tables_name_every_event_and_every_error_that_there_is() -> None:

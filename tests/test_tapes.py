@@ -521,7 +521,9 @@ def fetch(emulator: Emulator, tape: str) -> Any:
     url = f"{emulator.url}{urlsplit(entry['url']).path}"
     with http.get(Call(hf_text.Timeouts(5, 5, 5)), url) as reply:
         error = http.error_of(reply, hugging_face=True) if reply.status >= 300 else None
-        body = b"" if error else reply.read_all(1 << 24)
+        body = bytearray()
+        if not error:
+            reply.read_into(body, 1 << 24)
     http.close()
     if error is not None:
         raise error

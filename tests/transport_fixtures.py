@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -197,9 +197,11 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs a program in a Python of its own, with warnings as errors; its output is checked by the caller."""
 
-    def run(program: str, *options: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        program: str, *options: str, arguments: Sequence[str] = (), **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-W", "error", *options, "-c", program],
+            [sys.executable, "-W", "error", *options, "-c", program, *arguments],
             capture_output=True,
             text=True,
             timeout=30,

@@ -11,10 +11,11 @@ from types import SimpleNamespace, TracebackType
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
-from ..checks import check_int, refusal, show
+from ..checks import check_int, refusal
 from ..client import Client, default_client
 from ..errors import InvalidRequestError
 from ..operations import Operations
+from ..wrong_names import wrong_name
 from .costs import Costs
 from .engine import Engine, Limits
 from .index import Index
@@ -239,7 +240,7 @@ def generate(
     a run: a wrong key, an account without credits, a server that stays away.
     """
     arguments = {name: value for name, value in locals().items() if name in _DEFAULTS}
-    plan = make_plan({**arguments, **options})
+    plan = make_plan({**arguments, **options}, door="generate")
     source, tally = Source(rows), Tally()
     asked_models = plan.check_first(source)
     tally.rows = plan.count(source)
@@ -268,13 +269,13 @@ def start(
     return engine, costs
 
 
-def make_plan(given: Mapping[str, Any], drain: float = 25.0) -> Plan:
-    """The arguments of ``generate``, checked. Raises InvalidRequestError that names the bad one."""
+def make_plan(given: Mapping[str, Any], drain: float = 25.0, door: str = "run") -> Plan:
+    """The arguments of ``generate``, checked. Raises InvalidRequestError that names the bad one, and the door."""
     args = SimpleNamespace(**{name: given.get(name, default) for name, default in _DEFAULTS.items()})
     options = {name: value for name, value in given.items() if name not in _DEFAULTS}
     for name in options:
         if name not in OPTIONS:
-            raise InvalidRequestError(f"{show(name)} is no option. There are {', '.join(sorted(OPTIONS))}")
+            raise wrong_name(f"batch.{door}()", name, {*OPTIONS, *_DEFAULTS})
     _check_instance("executor", args.executor, Executor, "a concurrent.futures.Executor")
     _check_instance("client", args.client, Client, "a Client")
     _check_instance("pace", args.pace, Pace, "a Pace")

@@ -58,10 +58,10 @@ class Ticket:
     __slots__ = ("probe", "refused", "sent_at", "tokens")
 
     def __init__(self, sent_at: float, tokens: float, probe: bool) -> None:
-        self.sent_at = sent_at
-        self.tokens = tokens
-        self.probe = probe
-        self.refused = False
+        self.sent_at: float = sent_at
+        self.tokens: float = tokens
+        self.probe: bool = probe
+        self.refused: bool = False
 
 
 class Pace:

@@ -150,8 +150,9 @@ class RowParser:
         self._digests: dict[int, bytes] = {}  # of the options alone, for rows that set none
 
     def parse(self, value: object, place: str) -> Sequence[Known]:
-        """The rows for a value; none if it has its answer and may be left out. Raises InvalidRequestError that names the
-        place; arguments are not checked here.
+        """The rows for a value; none if it has its answer and may be left out.
+
+        Raises InvalidRequestError that names the place. Arguments are not checked here.
         """
         if self._plain and type(value) is dict and len(value) == 2:
             name, prompt = value.get("custom_id"), value.get("prompt")
@@ -294,7 +295,8 @@ class RowParser:
         for key in own:
             if key not in _ROW_KEYS:
                 raise InvalidRequestError(
-                    f"{place}: {show(key)} is no option. There are {', '.join(sorted(OPTIONS))}; a column of your own "
+                    f"{place}: {show(key)} is not an option. There are "
+                    f"{', '.join(sorted(OPTIONS))}; a column of your own "
                     "is named by keep=, id= or a template, and a field that only the server knows goes into extra_body"
                 )
         return own if self._shape.table else {key: plain(value) for key, value in own.items()}

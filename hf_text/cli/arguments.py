@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from .._version import __version__
+from ..printable import one_line
+from .local import settle_local
 from .output import Output
 from .prompt import build_prompt, read_piped_text
 
 __all__ = ["Options", "parse_arguments"]
+
+_NO_KEYS_HERE = (
+    "a key is not taken from the command line, where others can see it; put it into the environment variable "
+    "HF_TOKEN (Hugging Face) or HF_TEXT_API_KEY (the server of --api-base)"
+)
+_KEY_OPTION = re.compile(r"-k|--(?:.*[-_])?(?:api)?(?:key|token|auth|secret|password)", re.IGNORECASE)
+_LONG_VALUE = re.compile(r"'[^'\s]{16,}'|\"[^\"\s]{16,}\"")
 
 _EXAMPLES = 'hf-text "Why is the sky blue?"   or   cat notes.txt | hf-text "Summarise this:"'
 
@@ -36,6 +46,7 @@ examples:
   cat notes.txt | hf-text -m gpt-oss-20b "Summarise this:"
   hf-text --media cat.jpg "What is in the picture?"
   hf-text --api-base http://localhost:8080/v1 "Hello!"
+  hf-text --local model.gguf "Hello!"   a model on this machine
   hf-text --demo "Hello!"          no key and no network needed"""
 
 
@@ -56,6 +67,8 @@ class Options:
         json: whether the whole answer is to be written as one JSON object.
         reasoning: whether to show the reasoning.
         demo: whether to ask the built-in emulator.
+        local: the model to run on this machine; empty: the default one; None: none.
+        yes: whether a download is agreed to.
     """
 
     prompt: str
@@ -70,6 +83,8 @@ class Options:
     json: bool = False
     reasoning: bool = False
     demo: bool = False
+    local: str | None = None
+    yes: bool = False
 
 
 def parse_arguments(argv: Sequence[str] | None = None) -> Options | int:
@@ -89,9 +104,13 @@ def _parse(words: list[str]) -> Options:
     parser = _build_parser()
     # By hand, because parse_intermixed_args forgets a "--" at the beginning (Python 3.10 to 3.13).
     end = words.index("--") if "--" in words else len(words)
-    found = vars(parser.parse_intermixed_args(words[:end]))
+    values, unknown = parser.parse_known_intermixed_args(words[:end])
+    if unknown:
+        parser.error(_explain_unknown(unknown))
+    found = vars(values)
     if found["demo"] and found["api_base"] is not None:
         parser.error("--demo asks the built-in emulator, so there can be no --api-base")
+    settle_local(found, parser.error)
     try:
         piped = read_piped_text(sys.stdin)
     except (OSError, ValueError) as error:
@@ -106,14 +125,27 @@ class _RefusedKey(argparse.Action):
     """``--api-key``: people try it, and argparse would write the key into its message."""
 
     def __call__(self, parser: argparse.ArgumentParser, *rest: Any) -> NoReturn:
-        parser.error(
-            "a key is not taken from the command line, where others can see it; put it into the environment variable "
-            "HF_TOKEN (Hugging Face) or HF_TEXT_API_KEY (the server of --api-base)"
-        )
+        parser.error(_NO_KEYS_HERE)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose messages hold no value that may be a key: logs and recordings of terminals keep them."""
+
+    def error(self, message: str) -> NoReturn:
+        message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
+        super().error(one_line(_LONG_VALUE.sub("'***'", message)))
+
+
+def _explain_unknown(arguments: Sequence[str]) -> str:
+    """Options that are not known, without their values: ``--token=…``, ``-k…``."""
+    names = [re.match(r"--[^=]*|-.|", argument)[0] for argument in arguments]  # type: ignore[index]  # it always matches
+    if any(_KEY_OPTION.fullmatch(name) for name in names):
+        return f"{' '.join(names)}: {_NO_KEYS_HERE}"
+    return f"unknown option {' '.join(filter(None, names)) or 'in the arguments'}"
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="hf-text",
         usage="%(prog)s [options] [prompt ...]",
         description=_DESCRIPTION,
@@ -148,5 +180,13 @@ def _build_parser() -> argparse.ArgumentParser:
     add("--json", action="store_true", help="write the whole answer as one JSON object, at its end")
     add("--reasoning", action="store_true", help="show the reasoning, on standard error")
     add("--demo", action="store_true", help="ask the built-in emulator: made-up answers, without key and network")
+    add(
+        "--local",
+        metavar="MODEL",
+        nargs="?",
+        const="",
+        help="run a model on this machine: a GGUF file, its folder, or a name on the Hub (default: a small one)",
+    )
+    add("--yes", action="store_true", help="agree to the download of the default model of --local")
     add("--version", action="version", version=f"%(prog)s {__version__}")
     return parser

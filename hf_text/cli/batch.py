@@ -23,7 +23,7 @@ from ..keys import clean_key
 from .advice import explain
 from .output import Output
 
-__all__ = ["add_batch_arguments", "main", "run_batch"]
+__all__ = ["add_batch_arguments", "duration", "main", "run_batch"]
 
 _SOME_FAILED = 3
 

@@ -1,7 +1,8 @@
 """Standard output and standard error, as a command should treat them.
 
-What is written is seen at once; characters that the encoding lacks are replaced; control characters do not reach a
-terminal; a stream that cannot be written to leaves nothing for the interpreter to fail on at its exit.
+What is written is seen at once; characters that the encoding lacks are replaced; what would drive a terminal (title,
+clipboard, colours, direction) is shown to it as escapes; a stream that cannot be written to leaves nothing for the
+interpreter to fail on at its exit.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ import io
 import os
 from typing import TextIO
 
-__all__ = ["Output", "OutputError"]
+from ..printable import printable
 
-# An answer can hold escape sequences, and a terminal would obey them (clipboard, title, colours).
-_CONTROLS = dict.fromkeys(code for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t")
+__all__ = ["Output", "OutputError"]
 
 
 class OutputError(Exception):
@@ -27,7 +27,7 @@ class OutputError(Exception):
     def __init__(self, error: OSError) -> None:
         super().__init__(f"cannot write to standard output: {error.strerror or error}")
         # On Windows a closed pipe may show as EINVAL (python/cpython#79935).
-        self.pipe_closed = error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
+        self.pipe_closed: bool = error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
 class Output:
@@ -43,6 +43,7 @@ class Output:
         self._vital = vital
         self._in_line = False
         self._guarded = file is not None and file.isatty()
+        self._carriage_return = ""  # one at the end of a piece, whose newline may come with the next
         self.flush()  # what argparse has written: reconfigure() would send it, and fail out of our hands
         if isinstance(file, io.TextIOWrapper):
             file.reconfigure(errors="replace")
@@ -50,7 +51,7 @@ class Output:
     def write(self, text: str) -> None:
         """Write a piece of text, to be seen at once."""
         if self._guarded:
-            text = text.translate(_CONTROLS)
+            text = self._guard(text)
         if self._file is None or not text:
             return
         self._in_line = not text.endswith("\n")
@@ -60,9 +61,14 @@ class Output:
         except OSError as error:
             self._fail(self._file, error)
 
+    def _guard(self, text: str) -> str:
+        text = self._carriage_return + text
+        self._carriage_return = "\r" if text.endswith("\r") else ""
+        return printable(text.removesuffix("\r"))
+
     def end_line(self) -> None:
         """Write a newline, unless the last character was one, or nothing was written yet."""
-        if self._in_line:
+        if self._in_line or self._carriage_return:
             self.write("\n")
 
     def write_line(self, text: str) -> None:

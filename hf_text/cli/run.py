@@ -14,6 +14,7 @@ from ..generation.stream import Stream
 from ..keys import clean_key
 from .advice import explain
 from .arguments import Options
+from .local import serve
 from .views import JsonView, View
 
 __all__ = ["run"]
@@ -41,6 +42,10 @@ def run(options: Options) -> int:
 
 @contextmanager
 def _connect(options: Options, view: View) -> Iterator[Client]:
+    if options.local is not None:
+        with serve(options, view) as client:
+            yield client
+        return
     settings: dict[str, Any] = {"provider": options.provider or "auto"}
     if options.timeout is not None:
         settings["timeout"] = options.timeout

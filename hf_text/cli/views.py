@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from typing import Any
 
 from ..completion import Completion
 from ..events import Event, ProviderInfo, Reasoning
+from ..printable import one_line
 from .output import Output
 
 __all__ = ["JsonView", "View"]
@@ -25,15 +25,22 @@ class View:
         self._reasoning = reasoning
         self._out = Output(sys.stdout, vital=True)
         self._err = Output(sys.stderr, vital=False)
+        self._introduced = False
 
     def note(self, text: str) -> None:
-        """A line to the user."""
-        self._err.write_line(f"hf-text: {text}")
+        """A line to the user; what others put into it makes no second one."""
+        self._err.write_line(f"hf-text: {one_line(text)}")
+
+    def introduce(self, text: str) -> None:
+        """Say who is going to answer, in place of what the answer says about that."""
+        self.note(text)
+        self._introduced = True
 
     def show(self, event: Event) -> None:
         """What has just arrived."""
         if isinstance(event, ProviderInfo):
-            self.note(f"{event.model}, from {event.label}")
+            if not self._introduced:
+                self.note(f"{event.model}, from {event.label}")
         elif isinstance(event, Reasoning):
             if self._reasoning:
                 self._err.write(event.text)
@@ -78,7 +85,7 @@ class JsonView(View):
     """
 
     def finish(self, completion: Completion) -> None:
-        self._write(asdict(completion))
+        self._write(completion.to_dict())
         super().finish(completion)
 
     def fail(self, name: str, message: str, partial: Completion | None) -> None:
@@ -92,7 +99,7 @@ class JsonView(View):
         pass  # it comes with the rest
 
     def _write_error(self, name: str, message: str, partial: Completion | None) -> None:
-        self._write({"error": {"type": name, "message": message}, "partial": asdict(partial) if partial else None})
+        self._write({"error": {"type": name, "message": message}, "partial": partial.to_dict() if partial else None})
 
     def _write(self, value: dict[str, Any]) -> None:
         # In ASCII, so that nothing is lost where the stream's encoding is a small one.

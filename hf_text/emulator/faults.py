@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 
 from .chunks import build_events
 from .replies import EVENT_STREAM, Body, Piece, Response
@@ -40,6 +41,20 @@ _HALF = sum(map(len, _BEGUN)) + 10
 def _begun(*more: dict[str, object] | str | bytes, done: bool = False) -> Response:
     """A stream of two words that continues with these events."""
     return Response.sse(*_BEGUN, *more, done=done)
+
+
+def _chunk(delta: dict[str, object], finish: str | None = None, **choice: object) -> dict[str, object]:
+    """A chunk of one choice, with what else stands in the choice."""
+    return {
+        "id": "chatcmpl-emulator",
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish, **choice}],
+    }
+
+
+def _call(**fields: object) -> dict[str, object]:
+    """A chunk with a fragment of a tool call."""
+    return _chunk({"tool_calls": [{"index": 0, **fields}]})
 
 
 def _comments() -> Iterable[Piece]:
@@ -125,6 +140,88 @@ _TABLE: dict[str, tuple[str, Response]] = {
         "status 200, and an error as the only event",
         Response.sse({"error": {"message": "Model is overloaded", "type": "overloaded", "code": 503}}, done=False),
     ),
+    "error-without-key": (
+        "an error object without the key error after two words, and [DONE]",
+        _begun({"code": 1302, "message": "High concurrency usage of this API", "success": False}, done=True),
+    ),
+    "error-in-choice": (
+        "an error object in the choice after two words, and [DONE]",
+        _begun(_chunk({"content": ""}, "error", error={"code": 502, "message": "Upstream error"}), done=True),
+    ),
+    "error-as-finish-reason": (
+        "the finish reason error after two words, without a word of why",
+        _begun(_chunk({}, "error"), done=True),
+    ),
+    "error-as-field": (
+        "a field named error, in place of data, after two words (llama.cpp in 2025)",
+        _begun(b'error: {"code":500,"message":"context shift is disabled","type":"server_error"}\n\n', done=True),
+    ),
+    "error-first-without-key": (
+        "status 200, and an error object without the key error as the only event",
+        Response.sse({"code": 1302, "msg": "High concurrency usage of this API", "success": False}),
+    ),
+    "strange-chunk": (
+        "a chunk that nobody knows after two words, and [DONE] without a finish reason",
+        _begun({"id": "chatcmpl-emulator", "verdict": "moved to another engine"}, done=True),
+    ),
+    "finish-first": (
+        "the finish reason on the first chunk, before the text",
+        Response.sse(_chunk({"role": "assistant", "content": ""}, "stop"), *_events(*_WORDS, done=False)),
+    ),
+    "finish-on-every-chunk": (
+        "a finish reason on each chunk of the text",
+        Response.sse(*(_chunk({"content": word}, "stop") for word in _WORDS)),
+    ),
+    "finish-on-every-chunk-cut": (
+        "a finish reason on each chunk, and hangs up after two of them",
+        Response.sse(*(_chunk({"content": word}, "stop") for word in _WORDS[:2]), done=False, end="cut"),
+    ),
+    "message-beside-delta": (
+        "the whole text in a message beside an empty delta",
+        Response.sse(_chunk({}, "stop", message={"role": "assistant", "content": "".join(_WORDS)})),
+    ),
+    "two-choices": (
+        "two choices, in turn",
+        Response.sse(
+            *(_chunk({"content": word}, index=index) for word in _WORDS for index in (1, 0)), _chunk({}, "stop")
+        ),
+    ),
+    "unknown-deltas": (
+        "deltas that nobody knows before the text",
+        Response.sse(*[_chunk({"something_new": "a"})] * 3, *_events(*_WORDS, done=False)),
+    ),
+    "usage-in-choice": (
+        "the token counts in the choice (Moonshot)",
+        Response.sse(
+            *_BEGUN, _chunk({}, "stop", usage={"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3})
+        ),
+    ),
+    "reasoning-in-details": (
+        "reasoning in reasoning_details alone, then a closing think tag and the text",
+        Response.sse(
+            _chunk({"reasoning_details": [{"type": "reasoning.text", "text": "Let me count.", "index": 0}]}),
+            _chunk({"content": "</think>"}),
+            *_events(*_WORDS, done=False),
+        ),
+    ),
+    "think-closed-only": (
+        "reasoning in the text that ends with a closing think tag, which nothing opened",
+        Response.sse(
+            _chunk({"content": "Let me count."}), _chunk({"content": "</think>"}), *_events(*_WORDS, done=False)
+        ),
+    ),
+    "tool-call-repeated": (
+        "a tool call that is told again in parts and as a whole, beside one that says nothing",
+        Response.sse(
+            _call(id="call_1", type="function", function={"name": "now", "arguments": "{}"}),
+            _call(function={"arguments": '{"zone":'}),
+            _call(function={"arguments": '"UTC"}'}),
+            _call(function=None),
+            _call(id="call_1", type="function", function={"name": "now", "arguments": '{"zone":"UTC"}'}),
+            _chunk({"tool_calls": [{"index": 1, "type": "function", "function": {"name": "", "arguments": ""}}]}),
+            _chunk({}, "tool_calls"),
+        ),
+    ),
     "html-200": ("a web page with status 200", Response.html(200, "Sign in to the network")),
     "json-200": ("status 200, and a JSON answer that is not streamed", Response.chat("One two three four")),
     "truncated-gzip": (
@@ -190,6 +287,18 @@ _TABLE: dict[str, tuple[str, Response]] = {
     "unavailable-html": ("503, a web page of nginx", _nginx(503, "Service Temporarily Unavailable")),
     "gateway-timeout-html": ("504, a web page of nginx", _nginx(504, "Gateway Time-out")),
     "empty-500": ("500 without a body", Response(500)),
+    "page-in-gbk": (
+        "502, a web page in a charset of its own",
+        Response(502, {"Content-Type": "text/html; charset=gbk"}, "<html><title>余额不足</title></html>".encode("gbk")),
+    ),
+    "reset-after-error": (
+        "503, a web page, and breaks the connection (RST) before its end",
+        replace(_nginx(503, "Service Temporarily Unavailable"), end="reset"),
+    ),
+    "unreadable-encoding": (
+        "a stream that is compressed as nobody asked for",
+        _stream(b"\x0b\x02\x80\xff\xfe compressed", **{"Content-Encoding": "br"}),
+    ),
 }
 
 FAULTS: dict[str, Response] = {name: reply for name, (_, reply) in _TABLE.items()}

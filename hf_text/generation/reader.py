@@ -1,10 +1,5 @@
-"""One answer, read as it comes and verified at its end.
-
-An answer is whole when a finish reason came and stands, or when ``[DONE]`` came and the body then ended properly:
-llama-cpp-python sends ``[DONE]`` on an answer that was cut and leaves the body unterminated, ``transformers serve``
-never sends ``[DONE]``, Nebius may send no finish reason. Gateways send a finish reason before the answer; text after it
-takes it back. An answer of nothing is never whole, and neither is one whose server tells a failure, in whatever way.
-Every other end is an error that carries what arrived.
+"""One answer, read as it comes and verified at its end (see ``verdict``). Every end of an answer that is not whole is
+an error that carries what arrived.
 """
 
 from __future__ import annotations
@@ -12,33 +7,22 @@ from __future__ import annotations
 import json
 import math
 import re
-import time
 from collections.abc import Generator, Iterator
-from typing import Any
-from urllib.parse import urlsplit
 
-from ..errors import (
-    APIStatusError,
-    HFTextError,
-    MalformedStreamError,
-    ModelNotSupportedError,
-    ProviderStreamError,
-    StreamCancelledError,
-    TruncatedStreamError,
-)
+from ..errors import HFTextError
 from ..events import Event
 from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads
 from ..protocol.pages import decode_text, describe_page
-from ..protocol.replies import name_sender, parse_reply_error
-from ..protocol.stream_errors import ReportedError, find_report, is_stream_error
+from ..protocol.stream_errors import ReportedError, begins_report, is_stream_error
 from ..transport.body import BodyCut
 from ..transport.call import Interrupted, Wait
-from ..transport.failures import describe_unreadable, explain_timeout
 from ..transport.response import Response
+from .reports import Reports
 from .sse import EventTooLong, SSEDecoder, find_stray
 from .steps import Step
 from .transcript import Transcript
+from .verdict import BOM, Verdict
 
 __all__ = ["read_answer"]
 
@@ -48,18 +32,12 @@ _END_SECONDS = 0.25
 # An event loop should not be kept from its other tasks by what is parsed.
 _LONG_EVENT_BYTES = 256 * 1024
 
-_PAGE_BYTES = 65536
 _BEGINNING_BYTES = 2000
-_BOM = b"\xef\xbb\xbf"
-_SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry", _BOM)
-
-# Which finish reasons an answer of nothing may have: the length was used up by reasoning that is not shown, or all that
-# was said was taken out.
-_REASONS_FOR_NOTHING = ("length", "content_filter")
+_REPORT_BYTES = 65536
 
 _ERROR_KINDS = re.compile(r"error|exception", re.IGNORECASE)
 _ERROR_TEXT = re.compile(r"\[?error\b", re.IGNORECASE)
-_ERROR_FIELD = re.compile(r"\s*error\s*:", re.IGNORECASE)
+_ERROR_FIELD = re.compile(r"^[ \t]*error[ \t]*:", re.IGNORECASE | re.MULTILINE)
 _OTHER_FIELD = re.compile(r"[\w-]+:")
 
 
@@ -69,7 +47,7 @@ def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> It
     While nothing has arrived and the call does not block, yields what to wait for. Ends when the answer is whole.
     Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
     """
-    url = reply.url.partition("?")[0]
+    url = reply.mask(reply.url.partition("?")[0])
     for step in _Reader(reply, answer, max_event_bytes).read():
         if isinstance(step, list):
             answer.commit(step, url)
@@ -85,11 +63,10 @@ class _Reader:
         self._call = answer.call
         self._assembler = answer.assembler
         self._max_event_bytes = max_event_bytes
-        self._host = urlsplit(reply.url).netloc
+        self._long = min(_LONG_EVENT_BYTES, max_event_bytes // 4)
+        self._reports = Reports(reply, answer)
         self._decoder = SSEDecoder(max_event_bytes)
-        self._beginning = b""
-        self._stray = ""  # what came that is not of an event stream
-        self._done = False  # [DONE] came
+        self._verdict = Verdict(self._assembler, self._call, self._reports)
         self._progressed = False  # the last piece brought the answer forward
 
     def read(self) -> Iterator[Step]:
@@ -101,7 +78,7 @@ class _Reader:
             ending = error
         events: list[Event] = []
         self._assembler.flush(events)  # before the verdict: what was held back counts
-        failure = self._judge(ending)
+        failure = ending if isinstance(ending, HFTextError) else self._read_rest(ending) or self._verdict.judge(ending)
         if failure is None:
             self._answer.whole = True
             self._assembler.finish(events)
@@ -114,15 +91,15 @@ class _Reader:
 
     def _read_body(self) -> Iterator[Step]:
         piece = yield from self._first_piece()
-        self._beginning = piece[:_BEGINNING_BYTES]
-        encoding = self._reply.unreadable(piece)
+        self._verdict.beginning = piece[:_BEGINNING_BYTES]
+        encoding = self._reply.unreadable(piece) if piece else None
         if encoding is not None:
-            raise MalformedStreamError(f"{self._host}: {describe_unreadable(encoding)}")
-        start = piece.removeprefix(_BOM).lstrip()[:1]
+            raise self._reports.encoded(encoding)
+        start = piece.removeprefix(BOM).lstrip()[:1]
         if start in (b"<", b"{", b"["):
             yield from self._call.need_thread()
         if start == b"<":
-            raise self._describe_page(piece)
+            raise self._reports.page(piece)
         if start in (b"{", b"["):
             events: list[Event] = []
             failure = self._read_json(piece, events)
@@ -135,59 +112,59 @@ class _Reader:
 
     def _first_piece(self) -> Generator[Wait, None, bytes]:
         """The beginning of the body, up to its first character that is no white space."""
-        data = bytearray()
+        data, size = b"", 0
         while (piece := self._reply.read()) != b"":
             if isinstance(piece, Wait):
                 yield piece
                 continue
-            data += piece
-            if data.strip() and not _BOM.startswith(data.strip()):
+            size += len(piece)
+            data = (data + piece).lstrip()
+            if data and not BOM.startswith(data):
                 break
-            if len(data) > self._max_event_bytes:
-                raise MalformedStreamError(
-                    f"{self._host} sent more than {self._max_event_bytes} bytes of white space (max_event_bytes)"
-                )
-        return bytes(data)
-
-    def _describe_page(self, piece: bytes) -> MalformedStreamError:
-        page = decode_text(piece + self._reply.read_error(_PAGE_BYTES), self._reply.headers)
-        told = describe_page(self._reply.mask(page))
-        who = name_sender(self._host, self._reply.proxy, self._reply.headers)
-        return MalformedStreamError(f"{who} sent an HTML page where an answer was asked: {told}")
+            if size > self._max_event_bytes:
+                limit = f"{self._max_event_bytes} bytes of white space (max_event_bytes)"
+                raise self._reports.malformed(f"sent more than {limit}", retryable=False)
+        return data
 
     def _read_json(self, piece: bytes, events: list[Event]) -> HFTextError | None:
         """An answer in one piece, from a server that does not stream; or an error in spite of status 200."""
-        body = piece + self._reply.read_all(self._max_event_bytes)
+        body = bytearray(piece)
+        self._reply.read_into(body, self._long)
+        if len(body) >= self._long and begins_report(beginning := body[:_REPORT_BYTES].decode(errors="replace")):
+            return self._reports.begun(beginning)
+        self._reply.read_into(body, self._max_event_bytes + 1)
         if len(body) > self._max_event_bytes:
-            return MalformedStreamError(
-                f"{self._host} sent JSON of more than {self._max_event_bytes} bytes (max_event_bytes)"
-            )
+            limit = f"{self._max_event_bytes} bytes (max_event_bytes)"
+            return self._reports.malformed(f"sent JSON of more than {limit}", retryable=False)
         text = decode_text(body, self._reply.headers)
+        del body
         try:
-            value = loads(text)
-            told = isinstance(value, dict) and self._assembler.feed(value, events)
-        except ReportedError:
-            return self._reported(text)
+            failure = self._feed_json(text, events)
+        except ReportedError as report:
+            failure = self._reports.reported(str(report) or text)
         except (ValueError, TypeError, RecursionError) as error:
             first = _first_error(text)
-            return self._reported(first) if first else self._unreadable("JSON", error, body)
-        self._done = True
+            failure = self._reports.reported(first) if first else self._reports.unreadable("JSON", error, text)
+        return failure
+
+    def _feed_json(self, text: str, events: list[Event]) -> HFTextError | None:
+        """Take an answer in one piece, the same in a list, or the chunks of a stream on a line each. Gives the failure
+        for JSON that is none of them; raises as ``Assembler.feed()``.
+        """
+        told = False
+        try:
+            value = loads(text)
+        except ValueError:
+            self._feed_lines(text, events)
+            return None
+        for chunk in value if isinstance(value, list) and value and not is_stream_error(value) else [value]:
+            told = (isinstance(chunk, dict) and self._assembler.feed(chunk, events)) or told
+        self._verdict.done = True
         if told or not self._assembler.empty:
             return None
         if parse_error(value).message:
-            return self._reported(text)
-        return MalformedStreamError(f"{self._host} sent JSON that is not a chat completion: {self._show(text)}")
-
-    def _error_in(self, value: Any) -> APIStatusError | ModelNotSupportedError:
-        return parse_reply_error(
-            None,
-            self._reply.headers,
-            value,
-            now=time.time(),
-            host=self._host,
-            provider=self._answer.provider,
-            model=self._answer.model,
-        )
+            return self._reports.reported(text)
+        return self._reports.malformed(f"sent JSON that is not a chat completion: {self._reports.show(text)}")
 
     def _read_stream(self, piece: bytes) -> Iterator[Step]:
         while piece:
@@ -197,14 +174,16 @@ class _Reader:
                 yield events
             if failure is not None:
                 raise failure
-            if self._done:
+            if self._verdict.done:
                 yield from self._read_end()
                 return
             if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
                 self._call.start_clock("gap")
             self._call.time_left()  # raises Interrupted, also where reading never has to wait
-            if self._decoder.unfinished_bytes >= _LONG_EVENT_BYTES:
+            if self._decoder.unfinished_bytes >= self._long:
                 yield from self._call.need_thread()
+                if begins_report(self._decoder.begin_unfinished(_BEGINNING_BYTES)):
+                    raise self._reports.begun(self._decoder.begin_unfinished(_REPORT_BYTES))
             while not isinstance(following := self._reply.read(), bytes):
                 yield following
             piece = following
@@ -215,26 +194,46 @@ class _Reader:
         """
         self._progressed = False
         failure: HFTextError | None = None
-        data = ""
+        data = reported = ""
         try:
             for kind, data in self._decoder.decode(piece):
                 if data[:1] != "{" or kind != "message":
                     if data.strip() == "[DONE]":
-                        self._done = True
+                        self._verdict.done = True
                         break
                     if self._is_passed_over(kind, data):
                         continue
-                if self._assembler.feed(loads(data), events):
-                    self._progressed = True
-        except ReportedError:
-            failure = self._reported(data)
+                try:
+                    chunk = loads(data)
+                except ValueError:
+                    if "\n" not in data:
+                        raise
+                    self._feed_lines(data, events)
+                else:
+                    if self._assembler.feed(chunk, events):
+                        self._progressed = True
+        except ReportedError as report:
+            reported = str(report) or data  # told below: what was caught holds the chunk
         except EventTooLong as error:
-            failure = MalformedStreamError(f"{self._host}: {error}")
+            failure = self._reports.malformed(f"sent what is too long: {error}", retryable=False)
         except (ValueError, TypeError, RecursionError) as error:
-            failure = self._unreadable("a chunk", error, data)
-        if failure is None and self._decoder.strays:
+            failure = self._reports.unreadable("a chunk", error, data)
+        if reported:
+            failure = self._reports.reported(reported)
+        elif failure is None and self._decoder.strays:
             failure = self._read_strays()
         return failure
+
+    def _feed_lines(self, text: str, events: list[Event]) -> None:
+        """Take several chunks, each on a line of its own. Raises as ``Assembler.feed()``."""
+        for line in filter(None, map(str.strip, text.split("\n"))):
+            if line == "[DONE]":
+                self._verdict.done = True
+                return
+            chunk = loads(line)
+            if is_stream_error(chunk):
+                raise ReportedError(line)
+            self._progressed = self._assembler.feed(chunk, events) or self._progressed
 
     def _is_passed_over(self, kind: str, data: str) -> bool:
         """Whether an event that is not the plain chunk is none at all. Raises ReportedError if it tells a failure."""
@@ -252,29 +251,21 @@ class _Reader:
         for stray in strays:
             told = _ERROR_FIELD.sub("", stray, count=1)
             if told != stray or _tells_error(stray):
-                return self._reported(told.strip())
+                return self._reports.reported(told.strip())
             if not _OTHER_FIELD.match(stray):
-                self._stray = describe_page(stray) if stray.startswith("<") else stray
+                self._verdict.stray = describe_page(stray) if stray.startswith("<") else stray
         return None
 
-    def _read_rest(self) -> HFTextError | None:
+    def _read_rest(self, ending: Interrupted | BodyCut | None) -> HFTextError | None:
         """What came of an event that never ended: the failure that it tells, though it is none by the standard."""
+        if isinstance(ending, Interrupted) and ending.clock is None:
+            return None  # cancelled
         rest = self._decoder.take_rest()
         self._decoder.strays = list(filter(None, [find_stray(rest)]))
         told = next(
             (line[5:] for line in rest.split("\n") if line.startswith("data:") and _tells_error(line[5:])), None
         )
-        return self._reported(told) if told else self._read_strays()
-
-    def _reported(self, data: str) -> ProviderStreamError:
-        """The error that the provider reports inside the stream."""
-        data = self._reply.mask(data)
-        try:
-            value = loads(data)
-        except (ValueError, RecursionError):
-            value = data
-        error = self._error_in(find_report(value) or value)
-        return ProviderStreamError(f"the provider reported an error inside the stream: {error}", error=error)
+        return self._reports.reported(told) if told else self._read_strays()
 
     def _read_end(self) -> Iterator[Step]:
         """``[DONE]`` came: see whether the body ends. With a finish reason only for a moment, to use the
@@ -286,84 +277,6 @@ class _Reader:
             self._call.time_left()
             if isinstance(piece, Wait):
                 yield piece
-
-    def _judge(self, ending: Interrupted | BodyCut | HFTextError | None) -> HFTextError | None:
-        """The error that the reader is to see, if the answer is not whole."""
-        if isinstance(ending, HFTextError):
-            return ending
-        if isinstance(ending, Interrupted) and ending.clock is None:
-            return StreamCancelledError(f"the stream was cancelled{self._arrived()}")
-        told = self._read_rest() or self._explain_failed_end()
-        if told is not None or self._is_whole(ending is None):
-            return told
-        if isinstance(ending, Interrupted):
-            assert ending.clock is not None
-            return explain_timeout(ending.clock, self._call, self._host, self._arrived())
-        if isinstance(ending, BodyCut):
-            return TruncatedStreamError(f"{self._host} cut the answer off ({ending}){self._arrived()}")
-        return self._explain_end()
-
-    def _is_whole(self, proper: bool) -> bool:
-        """Whether the answer is whole, as far as can be known.
-
-        Args:
-            proper: whether the body ended as it should.
-        """
-        ending = self._assembler.ending
-        if self._assembler.empty and ending.reason not in _REASONS_FOR_NOTHING:
-            return False
-        if ending.reason is not None:
-            return proper or self._done or not ending.early
-        return proper and self._done and not self._unexplained()
-
-    def _explain_failed_end(self) -> ProviderStreamError | None:
-        """The error for a finish reason that tells a failure."""
-        word = self._assembler.ending.failure
-        if word is None:
-            return None
-        told = f"the answer ended with the finish reason {self._reply.mask(word)[:500]!r}"
-        error = self._error_in({"message": told})
-        return ProviderStreamError(f"the provider reported a failure: {error}{self._arrived()}", error=error)
-
-    def _explain_end(self) -> HFTextError:
-        """The error for a body that ended properly, but not the answer in it."""
-        if self._assembler.empty and not (self._unexplained() and self._has_begun()):
-            return self._explain_emptiness()
-        missing = "a finish reason" if self._done else "a finish reason and without [DONE]"
-        told = f"{self._host} ended the answer without {missing}{self._arrived()}"
-        strange = self._unexplained()
-        return TruncatedStreamError(f"{told}; it also sent {self._show(strange)}" if strange else told)
-
-    def _unexplained(self) -> str:
-        return self._stray or self._assembler.unexplained
-
-    def _has_begun(self) -> bool:
-        """Whether what came is an event stream."""
-        start = self._beginning.strip()
-        fields = any(start.startswith(field) or field.startswith(start) for field in _SSE_FIELDS)
-        return fields or self._done or self._assembler.chunks > 0
-
-    def _explain_emptiness(self) -> HFTextError:
-        if not self._has_begun():
-            return MalformedStreamError(f"{self._host} sent no event stream, but: {self._show(self._beginning)}")
-        what = "nothing but [DONE]" if self._done and not self._assembler.chunks else "no text"
-        reason = self._assembler.ending.reason
-        why = f", with the finish reason {reason!r:.80}" if reason else ""
-        what = what if self._beginning.strip() else "an empty body"
-        return TruncatedStreamError(f"{self._host} sent an empty answer: {what}{why}")
-
-    def _arrived(self) -> str:
-        return f" after {len(self._assembler.text)} characters of text had arrived"
-
-    def _unreadable(self, what: str, error: Exception, data: bytes | str) -> MalformedStreamError:
-        text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
-        reason = f" ({error})" if self._reply.mask(text) == text else ""  # it may show a part of the data
-        return MalformedStreamError(f"{self._host} sent {what} that cannot be read{reason}: {self._show(data)}")
-
-    def _show(self, data: bytes | str) -> str:
-        """The beginning of what came, for a message."""
-        text = self._reply.mask(data.decode("utf-8", "replace") if isinstance(data, bytes) else data)
-        return repr(text if len(text) <= 160 else text[:160] + "…")
 
 
 def _tells_error(text: str) -> bool:

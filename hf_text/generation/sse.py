@@ -26,8 +26,9 @@ _FIELDS = ("data:", "event:", "id:", "retry:", ":")
 _BARE_FIELDS = ("", "data", "event", "id", "retry")
 _MAX_STRAY = 65536
 
-# sseclient-py appends line to line, which takes quadratic time for an event of very many lines.
+# sseclient-py appends line to line, which takes quadratic time for an event of very many lines, or of long ones.
 _MANY_LINES = 500
+_LONG_BYTES = 256 * 1024
 
 
 class EventTooLong(ValueError):
@@ -47,12 +48,12 @@ class SSEDecoder:
 
     def __init__(self, max_event_bytes: int) -> None:
         self._limit = max_event_bytes
+        self._long = min(max_event_bytes, _LONG_BYTES)
         self._blocks: list[bytes] = []
         self._client = SSEClient(self._blocks)  # type: ignore[arg-type]  # it only iterates
         self._start: bytes | None = b""  # what may be a byte order mark; None once the stream has begun
         self._after_cr = False
-        self._tail: list[bytes] = []  # the event that has not ended yet, in the pieces that came
-        self._tail_bytes = 0
+        self._tail = bytearray()  # the event that has not ended yet
         self.strays: list[str] = []
 
     def decode(self, data: bytes) -> Iterator[tuple[str, str]]:
@@ -70,12 +71,14 @@ class SSEDecoder:
             self._keep(data)
             return iter(())
         block, rest = data[:end], data[end:]
-        if self._tail:
-            block = b"".join([*self._tail, block])
-            self._tail.clear()
-            self._tail_bytes = 0
-        if len(block) > self._limit or len(rest) > self._limit:
-            return self._events_within_limit(block, rest)
+        if self._tail or len(rest) > self._limit:
+            self._tail += block
+            whole, self._tail = self._tail, bytearray()
+            if len(whole) > self._long or len(rest) > self._limit:
+                return self._events_of_long(whole, rest)
+            block = bytes(whole)
+        elif len(block) > self._long:
+            return self._events_of_long(bytearray(block), rest)
         if rest:
             self._keep(rest)
         return self._events_of(block)
@@ -83,13 +86,16 @@ class SSEDecoder:
     @property
     def unfinished_bytes(self) -> int:
         """How long the event is that has not ended yet."""
-        return self._tail_bytes
+        return len(self._tail)
+
+    def begin_unfinished(self, limit: int) -> str:
+        """The first bytes, at most so many, of the event that has not ended yet, as text."""
+        return self._tail[:limit].decode(errors="replace")
 
     def take_rest(self) -> str:
         """What came of an event that never ended; ``""`` if that is long."""
-        rest = b"".join(self._tail) if self._tail_bytes <= _MAX_STRAY else b""
-        self._tail.clear()
-        return rest.decode(errors="replace")
+        rest, self._tail = self._tail, bytearray()
+        return rest.decode(errors="replace") if len(rest) <= _MAX_STRAY else ""
 
     def _skip_bom(self, data: bytes) -> bytes:
         assert self._start is not None
@@ -115,21 +121,17 @@ class SSEDecoder:
         if end >= 0:
             return end + 2
         # The empty line may lie across two pieces.
-        return 1 if data.startswith(b"\n") and self._tail and self._tail[-1].endswith(b"\n") else 0
+        return 1 if data.startswith(b"\n") and self._tail.endswith(b"\n") else 0
 
     def _keep(self, data: bytes) -> None:
         """Keep the beginning of an event, but not comments before it: a server may keep alive with them for hours."""
-        if (self._tail[0] if self._tail else data).startswith((b":", b"\n")):
-            data = _skip_comments(b"".join([*self._tail, data]))
-            self._tail.clear()
-            self._tail_bytes = 0
-        if data:
-            self._tail.append(data)
-            self._tail_bytes += len(data)
-            self._check_length(self._tail_bytes - data.endswith(b"\n"))
+        self._tail += data
+        _drop_comments(self._tail)
+        self._check_length(len(self._tail) - self._tail.endswith(b"\n"))
 
     def _check_length(self, length: int) -> None:
         if length > self._limit:
+            self._tail = bytearray()  # the error may live on, and this with it
             raise EventTooLong(f"an event of the stream is longer than {self._limit} bytes (max_event_bytes)")
 
     def _events_of(self, block: bytes) -> Iterator[tuple[str, str]]:
@@ -142,19 +144,30 @@ class SSEDecoder:
                 yield from self._parse(event)
 
     def _parse(self, event: str) -> Iterator[tuple[str, str]]:
+        if event[0] == ":" and "\n" not in event:
+            return iter(())
         stray = find_stray(event)
         if stray and len(self.strays) < _MANY_LINES:
             self.strays.append(stray)
-        if event.count("\n") > _MANY_LINES:
+        if len(event) > _LONG_BYTES or event.count("\n") > _MANY_LINES:
             return _parse_many_lines(event)
         self._blocks[:] = (event.encode() + b"\n\n",)
         return ((event.event, event.data) for event in self._client.events())
 
-    def _events_within_limit(self, block: bytes, rest: bytes) -> Iterator[tuple[str, str]]:
-        for event in block.split(b"\n\n"):
-            if len(event) > self._limit:
-                self._check_length(len(_skip_comments(event + b"\n")) - 1)
-            yield from self._events_of(event)
+    def _events_of_long(self, left: bytearray, rest: bytes) -> Iterator[tuple[str, str]]:
+        """The same one by one, because each may be very long: no more than two copies are held."""
+        while left:
+            end = left.find(b"\n\n")
+            if end > self._limit:
+                self._check_length(end - _length_of_comments(left, end))
+            with memoryview(left) as view:
+                event = str(view[:end], "utf-8", "replace")
+            del left[: end + 2]
+            if event.startswith(_DATA) and "\n" not in event:
+                event = event[len(_DATA) :]
+                yield "message", event
+            elif event:
+                yield from self._parse(event)
         self._keep(rest)
 
 
@@ -164,15 +177,22 @@ def find_stray(event: str) -> str:
     return "\n".join(line for line in lines if not line.startswith(_FIELDS) and line not in _BARE_FIELDS)
 
 
-def _skip_comments(data: bytes) -> bytes:
-    """The data without comments and empty lines at its beginning; of a comment that has not ended only the colon."""
-    start = 0
-    while data[start : start + 1] in (b":", b"\n"):
-        end = data.find(b"\n", start)
+def _drop_comments(data: bytearray) -> None:
+    """Take comments and empty lines from the beginning; of a comment that has not ended only the colon stays."""
+    while data.startswith((b":", b"\n")):
+        end = data.find(b"\n")
         if end < 0:
-            return b":"
-        start = end + 1
-    return data[start:]
+            data[:] = b":"
+            return
+        del data[: end + 1]
+
+
+def _length_of_comments(data: bytearray, end: int) -> int:
+    """How long comments and empty lines at the beginning of an event are."""
+    start = 0
+    while start < end and data.startswith((b":", b"\n"), start):
+        start = data.find(b"\n", start, end + 1) + 1
+    return start
 
 
 def _parse_many_lines(event: str) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from ..protocol.chunks import Assembler
 from ..protocol.names import PROVIDER_LABELS
 from ..protocol.replies import request_id
 from ..transport.call import Call
+from ..transport.mask import Mask
 from ..transport.response import Response
 
 __all__ = ["Transcript"]
@@ -46,14 +47,17 @@ class Transcript:
         self.info: ProviderInfo | None = None
         self.whole = False
         self.failure: str | None = None
-        self.assembler = Assembler()
+        self.assembler: Assembler = Assembler()
+        self._mask: Mask | None = None
         self._first_token: float | None = None
         self._total: float | None = None
 
     def begin(self, response: Response, provider: str | None) -> None:
         """This response is read from now on; what an earlier one may have brought was never handed out."""
-        self.provider = response.headers.get("x-inference-provider") or provider
-        self.request_id = request_id(response.headers)
+        self._mask = response.mask
+        headers = response.shown_headers
+        self.provider = headers.get("x-inference-provider") or provider
+        self.request_id = request_id(headers)
         self.assembler = Assembler(self.model in self._closers)
 
     def learn(self) -> None:
@@ -98,6 +102,6 @@ class Transcript:
             attempts=tuple(self.attempts),
             system_fingerprint=assembler.system_fingerprint,
             logprobs=assembler.logprobs,
-            extra=assembler.extra,
+            extra=assembler.extra if self.whole or self._mask is None else self._mask.in_value(assembler.extra),
             reasoning_key=assembler.reasoning_key,
         )

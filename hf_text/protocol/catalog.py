@@ -5,7 +5,7 @@ mapping of one model (``GET {hub}/api/models/{id}?expand[]=inferenceProviderMapp
 Hub's listing (``GET {hub}/api/models``), where the same mapping is a list.
 
 Their fields come and go, so every field but a name may be missing, null or of a wrong type, and is then None: unknown.
-Only a document that is not of the right shape as a whole raises, a plain ValueError that shows what it is.
+Only a document that is not of the right shape as a whole raises, a plain ValueError.
 Units are the same everywhere: USD per million tokens, seconds, tokens per second.
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ..checks import is_plain_path, show
+from ..checks import is_plain_path
 from .tasks import can_chat
 from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
 
@@ -29,6 +29,7 @@ __all__ = [
     "chat_providers",
     "parse_hub_models",
     "parse_mapping",
+    "parse_model",
     "parse_models",
     "split_suffix",
 ]
@@ -51,6 +52,7 @@ class ModelProvider:
         first_token_latency: seconds to the first token, as Hugging Face last measured it.
         throughput: tokens per second, likewise.
         is_model_author: whether the provider made the model.
+        cached_input_price: USD per million tokens of the prompt that come out of the provider's cache.
     """
 
     provider: str
@@ -63,6 +65,7 @@ class ModelProvider:
     first_token_latency: float | None = None
     throughput: float | None = None
     is_model_author: bool | None = None
+    cached_input_price: float | None = None
 
     @property
     def live(self) -> bool:
@@ -243,8 +246,15 @@ def parse_models(value: Any) -> list[Model]:
     if items is None and key is not None:  # Ollama without models: {"object": "list", "data": null}
         return []
     if not isinstance(items, list):
-        raise ValueError(f'a model list must be an array, or an object with one in "data"; got {show(value)}')
+        raise ValueError('a model list must be an array, or an object with one in "data"')
     return [_parse_model(item) for item in items if isinstance(item, dict) and as_text(item.get("id"))]
+
+
+def parse_model(value: Any) -> Model:
+    """One model, as a server tells of it alone (``GET {base}/models/{id}``). Raises ValueError for anything else."""
+    if not isinstance(value, dict) or not as_text(value.get("id")):
+        raise ValueError("a model must be an object with an id")
+    return _parse_model(value)
 
 
 def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, ProviderMapping]:
@@ -256,7 +266,7 @@ def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, Provider
     Raises ValueError for anything that is neither an object, an array nor null.
     """
     if not isinstance(value, (dict, list, type(None))):
-        raise ValueError(f"a provider mapping must be an object or an array; got {show(value)}")
+        raise ValueError("a provider mapping must be an object or an array")
     mapping: dict[str, ProviderMapping] = {}
     for provider, item in _mapping_items(value):
         entry = _parse_mapping_entry(provider, item, default_status)
@@ -273,7 +283,7 @@ def chat_providers(mapping: Mapping[str, ProviderMapping]) -> list[ProviderMappi
 def parse_hub_models(value: Any) -> list[HubModel]:
     """The models of one page of the Hub's listing. Items without an id are skipped. Raises ValueError for no array."""
     if not isinstance(value, list):
-        raise ValueError(f"a Hub listing must be an array; got {show(value)}")
+        raise ValueError("a Hub listing must be an array")
     return [_parse_hub_model(item) for item in value if isinstance(item, dict) and as_text(item.get("id"))]
 
 
@@ -317,6 +327,7 @@ def _parse_providers(items: Any) -> Iterator[ModelProvider]:
                 first_token_latency=as_seconds(entry.get("first_token_latency_ms")),
                 throughput=as_number(entry.get("throughput")),
                 is_model_author=as_flag(entry.get("is_model_author")),
+                cached_input_price=as_number(pricing.get("cached_input")),
             )
 
 
@@ -336,6 +347,7 @@ def _parse_direct(item: dict[str, Any]) -> ModelProvider:
         status="live",
         context_length=next((count for count in map(as_count, lengths) if count), None),
         input_price=_per_million(pricing.get("prompt"), pricing.get("input")),
+        cached_input_price=_per_million(pricing.get("input_cache_read"), pricing.get("cached_input")),
         output_price=_per_million(pricing.get("completion"), pricing.get("output")),
         supports_tools="tools" in parameters if parameters else None,
         supports_structured_output="structured_outputs" in parameters if parameters else None,

@@ -22,7 +22,7 @@ from ..checks import show
 from ..completion import Logprob
 from ..events import Event, FinishReason, Reasoning, ToolCall, ToolCalls, Usage
 from .choices import Picker, unwrap
-from .deltas import DELTA_KEYS, Told, read_delta, read_new, read_other_delta, read_whole
+from .deltas import DELTA_KEYS, Told, read_delta, read_other_delta
 from .extras import Extras
 from .finish import Ending, read_finish
 from .logprobs import read_logprobs
@@ -32,13 +32,17 @@ from .think_tags import ThinkSplitter, find_lone_close
 from .tool_calls import ToolCallAssembler
 from .usage import find_usage, parse_usage
 from .values import as_text
+from .whole_messages import WholeMessages, read_whole
 
 __all__ = ["Assembler"]
 
 _END_TOKEN = re.compile(r"</s>|<eos>|<end_of_turn>|<\|[a-z_]+\|>")
 
 _CHUNK_KEYS = frozenset({"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "error"})
-_CHOICE_KEYS = frozenset({"index", "delta", "message", "text", "finish_reason", "finishReason", "logprobs", "usage"})
+_CHOICE_KEYS = frozenset(
+    {"index", "delta", "message", "text", "finish_reason", "finishReason", "logprobs", "usage", "error"}
+)
+_MAX_APART = 100
 # What may stand in a chunk without choices that says nothing.
 _SILENT_KEYS = _CHUNK_KEYS | {"type", "service_tier", "provider"}
 
@@ -58,13 +62,14 @@ class Assembler:
     """
 
     __slots__ = (
-        "_by_message",
+        "_apart",
         "_calls",
         "_choice_keys",
         "_chunk_keys",
         "_content_joiner",
         "_extras",
         "_logprobs",
+        "_messages",
         "_pass_through",
         "_picker",
         "_reasoning",
@@ -96,12 +101,14 @@ class Assembler:
         self._pass_through = False
         # How many keys the last chunk had that was looked at as a whole: one with more may bring something new.
         self._chunk_keys = self._choice_keys = 0
-        self._by_message = False  # the text comes in messages, not in deltas
-        self.ending = Ending()
-        self.unexplained = ""
+        self._messages = WholeMessages()
+        # What came without choices may be what a gateway says of a failure, so it counts once the answer is whole.
+        self._apart: list[dict[str, Any]] = []
+        self.ending: Ending = Ending()
+        self.unexplained: str = ""
         self.system_fingerprint: str | None = None
-        self.reasoning_key = ""
-        self.chunks = 0
+        self.reasoning_key: str = ""
+        self.chunks: int = 0
 
     @property
     def text(self) -> str:
@@ -175,7 +182,7 @@ class Assembler:
                 and len(choice) == self._choice_keys
                 and len(chunk) == self._chunk_keys
                 and not (choice.get("finish_reason") or choice.get("index"))
-                and not (choice.get("logprobs"))
+                and not ("logprobs" in choice and choice["logprobs"])  # noqa: RUF019  # quicker than get()
                 and (text.isascii() or is_whole(text))
             ):
                 if "usage" in chunk and chunk["usage"].__class__ is dict and chunk["usage"]:
@@ -189,18 +196,22 @@ class Assembler:
         if not isinstance(chunk, dict):
             raise ValueError(f"a chunk is not an object: {chunk!r:.80}")
         choices = chunk.get("choices")
-        inner = None if choices else unwrap(chunk)
-        if inner is not None and not is_stream_error(chunk):
+        failed = is_stream_error(chunk)
+        inner = None if choices or failed else unwrap(chunk)
+        if inner is not None:
             return self._feed_rare(inner, out)
         choice = self._picker.pick(choices) if choices else None
         usage = find_usage(chunk, choice or {})
         if usage is not None:
             self._usage = usage
         self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
-        self._extras.keep(chunk, _CHUNK_KEYS)
         progressed = choice is not None and self._feed_choice(choice, out)
-        if is_stream_error(chunk):  # after the text that may stand beside it
+        if failed:  # raised after the text that may stand beside it
             raise ReportedError
+        if choices is None:
+            self._apart = [*self._apart[-_MAX_APART:], chunk]
+        else:
+            self._extras.keep(chunk, _CHUNK_KEYS)
         if choices:
             self._chunk_keys = len(chunk)
             return progressed or bool(choice is None and any(choices))  # another choice goes on
@@ -243,19 +254,16 @@ class Assembler:
         told = read_delta(message)
         self._extras.keep_delta(message, DELTA_KEYS)
         text, reasoning = self.text, self.reasoning
-        if not text and not reasoning:
-            if not self._by_message:  # what deltas brought and is held back stands in it too
+        if self._messages.begun or not (text or reasoning):
+            if not self._messages.begun:  # what deltas brought and is held back stands in it too
                 self._think, self._content_joiner = ThinkSplitter(), SurrogateJoiner()
-            self._by_message = True
-            return read_whole(told)
-        new = read_new(told, text, reasoning)
-        if new is None and not self._by_message:
-            if told.text.strip() not in text:
-                self._extras.set("message", told.text)
-            return told._replace(text="", reasoning="")
-        if new is not None and new.text:
-            self._think.done = True
-        return new or told
+            return self._messages.read(told)
+        added = read_whole(told, text, reasoning)
+        if added is None and told.text.strip() not in text:
+            self._extras.set("message", told.text)
+        text, reasoning = added or ("", "")
+        self._think.done = self._think.done or bool(text)
+        return told._replace(text=text, reasoning=reasoning)
 
     def _take(self, told: Told, finish: str, out: list[Event]) -> bool:
         content = told.text
@@ -267,12 +275,21 @@ class Assembler:
         if told.reasoning:
             self.reasoning_key = self.reasoning_key or told.key
             self._think.expect_none()
+            told = self._drop_repeated(told)
         reasoning, text = self._think.feed(self._content_joiner.feed(content))
         if reasoning:
             self.reasoning_key = self.reasoning_key or "<think>"
         self._emit(self._reasoning_joiner.feed(told.reasoning) + reasoning, text, out)
         unread = self._extras.keep_delta(told.unread, frozenset())
         return bool(content or told.reasoning or called or unread)
+
+    def _drop_repeated(self, told: Told) -> Told:
+        """Details of the reasoning may tell all of it each time (MiniMax)."""
+        if told.key in ("reasoning_details", "thinking_blocks") and 0 < len(self._reasoning) < len(
+            told.reasoning.encode()
+        ):
+            return told._replace(reasoning=told.reasoning.removeprefix(self.reasoning))
+        return told
 
     def _emit(self, reasoning: str, text: str, out: list[Event]) -> None:
         if reasoning:
@@ -295,6 +312,8 @@ class Assembler:
         """The answer is whole: append what comes at its end, the tool calls, the usage and the finish reason."""
         self.flush(out)
         self.ending.settle()
+        for chunk in self._apart:
+            self._extras.keep(chunk, _CHUNK_KEYS)
         if self._think.unclosed and self.ending.reason != "length":
             # Nothing closed the tag that the prompt was taken to have opened: it was the answer all the time.
             self._emit("", self.reasoning, out)

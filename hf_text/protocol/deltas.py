@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from .surrogates import join_surrogates
-from .think_tags import ThinkSplitter, find_lone_close
 from .values import as_object
 
-__all__ = ["DELTA_KEYS", "Told", "read_delta", "read_new", "read_other_delta", "read_whole"]
+__all__ = ["DELTA_KEYS", "Told", "read_delta", "read_other_delta"]
 
 # The first of these that says something counts: several servers tell the same under two or three names.
 _REASONING = (
@@ -69,25 +67,6 @@ def read_other_delta(choice: dict[str, Any]) -> dict[str, Any]:
     if delta:
         raise ValueError(f"a delta is not an object: {delta!r:.80}")
     return {}
-
-
-def read_new(told: Told, text: str, reasoning: str) -> Told | None:
-    """What is new in a message that tells all that came so far (Perplexity, MiniMax), which is this text and this
-    reasoning; None if it tells something else.
-    """
-    splitter = ThinkSplitter()
-    parts = [splitter.feed(told.text), splitter.flush()]
-    whole = join_surrogates("".join(answer for _, answer in parts))
-    thought = join_surrogates(told.reasoning + "".join(thought for thought, _ in parts))
-    if not whole.startswith(text) or not (not thought or thought.startswith(reasoning)):
-        return None
-    return told._replace(text=whole[len(text) :], reasoning=thought[len(reasoning) :])
-
-
-def read_whole(told: Told) -> Told:
-    """A message that is all there is. If it only closes a tag, what stands before that is reasoning."""
-    parts = None if told.reasoning or told.text.lstrip().startswith("</think>") else find_lone_close(told.text)
-    return told._replace(reasoning=parts[0], text=parts[1], key="<think>") if parts else told
 
 
 def _read_parts(content: Any, unread: list[Any]) -> tuple[str, str]:

@@ -46,7 +46,7 @@ class Ending:
         self.reason: str | None = None
         self.word: str | None = None
         self.failure: str | None = None
-        self.early = False
+        self.early: bool = False
         self._taken_back: str | None = None
 
     def tell(self, word: str, choice: dict[str, Any]) -> None:

@@ -13,6 +13,9 @@ _HEADING = re.compile(r"<h1[^<>]*>((?:(?!<h1).)*?)</h1>\s*(?:<p[^<>]*>((?:(?!<p)
 _TITLE = re.compile(r"<title[^<>]*>((?:(?!<title).)*?)</title>", re.DOTALL | re.IGNORECASE)
 _BODY_TEXT = re.compile(r"<(h2|h3|pre|p)\b[^<>]*>((?:(?!<\1\b).)*?)</\1>", re.DOTALL | re.IGNORECASE)
 
+_UNSEEN = re.compile(r"<(script|style)\b(?:(?!<\1\b).)*?</\1>|<!--(?:(?!<!--).)*?-->", re.DOTALL | re.IGNORECASE)
+_SEARCHED = 65536
+
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
 _META_BYTES = 2048
 # Charsets in which ASCII is ASCII: a secret that was taken out of the bytes cannot come back when they are decoded.
@@ -23,9 +26,10 @@ _BOM = codecs.BOM_UTF8
 _MAX_WORDS = 300
 
 
-def decode_text(body: bytes, headers: Mapping[str, str]) -> str:
+def decode_text(body: bytes | bytearray, headers: Mapping[str, str]) -> str:
     """The text of a body: in UTF-8 where it is that, else in the charset of ``Content-Type`` or of the page itself."""
-    body = body.removeprefix(_BOM)
+    if body.startswith(_BOM):
+        body = body[len(_BOM) :]
     declared = _find_charset(headers.get("content-type", ""))
     if declared in (None, "utf-8", "ascii", "iso8859-1", "cp1252"):  # what servers say that were not told
         try:
@@ -46,19 +50,18 @@ def _find_charset(text: str) -> str | None:
 
 def describe_page(text: str) -> str:
     """The words of an error page: ``<h1>502</h1><p>Bad Gateway</p>``; where that is one word only, its title or its
-    first paragraph too.
+    first paragraph too; where there is no heading, as in XML, how its text begins.
     """
     heading, title = _HEADING.search(text), _TITLE.search(text)
     found = heading or title
-    if not found:
-        return "an HTML page"
-    words = strip_tags(" ".join(part for part in found.groups() if part))
+    words = strip_tags(" ".join(part for part in found.groups() if part)) if found else ""
     if len(words.split()) < 2:
         more = [strip_tags(title[1])] if title and title is not found else []
-        if len(" ".join([words, *more]).split()) < 2 and (paragraph := _BODY_TEXT.search(text)):
-            more = [strip_tags(paragraph[2])]
+        if len(" ".join([words, *more]).split()) < 2:
+            paragraph = _BODY_TEXT.search(text)
+            more = [strip_tags(paragraph[2] if paragraph else _UNSEEN.sub(" ", text[:_SEARCHED]))]
         for said in filter(None, more):
-            words = said if words in said else f"{words}: {said}".removeprefix(": ")
+            words = said if words in said else f"{words}: {said}"
     return words[:_MAX_WORDS] or "an HTML page"
 
 

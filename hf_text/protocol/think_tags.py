@@ -35,7 +35,7 @@ class ThinkSplitter:
     __slots__ = ("_blank", "_held", "_inside", "_opened", "done")
 
     def __init__(self, opened: bool = False) -> None:
-        self.done = False
+        self.done: bool = False
         self._opened = opened
         self._inside = False
         self._blank: list[str] = []  # white space before everything else

@@ -9,35 +9,54 @@ chunk, others number every call 0, send names in pieces, repeat what they have s
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from ..events import ToolCall
 from .arguments import GrowingArguments, holds
 from .surrogates import join_surrogates
-from .values import as_bounded, as_object, as_text
+from .values import as_bounded, as_text
 
 __all__ = ["ToolCallAssembler"]
 
 _KNOWN = frozenset({"id", "index", "type", "function", "custom"})
 _KNOWN_INSIDE = frozenset({"name", "arguments", "parameters", "input"})
+_KNOWN_FLAT = _KNOWN | _KNOWN_INSIDE
 
 
-@dataclass(frozen=True, slots=True)
 class _Fragment:
-    """What one element of ``tool_calls`` says."""
+    """What one element of ``tool_calls`` says.
 
-    id: str
-    index: int | None
-    place: int  # in the list that it came in
-    alone: bool  # in that list
-    name: str
-    arguments: str
-    extra: dict[str, Any]
+    Attributes:
+        place: where it stands in the list that it came in.
+        alone: whether it stands there alone.
+    """
+
+    __slots__ = ("alone", "arguments", "extra", "id", "index", "name", "place")
+
+    def __init__(self, fragment: dict[str, Any], place: int, alone: bool) -> None:
+        self.place = place
+        self.alone = alone
+        id = fragment.get("id")
+        self.id = id if isinstance(id, str) else str(id or "")
+        self.index = _read_index(fragment.get("index"))
+        function = fragment.get("function") or fragment.get("custom")
+        if isinstance(function, str):
+            function = {"name": function}
+        flat = not isinstance(function, dict)  # without an object of its own
+        inside = function if isinstance(function, dict) else fragment
+        self.name = as_text(inside.get("name")) or ""
+        self.arguments = _read_arguments(inside)
+        self.extra = _drop_known(fragment, _KNOWN_FLAT if flat else _KNOWN)
+        more = {} if flat else _drop_known(inside, _KNOWN_INSIDE)
+        if more:
+            self.extra = {**self.extra, "function": more}
+        if fragment.get("type", "function") not in ("function", None, ""):
+            self.extra = {**self.extra, "type": fragment["type"]}
 
     @property
     def silent(self) -> bool:
-        return not (self.id or self.name or self.arguments or self.extra)
+        """Whether it says nothing."""
+        return not (self.arguments or self.id or self.name or self.extra)
 
 
 class _GrowingCall:
@@ -58,14 +77,14 @@ class _GrowingCall:
         return self.place if self.index is None else self.index
 
     def add(self, fragment: _Fragment) -> None:
-        if fragment.name.startswith(self.name):  # the whole name again, or longer
-            self.name = fragment.name
-        elif fragment.name:
-            self.name += fragment.name
+        if fragment.name:
+            again = fragment.name.startswith(self.name)  # the whole name, or more of it
+            self.name = fragment.name if again else self.name + fragment.name
         if fragment.arguments:
             self.arguments.add(fragment.arguments)
-        inside = {**self.extra.get("function", {}), **fragment.extra.get("function", {})}
-        self.extra = {**self.extra, **fragment.extra, **({"function": inside} if inside else {})}
+        if fragment.extra:
+            inside = {**self.extra.get("function", {}), **fragment.extra.get("function", {})}
+            self.extra = {**self.extra, **fragment.extra, **({"function": inside} if inside else {})}
 
     def is_another(self, fragment: _Fragment) -> bool:
         """Whether this fragment, which names a function, begins another call."""
@@ -97,7 +116,9 @@ class ToolCallAssembler:
         """Take the ``tool_calls`` of one delta. Returns whether they say anything."""
         told = False
         for place, value in enumerate(fragments):
-            fragment = _read_fragment(value, place, len(fragments) == 1)
+            if not isinstance(value, dict):
+                continue
+            fragment = _Fragment(value, place, len(fragments) == 1)
             if not fragment.silent:
                 told = True
                 call = self._find(fragment)
@@ -177,24 +198,6 @@ def _join_repeated(earlier: _GrowingCall, told: str, call: _GrowingCall, argumen
     return told if call.whole and holds(told, arguments) and holds(arguments, told) else None
 
 
-def _read_fragment(value: Any, place: int, alone: bool) -> _Fragment:
-    fragment = as_object(value)
-    function = fragment.get("function") or fragment.get("custom")
-    if isinstance(function, str):
-        function = {"name": function}
-    flat = not isinstance(function, dict)  # without an object of its own
-    inside = as_object(fragment if flat else function)
-    extra = _drop_known(fragment, _KNOWN | _KNOWN_INSIDE if flat else _KNOWN)
-    more = {} if flat else _drop_known(inside, _KNOWN_INSIDE)
-    if more:
-        extra["function"] = more
-    if fragment.get("type") not in (None, "", "function"):
-        extra["type"] = fragment["type"]
-    name = as_text(inside.get("name")) or ""
-    id = str(fragment.get("id") or "")
-    return _Fragment(id, _read_index(fragment.get("index")), place, alone, name, _read_arguments(inside), extra)
-
-
 def _read_index(index: Any) -> int | None:
     if isinstance(index, str) and index.isascii() and index.isdecimal() and len(index) < 10:
         return int(index)
@@ -202,11 +205,16 @@ def _read_index(index: Any) -> int | None:
 
 
 def _drop_known(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
+    if known.issuperset(value):
+        return {}
     return {key: item for key, item in value.items() if key not in known and item not in (None, "", [], {})}
 
 
 def _read_arguments(function: dict[str, Any]) -> str:
     """The text of the arguments; TGI and Ollama send values."""
-    keys = ("arguments", "parameters", "input")
-    value = next((function[key] for key in keys if function.get(key) is not None), "")
+    value = function.get("arguments")
+    if value is None:
+        value = function.get("parameters") or function.get("input")
+    if value is None:
+        return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from ..events import Usage
@@ -37,16 +36,12 @@ def parse_usage(value: Any) -> Usage | None:
 
 def find_usage(chunk: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any] | None:
     """The usage object in a chunk: at its top, in the choice (Moonshot), in ``x_groq`` …; None where none counts."""
-    return next((value for value in _places(chunk, choice) if parse_usage(value)), None)
-
-
-def _places(chunk: dict[str, Any], choice: dict[str, Any]) -> Iterator[Any]:
-    yield chunk.get("usage")
-    yield choice.get("usage")
-    yield as_object(choice.get("delta")).get("usage")
-    yield as_object(choice.get("message")).get("usage")
-    yield as_object(chunk.get("x_groq")).get("usage")
-    yield chunk.get("usage_metadata") or chunk.get("usageMetadata")
+    places = [chunk.get("usage"), choice.get("usage"), chunk.get("usage_metadata"), chunk.get("usageMetadata")]
+    place: Any
+    for place in (chunk.get("x_groq"), choice.get("delta"), choice.get("message")):
+        if place.__class__ is dict and "usage" in place:
+            places.append(place["usage"])
+    return next((value for value in places if value and parse_usage(value)), None)
 
 
 def _count(value: dict[str, Any], names: tuple[str, ...]) -> int | None:

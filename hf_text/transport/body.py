@@ -90,6 +90,7 @@ class _PlainBody:
 class _EncodedBody:
     def __init__(self, raw: RawResponse, call: Call) -> None:
         self._call = call
+        self._encoding = str(raw.headers.get("content-encoding", ""))[:80]
         self._compressed = _CompressedBytes(raw)
         self._unpacking = HTTPResponse(
             cast(IO[bytes], self._compressed), headers=raw.headers, preload_content=False, enforce_content_length=False
@@ -102,7 +103,7 @@ class _EncodedBody:
         try:
             piece: bytes | None = self._unpacking.read1(_PIECE_BYTES, decode_content=True)
         except HTTPError as error:
-            raise BodyCut(_root_cause(error)) from None
+            raise BodyCut(f"{_root_cause(error)} (content-encoding: {self._encoding})") from None
         return piece or b""
 
     def close(self) -> None:

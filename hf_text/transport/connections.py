@@ -47,7 +47,9 @@ from .dialing import open_socket
 from .head import RawResponse
 from .instruments import requests_is_wrapped
 from .mask import Mask
+from .secrets import SecretBytes, hide_headers
 from .tls import Cert, make_context
+from .upload import upload
 from .wire import TLSInTLS
 
 __all__ = ["Adapter", "NotReady", "bound_to", "has_reached_pools"]
@@ -83,6 +85,8 @@ class _CallBound:
 
     call: Call
     _held: bytes | None = None  # what waits to be sent with what follows
+    _early = b""  # what came of the response before all was sent
+    cut_short = False  # not all was sent: no other request can follow
 
     def _new_conn(self) -> socket.socket:
         conn = cast(HTTPConnection, self)
@@ -99,7 +103,10 @@ class _CallBound:
 
     def request(self, *args: Any, **options: Any) -> None:
         """Send the head and the body in one packet, if they are short: http.client would send two."""
-        self._held = b""
+        conn = cast(HTTPConnection, self)
+        if conn.sock is None:
+            self.connect()  # before there is a variable that holds the head, and the key in it
+        self._held, self._early = b"", b""
         try:
             super().request(*args, **options)  # type: ignore[misc]
             self._send_held()
@@ -114,7 +121,7 @@ class _CallBound:
         self._send_now(data)
 
     def _send_held(self) -> None:
-        held, self._held = self._held, None
+        held, self._held = self._held and SecretBytes(self._held), None
         if held:
             self._send_now(held)
 
@@ -127,6 +134,9 @@ class _CallBound:
             if conn.debuglevel > 0:  # http.client would print it with the key
                 print("send:", repr(_this_thread.mask(bytes(data))))
                 conn.sock.sendall(data)
+            elif len(data) > _MAX_HELD_BYTES and not isinstance(conn.sock, SSLTransport):  # that one always blocks
+                self._early, whole = upload(conn.sock, data, self.call)
+                self.cut_short = not whole
             else:
                 super().send(data)  # type: ignore[misc]
         except ssl.SSLEOFError as error:  # urllib3 goes on to what the server said before it closed, as without TLS
@@ -139,7 +149,9 @@ class _CallBound:
     def response_class(self, sock: Any, *debuglevel: int, **options: Any) -> RawResponse:
         """http.client makes the object that reads an answer by this name."""
         source: Any = TLSInTLS(sock) if isinstance(sock, SSLTransport) else sock
-        return RawResponse(source, self.call, *debuglevel, **options)
+        response = RawResponse(source, self.call, *debuglevel, **options)
+        response.unread, self._early = self._early, b""
+        return response
 
 
 class _PlainConnection(_CallBound, HTTPConnection):  # type: ignore[misc]  # response_class: http.client only calls it
@@ -191,7 +203,9 @@ class _Pool(HTTPConnectionPool):
         if conn is not None:
             conn.call.release()
             del conn.call
-            if self.retired or (self.pool is not None and self.pool.full()):  # urllib3 would warn, which prints
+            if (
+                self.retired or conn.cut_short or (self.pool is not None and self.pool.full())
+            ):  # urllib3 would warn, which prints
                 conn.close()
                 return
         super()._put_conn(conn)
@@ -249,6 +263,10 @@ class Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
+
+    def proxy_headers(self, proxy: str) -> dict[str, str]:
+        """What a proxy is sent: its password among it."""
+        return hide_headers(super().proxy_headers(proxy))
 
     def close(self) -> None:
         """Close the connections that are kept alive. Those in use go on."""

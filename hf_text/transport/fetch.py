@@ -56,7 +56,8 @@ def _attempt(
         with (yield from http.send(call, "GET", url)) as response:
             if response.status >= 300:
                 raise http.error_of(response, hugging_face=hugging_face)
-            body, headers = response.mask(response.read_all(_MAX_BYTES)), response.headers
+            body, headers = bytearray(), response.headers
+            response.read_into(body, _MAX_BYTES)
     except BodyCut as cut:
         raise TransportError(f"{host} cut the response off ({cut})", retryable=True) from None
     try:

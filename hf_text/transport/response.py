@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -18,22 +19,27 @@ class Response:
 
     Attributes:
         status: the HTTP status.
-        headers: the headers; lookup is case-insensitive.
+        headers: the headers as they came; lookup is case-insensitive.
         url: the address that answered, after redirects.
         proxy: the address of the proxy that may have answered in its place; ``""`` if there is none.
-        mask: takes the secrets out of a text, before it is shown; there are none left in the headers and the reason.
+        mask: takes the secrets out of a text, before it is shown.
     """
 
     def __init__(self, raw: Any, url: str, call: Call, mask: Mask) -> None:
         self.mask = mask
         self.status: int = raw.status
-        self.headers = mask.in_headers(raw.headers)
+        self.headers: Mapping[str, str] = raw.headers
         self.url = url
-        self.reason: str = mask(raw.reason or "")
+        self.reason: str = raw.reason or ""
         self.proxy: str = raw.proxy_address
         self._unreadable = find_unreadable(raw.headers.get("content-encoding", ""))
         self._body = open_body(raw, call)
         self._call = call
+
+    @property
+    def shown_headers(self) -> Mapping[str, str]:
+        """The headers without secrets, for what is shown of them."""
+        return self.mask.in_headers(self.headers)
 
     def read(self) -> bytes | Wait:
         """The next piece of the body, as soon as there is one; ``b""`` at its proper end. If the call does not block:
@@ -43,35 +49,28 @@ class Response:
         """
         return self._body.read()
 
-    def read_all(self, limit: int) -> bytes:
-        """The body, or the first ``limit`` bytes of it (the rest is not read). For a call that blocks. Raises as
-        ``read()``.
+    def read_into(self, data: bytearray, limit: int) -> None:
+        """Append the body until there are ``limit`` bytes, or a piece more (the rest is not read). For a call that
+        blocks. Raises as ``read()``.
         """
-        pieces: list[bytes] = []
-        self._read_into(pieces, limit)
-        return b"".join(pieces)[:limit]
+        while len(data) < limit and (piece := self.read()):
+            assert not isinstance(piece, Wait)
+            data += piece
 
     def read_error(self, limit: int) -> bytes:
-        """As ``read_all()``, for the body of an error: one that breaks off says what it says. A proxy may reset the
-        connection after its page.
+        """The first ``limit`` bytes of the body of an error: one that breaks off says what it says. A proxy may reset
+        the connection after its page.
         """
-        pieces: list[bytes] = []
+        data = bytearray()
         with suppress(BodyCut):
-            self._read_into(pieces, limit)
-        return b"".join(pieces)[:limit]
+            self.read_into(data, limit)
+        return bytes(data[:limit])
 
     def unreadable(self, data: bytes) -> str | None:
         """The content encoding that keeps these bytes, the beginning of the body, from being read; None if nothing
         does. Some servers name a charset there, and send plain text.
         """
-        return self._unreadable if self._unreadable and not _is_text(data) else None
-
-    def _read_into(self, pieces: list[bytes], limit: int) -> None:
-        size = 0
-        while size < limit and (piece := self.read()):
-            assert not isinstance(piece, Wait)
-            pieces.append(piece)
-            size += len(piece)
+        return None if data and _is_text(data) else self._unreadable
 
     def close(self) -> None:
         """Release the connection: it went back to its pool if the body was read to its end, else it is closed."""

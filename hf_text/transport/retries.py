@@ -89,7 +89,9 @@ def is_retryable(error: HFTextError) -> bool:
         return _may_pass(error) and not blames_request(spoken_words(error))
     if isinstance(error, TransportError):
         return error.retryable
-    return isinstance(error, NO_ANSWER) and not (isinstance(error, ProviderStreamError) and blames_request(str(error)))
+    if not isinstance(error, NO_ANSWER) or not error.retryable:
+        return False
+    return not (isinstance(error, ProviderStreamError) and blames_request(str(error)))
 
 
 def is_throttled(error: HFTextError) -> bool:

@@ -13,14 +13,13 @@ from collections import OrderedDict
 from collections.abc import Generator, Mapping
 from http.client import HTTPException
 from typing import Any, NoReturn, cast
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 import requests
 from requests.auth import AuthBase
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
-from urllib3.util import parse_url
 
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
@@ -33,7 +32,9 @@ from .head import RawResponse
 from .instruments import is_watched, requests_is_wrapped
 from .locks import ForkSafeLock
 from .mask import Mask
+from .redirects import follow_redirect
 from .response import Response
+from .secrets import Secret, hide_headers, hide_proxies
 from .tls import Cert
 
 __all__ = ["BearerAuth", "Http", "check_headers", "check_proxies"]
@@ -70,12 +71,17 @@ class Http:
         self._auth = BearerAuth(key)
         self._headers = {"User-Agent": _USER_AGENT, **headers}
         self._chooses_encoding = "accept-encoding" in (name.lower() for name in headers)
-        self._proxies = dict(proxies)
+        self._proxies = hide_proxies(proxies)
         self._verify = verify
         self._cert = cert
         self._mask = Mask(key, headers, [*proxies.values(), *getproxies().values()])
         self._lock = ForkSafeLock()
         self._session: _Session | None = None
+
+    @property
+    def mask(self) -> Mask:
+        """Takes the secrets out of a text, before it is shown."""
+        return self._mask
 
     @property
     def anonymous(self) -> bool:
@@ -118,7 +124,7 @@ class Http:
             if location is None:
                 return reply
             reply.close()
-            url = _follow(url, location)
+            url = follow_redirect(url, location, reply.mask)
         raise TransportError(f"{urlsplit(url).netloc} redirects in a circle: {_MAX_REDIRECTS} redirects were followed")
 
     def error_of(self, reply: Response, **facts: Any) -> APIStatusError | ModelNotSupportedError:
@@ -131,13 +137,13 @@ class Http:
         encoding = reply.unreadable(body)
         error = parse_reply_error(
             reply.status,
-            reply.headers,
-            b"" if encoding else self._mask(body),
+            reply.shown_headers,
+            b"" if encoding else reply.mask(body),
             now=time.time(),
-            reason=reply.reason,
+            reason=reply.mask(reply.reason),
             host=urlsplit(reply.url).netloc,
             proxy=reply.proxy,
-            note=describe_unreadable(encoding) if encoding else "",
+            note=reply.mask(describe_unreadable(encoding)) if encoding else "",
             **facts,
         )
         if advice := wrong_scheme(reply.url, reply.status, body):
@@ -154,7 +160,7 @@ class Http:
     def _send_once(
         self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
     ) -> Generator[Wait, None, Response]:
-        session = self._of_this_process()
+        session, mask = self._of_this_process(), self._mask.with_headers(headers)
         failure: Exception
         at_once = not call.blocking and session.is_ready(method, url, headers, len(body or b""))
         while True:
@@ -169,7 +175,7 @@ class Http:
                 yield Wait.SOCKET
                 while not raw.receive_head():
                     yield Wait.SOCKET
-                return Response(raw, plan.url, call, self._mask)
+                return Response(raw, plan.url, call, mask)
             except NotReady:
                 continue
             except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
@@ -181,7 +187,7 @@ class Http:
                     failure = Interrupted()
                 else:
                     through_proxy = raw is not None and raw.through_proxy
-                    failure = explain_failure(error, call, url, self._mask, through_proxy)
+                    failure = explain_failure(error, call, url, mask, through_proxy)
             except BaseException:  # Interrupted, Ctrl-C, or the reader left: nothing may stay open
                 _give_up(raw, call)
                 raise
@@ -206,12 +212,12 @@ class BearerAuth(AuthBase):
     """
 
     def __init__(self, key: str | None) -> None:
-        self._key = key
+        self._key = None if key is None else Secret(key)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign the request. Without a key, a header that the caller set stays: some servers want another scheme."""
         if self._key is not None:
-            request.headers["Authorization"] = f"Bearer {self._key}"
+            request.headers["Authorization"] = Secret(f"Bearer {self._key}")
         return request
 
     def __eq__(self, other: object) -> bool:
@@ -272,7 +278,7 @@ class _Session:
             settings = self._session.merge_environment_settings(
                 prepared.url, self._proxies, True, self._verify, self._cert
             )
-            check_proxies(settings["proxies"])  # with those of the environment
+            settings["proxies"] = hide_proxies(check_proxies(settings["proxies"]))  # with those of the environment
             plan = _Plan(prepared, dict(settings))
             if requests_is_wrapped():  # what was added to the headers may be for this request only
                 return plan
@@ -314,25 +320,6 @@ def _give_up(raw: RawResponse | None, call: Call) -> None:
     call.release()
 
 
-def _follow(url: str, location: str) -> str:
-    """Where a redirect leads. Only to the same host, and not away from TLS: the key and the conversation go along."""
-    old = urlsplit(url)
-    try:
-        target = urljoin(url, location)
-        parse_url(target)  # what sends is stricter than what joins
-        new = urlsplit(target)
-    except ValueError:
-        raise TransportError(f"{old.netloc} redirects to {location!r:.200}, which is not a valid address") from None
-    same = (old.scheme, old.netloc) == (new.scheme, new.netloc)
-    upgrade = (old.scheme, new.scheme) == ("http", "https") and old.hostname == new.hostname
-    if not same and not upgrade:
-        raise TransportError(
-            f"{old.netloc} redirects to {new.scheme}://{new.netloc}, another host: not followed, "
-            "because the key and the messages would go there. If that is right, give that address itself"
-        )
-    return target
-
-
 def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") -> dict[str, str]:
     """Headers that can be sent. Raises InvalidRequestError, which names the header and does not show its value."""
     if headers is not None and not isinstance(headers, Mapping):
@@ -346,7 +333,7 @@ def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") 
         if not value.isascii() or not value.isprintable() or value != value.strip():
             raise InvalidRequestError(f"{argument}: the value of {name!r:.80} holds characters that are not allowed")
         checked[name] = value
-    return checked
+    return hide_headers(checked)
 
 
 def check_proxies(proxies: Mapping[str, str] | None) -> dict[str, str]:

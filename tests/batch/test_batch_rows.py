@@ -91,7 +91,7 @@ class TestForms:
             ({"prompt": ["Hi"]}, ["the prompt must be"]),
             ({"question": "Hi"}, ["must be a str, {", "question"]),
             ({"prompt": "Hi", "messages": "Hi"}, ["must be a str, {"]),
-            ({"prompt": "Hi", "max_token": 5}, ["'max_token' is no option", "max_tokens", "extra_body"]),
+            ({"prompt": "Hi", "max_token": 5}, ["'max_token' is not an option", "max_tokens", "extra_body"]),
             (
                 {"custom_id": 5.5, "prompt": "Hi"},
                 ["custom_id must be a str that is not empty, or an int", "float: 5.5"],

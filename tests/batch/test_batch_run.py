@@ -151,8 +151,8 @@ class TestRefusals:
             ({"max_workers": True}, "max_workers must be"),
             ({"executor": "threads"}, "executor must be a concurrent.futures.Executor, not str"),
             ({"client": "hf_key"}, "client must be a Client"),
-            ({"max_token": 5}, "'max_token' is no option"),
-            ({"messages": "Hi"}, "'messages' is no option"),
+            ({"max_token": 5}, r"run\(\) has no argument 'max_token'. Did you mean 'max_tokens'"),
+            ({"messages": "Hi"}, r"run\(\) has no argument 'messages'"),
             ({"seed": "x"}, r"inputs\[0\]: seed must be an int"),
         ],
     )

@@ -247,3 +247,35 @@ def test_help_names_every_option_and_variable_and_hides_what_is_refused(cli, fla
     for word in (*options, "--json", "--demo", "--reasoning", "--version", "HF_TOKEN", "HF_TEXT_API_KEY", "130"):
         assert word in result.out
     assert "--api-key" not in result.out
+
+
+KEY = "hf_Zw9Kq3Vt7Rb5Xn1Jm8Lc4Pd6"
+
+
+@pytest.mark.parametrize(
+    ("argv", "named"),
+    [
+        ([f"--token={KEY}", "Hello"], "--token"),
+        (["--token", KEY, "Hello"], "--token"),
+        ([f"--key={KEY}", "Hello"], "--key"),
+        ([f"--hf-token={KEY}", "Hello"], "--hf-token"),
+        ([f"--HF_TOKEN={KEY}"], "--HF_TOKEN"),
+        ([f"-k{KEY}", "Hello"], "-k"),
+        (["-k", KEY, "Hello"], "-k"),
+        ([f"--api-key={KEY}", "Hello"], "HF_TOKEN"),
+        (["--api-key", KEY, "Hello"], "HF_TOKEN"),
+        ([f"--apikey={KEY}", "Hello"], "--apikey"),
+        ([f"--tokn={KEY}", "Hello"], "--tokn"),
+        ([f"--json={KEY}", "Hello"], "--json"),
+        ([f"--max-tokens={KEY}", "Hello"], "--max-tokens"),
+        ([f"-X{KEY}", "Hello"], "-X"),
+        ([f"--api-base=https://me:{KEY}@example.org/v1", "Hello"], "api_base"),
+        ([f"--api-base={KEY}", "Hello"], "api_base"),
+    ],
+)
+def test_a_key_among_the_arguments_is_not_shown(hf, cli, argv, named):
+    """What stands on a terminal is scrolled, recorded, and copied into bug reports."""
+    result = cli(*argv)
+    assert (result.status, hf.requests) == (2, [])
+    assert named in result.err
+    assert KEY[3:10] not in result.out + result.err

@@ -207,13 +207,30 @@ def test_on_a_terminal_without_a_prompt_the_usage_is_shown(hf, start, terminal):
     assert 'hf-text "Why is the sky blue?"' in shown
 
 
-def test_a_terminal_is_not_read_and_gets_no_control_characters(hf, start, terminal):
+def test_a_terminal_is_not_read_and_is_shown_what_would_drive_it(hf, start, terminal):
     ours, theirs = terminal
-    hf.reply(Response.text("A\tb\n\x1b]0;title\x07c\r\x9b2Jd é", reasoning=["\x1b[2Jhm"]))
+    text = ["A\tb\r", "\n\x1b]0;title\x07c\r\x9b2Jd é", "\u202egnp.exe\u2028", "\r", "\n"]
+    hf.reply(Response.text(*text, reasoning=["\x1b[2Jhm"]))
     process = start("--reasoning", "Hello", stdin=theirs, stdout=theirs, stderr=theirs)
     lines = read_terminal(ours, process).splitlines()
     assert process.returncode == 0
-    assert lines[1:] == ["[2Jhm", "A\tb", "]0;titlec2Jd é"]
+    assert lines[1:] == [r"\x1b[2Jhm", "A\tb", r"\x1b]0;title\x07c\r\x9b2Jd é\u202egnp.exe\u2028"]
+
+
+def test_what_others_put_into_an_error_or_a_name_is_shown_in_one_line(hf, start, terminal):
+    ours, theirs = terminal
+    hf.always(Response.error(404, "no\x1b[2Jsuch\nhf-text: all is well\u202e", "string"))
+    process = start("Hello", stdin=theirs, stdout=theirs, stderr=theirs)
+    shown = read_terminal(ours, process)
+    assert process.returncode == 1
+    assert r"no\x1b[2Jsuch hf-text: all is well\u202e" in shown
+    assert not {"\x1b", "\u202e"} & set(shown)
+
+
+def test_who_answers_is_told_in_one_line_whatever_its_name_is(hf, start):
+    hf.reply(Response.text("Hi", provider="a\u061cb"))  # a header is read as Latin-1
+    result = start("-m", "a/b", "Hello").finish()
+    assert result.err == "hf-text: a/b, from a\u00d8\\x9cb\n"
 
 
 def test_a_pipe_gets_the_text_as_it_is(hf, start):

@@ -15,7 +15,8 @@ Dial = Callable[[], Any]
 CHAT = "/v1/chat/completions"
 
 CUT = {"closed-before-headers", "cut-in-headers", "cut-mid-stream", "cut-between-events", "truncated-json"}
-RESET = {"reset-before-headers", "reset-mid-stream"}
+CUT |= {"finish-on-every-chunk-cut"}
+RESET = {"reset-before-headers", "reset-mid-stream", "reset-after-error"}
 # What comes before it stands still.
 STALL = {
     "stall-before-headers": b"",
@@ -38,6 +39,7 @@ STATUS = {
     "server-error-novita": 500,
     "empty-500": 500,
     "bad-gateway-html": 502,
+    "page-in-gbk": 502,
     "unavailable-html": 503,
     "gateway-timeout-html": 504,
 }

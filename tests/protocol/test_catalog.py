@@ -213,27 +213,10 @@ def test_items_without_an_id_are_skipped():
     ]
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (None, "None"),
-        ("<html>", "'<html>'"),
-        (5, "5"),
-        ({"error": "no"}, "{'error': 'no'}"),
-        ({"data": {"id": "a"}}, "'data'"),
-        ({"data": "a"}, "{'data': 'a'}"),
-    ],
-)
-def test_what_is_no_model_list_is_refused_and_shown(value, shown):
-    with pytest.raises(ValueError, match="model list") as caught:
+@pytest.mark.parametrize("value", [None, "<html>", 5, {"error": "no"}, {"data": {"id": "a"}}, {"data": "a"}])
+def test_what_is_no_model_list_is_refused(value):
+    with pytest.raises(ValueError, match="a model list must be an array"):
         parse_models(value)
-    assert shown in str(caught.value)
-
-
-def test_a_long_wrong_answer_is_shown_in_part():
-    with pytest.raises(ValueError, match="model list") as caught:
-        parse_models("x" * 100000)
-    assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize("junk", [None, True, -1, "x", [], {}, [None], float("nan"), float("inf"), 10**400])
@@ -491,10 +474,9 @@ def test_absent_null_and_empty_mean_that_nobody_serves_it(value):
 
 
 @pytest.mark.parametrize("value", ["<html>", 5, True])
-def test_what_is_no_mapping_is_refused_and_shown(value):
-    with pytest.raises(ValueError, match="mapping") as caught:
+def test_what_is_no_mapping_is_refused(value):
+    with pytest.raises(ValueError, match="a provider mapping must be an object or an array"):
         parse_mapping(value)
-    assert repr(value) in str(caught.value)
 
 
 def test_malformed_entries_are_skipped():
@@ -626,10 +608,9 @@ def test_junk_in_a_listing_does_no_harm(junk):
 
 
 @pytest.mark.parametrize("value", [None, {}, {"error": "no"}, "<html>", 5])
-def test_what_is_no_listing_is_refused_and_shown(value):
-    with pytest.raises(ValueError, match="listing") as caught:
+def test_what_is_no_listing_is_refused(value):
+    with pytest.raises(ValueError, match="a Hub listing must be an array"):
         parse_hub_models(value)
-    assert repr(value) in str(caught.value)
 
 
 ENTRY_KEYS = [*LIST_ENTRY, *LIST_ENTRY["providerDetails"], *LIST_ENTRY["performance"], "input", "output"]

@@ -6,7 +6,6 @@ import pickle
 import pytest
 import requests
 
-from hf_text.transport.mask import redact
 from hf_text.transport.session import BearerAuth
 
 SECRET = "hf_Secret0123456789"
@@ -86,27 +85,3 @@ def test_a_session_that_holds_it_cannot_be_pickled():
         session.auth = BearerAuth(SECRET)
         with pytest.raises(TypeError, match="key"):
             pickle.dumps(session)
-
-
-# --- redact
-
-
-@pytest.mark.parametrize(
-    ("text", "redacted"),
-    [
-        (f"bad key {SECRET}", "bad key ***"),
-        (f"{SECRET}{SECRET}", "******"),
-        (f'{{"Authorization": "Bearer {SECRET}"}}'.encode(), b'{"Authorization": "Bearer ***"}'),
-        ("nothing", "nothing"),
-        (b"\xff\xfe", b"\xff\xfe"),
-        ("", ""),
-    ],
-)
-def test_the_key_is_replaced_wherever_it_stands(text, redacted):
-    assert redact(text, SECRET) == redacted
-
-
-@pytest.mark.parametrize("key", [None, ""])
-def test_without_a_key_nothing_is_replaced(key):
-    assert redact("text", key) == "text"
-    assert redact(b"bytes", key) == b"bytes"

@@ -100,6 +100,7 @@ OVERRIDDEN: dict[type, dict[type, dict[str, str]]] = {
         HTTPAdapter: {
             "init_poolmanager": "(self, connections, maxsize, block, **pool_kwargs)",
             "proxy_manager_for": "(self, proxy, **proxy_kwargs)",
+            "proxy_headers": "(self, proxy)",
             "close": "(self)",
             "get_connection_with_tls_context": "(self, request, verify, proxies, cert)",
             "request_url": "(self, request, proxies)",
@@ -297,7 +298,7 @@ def test_the_order_of_a_request_and_of_the_next_on_its_connection(
     emulator.always(Response.json({"a": 1}))
     traced = Traced(monkeypatch)
     assert send(adapter, f"{emulator.api_base}/chat/completions") == b'{"a":1}'
-    connected = ["_get_conn", "request", "send", "connect", "_new_conn"]
+    connected = ["_get_conn", "request", "connect", "_new_conn", "send"]
     assert traced.take() == [*ASKED, *ADDRESSED, *connected, *SENT]
     send(adapter, f"{emulator.api_base}/chat/completions")
     again = ["get_connection_with_tls_context", "cert_verify", "request_url", "_get_conn", "request", "send"]
@@ -334,6 +335,7 @@ def test_the_order_of_a_request_through_a_tunnel(
     assert traced.take() == [
         *ASKED,
         "proxy_manager_for",
+        "proxy_headers",
         *ADDRESSED,
         *tunnelled,
     ]

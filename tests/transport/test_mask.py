@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -42,7 +45,38 @@ def with_slashes_among_escapes(secret: str) -> str:
     return every_third(secret).replace("/", "\\/")
 
 
+def in_html(secret: str) -> str:
+    return json.dumps(html.escape(secret))
+
+
+def in_html_twice(secret: str) -> str:
+    return json.dumps(html.escape(html.escape(secret)))
+
+
+def in_html_as_go_writes_it(secret: str) -> str:
+    """Go's templates escape "+" too, and its JSON "&"."""
+    return json.dumps(html.escape(secret).replace("+", "&#43;")).replace("&", r"\u0026")
+
+
+def in_html_by_numbers(secret: str) -> str:
+    return '"' + "".join(f"&#{ord(c)};" if at % 2 else f"&#x{ord(c):04X};" for at, c in enumerate(secret)) + '"'
+
+
+def in_an_address(secret: str) -> str:
+    return json.dumps(quote(secret, safe=""))
+
+
+def in_an_address_twice(secret: str) -> str:
+    return json.dumps(quote(quote(secret, safe=""), safe=""))
+
+
+def in_html_of_json(secret: str) -> str:
+    return json.dumps(html.escape(json.dumps(secret)[1:-1]))
+
+
 WAYS = [as_it_is, json.dumps, in_lower_case, in_upper_case, every_third, with_slashes, with_slashes_among_escapes]
+WAYS += [in_html, in_html_twice, in_html_as_go_writes_it, in_html_by_numbers, in_an_address, in_an_address_twice]
+WAYS += [in_html_of_json]
 ways = pytest.mark.parametrize("write", WAYS)
 
 
@@ -90,7 +124,9 @@ def test_what_is_masked_in_json_is_still_json(secret: str, write: Callable[[str]
     mask = Mask(KEY, {"X-Token": TOKEN}, [])
     one, two = write(secret), write(f"<{secret}>")
     text = f'{{"a":{one},"b":[{two},' + r'"\n\"\\\u0022\u005c\u000a\u00e9\u4f60\/"]}'
-    assert json.loads(mask(text)) == {"a": "***", "b": ["<***>", '\n"\\"\\\né你/']}
+    shown = json.loads(mask(text))
+    assert (shown["a"], shown["b"][1]) == ("***", '\n"\\"\\\né你/')
+    assert shown["b"][0] == json.loads(write("<")) + "***" + json.loads(write(">"))
     assert json.loads(mask(text.encode())) == json.loads(mask(text))
 
 
@@ -119,4 +155,61 @@ def test_a_text_without_a_secret_stays_as_it_is(text: str) -> None:
 
 
 def test_only_what_is_no_secret_is_left_of_a_masked_text() -> None:
-    assert Mask(KEY, {}, [])(f"\\u0041 {in_lower_case(KEY)} \\u4f60") == 'A "***" \\u4f60'
+    assert Mask(KEY, {}, [])(f"\\u0041 {in_lower_case(KEY)} \\u4f60") == '\\u0041 "***" \\u4f60'
+
+
+class TestBeginning:
+    """What is shown of a long text."""
+
+    @pytest.mark.parametrize("write", [as_it_is, in_lower_case, in_html_by_numbers, in_an_address])
+    def test_no_part_of_a_secret_is_left_at_its_end(self, write: Callable[[str], str]) -> None:
+        mask, written = Mask(KEY, {}, []), write(KEY)[1:-1]
+        for limit in range(300, 300 + len(written) + 10):
+            text = "x" * 300 + written + "y" * 100_000
+            shown = mask.beginning(text, limit)
+            assert shown == ("x" * 300 + "***" if limit > 300 else "x" * 300) + "y" * max(limit - 300 - len(written), 0)
+
+    def test_a_short_text_is_shown_whole(self) -> None:
+        assert Mask(KEY, {}, []).beginning(f"<{KEY}>", 1000) == "<***>"
+        assert Mask(None, {}, []).beginning("x" * 1000, 10) == "x" * 10
+
+
+HEADERS = {
+    "Authorization": "Bearer Gy4Tz8Wf2Sv6",
+    "Proxy-Authorization": "Basic " + base64.b64encode(b"me:Gy4Tz8Wf2Sv6").decode(),
+    "Cookie": "theme=dark; session=Gy4Tz8Wf2Sv6; lang=de",
+    "X-Amz-Security-Token": "Gy4Tz8Wf2Sv6",
+    "X-Amz-Credential": "Gy4Tz8Wf2Sv6",
+    "X-Signature": "Gy4Tz8Wf2Sv6",
+    "x-goog-api-key": "Gy4Tz8Wf2Sv6",
+    "X-ApiKey": "Gy4Tz8Wf2Sv6",
+    "PRIVATE-TOKEN": "Gy4Tz8Wf2Sv6",
+    "Ocp-Apim-Subscription-Key": "Gy4Tz8Wf2Sv6",
+    "db_password": "Gy4Tz8Wf2Sv6",
+    "X-Auth": 'Digest username="me", response="Gy4Tz8Wf2Sv6"',
+    "Authentication": "AWS4-HMAC-SHA256 Credential=AKIA, SignedHeaders=host, Signature=Gy4Tz8Wf2Sv6",
+    "X-Session-Id": "Gy4Tz8Wf2Sv6",
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_the_secret_in_a_header_is_masked_by_itself_too(name: str) -> None:
+    mask = Mask(None, {name: HEADERS[name]}, [])
+    assert mask("no Gy4Tz8Wf2Sv6 here") == "no *** here"
+    assert "Gy4Tz8" not in mask(HEADERS[name])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["X-Portkey-Provider", "X-Keyboard", "Authority", "X-Tokenizer", "Cookies-Consent", "X-Max-Tokens", "Monkey"],
+)
+def test_a_header_whose_name_only_holds_such_letters_is_no_secret(name: str) -> None:
+    assert Mask(None, {name: "together-ai"}, [])("together-ai") == "together-ai"
+
+
+def test_what_is_known_by_everybody_is_no_secret() -> None:
+    """The names of schemes and of parts of a header are words of many a message."""
+    mask = Mask(None, HEADERS, [])
+    assert mask("AWS4-HMAC-SHA256 Credential SignedHeaders username session") == (
+        "AWS4-HMAC-SHA256 Credential SignedHeaders username session"
+    )

@@ -276,6 +276,8 @@ except hf_text.RequestTimeoutError as error:
 
 DEVELOPER = """
 import hf_text
+from hf_text.transport import sockets
+del sockets._Socket.__del__, sockets.TLSSocket.__del__  # without which Python says who was left to the collector
 client = hf_text.Client("hf_x", hub_url={url!r}, router_url={url!r}, max_retries=0)
 for _ in range(9):
     try:

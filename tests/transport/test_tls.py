@@ -21,6 +21,7 @@ import pytest
 from urllib3.util.ssl_ import create_urllib3_context
 
 from hf_text import (
+    BadRequestError,
     Client,
     InvalidRequestError,
     RequestTimeoutError,
@@ -123,6 +124,86 @@ def test_http_to_a_port_that_speaks_tls_says_what_may_be_wrong(secured: Emulator
     client = Client(api_base=secured.url.replace("https", "http") + "/v1", max_retries=0)
     with pytest.raises(TransportError, match=secured.url.partition("//")[2]):
         client.generate("Hi", "m")
+
+
+def speaks_tls(certificate: tuple[str, str]) -> Callable[[socket.socket], None]:
+    """The server of Python's ssl module."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+
+    def handshake(sock: socket.socket) -> None:
+        with suppress(OSError):
+            context.wrap_socket(sock, server_side=True).close()
+
+    return handshake
+
+
+def sends_an_alert(sock: socket.socket) -> None:
+    while not sock.recv(65536).endswith(b"}"):  # else the system resets the connection
+        pass
+    sock.sendall(b"\x15\x03\x01\x00\x02\x02\x46")
+
+
+def test_plain_http_to_a_tls_server_is_told_from_a_dead_host(
+    raw_server: Callable[..., int], certificate: tuple[str, str]
+) -> None:
+    for serve, words in (
+        (speaks_tls(certificate), "If the server speaks TLS, its address begins with https://"),
+        (sends_an_alert, "it speaks TLS; should the address begin with https:// ?"),
+    ):
+        client = Client(api_base=f"http://127.0.0.1:{raw_server(serve)}/v1", max_retries=0)
+        with pytest.raises(TransportError) as caught:
+            client.generate("Hi", "m")
+        assert str(caught.value).endswith(words)
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    listener.close()
+    with pytest.raises(TransportError, match=r"connection refused\. Is the server running") as caught:
+        Client(api_base=f"http://127.0.0.1:{port}/v1", max_retries=0).generate("Hi", "m")
+    assert "TLS" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<html><h1>400 Bad Request</h1><center>The plain HTTP request was sent to HTTPS port</center></html>",
+        "Client sent an HTTP request to an HTTPS server.\n",
+        "<h1>Bad Request</h1><p>Reason: You're speaking plain HTTP to an SSL-enabled server port.</p>",
+    ],
+    ids=["nginx", "Go", "Apache"],
+)
+def test_a_page_about_plain_http_on_a_tls_port_is_understood(emulator: Emulator, page: str) -> None:
+    advice = "This port speaks TLS: the address begins with https://"
+    emulator.reply(Response(400, body=page.encode()), Response(400, body=b"another page"))
+    client = Client(api_base=f"{emulator.url}/v1", router_url="http://localhost:9", max_retries=0)
+    with pytest.raises(BadRequestError) as caught:
+        client.generate("Hi", "m")
+    assert str(caught.value).endswith(advice)
+    with pytest.raises(BadRequestError) as caught:
+        client.generate("Hi", "m")
+    assert advice not in str(caught.value)
+
+
+def closes(sock: socket.socket) -> None:
+    sock.recv(65536)
+
+
+def test_https_to_a_server_without_tls_is_told_from_a_dead_host(
+    raw_server: Callable[..., int], emulator: Emulator
+) -> None:
+    advice = "If the server does not speak TLS, its address begins with http://"
+    client = Client(api_base=f"https://127.0.0.1:{raw_server(closes)}/v1", max_retries=0)
+    with pytest.raises(TransportError) as caught:
+        client.generate("Hi", "m")
+    assert str(caught.value).endswith(f"the connection was closed during the TLS handshake. {advice}")
+    # This one waits for the end of what it takes for a head.
+    client = Client(
+        api_base=f"{emulator.url}/v1".replace("http:", "https:"), max_retries=0, timeout=Timeouts(connect=0.2)
+    )
+    with pytest.raises(RequestTimeoutError) as timed_out:
+        client.generate("Hi", "m")
+    assert str(timed_out.value).endswith(f"but no TLS handshake within 0.2 s (timeout: connect). {advice}")
+    assert timed_out.value.clock == "connect"
 
 
 def test_https_to_a_port_that_speaks_plain_http_says_so(raw_server: Callable[..., int]) -> None:

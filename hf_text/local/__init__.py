@@ -1,0 +1,18 @@
+"""A real model on this machine: llama.cpp's own server, started for as long as it is needed.
+
+::
+
+    from hf_text.local import LocalServer
+
+    with LocalServer("model.gguf") as server, server.client() as client:
+        print(client.generate("Why is the sky blue?"))
+
+The extra ``local`` brings the server, prebuilt. It runs in a process of its own, listens on the loopback address only,
+asks for a random key, and ends with the program that started it, however that ends.
+"""
+
+from __future__ import annotations
+
+from .server import LocalServer
+
+__all__ = ["LocalServer"]

@@ -1,0 +1,51 @@
+"""How much memory a new process of this machine, or of this container, can get."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["free_memory"]
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+
+def free_memory() -> int | None:
+    """Bytes that can be had without ending others: what the system has, or what is left of the container's limit.
+
+    None where neither is known.
+    """
+    return min((*_of_the_system(), *_of_the_container()), default=None)
+
+
+def _of_the_system() -> Iterator[int]:
+    with suppress(OSError):
+        found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text("ascii"), re.MULTILINE)
+        if found:
+            yield int(found[1]) << 10
+            return
+    with suppress(AttributeError, ValueError, OSError):  # macOS: all that it has; Windows has no sysconf
+        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _of_the_container() -> Iterator[int]:
+    """What is left of the limits of control groups, version 2 (its own group and the root) and version 1."""
+    groups = [_CGROUPS]
+    with suppress(OSError, ValueError):
+        own = Path("/proc/self/cgroup").read_text("utf-8").partition("0::/")[2].split("\n")[0]
+        groups += [_CGROUPS.joinpath(own), *_CGROUPS.joinpath(own).parents]
+    for group in groups:
+        yield from _left_of(group / "memory.max", group / "memory.current", group / "memory.stat")
+    first = _CGROUPS / "memory"
+    yield from _left_of(first / "memory.limit_in_bytes", first / "memory.usage_in_bytes", first / "memory.stat")
+
+
+def _left_of(limit: Path, used: Path, statistics: Path) -> Iterator[int]:
+    with suppress(OSError, ValueError):  # there is no such group, or its limit is "max"
+        left = int(limit.read_text("ascii")) - int(used.read_text("ascii"))
+        # Files that were read count as used, and are given up for whoever needs the memory.
+        cached = re.search(r"^(?:total_)?inactive_file (\d+)", statistics.read_text("ascii"), re.MULTILINE)
+        yield left + (int(cached[1]) if cached else 0)

@@ -1,0 +1,213 @@
+"""A server of one's own: started, named, ended."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, finalize
+
+from ..checks import check_int, refusal
+from ..client import Client
+from ..errors import LocalServerError
+from ..transport.locks import ForkSafeLock
+from .failures import closed_early, explain_end
+from .launch import Launch, Running, Settings
+from .names import parse_model
+
+if TYPE_CHECKING:
+    from ..aio import AsyncClient
+
+__all__ = ["LocalServer"]
+
+_LOG = logging.getLogger("hf_text")
+
+
+class LocalServer:
+    """llama.cpp's server with one model, in a process of its own, for as long as a ``with`` block lasts.
+
+    ::
+
+        with LocalServer("model.gguf") as server, server.client() as client:
+            print(client.generate("Why is the sky blue?"))
+
+    ``async with`` works too, and does not hold up the event loop. Without either, ``start()`` and ``close()`` do the
+    same. The server listens on a free port of 127.0.0.1 and wants a random key. It ends with ``close()``, when this
+    object is no longer used, and with this process, whatever ends that. A process that is forked off can use it, and
+    leaves it running.
+
+    Args:
+        model: the path of a GGUF file or of a folder that holds one, or a name on the Hub: ``org/name``, and after a
+            colon a file of it or a quantisation (``Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q8_0``). It is downloaded by
+            huggingface_hub, into its cache. None: a small one from the Hub (491 MB).
+        context: tokens that the prompt and its answer may have, together.
+        slots: how many answers it generates at once; further requests wait. Each has the whole context.
+        threads: threads that compute; None: half the cores that this process may use.
+        timeout: seconds that loading the model may take; a download is not counted.
+        confirm: is asked, with one sentence, before anything is downloaded; ``False`` gives up. None: nobody is asked.
+        notify: is told, in one sentence, of loading that takes long, and of a download that nobody was asked about.
+            None: the logger ``hf_text``, at INFO.
+
+    Raises InvalidRequestError for a wrong argument, and LocalServerError for a path where nothing is; ``start()``
+    raises LocalServerError for all that keeps the server from starting, and MissingExtraError where the extra
+    ``local`` is not installed.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | None = None,
+        *,
+        context: int = 4096,
+        slots: int = 1,
+        threads: int | None = None,
+        timeout: float = 60,
+        confirm: Callable[[str], bool] | None = None,
+        notify: Callable[[str], None] | None = None,
+    ) -> None:
+        self._source = parse_model(model)
+        self._settings = Settings(
+            context=check_int("context", context, 1),
+            slots=check_int("slots", slots, 1),
+            threads=_half_the_cores() if threads is None else check_int("threads", threads, 1),
+            timeout=_check_seconds("timeout", timeout),
+        )
+        self._confirm = confirm
+        self._notify = notify or _LOG.info
+        self._starting = ForkSafeLock()  # held for as long as a start takes
+        self._launches: set[Launch] = set()
+        finalize(self, _stop, self._launches)  # at the exit of Python, too
+        self._running: Running | None = None
+
+    def start(self) -> LocalServer:
+        """Start it, and wait until it answers; one that runs stays as it is. Returns itself."""
+        return self._start(self._prepare())
+
+    def close(self) -> None:
+        """End it at once, also while it starts or generates. It can be started again."""
+        self._running = None
+        _stop(self._launches)
+
+    @property
+    def api_base(self) -> str:
+        """The base URL for clients, such as ``http://127.0.0.1:40123/v1``."""
+        return self._alive().api_base
+
+    @property
+    def api_key(self) -> str:
+        """The key that it asks for; another one after each start."""
+        return self._alive().api_key
+
+    @property
+    def model(self) -> str:
+        """What it calls its model: its name on the Hub, or that of its file."""
+        return self._alive().file.name
+
+    @property
+    def path(self) -> Path:
+        """The file of the model."""
+        return self._alive().file.path
+
+    @property
+    def size(self) -> int:
+        """The size of the model, in bytes."""
+        return self._alive().file.size
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._alive().child.pid
+
+    def client(self, **options: Any) -> Client:
+        """A client of it, which no proxy comes between; ``options`` are those of ``Client``. While the client is used
+        the server is.
+        """
+        client = Client(self.api_key, api_base=self.api_base, **{**_DIRECT, **options})
+        _CLIENTS[client] = self
+        return client
+
+    def async_client(self, **options: Any) -> AsyncClient:
+        """As ``client()``, for async code; ``options`` are those of ``AsyncClient``."""
+        from ..aio import AsyncClient
+
+        client = AsyncClient(self.api_key, api_base=self.api_base, **{**_DIRECT, **options})
+        _CLIENTS[client] = self
+        return client
+
+    def __enter__(self) -> LocalServer:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> LocalServer:
+        from ..aio.threads import Threads
+
+        return await Threads(1).run(partial(self._start, self._prepare()), self.close)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        from ..aio.threads import Threads
+
+        await Threads(1).run(self.close, self.close)
+
+    def __repr__(self) -> str:
+        running = self._running
+        return f"<LocalServer of {self._source}, {f'at {running.api_base}' if running else 'not running'}>"
+
+    def _alive(self) -> Running:
+        running = self._running
+        if running is None:
+            raise LocalServerError("this server is not running: use it in a with statement, or call start()")
+        status = running.child.status
+        if status is not None:
+            raise explain_end(running.file.name, status)
+        return running
+
+    def _start(self, launch: Launch) -> LocalServer:
+        with self._starting:
+            if self._running is not None and self._running.child.status is None:
+                self._launches.discard(launch)
+                return self
+            self._running = launch.run()
+            if launch.stopped:  # close() came in between
+                self._running = None
+                raise closed_early(str(self._source))
+        return self
+
+    def _prepare(self) -> Launch:
+        """A start that ``close()`` stops from now on."""
+        launch = Launch(self._source, self._settings, self._confirm, self._notify)
+        self._launches.add(launch)
+        return launch
+
+
+_DIRECT = {"proxies": {"no_proxy": "127.0.0.1"}}  # a proxy could not reach this machine
+
+_CLIENTS: WeakKeyDictionary[object, LocalServer] = WeakKeyDictionary()
+
+
+def _stop(launches: set[Launch]) -> None:
+    with suppress(KeyError):  # until it is empty
+        while True:
+            launches.pop().stop()
+
+
+def _half_the_cores() -> int:
+    """Two threads on two busy cores are fifteen times slower than one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // 2)
+
+
+def _check_seconds(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise refusal(name, "a number of seconds above 0", value)
+    return float(value)

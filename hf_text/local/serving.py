@@ -1,0 +1,54 @@
+"""In a process of its own: llama.cpp's server, as the package xllamacpp brings it.
+
+Why not in the caller's: closing it while it generates blocks for half a minute with Python's global lock held, a
+process that was forked off hangs at its exit, and the lock is held for as long as a model takes to load.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from .parent import Parent
+
+__all__ = ["main"]
+
+_ERRORS_ONLY = 1  # llama.cpp's verbosity
+_BY_VERSION = {"hostnames": ["127.0.0.1"], "hostname": "127.0.0.1", "ui": False, "webui": False}  # one of each two
+_CACHE_MIB = 256  # for the prompts of earlier requests; llama.cpp would take 8 GiB
+
+
+def main() -> None:
+    """Serve the model of the first message, until the parent ends."""
+    parent = Parent()
+    order = parent.receive()
+    os.environ["GGML_NO_BACKTRACE"] = "1"  # else it starts a debugger when it aborts
+    import xllamacpp  # type: ignore[import-untyped, import-not-found, unused-ignore]
+
+    parent.end_with_it_by_a_signal()
+    # Never given back: its destructor waits for what it generates. What it raises, and llama.cpp's own words about it,
+    # go to standard error, where the parent reads them when this process has ended.
+    server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), order))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)  # what goes wrong with a request is in its response, and the log would tell its content
+    os.close(nowhere)
+    parent.send(address=server.listening_address)
+    parent.wait_for_end()
+
+
+def _parameters(parameters: Any, order: dict[str, Any]) -> Any:
+    parameters.model.path = order["path"]
+    parameters.model_alias = {order["name"]}
+    parameters.port = 0
+    parameters.api_keys = [order["key"]]
+    parameters.n_parallel = order["slots"]
+    parameters.n_ctx = order["context"] * order["slots"]
+    parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = order["threads"]
+    parameters.cache_ram_mib = _CACHE_MIB
+    parameters.verbosity = _ERRORS_ONLY
+    parameters.endpoint_slots = False  # they would show what others ask
+    parameters.endpoint_metrics = True
+    for name, value in _BY_VERSION.items():
+        if hasattr(parameters, name):
+            setattr(parameters, name, value)
+    return parameters

@@ -1,0 +1,304 @@
+"""An answer as Markdown that can be looked at safely, whatever the model wrote.
+
+A notebook renders Markdown in a page that may do what its user may do. So what could act there is shown as text: raw
+HTML, links that do not lead to the web, pictures (fetching one tells a foreign server what is being read, and when).
+
+Renderers differ in what they take for code. So nothing is left as it is because it looks like code: a block of code is
+written in a form that every renderer reads alike, a span of code begins and ends on one line, and a backtick without a
+partner becomes an entity. All else is escaped. Where a renderer still sees code and this module does not, it shows an
+entity; nothing comes alive. Every step takes linear time.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+
+__all__ = ["render"]
+
+_MAX_QUOTES = 8  # levels; what is nested deeper is text
+
+# They end a line for some renderers, or for their regular expressions. CommonMark knows them as white space.
+_BLANKS = dict.fromkeys((0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029), " ") | {0: "\ufffd"}
+
+_MARKER = r"(?:[-*+]|\d{1,9}[.)])"
+_ITEM = re.compile(rf"[ \t]*{_MARKER}(?:[ \t]|$)")
+_FENCE = re.compile(rf"( *(?:{_MARKER} {{1,4}})*)(`{{3,}}|~{{3,}})(.*)", re.DOTALL)
+_LANGUAGE = re.compile(r"\s*([\w+#.-]{1,40})(?![^\s{])")
+_QUOTE = re.compile(r"( {0,3}>) ?")
+_RUN = re.compile(r"`+")
+
+_SPECIAL = re.compile(r"\\[!-/:-@\[-`{-~]|\\(?:begin|end)|`+|\$|~{3,}|<|!\[|\][(:]|://|www\.", re.IGNORECASE)
+_URL_END = re.compile(r"\s|\Z")  # for a "<" is not written as one
+_AUTOLINK = re.compile(r"<https?://[^\s<>`$!|\[\]\\]*>", re.IGNORECASE)
+# To the web, to a mail address, or to a place without a scheme: no ":" before its path, and no other way to write one.
+_LINK = re.compile(r"\]\((?=[ \t]*(?:https?://|mailto:|[\w.~+=-]+(?:[/#?)\s]|\Z)|[/#?)]))", re.IGNORECASE)
+# A bracket at the beginning of a line that no other follows there: some renderers look for "]:" in what comes below it.
+_OPEN_BRACKET = re.compile(r"(?m)^([ \t>*+.)\d-]*)\[(?!(?:\\.|[^\[\]\\\n])*[\[\]])")
+# What JupyterLab takes for the beginning or the end of maths in code too; dollars only where a block is indented.
+_LIKE_MATHS = re.compile(r"\\(?:begin|end|\\)")
+_LIKE_MATHS_INDENTED = re.compile(r"\$|" + _LIKE_MATHS.pattern)
+_ACTIVE_MATHS = re.compile(r"`|~~~|://|www\.|\\(?:href|url|includegraphics|require|html|class|style|cssId|data)")
+
+_DOLLAR = "<span>&#36;</span>"
+_PUNCTUATION = {code: f"&#{code};" for code in range(0x21, 0x7F) if not chr(code).isalnum()}
+
+
+def render(text: str, reasoning: str = "") -> str:
+    """What a model wrote as Markdown for a notebook, the reasoning folded away above the text.
+
+    Outside code, raw HTML is shown and not obeyed; so are pictures, and links unless they lead to the web, to a mail
+    address or to a relative place. Amounts of money are not taken for maths. The result has about the length of the
+    text, at most a small multiple.
+    """
+    shown = "\n".join(_render_lines(text, 0))
+    if not reasoning:
+        return shown
+    quoted = "\n".join(f"> {line}" for line in _render_lines(reasoning, 1))
+    return f"<details><summary>Reasoning</summary>\n\n{quoted}\n\n</details>\n\n{shown}"
+
+
+def _render_lines(text: str, depth: int) -> list[str]:
+    lines = text.translate(_BLANKS).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return _Container(lines, depth).render()
+
+
+class _Container:
+    """The lines of a text or of a quote in it.
+
+    Args:
+        lines: without the mark of the quote.
+        depth: how many quotes it stands in.
+    """
+
+    def __init__(self, lines: list[str], depth: int) -> None:
+        self._lines = lines
+        self._depth = depth
+        self._at = 0
+        self._in_list = False
+        self._out: list[str] = []
+
+    def render(self) -> list[str]:
+        """The lines, made harmless."""
+        while self._at < len(self._lines):
+            line = self._lines[self._at]
+            if _is_blank(line):
+                self._out.append("")
+                self._at += 1
+            elif fence := _open_fence(line):
+                self._take_fence(*fence)
+            elif quote := self._open_quote(line):
+                self._take_quote(quote)
+            elif self._is_code(line):
+                self._take_indented_code()
+            else:
+                self._take_text()
+        return self._out
+
+    @property
+    def _after_blank(self) -> bool:
+        return not self._out or not self._out[-1]
+
+    def _open_quote(self, line: str) -> str | None:
+        quote = _QUOTE.match(line) if self._depth < _MAX_QUOTES else None
+        return quote[1] if quote else None
+
+    def _is_code(self, line: str) -> bool:
+        return self._after_blank and not self._in_list and _indent(line) >= 4
+
+    def _take_fence(self, before: str, mark: str, language: str) -> None:
+        self._at += 1
+        begin = self._at
+        while self._at < len(self._lines) and not _closes(self._lines[self._at], mark):
+            self._at += 1
+        code = self._lines[begin : self._at]
+        self._at += 1  # past the closing fence
+        self._in_list = bool(before)
+        self._write_code(before, mark, language, code)
+
+    def _take_indented_code(self) -> None:
+        begin = self._at
+        while self._at < len(self._lines) and (_is_blank(self._lines[self._at]) or _indent(self._lines[self._at]) >= 4):
+            self._at += 1
+        while _is_blank(self._lines[self._at - 1]):
+            self._at -= 1
+        code = [_expand(line)[4:] for line in self._lines[begin : self._at]]
+        longest = max((len(run) for line in code for run in _RUN.findall(line)), default=0)
+        self._write_code("", "`" * max(3, longest + 1), "", code)
+
+    def _write_code(self, before: str, mark: str, language: str, code: list[str]) -> None:
+        margin = " " * len(before)
+        inside = bool(before or self._depth)
+        like_maths = any(map((_LIKE_MATHS_INDENTED if inside else _LIKE_MATHS).search, code))
+        # A fence ends a paragraph by itself, but what is indented deeper, or a list, may not. And nothing that could be
+        # maths may reach from one block to the next.
+        if not self._after_blank and (like_maths or len(before) >= 4 or before.strip()):
+            self._out.append("")
+        if like_maths and inside:
+            lines = [line.translate(_PUNCTUATION) for line in code] or [""]
+            lines[0] = f"<pre><code>{lines[0]}"
+            lines[-1] += "</code></pre>"
+            self._out += [f"{before or margin}{lines[0]}", *(margin + line for line in lines[1:])]
+        else:
+            self._out += [f"{before}{mark}{language}", *_indented(code, margin), f"{margin}{mark}"]
+        if like_maths:
+            self._out.append("")
+
+    def _take_quote(self, prefix: str) -> None:
+        inner: list[str] = []
+        while self._at < len(self._lines) and (quote := _QUOTE.match(self._lines[self._at])):
+            inner.append(self._lines[self._at][quote.end() :])
+            self._at += 1
+        self._out += [f"{prefix} {line}" if line else prefix for line in _Container(inner, self._depth + 1).render()]
+
+    def _take_text(self) -> None:
+        """Take the lines up to the next that is of another kind."""
+        begin = self._at
+        while self._at < len(self._lines):
+            line = self._lines[self._at]
+            if self._at > begin and (_is_blank(line) or _open_fence(line) or self._open_quote(line)):
+                break
+            if _ITEM.match(line):
+                self._in_list = True
+            elif not _indent(line) and (line.startswith("#") or (self._at == begin and self._after_blank)):
+                self._in_list = False
+            self._at += 1
+        self._out += _Text("\n".join(self._lines[begin : self._at])).render().split("\n")
+
+
+class _Text:
+    """Lines of text without an empty one between them."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._out: list[str] = []
+        self._line_end = -1
+        self._url_end = -1  # where the last address ends that stands in the text as it is
+        self._runs: dict[int, list[int]] = {}  # of backticks, by length: where they begin
+        for run in _RUN.finditer(text):
+            self._runs.setdefault(len(run[0]), []).append(run.start())
+
+    def render(self) -> str:
+        """The text, made harmless."""
+        text, at = self._text, 0
+        while special := _SPECIAL.search(text, at):
+            start = special.start()
+            self._out.append(text[at:start])
+            if start > self._line_end:
+                end = text.find("\n", start)
+                self._line_end = len(text) if end < 0 else end
+            at = self._take(special[0], start)
+        self._out.append(text[at:])
+        return _OPEN_BRACKET.sub(r"\1&#91;", "".join(self._out))
+
+    def _take(self, special: str, start: int) -> int:
+        """Write what begins with these characters; gives the place after it."""
+        if special[0] == "`":
+            return self._take_code(special, start)
+        if special in ("$", r"\$"):
+            if start < self._url_end:
+                return self._write("%24", start + len(special))
+            return self._take_dollar(start) if special == "$" else self._write(_DOLLAR, start + 2)
+        if special[0] == "]":
+            return self._write(
+                special if _LINK.match(self._text, start) else special.translate(_PUNCTUATION), start + 2
+            )
+        if special == "<":
+            link = _AUTOLINK.match(self._text, start)
+            return self._write_url(link[0], start) if link else self._write("&lt;", start + 1)
+        if special[0] in ":wW":
+            return self._write_url(special, start)
+        if special == "![":
+            return self._write("&#33;", start + 1)
+        if special[1:2].isalpha():  # \begin or \end
+            return self._write("&#92;", start + 1)
+        if special[0] == "~" or special in (r"\<", r"\`", r"\\"):
+            return self._write(special[special[0] == "\\" :].translate(_PUNCTUATION), start + len(special))
+        return self._write(special, start + 2)
+
+    def _write(self, written: str, place: int) -> int:
+        self._out.append(written)
+        return place
+
+    def _write_url(self, written: str, start: int) -> int:
+        if start >= self._url_end:
+            self._url_end = _URL_END.search(self._text, start + 1).start()  # type: ignore[union-attr]  # it finds the end
+        return self._write(written, start + len(written))
+
+    def _take_code(self, mark: str, start: int) -> int:
+        begin = start + len(mark)
+        places = self._runs.get(len(mark), [])
+        following = bisect_left(places, begin)
+        if following == len(places) or places[following] > self._line_end:
+            return self._write(mark.translate(_PUNCTUATION), begin)
+        code, end = self._text[begin : places[following]], places[following] + len(mark)
+        # A table would be cut at "|", and the span with it; maths would begin within it; an address would go on in it.
+        if "|" in code or start < self._url_end or _LIKE_MATHS.search(code):
+            self._out.append(f"<code>{code.translate(_PUNCTUATION)}</code>")
+        else:
+            self._out.append(f"{mark}{code}{mark}")
+        # pandoc takes what is in braces behind it for an instruction: `<b>`{=html}
+        if self._text.startswith("{", end):
+            return self._write("&#123;", end + 1)
+        return end
+
+    def _take_dollar(self, start: int) -> int:
+        """Maths, or a dollar that is to be seen. What counts as maths is pandoc's rule: no blank inside the dollars, no
+        digit after them.
+        """
+        text, mark = self._text, "$$" if self._text.startswith("$$", start) else "$"
+        begin = start + len(mark)
+        end = text.find(mark, begin, len(text) if mark == "$$" else self._line_end)
+        after = end + len(mark)
+        maths = text[begin:end] if end > begin else ""
+        if mark == "$" and (maths != maths.strip() or maths.endswith("\\") or text[after : after + 1].isdigit()):
+            maths = ""
+        if not maths or not _balanced(maths) or _ACTIVE_MATHS.search(maths):
+            return self._write(_DOLLAR * len(mark), begin)
+        for active, harmless in (("<", r"\lt "), ("![", "! ["), ("](", "] ("), ("]:", "] :")):
+            maths = maths.replace(active, harmless)
+        return self._write(f"{mark}{maths}{mark}", after)
+
+
+def _balanced(maths: str) -> bool:
+    """Whether JupyterLab finds its end where it is."""
+    return maths.count("{") - maths.count(r"\{") == maths.count("}") - maths.count(r"\}")
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip(" \t")
+
+
+def _expand(line: str) -> str:
+    """The line with spaces for the tabs at its beginning."""
+    rest = line.lstrip(" \t")
+    return line[: len(line) - len(rest)].expandtabs(4) + rest
+
+
+def _indent(line: str) -> int:
+    return len(_expand(line)) - len(line.lstrip(" \t"))
+
+
+def _open_fence(line: str) -> tuple[str, str, str] | None:
+    """What stands before a fence, its mark, and the language; None for any other line."""
+    if "```" not in line and "~~~" not in line:
+        return None
+    fence = _FENCE.match(line.expandtabs(4))
+    if fence is None or (fence[2][0] == "`" and "`" in fence[3]):
+        return None
+    language = _LANGUAGE.match(fence[3])
+    return fence[1], fence[2], language[1] if language else ""
+
+
+def _closes(line: str, mark: str) -> bool:
+    bare = line.strip(" \t")
+    return len(bare) >= len(mark) and bare.strip(mark[0]) == ""
+
+
+def _indented(code: list[str], margin: str) -> list[str]:
+    """The lines of a block of code, none of them left of its fence. What is left of it as a whole is moved."""
+    if not margin:
+        return code
+    code = [_expand(line) for line in code]
+    moved = any(not line.startswith(margin) for line in code if not _is_blank(line))
+    return [margin + line if moved and not _is_blank(line) else line for line in code]

@@ -1,0 +1,27 @@
+"""Text from elsewhere, in a form in which it drives no terminal, log or editor that shows it."""
+
+from __future__ import annotations
+
+__all__ = ["one_line", "printable"]
+
+# Control characters (clear the screen, set the title, write to the clipboard), those that turn the direction of what
+# follows, and those that some programs take for the end of a line.
+_ACTIVE = (
+    *range(0x20),
+    *range(0x7F, 0xA0),
+    *(0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
+    *(0x2028, 0x2029),
+)
+_ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _ACTIVE}
+_ESCAPES |= {ord("\r"): "\\r", ord("\n"): "\\n", ord("\t"): "\\t"}
+_ESCAPES_OF_LINES = {code: escape for code, escape in _ESCAPES.items() if chr(code) not in "\n\t"}
+
+
+def printable(text: str) -> str:
+    """The text with escapes for characters that do something where they are shown; lines and tabs stay."""
+    return text if text.isprintable() else text.replace("\r\n", "\n").translate(_ESCAPES_OF_LINES)
+
+
+def one_line(text: str) -> str:
+    """The same for what stands in one line: line ends and tabs are shown too."""
+    return text if text.isprintable() else text.translate(_ESCAPES)

@@ -1,0 +1,79 @@
+"""Where the key may go on to: a redirect, the next page of a listing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from urllib3.util import parse_url
+
+from ..errors import TransportError
+from .mask import Mask
+
+__all__ = ["follow_link", "follow_redirect"]
+
+_PORTS = {"http": 80, "https": 443}
+
+
+class _Origin(NamedTuple):
+    scheme: str
+    host: str
+    port: int
+
+
+def follow_redirect(url: str, location: str, mask: Mask) -> str:
+    """Where a redirect leads: to the same origin, or from ``http`` to ``https`` there. Raises TransportError for any
+    other, because the key and the conversation go along.
+    """
+    host = urlsplit(url).netloc
+    target = _join(url, location)
+    if target is None:
+        raise TransportError(f"{host} redirects to {mask.beginning(location, 200)!r}, which is not an address")
+    old, new = _origin_of(url), _origin_of(target)
+    if old is None or new is None or not (new == old or _is_upgrade(old, new)):
+        parts = urlsplit(target)
+        where = mask.beginning(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", 200)
+        raise TransportError(
+            f"{host} redirects to {where}, another host: not followed, "
+            "because the key and the messages would go there. If that is right, give that address itself"
+        )
+    return target
+
+
+def follow_link(url: str, link: str, mask: Mask) -> str:
+    """The next page of a listing, on the same origin. Raises TransportError for any other: the key goes along."""
+    target = _join(url, link)
+    if target is None or _origin_of(target) is None or _origin_of(target) != _origin_of(url):
+        where = mask.beginning(link, 200)
+        raise TransportError(f"{urlsplit(url).netloc} names a next page on another host, {where!r}: not followed")
+    return target
+
+
+def _join(url: str, reference: str) -> str | None:
+    """An absolute address; None for what is none."""
+    try:
+        target = urljoin(url, reference)
+        parse_url(target)  # what sends is stricter than what joins
+    except ValueError:
+        return None
+    return target
+
+
+def _origin_of(url: str) -> _Origin | None:
+    """The origin of an address. None for what cannot be sent to, holds a user name, or is read in different ways: one
+    reader decides here, another connects.
+    """
+    parts = parse_url(url)
+    again = urlsplit(parts.url)
+    if parts.scheme not in _PORTS or not parts.host or parts.auth is not None or "\\" in url:
+        return None
+    if parts.host.strip("[]") != again.hostname or parts.port != again.port:
+        return None
+    return _Origin(parts.scheme, parts.host, parts.port or _PORTS[parts.scheme])
+
+
+def _is_upgrade(old: _Origin, new: _Origin) -> bool:
+    """Whether it leads to TLS at the same host: from one default port to the other, or at the same port."""
+    if (old.scheme, new.scheme, old.host) != ("http", "https", new.host):
+        return False
+    return new.port == old.port or (old.port, new.port) == (80, 443)

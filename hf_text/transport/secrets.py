@@ -1,0 +1,98 @@
+"""Which values are secrets, and a str that does not show itself."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import unquote
+
+__all__ = ["Secret", "SecretBytes", "find_in_headers", "find_in_proxies", "hide_headers", "hide_proxies"]
+
+_WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_SECRET_WORDS = frozenset(
+    [
+        *("auth", "authentication", "authorization", "bearer", "cookie", "jwt", "session", "sessionid", "sid"),
+        *("key", "keys", "apikey", "token", "apitoken", "authtoken", "pat", "secret", "secrets", "sig", "signature"),
+        *("password", "passwd", "passphrase", "pwd", "credential", "credentials"),
+    ]
+)
+_USER = re.compile(r"(?:[^/]*//)?([^/]*)@")
+
+
+class Secret(str):
+    """A str whose ``repr`` hides it: a traceback that shows the values of variables, or an error tracker that collects
+    them, sees ``'***'``. In every other way it is the str that it is made of.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> SecretBytes:
+        """As for any str; the bytes are hidden too."""
+        return SecretBytes(super().encode(encoding, errors))
+
+
+class SecretBytes(bytes):
+    """The same for bytes: a value, or the head of a request, on its way."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
+
+
+def hide_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers, those that hold a secret by their name with a value that is a ``Secret``."""
+    return {name: Secret(value) if _is_secret(name) else value for name, value in headers.items()}
+
+
+def hide_proxies(proxies: Mapping[str, str]) -> dict[str, str]:
+    """The addresses of proxies, each as a ``Secret``: it may hold a password."""
+    return {scheme: Secret(address) for scheme, address in proxies.items()}
+
+
+def find_in_headers(headers: Mapping[str, str]) -> Iterator[str]:
+    """The secrets in headers: values, and what is in them (a cookie's value, a password, a signature)."""
+    for name, value in headers.items():
+        if _is_secret(name):
+            yield value
+            yield from _find_in_value(value)
+
+
+def find_in_proxies(proxies: Iterable[str]) -> Iterator[str]:
+    """The passwords in addresses of proxies, as they are written and as they are sent."""
+    for address in proxies:
+        user = _USER.match(address)
+        if user:
+            yield user[1].partition(":")[2]
+            yield unquote(user[1]).partition(":")[2]
+            yield base64.b64encode(unquote(user[1]).encode()).decode()
+
+
+def _is_secret(name: str) -> bool:
+    """Whether a header of this name holds a secret: by whole words, so that ``X-Portkey-Provider`` does not."""
+    return any(word.lower() in _SECRET_WORDS for word in _WORD.findall(name))
+
+
+def _find_in_value(value: str) -> Iterator[str]:
+    scheme, _, rest = value.partition(" ")
+    if rest and "=" not in scheme:
+        yield rest
+        if scheme.lower() == "basic":
+            yield from _decode_basic(rest)
+    for part in re.split(r"[;,\s]+", value if "=" in scheme else rest or value):
+        _, mark, inner = part.partition("=")
+        if mark and inner.strip("="):  # base64 ends with "=" signs
+            yield inner.strip('"')
+
+
+def _decode_basic(credentials: str) -> Iterator[str]:
+    try:
+        user = base64.b64decode(credentials, validate=True).decode()
+    except ValueError:
+        return
+    yield user
+    yield user.partition(":")[2]

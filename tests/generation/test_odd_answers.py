@@ -1,0 +1,277 @@
+"""Answers of real servers that are not as the protocol says: what is read from them, and when they are whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from hf_text import Client, Reasoning, RequestTimeoutError, TruncatedStreamError, Usage
+from hf_text.emulator import Emulator, Gate, Response
+
+pytestmark = pytest.mark.every_client
+
+EVENT_STREAM = {"Content-Type": "text/event-stream"}
+DONE = b"data: [DONE]\n\n"
+NUMBERS = "One two three four"
+
+
+def event(value: Any) -> bytes:
+    return b"data: " + json.dumps(value).encode() + b"\n\n"
+
+
+def chunk(content: str | None = None, finish: str | None = None, **choice: Any) -> bytes:
+    delta = {} if content is None else {"content": content}
+    return event({"choices": [{"index": 0, "delta": delta, "finish_reason": finish, **choice}]})
+
+
+def stream(*pieces: Any, **fields: Any) -> Response:
+    return Response(headers=EVENT_STREAM, body=pieces, **fields)
+
+
+@pytest.mark.parametrize(
+    "fault", ["finish-first", "finish-on-every-chunk", "message-beside-delta", "two-choices", "unknown-deltas"]
+)
+def test_a_whole_answer_in_an_odd_form_is_read(once: Client, emulator: Emulator, fault: str) -> None:
+    emulator.reply(fault)
+    completion = once.generate("Hi")
+    assert (completion.text, completion.finish_reason) == (NUMBERS, "stop")
+
+
+CHUNKS = [json.loads(piece[6:]) for piece in (chunk("One"), chunk(" two"), chunk(finish="stop"))]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "".join(f"data: {json.dumps(each)}\n" for each in CHUNKS) + "data: [DONE]\n\n",
+        "".join(f"{json.dumps(each)}\n" for each in CHUNKS),
+        "\ufeff" + json.dumps(CHUNKS),
+        json.dumps([{"choices": [{"message": {"content": "One two"}, "finish_reason": "stop"}]}]),
+    ],
+    ids=["events without empty lines", "a chunk a line", "a list of chunks", "a list of one answer"],
+)
+def test_chunks_that_are_put_together_in_another_way_are_read(once: Client, emulator: Emulator, body: str) -> None:
+    emulator.reply(Response(headers=EVENT_STREAM, body=body))
+    completion = once.generate("Hi")
+    assert (completion.text, completion.finish_reason) == ("One two", "stop")
+
+
+def test_what_comes_without_choices_is_kept_once_the_answer_is_whole(
+    once: Client, emulator: Emulator, outcome: Callable[..., Any]
+) -> None:
+    late = event({"citations": ["https://example.com"]})
+    emulator.reply(stream(chunk("One"), late, chunk(finish="stop")), stream(chunk("One"), late))
+    assert once.generate("Hi").extra == {"citations": ["https://example.com"]}
+    assert outcome(once.stream("Hi")).partial.extra == {}
+
+
+def test_usage_in_the_choice_is_read(once: Client, emulator: Emulator) -> None:
+    emulator.reply("usage-in-choice")
+    assert once.generate("Hi").usage == Usage(1, 2, 3)
+
+
+def test_details_of_the_reasoning_and_a_stray_tag_are_read(once: Client, emulator: Emulator) -> None:
+    emulator.reply("reasoning-in-details")
+    completion = once.generate("Hi")
+    assert (completion.reasoning, completion.text) == ("Let me count.", NUMBERS)
+    assert completion.extra["reasoning_details"][0]["text"] == "Let me count."
+
+
+def test_a_call_that_is_told_again_and_again_is_one(once: Client, emulator: Emulator) -> None:
+    emulator.reply("tool-call-repeated")
+    (call,) = once.generate("Hi").tool_calls
+    assert (call.id, call.name, call.parse()) == ("call_1", "now", {"zone": "UTC"})
+
+
+# --- Finish reasons
+
+
+def test_a_finish_reason_on_the_first_chunk_does_not_end_the_answer(once: Client, emulator: Emulator) -> None:
+    """Whatever the pause after it."""
+    gate = Gate()
+    emulator.reply(stream(chunk("", "stop"), gate, chunk("One"), gate, chunk(" two"), chunk(finish="length"), DONE))
+    texts = iter(once.stream("Hi"))
+    gate.open()
+    assert "".join(texts) == "One two"
+
+
+def test_usage_that_comes_late_is_waited_for(once: Client, emulator: Emulator) -> None:
+    late = Gate()
+    usage = event({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}})
+    emulator.reply(stream(chunk("One"), chunk(finish="stop"), late, usage, DONE))
+    stream_ = once.stream("Hi")
+    events = iter(stream_.events())
+    assert str(next(events)) == ""
+    assert next(events) == "One"
+    late.open()
+    assert next(events) == Usage(1, 2, 3)
+    assert len(list(events)) == 1
+
+
+@pytest.mark.parametrize("end", ["cut", "stall"])
+def test_a_finish_reason_that_came_too_early_once_does_not_make_an_answer_whole(
+    make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any], end: Any
+) -> None:
+    emulator.reply(stream(chunk("One", "stop"), chunk(" two", "stop"), end=end))
+    result = outcome(make_client(max_retries=0, timeout=0.3).stream("Hi"))
+    assert isinstance(result.error, (TruncatedStreamError, RequestTimeoutError))
+    assert result.partial.text == "One two"
+
+
+@pytest.mark.parametrize("rest", [(), (DONE,)], ids=["end of the body", "[DONE]"])
+def test_but_a_proper_end_does(once: Client, emulator: Emulator, rest: tuple[bytes, ...]) -> None:
+    emulator.reply(stream(chunk("One", "stop"), chunk(" two", "stop"), *rest))
+    completion = once.generate("Hi")
+    assert (completion.text, completion.finish_reason) == ("One two", "stop")
+
+
+def test_a_finish_reason_that_was_taken_back_and_a_cut_is_truncated(
+    once: Client, emulator: Emulator, outcome: Callable[..., Any]
+) -> None:
+    emulator.reply(stream(chunk("", "stop"), chunk("One"), end="cut"))
+    result = outcome(once.stream("Hi"))
+    assert type(result.error) is TruncatedStreamError
+    assert (result.partial.text, result.partial.finish_reason) == ("One", None)
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [
+        (chunk("", "stop"), DONE),
+        (chunk(finish="stop"), chunk(finish="stop"), DONE),
+        (chunk(finish="tool_calls"), DONE),
+        (chunk(finish="stop", message={"content": ""}),),
+        (event({"choices": [{"delta": {"tool_calls": [{"function": {"name": ""}}]}, "finish_reason": "stop"}]}), DONE),
+    ],
+    ids=range(5),
+)
+def test_an_answer_of_nothing_is_never_whole(client: Client, emulator: Emulator, empty: tuple[bytes, ...]) -> None:
+    emulator.reply(stream(*empty), Response.text("Hello"))
+    completion = client.generate("Hi")
+    assert completion.text == "Hello"
+    assert "an empty answer" in (completion.attempts[0].error or "")
+
+
+def test_an_answer_of_nothing_in_one_piece_is_not_whole_either(once: Client, emulator: Emulator) -> None:
+    emulator.reply(Response.chat(""))
+    with pytest.raises(TruncatedStreamError, match="an empty answer"):
+        once.generate("Hi")
+
+
+def test_the_connection_is_used_again_at_once_after_the_end(
+    make_client: Callable[..., Client], emulator: Emulator, in_thread: Callable[..., Future[Any]]
+) -> None:
+    """The clocks are longer than the test waits: what the server does decides."""
+    client = make_client(max_retries=0, timeout=60)
+    for reply in (Response.text("One"), Response.text("One", done=False), Response.text("One", finish=None)):
+        emulator.reply(reply)
+        assert in_thread(client.generate, "Hi").result(5).text == "One"
+    assert emulator.connections == 1
+
+
+def test_after_done_a_body_without_an_end_is_given_up(
+    make_client: Callable[..., Client], emulator: Emulator, in_thread: Callable[..., Future[Any]]
+) -> None:
+    emulator.reply(stream(chunk("", "stop"), chunk("One"), chunk(finish="stop"), DONE, end="stall"))
+    assert in_thread(make_client(max_retries=0, timeout=60).generate, "Hi").result(5).text == "One"
+    emulator.wait_for_disconnect()
+
+
+# --- Signs of life
+
+
+@pytest.fixture
+def slow() -> Callable[..., Response]:
+    """An answer that begins with three chunks, half of the client's clocks after each other."""
+
+    def make(piece: bytes) -> Response:
+        return stream(*[piece, 0.3] * 3, chunk("One"), chunk(finish="stop"))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "alive",
+    [
+        event({"choices": [{"index": 0, "delta": {"something_new": "a"}}]}),
+        event({"choices": [{"index": 0, "delta": {"content": "", "token_id": 5}}]}),
+        event({"choices": [{"index": 1, "delta": {"content": "a"}}]}),
+        event(
+            {"choices": [{"index": 0, "delta": {"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}}]}
+        ),
+        chunk("", "stop"),
+    ],
+    ids=str,
+)
+def test_what_is_not_understood_is_a_sign_of_life(
+    make_client: Callable[..., Client], emulator: Emulator, slow: Callable[..., Response], alive: bytes
+) -> None:
+    emulator.reply(slow(alive))
+    assert make_client(max_retries=0, timeout=0.6).generate("Hi").text == "One"
+
+
+@pytest.mark.parametrize(
+    "silent",
+    [b": ping\n\n", event({"choices": []}), event({"type": "ping"}), event({"status": "queued"}), chunk(), chunk("")],
+    ids=str,
+)
+def test_what_says_nothing_is_none(
+    make_client: Callable[..., Client], emulator: Emulator, slow: Callable[..., Response], silent: bytes
+) -> None:
+    emulator.reply(slow(silent))
+    with pytest.raises(RequestTimeoutError):
+        make_client(max_retries=0, timeout=0.6).generate("Hi")
+
+
+# --- Models that only close the tag
+
+
+def test_a_model_that_only_closes_the_tag_is_known_after_its_first_answer(client: Client, emulator: Emulator) -> None:
+    for _ in range(3):
+        emulator.reply("think-closed-only")
+    first = client.generate("Hi", "acme/thinker")
+    assert (first.reasoning, first.text) == ("", f"Let me count.</think>{NUMBERS}")
+    stream_ = client.stream("Hi", "acme/thinker")
+    events = [each for each in stream_.events() if isinstance(each, (str, Reasoning))]
+    assert (events[0], "".join(map(str, events))) == (Reasoning("Let me count."), NUMBERS)
+    other = client.generate("Hi", "acme/other")
+    assert other.reasoning == ""
+
+
+def test_such_a_model_that_does_not_think_gives_its_answer_all_the_same(client: Client, emulator: Emulator) -> None:
+    emulator.reply("think-closed-only", Response.text("One", " two"), "think-closed-only")
+    client.generate("Hi", "acme/thinker")
+    completion = client.generate("Hi", "acme/thinker")
+    assert (completion.reasoning, completion.text) == ("", "One two")
+    assert client.generate("Hi", "acme/thinker").text == f"Let me count.</think>{NUMBERS}"
+
+
+def test_an_answer_in_one_piece_that_only_closes_the_tag_is_split_at_once(once: Client, emulator: Emulator) -> None:
+    emulator.reply(Response.chat(f"Let me count.</think>{NUMBERS}"))
+    completion = once.generate("Hi")
+    assert (completion.reasoning, completion.text) == ("Let me count.", NUMBERS)
+
+
+def test_another_client_does_not_know_it(make_client: Callable[..., Client], emulator: Emulator) -> None:
+    emulator.reply("think-closed-only", "think-closed-only")
+    for _ in range(2):
+        assert make_client().generate("Hi", "acme/thinker").reasoning == ""
+
+
+# --- What stands in the completion
+
+
+def test_what_is_beyond_the_protocol_stands_in_the_completion(once: Client, emulator: Emulator) -> None:
+    logprobs = {"content": [{"token": "One", "logprob": -0.5, "top_logprobs": []}]}
+    head = {"system_fingerprint": "fp_1", "citations": ["https://example.com"]}
+    choice = {"index": 0, "delta": {"content": "One"}, "logprobs": logprobs}
+    emulator.reply(stream(event({**head, "choices": [choice]}), chunk(finish="eos_token"), DONE))
+    completion = once.generate("Hi")
+    assert completion.system_fingerprint == "fp_1"
+    assert [tuple(each) for each in completion.logprobs] == [("One", -0.5, ())]
+    assert completion.extra == {"citations": ["https://example.com"], "finish_reason": "eos_token"}
+    assert (completion.finish_reason, completion.truncated) == ("stop", False)

