@@ -58,7 +58,7 @@ class Transcript:
         headers = response.shown_headers
         self.provider = headers.get("x-inference-provider") or provider
         self.request_id = request_id(headers)
-        self.assembler: Assembler = Assembler(self.model in self._closers)
+        self.assembler = Assembler(self.model in self._closers)
 
     def learn(self) -> None:
         """The answer is whole: remember whether the model closes a ``<think>`` tag that its prompt opens."""
