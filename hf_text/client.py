@@ -291,9 +291,11 @@ class Client:
         tries. Needs the extra ``schema``.
 
         Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
             output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
                 or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
                 those of JSON.
+            model: a model's name, or an alias; None as for ``stream``.
             retries: how often an answer that does not fit is asked for again.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
                 images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
@@ -620,9 +622,11 @@ def parse(
     """An answer as a value of a type, from Hugging Face with the default settings; as ``Client().parse``.
 
     Args:
+        messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
         output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]`` or
             ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are those
             of JSON.
+        model: a model's name, or an alias; None as for ``stream``.
         retries: how often an answer that does not fit is asked for again.
         media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
             images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
