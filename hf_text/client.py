@@ -12,7 +12,7 @@ from .checks import without_self
 from .completion import Completion
 from .generation.stream import Stream
 from .operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from .options import ParseOptions, Validator
+from .options import Validator
 from .procedures.reader import Reader
 from .protocol.catalog import HubModel, Model, ProviderMapping
 from .protocol.media import Media
@@ -23,7 +23,7 @@ from .transport.call import DEFAULT, Timeouts
 from .wrong_names import explain_wrong_names
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    pass
 
 __all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]
 
@@ -230,10 +230,26 @@ class Client:
         self,
         messages: Messages,
         output_type: type[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -241,10 +257,26 @@ class Client:
         self,
         messages: Messages,
         output_type: Validator[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -252,10 +284,26 @@ class Client:
         self,
         messages: Messages,
         output_type: Any,
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[Any]: ...
 
     def parse(
@@ -565,10 +613,26 @@ def stream(
 def parse(
     messages: Messages,
     output_type: type[T],
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[T]: ...
 
 
@@ -576,10 +640,26 @@ def parse(
 def parse(
     messages: Messages,
     output_type: Validator[T],
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[T]: ...
 
 
@@ -587,10 +667,26 @@ def parse(
 def parse(
     messages: Messages,
     output_type: Any,
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[Any]: ...
 
 
