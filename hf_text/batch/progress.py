@@ -33,7 +33,7 @@ class Progress:
         expected_cost: USD for all rows, if the rest is like those so far; None if that is not known.
         seconds_left: until all rows are done, at this rate; None if that is not known.
         refused: how often the server refused for now, by the reason (``"429"``, ``"no connection"``).
-        waiting: why nothing is sent now: ``"for the server (503), 12 s"``; empty as a rule.
+        waiting: why nothing is sent now: ``"12 s for the server (503)"``; empty as a rule.
         stopping: why the run ends before all rows are done; empty if it does not.
     """
 
