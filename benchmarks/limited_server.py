@@ -50,6 +50,7 @@ class Limited:
         self.refused: Counter[int] = Counter()
         self.prompts: Counter[str] = Counter()
         self.writers: set[asyncio.StreamWriter] = set()
+        self.answering = self.broken = 0
 
     def now(self) -> float:
         return time.monotonic() - self.began
@@ -101,15 +102,22 @@ class Limited:
         if self.answer < 0.01:
             writer.write(WHOLE)
         else:
-            writer.write(HEAD)
-            for _ in range(PIECES):
-                await asyncio.sleep(self.answer / PIECES)
-                writer.write(PIECE)
-            writer.write(END)
+            self.answering += 1
+            try:
+                writer.write(HEAD)
+                for _ in range(PIECES):
+                    await asyncio.sleep(self.answer / PIECES)
+                    if writer.is_closing():
+                        return
+                    writer.write(PIECE)
+                writer.write(END)
+            finally:
+                self.answering -= 1
         await writer.drain()
 
     async def keep_the_outage(self) -> None:
         await asyncio.sleep(self.outage[0])
+        self.broken = self.answering
         for writer in list(self.writers):
             writer.transport.abort()
 
@@ -118,6 +126,7 @@ class Limited:
         return {
             "through": [self.through[second] for second in seconds],
             "refused": [self.refused[second] for second in seconds],
+            "broken": self.broken,
             "twice": sum(count > 1 for count in self.prompts.values()),
             **({"prompts": self.prompts} if self.tells_prompts else {}),
         }

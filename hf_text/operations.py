@@ -73,7 +73,7 @@ class Operations:
 
     def __init__(
         self,
-        # The arguments of Client, by .ci/signatures.py
+        # Arguments of Client (.ci/signatures.py)
         api_key: str | None = None,
         *,
         api_base: str | None = None,
@@ -93,8 +93,8 @@ class Operations:
         # and of its own
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
-        self.arguments = without_self(locals())
-        self.endpoint = Endpoint.at(api_base, hub_url, router_url)
+        self.arguments: dict[str, Any] = without_self(locals())
+        self.endpoint: Endpoint = Endpoint.at(api_base, hub_url, router_url)
         self._given_key = clean_key(
             api_key, hugging_face=self.endpoint.hugging_face, placeholders=self.endpoint.takes_placeholders
         )

@@ -160,7 +160,7 @@ class OpenaiTemplate:
         logit_bias: Mapping[str, float] | None = None,
         modalities: Sequence[str] | None = None,
         audio: Mapping[str, Any] | None = None,
-        # The arguments of Client.stream, by .ci/signatures.py
+        # Arguments of Client.stream (.ci/signatures.py)
         temperature: float | None = None,
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
@@ -179,7 +179,7 @@ class OpenaiTemplate:
         extra_headers: Mapping[str, str] | None = None,
         provider: str | Sequence[str] | None = None,
         timeout: Timeouts | float = DEFAULT,
-        # The arguments of Client but provider_mapping, by .ci/signatures.py
+        # Arguments of Client but provider_mapping (.ci/signatures.py)
         max_retries: int = 2,
         bill_to: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -253,7 +253,7 @@ class OpenaiTemplate:
     @classmethod
     def create_async_generator(
         cls,
-        # The arguments of OpenaiTemplate.create_generator, by .ci/signatures.py
+        # Arguments of OpenaiTemplate.create_generator (.ci/signatures.py)
         model: str,
         messages: Messages,
         api_base: str | None = None,
@@ -356,7 +356,7 @@ class OpenaiTemplate:
     @classmethod
     async def create_async(
         cls,
-        # The arguments of OpenaiTemplate.create_generator, by .ci/signatures.py
+        # Arguments of OpenaiTemplate.create_generator (.ci/signatures.py)
         model: str,
         messages: Messages,
         api_base: str | None = None,

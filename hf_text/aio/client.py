@@ -13,22 +13,22 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..checks import without_self
 from ..completion import Completion
 from ..operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from ..options import ParseOptions, Validator
 from ..protocol.catalog import HubModel, Model, ProviderMapping
 from ..protocol.media import Media
 from ..protocol.messages import Messages
-from ..structured import Parsed, parsing
 from ..tools import Tools
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names
 from .items import AsyncItems
 from .listing import Listing
-from .reader import AsyncReader
 from .stream import AsyncStream
 from .threads import MAX_THREADS, Threads
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from ..options import ParseOptions, Validator
+    from ..structured import Parsed
 
 __all__ = ["AsyncClient"]
 
@@ -71,7 +71,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        # The arguments of Client, by .ci/signatures.py
+        # Arguments of Client (.ci/signatures.py)
         api_key: str | None = None,
         *,
         api_base: str | None = None,
@@ -93,8 +93,8 @@ class AsyncClient:
     ) -> None:
         arguments = without_self(locals())
         del arguments["max_threads"]
-        self.threads = Threads(max_threads)
-        self.operations = Operations(**arguments)
+        self.threads: Threads = Threads(max_threads)
+        self.operations: Operations = Operations(**arguments)
 
     @classmethod
     def of(cls, operations: Operations, max_threads: int = MAX_THREADS) -> AsyncClient:
@@ -106,7 +106,7 @@ class AsyncClient:
 
     def stream(
         self,
-        # The arguments of Client.stream, by .ci/signatures.py
+        # Arguments of Client.stream (.ci/signatures.py)
         messages: Messages,
         model: str | None = None,
         *,
@@ -172,7 +172,7 @@ class AsyncClient:
 
     async def generate(
         self,
-        # The arguments of Client.stream, by .ci/signatures.py
+        # Arguments of Client.stream (.ci/signatures.py)
         messages: Messages,
         model: str | None = None,
         *,
@@ -263,7 +263,6 @@ class AsyncClient:
     @overload
     async def parse(
         self,
-        # The arguments of Client.parse, by .ci/signatures.py
         messages: Messages,
         output_type: Any,
         model: str | None = None,
@@ -274,7 +273,7 @@ class AsyncClient:
 
     async def parse(
         self,
-        # The arguments of Client.parse, by .ci/signatures.py
+        # Arguments of Client.parse (.ci/signatures.py)
         messages: Messages,
         output_type: Any,
         model: str | None = None,
@@ -297,8 +296,43 @@ class AsyncClient:
         provider: str | Sequence[str] | None = None,
         timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[Any]:
-        """An answer as a value of a type; arguments and errors as for ``Client.parse``."""
+        """An answer as a value of a type, as ``Client.parse``.
+
+        Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
+                or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
+                those of JSON.
+            model: a model's name, or an alias; None as for ``stream``.
+            retries: how often an answer that does not fit is asked for again.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+
+        Raises StructuredOutputError for an answer that does not fit, TruncatedStreamError for one that was cut off
+        (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
+        """
         arguments = without_self(locals())
+        from ..structured import parsing  # most programs parse nothing
+        from .reader import AsyncReader
+
         return await AsyncReader(parsing(self.operations, **arguments), self.stream, self.threads).finish()
 
     async def cost(self, answers: Completion | HasCompletions) -> float | None:
@@ -308,7 +342,7 @@ class AsyncClient:
 
     async def models(
         self,
-        # The arguments of Client.models, by .ci/signatures.py
+        # Arguments of Client.models (.ci/signatures.py)
         *,
         search: str | None = None,
         provider: str | None = None,
@@ -352,7 +386,7 @@ class AsyncClient:
 
     def hub_models(
         self,
-        # The arguments of Client.hub_models, by .ci/signatures.py
+        # Arguments of Client.hub_models (.ci/signatures.py)
         *,
         search: str | None = None,
         provider: str = "all",

@@ -41,7 +41,7 @@ class Adapted:
     def __init__(self, kind: Any, place: str) -> None:
         try:
             self._adapter: TypeAdapter[Any] = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
-            self.schema = _resolve_root(self._adapter.json_schema(schema_generator=_Generator))
+            self.schema: dict[str, Any] = _resolve_root(self._adapter.json_schema(schema_generator=_Generator))
         except (PydanticUserError, NameError) as error:
             raise InvalidRequestError(f"{place}: {_explain(error)}") from None
 

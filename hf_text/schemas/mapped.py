@@ -31,7 +31,7 @@ class Mapped:
     """
 
     def __init__(self, schema: Mapping[str, Any], place: str) -> None:
-        self.schema = dict(schema)
+        self.schema: dict[str, Any] = dict(schema)
         kind = validator_for(self.schema, default=Draft202012Validator)
         try:
             kind.check_schema(self.schema)

@@ -23,7 +23,7 @@ class UnfitError(ValueError):
 
     def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
         super().__init__(tuple(errors))
-        self.errors = tuple(errors)
+        self.errors: tuple[Mapping[str, Any], ...] = tuple(errors)
 
     def __str__(self) -> str:
         lines = [_describe(error) for error in self.errors[:_MAX_PROBLEMS]]

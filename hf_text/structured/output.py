@@ -37,10 +37,10 @@ class Output:
         given = isinstance(output_type, Mapping)
         self._inner = (schema_as_given if given else schema_of_type)(output_type, "output_type")
         schema = {key: value for key, value in self._inner.schema.items() if key != "$schema"}  # Fireworks refuses it
-        self.name = _name_of(schema.get("title") or output_type)
+        self.name: str = _name_of(schema.get("title") or output_type)
         self._wrapped = schema.get("type") != "object"
         self._openers = "{" if not self._wrapped else "[{" if schema.get("type") == "array" else "{["
-        self.schema = _wrap(schema) if self._wrapped else schema
+        self.schema: dict[str, Any] = _wrap(schema) if self._wrapped else schema
 
     def load(self, text: str) -> Any:
         """The value in an answer: the whole text is JSON, else its one fenced block, else what stands between its

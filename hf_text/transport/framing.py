@@ -56,13 +56,13 @@ class LengthFraming(Framing):
 
     def __init__(self, length: int) -> None:
         self._left = length
-        self.ended = length == 0
+        self.ended: bool = length == 0
 
     def feed(self, data: bytes) -> bytes:
         body = data[: self._left]
         self._left -= len(body)
         self.ended = self._left == 0
-        self.clean = len(body) == len(data)
+        self.clean: bool = len(body) == len(data)
         return body
 
     def close(self) -> bytes:
@@ -93,9 +93,9 @@ class ChunkedFraming(Framing):
         except BadFraming as error:
             if not body:
                 raise
-            self.failure = error
+            self.failure: BadFraming = error
         if self.ended:
-            self.clean = position == len(data)
+            self.clean: bool = position == len(data)
         return body[0] if len(body) == 1 else b"".join(body)
 
     def _take_part(self, data: bytes, position: int, body: list[bytes]) -> int:
@@ -124,7 +124,7 @@ class ChunkedFraming(Framing):
         if self._in_chunk:
             self._in_chunk = False
         elif self._in_trailer:
-            self.ended = not line
+            self.ended: bool = not line
         else:
             size = line.partition(b";")[0].strip()
             # int() takes signs, underscores and "0x", which would let two readers of one stream see different chunks.
