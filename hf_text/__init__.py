@@ -13,21 +13,37 @@ from ._version import __version__
 from .errors import *
 
 if TYPE_CHECKING:
-    from .client import Client, generate, models, stream
+    from .client import Client, generate, models, parse, stream
     from .completion import Attempt, Completion, Logprob, Timings
-    from .events import Event, FinishReason, ProviderInfo, Reasoning, ToolCall, ToolCalls, Usage
+    from .conversation import Conversation, ConversationStream
+    from .events import (
+        ConversationEvent,
+        Event,
+        FinishReason,
+        ProviderInfo,
+        Reasoning,
+        ToolCall,
+        ToolCalls,
+        ToolResult,
+        Usage,
+    )
     from .generation.stream import Stream
-    from .huggingface import HuggingFaceAPI, calculate_lenght
+    from .huggingface import HuggingFaceAPI, calculate_lenght, default_llama_model, default_vision_model
     from .keys import find_key
     from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping
     from .protocol.media import media_from_base64, media_from_url
+    from .structured import Parsed
     from .template import OpenaiTemplate
+    from .tools import Tool, tool
     from .transport.call import Timeouts
 
 __all__ = [
     "Attempt",
     "Client",
     "Completion",
+    "Conversation",
+    "ConversationEvent",
+    "ConversationStream",
     "Event",
     "FinishReason",
     "HubModel",
@@ -36,36 +52,56 @@ __all__ = [
     "Model",
     "ModelProvider",
     "OpenaiTemplate",
+    "Parsed",
     "ProviderInfo",
     "ProviderMapping",
     "Reasoning",
     "Stream",
     "Timeouts",
     "Timings",
+    "Tool",
     "ToolCall",
     "ToolCalls",
+    "ToolResult",
     "Usage",
     "__version__",
     "calculate_lenght",
+    "default_llama_model",
+    "default_vision_model",
     "find_key",
     "generate",
     "media_from_base64",
     "media_from_url",
     "models",
+    "parse",
     "stream",
+    "tool",
 ]
 __all__ += errors.__all__
 
 _HOMES = {
-    ".client": ("Client", "generate", "models", "stream"),
+    ".client": ("Client", "generate", "models", "parse", "stream"),
+    ".conversation": ("Conversation", "ConversationStream"),
     ".completion": ("Attempt", "Completion", "Logprob", "Timings"),
-    ".events": ("Event", "FinishReason", "ProviderInfo", "Reasoning", "ToolCall", "ToolCalls", "Usage"),
+    ".events": (
+        "ConversationEvent",
+        "Event",
+        "FinishReason",
+        "ProviderInfo",
+        "Reasoning",
+        "ToolCall",
+        "ToolCalls",
+        "ToolResult",
+        "Usage",
+    ),
     ".generation.stream": ("Stream",),
-    ".huggingface": ("HuggingFaceAPI", "calculate_lenght"),
+    ".huggingface": ("HuggingFaceAPI", "calculate_lenght", "default_llama_model", "default_vision_model"),
     ".keys": ("find_key",),
     ".protocol.catalog": ("HubModel", "Model", "ModelProvider", "ProviderMapping"),
     ".protocol.media": ("media_from_base64", "media_from_url"),
+    ".structured": ("Parsed",),
     ".template": ("OpenaiTemplate",),
+    ".tools": ("Tool", "tool"),
     ".transport.call": ("Timeouts",),
 }
 

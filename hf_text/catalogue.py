@@ -11,12 +11,21 @@ from .endpoint import Endpoint
 from .errors import (
     APIStatusError,
     AuthenticationError,
+    BadRequestError,
     HFTextError,
     InvalidRequestError,
     ModelNotSupportedError,
     NotFoundError,
 )
-from .protocol.catalog import HubModel, Model, ProviderMapping, parse_hub_models, parse_mapping, parse_models
+from .protocol.catalog import (
+    HubModel,
+    Model,
+    ProviderMapping,
+    parse_hub_models,
+    parse_mapping,
+    parse_model,
+    parse_models,
+)
 from .protocol.jsons import begin_json
 from .protocol.replies import next_link
 from .transport.call import Call
@@ -71,6 +80,19 @@ class Catalogue:
         """The server's models."""
         url = self._models_url
         return self._cached(url, lambda: self._parse(parse_models, url, self._fetch(call, url)[0]), refresh)
+
+    def model(self, call: Call, name: str) -> Model | None:
+        """One of the server's models, asked for alone unless the list is cached; None if there is no such model."""
+        if not self.has_models():
+            url = f"{self._models_url}/{quote(name, safe='/')}"
+            try:
+                return self._cached(url, lambda: self._parse(parse_model, url, self._fetch(call, url)[0]))
+            except (BadRequestError, NotFoundError, ModelNotSupportedError):
+                pass  # there is no such model, or the server tells of none alone
+            except APIStatusError as error:
+                if error.status_code != 200:  # else it answers with something else
+                    raise
+        return next((model for model in self.models(call) if model.id == name), None)
 
     def override(self, model: str) -> dict[str, ProviderMapping]:
         """The providers of a model that override the Hub; empty for most."""

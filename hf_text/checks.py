@@ -23,6 +23,7 @@ __all__ = [
     "plain_value",
     "refusal",
     "show",
+    "without_self",
 ]
 
 _SHOWN = 80
@@ -130,6 +131,11 @@ def check_text(text: str, place: str) -> str:
                 f"{place} has a lone surrogate at index {error.start}, which cannot be sent as UTF-8: {near}"
             ) from None
     return text
+
+
+def without_self(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``locals()`` of a method that does nothing before: its arguments, to be handed on as they are."""
+    return {name: value for name, value in arguments.items() if name not in ("self", "cls", "__class__")}
 
 
 def _as_float_or_int(value: Any) -> float | int:

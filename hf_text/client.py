@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from .checks import without_self
 from .completion import Completion
 from .generation.stream import Stream
-from .operations import MAX_EVENT_BYTES, Operations
+from .operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
+from .options import ParseOptions, Validator
+from .procedures.reader import Reader
 from .protocol.catalog import HubModel, Model, ProviderMapping
 from .protocol.media import Media
 from .protocol.messages import Messages
-from .signatures import function_with_arguments_of, method_with_arguments_of
+from .structured import Parsed, parsing
+from .tools import Tools
 from .transport.call import DEFAULT, Timeouts
+from .wrong_names import explain_wrong_names
 
-__all__ = ["Client", "default_client", "generate", "models", "stream"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]
+
+T = TypeVar("T")
 
 
+@explain_wrong_names
 class Client:
     """Text from Hugging Face Inference Providers, or from any server that speaks the OpenAI chat protocol.
 
@@ -71,7 +82,7 @@ class Client:
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
     ) -> None:
-        self.operations = Operations(**{name: value for name, value in locals().items() if name != "self"})
+        self.operations: Operations = Operations(**without_self(locals()))
 
     @classmethod
     def of(cls, operations: Operations) -> Client:
@@ -91,8 +102,8 @@ class Client:
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
-        tools: Sequence[Mapping[str, Any]] | None = None,
-        tool_choice: str | Mapping[str, Any] | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         response_format: str | Mapping[str, Any] | None = None,
         reasoning_effort: str | None = None,
         frequency_penalty: float | None = None,
@@ -121,9 +132,11 @@ class Client:
             top_p: above 0, at most 1.
             stop: texts that end the answer.
             seed: for answers that can be repeated, where the provider supports it.
-            tools: functions that the model may call, in the form of the protocol.
-            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or the name of a tool.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
             reasoning_effort: such as ``"low"``; the words that are known depend on the model.
             frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
             presence_penalty: -2 to 2; positive values make tokens that came already less likely.
@@ -140,21 +153,184 @@ class Client:
         Raises InvalidRequestError for a wrong argument, and MissingAuthError if Hugging Face is asked without a key.
         All other errors are raised while reading.
         """
-        return Stream(self.operations.open(**{name: value for name, value in locals().items() if name != "self"}))
+        return Stream(self.operations.open(**without_self(locals())))
 
-    @method_with_arguments_of(stream)
-    def generate(self, *args: Any, **options: Any) -> Completion:
-        """The whole answer: the stream of the same arguments (see ``stream``), read to its end.
+    def generate(
+        self,
+        # Arguments of Client.stream (.ci/signatures.py)
+        messages: Messages,
+        model: str | None = None,
+        *,
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        response_format: str | Mapping[str, Any] | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        parallel_tool_calls: bool | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+    ) -> Completion:
+        """The whole answer: the stream of the same arguments, read to its end.
 
-        It is streamed on the wire: a request that is not streamed dies at the gateway after about a minute. Raises what
-        ``stream`` and reading it raise.
+        It is streamed on the wire: a request that is not streamed dies at the gateway after about a minute.
+
+        Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that
+                sees, if there is media), for another server the first that it lists.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            parallel_tool_calls: whether the model may call several tools at once.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+
+        Raises InvalidRequestError for a wrong argument, MissingAuthError if Hugging Face is asked without a key, and
+        all other errors of ``HFTextError``'s tree that reading a stream raises.
         """
-        stream = self.stream(*args, **options)
-        del args, options  # they need not live as long as the answer, nor be seen in a traceback that shows variables
-        with stream:
+        with self.stream(**without_self(locals())) as stream:
             while stream.read():
                 pass
             return stream.completion
+
+    @overload
+    def parse(
+        self,
+        messages: Messages,
+        output_type: type[T],
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[T]: ...
+
+    @overload
+    def parse(
+        self,
+        messages: Messages,
+        output_type: Validator[T],
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[T]: ...
+
+    @overload
+    def parse(
+        self,
+        messages: Messages,
+        output_type: Any,
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[Any]: ...
+
+    def parse(
+        self,
+        messages: Messages,
+        output_type: Any,
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        # Arguments of Client.stream but tools, tool_choice, response_format, parallel_tool_calls (.ci/signatures.py)
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+    ) -> Parsed[Any]:
+        """An answer as a value of a type: asked for in a way that the provider understands, and held against the type.
+
+        Providers that hold a model to a JSON schema are asked first, then those of which that is not known; where there
+        are none, or a server refuses it, the value is asked for as the arguments of a tool, and at last in the prompt.
+        An answer that does not fit is asked for again, with what the validator said; the prompt does not grow with
+        tries. Needs the extra ``schema``.
+
+        Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
+                or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
+                those of JSON.
+            model: a model's name, or an alias; None as for ``stream``.
+            retries: how often an answer that does not fit is asked for again.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+
+        Raises StructuredOutputError for an answer that does not fit, TruncatedStreamError for one that was cut off
+        (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
+        """
+        return Reader(parsing(self.operations, **without_self(locals())), self.stream).finish()
+
+    def cost(self, answers: Completion | HasCompletions) -> float | None:
+        """What an answer cost, or all answers of a conversation or of ``parse``, in USD, by the live prices of the
+        provider that answered. It may ask the server for them.
+
+        None where the usage or a price is not known. Tokens of the prompt that came out of the provider's cache count
+        by their own price where the catalogue has one. Raises TransportError or APIStatusError.
+        """
+        return self.operations.cost(self.operations.new_call(), completions_of(answers))
 
     def models(
         self,
@@ -185,7 +361,7 @@ class Client:
 
         Raises TransportError, APIStatusError or InvalidRequestError.
         """
-        conditions = {name: value for name, value in locals().items() if name != "self"}
+        conditions = without_self(locals())
         return self.operations.models(self.operations.new_call(), **conditions)
 
     def model(self, name: str) -> Model:
@@ -253,21 +429,260 @@ def default_client() -> Client:
     return Client()
 
 
-@function_with_arguments_of(Client.generate)
-def generate(*args: Any, **options: Any) -> Completion:
-    """The whole answer, from Hugging Face with the default settings; arguments and errors as for
-    ``Client.generate``.
+@explain_wrong_names
+def generate(
+    # Arguments of Client.stream (.ci/signatures.py)
+    messages: Messages,
+    model: str | None = None,
+    *,
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
+) -> Completion:
+    """The whole answer, from Hugging Face with the default settings; as ``Client().generate``.
+
+    Args:
+        messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+        model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that sees,
+            if there is media), for another server the first that it lists.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
+            some refuse the question and many count unasked.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    Raises InvalidRequestError for a wrong argument, MissingAuthError without a key, and all other errors of
+    ``HFTextError``'s tree.
     """
-    return default_client().generate(*args, **options)
+    return default_client().generate(**locals())
 
 
-@function_with_arguments_of(Client.stream)
-def stream(*args: Any, **options: Any) -> Stream:
-    """An answer to be read as it arrives, from Hugging Face with the default settings; as ``Client.stream``."""
-    return default_client().stream(*args, **options)
+@explain_wrong_names
+def stream(
+    # Arguments of Client.stream (.ci/signatures.py)
+    messages: Messages,
+    model: str | None = None,
+    *,
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
+) -> Stream:
+    """An answer to be read as it arrives, from Hugging Face with the default settings; as ``Client().stream``.
+
+    Args:
+        messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+        model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that sees,
+            if there is media), for another server the first that it lists.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
+            some refuse the question and many count unasked.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    Raises InvalidRequestError for a wrong argument, and MissingAuthError without a key. All other errors are raised
+    while reading.
+    """
+    return default_client().stream(**locals())
 
 
-@function_with_arguments_of(Client.models)
-def models(**options: Any) -> list[Model]:
-    """The models that Hugging Face serves now; arguments and errors as for ``Client.models``."""
-    return default_client().models(**options)
+@overload
+def parse(
+    messages: Messages,
+    output_type: type[T],
+    model: str | None = None,
+    *,
+    retries: int = 1,
+    **options: Unpack[ParseOptions],
+) -> Parsed[T]: ...
+
+
+@overload
+def parse(
+    messages: Messages,
+    output_type: Validator[T],
+    model: str | None = None,
+    *,
+    retries: int = 1,
+    **options: Unpack[ParseOptions],
+) -> Parsed[T]: ...
+
+
+@overload
+def parse(
+    messages: Messages,
+    output_type: Any,
+    model: str | None = None,
+    *,
+    retries: int = 1,
+    **options: Unpack[ParseOptions],
+) -> Parsed[Any]: ...
+
+
+@explain_wrong_names
+def parse(
+    # Arguments of Client.parse (.ci/signatures.py)
+    messages: Messages,
+    output_type: Any,
+    model: str | None = None,
+    *,
+    retries: int = 1,
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
+) -> Parsed[Any]:
+    """An answer as a value of a type, from Hugging Face with the default settings; as ``Client().parse``.
+
+    Args:
+        messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+        output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]`` or
+            ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are those
+            of JSON.
+        model: a model's name, or an alias; None as for ``stream``.
+        retries: how often an answer that does not fit is asked for again.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
+            some refuse the question and many count unasked.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    Raises StructuredOutputError for an answer that does not fit, TruncatedStreamError for one that was cut off (finish
+    reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
+    """
+    return default_client().parse(**locals())
+
+
+@explain_wrong_names
+def models(
+    # Arguments of Client.models (.ci/signatures.py)
+    *,
+    search: str | None = None,
+    provider: str | None = None,
+    vision: bool | None = None,
+    tools: bool | None = None,
+    structured_output: bool | None = None,
+    min_context: int | None = None,
+    max_output_price: float | None = None,
+    sort: str | None = None,
+    refresh: bool = False,
+) -> list[Model]:
+    """The models that Hugging Face serves now and that meet all these conditions; kept for five minutes.
+
+    Args:
+        search: a substring of the name, case-insensitive.
+        provider: a provider that serves them live.
+        vision: whether they see pictures.
+        tools: whether they call tools.
+        structured_output: whether they keep to a JSON schema.
+        min_context: tokens that the context must have room for.
+        max_output_price: USD per million tokens of output, at most.
+        sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None keeps the
+            server's order.
+        refresh: ask again, whatever is kept.
+
+    Raises TransportError, APIStatusError or InvalidRequestError.
+    """
+    return default_client().models(**locals())

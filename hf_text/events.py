@@ -1,6 +1,9 @@
 """What a stream yields: text as ``str``, and a closed set of frozen events.
 
 ``str()`` of every event that is not text is ``""``, so ``"".join(map(str, events))`` is the answer.
+
+``ProviderInfo.name``, ``Reasoning.token``, ``ToolCalls.get_list()`` and ``get_dict()`` are what code that was written
+for g4f asks of its events.
 """
 
 from __future__ import annotations
@@ -10,7 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Event", "FinishReason", "ProviderInfo", "Reasoning", "ToolCall", "ToolCalls", "Usage"]
+__all__ = [
+    "ConversationEvent",
+    "Event",
+    "FinishReason",
+    "ProviderInfo",
+    "Reasoning",
+    "ToolCall",
+    "ToolCalls",
+    "ToolResult",
+    "Usage",
+]
 
 
 class _Silent:
@@ -38,12 +51,30 @@ class ProviderInfo(_Silent):
     url: str
     label: str
 
+    @property
+    def name(self) -> str:
+        """The provider, or the label where the server does not say."""
+        return self.provider or self.label
+
+    def get_dict(self) -> dict[str, Any]:
+        """``{"name", "url", "label", "model"}``."""
+        return {"name": self.name, "url": self.url, "label": self.label, "model": self.model}
+
 
 @dataclass(frozen=True, slots=True)
 class Reasoning(_Silent):
     """A piece of the model's reasoning, from ``reasoning``, ``reasoning_content`` or ``<think>`` tags."""
 
     text: str
+
+    @property
+    def token(self) -> str:
+        """The same as ``text``."""
+        return self.text
+
+    def get_dict(self) -> dict[str, Any]:
+        """``{"token"}``."""
+        return {"token": self.text}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +116,10 @@ class ToolCalls(_Silent):
 
     calls: tuple[ToolCall, ...]
 
+    def get_list(self) -> list[dict[str, Any]]:
+        """The calls in the form of the chat protocol."""
+        return [call.to_dict() for call in self.calls]
+
 
 @dataclass(frozen=True, slots=True)
 class Usage(_Silent):
@@ -100,6 +135,19 @@ class Usage(_Silent):
     reasoning_tokens: int | None = None
     cached_tokens: int | None = None
 
+    def get_dict(self) -> dict[str, Any]:
+        """The counts in the form of the chat protocol, without those that are not known."""
+        counts: dict[str, Any] = {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
+        }
+        if self.cached_tokens is not None:
+            counts["prompt_tokens_details"] = {"cached_tokens": self.cached_tokens}
+        if self.reasoning_tokens is not None:
+            counts["completion_tokens_details"] = {"reasoning_tokens": self.reasoning_tokens}
+        return counts
+
 
 @dataclass(frozen=True, slots=True)
 class FinishReason(_Silent):
@@ -109,5 +157,34 @@ class FinishReason(_Silent):
 
     reason: str
 
+    def get_dict(self) -> dict[str, Any]:
+        """``{"reason"}``."""
+        return {"reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult(_Silent):
+    """What came of a call of a tool, in a conversation.
+
+    Attributes:
+        call: the call.
+        result: what the tool returned; None if it failed.
+        error: why it failed: the exception of the tool; a LookupError for a tool that is not there, a ValueError for
+            arguments that do not fit, a PermissionError for a call that was not approved, an InterruptedError for one
+            that was cancelled. None if it did not fail.
+        content: what the model is told.
+    """
+
+    call: ToolCall
+    result: Any = None
+    error: Exception | None = None
+    content: str = ""
+
+    def to_message(self) -> dict[str, Any]:
+        """The result as a message of the conversation."""
+        return {"role": "tool", "tool_call_id": self.call.id, "content": self.content}
+
 
 Event = str | ProviderInfo | Reasoning | ToolCalls | Usage | FinishReason
+
+ConversationEvent = Event | ToolResult

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from .checks import check_int
+from .callers import CallerOptions
+from .checks import without_self
 from .client import Client
 from .events import Event
-from .operations import Operations
+from .operations import MAX_EVENT_BYTES, Operations
+from .protocol.catalog import ProviderMapping
 from .protocol.media import Media
 from .protocol.messages import Messages, count_length
 from .protocol.names import (
-    DEFAULT_MODEL,
+    DEFAULT_LLAMA_MODEL,
     DEFAULT_VISION_MODEL,
     FALLBACK_MODELS,
     MODEL_ALIASES,
@@ -20,8 +22,19 @@ from .protocol.names import (
     VISION_MODELS,
 )
 from .template import OpenaiTemplate
+from .tools import Tools
+from .transport.call import DEFAULT, Timeouts
 
-__all__ = ["HuggingFaceAPI", "calculate_lenght"]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+__all__ = ["HuggingFaceAPI", "calculate_lenght", "default_llama_model", "default_vision_model"]
+
+default_llama_model: str = DEFAULT_LLAMA_MODEL
+"""The model where none is named."""
+
+default_vision_model: str = DEFAULT_VISION_MODEL
+"""The same where there is media."""
 
 _RETIRED_URL = "https://api-inference.huggingface.co/"
 
@@ -35,89 +48,376 @@ class HuggingFaceAPI(OpenaiTemplate):
     now.
     """
 
-    label = "HuggingFace (Text Generation)"
-    parent = "HuggingFace"
-    url = "https://api-inference.huggingface.com"
-    api_base = f"{_RETIRED_URL}v1"
-    working = True
-    needs_auth = True
-    default_model = DEFAULT_MODEL
-    default_vision_model = DEFAULT_VISION_MODEL
-    vision_models = VISION_MODELS
-    model_aliases = MODEL_ALIASES
-    fallback_models = FALLBACK_MODELS
-    provider_mapping = PROVIDER_MAPPING
+    label: ClassVar[str] = "HuggingFace (Text Generation)"
+    parent: ClassVar[str | None] = "HuggingFace"
+    url: ClassVar[str | None] = "https://api-inference.huggingface.com"
+    api_base: ClassVar[str | None] = f"{_RETIRED_URL}v1"
+    working: ClassVar[bool] = True
+    needs_auth: ClassVar[bool] = True
+    default_model: ClassVar[str] = default_llama_model
+    default_vision_model: ClassVar[str] = default_vision_model
+    vision_models: ClassVar[list[str]] = list(VISION_MODELS)
+    model_aliases: ClassVar[dict[str, str]] = MODEL_ALIASES
+    fallback_models: ClassVar[list[str]] = list(FALLBACK_MODELS)
+    provider_mapping: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = PROVIDER_MAPPING
 
     @classmethod
     async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
-        """Who serves a model: provider name to ``{"task", "providerId", "status", …}``, from ``provider_mapping``,
-            else the Hub.
+        """Who serves a model: provider name to ``{"task", "providerId", "status", …}``; from ``provider_mapping``, as
+        it is written there, else from the Hub.
+
+        Args:
+            model: a name on the Hub, or an alias.
+            api_key: the key; None for the one that is found.
 
         Raises ModelNotSupportedError for a model that the Hub does not have, TransportError, APIStatusError.
         """
-        from .aio import AsyncClient  # anyio is imported when something is async, not before
+        from .aio.client import AsyncClient  # anyio is imported when something is async, not before
 
-        client = AsyncClient.of(cls._connect({"api_key": api_key}))
-        del api_key  # a traceback that shows variables would show it
-        mapping = await client.mapping(cls.get_model(model))
-        return {provider: entry.to_dict() for provider, entry in mapping.items()}
+        name = cls.get_model(model)
+        if name in cls.provider_mapping:
+            return _as_written(cls.provider_mapping[name])
+        return _to_dicts(await AsyncClient.of(cls._connect({"api_key": api_key, "api_base": None})).mapping(name))
 
     @classmethod
     def get_mapping_sync(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
-        """The blocking twin of ``get_mapping``."""
-        client = Client.of(cls._connect({"api_key": api_key}))
-        del api_key  # as above
-        mapping = client.mapping(cls.get_model(model))
-        return {provider: entry.to_dict() for provider, entry in mapping.items()}
-
-    @classmethod
-    def create_async_generator(  # type: ignore[override]  # the documented order of the arguments
-        cls,
-        model: str,
-        messages: Messages,
-        api_base: str | None = None,
-        api_key: str | None = None,
-        max_tokens: int | None = 2048,
-        max_inputs_lenght: int = 10000,
-        media: Media | None = None,
-        **kwargs: Any,
-    ) -> AsyncGenerator[Event, None]:
-        """An answer as an async generator: ``ProviderInfo``, then text (``str``) and the other events.
+        """The blocking twin of ``get_mapping``.
 
         Args:
-            model: a name on the Hub or an alias; empty for the default (with media: one that sees).
-            messages: as for ``Client.stream``; what is longer than ``max_inputs_lenght`` is trimmed: to the first
-                and last three messages, then to the system messages and the last of the user, then to that one
-                alone.
-            api_base: a server of your own instead of Hugging Face.
-            api_key: the key; for Hugging Face the one that is found where none is given.
-            max_tokens: the most tokens that the answer may have.
-            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``).
-            media: as for ``Client.stream``.
-            kwargs: further options, see ``OpenaiTemplate``.
+            model: a name on the Hub, or an alias.
+            api_key: the key; None for the one that is found.
 
-        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while
-        iterating ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when
-        every way to it wants payment, and all other errors of ``HFTextError``'s tree.
+        Raises ModelNotSupportedError for a model that the Hub does not have, TransportError, APIStatusError.
         """
-        _limit_input(kwargs, max_inputs_lenght)
-        return super().create_async_generator(model, messages, api_base, api_key, max_tokens, media, **kwargs)
+        name = cls.get_model(model)
+        if name in cls.provider_mapping:
+            return _as_written(cls.provider_mapping[name])
+        return _to_dicts(Client.of(cls._connect({"api_key": api_key, "api_base": None})).mapping(name))
 
     @classmethod
-    def create_generator(  # type: ignore[override]  # as above
+    def create_generator(  # type: ignore[override]  # the documented order of the arguments
         cls,
         model: str,
         messages: Messages,
         api_base: str | None = None,
         api_key: str | None = None,
         max_tokens: int | None = 2048,
-        max_inputs_lenght: int = 10000,
+        max_inputs_lenght: int | None = 10000,
+        # Arguments of OpenaiTemplate.create_generator (.ci/signatures.py)
         media: Media | None = None,
-        **kwargs: Any,
+        *,
+        proxy: str | None = None,
+        user: str | None = None,
+        top_k: int | None = None,
+        logit_bias: Mapping[str, float] | None = None,
+        modalities: Sequence[str] | None = None,
+        audio: Mapping[str, Any] | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        response_format: str | Mapping[str, Any] | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        parallel_tool_calls: bool | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+        max_retries: int = 2,
+        bill_to: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+        cert: str | tuple[str, str] | None = None,
+        hub_url: str | None = None,
+        router_url: str | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        **kwargs: Unpack[CallerOptions],
     ) -> Iterator[Event]:
-        """The blocking twin of ``create_async_generator``."""
-        _limit_input(kwargs, max_inputs_lenght)
-        return super().create_generator(model, messages, api_base, api_key, max_tokens, media, **kwargs)
+        """An answer, as it arrives: ``ProviderInfo``, then text (``str``) and the other events.
+
+        Closing the iterator, or dropping it, stops the answer. Its other name is ``create_completion``.
+
+        Args:
+            model: a name on the Hub, or an alias; empty for the default (with media: one that sees).
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol. What is longer
+                than ``max_inputs_lenght`` is trimmed: to the first and last three messages, then to the system messages
+                and the last of the user, then to that one alone.
+            api_base: a server of your own instead of Hugging Face.
+            api_key: the key; for Hugging Face the one that is found where none is given.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option
+                from here on but the next.
+            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming is told by a
+                warning. None sends all.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the address of a proxy, for http and https.
+            user: a name for the end user, which goes to the server.
+            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
+            modalities: what the answer may hold, such as ``["text"]``.
+            audio: voice and format of a spoken answer, in the form of the protocol.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            parallel_tool_calls: whether the model may call several tools at once.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
+                request at all, also not to another provider.
+            bill_to: for Hugging Face: the organisation that pays.
+            headers: headers to send with each request.
+            proxies: proxies by scheme, as in requests, in addition to those of the environment.
+            verify: True, False, or the path of a CA bundle, as in requests.
+            cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
+            hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
+            router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
+            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            kwargs: see ``OpenaiTemplate``.
+
+        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
+        ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when every way to it
+        wants payment, and all other errors of ``HFTextError``'s tree.
+        """
+        return cls._deliver(cls._open(**without_self(locals())))
+
+    create_completion = create_generator  # type: ignore[assignment]
+
+    @classmethod
+    def create_async_generator(  # type: ignore[override]  # as above
+        cls,
+        # Arguments of HuggingFaceAPI.create_generator (.ci/signatures.py)
+        model: str,
+        messages: Messages,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        max_tokens: int | None = 2048,
+        max_inputs_lenght: int | None = 10000,
+        media: Media | None = None,
+        *,
+        proxy: str | None = None,
+        user: str | None = None,
+        top_k: int | None = None,
+        logit_bias: Mapping[str, float] | None = None,
+        modalities: Sequence[str] | None = None,
+        audio: Mapping[str, Any] | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        response_format: str | Mapping[str, Any] | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        parallel_tool_calls: bool | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+        max_retries: int = 2,
+        bill_to: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+        cert: str | tuple[str, str] | None = None,
+        hub_url: str | None = None,
+        router_url: str | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        **kwargs: Unpack[CallerOptions],
+    ) -> AsyncGenerator[Event, None]:
+        """The twin of ``create_generator`` for async code: an async generator.
+
+        Closing it (``aclose()``, leaving the loop, cancelling the task) stops the answer.
+
+        Args:
+            model: a name on the Hub, or an alias; empty for the default (with media: one that sees).
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol. What is longer
+                than ``max_inputs_lenght`` is trimmed: to the first and last three messages, then to the system messages
+                and the last of the user, then to that one alone.
+            api_base: a server of your own instead of Hugging Face.
+            api_key: the key; for Hugging Face the one that is found where none is given.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on but the next.
+            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming is told by a
+                warning. None sends all.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the address of a proxy, for http and https.
+            user: a name for the end user, which goes to the server.
+            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
+            modalities: what the answer may hold, such as ``["text"]``.
+            audio: voice and format of a spoken answer, in the form of the protocol.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            parallel_tool_calls: whether the model may call several tools at once.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
+                request at all, also not to another provider.
+            bill_to: for Hugging Face: the organisation that pays.
+            headers: headers to send with each request.
+            proxies: proxies by scheme, as in requests, in addition to those of the environment.
+            verify: True, False, or the path of a CA bundle, as in requests.
+            cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
+            hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
+            router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
+            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            kwargs: see ``OpenaiTemplate``.
+
+        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
+        ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when every way to it
+        wants payment, and all other errors of ``HFTextError``'s tree.
+        """
+        return cls._deliver_async(cls._open(**without_self(locals())))
+
+    @classmethod
+    async def create_async(  # type: ignore[override]  # as above
+        cls,
+        # Arguments of HuggingFaceAPI.create_generator (.ci/signatures.py)
+        model: str,
+        messages: Messages,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        max_tokens: int | None = 2048,
+        max_inputs_lenght: int | None = 10000,
+        media: Media | None = None,
+        *,
+        proxy: str | None = None,
+        user: str | None = None,
+        top_k: int | None = None,
+        logit_bias: Mapping[str, float] | None = None,
+        modalities: Sequence[str] | None = None,
+        audio: Mapping[str, Any] | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        response_format: str | Mapping[str, Any] | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        parallel_tool_calls: bool | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+        max_retries: int = 2,
+        bill_to: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+        cert: str | tuple[str, str] | None = None,
+        hub_url: str | None = None,
+        router_url: str | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        **kwargs: Unpack[CallerOptions],
+    ) -> str:
+        """The text of a whole answer, for async code; events other than text are left out.
+
+        Args:
+            model: a name on the Hub, or an alias; empty for the default (with media: one that sees).
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol. What is longer
+                than ``max_inputs_lenght`` is trimmed: to the first and last three messages, then to the system messages
+                and the last of the user, then to that one alone.
+            api_base: a server of your own instead of Hugging Face.
+            api_key: the key; for Hugging Face the one that is found where none is given.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on but the next.
+            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming is told by a
+                warning. None sends all.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the address of a proxy, for http and https.
+            user: a name for the end user, which goes to the server.
+            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
+            modalities: what the answer may hold, such as ``["text"]``.
+            audio: voice and format of a spoken answer, in the form of the protocol.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            parallel_tool_calls: whether the model may call several tools at once.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
+                request at all, also not to another provider.
+            bill_to: for Hugging Face: the organisation that pays.
+            headers: headers to send with each request.
+            proxies: proxies by scheme, as in requests, in addition to those of the environment.
+            verify: True, False, or the path of a CA bundle, as in requests.
+            cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
+            hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
+            router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
+            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            kwargs: see ``OpenaiTemplate``.
+
+        Raises what ``create_async_generator`` and reading it raise.
+        """
+        return await cls._collect(cls._open(**without_self(locals())))
 
     @classmethod
     def _list_models(cls, operations: Operations) -> list[str]:
@@ -131,11 +431,12 @@ class HuggingFaceAPI(OpenaiTemplate):
         return None if f"{address}/".startswith(_RETIRED_URL) else address
 
 
-def _limit_input(options: dict[str, Any], length: int | None) -> None:
-    """Add the limit in its right spelling, unless it was given so too. A wrong one is named as the caller wrote it."""
-    if options.get("max_input_length") is not None:
-        return
-    options["max_input_length"] = None if length is None else check_int("max_inputs_lenght", length, 1)
+def _as_written(mapping: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {provider: dict(entry) for provider, entry in mapping.items()}
+
+
+def _to_dicts(mapping: Mapping[str, ProviderMapping]) -> dict[str, dict[str, Any]]:
+    return {provider: entry.to_dict() for provider, entry in mapping.items()}
 
 
 def calculate_lenght(messages: Messages) -> int:

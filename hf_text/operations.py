@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from .catalogue import Catalogue
-from .checks import check_int, refusal
+from .checks import check_int, refusal, without_self
+from .completion import Completion
 from .endpoint import Endpoint
-from .errors import MissingAuthError, ModelNotSupportedError
+from .errors import HFTextError, InvalidRequestError, MissingAuthError, ModelNotSupportedError
 from .generation.breaker import Breaker
 from .generation.failover import check_provider
 from .generation.loop import Generation
@@ -20,19 +21,21 @@ from .generation.request import Backend, Request
 from .generation.steps import Steps
 from .generation.transcript import Transcript
 from .keys import clean_key, find_key
-from .protocol.catalog import HubModel, Model, ProviderMapping, split_suffix
+from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping, split_suffix
 from .protocol.media import Media, add_media, has_media
-from .protocol.messages import Messages, check_messages, trim_messages
+from .protocol.messages import Messages, check_messages
 from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES
 from .protocol.payload import build_payload
+from .protocol.prices import cost_of, find_offers
 from .protocol.selection import nearest_names, select_models
+from .tools import describe_tools, name_of_choice
 from .transport.call import DEFAULT, Call, Timeouts
 from .transport.locks import ForkSafeLock
 from .transport.session import Http, check_headers, check_proxies
 from .transport.tls import check_cert
 from .tuning import DEFAULT_TUNING, Tuning
 
-__all__ = ["MAX_EVENT_BYTES", "Operations", "resolve_alias"]
+__all__ = ["MAX_EVENT_BYTES", "HasCompletions", "Operations", "completions_of", "resolve_alias"]
 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 
@@ -40,6 +43,24 @@ _NO_KEY = (
     "no Hugging Face key was found. Create one at https://huggingface.co/settings/tokens and put it into the "
     "environment variable HF_TOKEN, or run 'hf auth login', or pass api_key=…; for a server of your own pass api_base=…"
 )
+
+
+class HasCompletions(Protocol):
+    """What took several answers: a conversation, a ``Parsed``."""
+
+    @property
+    def completions(self) -> Iterable[Completion]:
+        """The answers."""
+
+
+def completions_of(answers: Completion | HasCompletions) -> list[Completion]:
+    """The answers that something took. Raises InvalidRequestError for what took none."""
+    if isinstance(answers, Completion):
+        return [answers]
+    completions = getattr(answers, "completions", None)
+    if completions is None:
+        raise refusal("answers", "a Completion, a Conversation or a Parsed", answers)
+    return list(completions)
 
 
 class Operations:
@@ -52,6 +73,7 @@ class Operations:
 
     def __init__(
         self,
+        # Arguments of Client (.ci/signatures.py)
         api_key: str | None = None,
         *,
         api_base: str | None = None,
@@ -68,10 +90,11 @@ class Operations:
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+        # and of its own
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
-        self.arguments = {name: value for name, value in locals().items() if name != "self"}
-        self.endpoint = Endpoint.at(api_base, hub_url, router_url)
+        self.arguments: dict[str, Any] = without_self(locals())
+        self.endpoint: Endpoint = Endpoint.at(api_base, hub_url, router_url)
         self._given_key = clean_key(
             api_key, hugging_face=self.endpoint.hugging_face, placeholders=self.endpoint.takes_placeholders
         )
@@ -109,17 +132,16 @@ class Operations:
         extra_headers: Mapping[str, str] | None = None,
         provider: str | Sequence[str] | None = None,
         timeout: Timeouts | float = DEFAULT,
-        max_input_length: int | None = None,
+        fallback_models: Sequence[str] = (),
         **options: Any,
     ) -> Steps:
         """The steps of an answer; nothing is sent before the first one.
 
         The arguments are those of ``Client.stream``. Those that are not named here are fields of the body
-        (``build_payload``). Messages longer than ``max_input_length`` are trimmed.
+        (``build_payload``). If nobody serves the model, the ``fallback_models`` are asked for, one after the other.
         """
         checked = add_media(check_messages(messages), media)
-        if max_input_length is not None:
-            checked = trim_messages(checked, check_int("max_input_length", max_input_length, 1))
+        options = _describe_functions(options)
         name = self._choose_model(model, checked)
         payload = build_payload(
             model=name or UNNAMED_MODEL,
@@ -129,7 +151,7 @@ class Operations:
         )
         del payload["model"]
         providers = self._providers if provider is None else check_provider(provider)
-        request = Request(payload, name, providers, check_headers(extra_headers, "extra_headers"))
+        request = Request(payload, name, providers, check_headers(extra_headers, "extra_headers"), fallback_models)
         call = self.new_call(timeout)
         if self.endpoint.hugging_face and self.connect().anonymous:
             raise MissingAuthError(_NO_KEY)
@@ -144,15 +166,46 @@ class Operations:
     def model(self, call: Call, name: str) -> Model:
         """As ``Client.model``."""
         name = split_suffix(resolve_alias(_check_model(name)))[0]
-        models = self._catalogue.models(call)
-        for model in models:
-            if model.id == name:
-                return model
-        suggestions = tuple(nearest_names(name, [model.id for model in models]))
+        model = self._catalogue.model(call, name)
+        if model is not None:
+            return model
+        suggestions = tuple(nearest_names(name, [model.id for model in self._catalogue.models(call)]))
         message = f"{self.endpoint.host} does not list the model {name!r}."
         if suggestions:
             message += f" Models with a similar name: {', '.join(suggestions)}."
         raise ModelNotSupportedError(message, model=name, suggestions=suggestions)
+
+    def offers(self, call: Call, model: str | None, messages: Iterable[Mapping[str, Any]]) -> tuple[ModelProvider, ...]:
+        """Who serves the model that would be asked for these messages now, from the catalogue; empty where that is not
+        known, or the server is not Hugging Face.
+        """
+        name = self._choose_model(model, messages)
+        if name is None or not self.endpoint.hugging_face:
+            return ()
+        try:
+            with call.at_most(self._backend.tuning.lookup_seconds):
+                found = self._catalogue.model(call, split_suffix(name)[0])
+        except HFTextError:
+            return ()
+        return () if found is None else found.offers
+
+    def providers(self, model: str | None, provider: str | Sequence[str] | None) -> tuple[str, ...]:
+        """The providers and policies that would be asked, in order."""
+        suffix = split_suffix(model or self._model or "")[1] if self.endpoint.hugging_face else None
+        return (suffix,) if suffix else self._providers if provider is None else check_provider(provider)
+
+    def cost(self, call: Call, completions: Iterable[Completion]) -> float | None:
+        """As ``Client.cost``."""
+        costs = [self._cost_of(call, completion) for completion in completions]
+        return None if None in costs else sum(cost for cost in costs if cost is not None)
+
+    def _cost_of(self, call: Call, completion: Completion) -> float | None:
+        if completion.usage is None:
+            return None
+        model = self._catalogue.model(call, split_suffix(completion.model)[0])
+        offers = find_offers([model] if model else [], completion.model, completion.provider)
+        prices = {cost_of(completion.usage, offer) for offer in offers}
+        return prices.pop() if len(prices) == 1 else None
 
     def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
         """As ``Client.mapping``."""
@@ -212,7 +265,8 @@ class Operations:
     def _find_key(self) -> str | None:
         """The user's Hugging Face key; it is for Hugging Face alone."""
         given = any(name.lower() == "authorization" for name in self._headers)
-        return find_key() if self.endpoint.hugging_face and not given else None
+        wanted = self.endpoint.hugging_face and not given
+        return find_key(placeholders=self.endpoint.takes_placeholders) if wanted else None
 
 
 def resolve_alias(model: str) -> str:
@@ -229,6 +283,21 @@ def _check_bill_to(bill_to: Any) -> dict[str, str]:
     if not isinstance(bill_to, str) or not (bill_to.isascii() and bill_to.isprintable() and bill_to.strip()):
         raise refusal("bill_to", "the name of an organisation", bill_to)
     return {"X-HF-Bill-To": bill_to.strip()}
+
+
+def _describe_functions(options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the tools that are functions in the form of the protocol."""
+    form = options.get("response_format")
+    if isinstance(form, type) or hasattr(form, "validate_python"):
+        name = getattr(form, "__name__", "the type")
+        raise InvalidRequestError(
+            f"response_format takes a JSON schema; for a type call parse(messages, {name}), which returns its value"
+        )
+    described = {
+        "tools": describe_tools(options.get("tools")),
+        "tool_choice": name_of_choice(options.get("tool_choice")),
+    }
+    return {**options, **{name: value for name, value in described.items() if value is not None}}
 
 
 def _check_model(model: Any) -> str:

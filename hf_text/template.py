@@ -1,18 +1,20 @@
 """The documented class interface: a provider is a class, and all that it does are class methods.
 
-A facade. A method is a few lines that take a ``Client`` and forward. Attributes of a class are defaults and are
-never assigned after import; what was fetched is kept by the clients, which are kept by key and address.
+A facade: a method is a few lines that hand on to the operations of a client. Attributes of a class are defaults and are
+never assigned after import; what was fetched is kept by the operations, which are kept by key and address.
 """
 
 from __future__ import annotations
 
-import os
+import inspect
+import json
 import warnings
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from functools import lru_cache
-from typing import Any, ClassVar
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from .checks import refusal
+from .callers import CallerOptions, call_options, client_options, kept_operations
+from .checks import check_int, refusal, without_self
 from .errors import (
     APIStatusError,
     HFTextWarning,
@@ -24,55 +26,54 @@ from .errors import (
 from .events import Event
 from .generation.steps import Steps
 from .generation.stream import Stream
-from .keys import find_key
-from .operations import Operations
+from .operations import MAX_EVENT_BYTES, Operations
 from .protocol.media import Media, add_media, has_media
-from .protocol.messages import Messages, check_messages
+from .protocol.messages import Messages, check_messages, count_length, trim_messages
+from .tools import Tools
+from .transport.call import DEFAULT, Timeouts
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["OpenaiTemplate"]
-
-_CLIENT_OPTIONS = frozenset(
-    {"bill_to", "headers", "max_event_bytes", "max_retries", "provider", "proxies", "timeout", "verify"}
-)
-_STREAM_OPTIONS = frozenset(
-    {
-        "extra_body",
-        "include_usage",
-        "max_input_length",
-        "reasoning_effort",
-        "response_format",
-        "seed",
-        "stop",
-        "temperature",
-        "timeout",
-        "tool_choice",
-        "tools",
-        "top_p",
-    }
-)
 
 
 class OpenaiTemplate:
     """Base of the providers that speak the OpenAI chat protocol. A subclass names at least ``api_base``.
 
-    Options (``**kwargs`` of the generators) besides those in the signatures: ``temperature``, ``top_p``, ``stop``,
-    ``seed``, ``tools``, ``tool_choice``, ``response_format``, ``reasoning_effort``, ``include_usage``,
-    ``extra_body``, ``timeout`` (seconds, or ``Timeouts``), ``proxy`` (an address for http and https), ``proxies``,
-    ``headers``, ``verify``, ``bill_to``, ``provider``, ``max_retries`` and ``max_event_bytes``, all as for
-    ``Client``. An option that is None counts as not given; one that is not known is refused by name.
+    An option that is None counts as not given. So does what an empty field of a form says: ``timeout=0``,
+    ``proxy=""``, ``tools=[]``, and ``tool_choice`` of ``"auto"`` or ``"none"`` without tools. An option that nobody
+    knows is refused by its name.
+
+    Beyond the arguments of its methods these are taken: ``base_url`` is ``api_base``, ``api_endpoint`` the same with
+    ``/chat/completions``, ``extra_data`` is ``extra_body``, ``stream_options`` is ``include_usage``; into the body go
+    ``max_completion_tokens``, ``prompt_cache_key``, ``include_reasoning`` and ``search_settings``. Ignored are settings
+    that callers keep for themselves (every answer is streamed): ``stream``, ``ignore_stream``, ``stream_timeout``,
+    ``prompt``, ``conversation``, ``conversation_id``, ``return_conversation``, ``message_id``, ``id``, ``action``,
+    ``web_search``, ``tool_calls``, ``tool_emulation``, ``agent_timeout``, ``extra_parameters``, ``impersonate``,
+    ``ignored``, ``raw``, ``cache``, ``history_disabled``, ``download_media``, ``loop``, ``executor``, ``referer``,
+    ``debug_mode``, a ``provider`` that is a class, and what is for pictures: ``image_name``, ``negative_prompt``,
+    ``width``, ``height``, ``aspect_ratio``, ``resolution``, ``guidance_scale``, ``num_inference_steps``,
+    ``randomize_seed``, ``safe``, ``enhance``, ``private``, ``transparent``.
 
     Attributes:
         label: the name for people.
+        parent: the name under which keys are kept; None for the class's own.
         url: the page of the provider.
         api_base: the base URL, what ``/chat/completions`` is below.
         api_key: the key, where one is fixed.
         needs_auth: whether a key is needed.
         working: whether the provider can be used.
+        supports_stream, supports_message_history, supports_system_message: True.
+        supports_native_tools: True; tools go to the server as they are.
         default_model: the model where none is named; empty for the first that the server lists.
         default_vision_model: the same where there is media.
-        fallback_models: what to offer when the server's list cannot be had.
+        fallback_models: what to offer when the server's list cannot be had, and what to ask for, one after the other,
+            when nobody named a model and the default is served by nobody.
         model_aliases: other names of models.
         vision_models: models that see.
+        image_models, models: empty; models are asked for by ``get_models()``.
+        last_model: None; which model answered is told by ``ProviderInfo``.
         provider_mapping: who serves a model, ahead of what the Hub says; see ``Client``.
     """
 
@@ -83,11 +84,18 @@ class OpenaiTemplate:
     api_key: ClassVar[str | None] = None
     needs_auth: ClassVar[bool] = False
     working: ClassVar[bool] = True
+    supports_stream: ClassVar[bool] = True
+    supports_message_history: ClassVar[bool] = True
+    supports_system_message: ClassVar[bool] = True
+    supports_native_tools: ClassVar[bool] = True
     default_model: ClassVar[str] = ""
     default_vision_model: ClassVar[str] = ""
-    fallback_models: ClassVar[Sequence[str]] = ()
-    model_aliases: ClassVar[Mapping[str, str]] = {}
-    vision_models: ClassVar[Sequence[str]] = ()
+    fallback_models: ClassVar[list[str]] = []
+    model_aliases: ClassVar[dict[str, str]] = {}
+    vision_models: ClassVar[list[str]] = []
+    image_models: ClassVar[list[str]] = []
+    models: ClassVar[list[str]] = []
+    last_model: ClassVar[str | None] = None
     provider_mapping: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
 
     @classmethod
@@ -99,7 +107,7 @@ class OpenaiTemplate:
             kwargs: ``strict=True`` refuses a name that is in none of the lists; ``api_base`` and ``api_key`` are
                 used to ask for them.
 
-        Raises ModelNotSupportedError, only if ``strict``; InvalidRequestError for what is no str.
+        Raises ModelNotSupportedError, only if ``strict``; InvalidRequestError for what is not a str.
         """
         if not model:
             return cls.default_model
@@ -111,50 +119,30 @@ class OpenaiTemplate:
         return name
 
     @classmethod
-    def get_models(cls, **kwargs: Any) -> list[str]:
+    def get_models(cls, api_key: str | None = None, api_base: str | None = None, **kwargs: Any) -> list[str]:
         """The names of the models that can be used, and those of ``provider_mapping``; kept for five minutes.
 
         They are the server's, ``GET {api_base}/models``. When those cannot be had: ``fallback_models``, if there are
         any, with a warning, and the next call asks again.
 
         Args:
-            kwargs: ``api_base``, ``api_key`` and the options of a connection (``proxy``, ``timeout``, ``headers`` …).
+            api_key: the key.
+            api_base: another server.
+            kwargs: the options of a connection (``proxy``, ``timeout``, ``headers`` …).
 
         Raises TransportError or APIStatusError where there is nothing to fall back on, as with another ``api_base``.
         """
-        own = cls._is_own(kwargs.get("api_base"))
+        options = client_options(f"{cls.__name__}.get_models", {**kwargs, "api_key": api_key, "api_base": api_base})
+        own = cls._is_own(options["api_base"])
         try:
-            operations = cls._connect(kwargs)
-            kwargs.clear()  # a traceback that shows variables would show the key
-            names = cls._list_models(operations)
+            names = cls._list_models(cls._connect(options))
         except (TransportError, APIStatusError) as error:
             if not own or not cls.fallback_models:
                 raise
             message = f"the models could not be listed, here are the usual ones: {error}"
             warnings.warn(message, HFTextWarning, stacklevel=2)
-            names = list(cls.fallback_models)
-        return list(dict.fromkeys([*names, *(cls.provider_mapping if own else ())]))
-
-    @classmethod
-    def create_async_generator(
-        cls,
-        model: str,
-        messages: Messages,
-        api_base: str | None = None,
-        api_key: str | None = None,
-        max_tokens: int | None = 2048,
-        media: Media | None = None,
-        **kwargs: Any,
-    ) -> AsyncGenerator[Event, None]:
-        """An answer as an async generator: ``ProviderInfo``, then text (``str``) and the other events.
-
-        Closing it (``aclose()``, leaving the loop, cancelling the task) stops the answer. Raises at this call what
-        is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating all other errors of
-        ``HFTextError``'s tree.
-        """
-        from .aio.stream import AsyncStream  # anyio is imported when something is async, not before
-
-        return AsyncStream(cls._open(model, messages, media, kwargs, api_base, api_key, max_tokens=max_tokens)).events()
+            names = cls.fallback_models
+        return list(dict.fromkeys([*names, *(cls._overridden_models() if own else ())]))
 
     @classmethod
     def create_generator(
@@ -165,68 +153,369 @@ class OpenaiTemplate:
         api_key: str | None = None,
         max_tokens: int | None = 2048,
         media: Media | None = None,
-        **kwargs: Any,
+        *,
+        proxy: str | None = None,
+        user: str | None = None,
+        top_k: int | None = None,
+        logit_bias: Mapping[str, float] | None = None,
+        modalities: Sequence[str] | None = None,
+        audio: Mapping[str, Any] | None = None,
+        # Arguments of Client.stream (.ci/signatures.py)
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        response_format: str | Mapping[str, Any] | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        parallel_tool_calls: bool | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+        # Arguments of Client but provider_mapping (.ci/signatures.py)
+        max_retries: int = 2,
+        bill_to: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+        cert: str | tuple[str, str] | None = None,
+        hub_url: str | None = None,
+        router_url: str | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        **kwargs: Unpack[CallerOptions],
     ) -> Iterator[Event]:
-        """The blocking twin of ``create_async_generator``."""
-        return Stream(cls._open(model, messages, media, kwargs, api_base, api_key, max_tokens=max_tokens)).events()
+        """An answer, as it arrives: ``ProviderInfo``, then text (``str``) and the other events.
+
+        Closing the iterator, or dropping it, stops the answer. Its other name is ``create_completion``.
+
+        Args:
+            model: a model's name, or an alias; empty for the default (with media: one that sees).
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            api_base: another server than the class's own.
+            api_key: the key; None for the class's own, and for Hugging Face the one that is found.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option
+                from here on.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files,
+                PIL images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the address of a proxy, for http and https.
+            user: a name for the end user, which goes to the server.
+            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
+            modalities: what the answer may hold, such as ``["text"]``.
+            audio: voice and format of a spoken answer, in the form of the protocol.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            parallel_tool_calls: whether the model may call several tools at once.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
+                request at all, also not to another provider.
+            bill_to: for Hugging Face: the organisation that pays.
+            headers: headers to send with each request.
+            proxies: proxies by scheme, as in requests, in addition to those of the environment.
+            verify: True, False, or the path of a CA bundle, as in requests.
+            cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
+            hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
+            router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
+            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            kwargs: see the class.
+
+        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating
+        all other errors of ``HFTextError``'s tree.
+        """
+        return cls._deliver(cls._open(**without_self(locals())))
+
+    create_completion = create_generator
 
     @classmethod
-    def _open(
+    def create_async_generator(
         cls,
-        model: str | None,
+        # Arguments of OpenaiTemplate.create_generator (.ci/signatures.py)
+        model: str,
         messages: Messages,
-        media: Media | None,
-        options: dict[str, Any],
-        api_base: str | None,
-        api_key: str | None,
-        **more: Any,
-    ) -> Steps:
-        options = {name: value for name, value in options.items() if value is not None}
-        asked = {name: options.pop(name) for name in tuple(options) if name in _STREAM_OPTIONS}
-        operations = cls._connect({**options, "api_base": api_base, "api_key": api_key})
-        checked = add_media(check_messages(messages), media)
-        return operations.open(checked, cls._name(model, has_media(checked), api_base), **asked, **more)
+        api_base: str | None = None,
+        api_key: str | None = None,
+        max_tokens: int | None = 2048,
+        media: Media | None = None,
+        *,
+        proxy: str | None = None,
+        user: str | None = None,
+        top_k: int | None = None,
+        logit_bias: Mapping[str, float] | None = None,
+        modalities: Sequence[str] | None = None,
+        audio: Mapping[str, Any] | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        response_format: str | Mapping[str, Any] | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        parallel_tool_calls: bool | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+        max_retries: int = 2,
+        bill_to: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+        cert: str | tuple[str, str] | None = None,
+        hub_url: str | None = None,
+        router_url: str | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        **kwargs: Unpack[CallerOptions],
+    ) -> AsyncGenerator[Event, None]:
+        """The twin of ``create_generator`` for async code: an async generator.
+
+        Closing it (``aclose()``, leaving the loop, cancelling the task) stops the answer.
+
+        Args:
+            model: a model's name, or an alias; empty for the default (with media: one that sees).
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            api_base: another server than the class's own.
+            api_key: the key; None for the class's own, and for Hugging Face the one that is found.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the address of a proxy, for http and https.
+            user: a name for the end user, which goes to the server.
+            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
+            modalities: what the answer may hold, such as ``["text"]``.
+            audio: voice and format of a spoken answer, in the form of the protocol.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            parallel_tool_calls: whether the model may call several tools at once.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
+                request at all, also not to another provider.
+            bill_to: for Hugging Face: the organisation that pays.
+            headers: headers to send with each request.
+            proxies: proxies by scheme, as in requests, in addition to those of the environment.
+            verify: True, False, or the path of a CA bundle, as in requests.
+            cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
+            hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
+            router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
+            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            kwargs: see the class.
+
+        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating
+        all other errors of ``HFTextError``'s tree.
+        """
+        return cls._deliver_async(cls._open(**without_self(locals())))
 
     @classmethod
-    def _name(cls, model: str | None, seen: bool, api_base: str | None) -> str | None:
-        """The model to ask for; None leaves it to a server that is not the class's own."""
-        if model:
-            return cls.get_model(model)
-        if not cls._is_own(api_base):
-            return None
-        return (cls.default_vision_model if seen else None) or cls.default_model or None
+    async def create_async(
+        cls,
+        # Arguments of OpenaiTemplate.create_generator (.ci/signatures.py)
+        model: str,
+        messages: Messages,
+        api_base: str | None = None,
+        api_key: str | None = None,
+        max_tokens: int | None = 2048,
+        media: Media | None = None,
+        *,
+        proxy: str | None = None,
+        user: str | None = None,
+        top_k: int | None = None,
+        logit_bias: Mapping[str, float] | None = None,
+        modalities: Sequence[str] | None = None,
+        audio: Mapping[str, Any] | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        response_format: str | Mapping[str, Any] | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        parallel_tool_calls: bool | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+        max_retries: int = 2,
+        bill_to: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+        cert: str | tuple[str, str] | None = None,
+        hub_url: str | None = None,
+        router_url: str | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        **kwargs: Unpack[CallerOptions],
+    ) -> str:
+        """The text of a whole answer, for async code; events other than text are left out.
+
+        Args:
+            model: a model's name, or an alias; empty for the default (with media: one that sees).
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            api_base: another server than the class's own.
+            api_key: the key; None for the class's own, and for Hugging Face the one that is found.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the address of a proxy, for http and https.
+            user: a name for the end user, which goes to the server.
+            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
+            modalities: what the answer may hold, such as ``["text"]``.
+            audio: voice and format of a spoken answer, in the form of the protocol.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            parallel_tool_calls: whether the model may call several tools at once.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
+                request at all, also not to another provider.
+            bill_to: for Hugging Face: the organisation that pays.
+            headers: headers to send with each request.
+            proxies: proxies by scheme, as in requests, in addition to those of the environment.
+            verify: True, False, or the path of a CA bundle, as in requests.
+            cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
+            hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
+            router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
+            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            kwargs: see the class.
+
+        Raises InvalidRequestError, MissingAuthError, and all other errors of ``HFTextError``'s tree.
+        """
+        return await cls._collect(cls._open(**without_self(locals())))
 
     @classmethod
-    def _known_models(cls) -> set[str]:
-        """The names that need not be looked for on the server."""
-        aliases = cls.model_aliases.values()
-        return {cls.default_model, *aliases, *cls.fallback_models, *cls.vision_models, *cls.provider_mapping}
+    def get_create_function(cls) -> Callable[..., Iterator[Event]]:
+        """``create_completion``, for callers who ask for it in this way."""
+        return cls.create_completion
+
+    @classmethod
+    def get_async_create_function(cls) -> Callable[..., AsyncGenerator[Event, None]]:
+        """``create_async_generator``, for callers who ask for it in this way."""
+        return cls.create_async_generator
+
+    @classmethod
+    def create_function(cls, *args: Any, **kwargs: Any) -> Iterator[Event]:
+        """As ``create_completion``, for callers who call it so."""
+        return cls.create_completion(*args, **kwargs)
+
+    @classmethod
+    def async_create_function(cls, *args: Any, **kwargs: Any) -> AsyncGenerator[Event, None]:
+        """As ``create_async_generator``, for callers who call it so."""
+        return cls.create_async_generator(*args, **kwargs)
+
+    @classmethod
+    def get_dict(cls) -> dict[str, str | None]:
+        """The provider's name, page and label."""
+        return {"name": cls.__name__, "url": cls.url, "label": cls.label}
+
+    @classmethod
+    def get_parent(cls) -> str:
+        """``parent``, or the name of the class."""
+        return cls.parent or cls.__name__
+
+    @classmethod
+    def get_parameters(cls, as_json: bool = False) -> dict[str, Any]:
+        """The options of ``create_async_generator`` by name.
+
+        Args:
+            as_json: give their defaults, where those can be written as JSON, in place of ``inspect.Parameter``; and
+                the provider's name, its model, and whether it streams.
+        """
+        parameters = inspect.signature(cls.create_async_generator).parameters.values()
+        options = {each.name: each for each in parameters if each.kind is not each.VAR_KEYWORD}
+        if not as_json:
+            return dict(options)
+        defaults = {name: each.default for name, each in options.items() if _is_json(each.default)}
+        own = {"provider": cls.__name__, "model": cls.default_model, "stream": cls.supports_stream}
+        return {**defaults, "messages": [], **own}
+
+    # What subclasses change
+
+    @classmethod
+    def _deliver(cls, steps: Steps) -> Iterator[Event]:
+        """What ``create_generator`` gives."""
+        return Stream(steps).events()
+
+    @classmethod
+    def _deliver_async(cls, steps: Steps) -> AsyncGenerator[Event, None]:
+        """What ``create_async_generator`` gives."""
+        from .aio.stream import AsyncStream  # anyio is imported when something is async, not before
+
+        return AsyncStream(steps).events()
 
     @classmethod
     def _list_models(cls, operations: Operations) -> list[str]:
         return [model.id for model in operations.models(operations.new_call())]
-
-    @classmethod
-    def _connect(cls, options: dict[str, Any]) -> Operations:
-        """The operations for these options. Raises InvalidRequestError for one that is not known."""
-        options = {name: value for name, value in options.items() if value is not None}
-        own = cls._is_own(options.get("api_base"))
-        api_base = cls._address(options.pop("api_base", None))
-        api_key = options.pop("api_key", None) or (cls.api_key if own else None)
-        proxy = options.pop("proxy", None)
-        if proxy is not None:
-            options["proxies"] = {"http": proxy, "https": proxy}
-        unknown = sorted(set(options) - _CLIENT_OPTIONS)
-        if unknown:
-            raise InvalidRequestError(f"{cls.__name__} does not know the option {', '.join(unknown)}")
-        if api_base is not None and cls.needs_auth and own and not api_key:
-            raise MissingAuthError(f"{cls.__name__} needs a key: pass api_key=…")
-        return _operations(cls, api_key, api_base, **{name: _frozen(value) for name, value in options.items()})
-
-    @classmethod
-    def _is_own(cls, api_base: str | None) -> bool:
-        """Whether the class's own server is asked: its key is for that one, its lists and defaults tell of it."""
-        return not api_base or cls.api_base is None or str(api_base).rstrip("/") == cls.api_base.rstrip("/")
 
     @classmethod
     def _address(cls, api_base: str | None) -> str | None:
@@ -236,32 +525,90 @@ class OpenaiTemplate:
             raise InvalidRequestError(f"{cls.__name__} has no api_base: pass api_base=…")
         return address
 
+    @classmethod
+    def _open(
+        cls,
+        *,
+        model: str | None,
+        messages: Messages,
+        max_inputs_lenght: int | None = None,
+        kwargs: dict[str, Any],
+        **given: Any,
+    ) -> Steps:
+        length = kwargs.pop("max_input_length", None)
+        argument, limit = ("max_inputs_lenght", max_inputs_lenght) if length is None else ("max_input_length", length)
+        client, call = call_options(cls.__name__, {**given, **kwargs})
+        checked = _trim(add_media(check_messages(messages), call.pop("media", None)), argument, limit)
+        chosen, fallbacks = cls._choose(model, has_media(checked), client["api_base"])
+        return cls._connect(client).open(checked, chosen, fallback_models=fallbacks, **call)
 
-def _frozen(value: Any) -> Any:
-    """The value in a form that can be a key of a cache."""
-    if isinstance(value, Mapping):
-        return _FrozenDict(value)
-    return tuple(value) if isinstance(value, list) else value
+    # What they share
+
+    @classmethod
+    async def _collect(cls, steps: Steps) -> str:
+        async with aclosing(cls._deliver_async(steps)) as events:
+            return "".join([event async for event in events if isinstance(event, str)])
+
+    @classmethod
+    def _choose(cls, model: str | None, seen: bool, api_base: str | None) -> tuple[str | None, list[str]]:
+        """The model to ask for, and those that are asked for if nobody serves it. None leaves it to a server that is
+        not the class's own.
+        """
+        if model:
+            return cls.get_model(model), []
+        if not cls._is_own(api_base):
+            return None, []
+        default = (cls.default_vision_model if seen else "") or cls.default_model or None
+        others = [each for each in cls.fallback_models if each != default and (not seen or each in cls.vision_models)]
+        return default, others if default else []
+
+    @classmethod
+    def _known_models(cls) -> set[str]:
+        """The names that need not be looked for on the server."""
+        aliases = cls.model_aliases.values()
+        return {cls.default_model, *aliases, *cls.fallback_models, *cls.vision_models, *cls.provider_mapping}
+
+    @classmethod
+    def _overridden_models(cls) -> list[str]:
+        """The models that an entry of ``provider_mapping`` serves for chat."""
+        mapping = cls.provider_mapping.items()
+        return [name for name, entries in mapping if any(e.get("task") == "conversational" for e in entries.values())]
+
+    @classmethod
+    def _connect(cls, options: Mapping[str, Any]) -> Operations:
+        """The operations for the options of a client."""
+        rest = {name: value for name, value in options.items() if name not in ("api_base", "api_key")}
+        own = cls._is_own(options["api_base"])
+        address = cls._address(options["api_base"])
+        key = options.get("api_key")
+        if isinstance(key, Mapping):  # keys of several providers
+            key = key.get(cls.get_parent())
+        key = key or (cls.api_key if own else None)
+        if address is not None and cls.needs_auth and own and not key:
+            raise MissingAuthError(f"{cls.__name__} needs a key: pass api_key=…")
+        return kept_operations(cls, key, address, rest)
+
+    @classmethod
+    def _is_own(cls, api_base: str | None) -> bool:
+        """Whether the class's own server is asked: its key is for that one, its lists and defaults tell of it."""
+        return not api_base or cls.api_base is None or str(api_base).rstrip("/") == cls.api_base.rstrip("/")
 
 
-class _FrozenDict(dict[Any, Any]):
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(frozenset(self.items()))
+def _trim(messages: list[dict[str, Any]], argument: str, limit: Any) -> list[dict[str, Any]]:
+    """The messages, made to fit the limit that the argument of this name gives; None is no limit."""
+    if limit is None:
+        return messages
+    kept = trim_messages(messages, check_int(argument, limit, 1))
+    before, after = count_length(messages), count_length(kept)
+    if after < before:
+        message = f"the messages are trimmed from {before} characters to {after}, because of {argument}={limit}"
+        warnings.warn(f"{message}; None sends them whole", HFTextWarning, stacklevel=4)
+    return kept
 
 
-def _operations(cls: Any, api_key: str | None, api_base: str | None, **options: Any) -> Operations:
-    """Those that were made for the same settings, else a new one. A key that is found now is one of them."""
-    found = find_key() if api_key is None and api_base is None else None
-    environment = (os.environ.get("HF_ENDPOINT"), os.environ.get("HF_TEXT_ROUTER_URL"), found)
+def _is_json(value: Any) -> bool:
     try:
-        hash((api_key, api_base, *options.values()))
-    except TypeError:  # something of a wrong type, which the client refuses by its name
-        return Operations(api_key, api_base=api_base, **options)
-    return _cached_operations(environment, cls, api_key, api_base, **options)
-
-
-@lru_cache(maxsize=32, typed=True)
-def _cached_operations(
-    environment: Any, cls: Any, api_key: str | None, api_base: str | None, **options: Any
-) -> Operations:
-    return Operations(api_key, api_base=api_base, provider_mapping=cls.provider_mapping, **options)
+        json.dumps(value)
+    except TypeError:
+        return False
+    return True

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
+import anyio.lowlevel
 import pytest
 from every_client import BlockingClient, run_tasks
 
@@ -47,6 +48,7 @@ def nothing_left_behind() -> Iterator[None]:
         if waited > 2:
             pytest.fail(f"left behind: {', '.join(left)}")
         if waited > 0.01:
+            _forget_ended_loops()
             gc.collect()  # what only lay in a circle is not lost
         time.sleep(0.001)
 
@@ -116,6 +118,17 @@ def make_client(
 def client(make_client: Callable[..., hf_text.Client]) -> hf_text.Client:
     """A client of the emulator, with a made-up key and clocks of 5 seconds, so that nothing can hang."""
     return make_client()
+
+
+@pytest.fixture
+def converse(client: Any) -> Callable[..., Any]:
+    """Makes conversations with the client."""
+    return getattr(client, "converse", lambda **settings: hf_text.Conversation(client, **settings))
+
+
+def _forget_ended_loops() -> None:
+    """Old versions of anyio keep what belongs to an event loop after its end, the error of its main task included."""
+    anyio.lowlevel._run_vars.clear()
 
 
 def _find_left(threads: set[threading.Thread], sockets: set[str]) -> list[str]:

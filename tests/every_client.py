@@ -16,7 +16,7 @@ import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from hf_text import Event
-from hf_text.aio import AsyncClient, AsyncStream
+from hf_text.aio import AsyncClient, AsyncConversation
 
 __all__ = ["BlockingClient", "Tasks", "run_tasks"]
 
@@ -67,7 +67,7 @@ async def _work(work: Callable[..., Any], args: Any, options: Any, done: Future[
 class BlockingStream:
     """An ``AsyncStream`` with the looks of a ``Stream``."""
 
-    def __init__(self, stream: AsyncStream, run: Callable[..., Any]) -> None:
+    def __init__(self, stream: Any, run: Callable[..., Any]) -> None:
         self._stream = stream
         self._run = run
 
@@ -79,6 +79,10 @@ class BlockingStream:
 
     def read(self) -> Any:
         return self._run(self._stream.read)
+
+    def start(self) -> Any:
+        self._run(self._stream.start)
+        return self
 
     def close(self) -> None:
         self._run(self._stream.aclose)
@@ -109,6 +113,23 @@ class BlockingClient:
     def generate(self, *args: Any, **options: Any) -> Any:
         return self._run(self._client.generate, *args, **options)
 
+    def parse(self, *args: Any, **options: Any) -> Any:
+        return self._run(self._client.parse, *args, **options)
+
+    def cost(self, answers: Any) -> Any:
+        return self._run(self._client.cost, getattr(answers, "conversation", answers))
+
+    def model(self, name: str) -> Any:
+        return self._run(self._client.model, name)
+
+    def converse(self, **settings: Any) -> BlockingConversation:
+        """A conversation with this client."""
+        return BlockingConversation(AsyncConversation(self._client, **settings), self._run)
+
+    def load(self, path: Any, **settings: Any) -> BlockingConversation:
+        """A conversation that was saved."""
+        return BlockingConversation(AsyncConversation.load(path, self._client, **settings), self._run)
+
     def models(self, **options: Any) -> Any:
         return self._run(self._client.models, **options)
 
@@ -129,6 +150,31 @@ class BlockingClient:
 
     def __exit__(self, *error: Any) -> None:
         self.close()
+
+
+class BlockingConversation:
+    """An ``AsyncConversation`` with the looks of a ``Conversation``."""
+
+    def __init__(self, conversation: AsyncConversation, run: Callable[..., Any]) -> None:
+        self.__dict__.update(conversation=conversation, _run=run)
+
+    def stream(self, *args: Any, **options: Any) -> BlockingStream:
+        return BlockingStream(self.conversation.stream(*args, **options), self._run)
+
+    def generate(self, *args: Any, **options: Any) -> Any:
+        return self._run(self.conversation.generate, *args, **options)
+
+    def retry(self) -> Any:
+        return self._run(self.conversation.retry)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.conversation, name)
+
+    def __repr__(self) -> str:
+        return repr(self.conversation)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.conversation, name, value)
 
 
 def _iterate(items: Any, run: Callable[..., Any]) -> Iterator[Any]:

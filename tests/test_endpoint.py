@@ -263,7 +263,7 @@ class TestAdvice:
 
     def test_it_is_not_told_where_the_model_is_not_there(self, emulator: Emulator, bare: MakeClient) -> None:
         emulator.always(Response.error(404, "model 'm' not found, try pulling it first"), path="/chat/completions")
-        with pytest.raises(NotFoundError) as caught:
+        with pytest.raises(HFTextError, match="not found, try pulling it first") as caught:
             bare().generate("Hi", "m")
         assert "/v1" not in str(caught.value)
 

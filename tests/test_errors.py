@@ -120,18 +120,19 @@ class TestTheTree:
 
     def test_what_the_drawing_says_besides_is_so(self) -> None:
         assert errors.__doc__ is not None
-        assert re.findall(r"(\w+Error)\b.*\(also an? (\w+)\)", errors.__doc__) == [
-            ("InvalidRequestError", "ValueError"),
-            ("MissingExtraError", "ImportError"),
-            ("RequestTimeoutError", "TimeoutError"),
+        assert re.findall(r"(\w+Error)\b.*\(also an? (\w+)( and a TypeError)?\)", errors.__doc__) == [
+            ("InvalidRequestError", "ValueError", " and a TypeError"),
+            ("MissingExtraError", "ImportError", ""),
+            ("RequestTimeoutError", "TimeoutError", ""),
         ]
         assert issubclass(InvalidRequestError, ValueError)
+        assert issubclass(InvalidRequestError, TypeError)
         assert issubclass(MissingExtraError, ImportError)
         assert issubclass(RequestTimeoutError, TimeoutError)
 
     def test_no_other_class_is_one_of_pythons_own_kinds(self) -> None:
         """``except ValueError`` around a call must not hide what the server did."""
-        kinds = (ValueError, OSError, LookupError, RuntimeError, ImportError)
+        kinds = (ValueError, TypeError, OSError, LookupError, RuntimeError, ImportError)
         own = {cls.__name__ for cls in CLASSES if issubclass(cls, kinds)}
         assert own == {"InvalidRequestError", "MissingExtraError", "RequestTimeoutError"}
 

@@ -6,8 +6,10 @@ import asyncio
 import inspect
 import warnings
 from collections.abc import AsyncGenerator, Callable, Iterator
+from functools import partial
 from typing import Any
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,8 +26,8 @@ from hf_text import (
     Usage,
     calculate_lenght,
 )
+from hf_text.callers import _operations
 from hf_text.emulator import Emulator, Response, build_model
-from hf_text.template import _cached_operations
 
 KEY = "hf_MadeUpKeyForTests"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
@@ -33,6 +35,7 @@ TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": 
 GEMMA = "google/gemma-3-27b-it"
 OVERRIDE = "hf-inference/models/google/gemma-3-27b-it"
 ROUTER = "/v1/chat/completions"
+TRIMMED = "^the messages are trimmed from"
 
 Generate = Callable[..., list[Any]]
 
@@ -45,7 +48,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(autouse=True)
 def kept_clients_are_forgotten() -> Iterator[None]:
     yield
-    _cached_operations.cache_clear()
+    _operations.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -58,14 +61,17 @@ def generate_blocking(*args: Any, **options: Any) -> list[Any]:
     return list(HuggingFaceAPI.create_generator(*args, **options))
 
 
-def generate_async(*args: Any, **options: Any) -> list[Any]:
+def generate_async(*args: Any, backend: str, **options: Any) -> list[Any]:
     async def collect() -> list[Any]:
         return [event async for event in HuggingFaceAPI.create_async_generator(*args, **options)]
 
-    return asyncio.run(collect())
+    return anyio.run(collect, backend=backend)
 
 
-@pytest.fixture(params=[generate_blocking, generate_async], ids=["blocking", "async"])
+@pytest.fixture(
+    params=[generate_blocking, partial(generate_async, backend="asyncio"), partial(generate_async, backend="trio")],
+    ids=["blocking", "asyncio", "trio"],
+)
 def generate(request: pytest.FixtureRequest) -> Generate:
     """All events of ``create_generator`` or of its async twin."""
     made: Generate = request.param
@@ -116,7 +122,7 @@ def test_the_lists_of_models_fit_together() -> None:
 def test_the_generators_have_the_documented_arguments(name: str) -> None:
     parameters = list(inspect.signature(getattr(HuggingFaceAPI, name)).parameters.values())
     empty = inspect.Parameter.empty
-    assert [(p.name, p.default) for p in parameters] == [
+    assert [(p.name, p.default) for p in parameters[:7]] == [
         ("model", empty),
         ("messages", empty),
         ("api_base", None),
@@ -124,17 +130,17 @@ def test_the_generators_have_the_documented_arguments(name: str) -> None:
         ("max_tokens", 2048),
         ("max_inputs_lenght", 10000),
         ("media", None),
-        ("kwargs", empty),
     ]
-    assert {p.kind for p in parameters[:-1]} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
-    assert parameters[-1].kind is inspect.Parameter.VAR_KEYWORD
+    assert {p.kind for p in parameters[:7]} == {inspect.Parameter.POSITIONAL_OR_KEYWORD}
+    assert {p.kind for p in parameters[7:-1]} == {inspect.Parameter.KEYWORD_ONLY}
+    assert (parameters[-1].name, parameters[-1].kind) == ("kwargs", inspect.Parameter.VAR_KEYWORD)
 
 
 @pytest.mark.parametrize(
     ("function", "names"),
     [
         (HuggingFaceAPI.get_model, {"model": ..., "kwargs": ...}),
-        (HuggingFaceAPI.get_models, {"kwargs": ...}),
+        (HuggingFaceAPI.get_models, {"api_key": None, "api_base": None, "kwargs": ...}),
         (HuggingFaceAPI.get_mapping, {"model": ..., "api_key": None}),
         (HuggingFaceAPI.get_mapping_sync, {"model": ..., "api_key": None}),
         (calculate_lenght, {"messages": ...}),
@@ -156,7 +162,8 @@ def test_what_is_awaited_is_a_coroutine_and_what_is_iterated_a_generator() -> No
 
 
 def test_the_arguments_can_be_given_by_position(emulator: Emulator, generate: Generate) -> None:
-    generate("emulator/small-vision", [user("a" * 50), user()], None, "hf_other", 7, 60, PNG)
+    with pytest.warns(HFTextWarning, match=TRIMMED):
+        generate("emulator/small-vision", [user("a" * 50), user()], None, "hf_other", 7, 60, PNG)
     request = emulator.requests[-1]
     assert request.key == "hf_other"
     assert request.json["max_tokens"] == 7
@@ -310,7 +317,7 @@ def test_get_models_is_kept_for_each_hub(emulator: Emulator, monkeypatch: pytest
         assert HuggingFaceAPI.get_models() == ["x/other", GEMMA]
         monkeypatch.setenv("HF_ENDPOINT", emulator.url)
         assert "x/other" not in HuggingFaceAPI.get_models()
-        _cached_operations.cache_clear()
+        _operations.cache_clear()
 
 
 def test_a_list_that_is_changed_by_the_caller_is_not_that_of_the_next(emulator: Emulator) -> None:
@@ -324,7 +331,7 @@ def test_get_models_of_another_server_are_those_that_it_lists(emulator: Emulator
         assert HuggingFaceAPI.get_models(api_base=other.api_base) == ["x/other"]
         assert HuggingFaceAPI.get_model("x/other", strict=True, api_base=other.api_base) == "x/other"
         assert {request.authorization for request in other.requests} == {None}
-        _cached_operations.cache_clear()
+        _operations.cache_clear()
     assert emulator.requests == []
 
 
@@ -486,7 +493,7 @@ def test_another_server_never_gets_the_hugging_face_key(emulator: Emulator, gene
         assert KEY not in str([request.headers.pairs for request in other.requests])
         generate("emulator/small", "Count", other.api_base, "sk-mine")
         assert other.requests[-1].key == "sk-mine"
-        _cached_operations.cache_clear()
+        _operations.cache_clear()
     assert emulator.requests == []
 
 
@@ -494,7 +501,7 @@ def test_another_server_needs_no_key(emulator: Emulator, generate: Generate, mon
     monkeypatch.delenv("HF_TOKEN")
     with Emulator() as other:
         assert generate("emulator/small", "Count", other.api_base)
-        _cached_operations.cache_clear()
+        _operations.cache_clear()
 
 
 def test_a_key_of_a_subclass_stays_with_hugging_face() -> None:
@@ -503,7 +510,7 @@ def test_a_key_of_a_subclass_stays_with_hugging_face() -> None:
         list(mine.create_generator("emulator/small", "Count", other.api_base))
         assert other.requests[-1].authorization is None
         list(mine.create_generator("emulator/small", "Count"))
-        _cached_operations.cache_clear()
+        _operations.cache_clear()
 
 
 def test_another_server_is_not_asked_for_an_override(emulator: Emulator, generate: Generate) -> None:
@@ -511,7 +518,7 @@ def test_another_server_is_not_asked_for_an_override(emulator: Emulator, generat
         other.reply(Response.text("One"))
         assert generate(GEMMA, "Count", other.api_base)
         assert chats(other) == [ROUTER]
-        _cached_operations.cache_clear()
+        _operations.cache_clear()
     assert emulator.requests == []
 
 
@@ -530,7 +537,7 @@ def test_a_server_that_only_has_the_name_of_the_host_in_its_address_is_asked_its
         with pytest.raises(hf_text.NotFoundError):
             generate("m", "Count", f"{other.url}/https://api-inference.huggingface.co/v1", max_retries=0)
         assert other.requests[-1].authorization is None
-        _cached_operations.cache_clear()
+        _operations.cache_clear()
 
 
 # Trimming
@@ -556,25 +563,31 @@ def test_more_than_six_messages_become_the_first_three_and_the_last_three(
     emulator: Emulator, generate: Generate
 ) -> None:
     messages = conversation(*"abcdefghi")
-    generate("emulator/small", messages, max_inputs_lenght=calculate_lenght(messages) - 1)
+    with pytest.warns(HFTextWarning, match=TRIMMED):
+        generate("emulator/small", messages, max_inputs_lenght=calculate_lenght(messages) - 1)
     assert sent(emulator) == ["a", "b", "c", "g", "h", "i"]
-    generate("emulator/small", messages, max_inputs_lenght=6 * 17)
+    with pytest.warns(HFTextWarning, match=TRIMMED):
+        generate("emulator/small", messages, max_inputs_lenght=6 * 17)
     assert sent(emulator) == ["a", "b", "c", "g", "h", "i"]
 
 
 def test_then_they_become_the_system_messages_and_the_users_last(emulator: Emulator, generate: Generate) -> None:
     messages = conversation(*"abcdefghi", system="be brief")
-    generate("emulator/small", messages, max_inputs_lenght=6 * 17)
+    with pytest.warns(HFTextWarning, match=TRIMMED):
+        generate("emulator/small", messages, max_inputs_lenght=6 * 17)
     assert sent(emulator) == ["be brief", "i"]
-    generate("emulator/small", conversation("a", "b", "c", system="be brief"), max_inputs_lenght=50)
+    with pytest.warns(HFTextWarning, match=TRIMMED):
+        generate("emulator/small", conversation("a", "b", "c", system="be brief"), max_inputs_lenght=50)
     assert sent(emulator) == ["be brief", "c"]
 
 
 def test_then_they_become_the_users_last_message_alone(emulator: Emulator, generate: Generate) -> None:
     messages = conversation(*"abcdefghi", system="be brief" * 10)
-    generate("emulator/small", messages, max_inputs_lenght=17)
+    with pytest.warns(HFTextWarning, match=TRIMMED):
+        generate("emulator/small", messages, max_inputs_lenght=17)
     assert sent(emulator) == ["i"]
-    generate("emulator/small", conversation("a", "b", "c", "d"), max_inputs_lenght=20)
+    with pytest.warns(HFTextWarning, match=TRIMMED):
+        generate("emulator/small", conversation("a", "b", "c", "d"), max_inputs_lenght=20)
     assert sent(emulator) == ["c"]
 
 
@@ -586,12 +599,14 @@ def test_a_single_message_that_is_too_long_is_sent_as_it_is(emulator: Emulator, 
 def test_ten_thousand_is_the_limit_unless_told_otherwise(emulator: Emulator, generate: Generate) -> None:
     generate("emulator/small", conversation("x" * 5000, "y" * 4000, "z"))
     assert sent(emulator) == ["x" * 5000, "y" * 4000, "z"]
-    generate("emulator/small", conversation("x" * 5000, "y" * 6000, "z"))
+    with pytest.warns(HFTextWarning, match="11049 characters to 17, because of max_inputs_lenght=10000; None"):
+        generate("emulator/small", conversation("x" * 5000, "y" * 6000, "z"))
     assert sent(emulator) == ["z"]
 
 
 def test_a_picture_is_sent_with_what_is_left(emulator: Emulator, generate: Generate) -> None:
-    generate("emulator/small-vision", conversation(*"abcdefghi"), max_inputs_lenght=20, media=PNG)
+    with pytest.warns(HFTextWarning, match=TRIMMED):
+        generate("emulator/small-vision", conversation(*"abcdefghi"), max_inputs_lenght=20, media=PNG)
     [message] = emulator.requests[-1].json["messages"]
     assert [part["type"] for part in message["content"]] == ["text", "image_url"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .client import AsyncClient
+from .conversation import AsyncConversation, AsyncConversationStream
 from .stream import AsyncStream
 
-__all__ = ["AsyncClient", "AsyncStream"]
+__all__ = ["AsyncClient", "AsyncConversation", "AsyncConversationStream", "AsyncStream"]

@@ -6,38 +6,72 @@ arrived is read there. A cancelled task cancels its call, which shuts the socket
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ..client import Client
+from ..checks import without_self
 from ..completion import Completion
-from ..operations import MAX_EVENT_BYTES, Operations
+from ..operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
+from ..options import ParseOptions, Validator
 from ..protocol.catalog import HubModel, Model, ProviderMapping
-from ..signatures import method_with_arguments_of
+from ..protocol.media import Media
+from ..protocol.messages import Messages
+from ..structured import Parsed, parsing
+from ..tools import Tools
 from ..transport.call import DEFAULT, Timeouts
+from ..wrong_names import explain_wrong_names
 from .items import AsyncItems
 from .listing import Listing
+from .reader import AsyncReader
 from .stream import AsyncStream
 from .threads import MAX_THREADS, Threads
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
 __all__ = ["AsyncClient"]
 
+T = TypeVar("T")
 
+
+@explain_wrong_names
 class AsyncClient:
     """``Client`` for async code: the same names, arguments and errors; what waits is awaited.
 
     Can be used from several event loops at once.
 
     Args:
+        api_key: the key. None: for Hugging Face the one that huggingface_hub would find (``HF_TOKEN``, the token file,
+            Colab), for any other server none.
+        api_base: None for Hugging Face; else the base URL of a server, such as ``"http://localhost:8080/v1"``.
+        model: the model where a call names none. None: see ``stream``.
+        provider: for Hugging Face: ``"auto"``, a policy (``"fastest"``, ``"cheapest"``, ``"preferred"``), the name of a
+            provider, or a list of those in the order to try. A suffix of the model's name (``"org/model:novita"``) wins
+            over it.
+        timeout: ``Timeouts``, or seconds for all clocks but total.
+        max_retries: how often a request that failed before any answer is sent again. With 0 there is no second request
+            at all, also not to another provider.
+        bill_to: for Hugging Face: the organisation that pays.
+        headers: headers to send with each request.
+        proxies: proxies by scheme, as in requests, in addition to those of the environment.
+        verify: True, False, or the path of a CA bundle, as in requests.
+        cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
+        hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
+        router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
+        max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+        provider_mapping: for Hugging Face: who serves a model, ahead of what the Hub says: by model, then by provider,
+            in the Hub's form (``{"task": "conversational", "providerId": …}``). A provider that is a path
+            (``"hf-inference/models/org/name"``) means that route of the router.
         max_threads: how many calls may connect and send, or list models, at once in an event loop; further ones wait
             (default 200).
 
-    The other arguments are those of ``Client``.
+    Raises InvalidRequestError for a wrong argument. Nothing is sent.
     """
 
     def __init__(
         self,
+        # Arguments of Client (.ci/signatures.py)
         api_key: str | None = None,
         *,
         api_base: str | None = None,
@@ -54,11 +88,13 @@ class AsyncClient:
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
+        # and of its own
         max_threads: int = MAX_THREADS,
     ) -> None:
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "max_threads")}
-        self.threads = Threads(max_threads)
-        self.operations = Operations(**arguments)
+        arguments = without_self(locals())
+        del arguments["max_threads"]
+        self.threads: Threads = Threads(max_threads)
+        self.operations: Operations = Operations(**arguments)
 
     @classmethod
     def of(cls, operations: Operations, max_threads: int = MAX_THREADS) -> AsyncClient:
@@ -68,26 +104,272 @@ class AsyncClient:
         client.operations = operations
         return client
 
-    @method_with_arguments_of(Client.stream)
-    def stream(self, *args: Any, **options: Any) -> AsyncStream:
-        """Begin an answer, to be read as it arrives; arguments and errors as for ``Client.stream``. It is not
-        awaited.
-        """
-        return AsyncStream(self.operations.open(*args, **options), self.threads)
+    def stream(
+        self,
+        # Arguments of Client.stream (.ci/signatures.py)
+        messages: Messages,
+        model: str | None = None,
+        *,
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        response_format: str | Mapping[str, Any] | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        parallel_tool_calls: bool | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+    ) -> AsyncStream:
+        """An answer, to be read as it arrives. It is not awaited, and nothing is sent before the first read, or
+        ``AsyncStream.start()``.
 
-    @method_with_arguments_of(Client.generate)
-    async def generate(self, *args: Any, **options: Any) -> Completion:
-        """The whole answer; arguments and errors as for ``Client.generate``."""
-        async with self.stream(*args, **options) as stream:
+        Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that
+                sees, if there is media), for another server the first that it lists.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            parallel_tool_calls: whether the model may call several tools at once.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+
+        Raises InvalidRequestError for a wrong argument, and MissingAuthError if Hugging Face is asked without a key.
+        All other errors are raised while reading.
+        """
+        return AsyncStream(self.operations.open(**without_self(locals())), self.threads)
+
+    async def generate(
+        self,
+        # Arguments of Client.stream (.ci/signatures.py)
+        messages: Messages,
+        model: str | None = None,
+        *,
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        tools: Tools | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        response_format: str | Mapping[str, Any] | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        parallel_tool_calls: bool | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+    ) -> Completion:
+        """The whole answer: the stream of the same arguments, read to its end; as ``Client.generate``.
+
+        Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that
+                sees, if there is media), for another server the first that it lists.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            tools: what the model may call: functions, which are described by their signature and docstring (see
+                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+                ``Conversation`` does so.
+            tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            parallel_tool_calls: whether the model may call several tools at once.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+
+        Raises InvalidRequestError for a wrong argument, MissingAuthError if Hugging Face is asked without a key, and
+        all other errors of ``HFTextError``'s tree that reading a stream raises.
+        """
+        async with self.stream(**without_self(locals())) as stream:
             while await stream.read():
                 pass
             return stream.completion
 
-    @method_with_arguments_of(Client.models)
-    async def models(self, **options: Any) -> list[Model]:
-        """The models of the server; arguments and errors as for ``Client.models``."""
+    @overload
+    async def parse(
+        self,
+        messages: Messages,
+        output_type: type[T],
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[T]: ...
+
+    @overload
+    async def parse(
+        self,
+        messages: Messages,
+        output_type: Validator[T],
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[T]: ...
+
+    @overload
+    async def parse(
+        self,
+        messages: Messages,
+        output_type: Any,
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        **options: Unpack[ParseOptions],
+    ) -> Parsed[Any]: ...
+
+    async def parse(
+        self,
+        # Arguments of Client.parse (.ci/signatures.py)
+        messages: Messages,
+        output_type: Any,
+        model: str | None = None,
+        *,
+        retries: int = 1,
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
+    ) -> Parsed[Any]:
+        """An answer as a value of a type, as ``Client.parse``.
+
+        Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
+                or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
+                those of JSON.
+            model: a model's name, or an alias; None as for ``stream``.
+            retries: how often an answer that does not fit is asked for again.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+
+        Raises StructuredOutputError for an answer that does not fit, TruncatedStreamError for one that was cut off
+        (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
+        """
+        arguments = without_self(locals())
+        return await AsyncReader(parsing(self.operations, **arguments), self.stream, self.threads).finish()
+
+    async def cost(self, answers: Completion | HasCompletions) -> float | None:
+        """What an answer or a conversation cost, in USD; arguments and errors as for ``Client.cost``."""
+        call, completions = self.operations.new_call(), completions_of(answers)
+        return await self.threads.run(lambda: self.operations.cost(call, completions), call.cancel)
+
+    async def models(
+        self,
+        # Arguments of Client.models (.ci/signatures.py)
+        *,
+        search: str | None = None,
+        provider: str | None = None,
+        vision: bool | None = None,
+        tools: bool | None = None,
+        structured_output: bool | None = None,
+        min_context: int | None = None,
+        max_output_price: float | None = None,
+        sort: str | None = None,
+        refresh: bool = False,
+    ) -> list[Model]:
+        """The models of the server (``GET {api_base}/models``) that meet all these conditions; kept for five minutes.
+
+        Args:
+            search: a substring of the name, case-insensitive.
+            provider: a provider that serves them live.
+            vision: whether they see pictures.
+            tools: whether they call tools.
+            structured_output: whether they keep to a JSON schema.
+            min_context: tokens that the context must have room for.
+            max_output_price: USD per million tokens of output, at most.
+            sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None keeps
+                the server's order.
+            refresh: ask again, whatever is kept.
+
+        Raises TransportError, APIStatusError or InvalidRequestError.
+        """
+        conditions = without_self(locals())
         call = self.operations.new_call()
-        return await self.threads.run(lambda: self.operations.models(call, **options), call.cancel)
+        return await self.threads.run(lambda: self.operations.models(call, **conditions), call.cancel)
 
     async def model(self, name: str) -> Model:
         """One model of the server; arguments and errors as for ``Client.model``."""
@@ -100,17 +382,29 @@ class AsyncClient:
         return await self.threads.run(lambda: self.operations.mapping(call, model), call.cancel)
 
     def hub_models(
-        self, *, search: str | None = None, provider: str = "all", limit: int | None = None
+        self,
+        # Arguments of Client.hub_models (.ci/signatures.py)
+        *,
+        search: str | None = None,
+        provider: str = "all",
+        limit: int | None = None,
     ) -> AsyncGenerator[HubModel, None]:
-        """The models on the Hub that a provider serves; arguments and errors as for ``Client.hub_models``."""
-        operations, conditions = self.operations, {"search": search, "provider": provider, "limit": limit}
-        return AsyncItems(
-            Listing(
-                operations.new_call,
-                lambda new_call: operations.hub_pages(new_call, **conditions),  # type: ignore[arg-type]
-                self.threads,
-            )
+        """The models on the Hub that a provider serves, for any task, with their mappings; page after page as they are
+        needed. It is iterated over, not awaited.
+
+        Args:
+            search: a part of the name.
+            provider: ``"all"``, or the name of one.
+            limit: how many at most.
+
+        Raises InvalidRequestError for a wrong argument, and where the server is not Hugging Face; while iterating
+            TransportError and APIStatusError.
+        """
+        conditions, operations = without_self(locals()), self.operations
+        pages = Listing(
+            operations.new_call, lambda new_call: operations.hub_pages(new_call, **conditions), self.threads
         )
+        return AsyncItems(pages)
 
     async def aclose(self) -> None:
         """Close the idle connections."""
@@ -124,12 +418,12 @@ class AsyncClient:
     ) -> None:
         await self.aclose()
 
+    def __repr__(self) -> str:
+        return f"<AsyncClient of {self.operations!r}>"
+
     def __getstate__(self) -> dict[str, Any]:
         return {**self.operations.arguments, "max_threads": self.threads.limit}
 
     def __setstate__(self, arguments: dict[str, Any]) -> None:
         self.threads = Threads(arguments.pop("max_threads"))
         self.operations = Operations(**arguments)
-
-    def __repr__(self) -> str:
-        return f"<AsyncClient of {self.operations!r}>"

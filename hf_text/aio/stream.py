@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from types import TracebackType
 from typing import Any
 
-from anyio import get_cancelled_exc_class, get_current_task, move_on_after, wait_readable
+from anyio import get_cancelled_exc_class, move_on_after, wait_readable
 from anyio.lowlevel import checkpoint
 
 from ..completion import Completion
@@ -16,6 +16,7 @@ from ..generation.steps import Step, Steps
 from ..transport.call import SOCKET, Wait
 from .items import AsyncItems
 from .stop_button import stop_button_works
+from .tasks import this_task
 from .threads import SHARED_THREADS, Threads
 
 __all__ = ["AsyncStream"]
@@ -76,7 +77,7 @@ class AsyncStream:
         """Wait for the next events and take all that have arrived; an empty list at the end, or if this task
         closed it.
         """
-        if self._closer is not None and self._closer == _this_task():
+        if self._closer is not None and self._closer == this_task():
             return []
         if self._reading:
             raise InvalidRequestError("this stream is being read already")
@@ -122,7 +123,7 @@ class AsyncStream:
     def close(self) -> None:
         """As ``Stream.close()``; another task that reads gets ``StreamCancelledError``."""
         if self._closer is None:
-            self._closer = _this_task()
+            self._closer = this_task()
         self._steps.cancel()
 
     async def aclose(self) -> None:
@@ -146,11 +147,3 @@ class AsyncStream:
 
     def __reduce__(self) -> Any:
         raise TypeError("an AsyncStream cannot be pickled; its completion can")
-
-
-def _this_task() -> int | None:
-    """The task that runs; None in a callback, and where no event loop runs."""
-    try:
-        return get_current_task().id
-    except (RuntimeError, AssertionError):  # AssertionError: in a callback, by anyio 4.7
-        return None

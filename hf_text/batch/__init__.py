@@ -35,7 +35,32 @@ wait for more than an hour.
 
 from __future__ import annotations
 
-from .progress import Progress, Summary
+from .endings import Stopped
+from .frames import generate_frame
+from .generate import Outcomes, generate
+from .outcomes import Outcome
+from .outputs import failures, merge, read, sort, to_frame
+from .pace import Pace
+from .progress import Percentiles, Progress, ProviderSummary, Summary
 from .runner import run
+from .state import read_state
 
-__all__ = ["Progress", "Summary", "run"]
+__all__ = [
+    "Outcome",
+    "Outcomes",
+    "Pace",
+    "Percentiles",
+    "Progress",
+    "ProviderSummary",
+    "Stopped",
+    "Summary",
+    "failures",
+    "generate",
+    "generate_frame",
+    "merge",
+    "read",
+    "read_state",
+    "run",
+    "sort",
+    "to_frame",
+]

@@ -1,4 +1,4 @@
-"""Where the rows come from: a file of JSON lines, or anything that can be iterated over.
+"""Where the rows come from: a file of JSON lines, a table, or anything that can be iterated over.
 
 Each value comes with its place, for the message if it is refused. Lines are split as bytes: only a newline ends one,
 not the other line separators of Unicode, which JSON may hold.
@@ -6,19 +6,40 @@ not the other line separators of Unicode, which JSON may hold.
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..checks import refusal, show
+from ..checks import show
 from ..errors import InvalidRequestError
 from ..protocol.jsons import loads
+from .columns import plain, read_table, refuse_odd
 
-__all__ = ["Inputs", "Source"]
+__all__ = ["BadLine", "Inputs", "Source"]
 
 Inputs = str | os.PathLike[str] | Iterable[str | Mapping[str, Any]]
-"""The path of a JSONL file (or such a file, opened), or rows: mappings, or prompts as they are."""
+"""The path of a JSONL file (``.gz`` too; ``"-"`` is standard input), such a file opened, a table (a pandas or polars
+DataFrame, an Arrow table, a ``datasets.Dataset``), or rows: mappings, or prompts as they are."""
+
+_READ_BYTES = 1 << 20
+
+_OTHER_FILES = {
+    ".csv": "pandas.read_csv",
+    ".tsv": "pandas.read_table",
+    ".parquet": "pandas.read_parquet",
+    ".feather": "pandas.read_feather",
+    ".arrow": "datasets.Dataset.from_file",
+    ".xlsx": "pandas.read_excel",
+    ".xls": "pandas.read_excel",
+    ".json": "pandas.read_json",
+}
+
+
+class BadLine(InvalidRequestError):
+    """A line of a file that is not JSON."""
 
 
 class Source:
@@ -30,43 +51,74 @@ class Source:
     Attributes:
         path: the path, if the inputs are one.
         repeatable: whether they can be read more than once.
+        table: whether they are a table: then the values are mappings, and may hold columns that are no options.
+        rows: how many there are, about; None if that cannot be told beforehand.
 
     Raises InvalidRequestError for inputs of another kind, and OSError for a path that leads nowhere.
     """
 
     def __init__(self, inputs: Inputs) -> None:
         self.path: str | None = None
+        self.table = False
+        self.rows: int | None = None
+        self._inputs: Any = inputs
         if isinstance(inputs, (str, os.PathLike)):
-            self.path = os.fspath(inputs)
-            os.stat(self.path)
-            self.repeatable = not _is_pipe(self.path)
-        elif isinstance(inputs, (bytes, bytearray, Mapping)) or not isinstance(inputs, Iterable):
-            raise refusal("inputs", "the path of a JSONL file or an iterable of rows", inputs)
+            self._take_path(os.fspath(inputs))
+        elif (found := read_table(inputs)) is not None:
+            self.table = self.repeatable = True
+            self.rows = found[0]
         else:
-            self.repeatable = isinstance(inputs, Sequence)
-        self._inputs = inputs
+            refuse_odd(inputs)
+            self.repeatable = isinstance(inputs, Sequence) or hasattr(inputs, "iloc")
+            self.rows = len(inputs) if self.repeatable else None  # type: ignore[arg-type]
+
+    def _take_path(self, path: str) -> None:
+        suffix = os.path.splitext(path)[1].lower()
+        if suffix in _OTHER_FILES:
+            raise InvalidRequestError(
+                f"inputs must be JSON lines, not a {suffix} file: read it with {_OTHER_FILES[suffix]}, and give what "
+                "that returns"
+            )
+        self.repeatable = False
+        if path != "-":
+            os.stat(path)
+            self.path = path
+            self.repeatable = os.path.isfile(path) or os.path.isdir(path)
+
+    def count(self) -> int | None:
+        """How many rows there are, about: a file's lines are counted, not read. None if that cannot be told."""
+        if self.rows is None and self.path is not None and os.path.isfile(self.path):
+            with self._open() as file:
+                self.rows = sum(block.count(b"\n") for block in iter(lambda: file.read(_READ_BYTES), b""))
+        return self.rows
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
-        """Pairs of a place and a value. Raises InvalidRequestError for a line that is not JSON."""
+        """Pairs of a place and a value; a BadLine stands for a line that is not JSON."""
         if self.path is not None:
-            with open(self.path, "rb") as file:
+            with self._open() as file:
                 yield from _read_lines(file, os.path.basename(self.path))
+        elif isinstance(self._inputs, str):
+            yield from _read_lines(sys.stdin.buffer, "standard input")
+        elif self.table:
+            for index, value in enumerate(read_table(self._inputs)[1]):  # type: ignore[index]
+                yield f"row {index} of the table", value
         elif isinstance(self._inputs, io.IOBase) or hasattr(self._inputs, "readline"):
-            yield from _read_lines(self._inputs, str(getattr(self._inputs, "name", "inputs")))  # type: ignore[arg-type]
+            yield from _read_lines(self._inputs, str(getattr(self._inputs, "name", "inputs")))
         else:
-            for index, value in enumerate(self._inputs):  # type: ignore[arg-type]
-                yield f"inputs[{index}]", value
+            for index, value in enumerate(self._inputs):
+                yield f"inputs[{index}]", plain(value)
 
-
-def _is_pipe(path: str) -> bool:
-    return not os.path.isfile(path) and not os.path.isdir(path)
+    def _open(self) -> Any:
+        path = str(self.path)
+        return gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb", _READ_BYTES)
 
 
 def _read_lines(lines: Iterable[bytes | str], name: str) -> Iterator[tuple[str, object]]:
     for number, line in enumerate(lines, 1):
         data = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
-        if data.strip():
-            yield f"{name}, line {number}", _parse_line(data, f"{name}, line {number}")
+        if not data.isspace():
+            place = f"{name}, line {number}"
+            yield place, _parse_line(data, place)
 
 
 def _parse_line(data: bytes, place: str) -> object:
@@ -74,4 +126,4 @@ def _parse_line(data: bytes, place: str) -> object:
         return loads(data)  # a byte order mark before the first line is skipped there
     except (ValueError, RecursionError) as error:
         text = data.decode("utf-8", "replace").rstrip("\r\n")
-        raise InvalidRequestError(f"{place} is not JSON ({error}): {show(text)}") from None
+        return BadLine(f"{place} is not JSON ({error}): {show(text)}")

@@ -1,44 +1,50 @@
 """The output file, which is also the journal: what stands in it whole is done and is never paid for again.
 
-Each row is appended in one write, so a process that is killed can tear only the last line; that is cut off when the
-file is opened again. The file itself is locked (a lock of the operating system, which dies with its process), so two
-runs cannot write to it at once. A row that failed and was asked again has two lines for a while; the older one is
-taken out when the run ends.
+Each row is appended in one write. The journal knows the line under way, so an exception within the write (Ctrl-C) makes
+neither half a line nor two. A process that is killed can tear only the last line; that is cut off when the file is
+opened again. A line that is damaged otherwise goes to ``OUTPUT.damaged``, and the rest stays usable.
+
+The file is locked (a lock of the operating system, which dies with its process), so two runs cannot write to it at
+once. A row that failed and was asked again has two lines, of which the later counts; the older ones are taken out at
+the end of a run, if they are more than a twentieth of the file.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import stat
-import sys
+import time
 import warnings
 import weakref
+from collections.abc import Iterator
 from contextlib import suppress
-from time import monotonic
 from types import TracebackType
-from typing import Any
 
 from ..checks import refusal, show
-from ..errors import InvalidRequestError
-from .results import LINE_BEGINNING, encode_line, parse_line
+from ..errors import HFTextWarning, InvalidRequestError
+from .files import is_same_file, lock, replacing, write_all
+from .index import ANSWERED, DOUBLE, FAILED, NO_FINGERPRINT, SEEN, Index
+from .lines import LINE_BEGINNING, Head, Line, build_line, parse_head
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "supersedes"]
 
 _SYNC_SECONDS = 1.0
+_READ_BYTES = 1 << 20
+_REPLACED_SHARE = 0.05  # of all lines; above it the file is written anew at the end of a run
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_ROOM_SECONDS = 60.0  # how long a disk that is full is waited for
+_NO_ROOM_PAUSE = 0.5
 
-if sys.platform == "win32":
-    import msvcrt
 
-    def _lock(descriptor: int) -> None:
-        # The locked byte cannot be read by others, so it is one that no output reaches.
-        os.lseek(descriptor, 0x7FFFFFF0, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-
-else:
-    import fcntl
-
-    def _lock(descriptor: int) -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def supersedes(answered: bool, asked: bytes, old_answered: bool, old_asked: bytes) -> bool:
+    """Whether a line counts in place of an older one of the same row: an answer before a failure, the later failure
+    before the earlier, and any before what was asked otherwise.
+    """
+    if asked != old_asked and NO_FINGERPRINT not in (asked, old_asked):
+        return True
+    return not old_answered
 
 
 class Journal:
@@ -49,8 +55,11 @@ class Journal:
         inputs: the path of the inputs, if they have one; the output must be another file.
 
     Attributes:
-        done: the names of the rows that have their answer.
-        failed: the names of the rows that failed in an earlier run, and where their lines begin.
+        path: the file itself, links resolved.
+        index: what is known of the rows.
+        answered: how many rows have their answer.
+        failed: how many rows are recorded as failed.
+        spent: USD that all lines cost together, as far as they tell.
 
     Raises InvalidRequestError if another run writes to the file, or if it holds something else than results (it is
     not changed then); OSError if it cannot be opened.
@@ -59,61 +68,69 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str], inputs: str | None = None) -> None:
         if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
             raise refusal("output", "the path of a file", path)
-        self._path = os.path.realpath(path)
-        if inputs is not None and os.path.exists(self._path) and os.path.samefile(inputs, self._path):
+        self.path: str = os.path.realpath(path)
+        if inputs is not None and os.path.exists(self.path) and os.path.samefile(inputs, self.path):
             raise InvalidRequestError(f"output must be another file than the inputs, not {show(path)}")
-        self.done: set[str] = set()
-        self.failed: dict[str, int] = {}
-        self._replaced: set[int] = set()  # where lines begin that a later line replaces
-        self._synced = monotonic()
+        self.index: Index = Index()
+        self.answered = self.failed = self._lines = 0
+        self.spent: float = 0.0
+        self._end = 0  # of the last whole line
+        self._under_way: tuple[Line, int] | None = None  # what is being written, and where it will end
+        self._synced = time.monotonic()
         self._unsynced = False
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._descriptor = os.open(self._path, flags, 0o666)
+        self._descriptor = os.open(self.path, flags, 0o666)
         _OPEN.add(self)
         try:
             self._take_over()
         except BaseException:  # Ctrl-C too: else the file stays open and locked
-            self.close()
+            self._release()
             raise
 
-    def append(self, custom_id: str, line: dict[str, Any]) -> None:
-        """Record what came of a row. Raises OSError if it cannot be written."""
-        data = memoryview(encode_line(line))
-        while data:  # one write, unless the disk is full
-            data = data[os.write(self._descriptor, data) :]
-        if line["error"] is None:
-            self.done.add(custom_id)
-        if custom_id in self.failed:
-            self._replaced.add(self.failed.pop(custom_id))
-        self._unsynced = True
+    def append(self, line: Line) -> bool:
+        """Record what came of a row. False if it has its answer already.
+
+        A disk that is full is waited for, up to a minute. Raises OSError if the line cannot be written; then nothing of
+        it is in the file.
+        """
+        self._finish_write()
+        known, asked = self.index.get(line.custom_id)
+        answered = not isinstance(line.result, Exception)
+        if known & ANSWERED and not supersedes(answered, line.asked, True, asked):
+            return False
+        data = build_line(line)
+        self._under_way = line, self._end + len(data)
+        self._write(data)
+        self._finish_write()
         self.sync_if_due()
+        return True
 
     def sync_if_due(self) -> None:
-        """Have the disk keep what was appended, if the last time was a second ago."""
-        if self._unsynced and monotonic() - self._synced >= _SYNC_SECONDS:
+        """Have the disk keep what was appended, if the last time was a second ago. Raises FileNotFoundError if the file
+        was deleted or replaced meanwhile.
+        """
+        if self._unsynced and time.monotonic() - self._synced >= _SYNC_SECONDS:
             self._sync()
 
-    def drop_replaced(self) -> None:
-        """Take out the lines of failures that were asked again. The file is replaced by another as a whole."""
-        if not self._replaced:
+    def compact(self) -> None:
+        """Write the file anew without the lines that later ones replace, if they are many."""
+        self._finish_write()
+        rows = self.answered + self.failed
+        if self._lines - rows <= _REPLACED_SHARE * self._lines:
             return
-        copy = f"{self._path}.tmp"
-        try:
-            self._write_kept(copy)
-            os.replace(copy, self._path)
-        except OSError:  # the folder is not ours, the disk is full, or (Windows) the file is open: then both lines stay
-            with suppress(OSError):
-                os.unlink(copy)
+        # The folder is not ours, the disk is full, or (Windows) the file is open: then all lines stay.
+        with suppress(OSError):
+            self._write_kept()
 
     def close(self) -> None:
-        """Have the disk keep everything, and let others write."""
+        """Have the disk keep everything, and let others write. Raises as ``sync_if_due``."""
         if self._descriptor < 0:
             return
         try:
+            self._finish_write()
             self._sync()
         finally:
-            os.close(self._descriptor)
-            self._descriptor = -1
+            self._release()
 
     def __enter__(self) -> Journal:
         return self
@@ -123,89 +140,222 @@ class Journal:
     ) -> None:
         self.close()
 
-    # Opening
+    # Writing
 
-    def _take_over(self) -> None:
-        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
-            raise refusal("output", "the path of a regular file", self._path)
-        try:
-            _lock(self._descriptor)
-        except (BlockingIOError, PermissionError):
-            raise self._busy() from None
-        except OSError as error:
-            warnings.warn(f"{self._path} cannot be locked ({error}): see that no two runs write to it", stacklevel=4)
-        # The run that held the lock may have replaced the file after we opened it.
-        if not os.path.samestat(os.fstat(self._descriptor), os.stat(self._path)):
-            raise self._busy()
-        self._read()
+    def _write(self, data: bytes) -> None:
+        give_up: float | None = None
+        while True:
+            try:
+                return write_all(self._descriptor, data)
+            except OSError as error:
+                os.ftruncate(self._descriptor, self._end)
+                now = time.monotonic()
+                if give_up is None:
+                    give_up = now + _NO_ROOM_SECONDS
+                    if error.errno in _NO_ROOM:
+                        message = f"{self.path}: {error.strerror}; waiting up to {_NO_ROOM_SECONDS:g} s for room"
+                        warnings.warn(message, HFTextWarning, stacklevel=3)
+                if error.errno not in _NO_ROOM or now >= give_up:
+                    self._under_way = None
+                    raise
+            time.sleep(_NO_ROOM_PAUSE)
 
-    def _busy(self) -> InvalidRequestError:
-        return InvalidRequestError(f"output: another run is writing to {self._path}")
+    def _finish_write(self) -> None:
+        """Note the line that was written; what an exception left of it half is cut off."""
+        if self._under_way is None:
+            return
+        line, end = self._under_way
+        if os.fstat(self._descriptor).st_size < end:
+            os.ftruncate(self._descriptor, self._end)
+        else:
+            self._end = end
+            self._unsynced = True
+            self._note((line.custom_id, not isinstance(line.result, Exception), line.asked, line.cost))
+        self._under_way = None
 
-    def _read(self) -> None:
-        os.lseek(self._descriptor, 0, os.SEEK_SET)
-        offset, tail = 0, b""
-        with open(self._descriptor, "rb", closefd=False) as file:
-            for number, data in enumerate(file, 1):
-                if not data.endswith(b"\n"):
-                    tail = data
-                elif data.strip():
-                    self._read_line(data, offset, f"{self._path}, line {number}")
-                offset += len(data)
-        if tail:
-            self._mend(tail, offset - len(tail))
-
-    def _read_line(self, data: bytes, offset: int, place: str) -> None:
-        try:
-            custom_id, answered = parse_line(data)
-        except ValueError:
-            text = data.decode("utf-8", "replace").rstrip("\r\n")
-            raise InvalidRequestError(f"output: {place} is no result of a batch: {show(text)}") from None
-        if custom_id in self.failed:
-            self._replaced.add(self.failed.pop(custom_id))
+    def _note(self, head: Head) -> None:
+        """Keep in mind what a line of the file says."""
+        name, answered, asked, cost = head
+        self._lines += 1
+        if cost:
+            self.spent += cost
+        state = ANSWERED if answered else FAILED
+        if not self.index.add(name, state, asked):
+            known, old = self.index.get(name)
+            if known & (ANSWERED | FAILED):
+                if not supersedes(answered, asked, bool(known & ANSWERED), old):
+                    self.index.set(name, known | DOUBLE, old)
+                    return
+                self.answered -= known & ANSWERED
+                self.failed -= (known & FAILED) // FAILED
+                state |= DOUBLE
+            self.index.set(name, state | (known & (SEEN | DOUBLE)), asked)
         if answered:
-            self.done.add(custom_id)
-        elif custom_id in self.done:
-            self._replaced.add(offset)
+            self.answered += 1
         else:
-            self.failed[custom_id] = offset
-
-    def _mend(self, tail: bytes, offset: int) -> None:
-        """The last line has no end: only its newline is missing, or it is torn (after a power cut NULs may follow)."""
-        try:
-            self._read_line(tail, offset, "the last line")
-        except InvalidRequestError:
-            torn = tail.rstrip(b"\0")
-            if not torn.startswith(LINE_BEGINNING[: len(torn)]):
-                raise
-            os.ftruncate(self._descriptor, offset)
-        else:
-            os.write(self._descriptor, b"\n")
-
-    # Keeping
+            self.failed += 1
 
     def _sync(self) -> None:
         if self._unsynced:
             os.fsync(self._descriptor)
             self._unsynced = False
-        self._synced = monotonic()
+        self._synced = time.monotonic()
+        if not is_same_file(self._descriptor, self.path):
+            raise FileNotFoundError(errno.ENOENT, self._recover(), self.path)
 
-    def _write_kept(self, path: str) -> None:
-        with open(path, "wb") as copy, open(self._path, "rb") as file:
-            offset = 0
+    def _recover(self) -> str:
+        """The file was deleted under our hands. Its answers were paid for: save them beside it."""
+        saved = f"{self.path}.recovered-{os.urandom(4).hex()}"
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        with open(self._descriptor, "rb", closefd=False) as file, open(saved, "xb") as copy:
+            shutil.copyfileobj(file, copy)
+        return f"the output was deleted or replaced during the run; all that it held is in {saved}"
+
+    def _write_kept(self) -> None:
+        winners = Index()  # where the line that counts begins, of rows with several
+        for offset, data in self._read_lines():
+            name, answered, asked, _ = parse_head(data)
+            state, last_asked = self.index.get(name)
+            if not state & DOUBLE:
+                continue
+            known, _ = winners.get(name)
+            if asked == last_asked and not known & ANSWERED:
+                winners.set(name, ANSWERED if answered else FAILED, offset.to_bytes(8, "little"))
+        with replacing(self.path) as copy:
+            for offset, data in self._read_lines():
+                known, place = winners.get(parse_head(data)[0])
+                if not known or int.from_bytes(place, "little") == offset:
+                    copy.write(data + b"\n")
+        self._reopen()
+
+    def _reopen(self) -> None:
+        """Go on with the file that has taken the place of the one that was open."""
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
+        with suppress(OSError):
+            lock(descriptor)
+        os.close(self._descriptor)
+        self._descriptor = descriptor
+        self._end = os.fstat(descriptor).st_size
+        self._lines = self.answered + self.failed
+
+    # Opening
+
+    def _take_over(self) -> None:
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            raise refusal("output", "the path of a regular file", self.path)
+        try:
+            lock(self._descriptor)
+        except (BlockingIOError, PermissionError):
+            raise self._busy() from None
+        except OSError as error:
+            message = f"{self.path} cannot be locked ({error}): see that no two runs write to it"
+            warnings.warn(message, HFTextWarning, stacklevel=4)
+        # The run that held the lock may have replaced the file after we opened it.
+        if not is_same_file(self._descriptor, self.path):
+            raise self._busy()
+        self._read()
+
+    def _busy(self) -> InvalidRequestError:
+        return InvalidRequestError(f"output: another run is writing to {self.path}")
+
+    def _read_lines(self) -> Iterator[tuple[int, bytes]]:
+        """Where each whole line begins, and the line without its newline. Empty ones are left out."""
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+        offset = 0
+        with open(self._descriptor, "rb", _READ_BYTES, closefd=False) as file:
             for data in file:
-                if offset not in self._replaced:
-                    copy.write(data)
+                if data.endswith(b"\n") and not data.isspace():
+                    yield offset, data.rstrip(b"\r\n")
                 offset += len(data)
-            copy.flush()
-            os.fsync(copy.fileno())
-        os.chmod(path, stat.S_IMODE(os.fstat(self._descriptor).st_mode))
+        self._end = offset
 
-    def _abandon(self) -> None:
-        """In a process that was forked off: the lock is held as long as anybody has the file open."""
+    def _read(self) -> None:
+        damaged: list[int] = []  # where they begin
+        whole = False
+        for offset, data in self._read_lines():
+            try:
+                self._note(parse_head(data))
+                whole = True
+            except ValueError:
+                whole = whole or data.startswith(LINE_BEGINNING)
+                if not whole and len(damaged) > 1000:
+                    break
+                damaged.append(offset)
+        tail = self._read_tail()
+        if damaged and not whole:
+            first = self._read_at(damaged[0])
+            if tail or len(damaged) > 1 or not LINE_BEGINNING.startswith(first.rstrip()):
+                raise self._foreign(first)
+        if tail:
+            self._end_tail(tail, whole)
+        if damaged:
+            self._set_aside(damaged)
+
+    def _read_tail(self) -> bytes:
+        """What follows the last newline."""
+        size = os.fstat(self._descriptor).st_size
+        tail, at = b"", size
+        while at and b"\n" not in tail:
+            at = max(0, at - 65536)
+            os.lseek(self._descriptor, at, os.SEEK_SET)
+            tail = os.read(self._descriptor, size - at)
+        return tail[tail.rfind(b"\n") + 1 :]
+
+    def _read_at(self, offset: int) -> bytes:
+        os.lseek(self._descriptor, offset, os.SEEK_SET)
+        with open(self._descriptor, "rb", closefd=False) as file:
+            return file.readline()
+
+    def _foreign(self, data: bytes) -> InvalidRequestError:
+        text = data.decode("utf-8", "replace").rstrip("\r\n")
+        return InvalidRequestError(f"output: {self.path} does not hold results of a batch: {show(text)}")
+
+    def _end_tail(self, tail: bytes, whole: bool) -> None:
+        """The last line has no end: only its newline is missing, or it is torn (after a power cut NULs may follow)."""
+        begin = os.fstat(self._descriptor).st_size - len(tail)
+        try:
+            self._note(parse_head(tail))
+        except ValueError:
+            torn = tail.rstrip(b"\0")
+            if not whole and not torn.startswith(LINE_BEGINNING[: len(torn)]):
+                raise self._foreign(tail) from None
+            os.ftruncate(self._descriptor, begin)
+        else:
+            os.write(self._descriptor, b"\n")
+        self._end = os.fstat(self._descriptor).st_size
+
+    def _set_aside(self, damaged: list[int]) -> None:
+        """Move damaged lines to a file of their own. Two that were glued together give back the second."""
+        places = frozenset(damaged)
+        aside = f"{self.path}.damaged"
+        with open(aside, "ab") as bad, replacing(self.path) as copy:
+            for offset, data in self._read_lines():
+                if offset in places:
+                    bad.write(data + b"\n")
+                    data = self._salvage(data)
+                if data:
+                    copy.write(data + b"\n")
+        self._reopen()
+        message = f"{self.path}: {len(damaged)} damaged lines were moved to {aside}; their rows are asked again"
+        warnings.warn(message, HFTextWarning, stacklevel=5)
+
+    def _salvage(self, data: bytes) -> bytes:
+        """The whole line at the end of a damaged one. Its beginning cannot stand within: quotes are escaped there."""
+        rest = data[max(data.rfind(LINE_BEGINNING), 0) :]
+        try:
+            self._note(parse_head(rest))
+        except ValueError:
+            return b""
+        return rest
+
+    def _release(self) -> None:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def abandon(self) -> None:
+        """In a process that was forked off: the lock is held as long as anybody has the file open."""
+        self._release()
 
 
 _OPEN: weakref.WeakSet[Journal] = weakref.WeakSet()
@@ -213,7 +363,7 @@ _OPEN: weakref.WeakSet[Journal] = weakref.WeakSet()
 
 def _abandon_all() -> None:
     for journal in list(_OPEN):
-        journal._abandon()
+        journal.abandon()
 
 
 if hasattr(os, "register_at_fork"):

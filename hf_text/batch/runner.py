@@ -1,49 +1,42 @@
-"""The course of a run: take rows, keep a bounded number of them in flight, record each as soon as it is finished.
-
-One thread decides and writes, the one that called ``run``. The executor only asks, and hands each finished future
-over in a queue.
-"""
+"""A run: ``generate``, with a file around it that is output and journal in one."""
 
 from __future__ import annotations
 
-import queue
-from collections import deque
-from collections.abc import Callable, Generator, Iterator, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from os import PathLike
-from typing import Any
+from typing import Any, Literal
 
-from ..checks import refusal, show
+from ..checks import refusal
 from ..client import Client
-from ..completion import Completion
-from ..errors import HFTextError, InvalidRequestError
+from ..errors import InvalidRequestError
+from .bars import show_progress
+from .endings import Listener, Stopped, listening, say
+from .engine import Engine
+from .generate import make_plan, start
+from .index import ANSWERED, FAILED, NO_FINGERPRINT
 from .inputs import Inputs, Source
 from .journal import Journal
-from .pace import LONGEST_WAIT, Pace, is_fatal, is_throttled
+from .lines import Line
+from .outcomes import Outcome
 from .progress import Progress, Summary, Tally
-from .results import build_failure, build_result
-from .rows import OPTIONS, Row, RowParser
-from .work import Outcome, Worker, ask
+from .rows import Known, Row, shard_of
+from .state import StateFile
 
-__all__ = ["run"]
-
-_TICK = 1.0  # seconds; how often the run looks up while it waits
-_GRACE = 1.0  # seconds; how long a run that is interrupted waits for what it has cancelled
-_MAX_TRIES = 12  # with the pauses between them about four minutes
+__all__ = ["Stopper", "run", "run_stoppable"]
 
 
 def run(
     inputs: Inputs,
     output: str | PathLike[str],
     *,
-    client: Client | None = None,
-    model: str | None = None,
-    max_workers: int = 16,
-    executor: Executor | None = None,
-    progress: Callable[[Progress], object] | None = None,
+    stale: Literal["raise", "redo", "keep"] = "raise",
+    only: Literal["failed"] | None = None,
     retry_failed: bool = True,
+    shard: tuple[int, int] | None = None,
+    drain: float = 25.0,
+    progress: bool | Callable[[Progress], object] | None = None,
     **options: Any,
 ) -> Summary:
     """Ask for every row of the inputs and append each answer to the output, in the order in which they come.
@@ -52,223 +45,216 @@ def run(
     run, are described at the top of ``hf_text.batch``.
 
     Args:
-        inputs: the path of a JSONL file, such a file opened, or an iterable of rows. Only the rows in flight are held
-            in memory, and of each row its ``custom_id``.
+        inputs: the path of a JSONL file (``.gz`` too, ``"-"`` for standard input), such a file opened, a pandas or
+            polars DataFrame, an Arrow table, a ``datasets.Dataset``, or an iterable of rows. Only the rows in flight
+            are held in memory, and of each row about 20 bytes.
         output: the path of a JSONL file. If it exists it must hold results; they are kept.
-        client: who asks; default ``Client()``. For other processes it is pickled, and its key with it.
-        model: the model for rows that name none.
-        max_workers: the most rows in flight (default 16).
-        executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
-            default: threads. It is not shut down. For more than 16 workers give ``max_workers`` too.
-        progress: is called in this thread, at the start and after each row.
+        stale: what to do about a row whose answer in the output answers another question, or was asked for with other
+            options: ``"raise"``, ``"redo"`` (ask again; the new line replaces the old), ``"keep"``.
+        only: ``"failed"`` asks only the rows that an earlier run recorded as failed.
         retry_failed: whether rows that an earlier run recorded as failed are asked again (default True). Their new
             line then replaces the old.
-        options: options of ``Client.stream`` for rows that do not set them, such as ``max_tokens``. ``include_usage``
-            is True unless it is given: without it most servers do not count. A request of the Batch API has no
-            ``max_tokens`` unless it is given.
+        shard: ``(i, n)``, with i from 0: only the rows of the i-th of n parts, which are told apart by a hash of their
+            names. Each shard has an output of its own; ``merge`` puts them together.
+        drain: seconds that what is under way may take after SIGTERM, Ctrl-C or the deadline (default 25).
+        progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
+            start, after each row, and once a second.
+        options: those of ``generate`` but ``ordered`` (``client``, ``model``, ``template``, ``max_workers``,
+            ``max_cost`` …), and options of ``Client.stream`` for rows that do not set them, such as ``max_tokens``.
+            Without a client, ``Client()`` is made.
 
     Raises InvalidRequestError for a bad argument or row, which names the line, and if another run writes to the
-    output; OSError if a file cannot be read or written; and the error that ended the run, as above.
+    output; OSError if a file cannot be read or written; ``Stopped`` after Ctrl-C or SIGTERM; and the error that ended
+    the run.
     """
-    parser = _check_options(model, options)
-    most = _check_max_workers(max_workers)
-    if executor is not None and not isinstance(executor, Executor):
-        raise refusal("executor", "a concurrent.futures.Executor", executor)
-    if client is not None and not isinstance(client, Client):
-        raise refusal("client", "a Client", client)
+    own = {name: value for name, value in locals().items() if name not in ("inputs", "output", "options")}
+    return run_stoppable(Stopper(), inputs, output, **own, **options)
+
+
+class Stopper:
+    """Stops a run from another thread."""
+
+    def __init__(self) -> None:
+        self._engine: Engine | None = None
+        self._stopped = False
+
+    def attach(self, engine: Engine) -> None:
+        """This engine is to be stopped."""
+        self._engine = engine
+        if self._stopped:
+            engine.stop("cancelled", 0.0)
+
+    def stop(self) -> None:
+        """Cancel what is under way; what had finished is kept."""
+        self._stopped = True
+        if self._engine is not None:
+            self._engine.stop("cancelled", 0.0)
+
+
+def run_stoppable(
+    stopper: Stopper,
+    inputs: Inputs,
+    output: str | PathLike[str],
+    *,
+    stale: Literal["raise", "redo", "keep"] = "raise",
+    only: Literal["failed"] | None = None,
+    retry_failed: bool = True,
+    shard: tuple[int, int] | None = None,
+    drain: float = 25.0,
+    progress: bool | Callable[[Progress], object] | None = None,
+    **options: Any,
+) -> Summary:
+    """As ``run``, which the stopper can stop from another thread."""
+    if "ordered" in options:
+        raise InvalidRequestError(
+            "ordered: the output is in the order of the answers; batch.sort puts it in that of the rows"
+        )
+    choice = _Choice(stale, only, retry_failed, shard)
     source, tally = Source(inputs), Tally()
     with ExitStack() as stack:
-        chosen = stack.enter_context(Client()) if client is None else client
-        if source.repeatable:
-            tally.rows = _check_all(source, parser(), chosen)
+        if options.get("client") is None:
+            options["client"] = stack.enter_context(Client())
+        plan = make_plan(options, drain)
+        models = plan.check_first(source)
+        tally.rows = choice.estimate(plan.count(source))
+        show = stack.enter_context(show_progress(progress))
         journal = stack.enter_context(Journal(output, source.path))
-        checker = None if source.repeatable else chosen
-        pending = stack.enter_context(closing(_take_pending(source, parser(), checker, journal, tally, retry_failed)))
-        if executor is None:
-            executor = stack.enter_context(ThreadPoolExecutor(most, thread_name_prefix="hf_text-batch"))
-        _Run(pending, journal, tally, Worker(chosen), executor, Pace(most), progress).work()
-        journal.drop_replaced()
-        return tally.summary()
+        tally.spent = journal.spent
+        skipped = tally.skip if shard is None else None
+        rows = plan.read(source, journal.index, lambda known: choice.wants(known, tally), skipped)
+        engine, costs = start(plan, models, rows, tally)
+        stopper.attach(engine)
+        stack.callback(costs.close)
+        _Run(engine, journal, tally, show, drain).work()
+        journal.compact()
+        return _summarize(tally, journal)
 
 
-def _check_options(model: str | None, options: Mapping[str, Any]) -> Callable[[], RowParser]:
-    for name in options:
-        if name not in OPTIONS:
-            raise InvalidRequestError(f"{show(name)} is no option. There are {', '.join(sorted(OPTIONS))}")
-    defaults = options if model is None else {"model": model, **options}
-    return lambda: RowParser(defaults)
+def _summarize(tally: Tally, journal: Journal) -> Summary:
+    """A run that was stopped has not seen all rows of the inputs; the output knows how many are done."""
+    summary = tally.summary()
+    if summary.stopped_by is None:
+        return summary
+    return replace(summary, done=max(summary.done, journal.answered), failed=max(summary.failed, journal.failed))
 
 
-def _check_max_workers(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise refusal("max_workers", "an int of at least 1", value)
-    return value
+@dataclass(frozen=True)
+class _Choice:
+    """Which rows a run asks."""
+
+    stale: str
+    only: str | None
+    retry_failed: bool
+    shard: tuple[int, int] | None
+
+    def __post_init__(self) -> None:
+        if self.stale not in ("raise", "redo", "keep"):
+            raise refusal("stale", "'raise', 'redo' or 'keep'", self.stale)
+        if self.only not in (None, "failed"):
+            raise refusal("only", "'failed'", self.only)
+        if self.shard is not None:
+            part = self.shard
+            whole = isinstance(part, tuple) and len(part) == 2 and all(type(number) is int for number in part)
+            if not whole or not 0 <= part[0] < part[1]:
+                raise refusal("shard", "a pair (i, n) with i from 0 to n - 1", part)
+
+    def estimate(self, count: int | None) -> int | None:
+        """How many rows the run has, about."""
+        if self.only or count is None:
+            return None
+        return count if self.shard is None else round(count / self.shard[1])
+
+    def wants(self, known: Known, tally: Tally) -> bool:
+        """Whether the row is to be asked; if not, it is counted. Raises InvalidRequestError if its answer is stale."""
+        row = known.row
+        if self.shard is not None and shard_of(row.custom_id, self.shard[1]) != self.shard[0]:
+            return False
+        if known.known & ANSWERED:
+            if NO_FINGERPRINT in (known.asked, row.asked) or known.asked == row.asked or self.stale == "keep":
+                tally.resumed += 1
+                return False
+            if self.stale == "raise":
+                raise _stale(row)
+            return self.only is None
+        if known.known & FAILED:
+            if not self.retry_failed:
+                tally.given_up += 1
+            return self.retry_failed
+        return self.only is None
 
 
-def _check_all(source: Source, parser: RowParser, client: Client) -> int:
-    """How many rows there are. Raises InvalidRequestError for a bad one, MissingAuthError if there is no key."""
-    count = 0
-    for place, value in source:
-        _check_row(parser.parse(value, place), place, client)
-        count += 1
-    return count
-
-
-def _check_row(row: Row, place: str, client: Client) -> None:
-    """Have the client check the arguments, all but the media: to look at those they would have to be read."""
-    try:
-        client.stream(**{**row.arguments, "media": None}).close()
-    except InvalidRequestError as error:
-        raise InvalidRequestError(f"{place}: {error}") from None
-
-
-def _take_pending(
-    source: Source, parser: RowParser, checker: Client | None, journal: Journal, tally: Tally, retry_failed: bool
-) -> Generator[Row, None, None]:
-    """The rows to be asked, one by one; the others are counted. ``checker`` checks what was not checked before."""
-    count = 0
-    for place, value in source:
-        count += 1
-        row = parser.parse(value, place)
-        if row.custom_id in journal.done:
-            tally.resumed += 1
-        elif row.custom_id in journal.failed and not retry_failed:
-            tally.given_up += 1
-        else:
-            if checker is not None:
-                _check_row(row, place, checker)
-            yield row
-    tally.rows = count
-
-
-@dataclass(slots=True)
-class _Task:
-    """A row that is being worked on."""
-
-    row: Row
-    tries: int = 0
-    epoch: int = 0
+def _stale(row: Row) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"{row.place}: the output has an answer for {row.custom_id!r:.80}, but to another question or with other "
+        "options. Name another output, or give stale='redo' to ask again or stale='keep' to keep the old answers"
+    )
 
 
 class _Run:
     """One run, with everything it needs made ready."""
 
     def __init__(
-        self,
-        rows: Iterator[Row],
-        journal: Journal,
-        tally: Tally,
-        worker: Worker,
-        executor: Executor,
-        pace: Pace,
-        progress: Callable[[Progress], object] | None,
+        self, engine: Engine, journal: Journal, tally: Tally, show: Callable[[Progress], object], drain: float
     ) -> None:
-        self._rows: Iterator[Row] | None = rows  # None: there are no more
+        self._engine = engine
         self._journal = journal
         self._tally = tally
-        self._worker = worker
-        self._executor = executor
-        self._pace = pace
-        self._progress = progress
-        self._again: deque[_Task] = deque()  # refused for now
-        self._running: dict[Future[Outcome], _Task] = {}
-        self._finished: queue.SimpleQueue[Future[Outcome]] = queue.SimpleQueue()
-        self._ended_by: HFTextError | None = None
+        self._show = show
+        self._drain = drain
+        self._state = StateFile(journal.path)
+        self._said = False
+        engine.on_tick = self._tick
 
     def work(self) -> None:
-        """Do all rows. Raises the error that ended the run when all that was under way is finished; others at once."""
-        try:
-            self._report()
-            while self._start_more():
-                self._take_finished()
-        except BaseException:  # Ctrl-C too: what is under way is stopped
-            self._cancel()
-            raise
-        if self._ended_by is not None:
-            raise self._ended_by
-        self._report()
-
-    def _start_more(self) -> bool:
-        """Start rows while there is room. Returns whether there is anything to wait for."""
-        while len(self._running) < self._pace.limit and not self._pace.pause() and (task := self._next_task()):
-            task.tries += 1
-            task.epoch = self._pace.epoch
-            future = self._executor.submit(ask, self._worker, task.row, task.tries)
-            self._running[future] = task
-            future.add_done_callback(self._finished.put)
-        return bool(self._running) or (self._ended_by is None and (bool(self._again) or self._rows is not None))
-
-    def _next_task(self) -> _Task | None:
-        if self._ended_by is not None:
-            return None
-        if self._again:
-            return self._again.popleft()
-        row = None
-        if self._rows is not None:
+        """Do all rows, and record each. Raises what ended the run, when what is under way is finished."""
+        with listening(lambda name: self._engine.stop(name, self._drain)) as listener:
+            ended = "failed"
             try:
-                row = next(self._rows, None)
-            except HFTextError as error:  # a bad row
-                self._ended_by = error
-        if row is None:
-            self._rows = None
-            return None
-        return _Task(row)
+                self._tick()
+                for outcome in self._engine:
+                    self._record(outcome)
+                    self._report()
+                self._report()
+                ended = self._tally.stopped_by or "finished"
+            except BaseException as error:  # Ctrl-C too: what had finished is kept
+                self._keep_finished()
+                if not listener.again or not isinstance(error, KeyboardInterrupt):
+                    raise
+                ended = self._tally.stopped_by or "Ctrl-C"
+            finally:
+                self._state.write(self._tally.progress(), ended)
+        if listener.signum is not None:
+            raise self._stopped(listener)
 
-    def _take_finished(self) -> None:
-        # Not longer than a tick: on Windows, Ctrl-C does not end a wait.
-        timeout = min(self._pace.pause() or _TICK, _TICK)
-        try:
-            future = self._finished.get(timeout=timeout)
-        except queue.Empty:
-            self._journal.sync_if_due()
-            return
-        self._settle(future, self._running[future])
-        del self._running[future]  # only now: an interrupt before this finds the future in _cancel()
+    def _keep_finished(self) -> None:
+        for outcome in self._engine.cancel():
+            self._journal.append(_line_of(outcome))
 
-    def _settle(self, future: Future[Outcome], task: _Task) -> None:
-        outcome = future.result()  # raises what is no error of ours: a process died, or a mistake in the code
-        if isinstance(outcome, Completion):
-            self._record_answer(task, outcome)
-        elif is_fatal(outcome):
-            self._ended_by = self._ended_by or outcome
-        elif is_throttled(outcome):
-            self._settle_refusal(task, outcome)
-        else:
-            self._record_failure(task, outcome)
-
-    def _record_answer(self, task: _Task, completion: Completion) -> None:
-        self._journal.append(task.row.custom_id, build_result(task.row.custom_id, completion))
-        self._tally.add_answer(completion)
-        self._pace.answered()
-        if any(attempt.status == 429 for attempt in completion.attempts):
-            self._pace.slow_down(task.epoch)
-        self._report()
-
-    def _record_failure(self, task: _Task, error: HFTextError) -> None:
-        self._journal.append(task.row.custom_id, build_failure(task.row.custom_id, error))
-        self._tally.add_failure(error)
-        self._report()
-
-    def _settle_refusal(self, task: _Task, error: HFTextError) -> None:
-        retry_after = error.retry_after
-        self._pace.refused(task.epoch, retry_after)
-        if self._pace.refusals >= _MAX_TRIES or (retry_after or 0.0) > LONGEST_WAIT:
-            self._ended_by = self._ended_by or error
-        elif task.tries >= _MAX_TRIES:  # others were answered meanwhile: it is this row
-            self._record_failure(task, error)
-        else:
-            self._again.append(task)
-
-    def _cancel(self) -> None:
-        """Stop all that is under way, and keep what was finished before that."""
-        self._worker.cancel()
-        stopped, _ = wait([future for future in self._running if not future.cancel()], timeout=_GRACE)
-        for future in stopped:
-            custom_id = self._running[future].row.custom_id
-            outcome = future.result() if future.exception() is None else None
-            if isinstance(outcome, Completion) and custom_id not in self._journal.done:
-                self._journal.append(custom_id, build_result(custom_id, outcome))
+    def _record(self, outcome: Outcome) -> None:
+        self._journal.append(_line_of(outcome))
 
     def _report(self) -> None:
-        if self._progress is not None:
-            self._progress(self._tally.progress())
+        progress = self._tally.progress()
+        self._show(progress)
+        self._state.write(progress)
+
+    def _tick(self) -> None:
+        self._journal.sync_if_due()
+        self._report()
+        if self._tally.stopped_by and not self._said:
+            self._said = True
+            say(f"{self._tally.stopped_by}: no more rows are started, {self._tally.in_flight} are being finished")
+
+    def _stopped(self, listener: Listener) -> Stopped:
+        summary = _summarize(self._tally, self._journal)
+        name = self._tally.stopped_by or "Ctrl-C"
+        whole = "" if self._tally.rows is None else f" of {self._tally.rows:,}"
+        message = f"stopped by {name}: {summary.done:,}{whole} rows are done. The same call goes on with the others"
+        say(message)
+        return Stopped(message, summary, 128 + (listener.signum or 0))
+
+
+def _line_of(outcome: Outcome) -> Line:
+    result = outcome.error if outcome.completion is None else outcome.completion
+    assert result is not None
+    return Line(outcome.custom_id, outcome.asked, result, outcome.cost, outcome.columns or None)

@@ -1,9 +1,10 @@
-"""What an executor runs, wherever it runs it: one row, with the client that belongs there."""
+"""What an executor runs, wherever it runs it: rows, with the client that belongs there."""
 
 from __future__ import annotations
 
 import pickle
 import threading
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -11,10 +12,11 @@ from ..client import Client
 from ..completion import Completion
 from ..errors import HFTextError
 from .rows import Row
+from .verdicts import is_fatal, is_throttled
 
-__all__ = ["Outcome", "Worker", "ask"]
+__all__ = ["Result", "Worker", "ask", "ask_group"]
 
-Outcome = Completion | HFTextError
+Result = Completion | HFTextError
 """What comes of asking for a row."""
 
 
@@ -32,16 +34,22 @@ class Worker:
         self._cancelled = False
         self._pickled: bytes | None = None
 
-    def ask(self, row: Row) -> Completion:
-        """The answer. Raises what ``Client.generate`` raises; StreamCancelledError after ``cancel()``."""
+    def ask(self, row: Row, began: Callable[[], None] | None = None) -> Completion:
+        """The answer. Raises what ``Client.generate`` raises; StreamCancelledError after ``cancel()``.
+
+        ``began`` is called when the answer begins.
+        """
         with self.client.stream(**row.arguments) as stream:
+            stream.raise_refusals()
             with self._lock:
                 self._open.add(stream)
                 if self._cancelled:
                     stream.cancel()
             try:
                 while stream.read():
-                    pass
+                    if began is not None:
+                        began()
+                        began = None
                 return stream.completion
             finally:
                 with self._lock:
@@ -65,12 +73,22 @@ def _worker_of_this_process(pickled: bytes) -> Worker:
     return Worker(pickle.loads(pickled))
 
 
-def ask(worker: Worker, row: Row, tries: int) -> Outcome:
-    """The answer to a row, or why there is none; as a value, because Dask logs a traceback for what is raised.
-
-    ``tries`` makes each call another one: Dask answers the same call from its memory.
-    """
+def ask(worker: Worker, row: Row, began: Callable[[], None] | None = None) -> Result:
+    """The answer to a row, or why there is none; as a value, because Dask logs a traceback for what is raised."""
     try:
-        return worker.ask(row)
+        return worker.ask(row, began)
     except HFTextError as error:
         return error
+
+
+def ask_group(worker: Worker, rows: Sequence[Row], number: int) -> list[Result]:
+    """The results of rows, one after another; up to the first that says that the others would meet the same.
+
+    ``number`` makes each call another one: Dask answers the same call from its memory.
+    """
+    results: list[Result] = []
+    for row in rows:
+        results.append(result := ask(worker, row))
+        if isinstance(result, HFTextError) and (is_throttled(result) or is_fatal(result)):
+            break
+    return results

@@ -29,6 +29,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     reads standard output any more.
     """
     try:
+        words = list(sys.argv[1:] if argv is None else argv)
+        if words[:1] == ["batch"]:
+            from .batch import main as run_batch  # other commands need not wait for it
+
+            return run_batch(words[1:])
         options = parse_arguments(argv)
         return options if isinstance(options, int) else run(options)
     except KeyboardInterrupt:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from typing import Any
 
 from ..completion import Completion
@@ -86,7 +85,7 @@ class JsonView(View):
     """
 
     def finish(self, completion: Completion) -> None:
-        self._write(asdict(completion))
+        self._write(completion.to_dict())
         super().finish(completion)
 
     def fail(self, name: str, message: str, partial: Completion | None) -> None:
@@ -100,7 +99,7 @@ class JsonView(View):
         pass  # it comes with the rest
 
     def _write_error(self, name: str, message: str, partial: Completion | None) -> None:
-        self._write({"error": {"type": name, "message": message}, "partial": asdict(partial) if partial else None})
+        self._write({"error": {"type": name, "message": message}, "partial": partial.to_dict() if partial else None})
 
     def _write(self, value: dict[str, Any]) -> None:
         # In ASCII, so that nothing is lost where the stream's encoding is a small one.

@@ -62,8 +62,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 def _explain(emulator: Emulator, options: argparse.Namespace) -> None:
     lines = [emulator.url, "", "This is the hf_text emulator, not Hugging Face. To lead a program to it:", ""]
     lines += [f"  export {name}={value}" for name, value in emulator.environ.items()]
-    if options.require_key:
-        lines.append("  export HF_TOKEN=...   # the key that was given")
+    key = "...   # the key that was given" if options.require_key else "hf_emulator   # any key will do"
+    lines.append(f"  export HF_TOKEN={key}")
     lines += ["", f"OpenAI-compatible base URL: {emulator.api_base}", "Ctrl-C ends it."]
     print("\n".join(lines), flush=True)
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .access import POWERED
+from .checks import refuse_fields
+from .formats import find_schema, refuse_format
 from .replies import Response
+from .samples import sample
 from .wire import split_words
 
 if TYPE_CHECKING:
@@ -43,11 +47,17 @@ class _Answer:
 
 
 def answer_chat(
-    world: World, model: Mapping[str, Any], provider: Mapping[str, Any], id: str, body: Mapping[str, Any]
+    world: World,
+    model: Mapping[str, Any],
+    provider: Mapping[str, Any],
+    id: str,
+    body: Mapping[str, Any],
+    own_route: bool = False,
 ) -> Response:
     """The answer of this provider, streamed or not, or its refusal of what the model cannot do.
 
-    ``id`` is the name of the model in the answer.
+    ``id`` is the name of the model in the answer; ``own_route`` tells whether the request came on a route of the
+    provider's own.
     """
     name = provider["provider"]
     pictures = sum(part["type"] == "image_url" for part in _parts(body["messages"]))
@@ -55,12 +65,20 @@ def answer_chat(
         return Response.error(400, "model features vision not support", "novita", name)
     if body.get("tools") and provider.get("supports_tools") is False:
         return Response.error(400, "model features function calling not support", "novita", name)
+    if find_schema(body.get("response_format")) and provider.get("supports_structured_output") is False:
+        return Response.error(400, "model features structured outputs not support", "novita", name)
+    refusal = refuse_format(body.get("response_format"), name, own_route) or refuse_fields(body, name)
+    if refusal is not None:
+        return refusal
+    if provider.get("ignores_response_format"):
+        body = {key: value for key, value in body.items() if key != "response_format"}
     answer = _compose(body, pictures)
     common: dict[str, Any] = {
         "tool_calls": answer.calls,
         "finish": answer.finish,
         "provider": name,
         "model": id,
+        "logprobs": (body.get("top_logprobs") or 0) if body.get("logprobs") else None,
         "headers": {"x-request-id": f"Root=1-emulator-{next(world.numbers)}", **POWERED},
     }
     if not body.get("stream"):
@@ -88,22 +106,43 @@ def _compose(body: Mapping[str, Any], pictures: int) -> _Answer:
 
 
 def _compose_text(body: Mapping[str, Any], pictures: int) -> str:
+    results = [_text_of(message.get("content")) for message in _results(body["messages"])]
     asked = next((_text_of(m.get("content")) for m in reversed(body["messages"]) if m["role"] == "user"), "")
-    if (body.get("response_format") or {}).get("type") in ("json_object", "json_schema"):
+    form = body.get("response_format") or {}
+    schema = find_schema(form)
+    if schema is not None:
+        return json.dumps(sample(schema), ensure_ascii=False)
+    if form.get("type") == "json_object":
         return json.dumps({"note": NOTE, "asked": asked, "pictures": pictures}, ensure_ascii=False)
     if asked.strip() == "Count":
         return "one two three four five six seven eight nine ten"
     seen = f" You sent {pictures} picture{'s' if pictures > 1 else ''}." if pictures else ""
-    return f"{NOTE}{seen} You asked: {asked}"
+    told = f" The tools said: {'; '.join(results)}" if results else ""
+    return f"{NOTE}{seen} You asked: {asked}{told}"
 
 
 def _choose_calls(body: Mapping[str, Any]) -> Sequence[Call]:
-    tools = body.get("tools")
-    choice = body.get("tool_choice")
-    if not tools or choice in (None, "auto", "none"):
+    """The call that is asked for; left to itself, one of each tool that the user's last turn names."""
+    functions = [tool["function"] for tool in body.get("tools") or ()]
+    choice = body.get("tool_choice") or "auto"
+    if not functions or choice == "none":
         return ()
-    name = choice["function"]["name"] if isinstance(choice, dict) else tools[0]["function"]["name"]
-    return ((name, "{}"),)
+    if isinstance(choice, dict):
+        chosen = [function for function in functions if function["name"] == choice["function"]["name"]]
+    elif choice == "required":
+        chosen = functions[:1]
+    else:
+        last = body["messages"][-1]
+        words = set(re.findall(r"[\w-]+", _text_of(last.get("content")))) if last["role"] == "user" else set()
+        chosen = [function for function in functions if function["name"] in words]
+        chosen = chosen[:1] if body.get("parallel_tool_calls") is False else chosen
+    return [(function["name"], sample(function.get("parameters") or {"type": "object"})) for function in chosen]
+
+
+def _results(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The results of tools that stand last."""
+    last = next((n for n in range(len(messages) - 1, -1, -1) if messages[n]["role"] != "tool"), -1)
+    return list(messages[last + 1 :])
 
 
 def _text_of(content: Any) -> str:

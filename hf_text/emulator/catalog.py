@@ -27,7 +27,7 @@ __all__ = [
 Model = dict[str, Any]
 
 _HUB_ONLY = {"pipeline_tag", "tags", "gated", "likes", "downloads", "private", "library_name"}
-_HUB_ONLY_PROVIDER = {"task", "providerId"}
+_HIDDEN_OF_PROVIDER = {"task", "providerId", "ignores_response_format"}
 _CREATED = 1_780_000_000
 
 
@@ -45,7 +45,8 @@ def build_model(
         id: the Hub id, ``"org/name"``.
         providers: its providers, in order: a name (live, with tools, structured output and made-up numbers), or a
             mapping with ``provider`` and whatever is to differ: ``status``, ``task``, ``providerId``, ``pricing``,
-            ``supports_tools`` …; a value of None takes the key out.
+            ``supports_tools``, ``supports_structured_output`` (with False, what it cannot do is answered 400) …; a
+            value of None takes the key out. With ``ignores_response_format`` it answers in prose whatever is asked.
         vision: whether it takes pictures.
         pipeline_tag: its task on the Hub; None: ``"image-text-to-text"`` with vision, else ``"text-generation"``.
         tags: its tags on the Hub.
@@ -154,7 +155,7 @@ def live_providers(model: Mapping[str, Any]) -> list[dict[str, Any]]:
 def build_router_model(model: Mapping[str, Any]) -> Model:
     """The model as ``/v1/models`` shows it: with its chat providers that are live or failed their last test."""
     providers = [
-        {key: value for key, value in p.items() if key not in _HUB_ONLY_PROVIDER}
+        {key: value for key, value in p.items() if key not in _HIDDEN_OF_PROVIDER}
         for p in model.get("providers", ())
         if is_chat_provider(p) and p.get("status") in ("live", "error")
     ]

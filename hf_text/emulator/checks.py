@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .access import POWERED
 from .replies import Response
 
-__all__ = ["refuse_body"]
+__all__ = ["refuse_body", "refuse_fields"]
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
@@ -24,7 +25,17 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "tool_choice": ((str, dict), "string or dictionary"),
     "response_format": (dict, "dictionary"),
     "reasoning_effort": (str, "string"),
+    "logprobs": (bool, "boolean"),
+    "top_logprobs": (int, "integer"),
+    "parallel_tool_calls": (bool, "boolean"),
+    "frequency_penalty": ((int, float), "number"),
+    "presence_penalty": ((int, float), "number"),
 }
+
+# Providers that refuse fields which they do not know, and what they know beside the above.
+_STRICT = ("fireworks-ai",)
+_KNOWN = {*_TYPES, "model", "messages", "n", "user", "top_k", "min_p", "logit_bias", "repetition_penalty"}
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def refuse_body(body: Any) -> Response | None:
@@ -40,6 +51,14 @@ def refuse_body(body: Any) -> Response | None:
     return None if fault is None else _unprocessable(fault)
 
 
+def refuse_fields(body: Mapping[str, Any], provider: str) -> Response | None:
+    """The 400 for a field that this provider does not know; None if it knows them all."""
+    extra = sorted(set(body) - _KNOWN)
+    if provider not in _STRICT or not extra:
+        return None
+    return Response.error(400, f"Extra inputs are not permitted, field: '{extra[0]}'", "fireworks", provider)
+
+
 def _unprocessable(message: str) -> Response:
     return Response.error(422, message, "detail-list")
 
@@ -51,13 +70,55 @@ def _find_fault(body: Mapping[str, Any]) -> str | None:
     for name in ("max_tokens", "max_completion_tokens"):
         if body.get(name) is not None and body[name] < 1:
             return f"{name}: Input should be greater than or equal to 1"
+    if body.get("top_logprobs") is not None and not body.get("logprobs"):
+        return "top_logprobs: logprobs must be true"
     for number, tool in enumerate(body.get("tools") or ()):
-        if not _has_function_name(tool):
-            return f"tools[{number}].function.name: Field required"
-    if isinstance(body.get("tool_choice"), dict) and not _has_function_name(body["tool_choice"]):
-        return "tool_choice.function.name: Field required"
+        if fault := _find_tool_fault(tool):
+            return f"tools[{number}].function.{fault}"
+    if fault := _find_choice_fault(body.get("tool_choice"), body.get("tools") or ()):
+        return f"tool_choice{fault}"
     found = (f"messages[{n}]: {fault}" for n, m in enumerate(body["messages"]) if (fault := _find_message_fault(m)))
-    return next(found, None)
+    return next(found, None) or _find_open_call(body["messages"])
+
+
+def _find_tool_fault(tool: Any) -> str | None:
+    if not _has_function_name(tool):
+        return "name: Field required"
+    function = tool["function"]
+    if not _NAME.fullmatch(function["name"]):
+        return f"name: String should match pattern '{_NAME.pattern}'"
+    parameters = function.get("parameters", {"type": "object"})
+    if not isinstance(parameters, dict) or parameters.get("type") != "object":
+        return "parameters: Input should be a JSON schema of type 'object'"
+    return None
+
+
+def _find_choice_fault(choice: Any, tools: Sequence[Mapping[str, Any]]) -> str | None:
+    if choice is None:
+        return None
+    if not tools:
+        return ": tools must not be empty where it is set"
+    if not isinstance(choice, dict):
+        return None if choice in ("auto", "none", "required") else f": unknown value {choice!r:.40}"
+    if not _has_function_name(choice):
+        return ".function.name: Field required"
+    name = choice["function"]["name"]
+    return None if any(tool["function"]["name"] == name for tool in tools) else f": there is no tool {name!r:.80}"
+
+
+def _find_open_call(messages: Sequence[Mapping[str, Any]]) -> str | None:
+    """A call without its result, or a result without its call: the strictest servers want them side by side."""
+    open_calls: set[str] = set()
+    for number, message in enumerate(messages):
+        if message["role"] == "tool":
+            if message.get("tool_call_id") not in open_calls:
+                return f"messages[{number}]: no call with the id {message.get('tool_call_id')!r} waits for a result"
+            open_calls.remove(message["tool_call_id"])
+            continue
+        if open_calls:
+            return f"messages[{number}]: tool_call_ids did not have response messages: {', '.join(sorted(open_calls))}"
+        open_calls = {str(call.get("id")) for call in message.get("tool_calls") or ()}
+    return f"tool_call_ids did not have response messages: {', '.join(sorted(open_calls))}" if open_calls else None
 
 
 def _has_function_name(value: Any) -> bool:
@@ -71,8 +132,11 @@ def _find_message_fault(message: Any) -> str | None:
     if message.get("role") not in _ROLES:
         return f"role should be one of {', '.join(_ROLES)}"
     content = message.get("content")
-    if content is None and message["role"] == "assistant":
-        return None  # it called tools
+    if message["role"] == "assistant":
+        if "content" not in message:
+            return "missing field `content`"  # servers in Rust want it, be it null
+        if content is None:
+            return None if message.get("tool_calls") else "content should be a string or a list of parts"
     if isinstance(content, list) and all(isinstance(part, dict) and "type" in part for part in content):
         return None
     return None if isinstance(content, str) else "content should be a string or a list of parts"

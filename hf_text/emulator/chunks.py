@@ -9,7 +9,7 @@ from typing import Any
 from .styles import Chunk, Style, split_whole
 from .wire import build_usage, encode_event, encode_json
 
-__all__ = ["CREATED", "Call", "build_events", "build_message"]
+__all__ = ["CREATED", "Call", "build_events", "build_logprobs", "build_message"]
 
 CREATED = 1_795_305_600  # the ``created`` of every answer: fixed, so that answers can be compared
 
@@ -38,13 +38,23 @@ def build_events(
     usage: tuple[int, int] | None,
     finish: str | None,
     done: bool | None,
+    logprobs: int | None = None,
 ) -> list[bytes]:
     """The whole stream, one element for each event; the arguments are those of `Response.text`."""
     deltas = [*_deltas(style, pieces, reasoning), *_call_deltas(style, calls)]
     reason = _finish_reason(style, bool(calls)) if finish == "auto" else finish
-    chunks = _Writer(style, model, usage).write(deltas, reason, merged=bool(calls) and style.finish_on_last_call)
+    chunks = _Writer(style, model, usage, logprobs).write(
+        deltas, reason, merged=bool(calls) and style.finish_on_last_call
+    )
     ending = (style.done if done is None else done) * [encode_event("[DONE]", style.prefix)]
     return [*(encode_event(chunk, style.prefix) for chunk in chunks), *ending]
+
+
+def build_logprobs(pieces: Sequence[str], top: int) -> Chunk:
+    """Log probabilities of these tokens, the same for all, with as many others at each place as are wanted."""
+    others = [{"token": f"other{n}", "logprob": -2.5 - n, "bytes": list(f"other{n}".encode())} for n in range(1, top)]
+    tokens = [{"token": piece, "logprob": -0.25, "bytes": list(piece.encode())} for piece in pieces]
+    return {"content": [{**token, "top_logprobs": [token, *others][:top]} for token in tokens], "refusal": None}
 
 
 def _finish_reason(style: Style, has_calls: bool) -> str | None:
@@ -82,6 +92,7 @@ class _Writer:
     style: Style
     model: str
     usage: tuple[int, int] | None
+    logprobs: int | None = None
 
     def write(self, deltas: Sequence[Chunk], reason: str | None, merged: bool) -> Iterator[Chunk]:
         """The chunks; ``merged`` puts the finish reason on the last delta instead of a chunk of its own."""
@@ -107,6 +118,8 @@ class _Writer:
 
     def _chunk(self, delta: Chunk, reason: str | None, extra: Mapping[str, Any], tokens: int | None) -> Chunk:
         choice: Chunk = {"index": 0, "delta": delta, **self.style.choice}
+        if self.logprobs is not None and delta.get("content"):
+            choice["logprobs"] = build_logprobs([delta["content"]], self.logprobs)
         if self.style.text_in_choice:
             choice["text"] = delta.get("content") or ""
         if reason is not None or self.style.null_finish:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .chunks import CREATED, Call, build_events, build_message
+from .chunks import CREATED, Call, build_events, build_logprobs, build_message
 from .gate import Gate
 from .shapes import build_error
 from .styles import STYLES
@@ -151,6 +151,7 @@ class Response:
         provider: str | None = None,
         style: str = "openai",
         model: str = "openai/gpt-oss-120b",
+        logprobs: int | None = None,
         **fields: Any,
     ) -> Response:
         """A chat completion stream, with the oddities of a provider.
@@ -166,11 +167,13 @@ class Response:
             provider: value of the header ``x-inference-provider``; None sends no such header.
             style: whose oddities, one of `STYLES`.
             model: the model that the chunks name.
+            logprobs: how many likely tokens are told for each piece of text; None: no log probabilities.
             fields: further attributes of the reply, such as ``pace`` or ``end``.
         """
         if style not in STYLES:
             raise ValueError(f"style must be one of {', '.join(sorted(STYLES))}, not {style!r}")
-        events = build_events(STYLES[style], model, pieces, tuple(reasoning), tuple(tool_calls), usage, finish, done)
+        parts = (pieces, tuple(reasoning), tuple(tool_calls), usage, finish, done, logprobs)
+        events = build_events(STYLES[style], model, *parts)
         headers = {**EVENT_STREAM, **_provider_header(provider), **fields.pop("headers", {})}
         return cls(headers=headers, body=tuple(events), **fields)
 
@@ -185,16 +188,18 @@ class Response:
         finish: str | None = "auto",
         provider: str | None = None,
         model: str = "openai/gpt-oss-120b",
+        logprobs: int | None = None,
         **fields: Any,
     ) -> Response:
         """A chat completion that is not streamed: one JSON object. The arguments are those of `text`."""
         message, reason = build_message(text, reasoning, tuple(tool_calls), finish)
+        told = None if logprobs is None else build_logprobs([text], logprobs)
         value: dict[str, Any] = {
             "id": "chatcmpl-emulator",
             "object": "chat.completion",
             "created": CREATED,
             "model": model,
-            "choices": [{"index": 0, "message": message, "logprobs": None, "finish_reason": reason}],
+            "choices": [{"index": 0, "message": message, "logprobs": told, "finish_reason": reason}],
         }
         if usage is not None:
             value["usage"] = build_usage(*usage)

@@ -148,7 +148,7 @@ def _route_to_provider(world: World, name: str, id_: str, body: Mapping[str, Any
     for model in world.models:
         for provider in live_providers(model):
             if provider["provider"] == name and provider.get("providerId", model["id"]) == id_:
-                return answer_chat(world, model, provider, id_, body)
+                return answer_chat(world, model, provider, id_, body, own_route=True)
     return Response.error(400, f"Model not supported by provider {name}", "string", headers=POWERED)
 
 

@@ -15,11 +15,13 @@ from ..errors import (
     APIStatusError,
     HFTextError,
     InvalidRequestError,
+    ModelNotSupportedError,
     PaymentRequiredError,
     RequestTimeoutError,
+    ServerError,
 )
 from ..protocol.refusals import blames_request
-from ..transport.retries import NO_ANSWER, Retries, spoken_words
+from ..transport.retries import NO_ANSWER, Retries, is_throttled, spoken_words
 
 __all__ = [
     "POLICIES",
@@ -72,18 +74,19 @@ class Route:
     """
 
     def __init__(self, targets: Iterator[Target], retries: Retries) -> None:
-        self.target = next(targets)
+        self.target: Target = next(targets)
         self._rest = targets
         self._retries = retries
         self._tried: set[str] = set()
 
-    def advance(self, error: HFTextError, time_left: float) -> float:
+    def advance(self, error: HFTextError, time_left: float, paced: bool = False) -> float:
         """After this error, set ``target`` to what is tried next and give the seconds to wait before it; or raise the
         error.
 
         Args:
             error: why the last attempt failed.
             time_left: seconds that the call still has.
+            paced: whether the caller itself waits for a server that refuses for now.
         """
         answered = error.underlying
         self._tried.update(name for name in (self.target.provider, answered.provider) if name)
@@ -92,13 +95,15 @@ class Route:
                 if target.provider not in self._tried:
                     self.target = target
                     return 0.0
+        if paced and is_throttled(error):
+            raise error
         return self._retries.next_pause(error, time_left)
 
 
 def can_fail_over(error: HFTextError, target: Target) -> bool:
     """Whether another provider could do what this one did not do."""
     error = error.underlying
-    if isinstance(error, APIStatusError):
+    if isinstance(error, (APIStatusError, ModelNotSupportedError)):
         return error.status_code is not None and _status_allows_failover(error, error.status_code, target)
     if isinstance(error, RequestTimeoutError):
         return error.clock == "first"
@@ -108,26 +113,25 @@ def can_fail_over(error: HFTextError, target: Target) -> bool:
 def trips_breaker(error: HFTextError, target: Target) -> bool:
     """Whether the next call to this target would fail in the same way, whatever it asks for, and another could help."""
     answered = error.underlying
-    status = answered.status_code if isinstance(answered, APIStatusError) else None
-    lasting = status not in _OF_THIS_CALL or _NOT_SERVED in str(error)
-    if status is not None and status >= 500 and isinstance(answered, APIStatusError):
+    lasting = answered.status_code not in _OF_THIS_CALL or isinstance(answered, ModelNotSupportedError)
+    if isinstance(answered, ServerError):
         lasting = not blames_request(spoken_words(answered))
     return lasting and can_fail_over(error, target)
 
 
 # About what was asked for, or how often: the next call may fare better.
 _OF_THIS_CALL = (400, 408, 409, 413, 422, 424, 425, 429)
-# But a provider's own route says so with 400 where the unified one says 410.
-_NOT_SERVED = "not supported by provider"
 
 
-def _status_allows_failover(error: APIStatusError, status: int, target: Target) -> bool:
+def _status_allows_failover(error: APIStatusError | ModelNotSupportedError, status: int, target: Target) -> bool:
     if isinstance(error, PaymentRequiredError):
         return error.scope == "provider"
     if status in (401, 403):
         return False
     if status >= 500 or status in (408, 410):
         return True
+    if isinstance(error, ModelNotSupportedError):  # else it is the router's word, about all providers
+        return error.provider is not None or target.own_route
     by_provider = bool(error.provider or target.provider)
     if status in (400, 413, 422):
         # On a provider's own route any refusal may be about that provider.

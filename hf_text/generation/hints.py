@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import HFTextError, ModelNotSupportedError
 from ..protocol.catalog import Model, split_suffix
+from ..protocol.names import RETIRED_ALIASES
 from ..protocol.selection import nearest_names
 from ..transport.call import Call
 from .request import Backend
@@ -41,6 +42,8 @@ class Hints:
     def name_alternatives(self, failure: ModelNotSupportedError, model: str) -> None:
         """Add to the error the providers that do serve the model, or served models with a similar name."""
         name = split_suffix(model)[0]
+        if name in RETIRED_ALIASES:
+            failure.add_advice(f"{name!r} used to mean {RETIRED_ALIASES[name]}, which nobody serves for chat any more.")
         models = self._look_up()
         serving = [known for known in models if known.id == name]
         if serving:

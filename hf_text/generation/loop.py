@@ -7,12 +7,14 @@ retried or tried elsewhere; after it, never.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Generator
 
 from ..completion import Attempt
 from ..errors import (
     APIStatusError,
     HFTextError,
+    HFTextWarning,
     ModelNotSupportedError,
     RequestTimeoutError,
     StreamCancelledError,
@@ -53,6 +55,7 @@ class Generation:
         self._request = request
         self._plan = Plan(backend, call, request)
         self._hints = Hints(backend, call)
+        self._fallbacks = iter(request.fallback_models)
         self._route: Route
 
     def run(self) -> Generator[Step, None, None]:
@@ -60,16 +63,29 @@ class Generation:
         self._call.begin()
         try:
             yield from self._prepare()
-            yield from retry(self._call, self._try, self._after)
+            while True:
+                try:
+                    yield from retry(self._call, self._try, self._after)
+                    return
+                except ModelNotSupportedError as error:
+                    self._fall_back(error)
         except Interrupted as interruption:  # between two attempts; within one it was explained there
             failure = self._explain(interruption)
         except HFTextError as error:
             failure = error
-        else:
-            return
         finally:
             self._transcript.end()
         raise self._enrich(failure)
+
+    def _fall_back(self, error: ModelNotSupportedError) -> None:
+        """Take the next fallback model, which there is only if the caller named no model; or raise the error."""
+        following = next(self._fallbacks, None)
+        if following is None or self._transcript.committed:
+            raise error
+        message = f"{self._transcript.model} is not served now: {following} is asked instead. Name a model to choose it"
+        warnings.warn(message, HFTextWarning, stacklevel=2)
+        self._transcript.model = following
+        self._route = self._plan.route(following)
 
     def _prepare(self) -> Generator[Wait, None, None]:
         """Find out what is not known: the model, whether it takes media, and the providers that serve it."""
@@ -116,14 +132,14 @@ class Generation:
         failed = self._route.target
         if trips_breaker(error, failed):
             self._backend.breaker.trip(self._answered_by(failed))
-        pause = self._route.advance(error, self._call.total_left())
+        pause = self._route.advance(error, self._call.total_left(), self._call.paced)
         target = self._route.target
         what = "retry" if target == failed else "failover"
         _log.info("%s in %.2f s: %s (model %s) after %s", what, pause, target.url, target.model, type(error).__name__)
         return pause
 
     def _post(self, target: Target) -> Generator[Wait, None, Response]:
-        body = self._request.body_for(target.model)
+        body = self._request.body_for(target.model, target.url)
         http = self._backend.connect()
         return http.send(self._call, "POST", target.url, body, "text/event-stream", self._request.headers)
 
@@ -150,7 +166,8 @@ class Generation:
         self._backend.endpoint.advise(failure, anonymous=self._backend.connect().anonymous)
         if isinstance(failure, StreamError) or (isinstance(failure, RequestTimeoutError) and transcript.committed):
             failure.partial = transcript.completion()
-        if isinstance(failure, ModelNotSupportedError) and failure.status_code and self._backend.endpoint.hugging_face:
+        looks_up = self._backend.endpoint.hugging_face and self._backend.max_retries
+        if isinstance(failure, ModelNotSupportedError) and failure.status_code and looks_up:
             self._hints.name_alternatives(failure, transcript.model)
         transcript.failure = str(failure)
         return failure

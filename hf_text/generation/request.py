@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..catalogue import Catalogue
 from ..endpoint import Endpoint
+from ..protocol.formats import format_for
 from ..protocol.media import has_media
 from ..protocol.payload import encode_payload
 from ..transport.session import Http
@@ -49,6 +50,7 @@ class Request:
         model: the model; None for the first that the server lists.
         providers: for Hugging Face: policies and names of providers, in the order to try.
         headers: headers for this request.
+        fallback_models: what to ask for, one after the other, if nobody serves the model.
 
     Attributes:
         has_media: whether there is media in the messages.
@@ -60,13 +62,19 @@ class Request:
         model: str | None,
         providers: tuple[str, ...],
         headers: Mapping[str, str],
+        fallback_models: Sequence[str] = (),
     ) -> None:
         self.model = model
         self.providers = providers
         self.headers = headers
-        self.has_media = has_media(payload["messages"])
-        self._rest = encode_payload(payload)[1:]
+        self.fallback_models = fallback_models
+        self.has_media: bool = has_media(payload["messages"])
+        self._format = payload.get("response_format")
+        self._rest = encode_payload({key: value for key, value in payload.items() if key != "response_format"})[1:]
 
-    def body_for(self, model: str) -> bytes:
-        """The body for a model, which comes first: a proxy may route by the body's beginning."""
-        return b"".join((b'{"model":', json.dumps(model).encode(), b",", self._rest))
+    def body_for(self, model: str, url: str) -> bytes:
+        """The body for a model at an address. The model comes first: a proxy may route by the body's beginning."""
+        head = b'{"model":' + json.dumps(model).encode() + b","
+        if self._format is not None:
+            head += encode_payload({"response_format": format_for(url, self._format)})[1:-1] + b","
+        return head + self._rest

@@ -82,6 +82,12 @@ class Stream:
         """
         return self._steps.read()
 
+    def raise_refusals(self) -> None:
+        """Before the first read: leave refusals for now (429, 502, 503, 504, no connection) to the caller. They are
+        raised at once instead of retried; other providers are still tried.
+        """
+        self._steps.call.paced = True
+
     def cancel(self) -> None:
         """Stop at once. A reader gets ``StreamCancelledError``, with all that had arrived. After the end nothing
         happens.

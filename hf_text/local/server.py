@@ -174,11 +174,13 @@ class LocalServer:
 
     def _start(self, launch: Launch) -> LocalServer:
         with self._starting:
-            if self._running is None or self._running.child.status is not None:
-                self._running = launch.run()
-                if launch.stopped:  # close() came in between
-                    self._running = None
-                    raise closed_early(str(self._source))
+            if self._running is not None and self._running.child.status is None:
+                self._launches.discard(launch)
+                return self
+            self._running = launch.run()
+            if launch.stopped:  # close() came in between
+                self._running = None
+                raise closed_early(str(self._source))
         return self
 
     def _prepare(self) -> Launch:

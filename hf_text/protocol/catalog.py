@@ -29,6 +29,7 @@ __all__ = [
     "chat_providers",
     "parse_hub_models",
     "parse_mapping",
+    "parse_model",
     "parse_models",
     "split_suffix",
 ]
@@ -51,6 +52,7 @@ class ModelProvider:
         first_token_latency: seconds to the first token, as Hugging Face last measured it.
         throughput: tokens per second, likewise.
         is_model_author: whether the provider made the model.
+        cached_input_price: USD per million tokens of the prompt that come out of the provider's cache.
     """
 
     provider: str
@@ -63,6 +65,7 @@ class ModelProvider:
     first_token_latency: float | None = None
     throughput: float | None = None
     is_model_author: bool | None = None
+    cached_input_price: float | None = None
 
     @property
     def live(self) -> bool:
@@ -247,6 +250,13 @@ def parse_models(value: Any) -> list[Model]:
     return [_parse_model(item) for item in items if isinstance(item, dict) and as_text(item.get("id"))]
 
 
+def parse_model(value: Any) -> Model:
+    """One model, as a server tells of it alone (``GET {base}/models/{id}``). Raises ValueError for anything else."""
+    if not isinstance(value, dict) or not as_text(value.get("id")):
+        raise ValueError("a model must be an object with an id")
+    return _parse_model(value)
+
+
 def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, ProviderMapping]:
     """Who serves a model: by provider, in the Hub's order, which is the account's own where the request had a key.
 
@@ -317,6 +327,7 @@ def _parse_providers(items: Any) -> Iterator[ModelProvider]:
                 first_token_latency=as_seconds(entry.get("first_token_latency_ms")),
                 throughput=as_number(entry.get("throughput")),
                 is_model_author=as_flag(entry.get("is_model_author")),
+                cached_input_price=as_number(pricing.get("cached_input")),
             )
 
 
@@ -336,6 +347,7 @@ def _parse_direct(item: dict[str, Any]) -> ModelProvider:
         status="live",
         context_length=next((count for count in map(as_count, lengths) if count), None),
         input_price=_per_million(pricing.get("prompt"), pricing.get("input")),
+        cached_input_price=_per_million(pricing.get("input_cache_read"), pricing.get("cached_input")),
         output_price=_per_million(pricing.get("completion"), pricing.get("output")),
         supports_tools="tools" in parameters if parameters else None,
         supports_structured_output="structured_outputs" in parameters if parameters else None,

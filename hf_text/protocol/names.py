@@ -8,6 +8,7 @@ State: November 2026.
 from __future__ import annotations
 
 __all__ = [
+    "DEFAULT_LLAMA_MODEL",
     "DEFAULT_MODEL",
     "DEFAULT_VISION_MODEL",
     "FALLBACK_MODELS",
@@ -16,11 +17,15 @@ __all__ = [
     "PROVIDER_LABELS",
     "PROVIDER_MAPPING",
     "PROVIDER_ROUTES",
+    "RETIRED_ALIASES",
     "VISION_MODELS",
 ]
 
 # 11 live providers on 2026-09-24 (the Hub's mapping).
 DEFAULT_MODEL = "openai/gpt-oss-120b"
+
+# The default of the documented class interface; several live providers on the same day.
+DEFAULT_LLAMA_MODEL = "meta-llama/Llama-3.3-70B-Instruct"
 
 # Three live providers on the same day, and not one of those that reason unless told otherwise.
 DEFAULT_VISION_MODEL = "google/gemma-4-31B-it"
@@ -46,7 +51,7 @@ FALLBACK_MODELS = (
     "openai/gpt-oss-20b",
     "zai-org/GLM-5.2",
     "deepseek-ai/DeepSeek-V4-Flash",
-    "meta-llama/Llama-3.3-70B-Instruct",
+    DEFAULT_LLAMA_MODEL,
     "meta-llama/Llama-3.1-8B-Instruct",
     "deepseek-ai/DeepSeek-V4-Pro",
     "deepseek-ai/DeepSeek-R1",
@@ -90,6 +95,24 @@ MODEL_ALIASES: dict[str, str] = {
     "qwen-3.5-397b": "Qwen/Qwen3.5-397B-A17B",
     "qwen-3.6-27b": "Qwen/Qwen3.6-27B",
     "qwen-3.8-27b": "Qwen/Qwen3.8-27B",
+}
+
+# Short names that g4f once knew, and what they meant. Nobody serves these models any more, or they make pictures.
+RETIRED_ALIASES: dict[str, str] = {
+    "command-r-plus": "CohereForAI/c4ai-command-r-plus-08-2024",
+    "flux": "black-forest-labs/FLUX.1-dev",
+    "flux-dev": "black-forest-labs/FLUX.1-dev",
+    "flux-schnell": "black-forest-labs/FLUX.1-schnell",
+    "gemma-2-27b": "google/gemma-2-27b-it",
+    "llama-3.2-11b": "meta-llama/Llama-3.2-11B-Vision-Instruct",
+    "mistral-nemo": "mistralai/Mistral-Nemo-Instruct-2407",
+    "nemotron-70b": "nvidia/Llama-3.1-Nemotron-70B-Instruct-HF",
+    "phi-3.5-mini": "microsoft/Phi-3.5-mini-instruct",
+    "qvq-72b": "Qwen/QVQ-72B-Preview",
+    "qwen-2-72b": "Qwen/Qwen2-72B-Instruct",
+    "qwen-2-vl-7b": "Qwen/Qwen2-VL-7B-Instruct",
+    "qwq-32b": "Qwen/QwQ-32B",
+    "sd-3.5": "stabilityai/stable-diffusion-3.5-large",
 }
 
 # Below the router's host, what comes before "/chat/completions". From huggingface_hub's inference/_providers/*.py at

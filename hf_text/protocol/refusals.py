@@ -14,13 +14,15 @@ __all__ = ["asks_to_retry", "blames_request"]
 # Each phrase as some server writes it. What comes between two words is bounded, so that a text is read in linear time.
 _FAULT = re.compile(
     r"not[ _]support|unsupported|not a multimodal model|missing data required for"  # llama.cpp, Ollama, vLLM
-    r"|requires --|\bat most \d{1,9} "  # llama.cpp (--jinja), vLLM (pictures)
+    r"|requires --|\bat most \d{1,9} (?:image|audio|video|file)"  # llama.cpp (--jinja), vLLM
     r"|jinja|chat template|template ?error|raise_exception|roles must alternate"  # llama.cpp, LM Studio, transformers
     r"|fail(?:ed|ure) to parse (?:messages|tools?|tool_choice|grammar|json|response_format)|schema conversion failed"
-    r"|cannot unmarshal|json decode error"  # Ollama, gateways
-    r"|too (?:long|large|big)\b|exceed\w{0,4} .{0,60}(?:context|length)|context.{0,30}exceed|maximum context"
+    r"|(?:prompt|input|request|message|payload|body|image|file|entity|context|content|text|sequence|conversation)s?"
+    r"(?: is| are)? too (?:long|large|big)\b|maximum context"
+    r"|exceed\w{0,4} .{0,60}(?:context|length)|context (?:size|length|window|limit)\w? .{0,30}exceed"
     r"|cannot identify image|(?:invalid|unknown|corrupt\w{0,3}) (?:image|audio|base64)|decode image|incorrect padding"
-    r"|(?:badrequest|unsupportedparams|contextwindowexceeded|validation)error"  # LiteLLM, pydantic
+    r"|(?:badrequest|unsupportedparams|contextwindowexceeded)error"  # LiteLLM
+    r"|validation errors? for \w{0,40}request"  # pydantic
     r"|invalid[ _](?:request|parameter|argument|value|type|role|message)|not[ _](?:permitted|allowed)"
     r"|(?:missing|field) required|must (?:be an?\b|alternate|contain|start|end|not)"
     r"|(?:unknown|invalid|no such) model|\bmodel.{0,100}(?:not found|does not exist)",
@@ -30,7 +32,7 @@ _FAULT = re.compile(
 # But a server that asks for patience is believed.
 _PATIENCE = re.compile(
     r"try again (?:later|in|after|shortly|soon)|please (?:try again|retry)|\bretry\b|temporar|overload|capacity"
-    r"|\bloading\b|\btimed?[ -]?out\b|\block(?:ed)?\b|unavailable",
+    r"|\bloading\b|deadline|\btimed?[ -]?out\b|\block(?:ed)?\b|unavailable",
     re.IGNORECASE,
 )
 

@@ -47,9 +47,19 @@ _CLASSES: dict[int, type[APIStatusError]] = {
 }
 
 _OF_PROXIES = ("x-squid-error", "proxy-authenticate", "proxy-status", "proxy-connection")
-_PROXY_NAMES = re.compile(r"squid|proxy|zscaler|bluecoat|forcepoint|websense|charles", re.IGNORECASE)
+_PROXY_NAMES = r"(?i)squid|proxy|zscaler|bluecoat|forcepoint|websense|charles"
 
-_ACCOUNT_CREDITS = re.compile(r"included credits|pre-?paid credits", re.IGNORECASE)
+# What says that it is the model: the router's codes, those of groq and novita, and the words of Ollama, vLLM, TGI,
+# fireworks, z.ai, LM Studio and the router's routes of providers.
+_UNKNOWN_MODEL_CODES = ("model_not_found", "model_not_supported", "model_decommissioned")
+_UNKNOWN_MODEL = re.compile(
+    r"(?:unknown|no such) model|invalid model name"
+    r"|model[: ]{0,2}[`'\"]?[\w./:@+-]{0,200}[`'\"]? (?:is |was |has been )?"
+    r"(?:not found|does not exist|deprecated|decommissioned|not supported by|no longer supported)",
+    re.IGNORECASE,
+)
+
+_ACCOUNT_CREDITS = r"(?i)included credits|pre-?paid credits"
 _MAX_MESSAGE = 2000
 _MAX_BODY = 20_000
 _SHOWN_JSON = 300
@@ -95,7 +105,9 @@ def parse_reply_error(
     if status in (None, 200):  # an error inside a stream: the headers speak of the answer, not of the error
         status, asked = report.status or status, None
     served_by = headers.get("x-inference-provider") or provider
-    cls = _choose_class(status, report.code, served_by)
+    cls = _choose_class(status)
+    if _is_about_model(status, report, model):
+        cls = ModelNotSupportedError
     data: dict[str, Any] = {
         "status_code": status,
         "code": headers.get("x-error-code") or report.code,
@@ -106,7 +118,7 @@ def parse_reply_error(
         "retry_after": asked,
     }
     if cls is PaymentRequiredError:
-        data["scope"] = "provider" if served_by and not _ACCOUNT_CREDITS.search(message) else "account"
+        data["scope"] = "provider" if served_by and not re.search(_ACCOUNT_CREDITS, message) else "account"
     if cls is ModelNotSupportedError:
         del data["retry_after"]
     of_proxy = proxy and (page or status == 407)
@@ -140,7 +152,7 @@ def name_sender(host: str, proxy: str, headers: Mapping[str, str]) -> str:
     """Who sent a page: where there is a proxy it may be that, and some name themselves."""
     if not proxy:
         return host
-    marked = any(name in headers for name in _OF_PROXIES) or _PROXY_NAMES.search(headers.get("server", ""))
+    marked = any(name in headers for name in _OF_PROXIES) or re.search(_PROXY_NAMES, headers.get("server", ""))
     return f"the proxy {proxy} on the way to {host}" if marked else f"{host}, or the proxy {proxy} on the way to it"
 
 
@@ -182,9 +194,10 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 def _decode(body: bytes, headers: Mapping[str, str]) -> tuple[Any, str, bool]:
     """A body as ``(JSON value, "", False)``, or as ``(None, text, whether it is a page)``; of a page only its words."""
     text = decode_text(body, headers).strip()
-    if text.startswith(("{", "[", '"')):
+    json_text = text if text.startswith(("{", "[", '"')) else _find_data(text)
+    if json_text:
         try:
-            return json.loads(text), "", False
+            return json.loads(json_text), "", False
         except (ValueError, RecursionError):
             pass
     if text.startswith("<") or (text and "html" in headers.get("content-type", "")):
@@ -192,14 +205,25 @@ def _decode(body: bytes, headers: Mapping[str, str]) -> tuple[Any, str, bool]:
     return None, text, False
 
 
-def _choose_class(
-    status: int | None, code: str | None, provider: str | None
-) -> type[APIStatusError] | type[ModelNotSupportedError]:
-    if status == 400 and code in ("model_not_found", "model_not_supported") and not provider:
-        return ModelNotSupportedError
+def _find_data(text: str) -> str:
+    """The JSON in an error that was sent as an event of a stream; ``""`` where there is none."""
+    found = re.match(r"(?:(?:event|id|retry)?:[^\n]*\n)*(?:data|error):\s*([{\[][^\n]*)", text)
+    return found[1] if found else ""
+
+
+def _choose_class(status: int | None) -> type[APIStatusError] | type[ModelNotSupportedError]:
     if status is None or status < 400:
         return APIStatusError
     return _CLASSES.get(status) or (ServerError if status >= 500 else BadRequestError)
+
+
+def _is_about_model(status: int | None, report: ErrorReport, model: str | None) -> bool:
+    """Whether the report says that the model is unknown, or not served. A key, a bill or a limit come first."""
+    if status is None or not 400 <= status < 500 or status in (401, 402, 403, 429):
+        return False
+    if (report.code or "").lower() in _UNKNOWN_MODEL_CODES:
+        return True
+    return model is not None and bool(_UNKNOWN_MODEL.search(report.message[:_MAX_MESSAGE]))
 
 
 def _tell(message: str, status: int | None, who: str, model: str | None, id: str | None) -> str:

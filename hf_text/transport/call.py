@@ -106,6 +106,7 @@ class Call:
         is_foreign: whether its connection is that of another process, from which this one was forked.
         reused: whether the connection in use had served another request before.
         blocking: whether a step that has to wait does so. If not, it gives way with a ``Wait`` instead.
+        paced: whether the caller steers its rate by what is refused for now: that is raised then, not retried.
     """
 
     __slots__ = (
@@ -119,6 +120,7 @@ class Call:
         "cancelled",
         "clock",
         "is_foreign",
+        "paced",
         "reused",
         "started",
         "timeouts",
@@ -127,11 +129,12 @@ class Call:
     clock: Clock
 
     def __init__(self, timeouts: Timeouts) -> None:
-        self.timeouts = timeouts
-        self.cancelled = False
-        self.is_foreign = False
-        self.reused = False
-        self.blocking = True
+        self.timeouts: Timeouts = timeouts
+        self.cancelled: bool = False
+        self.is_foreign: bool = False
+        self.reused: bool = False
+        self.blocking: bool = True
+        self.paced: bool = False
         self._socket: socket.socket | None = None
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
         # only ever released by cancel().
@@ -142,7 +145,7 @@ class Call:
 
     def begin(self) -> None:
         """Start the total clock, and the first."""
-        self.started = monotonic()
+        self.started: float = monotonic()
         self._end = self.started + (self.timeouts.total or math.inf)
         self.start_clock("connect")
 

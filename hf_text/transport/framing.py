@@ -58,13 +58,13 @@ class LengthFraming(Framing):
 
     def __init__(self, length: int) -> None:
         self._left = length
-        self.ended = length == 0
+        self.ended: bool = length == 0
 
     def feed(self, data: bytes) -> bytes:
         body = data[: self._left]
         self._left -= len(body)
         self.ended = self._left == 0
-        self.clean = len(body) == len(data)
+        self.clean: bool = len(body) == len(data)
         return body
 
     def close(self) -> bytes:
@@ -96,9 +96,9 @@ class ChunkedFraming(Framing):
         except BadFraming as error:
             if not body:
                 raise
-            self.failure = error
+            self.failure: BadFraming = error
         if self.ended:
-            self.clean = position == len(data)
+            self.clean: bool = position == len(data)
         return body[0] if len(body) == 1 else b"".join(body)
 
     def _take_part(self, data: bytes, position: int, body: list[bytes]) -> int:
@@ -127,7 +127,7 @@ class ChunkedFraming(Framing):
         if self._in_chunk:
             self._in_chunk = False
         elif self._in_trailer:
-            self.ended = not line
+            self.ended: bool = not line
             self._trailer_bytes += len(line)
             if self._trailer_bytes > _MAX_TRAILER:
                 raise BadFraming("the trailer is too long")

@@ -11,6 +11,7 @@ from ..errors import (
     HFTextError,
     MalformedStreamError,
     ProviderStreamError,
+    RequestTimeoutError,
     TransportError,
     TruncatedStreamError,
 )
@@ -18,7 +19,7 @@ from ..protocol.refusals import asks_to_retry, blames_request
 from ..tuning import Tuning
 from .call import Call, Wait
 
-__all__ = ["NO_ANSWER", "Retries", "is_retryable", "retry", "spoken_words"]
+__all__ = ["NO_ANSWER", "Retries", "is_retryable", "is_throttled", "retry", "spoken_words"]
 
 T = TypeVar("T")
 Y = TypeVar("Y")
@@ -91,6 +92,18 @@ def is_retryable(error: HFTextError) -> bool:
     if not isinstance(error, NO_ANSWER) or not error.retryable:
         return False
     return not (isinstance(error, ProviderStreamError) and blames_request(str(error)))
+
+
+def is_throttled(error: HFTextError) -> bool:
+    """Whether the server refuses for now, whatever it is asked: too many requests, a gateway with nobody behind it, no
+    connection. A caller with many requests steers its rate by that (``hf_text.batch``).
+    """
+    error = error.underlying
+    if isinstance(error, APIStatusError):
+        return error.status_code in (429, 502, 503, 504, 529)
+    if isinstance(error, RequestTimeoutError):
+        return error.clock == "connect"
+    return isinstance(error, TransportError)
 
 
 def spoken_words(error: APIStatusError) -> str:

@@ -721,7 +721,7 @@ async def _compare_with_blocking(client: Client, async_client: AsyncClient) -> N
     assert waiting.partial.text == blocking.partial.text
     error = None
     try:
-        completion = await async_client.generate("Count")
+        completion = await async_client.generate("Count", "acme/another")  # of the first it has learned something
         assert completion.text == blocking.completion.text
     except hf_text.HFTextError as caught:
         error = caught

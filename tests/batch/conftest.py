@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batch_helpers import chats
 
 from hf_text.emulator import Emulator
 
@@ -35,4 +36,4 @@ def recorded(output: Path) -> Recorded:
 @pytest.fixture
 def asked(emulator: Emulator) -> Callable[[], list[str]]:
     """The prompts that arrived at the server, sorted."""
-    return lambda: sorted(request.json["messages"][-1]["content"] for request in emulator.requests)
+    return lambda: sorted(request.json["messages"][-1]["content"] for request in chats(emulator))

@@ -1,13 +1,19 @@
-"""How many rows may be in flight, and what an error means for the others."""
+"""How fast a server may be asked, and what an error means for the others."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from simulated_server import Bucket, Flaky, Slots, Window, simulate
 
 from hf_text import (
     AuthenticationError,
     BadRequestError,
     HFTextError,
+    InvalidRequestError,
+    MalformedStreamError,
     MissingAuthError,
     PaymentRequiredError,
     ProviderStreamError,
@@ -15,61 +21,175 @@ from hf_text import (
     RequestTimeoutError,
     ServerError,
     TransportError,
+    TruncatedStreamError,
 )
-from hf_text.batch.pace import Pace, is_fatal, is_throttled
+from hf_text.batch import Pace
+from hf_text.batch.verdicts import is_down, is_fatal, is_throttled, may_succeed_later
+
+# Requests a second, and seconds that an answer takes.
+LOADS = [(50, 0.1), (50, 2), (20, 5), (10, 20)]
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 @pytest.fixture
-def pace() -> Pace:
-    made = Pace(16)
-    made.clock = lambda: 100.0
-    return made
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def pace(clock: Clock) -> Pace:
+    return Pace(clock=clock)
+
+
+class TestSimulation:
+    """The rate after the first half minute."""
+
+    @pytest.mark.parametrize(("rate", "answer"), LOADS)
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda rate: Bucket(rate),
+            lambda rate: Bucket(rate, burst=2),
+            lambda rate: Bucket(rate, retry_after=1.0),
+            lambda rate: Window(rate, 1.0),
+            lambda rate: Window(rate, 1.0, tells=True),
+        ],
+        ids=["bucket", "small bucket", "bucket that tells", "window", "window that tells"],
+    )
+    def test_the_allowed_rate_is_used_and_few_are_refused(
+        self, make: Callable[[int], Any], rate: int, answer: float
+    ) -> None:
+        course = simulate(make(rate), answer, seconds=900)
+        assert course.rate(30, 900 - 2 * answer) >= 0.95 * rate
+        assert course.refused_share < 0.05
+
+    def test_nothing_changes_over_hours(self) -> None:
+        course = simulate(Bucket(10), 20, seconds=4 * 3600)
+        for hour in range(4):
+            assert course.rate(3600 * hour + 30, 3600 * hour + 3500) >= 9.5
+        assert course.refused_share < 0.05
+
+    @pytest.mark.parametrize(("rate", "answer"), LOADS)
+    def test_what_one_second_lets_through_is_used_soon(self, rate: int, answer: float) -> None:
+        assert simulate(Bucket(rate), answer, seconds=60 + 2 * answer).rate(0, 30) >= 0.9 * rate
+
+    @pytest.mark.parametrize(("rate", "answer"), LOADS)
+    @pytest.mark.parametrize("tells", [False, True])
+    def test_a_quota_for_a_minute_is_used_up(self, tells: bool, rate: int, answer: float) -> None:
+        course = simulate(Window(60 * rate, 60.0, tells), answer, seconds=1200)
+        assert course.rate(0, 1200 - 2 * answer) >= 0.9 * rate
+        assert course.refused_share < (0.05 if tells else 0.08)  # a server that says nothing is probed
+
+    @pytest.mark.parametrize(("share", "used"), [(0.02, 0.85), (0.05, 0.7)])
+    @pytest.mark.parametrize(("rate", "answer"), LOADS)
+    def test_refusals_by_chance_do_not_bring_it_to_a_halt(
+        self, rate: int, answer: float, share: float, used: float
+    ) -> None:
+        course = simulate(Flaky(Bucket(rate), share), answer, seconds=1800)
+        assert course.rate(600, 1750) >= used * rate
+        assert course.refused_share < share + 0.08
+
+    def test_a_server_that_answers_so_many_at_once_is_kept_busy(self) -> None:
+        course = simulate(Slots(64), 2, seconds=1200)
+        assert course.rate(30, 1190) >= 0.8 * 32
+
+    @pytest.mark.parametrize(("rate", "answer"), LOADS)
+    @pytest.mark.parametrize("seconds", [10, 60])
+    @pytest.mark.parametrize("down", [True, False], ids=["503", "429"])
+    @pytest.mark.parametrize("silent", [False, True], ids=["streams", "silent"])
+    def test_an_outage_costs_little_more_than_itself(
+        self, rate: int, answer: float, seconds: int, down: bool, silent: bool
+    ) -> None:
+        rows = 60 * rate
+        without = simulate(Bucket(rate), answer, rows=rows).seconds
+        outage = (20.0, 20.0 + seconds)
+        course = simulate(Bucket(rate), answer, rows=rows, outage=outage, down=down, silent=silent)
+        assert course.seconds <= without + 1.2 * seconds
+        assert course.during_outage <= 60
+
+    def test_a_limit_that_is_raised_is_found(self) -> None:
+        bucket = Bucket(10)
+        limits = [bucket, Bucket(100)]
+        course = simulate(lambda now: limits[now > 300](now), 1, seconds=600)
+        assert course.rate(200, 300) >= 9.5
+        assert course.rate(500, 590) >= 95
+
+    def test_an_upper_bound_is_kept(self) -> None:
+        course = simulate(Bucket(50), 1, seconds=100, rate=5)
+        assert 4.7 <= course.rate(10, 90) <= 5.1
+
+    def test_an_upper_bound_of_tokens_is_kept(self) -> None:
+        course = simulate(Bucket(500), 0.1, seconds=300, tokens_per_minute=6000)  # 100 tokens a row: one a second
+        assert 0.95 <= course.rate(100, 300) <= 1.05
 
 
 class TestPace:
-    def test_it_begins_with_the_most(self, pace: Pace) -> None:
-        assert (pace.limit, pace.pause()) == (16, 0)
-
-    def test_a_refusal_halves(self, pace: Pace) -> None:
-        pace.refused(pace.epoch, 5)
-        assert (pace.limit, pace.pause()) == (8, 5)
-
-    def test_refusals_of_the_same_time_count_once(self, pace: Pace) -> None:
+    def test_it_begins_with_sixteen_at_once(self, pace: Pace) -> None:
         for _ in range(16):
-            pace.refused(0)
-        assert (pace.limit, pace.refusals, pace.pause()) == (8, 1, 0.25)
+            assert pace.wait() == 0
+            pace.start()
+        pace.start()
+        assert 0 < pace.wait() <= 1 / 16
 
-    def test_a_later_one_of_the_same_time_can_make_the_pause_longer(self, pace: Pace) -> None:
-        pace.refused(0, 5)
-        pace.refused(0, 7)
-        pace.refused(0, 6)
-        assert pace.pause() == 7
+    def test_the_rate_doubles_while_nothing_is_refused(self, pace: Pace, clock: Clock) -> None:
+        assert pace.rate == 16
+        clock.now += 0.5
+        assert pace.rate == pytest.approx(64)
 
-    def test_one_row_may_always_be_in_flight(self, pace: Pace) -> None:
-        for epoch in range(20):
-            pace.refused(epoch)
-        assert pace.limit == 1
+    @pytest.mark.parametrize("down", [False, True])
+    def test_what_the_server_asks_for_is_waited_for(self, pace: Pace, clock: Clock, down: bool) -> None:
+        pace.refused(pace.start(), 7.0, down=down)
+        assert pace.wait() >= 7
+        clock.now += 7
+        assert pace.wait() <= 1
 
-    def test_the_pause_grows_from_refusal_to_refusal_up_to_a_minute(self, pace: Pace) -> None:
+    def test_nobody_there_shuts_the_door_for_all_but_one_probe(self, pace: Pace, clock: Clock) -> None:
+        tickets = [pace.start() for _ in range(5)]
+        for ticket in tickets:
+            pace.refused(ticket, down=True)
+        assert pace.rate == 0
+        clock.now += pace.wait()
+        probe = pace.start()
+        assert probe.probe
+        assert pace.wait() > 0
+        assert pace.outage > 0
+        pace.began(probe)
+        assert (pace.outage, pace.wait()) == (0, 0)
+
+    def test_an_answer_from_before_the_outage_does_not_open_the_door(self, pace: Pace) -> None:
+        before, *others = [pace.start() for _ in range(4)]
+        for ticket in others:
+            pace.refused(ticket, down=True)
+        pace.answered(before)
+        assert pace.rate == 0
+
+    def test_the_pauses_between_probes_are_an_eighth_of_the_outage(self, pace: Pace, clock: Clock) -> None:
         pauses = []
-        for epoch in range(11):
-            pace.refused(epoch)
-            pauses.append(pace.pause())
-        assert pauses == [0.25, 0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+        for _ in range(60):
+            pace.refused(pace.start(), down=True)
+            pauses.append(pace.wait())
+            clock.now += pauses[-1]
+        assert pauses[0] == 0.5
+        assert pauses[-1] == 60
+        assert sum(pause < 60 for pause in pauses) > 30
 
-    def test_an_answer_ends_the_row_of_refusals(self, pace: Pace) -> None:
-        pace.refused(0)
-        pace.answered()
-        assert pace.refusals == 0
+    def test_a_single_refusal_of_that_kind_shuts_no_door(self, pace: Pace, clock: Clock) -> None:
+        for _ in range(10):
+            pace.answered(pace.start())
+        pace.refused(pace.start(), down=True)
+        assert pace.rate > 0
 
-    def test_a_full_round_of_answers_adds_one_up_to_the_most(self, pace: Pace) -> None:
-        pace.refused(0)
-        for _ in range(9):
-            pace.answered()
-        assert pace.limit == 9
-        for _ in range(1000):
-            pace.answered()
-        assert pace.limit == 16
+    @pytest.mark.parametrize("options", [{"rate": 0}, {"rate": "5"}, {"tokens_per_minute": -1}, {"rate": True}])
+    def test_what_cannot_be_a_bound_is_refused(self, options: dict[str, Any]) -> None:
+        with pytest.raises(InvalidRequestError, match="must be a positive number"):
+            Pace(**options)
 
 
 class TestErrors:
@@ -77,7 +197,9 @@ class TestErrors:
         ("error", "expected"),
         [
             (RateLimitError(status_code=429), True),
+            (ServerError(status_code=502), True),
             (ServerError(status_code=503), True),
+            (ServerError(status_code=504), True),
             (ServerError(status_code=500), False),
             (BadRequestError(status_code=400), False),
             (TransportError(), True),
@@ -90,6 +212,29 @@ class TestErrors:
     )
     def test_which_mean_that_the_server_refuses_for_now(self, error: HFTextError, expected: bool) -> None:
         assert is_throttled(error) is expected
+
+    @pytest.mark.parametrize(
+        ("error", "expected"),
+        [(RateLimitError(status_code=429), False), (ServerError(status_code=503), True), (TransportError(), True)],
+        ids=repr,
+    )
+    def test_which_of_them_mean_that_nobody_is_there(self, error: HFTextError, expected: bool) -> None:
+        assert is_down(error) is expected
+
+    @pytest.mark.parametrize(
+        ("error", "expected"),
+        [
+            (TruncatedStreamError(), True),
+            (MalformedStreamError(), True),
+            (ServerError(status_code=500), True),
+            (RequestTimeoutError(clock="gap"), True),
+            (BadRequestError(status_code=400), False),
+            (InvalidRequestError(), False),
+        ],
+        ids=repr,
+    )
+    def test_which_may_pass(self, error: HFTextError, expected: bool) -> None:
+        assert may_succeed_later(error) is expected
 
     @pytest.mark.parametrize(
         ("error", "expected"),

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from hf_text import Completion, InvalidRequestError
+from hf_text.batch.columns import plain
+from hf_text.batch.index import NO_FINGERPRINT
 from hf_text.batch.inputs import Source
-from hf_text.batch.rows import Row, RowParser
+from hf_text.batch.rows import Row, RowParser, Shape, shard_of
 
 
 def parse(value: object, **defaults: Any) -> Row:
-    return RowParser(defaults).parse(value, "line 7")
+    return first(RowParser(defaults), value)
+
+
+def first(parser: RowParser, value: object, place: str = "line 7") -> Row:
+    return next(iter(parser.parse(value, place))).row
+
+
+def shaped(value: object, **shape: Any) -> list[Row]:
+    return [known.row for known in RowParser({}, Shape(**shape)).parse(value, "row 7")]
+
+
+def content(row: Row) -> tuple[str, dict[str, Any]]:
+    return row.custom_id, row.arguments
 
 
 def refuse(value: object) -> str:
@@ -31,7 +47,7 @@ class TestForms:
     def test_a_request_of_the_batch_api(self) -> None:
         body = {"model": "org/m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, "stop": "x"}
         row = parse({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body})
-        assert row == Row("a", {"include_usage": True, **body})
+        assert content(row) == ("a", {"include_usage": True, **body})
 
     def test_fields_of_a_body_that_are_no_arguments_are_sent_as_they_are(self) -> None:
         body = {"messages": "Hi", "top_k": 1, "provider": {"x": 1}, "n": 1}
@@ -49,13 +65,13 @@ class TestForms:
 
     @pytest.mark.parametrize("value", ["Hi", {"prompt": "Hi"}, {"messages": "Hi"}])
     def test_the_short_forms_of_a_prompt_are_the_same_row(self, value: object) -> None:
-        assert parse(value) == parse("Hi")
+        assert content(parse(value)) == content(parse("Hi"))
         assert parse(value).arguments["messages"] == "Hi"
 
     def test_options_stand_beside_the_prompt(self) -> None:
         row = parse({"custom_id": "a", "prompt": "Hi", "seed": 3, "provider": "novita"}, seed=1, temperature=0)
         expected = {"messages": "Hi", "seed": 3, "provider": "novita", "temperature": 0, "include_usage": True}
-        assert row == Row("a", {**expected, "model": None})
+        assert content(row) == ("a", {**expected, "model": None})
 
     def test_the_model_of_the_run_is_for_rows_that_name_none(self) -> None:
         assert parse("Hi", model="org/m").arguments["model"] == "org/m"
@@ -75,8 +91,12 @@ class TestForms:
             ({"prompt": ["Hi"]}, ["the prompt must be"]),
             ({"question": "Hi"}, ["must be a str, {", "question"]),
             ({"prompt": "Hi", "messages": "Hi"}, ["must be a str, {"]),
-            ({"prompt": "Hi", "max_token": 5}, ["'max_token' is no option", "max_tokens", "extra_body"]),
-            ({"custom_id": 5, "prompt": "Hi"}, ["custom_id must be a str", "int: 5"]),
+            ({"prompt": "Hi", "max_token": 5}, ["'max_token' is not an option", "max_tokens", "extra_body"]),
+            (
+                {"custom_id": 5.5, "prompt": "Hi"},
+                ["custom_id must be a str that is not empty, or an int", "float: 5.5"],
+            ),
+            ({"custom_id": True, "prompt": "Hi"}, ["custom_id must be a str", "bool: True"]),
             ({"custom_id": "\ud800", "prompt": "Hi"}, ["custom_id has a lone surrogate"]),
             ({"body": "Hi"}, ['the body must be a mapping with "messages"']),
             ({"body": {"model": "m"}}, ['the body must be a mapping with "messages"']),
@@ -84,7 +104,6 @@ class TestForms:
             ({"body": {"messages": "Hi"}, "method": "GET"}, ["the method must be POST", "GET"]),
             ({"body": {"messages": "Hi"}, "url": "/v1/embeddings"}, ["the url must be", "/v1/embeddings"]),
             ({"body": {"messages": "Hi", "n": 2}}, ["asks for n=2"]),
-            ({"body": {"messages": "Hi", "logprobs": True}}, ["asks for logprobs=True"]),
         ],
     )
     def test_what_is_no_row_is_refused_with_its_place(self, value: object, words: list[str]) -> None:
@@ -94,16 +113,134 @@ class TestForms:
             assert word in message
 
 
+class TestTemplates:
+    ROW: ClassVar[dict[str, Any]] = {"id": 7, "text": "Great {product}", "stars": 4.5, "label": "x"}
+
+    @pytest.mark.parametrize(
+        ("template", "messages"),
+        [
+            ("Label: {text}", "Label: Great {product}"),
+            ("{{{stars:.2f}}} {text!r}", "{4.50} 'Great {product}'"),
+            (lambda row: f"{row['stars']} stars", "4.5 stars"),
+            (
+                [{"role": "system", "content": "Be brief"}, {"role": "user", "content": "{text}"}],
+                [{"role": "system", "content": "Be brief"}, {"role": "user", "content": "Great {product}"}],
+            ),
+        ],
+    )
+    def test_columns_make_a_prompt(self, template: Any, messages: Any) -> None:
+        (row,) = shaped(self.ROW, template=template, id="id", keep=["label", "stars"])
+        assert (row.custom_id, row.arguments["messages"]) == ("7", messages)
+        assert row.columns == {"label": "x", "stars": 4.5}
+
+    def test_a_function_may_give_a_whole_row(self) -> None:
+        (row,) = shaped(self.ROW, template=lambda row: {"prompt": row["text"], "seed": row["id"]})
+        assert (row.arguments["messages"], row.arguments["seed"]) == ("Great {product}", 7)
+
+    def test_a_prompt_alone_fills_the_one_column(self) -> None:
+        assert shaped("rain", template="A poem on {topic}")[0].arguments["messages"] == "A poem on rain"
+
+    @pytest.mark.parametrize(
+        ("shape", "words"),
+        [
+            (
+                {"template": "Label: {txt}"},
+                "row 7: the template names 'txt', but the columns are id, text, stars, label",
+            ),
+            ({"template": "{empty}"}, "row 7: the column 'empty' of the template is empty"),
+            ({"template": "{text}", "id": "name"}, "row 7: there is no column 'name' for the name"),
+            ({"template": "{text}", "id": "empty"}, "row 7: the column 'empty' with the name .id=. is empty"),
+            ({"template": "{text}", "keep": ["lable"]}, "row 7: there is no column 'lable' to keep"),
+            ({"template": "{text}", "keep": ["odd"]}, "row 7: the column odd must be a value that JSON can hold"),
+        ],
+    )
+    def test_a_column_that_is_not_there_or_empty_is_refused(self, shape: dict[str, Any], words: str) -> None:
+        row = {**self.ROW, "empty": float("nan"), "odd": object()}
+        if "names" in words:
+            row = self.ROW
+        with pytest.raises(InvalidRequestError, match=words):
+            shaped({name: plain(value) for name, value in row.items()}, **shape)
+
+    @pytest.mark.parametrize(
+        ("shape", "words"),
+        [
+            ({"template": "Label: {text"}, "template: expected '}' before end of string; a brace of the text itself"),
+            ({"template": 5}, "template must be a text"),
+            ({"template": ""}, "template must be a text"),
+            ({"samples": 0}, "samples must be a whole number from 1 up"),
+            ({"keep": 5}, "keep must be a list of names"),
+            ({"models": [""]}, "models must be a list of names"),
+            ({"id": ""}, "id must be the name of a column"),
+        ],
+    )
+    def test_what_cannot_be_a_shape_is_refused(self, shape: dict[str, Any], words: str) -> None:
+        with pytest.raises(InvalidRequestError, match=words):
+            Shape(**shape)
+
+    def test_columns_beside_a_prompt_are_named_to_be_kept(self) -> None:
+        (row,) = shaped({"id": 3, "prompt": "Hi", "label": "x"}, id="id", keep=["label"])
+        assert (row.custom_id, row.columns, "label" in row.arguments) == ("3", {"label": "x"}, False)
+
+    def test_the_columns_of_a_table_are_no_options_by_mistake(self) -> None:
+        (row,) = shaped({"prompt": "Hi", "seed": None, "anything": 5}, table=True)
+        assert set(row.own) == {"messages"}
+
+    def test_a_table_without_a_prompt_is_refused_with_a_template(self) -> None:
+        with pytest.raises(InvalidRequestError, match=r"none of the columns id, text is named 'prompt' .*{text}"):
+            shaped({"id": 1, "text": "Hi"}, table=True)
+
+
+class TestSamples:
+    def test_each_is_named_and_has_a_seed_of_its_own(self) -> None:
+        rows = shaped({"custom_id": "a", "prompt": "Hi", "seed": 5}, samples=3)
+        assert [(row.custom_id, row.arguments["seed"]) for row in rows] == [("a#0", 5), ("a#1", 6), ("a#2", 7)]
+
+    def test_each_model_is_asked(self) -> None:
+        rows = shaped({"custom_id": "a", "prompt": "Hi"}, samples=2, models=["org/m", "org/n"])
+        assert [(row.custom_id, row.model) for row in rows] == [
+            ("a#0", "org/m"),
+            ("a#1", "org/m"),
+            ("a#2", "org/n"),
+            ("a#3", "org/n"),
+        ]
+
+    def test_the_samples_of_a_row_are_in_one_shard(self) -> None:
+        assert len({shard_of(f"row-{number}", 4) for number in range(50)}) == 4
+        assert shard_of("row-3#0", 4) == shard_of("row-3#17", 4) == shard_of("row-3", 4)
+
+
+class TestFingerprints:
+    def test_it_is_that_of_the_question_and_its_options(self) -> None:
+        same = [parse("Hi").asked, parse({"prompt": "Hi"}).asked, parse({"custom_id": "a", "messages": "Hi"}).asked]
+        assert len(set(same)) == 1
+        others = [parse("Ho"), parse("Hi", seed=1), parse("Hi", model="org/m"), parse("Hi", max_tokens=5)]
+        assert len({row.asked for row in others} | set(same)) == 5
+
+    def test_it_does_not_matter_where_an_option_stands(self) -> None:
+        assert parse({"prompt": "Hi", "seed": 1}).asked == parse("Hi", seed=1).asked
+
+    def test_how_it_is_asked_does_not_matter(self) -> None:
+        assert parse("Hi", timeout=5, provider="groq", include_usage=False).asked == parse("Hi").asked
+
+    def test_what_has_no_content_has_none(self) -> None:
+        row = {"custom_id": "a", "prompt": "Hi", "media": io.BytesIO(b"picture")}
+        assert parse(row).asked == NO_FINGERPRINT
+
+
 class TestNames:
+    @pytest.mark.parametrize("name", [7, 7.0, "7"])
+    def test_a_number_is_a_name(self, name: Any) -> None:
+        assert parse({"custom_id": name, "prompt": "Hi"}).custom_id == "7"
+
     def test_names_made_from_content_stay_the_same_between_versions(self) -> None:
         """Else the next version would pay for every row once more."""
         assert parse("Hi").custom_id == "row-427eee8c1ae219c7e8db8048"
 
     def test_the_same_content_again_is_numbered(self) -> None:
         parser = RowParser({})
-        first, other, second, third = (parser.parse(value, "").custom_id for value in ("Hi", "Ho", "Hi", "Hi"))
-        assert len({first, other, second, third}) == 4
-        assert (second, third) == (f"{first}-2", f"{first}-3")
+        one, other, second, third = (first(parser, value).custom_id for value in ("Hi", "Ho", "Hi", "Hi"))
+        assert len({one, other, second, third}) == 4
+        assert (second, third) == (f"{one}-2", f"{one}-3")
 
     def test_the_order_of_the_keys_does_not_matter_but_every_option_does(self) -> None:
         names = [
@@ -131,9 +268,9 @@ class TestNames:
 
     def test_the_same_custom_id_twice_is_refused(self) -> None:
         parser = RowParser({})
-        parser.parse({"custom_id": "a", "prompt": "Hi"}, "line 1")
+        first(parser, {"custom_id": "a", "prompt": "Hi"}, "line 1")
         with pytest.raises(InvalidRequestError, match="line 2: an earlier row has the same custom_id 'a'"):
-            parser.parse({"custom_id": "a", "prompt": "Ho"}, "line 2")
+            first(parser, {"custom_id": "a", "prompt": "Ho"}, "line 2")
 
 
 class TestInputs:
@@ -163,13 +300,36 @@ class TestInputs:
     def test_a_line_that_is_not_json_is_refused_with_its_number(self, tmp_path: Path, line: bytes) -> None:
         path = tmp_path / "in.jsonl"
         path.write_bytes(b'"Hi"\n' + line + b"\n")
+        (_, (place, value)) = read(path)
+        assert place == "in.jsonl, line 2"
         with pytest.raises(InvalidRequestError, match=r"in.jsonl, line 2 is not JSON"):
-            read(path)
+            first(RowParser({}), value)
 
-    @pytest.mark.parametrize("inputs", [None, 5, b"in.jsonl", {"prompt": "Hi"}])
+    @pytest.mark.parametrize("inputs", [None, 5, b"in.jsonl"])
     def test_other_inputs_are_refused(self, inputs: Any) -> None:
-        with pytest.raises(InvalidRequestError, match="inputs must be the path of a JSONL file or an iterable of rows"):
+        with pytest.raises(
+            InvalidRequestError, match="must be the path of a JSONL file, a table or an iterable of rows"
+        ):
             Source(inputs)
+
+    def test_a_single_row_is_not_taken_for_its_keys(self) -> None:
+        with pytest.raises(InvalidRequestError, match="must be rows, not a mapping: give a list of rows"):
+            Source({"prompt": "Hi"})
+
+    @pytest.mark.parametrize(("name", "reader"), [("a.csv", "pandas.read_csv"), ("a.parquet", "pandas.read_parquet")])
+    def test_other_files_are_refused_with_what_reads_them(self, name: str, reader: str) -> None:
+        with pytest.raises(InvalidRequestError, match=f"read it with {reader}, and give what that returns"):
+            Source(name)
+
+    def test_a_compressed_file_is_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "in.jsonl.gz"
+        path.write_bytes(gzip.compress(b'"one"\n"two"\n'))
+        assert [value for _, value in read(path)] == ["one", "two"]
+        assert Source(path).count() == 2
+
+    def test_standard_input_is_a_dash(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'"one"\n')))
+        assert read("-") == [("standard input, line 1", "one")]
 
     def test_a_path_that_leads_nowhere_is_an_os_error(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError, match="nothing"):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from batch_helpers import chats, wait_for_chats
 
 import hf_text
 from hf_text import (
@@ -96,7 +97,7 @@ class TestForms:
     def test_options_of_the_run_and_of_the_row_are_sent(self, client: Client, emulator: Emulator, output: Path) -> None:
         values: list[Any] = ["one", {"prompt": "two", "max_tokens": 9, "model": "openai/gpt-oss-20b"}]
         batch.run(values, output, client=client, model="openai/gpt-oss-120b", max_tokens=5, temperature=0)
-        sent = {prompt_of(request): request.json for request in emulator.requests}
+        sent = {prompt_of(request): request.json for request in chats(emulator)}
         assert (sent["one"]["model"], sent["one"]["max_tokens"]) == ("openai/gpt-oss-120b", 5)
         assert (sent["two"]["model"], sent["two"]["max_tokens"]) == ("openai/gpt-oss-20b", 9)
         assert sent["one"]["temperature"] == sent["two"]["temperature"] == 0
@@ -105,14 +106,14 @@ class TestForms:
         emulator.always(Response.text("Hi", usage=(3, 2)))
         summary = batch.run(["one", "two"], output, client=client)
         assert (summary.prompt_tokens, summary.completion_tokens) == (6, 4)
-        assert all(request.json["stream_options"] == {"include_usage": True} for request in emulator.requests)
+        assert all(request.json["stream_options"] == {"include_usage": True} for request in chats(emulator))
 
     def test_without_a_client_the_default_one_asks(
         self, emulator: Emulator, output: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("HF_TOKEN", "hf_OfTheUser")
         batch.run(["one"], output)
-        assert emulator.requests[0].key == "hf_OfTheUser"
+        assert chats(emulator)[0].key == "hf_OfTheUser"
 
 
 class TestRefusals:
@@ -121,7 +122,7 @@ class TestRefusals:
     @pytest.fixture(autouse=True)
     def nothing_sent(self, emulator: Emulator, output: Path) -> Iterator[None]:
         yield
-        assert not emulator.requests
+        assert not chats(emulator)
         assert not output.exists()
 
     @pytest.mark.parametrize(
@@ -146,12 +147,12 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            ({"max_workers": 0}, "max_workers must be an int of at least 1, not int: 0"),
+            ({"max_workers": 0}, "max_workers must be a whole number from 1 up, not int: 0"),
             ({"max_workers": True}, "max_workers must be"),
             ({"executor": "threads"}, "executor must be a concurrent.futures.Executor, not str"),
             ({"client": "hf_key"}, "client must be a Client"),
-            ({"max_token": 5}, "'max_token' is no option"),
-            ({"messages": "Hi"}, "'messages' is no option"),
+            ({"max_token": 5}, r"run\(\) has no argument 'max_token'. Did you mean 'max_tokens'"),
+            ({"messages": "Hi"}, r"run\(\) has no argument 'messages'"),
             ({"seed": "x"}, r"inputs\[0\]: seed must be an int"),
         ],
     )
@@ -233,7 +234,7 @@ class TestResume:
     def test_two_runs_on_one_output_are_refused(self, client: Client, emulator: Emulator, output: Path) -> None:
         with Journal(output), pytest.raises(InvalidRequestError, match="another run is writing"):
             batch.run(rows(1), output, client=client)
-        assert not emulator.requests
+        assert not chats(emulator)
 
 
 class TestAccount:
@@ -248,14 +249,14 @@ class TestAccount:
         def answer(request: Request) -> Response:
             if prompt_of(request) == "p0":
                 return Response.text("Yes", delay=gate)
-            emulator.wait_for_requests(2)
+            wait_for_chats(emulator, 2)
             threading.Thread(target=gate.open).start()
             return hf_text.emulator.fault(fault)
 
         emulator.always(answer)
         with pytest.raises(error):
             batch.run(rows(9), output, client=client, max_workers=2)
-        assert len(emulator.requests) <= 3
+        assert len(chats(emulator)) <= 3
         assert list(recorded()) == ["r0"]
 
 
@@ -266,7 +267,7 @@ class TestPace:
         emulator.reply(*[SLOW_DOWN] * 10)
         summary = batch.run(rows(20), output, client=make_client(max_retries=0), max_workers=4)
         assert (summary.done, summary.failed) == (20, 0)
-        assert len(emulator.requests) == 30
+        assert len(chats(emulator)) == 30
         assert all(line["error"] is None for line in recorded().values())
 
     def test_a_server_that_only_refuses_ends_the_run_and_records_nothing(
@@ -274,9 +275,9 @@ class TestPace:
     ) -> None:
         emulator.always(SLOW_DOWN)
         with pytest.raises(RateLimitError):
-            batch.run(rows(3), output, client=make_client(max_retries=0), max_workers=1)
+            batch.run(rows(3), output, client=make_client(max_retries=0), max_workers=1, max_outage=0.8)
         assert output.read_bytes() == b""
-        assert len(emulator.requests) == 12
+        assert 5 <= len(chats(emulator)) <= 30
 
     def test_a_row_that_alone_is_refused_is_recorded(
         self, make_client: MakeClient, emulator: Emulator, output: Path, recorded: Recorded
@@ -292,7 +293,7 @@ class TestPace:
         emulator.always(Response.error(429, "Come back tomorrow", headers={"Retry-After": "86400"}))
         with pytest.raises(RateLimitError):
             batch.run(rows(3), output, client=make_client(), max_workers=1)
-        assert len(emulator.requests) == 1
+        assert len(chats(emulator)) == 1
 
     def test_a_server_that_cannot_be_reached_is_tried_again(
         self, make_client: MakeClient, emulator: Emulator, output: Path
@@ -307,7 +308,7 @@ class TestProgress:
     ) -> None:
         emulator.always(
             lambda request: (
-                Response.error(500, "No") if prompt_of(request) == "p1" else Response.text("Yes", usage=(3, 2))
+                Response.error(422, "No") if prompt_of(request) == "p1" else Response.text("Yes", usage=(3, 2))
             )
         )
         seen: list[Progress] = []
@@ -336,7 +337,7 @@ class TestProgress:
 
         def fail(at: Progress) -> None:
             if at.done:
-                emulator.wait_for_requests(2)
+                wait_for_chats(emulator, 2)
                 raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
@@ -372,19 +373,21 @@ class TestScale:
         assert (summary.rows, summary.done) == (2000, 2000)
         assert most_ahead <= 8
         assert most_alive <= 3 * 8
-        assert len({prompt_of(request) for request in emulator.requests}) == len(emulator.requests) == 2000
+        assert len({prompt_of(request) for request in chats(emulator)}) == len(chats(emulator)) == 2000
 
 
 class TestInterrupts:
-    def start(self, inputs: Path, output: Path, emulator: Emulator) -> subprocess.Popen[bytes]:
+    def start(
+        self, inputs: Path, output: Path, emulator: Emulator, gate: Gate | None = None
+    ) -> subprocess.Popen[bytes]:
         """A run in another process, that is held after ten rows."""
-        gate = Gate()
+        gate = gate or Gate()
         emulator.reply(*[Response.text("Yes")] * 10)
         emulator.always(Response.text("Yes", delay=gate))
         environment = {**os.environ, "PYTHONPATH": str(Path(hf_text.__file__).parent.parent)}
         command = [sys.executable, "-c", SCRIPT, str(inputs), str(output), emulator.url]
         process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-        emulator.wait_for_requests(14, timeout=20)  # four are open: ten are recorded, else there were no room
+        wait_for_chats(emulator, 14, timeout=20)  # four are open: ten are recorded, else there were no room
         return process
 
     def test_after_a_kill_no_finished_row_is_asked_again(
@@ -399,24 +402,38 @@ class TestInterrupts:
         with output.open("ab") as file:
             file.write(b'{"id": "batch_req_0", "custom_id": "r29", "respon')  # what a kill may leave of a line
         emulator.always(Response.text("Yes"))
-        sent_before = len(emulator.requests)
+        sent_before = len(chats(emulator))
         summary = batch.run(inputs, output, client=client)
-        sent_after = sorted(prompt_of(request) for request in emulator.requests[sent_before:])
+        sent_after = sorted(prompt_of(request) for request in chats(emulator)[sent_before:])
         assert sent_after == sorted(row["prompt"] for row in rows(30) if row["custom_id"] not in finished)
         assert (summary.rows, summary.done, summary.resumed) == (30, 30, 10)
         assert set(recorded()) == {row["custom_id"] for row in rows(30)}
 
-    def test_ctrl_c_ends_the_process_at_once_and_keeps_what_is_finished(
-        self, emulator: Emulator, tmp_path: Path, output: Path, recorded: Recorded
+    @pytest.mark.parametrize(
+        ("signum", "name", "status"), [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "SIGTERM", 143)]
+    )
+    def test_a_second_signal_ends_the_process_at_once_and_keeps_what_is_finished(
+        self,
+        emulator: Emulator,
+        tmp_path: Path,
+        output: Path,
+        recorded: Recorded,
+        signum: signal.Signals,
+        name: str,
+        status: int,
     ) -> None:
         process = self.start(write_inputs(tmp_path / "in.jsonl", rows(30)), output, emulator)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signum)
+        assert process.stderr is not None
+        first = process.stderr.readline().decode()
+        assert first == f"{name}: no more rows are started, 4 are being finished\n"
+        process.send_signal(signum)
         _, errors = process.communicate(timeout=20)
-        assert errors.rstrip().endswith(b"KeyboardInterrupt")
-        assert process.returncode == -signal.SIGINT
+        assert errors.decode() == f"stopped by {name}: 10 of 30 rows are done. The same call goes on with the others\n"
+        assert process.returncode == status
         emulator.wait_for_disconnect(4)
         assert len(recorded()) == 10
-        assert len(emulator.requests) == 14
+        assert len(chats(emulator)) == 14
 
     def test_ctrl_c_leaves_nothing_behind_and_the_next_run_goes_on(
         self, client: Client, emulator: Emulator, output: Path, recorded: Recorded
@@ -428,18 +445,35 @@ class TestInterrupts:
         assert main is not None
 
         def interrupt() -> None:
-            emulator.wait_for_requests(3)
+            wait_for_chats(emulator, 3)
             signal.pthread_kill(main, signal.SIGINT)
 
         thread = threading.Thread(target=interrupt)
         thread.start()
-        with pytest.raises(KeyboardInterrupt):
-            batch.run(rows(9), output, client=client, max_workers=2)
+        with pytest.raises(batch.Stopped, match=r"stopped by Ctrl-C: 1 of 9 rows are done") as caught:
+            batch.run(rows(9), output, client=client, max_workers=2, drain=0)
         thread.join()
+        assert isinstance(caught.value, KeyboardInterrupt)
+        assert (caught.value.code, caught.value.summary.stopped_by) == (130, "Ctrl-C")
         emulator.wait_for_disconnect(2)
         assert len(recorded()) == 1
         gate.open()
         assert batch.run(rows(9), output, client=client).resumed == 1
+
+    @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+    def test_after_the_first_signal_what_is_under_way_is_finished(
+        self, emulator: Emulator, tmp_path: Path, output: Path, recorded: Recorded, signum: signal.Signals
+    ) -> None:
+        gate = Gate()
+        process = self.start(write_inputs(tmp_path / "in.jsonl", rows(30)), output, emulator, gate)
+        process.send_signal(signum)
+        assert process.stderr is not None
+        assert b"4 are being finished" in process.stderr.readline()
+        gate.open()
+        process.communicate(timeout=20)
+        assert len(recorded()) == 14
+        assert all(line["error"] is None for line in recorded().values())
+        assert len(chats(emulator)) == 14
 
     def test_the_wait_for_a_server_that_refuses_can_be_interrupted(
         self, make_client: MakeClient, emulator: Emulator, output: Path
@@ -449,7 +483,7 @@ class TestInterrupts:
         assert main is not None
 
         def interrupt() -> None:
-            emulator.wait_for_requests(1)
+            wait_for_chats(emulator, 1)
             signal.pthread_kill(main, signal.SIGINT)
 
         thread = threading.Thread(target=interrupt)

@@ -124,6 +124,10 @@ def test_json_is_one_line_with_the_whole_completion(hf, cli):
         "model": "openai/gpt-oss-120b",
         "provider": "groq",
         "request_id": None,
+        "system_fingerprint": None,
+        "logprobs": [],
+        "extra": {},
+        "reasoning_key": "reasoning_content",
     }
 
 

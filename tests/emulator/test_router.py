@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,27 @@ Ask = Callable[..., Any]
 CHAT = "/v1/chat/completions"
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
+
+LOOK_UP = {
+    "type": "function",
+    "function": {
+        "name": "look_up",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "what": {"type": "string"},
+                "how": {"$ref": "#/$defs/How"},
+                "limit": {"type": "integer", "minimum": 3},
+                "more": {"type": "boolean"},
+            },
+            "required": ["what", "how", "limit"],
+            "$defs": {"How": {"enum": ["fast", "slow"]}},
+        },
+    },
+}
+CALL = {"id": "1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+CALLED = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
 
 
 def body(content: Any = "Hi", model: str = "emulator/small", **more: Any) -> dict[str, Any]:
@@ -39,11 +61,18 @@ class TestAnswers:
         messages = [
             {"role": "system", "content": "Be kind"},
             {"role": "user", "content": "first"},
-            {"role": "assistant", "content": None, "tool_calls": []},
+            {"role": "assistant", "content": ""},
             {"role": "user", "content": [{"type": "text", "text": "second"}, {"type": "text", "text": "third"}]},
-            {"role": "tool", "content": "sunny", "tool_call_id": "1"},
         ]
         assert text_of(ask(CHAT, {**body(), "messages": messages})).endswith("You asked: second third")
+
+    def test_the_results_of_tools_are_repeated(self, ask: Ask) -> None:
+        messages = [
+            {"role": "user", "content": "Weather?"},
+            CALLED,
+            {"role": "tool", "content": "sunny", "tool_call_id": "1"},
+        ]
+        assert text_of(ask(CHAT, {**body(), "messages": messages})).endswith("Weather? The tools said: sunny")
 
     def test_it_can_count(self, ask: Ask) -> None:
         assert ask(CHAT, body("Count", stream=True)).text == "one two three four five six seven eight nine ten"
@@ -82,9 +111,24 @@ class TestAnswers:
         [("required", "get_weather"), ({"type": "function", "function": {"name": "other"}}, "other")],
     )
     def test_a_tool_that_must_be_called_is_called(self, ask: Ask, choice: Any, name: str) -> None:
-        answer = ask(CHAT, body(tools=[TOOL], tool_choice=choice)).json["choices"][0]
+        other = {"type": "function", "function": {"name": "other"}}
+        answer = ask(CHAT, body(tools=[TOOL, other], tool_choice=choice)).json["choices"][0]
         assert answer["message"]["tool_calls"][0]["function"] == {"name": name, "arguments": "{}"}
         assert answer["finish_reason"] == "tool_calls"
+
+    def test_a_tool_that_the_user_names_is_called_with_arguments_that_fit(self, ask: Ask) -> None:
+        answer = ask(CHAT, body("Use look_up now", tools=[TOOL, LOOK_UP])).json["choices"][0]
+        (call,) = answer["message"]["tool_calls"]
+        assert call["function"]["name"] == "look_up"
+        assert json.loads(call["function"]["arguments"]) == {"what": "emulated", "how": "fast", "limit": 3}
+
+    def test_both_tools_that_the_user_names_are_called_unless_one_at_a_time_is_asked(self, ask: Ask) -> None:
+        named = {"tools": [TOOL, LOOK_UP]}
+        both = ask(CHAT, body("look_up and get_weather", **named)).json["choices"][0]["message"]
+        one = ask(CHAT, body("look_up and get_weather", parallel_tool_calls=False, **named)).json["choices"][0][
+            "message"
+        ]
+        assert (len(both["tool_calls"]), len(one["tool_calls"])) == (2, 1)
 
     @pytest.mark.parametrize("choice", [None, "auto", "none"])
     def test_a_tool_that_may_be_called_is_not(self, ask: Ask, choice: Any) -> None:
@@ -95,9 +139,23 @@ class TestAnswers:
         content = [{"type": "text", "text": "What is it?"}, *[PICTURE] * count]
         assert words in text_of(ask(CHAT, body(content, "google/gemma-4-31B-it")))
 
-    @pytest.mark.parametrize("kind", ["json_object", "json_schema"])
-    def test_json_is_answered_with_json(self, ask: Ask, kind: str) -> None:
-        assert '"asked": "Hi"' in text_of(ask(CHAT, body(response_format={"type": kind})))
+    def test_json_is_answered_with_json(self, ask: Ask) -> None:
+        assert '"asked": "Hi"' in text_of(ask(CHAT, body(response_format={"type": "json_object"})))
+
+    def test_a_schema_is_followed(self, ask: Ask) -> None:
+        form = {"type": "json_schema", "json_schema": {"name": "x", "schema": LOOK_UP["function"]["parameters"]}}
+        answer = text_of(ask(CHAT, body(response_format=form)))
+        assert json.loads(answer) == {"what": "emulated", "how": "fast", "limit": 3}
+
+    def test_a_provider_may_ignore_the_schema(self, hf: Emulator, ask: Ask) -> None:
+        hf.models = [build_model("a/b", {"provider": "novita", "ignores_response_format": True})]
+        assert "You asked: Hi" in text_of(ask(CHAT, body(model="a/b", response_format=SCHEMA)))
+
+    def test_log_probabilities_come_with_each_piece(self, ask: Ask) -> None:
+        told = ask(CHAT, body("Count", logprobs=True, top_logprobs=2)).json["choices"][0]["logprobs"]["content"]
+        assert [len(token["top_logprobs"]) for token in told] == [2]
+        streamed = ask(CHAT, body("Count", logprobs=True, top_logprobs=2, stream=True)).body
+        assert streamed.count(b'"top_logprobs"') == 10
 
 
 class TestProviders:
@@ -214,9 +272,89 @@ class TestRefusals:
         answer = ask(CHAT, body(model="emulator/no-tools", tools=[TOOL]))
         assert (answer.status, answer.json["message"]) == (400, "model features function calling not support")
 
+    def test_a_schema_for_a_provider_that_cannot_is_400(self, hf: Emulator, ask: Ask) -> None:
+        hf.models = [build_model("a/b", {"provider": "novita", "supports_structured_output": False})]
+        answer = ask(CHAT, body(model="a/b", response_format=SCHEMA))
+        assert (answer.status, answer.json["message"]) == (400, "model features structured outputs not support")
+
+    @pytest.mark.parametrize(
+        ("form", "words"),
+        [
+            ({"type": "object", "properties": {}}, "response_format.type"),
+            ({"type": "json_schema"}, "json_schema.name: Field required"),
+            ({"type": "json_schema", "json_schema": {"name": "x"}}, "json_schema.schema: Field required"),
+            ({**SCHEMA, "schema": {}}, "not permitted, field: 'response_format.schema'"),
+            (
+                {"type": "json_schema", "json_schema": {**SCHEMA["json_schema"], "x": 1}},
+                "response_format.json_schema.x",
+            ),
+        ],
+        ids=str,
+    )
+    def test_a_response_format_in_another_form_is_400(self, ask: Ask, form: Any, words: str) -> None:
+        answer = ask(CHAT, body(response_format=form))
+        assert answer.status == 400
+        assert words in answer.json["error"]["message"]
+
+    @pytest.mark.parametrize(
+        ("provider", "route", "form"),
+        [
+            ("cohere", "compatibility/v1", {"type": "json_object", "schema": {"type": "object"}}),
+            ("fireworks-ai", "inference/v1", {"type": "json_object", "schema": {"type": "object"}}),
+            ("together", "v1", {"type": "json_schema", "schema": {"type": "object"}}),
+            ("hf-inference", "models/a/b/v1", {"type": "json_object", "value": {"type": "object"}}),
+            ("groq", "openai/v1", SCHEMA),
+        ],
+    )
+    def test_a_provider_s_own_route_wants_its_own_response_format(
+        self, hf: Emulator, ask: Ask, provider: str, route: str, form: Any
+    ) -> None:
+        hf.models = [build_model("a/b", {"provider": provider, "providerId": "a/b"})]
+        path = f"/{provider}/{route}/chat/completions"
+        assert text_of(ask(path, body(model="a/b", response_format=form))) == "{}"
+        assert ask(path, body(model="a/b", response_format=SCHEMA)).status == (200 if form is SCHEMA else 400)
+
+    @pytest.mark.parametrize(
+        "sent",
+        [{"best_of": 2}, {"response_format": {**SCHEMA, "json_schema": {"name": "x", "schema": {"$schema": "x"}}}}],
+        ids=str,
+    )
+    def test_fireworks_refuses_what_it_does_not_know(self, hf: Emulator, ask: Ask, sent: Any) -> None:
+        hf.models = [build_model("a/b", "fireworks-ai", "novita")]
+        assert ask(CHAT, body(model="a/b", **sent)).status == 400
+        assert ask(CHAT, body(model="a/b:novita", **sent)).status == 200
+
+    @pytest.mark.parametrize(
+        ("messages", "words"),
+        [
+            ([CALLED], "did not have response messages: 1"),
+            ([CALLED, {"role": "user", "content": "Hi"}], "messages[1]: tool_call_ids did not have response"),
+            ([{"role": "tool", "tool_call_id": "1", "content": "x"}], "no call with the id '1'"),
+            ([{"role": "assistant", "tool_calls": [CALL]}], "missing field `content`"),
+            ([{"role": "assistant", "content": None}], "content should be"),
+        ],
+        ids=str,
+    )
+    def test_calls_and_results_that_do_not_belong_together_are_refused(
+        self, ask: Ask, messages: Any, words: str
+    ) -> None:
+        answer = ask(CHAT, {"model": "emulator/small", "messages": messages})
+        assert answer.status == 422
+        assert words in answer.json["detail"][0]["msg"]
+
     @pytest.mark.parametrize(
         ("sent", "status", "words"),
         [
+            (
+                body(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "other"}}),
+                422,
+                "no tool 'other'",
+            ),
+            (body(tool_choice="auto"), 422, "tools must not be empty"),
+            (body(tools=[TOOL], tool_choice="sometimes"), 422, "unknown value"),
+            (body(tools=[{"type": "function", "function": {"name": "a b"}}]), 422, "should match pattern"),
+            (body(tools=[{"type": "function", "function": {"name": "a", "parameters": {}}}]), 422, "type 'object'"),
+            (body(top_logprobs=2), 422, "logprobs must be true"),
             ([], 422, "valid dictionary"),
             ({}, 400, "model parameter"),
             ({"model": 3}, 400, "model parameter"),

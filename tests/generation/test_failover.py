@@ -234,7 +234,7 @@ def test_where_the_mapping_cannot_be_had_the_first_error_counts(
 ) -> None:
     hf.reply("model-withdrawn")
     hf.always(name, path=f"/api/models/{MODEL}")
-    with pytest.raises(APIStatusError) as caught:
+    with pytest.raises(ModelNotSupportedError) as caught:
         make_client(max_retries=1).generate("Hi", MODEL)
     assert caught.value.status_code == 410
     assert len(caught.value.attempts) == 1

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -125,3 +128,14 @@ def test_a_network_that_is_forbidden_to_tests_is_not_reached(needs: Needs, emula
     assert said[1].startswith("SocketConnectBlockedError(")
     assert said[2:] == ["One two"]
     assert len(emulator.requests) == 3
+
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "beside.rst").read_text("utf-8")
+
+
+def test_the_document_shows_the_refusal_and_an_example_that_runs(needs: Needs) -> None:
+    needs("responses")
+    assert REFUSAL.format("responses").replace("Error ", "Error: ", 1) in DOCUMENT
+    (example,) = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", DOCUMENT)
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(example)], capture_output=True, text=True, timeout=50)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)

@@ -99,6 +99,7 @@ def telling(monkeypatch: pytest.MonkeyPatch) -> type[Telling]:
     return Telling
 
 
+@pytest.mark.timeout(400)
 def test_closing_ends_a_start_at_whatever_point_it_is(
     model: Path, telling: type[Telling], wait_for_end: Wait, nothing_leaks: None
 ) -> None:
@@ -119,6 +120,7 @@ def test_closing_ends_a_start_at_whatever_point_it_is(
     assert len(telling.started) >= CYCLES / 2
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_cancelled_start_ends_at_whatever_point_it_is(
     model: Path, telling: type[Telling], wait_for_end: Wait, backend: str

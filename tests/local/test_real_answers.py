@@ -165,10 +165,12 @@ def test_an_answer_that_fills_the_context_is_told_as_cut(model: Path) -> None:
     assert answer.finish_reason == "length"
 
 
-def test_a_picture_is_refused(client: Client) -> None:
+def test_a_picture_is_refused_and_sent_once(server: LocalServer) -> None:
     picture = b"\x89PNG\r\n\x1a\n" + bytes(20)
-    with pytest.raises(hf_text.APIStatusError, match="image input is not supported"):
+    refused = pytest.raises(hf_text.APIStatusError, match="image input is not supported")
+    with server.client(timeout=50, max_retries=2) as client, refused as caught:
         client.generate("What is this?", media=picture, max_tokens=5)
+    assert len(caught.value.attempts) == 1
 
 
 def test_a_wrong_key_is_refused(server: LocalServer) -> None:

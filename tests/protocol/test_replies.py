@@ -98,13 +98,16 @@ ROWS = {
     "an unknown model (a provider)": Row(
         400,
         {"error": {"message": "No such model here", "code": "model_not_found"}},
-        BadRequestError,
+        ModelNotSupportedError,
         "No such model here",
         "model_not_found",
         NOVITA,
     ),
     "a model that the provider of the route does not serve": Row(
-        400, {"error": "Model not supported by provider acme"}, BadRequestError, "Model not supported by provider acme"
+        400,
+        {"error": "Model not supported by provider acme"},
+        ModelNotSupportedError,
+        "Model not supported by provider acme",
     ),
     "a capability (Novita)": Row(
         400,
@@ -137,7 +140,7 @@ ROWS = {
     "a code that is a number as text (Z.ai)": Row(
         400,
         {"error": {"code": "1211", "message": "Unknown Model, check it."}},
-        BadRequestError,
+        ModelNotSupportedError,
         "Unknown Model",
         "1211",
     ),
@@ -191,7 +194,39 @@ ROWS = {
     "a wrong route, as a page": Row(
         404, "<!DOCTYPE html><title>Error</title><pre>Cannot POST /v2</pre>", NotFoundError, "Error"
     ),
-    "no such model (TGI)": Row(404, {"error": "Model acme/none does not exist"}, NotFoundError, "Model acme/none"),
+    "no such model (TGI)": Row(
+        404, {"error": "Model acme/none does not exist"}, ModelNotSupportedError, "Model acme/none"
+    ),
+    "no such model (Ollama)": Row(
+        404,
+        {"error": {"message": 'model "acme" not found, try pulling it first', "type": "api_error"}},
+        ModelNotSupportedError,
+        "try pulling it first",
+        "api_error",
+    ),
+    "no such model (vLLM)": Row(
+        404,
+        {"object": "error", "message": "The model `acme/none` does not exist.", "type": "NotFoundError", "code": 404},
+        ModelNotSupportedError,
+        "does not exist",
+        "NotFoundError",
+    ),
+    "a model that was withdrawn (Groq)": Row(
+        400,
+        {"error": {"message": "The model `acme` has been decommissioned", "code": "model_decommissioned"}},
+        ModelNotSupportedError,
+        "decommissioned",
+        "model_decommissioned",
+    ),
+    "no such model, as a code in capitals (Novita)": Row(
+        422, {"code": 422, "reason": "MODEL_NOT_FOUND", "message": "m"}, ModelNotSupportedError, "m", "MODEL_NOT_FOUND"
+    ),
+    "a model that may not be used": Row(
+        403, {"error": {"message": "no", "code": "model_not_found"}}, PermissionDeniedError, "no", "model_not_found"
+    ),
+    "a tool that is not found": Row(
+        400, {"error": "tool x of the model's last turn was not found"}, BadRequestError, "tool x"
+    ),
     "no such repository (Hub)": Row(
         404,
         {"error": "Repository not found"},
@@ -203,7 +238,7 @@ ROWS = {
     "withdrawn": Row(
         410,
         {"error": "The requested model is deprecated and no longer supported by provider acme"},
-        NotFoundError,
+        ModelNotSupportedError,
         "no longer supported by provider acme",
     ),
     "a conflict": Row(409, {"error": "conflict"}, BadRequestError, "conflict"),
@@ -448,7 +483,7 @@ class TestPages:
             ("<h1>A</h1><div><p>B</p></div>", "A: B"),
             ("<title>Just\n a moment…</title>", "Just a moment…"),
             ("<html></html>", "an HTML page"),
-            ("<h1>open", "an HTML page"),
+            ("<h1>open", "open"),
             ("", "an HTML page"),
         ],
     )
@@ -654,12 +689,25 @@ class TestModelRefused:
         assert (error.status_code, error.code) == (400, "model_not_found")
         assert (error.model, error.providers, error.suggestions, error.body) == ("acme/none", (), (), self.BODY)
 
-    def test_only_the_router_itself_refuses_a_model(self) -> None:
-        assert type(reply_error(400, self.BODY, NOVITA)) is BadRequestError
-        assert type(reply_error(400, self.BODY, provider="novita")) is BadRequestError
+    def test_it_is_told_who_refused(self) -> None:
+        for error in (reply_error(400, self.BODY, NOVITA), reply_error(404, self.BODY, provider="novita")):
+            assert isinstance(error, ModelNotSupportedError)
+            assert error.provider == "novita"
 
-    def test_other_servers_say_404(self) -> None:
-        assert type(reply_error(404, self.BODY)) is NotFoundError
+    @pytest.mark.parametrize("status", [400, 404, 410, 422])
+    def test_the_status_does_not_matter(self, status: int) -> None:
+        error = reply_error(status, self.BODY)
+        assert (type(error), error.status_code) == (ModelNotSupportedError, status)
+
+    @pytest.mark.parametrize(
+        ("status", "cls"), [(401, AuthenticationError), (402, PaymentRequiredError), (429, RateLimitError)]
+    )
+    def test_the_key_the_bill_and_limits_come_first(self, status: int, cls: type[APIStatusError]) -> None:
+        assert type(reply_error(status, self.BODY)) is cls
+
+    def test_words_about_no_model_in_particular_do_not_count(self) -> None:
+        assert type(reply_error(404, {"error": "model not found"})) is NotFoundError
+        assert type(reply_error(404, {"error": "model not found"}, model="acme/x")) is ModelNotSupportedError
 
 
 class TestAdvice:

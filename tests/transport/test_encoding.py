@@ -28,6 +28,12 @@ def test_what_the_caller_asks_for_is_left_alone(emulator: Emulator, make_client:
     assert {request.headers["accept-encoding"] for request in emulator.requests} == {"br, gzip"}
 
 
+def test_what_the_caller_asks_for_in_one_request_is_left_alone(emulator: Emulator, client: Client) -> None:
+    client.generate("Hi", extra_headers={"accept-encoding": "br"})
+    client.generate("Hi")
+    assert [request.headers["accept-encoding"] for request in emulator.requests] == ["br", "identity"]
+
+
 def test_a_proxy_that_holds_back_what_it_compresses_gives_each_piece_at_once(
     emulator: Emulator, client: Client
 ) -> None:

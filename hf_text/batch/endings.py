@@ -1,0 +1,83 @@
+"""How Ctrl-C and SIGTERM end a run: in one line, with an output that the next run goes on with."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from .progress import Summary
+
+__all__ = ["Listener", "Stopped", "listening", "say"]
+
+_NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
+_DEFAULTS: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+
+
+class Stopped(KeyboardInterrupt, SystemExit):
+    """A run was stopped by Ctrl-C or SIGTERM, and can be gone on with.
+
+    As a KeyboardInterrupt it ends a program that does not expect it; as a SystemExit it does so without a traceback.
+
+    Attributes:
+        summary: what had come of the run.
+        code: the exit status: 130 after Ctrl-C, 143 after SIGTERM.
+    """
+
+    def __init__(self, message: str, summary: Summary, code: int) -> None:
+        super().__init__(message)
+        self.summary = summary
+        self.code: int = code
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self), self.summary, self.code)
+
+
+class Listener:
+    """Which signal came.
+
+    Attributes:
+        signum: the first that came; None if none did.
+        again: whether another came after it.
+    """
+
+    def __init__(self, stop: Callable[[str], object]) -> None:
+        self.signum: int | None = None
+        self.again: bool = False
+        self._stop = stop
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        if self.signum is not None:
+            self.again = True
+            raise KeyboardInterrupt
+        self.signum = signum
+        self._stop(_NAMES[signal.Signals(signum)])
+
+
+@contextmanager
+def listening(stop: Callable[[str], object]) -> Iterator[Listener]:
+    """Within the block, the first Ctrl-C or SIGTERM calls ``stop`` with its name; the next raises KeyboardInterrupt.
+
+    Only in the main thread, which alone may do so, and only where the program has no handler of its own.
+    """
+    listener = Listener(stop)
+    replaced = {}
+    if threading.current_thread() is threading.main_thread():
+        replaced = {signum: default for signum, default in _DEFAULTS.items() if signal.getsignal(signum) is default}
+    for signum in replaced:
+        signal.signal(signum, listener)
+    try:
+        yield listener
+    finally:
+        for signum, default in replaced.items():
+            signal.signal(signum, default)
+
+
+def say(text: str) -> None:
+    """A line on standard error."""
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,317 @@
+"""Rows in, outcomes out: the iterator that all of ``hf_text.batch`` is built on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from inspect import signature
+from itertools import islice
+from types import SimpleNamespace, TracebackType
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
+
+from ..checks import check_int, refusal
+from ..client import Client, default_client
+from ..errors import InvalidRequestError
+from ..operations import Operations
+from ..wrong_names import wrong_name
+from .costs import Costs
+from .engine import Engine, Limits
+from .index import Index
+from .inputs import Inputs, Source
+from .outcomes import Outcome
+from .pace import Pace
+from .progress import Progress, Tally
+from .prompts import Template
+from .rows import OPTIONS, Known, Row, RowParser, Shape
+from .work import Worker
+
+__all__ = ["Outcomes", "Plan", "generate", "make_plan", "start"]
+
+_CHECKED = 1000  # rows that are checked before the first request
+
+OnBadRow = Literal["raise", "record"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that a run was told, checked.
+
+    Attributes:
+        client: who asks.
+        defaults: options of ``Client.stream`` for rows that do not set them.
+        shape: how values become rows.
+        limits: what bounds the run.
+        executor: where the work is done; None: threads.
+        pace: the pace for all models; None: one for each.
+        rate, tokens_per_minute: upper bounds of the paces.
+        ordered: whether the outcomes come in the order of the rows.
+        on_bad_row: what to do about a row that cannot be asked.
+    """
+
+    client: Client
+    defaults: Mapping[str, Any]
+    shape: Shape
+    limits: Limits
+    executor: Executor | None
+    pace: Pace | None
+    rate: float | None
+    tokens_per_minute: float | None
+    ordered: bool
+    on_bad_row: OnBadRow
+
+    def pace_of(self) -> Callable[[str | None], Pace]:
+        """Gives the pace for a model. Runs of one client share it, unless they have bounds of their own."""
+        if self.pace is not None:
+            pace = self.pace
+            return lambda model: pace
+        bounded = self.rate is not None or self.tokens_per_minute is not None
+        paces: dict[str | None, Pace] = {} if bounded else _PACES.setdefault(self.client.operations, {})
+
+        def find(model: str | None) -> Pace:
+            if model not in paces:
+                paces[model] = Pace(self.rate, self.tokens_per_minute)
+            return paces[model]
+
+        return find
+
+    def check(self, row: Row) -> None:
+        """Have the client check the arguments, all but the media: to look at those they would have to be read."""
+        try:
+            self.client.stream(**{**row.arguments, "media": None}).close()
+        except InvalidRequestError as error:
+            raise InvalidRequestError(f"{row.place}: {error}") from None
+
+    def count(self, source: Source) -> int | None:
+        """How many rows there are, about; None if that is not known."""
+        count = source.count()
+        return None if count is None else count * self.shape.samples * max(len(self.shape.models), 1)
+
+    def check_first(self, source: Source) -> set[str | None]:
+        """Check the first rows before anything is sent; returns their models. Raises for a bad one, and if no key is
+        found.
+        """
+        models: set[str | None] = set()
+        if not source.repeatable:
+            return models
+        parser = RowParser(self.defaults, replace(self.shape, table=source.table), Index())
+        for place, value in islice(source, _CHECKED):
+            try:
+                for known in parser.parse(value, place):
+                    self.check(known.row)
+                    models.add(known.row.model)
+            except InvalidRequestError:
+                if self.on_bad_row == "raise":
+                    raise
+        return models
+
+    def read(
+        self,
+        source: Source,
+        index: Index,
+        wanted: Callable[[Known], bool],
+        skipped: Callable[[], object] | None = None,
+    ) -> Iterator[Row | Outcome]:
+        """The rows that are wanted; a bad one as an outcome, if it is to be recorded. Its arguments are looked at where
+        it is asked. For each row that has its answer ``skipped`` is called, if it is given.
+        """
+        parser = RowParser(self.defaults, replace(self.shape, table=source.table), index, skipped is not None)
+        for place, value in source:
+            try:
+                found = parser.parse(value, place)
+                if not found and skipped is not None:
+                    skipped()
+                for known in found:
+                    if wanted(known):
+                        yield known.row
+            except InvalidRequestError as error:
+                if self.on_bad_row == "raise":
+                    raise
+                yield Outcome(_name_bad(value, place, self.shape.id), error=error)
+
+
+_PACES: WeakKeyDictionary[Operations, dict[str | None, Pace]] = WeakKeyDictionary()
+
+
+def _name_bad(value: object, place: str, column: str | None) -> str:
+    """The name of a row that cannot be asked, for its line: its own if it has one."""
+    name = value.get(column or "custom_id") if isinstance(value, Mapping) else None
+    return str(name) if isinstance(name, (str, int)) and name != "" else place
+
+
+class Outcomes(Iterator[Outcome]):
+    """What comes of rows, as it comes. Iterating does the work; leaving the loop does not end what is under way, but
+    ``close()`` does, and so does the end of a ``with`` block.
+    """
+
+    def __init__(self, engine: Engine, tally: Tally, costs: Costs) -> None:
+        self._engine = engine
+        self._tally = tally
+        self._costs = costs
+
+    def __next__(self) -> Outcome:
+        return next(self._engine)
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self._tally.progress()
+
+    @property
+    def stopped_by(self) -> str | None:
+        """Why it ended before all rows were done; None if it did not."""
+        return self._tally.stopped_by
+
+    def drain(self, within: float | None = None) -> None:
+        """Start no more rows. What is under way still comes; seconds given, it is cancelled after those."""
+        self._engine.stop("drain", within)
+
+    def close(self) -> None:
+        """Stop all that is under way."""
+        self._engine.close()
+        self._costs.close()
+
+    def __enter__(self) -> Outcomes:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def generate(
+    rows: Inputs,
+    *,
+    client: Client | None = None,
+    model: str | None = None,
+    template: Template | None = None,
+    id: str | None = None,
+    keep: Sequence[str] = (),
+    samples: int = 1,
+    models: Sequence[str] = (),
+    max_workers: int = 16,
+    rate: float | None = None,
+    tokens_per_minute: float | None = None,
+    pace: Pace | None = None,
+    executor: Executor | None = None,
+    ordered: bool = False,
+    on_bad_row: OnBadRow = "raise",
+    max_cost: float | None = None,
+    max_failures: int | None = None,
+    deadline: float | None = None,
+    max_outage: float = 900.0,
+    **options: Any,
+) -> Outcomes:
+    """Ask for every row, and iterate over what came of it, in the order in which it comes.
+
+    Nothing is recorded: ``run`` puts a file around this.
+
+    Args:
+        rows: as for ``run``.
+        client: who asks; default: the client behind ``hf_text.generate``. For other processes it is pickled, and a key
+            that was given to it too.
+        model: the model for rows that name none.
+        template: what is asked, from the columns of a row: ``"Label: {text}"``, messages with such texts, or a function
+            from a row to a prompt or a row.
+        id: the column with the name of each row, a str or an int; default ``custom_id``.
+        keep: columns that are carried into the outcomes.
+        samples: how often each row is asked; their names get ``#0``, ``#1`` …, and the seed, if there is one, grows.
+        models: ask each row of each of these models; named as samples are, the models one after another.
+        max_workers: the most rows in flight for each model (default 16).
+        rate: never more requests a second for each model; default: as the server allows.
+        tokens_per_minute: never more tokens a minute for each model.
+        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
+            default: threads. It is not shut down.
+        ordered: in the order of the rows; then one that takes long holds up the others, 1,000 at most.
+        on_bad_row: what to do about a row that cannot be asked: ``"raise"`` ends the run when what is under way is
+            finished, ``"record"`` makes it a failed one.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        max_failures: no more rows are started when more have failed.
+        deadline: seconds; no more rows are started after it.
+        max_outage: seconds that a server may be away before the run ends with its error (default 900).
+        options: options of ``Client.stream`` for rows that do not set them, such as ``max_tokens``. ``include_usage``
+            is True unless it is given: without it most servers do not count. A request of the Batch API has no
+            ``max_tokens`` unless it is given.
+
+    Raises InvalidRequestError for a bad argument or row, which names the line; and while iterating the error that ends
+    a run: a wrong key, an account without credits, a server that stays away.
+    """
+    arguments = {name: value for name, value in locals().items() if name in _DEFAULTS}
+    plan = make_plan({**arguments, **options}, door="generate")
+    source, tally = Source(rows), Tally()
+    asked_models = plan.check_first(source)
+    tally.rows = plan.count(source)
+    engine, costs = start(plan, asked_models, plan.read(source, Index(), lambda known: True), tally)
+    return Outcomes(engine, tally, costs)
+
+
+_DEFAULTS = {
+    name: parameter.default
+    for name, parameter in signature(generate).parameters.items()
+    if parameter.kind is parameter.KEYWORD_ONLY
+}
+
+
+def start(
+    plan: Plan, models: Collection[str | None], rows: Iterator[Row | Outcome], tally: Tally
+) -> tuple[Engine, Costs]:
+    """Make ready to ask. ``models`` are those of the first rows."""
+    costs = Costs(plan.client)
+    if plan.limits.max_cost is not None:
+        costs.require(models or {plan.defaults.get("model")})
+    strict = plan.on_bad_row == "raise"
+    several = len(models) > 1
+    worker, pace_of = Worker(plan.client), plan.pace_of()
+    engine = Engine(rows, worker, plan.limits, tally, pace_of, costs, plan.executor, plan.ordered, several, strict)
+    return engine, costs
+
+
+def make_plan(given: Mapping[str, Any], drain: float = 25.0, door: str = "run") -> Plan:
+    """The arguments of ``generate``, checked. Raises InvalidRequestError that names the bad one, and the door."""
+    args = SimpleNamespace(**{name: given.get(name, default) for name, default in _DEFAULTS.items()})
+    options = {name: value for name, value in given.items() if name not in _DEFAULTS}
+    for name in options:
+        if name not in OPTIONS:
+            raise wrong_name(f"batch.{door}()", name, {*OPTIONS, *_DEFAULTS})
+    _check_instance("executor", args.executor, Executor, "a concurrent.futures.Executor")
+    _check_instance("client", args.client, Client, "a Client")
+    _check_instance("pace", args.pace, Pace, "a Pace")
+    if args.on_bad_row not in ("raise", "record"):
+        raise refusal("on_bad_row", "'raise' or 'record'", args.on_bad_row)
+    Pace(args.rate, args.tokens_per_minute)  # refuses what they cannot be
+    limits = Limits(
+        max_workers=check_int("max_workers", args.max_workers, 1),
+        max_cost=_check_number("max_cost", args.max_cost),
+        max_failures=None if args.max_failures is None else check_int("max_failures", args.max_failures, 0),
+        deadline=_check_number("deadline", args.deadline),
+        max_outage=_check_number("max_outage", args.max_outage) or 0.0,
+        drain=_check_number("drain", drain) or 0.0,
+    )
+    return Plan(
+        default_client() if args.client is None else args.client,
+        options if args.model is None else {"model": args.model, **options},
+        Shape(args.template, args.id, args.keep, args.samples, args.models),
+        limits,
+        args.executor,
+        args.pace,
+        args.rate,
+        args.tokens_per_minute,
+        bool(args.ordered),
+        args.on_bad_row,
+    )
+
+
+def _check_instance(name: str, value: object, kind: type, rule: str) -> None:
+    if value is not None and not isinstance(value, kind):
+        raise refusal(name, rule, value)
+
+
+def _check_number(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise refusal(name, "a number from 0 up", value)
+    return float(value)

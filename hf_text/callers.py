@@ -1,0 +1,218 @@
+"""What callers of the class interface pass, made into what a client takes.
+
+The interface was documented for g4f and for code that copied from it. Their callers pass more than a chat request
+holds: settings of their own, values of empty form fields, a list where a tuple is meant. All of it is listed here; what
+is in no list is refused by its name.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Collection, Mapping
+from functools import lru_cache
+from typing import Any, TypedDict
+
+from .checks import refusal
+from .client import Client
+from .keys import find_key
+from .operations import Operations
+from .transport.call import DEFAULT
+from .wrong_names import wrong_name
+
+__all__ = ["CallerOptions", "call_options", "client_options", "kept_operations"]
+
+
+class CallerOptions(TypedDict, total=False):
+    """Other names of options, fields of the body that few servers know, and what is ignored."""
+
+    # Other names
+    api_endpoint: str | None  # the address with /chat/completions
+    base_url: str | None  # api_base
+    extra_data: Mapping[str, Any] | None  # extra_body
+    max_input_length: int | None  # max_inputs_lenght
+    stream_options: Mapping[str, Any] | None  # include_usage
+
+    # Fields of the body
+    include_reasoning: bool | None
+    max_completion_tokens: int | None
+    prompt_cache_key: str | None
+    search_settings: Mapping[str, Any] | None
+
+    # Ignored: the callers' own book-keeping, and settings of pictures and of agents
+    action: Any
+    agent_timeout: Any
+    aspect_ratio: Any
+    cache: Any
+    conversation: Any
+    conversation_id: Any
+    debug_mode: Any
+    download_media: Any
+    enhance: Any
+    executor: Any
+    extra_parameters: Any
+    guidance_scale: Any
+    height: Any
+    history_disabled: Any
+    id: Any
+    ignore_stream: Any
+    ignored: Any
+    image_name: Any
+    impersonate: Any
+    loop: Any
+    message_id: Any
+    negative_prompt: Any
+    num_inference_steps: Any
+    private: Any
+    prompt: Any
+    randomize_seed: Any
+    raw: Any
+    referer: Any
+    resolution: Any
+    return_conversation: Any
+    safe: Any
+    stream: Any
+    stream_timeout: Any
+    tool_calls: Any
+    tool_emulation: Any
+    transparent: Any
+    web_search: Any
+    width: Any
+
+
+# Fields of the body that are no options of the client.
+_BODY_FIELDS = (
+    *("user", "top_k", "logit_bias", "modalities", "audio"),
+    *("include_reasoning", "max_completion_tokens", "prompt_cache_key", "search_settings"),
+)
+_OTHER_NAMES = ("api_endpoint", "base_url", "extra_data", "stream_options")
+_IGNORED = {"user-agent", *CallerOptions.__annotations__} - {*_BODY_FIELDS, *_OTHER_NAMES, "max_input_length"}
+_CLIENT_OPTIONS = inspect.signature(Client).parameters.keys() - {"api_key", "api_base", "model", "provider_mapping"}
+_STREAM_OPTIONS = inspect.signature(Client.stream).parameters.keys() - {"self", "messages", "model"}
+_ENDING = "/chat/completions"
+
+
+def client_options(door: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a client, among them ``api_key`` and ``api_base``. Raises InvalidRequestError for others.
+
+    Args:
+        door: who asks, for the error.
+        given: what was given; None counts as not given.
+    """
+    options = {name: value for name, value in given.items() if value is not None and name not in _IGNORED}
+    _rename_address(options)
+    proxy = options.pop("proxy", None)
+    if proxy:
+        options["proxies"] = {"http": proxy, "https": proxy}
+    if not options.get("timeout", True):
+        del options["timeout"]
+    known = _CLIENT_OPTIONS | {"api_key", "api_base"}
+    _refuse_others(door, options, known, known | {"proxy"})
+    return options
+
+
+def call_options(door: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options of a client, and those of one call.
+
+    Args:
+        door: who asks, for the error.
+        given: what was given; None counts as not given.
+
+    Raises InvalidRequestError for an option that is not known.
+    """
+    options = {name: value for name, value in given.items() if value is not None and name not in _IGNORED}
+    _drop_empty(options)
+    _gather_body(options)
+    if "media" in options:
+        options["media"] = _read_media(options["media"])
+    call = {name: options.pop(name) for name in tuple(options) if name in _STREAM_OPTIONS}
+    others = {*_STREAM_OPTIONS, *_BODY_FIELDS, *_OTHER_NAMES, "proxy", "max_inputs_lenght"}
+    _refuse_others(door, options, _CLIENT_OPTIONS | {"api_key", "api_base", "proxy", *_OTHER_NAMES}, others)
+    return client_options(door, options), call
+
+
+def _refuse_others(door: str, options: Mapping[str, Any], known: Collection[str], more: Collection[str]) -> None:
+    for name in options:
+        if name not in known:
+            raise wrong_name(door, name, {*known, *more})
+
+
+def _drop_empty(options: dict[str, Any]) -> None:
+    """Drop what says nothing: what a form sends for a field that was left empty, and what g4f passes along."""
+    if not options.get("timeout", True) or options.get("timeout") is DEFAULT:
+        del options["timeout"]
+    if not options.get("tools", True):
+        del options["tools"]
+    if "tools" not in options and options.get("tool_choice") in ("auto", "none"):
+        del options["tool_choice"]
+    if hasattr(options.get("provider"), "create_async_generator"):
+        del options["provider"]  # g4f hands the class that it calls to that class
+
+
+def _gather_body(options: dict[str, Any]) -> None:
+    """Make one ``extra_body`` of all fields that the client has no option for."""
+    stream_options = options.pop("stream_options", None)
+    if isinstance(stream_options, Mapping) and "include_usage" in stream_options:
+        options.setdefault("include_usage", stream_options["include_usage"])
+    body = {name: options.pop(name) for name in _BODY_FIELDS if name in options}
+    for name in ("extra_data", "extra_body"):
+        more = options.pop(name, {})
+        if not isinstance(more, Mapping):
+            raise refusal(name, "a mapping", more)
+        body |= more
+    if body:
+        options["extra_body"] = body
+
+
+def _read_media(media: Any) -> Any:
+    """g4f's pairs of media and name may be lists, and the name may be None."""
+    if not isinstance(media, (list, tuple)):
+        return media
+    pairs = [_read_pair(item) for item in media]
+    return type(media)(item for item in pairs if item is not None)
+
+
+def _read_pair(item: Any) -> Any:
+    if not isinstance(item, (list, tuple)) or len(item) != 2:
+        return item
+    return item[0] if item[1] is None else tuple(item)
+
+
+def _rename_address(options: dict[str, Any]) -> None:
+    """``api_base``, whatever the caller calls it."""
+    base = options.pop("base_url", None)
+    address = options.pop("api_endpoint", None)
+    if address:
+        if not isinstance(address, str) or not address.rstrip("/").endswith(_ENDING):
+            raise refusal("api_endpoint", f"an address that ends with {_ENDING}", address)
+        base = address.rstrip("/").removesuffix(_ENDING)
+    options["api_base"] = options.get("api_base") or base
+
+
+def kept_operations(cls: Any, api_key: str | None, api_base: str | None, options: Mapping[str, Any]) -> Operations:
+    """Those that were made for the same settings, else new ones. A key that is found now is one of the settings."""
+    found = find_key() if api_key is None and api_base is None else None
+    environment = (os.environ.get("HF_ENDPOINT"), os.environ.get("HF_TEXT_ROUTER_URL"), found)
+    settings = {name: _frozen(value) for name, value in options.items()}
+    try:
+        hash((api_key, api_base, *settings.values()))
+    except TypeError:  # something of a wrong type, which the client refuses by its name
+        return Operations(api_key, api_base=api_base, **options)
+    return _operations(environment, cls, api_key, api_base, **settings)
+
+
+@lru_cache(maxsize=32, typed=True)
+def _operations(environment: Any, cls: Any, api_key: str | None, api_base: str | None, **options: Any) -> Operations:
+    return Operations(api_key, api_base=api_base, provider_mapping=cls.provider_mapping, **options)
+
+
+def _frozen(value: Any) -> Any:
+    """The value in a form that can be a key of a cache."""
+    if isinstance(value, Mapping):
+        return _FrozenDict(value)
+    return tuple(value) if isinstance(value, list) else value
+
+
+class _FrozenDict(dict[Any, Any]):
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))

@@ -1,0 +1,126 @@
+"""The stream of one turn of a conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any
+
+from ..completion import Completion
+from ..errors import StreamError
+from ..events import ConversationEvent, ProviderInfo
+from ..procedures.driver import Driver
+from ..procedures.reader import Reader
+
+__all__ = ["ConversationStream", "completion_of", "info_of", "partial_of"]
+
+
+class ConversationStream:
+    """The answer to one turn, with the rounds of tools before it.
+
+    Iterate over it for the text as it arrives, or over ``events()`` for all that happens. It can be read once.
+    ``cancel()`` and ``close()`` work from any thread and never block; a tool that runs is not stopped, but nothing
+    follows it.
+    """
+
+    def __init__(self, reader: Reader[Completion]) -> None:
+        self._reader = reader
+        self._ahead: Sequence[ConversationEvent] = ()
+
+    def __iter__(self) -> Iterator[str]:
+        """The pieces of the text, as they arrive."""
+        self._reader.driver.claim()
+        return self._iterate(str)
+
+    def events(self) -> Iterator[ConversationEvent]:
+        """All that happens: the events of each round, with a ``ProviderInfo``, ``Usage`` and ``FinishReason`` of its
+        own, and a ``ToolResult`` for each call that was run.
+        """
+        self._reader.driver.claim()
+        return self._iterate(object)
+
+    def start(self) -> ConversationStream:
+        """Send the first request now, and wait until an answer begins; as ``Stream.start()``."""
+        if self.info is None:
+            self._ahead = self.read()
+        return self
+
+    @property
+    def info(self) -> ProviderInfo | None:
+        """Which provider answers the last request; None before its answer began."""
+        return info_of(self._reader.driver)
+
+    @property
+    def partial(self) -> Completion:
+        """What has arrived so far of the last answer."""
+        return partial_of(self._reader.driver)
+
+    @property
+    def completion(self) -> Completion:
+        """The whole answer, once the turn has ended. Raises StreamError before that, and after an error."""
+        return completion_of(self._reader.driver)
+
+    def read(self) -> Sequence[ConversationEvent]:
+        """Wait for the next events; none at the end."""
+        if self._ahead:
+            ahead, self._ahead = self._ahead, ()
+            return ahead
+        return self._reader.read()
+
+    def cancel(self) -> None:
+        """Stop at once; a reader gets ``StreamCancelledError``."""
+        self._reader.driver.stop(cancelled=True)
+
+    def close(self) -> None:
+        """Stop at once, and end the iteration. Another thread that reads gets ``StreamCancelledError``."""
+        self._reader.driver.stop()
+
+    def __enter__(self) -> ConversationStream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_reader"):
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"<ConversationStream, {self._reader.driver.state}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a ConversationStream cannot be pickled; its completion can")
+
+    def _iterate(self, wanted: type) -> Iterator[Any]:
+        driver = self._reader.driver
+        try:
+            while events := self.read():
+                for event in events:
+                    if driver.stopped:
+                        break  # the next read() tells, or ends the loop
+                    if isinstance(event, wanted):
+                        yield event
+        finally:
+            self.close()
+
+
+def info_of(driver: Driver[Completion]) -> ProviderInfo | None:
+    """Which provider answers now."""
+    return None if driver.stream is None else driver.stream.info
+
+
+def partial_of(driver: Driver[Completion]) -> Completion:
+    """What has arrived of the answer."""
+    return Completion() if driver.stream is None else driver.stream.partial
+
+
+def completion_of(driver: Driver[Completion]) -> Completion:
+    """The answer to a turn. Raises StreamError as long as there is none."""
+    if driver.result is not None:
+        return driver.result
+    partial = partial_of(driver)
+    hint = "read the stream to its end first" if driver.state == "open" else "the turn was not answered"
+    message = f"the answer is not complete: {hint}. What has arrived is in .partial"
+    raise StreamError(message, partial=partial, attempts=partial.attempts)

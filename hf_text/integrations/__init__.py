@@ -1,0 +1,1 @@
+"""What fits this library into others. Each module needs the package that it is named after."""

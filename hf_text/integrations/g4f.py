@@ -1,0 +1,156 @@
+"""``HuggingFaceAPI`` for g4f's own client, API server and GUI: it gives g4f's events and raises g4f's errors.
+
+::
+
+    from g4f.client import Client
+    from hf_text.integrations.g4f import HuggingFaceAPI
+
+    print(Client(provider=HuggingFaceAPI).chat.completions.create("Hi", "openai/gpt-oss-120b"))
+
+Needs the package g4f, which is under the GNU General Public License, version 3; this module is not derived from it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any
+
+from .. import errors
+from ..checks import refusal
+from ..errors import HFTextError, MissingExtraError
+from ..events import Event, FinishReason, ProviderInfo, Reasoning, ToolCalls, Usage
+from ..generation.steps import Steps
+from ..huggingface import HuggingFaceAPI as _HuggingFaceAPI
+
+try:
+    import g4f.errors
+    import g4f.Provider
+    from g4f.providers import response
+    from g4f.providers.base_provider import AsyncGeneratorProvider, ProviderModelMixin
+except ModuleNotFoundError as error:
+    if error.name != "g4f":
+        raise
+    raise MissingExtraError("this needs g4f: pip install 'hf_text[g4f]'", package="g4f", extra="g4f") from None
+
+__all__ = ["HuggingFaceAPI", "install"]
+
+# What g4f calls it, where the installed version has that. It does not tell a wrong key from a missing one.
+_G4F_ERRORS: dict[type[HFTextError], tuple[str, ...]] = {
+    errors.MissingAuthError: ("MissingAuthError",),
+    errors.AuthenticationError: ("MissingAuthError",),
+    errors.PaymentRequiredError: ("PaymentRequiredError",),
+    errors.ModelNotSupportedError: ("ModelNotSupportedError", "ModelNotFoundError"),
+    errors.RateLimitError: ("RateLimitError",),
+    errors.RequestTimeoutError: ("TimeoutError",),
+    errors.APIStatusError: ("ResponseStatusError",),
+    errors.TransportError: ("ResponseError",),
+    errors.StreamError: ("ResponseError",),
+}
+
+
+class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin):  # type: ignore[misc]
+    """``hf_text.HuggingFaceAPI`` as a provider of g4f.
+
+    Its events are g4f's. Its errors are of both kinds: of this library, with all their data, and of g4f; a key that the
+    server refuses (401) is g4f's MissingAuthError.
+    """
+
+    @classmethod
+    def get_models(cls, api_key: str | None = None, api_base: str | None = None, **kwargs: Any) -> list[str]:
+        """As ``hf_text.HuggingFaceAPI.get_models``."""
+        with _raising_both():
+            return super().get_models(api_key, api_base, **kwargs)
+
+    @classmethod
+    async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
+        """As ``hf_text.HuggingFaceAPI.get_mapping``."""
+        with _raising_both():
+            return await super().get_mapping(model, api_key)
+
+    @classmethod
+    def get_mapping_sync(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
+        """As ``hf_text.HuggingFaceAPI.get_mapping_sync``."""
+        with _raising_both():
+            return super().get_mapping_sync(model, api_key)
+
+    @classmethod
+    def _open(cls, **arguments: Any) -> Steps:
+        _refuse_paths(arguments.get("media"))
+        with _raising_both():
+            return super()._open(**arguments)
+
+    @classmethod
+    def _deliver(cls, steps: Steps) -> Iterator[Any]:
+        with _raising_both():
+            for event in super()._deliver(steps):
+                yield cls._translate(event)
+
+    @classmethod
+    async def _deliver_async(cls, steps: Steps) -> AsyncGenerator[Any, None]:
+        with _raising_both():
+            async with aclosing(super()._deliver_async(steps)) as events:
+                async for event in events:
+                    yield cls._translate(event)
+
+    @classmethod
+    def _translate(cls, event: Event) -> Any:
+        """The event as g4f has it."""
+        if isinstance(event, ProviderInfo):
+            label = f"HuggingFace ({event.provider})" if event.provider else cls.label
+            return response.ProviderInfo(**{**cls.get_dict(), "label": label, "model": event.model})
+        if isinstance(event, Reasoning):
+            return response.Reasoning(event.text)
+        if isinstance(event, ToolCalls):
+            return response.ToolCalls([{"index": index, **call} for index, call in enumerate(event.get_list())])
+        if isinstance(event, Usage):
+            return response.Usage(**event.get_dict())
+        if isinstance(event, FinishReason):
+            return response.FinishReason(event.reason)
+        return event
+
+
+def install() -> None:
+    """Have g4f take this ``HuggingFaceAPI`` for its own: by its name, in its API server and GUI, and behind
+    ``g4f.Provider.HuggingFace`` where that delegates to it (g4f 0.5).
+    """
+    loader = getattr(g4f.Provider, "ProviderLoader", None)
+    if loader is not None:
+        loader.loaded |= dict.fromkeys(("HuggingFaceAPI", "huggingfaceapi"), HuggingFaceAPI)
+        return
+    delegating = importlib.import_module(g4f.Provider.HuggingFace.__module__)
+    for module in (g4f.Provider, delegating):
+        vars(module)["HuggingFaceAPI"] = HuggingFaceAPI
+    g4f.Provider.ProviderUtils.convert["HuggingFaceAPI"] = HuggingFaceAPI
+
+
+def _refuse_paths(media: Any) -> None:
+    """g4f's servers hand on what somebody sent them, and that must not name a file of this machine."""
+    for item in media if isinstance(media, (list, tuple)) else [media]:
+        content = item[0] if isinstance(item, (list, tuple)) and item else item
+        if isinstance(content, str) and not content.lower().startswith(("http://", "https://", "data:")):
+            raise refusal("media", "a URL or a data URI where it is a str; a file is given as a Path", content)
+
+
+@contextmanager
+def _raising_both() -> Iterator[None]:
+    """Make an error one of g4f too."""
+    try:
+        yield
+    except HFTextError as error:
+        error.__class__ = _both(type(error), type(error.underlying))
+        raise
+
+
+def _both(cls: Any, meaning: Any) -> Any:
+    """A class that is this one and g4f's for its meaning; the same where g4f has none."""
+    names = next((names for kind, names in _G4F_ERRORS.items() if issubclass(meaning, kind)), ())
+    theirs = [getattr(g4f.errors, name) for name in names if hasattr(g4f.errors, name)]
+    if not theirs or issubclass(cls, theirs[0]):
+        return cls  # nothing to add
+
+    def reduce(self: HFTextError) -> Any:
+        return cls, self.args, self.__dict__
+
+    return type(cls.__name__, (cls, *theirs), {"__module__": cls.__module__, "__reduce__": reduce})

@@ -1,0 +1,40 @@
+"""What an answer cost: its tokens by the prices of who gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..events import Usage
+from .catalog import Model, ModelProvider, split_suffix
+
+__all__ = ["cost_of", "find_offers"]
+
+_PER = 1e6  # prices are USD per million tokens
+
+
+def cost_of(usage: Usage | None, offer: ModelProvider | None) -> float | None:
+    """USD for these tokens by the prices of this offer; None where the usage or a price is not known, never 0 for that.
+
+    Tokens of the prompt that came out of a cache are counted by their own price where the offer has one, else as the
+    others.
+    """
+    if usage is None or offer is None or offer.input_price is None or offer.output_price is None:
+        return None
+    cached = min(usage.cached_tokens or 0, usage.prompt_tokens) if offer.cached_input_price is not None else 0
+    prompt = (usage.prompt_tokens - cached) * offer.input_price + cached * (offer.cached_input_price or 0.0)
+    return (prompt + usage.completion_tokens * offer.output_price) / _PER
+
+
+def find_offers(models: Iterable[Model], name: str, provider: str | None = None) -> tuple[ModelProvider, ...]:
+    """The ways to a model now: those of the provider if one is named, also behind the colon of the name; else all.
+
+    A suffix that is a policy (``:fastest``) names nobody.
+    """
+    base, suffix = split_suffix(name)
+    known = {model.id: model for model in models}
+    model = known.get(name) or known.get(base)
+    if model is None:
+        return ()
+    provider = provider or (None if name in known else suffix)
+    named = tuple(offer for offer in model.providers if offer.provider == provider)
+    return named or model.offers

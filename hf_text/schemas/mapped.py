@@ -1,0 +1,52 @@
+"""A JSON schema as such: what a model wrote is held against it by jsonschema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from jsonschema.validators import validator_for
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from ..errors import InvalidRequestError
+from .unfit import UnfitError
+
+__all__ = ["Mapped"]
+
+
+class Mapped:
+    """A JSON schema of the draft that it names; without a name, of 2020-12.
+
+    Args:
+        schema: the schema. References out of it are not followed: nothing is fetched.
+        place: what it is called in errors.
+
+    Attributes:
+        schema: as given.
+
+    Raises InvalidRequestError for what is not a JSON schema.
+    """
+
+    def __init__(self, schema: Mapping[str, Any], place: str) -> None:
+        self.schema: dict[str, Any] = dict(schema)
+        kind = validator_for(self.schema, default=Draft202012Validator)
+        try:
+            kind.check_schema(self.schema)
+        except SchemaError as error:
+            where = "".join(f"[{key!r}]" for key in error.absolute_path)
+            raise InvalidRequestError(f"{place}{where} is not a JSON schema: {error.message:.200}") from None
+        self._validator = kind(self.schema, registry=Registry())  # one of its own: the default one fetches references
+        self._place = place
+
+    def load(self, value: Any) -> Any:
+        """The JSON value itself. Raises UnfitError, and InvalidRequestError for a reference that leads out of it."""
+        try:
+            problems = sorted(self._validator.iter_errors(value), key=lambda problem: list(map(str, problem.path)))
+        except Unresolvable as error:
+            raise InvalidRequestError(f"{self._place} refers to {error.ref!r}, which is not in it") from None
+        if problems:
+            raise UnfitError([{"type": p.validator, "loc": tuple(p.absolute_path), "msg": p.message} for p in problems])
+        return value

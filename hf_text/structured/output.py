@@ -1,0 +1,106 @@
+"""The type of an answer: its schema as it is sent, and its value from what a model wrote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from ..checks import refusal
+from ..schemas import UnfitError, load_json, schema_as_given, schema_of_type
+
+__all__ = ["Output"]
+
+_KEY = "value"  # what a value that is not an object is wrapped under
+
+
+class Output:
+    """The type of an answer.
+
+    A schema that is not one of an object is sent as that of an object with one key, ``value``: some servers take no
+    other. What comes back is taken with and without that key.
+
+    Args:
+        output_type: a type, a ``TypeAdapter``, or a JSON schema.
+
+    Attributes:
+        name: a name for it, of letters, digits, _ and -.
+        schema: the JSON schema as it is sent.
+
+    Raises MissingExtraError, and InvalidRequestError for what has no schema.
+    """
+
+    def __init__(self, output_type: Any) -> None:
+        if output_type is None or isinstance(output_type, (str, bytes, list)):
+            raise refusal("output_type", "a type, a TypeAdapter or a JSON schema", output_type)
+        given = isinstance(output_type, Mapping)
+        self._inner = (schema_as_given if given else schema_of_type)(output_type, "output_type")
+        schema = {key: value for key, value in self._inner.schema.items() if key != "$schema"}  # Fireworks refuses it
+        self.name: str = _name_of(schema.get("title") or output_type)
+        self._wrapped = schema.get("type") != "object"
+        self._openers = "{" if not self._wrapped else "[{" if schema.get("type") == "array" else "{["
+        self.schema: dict[str, Any] = _wrap(schema) if self._wrapped else schema
+
+    def load(self, text: str) -> Any:
+        """The value in an answer: the whole text is JSON, else its one fenced block, else what stands between its
+        outermost braces. Raises UnfitError.
+        """
+        problem: UnfitError | None = None
+        for candidate in _find_json(text, self._openers):
+            try:
+                value = load_json(candidate)
+            except UnfitError as error:
+                problem = problem or error
+                continue
+            try:
+                return self._fit(value)
+            except UnfitError as error:
+                problem = error
+        if self._wrapped and text.strip():  # "blue" for a Literal of colours
+            with suppress(UnfitError):
+                return self._inner.load(text.strip())
+        assert problem is not None
+        raise problem
+
+    def _fit(self, value: Any) -> Any:
+        inner = self._wrapped and isinstance(value, dict) and set(value) == {_KEY}
+        return self._inner.load(value[_KEY] if inner else value)
+
+
+def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
+    definitions: dict[str, Any] = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    inner = {key: value for key, value in schema.items() if key not in definitions}
+    outer = {"type": "object", "properties": {_KEY: inner}, "required": [_KEY], "additionalProperties": False}
+    return {**outer, **definitions}
+
+
+def _name_of(named: Any) -> str:
+    text = named if isinstance(named, str) else named.__name__ if isinstance(named, type) else ""
+    return re.sub(r"[^a-zA-Z0-9_-]+", "_", text)[:64].strip("_") or "answer"
+
+
+def _find_json(text: str, openers: str) -> Iterator[str]:
+    """The texts that may be the JSON of an answer, the likeliest first."""
+    yield text.strip()
+    blocks = _fenced_blocks(text)
+    if len(blocks) == 1:
+        yield blocks[0]
+    for opener in openers:
+        start, end = text.find(opener), text.rfind("}" if opener == "{" else "]")
+        if 0 <= start < end:
+            yield text[start : end + 1]
+
+
+def _fenced_blocks(text: str) -> list[str]:
+    """What stands between fences of Markdown; the last one may be left open."""
+    blocks: list[list[str]] = []
+    inside = False
+    for line in text.split("\n"):
+        if line.strip().startswith("```"):
+            inside = not inside
+            if inside:
+                blocks.append([])
+        elif inside:
+            blocks[-1].append(line)
+    return ["\n".join(block) for block in blocks]

@@ -1,0 +1,94 @@
+"""Many tools: as they are given, as the protocol has them, and by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..checks import refusal
+from ..errors import InvalidRequestError
+from .tool import Tool
+
+__all__ = ["Toolbox", "Tools", "describe_tools", "name_of_choice"]
+
+Tools = Sequence[Mapping[str, Any] | Callable[..., Any]]
+"""Functions, ``Tool`` objects, and mappings in the form of the protocol."""
+
+
+def describe_tools(tools: Any) -> Any:
+    """The argument ``tools`` in the form of the protocol: what is a function is described, anything else is left as it
+    is. Raises MissingExtraError, and InvalidRequestError for a function that a model cannot be told of.
+    """
+    if not isinstance(tools, (list, tuple)):
+        return tools
+    return [_as_tool(tool).to_dict() if callable(tool) else tool for tool in tools]
+
+
+def name_of_choice(choice: Any) -> Any:
+    """The argument ``tool_choice``, where a function stands for its name."""
+    return _as_tool(choice).name if callable(choice) else choice
+
+
+class Toolbox:
+    """The tools of a conversation.
+
+    Args:
+        tools: as ``tools`` is given to a client. Mappings describe tools that are run elsewhere.
+        awaits: whether async functions can be awaited.
+
+    Attributes:
+        tools: as the protocol has them; None if there are none.
+
+    Raises InvalidRequestError for what is not a tool, for two of one name, and for an async function where it cannot
+    be awaited; MissingExtraError.
+    """
+
+    def __init__(self, tools: Any, awaits: bool) -> None:
+        if not isinstance(tools, (list, tuple)):
+            raise refusal("tools", "a list of functions, or of mappings in the form of the protocol", tools)
+        self._runnable: dict[str, Tool[..., Any]] = {}
+        self._foreign: set[str] = set()
+        for index, given in enumerate(tools):
+            self._add(given, f"tools[{index}]", awaits)
+        self.tools: Any | None = describe_tools(list(tools)) or None
+
+    def find(self, name: str) -> Tool[..., Any] | None:
+        """The tool of this name that can be run."""
+        return self._runnable.get(name)
+
+    def is_foreign(self, name: str) -> bool:
+        """Whether the tool of this name is run elsewhere."""
+        return name in self._foreign
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all tools."""
+        return sorted({*self._runnable, *self._foreign})
+
+    def _add(self, given: Any, place: str, awaits: bool) -> None:
+        if isinstance(given, Mapping):
+            name = _name_in(given)
+            if not isinstance(name, str):
+                raise refusal(place, 'a function, or {"type": "function", "function": {"name": …}}', given)
+            self._foreign.add(self._check_new(name, place))
+        elif callable(given):
+            tool = _as_tool(given)
+            if tool.is_async and not awaits:
+                raise InvalidRequestError(f"{place}: {tool.name} is async; it needs hf_text.aio.AsyncConversation")
+            self._runnable[self._check_new(tool.name, place)] = tool
+        else:
+            raise refusal(place, "a function or a mapping", given)
+
+    def _check_new(self, name: str, place: str) -> str:
+        if name in self.names:
+            raise InvalidRequestError(f"{place}: there is another tool named {name}")
+        return name
+
+
+def _as_tool(given: Callable[..., Any]) -> Tool[..., Any]:
+    return given if isinstance(given, Tool) else Tool(given)
+
+
+def _name_in(tool: Mapping[str, Any]) -> Any:
+    function = tool.get("function")
+    return function.get("name") if isinstance(function, Mapping) else None

@@ -1,0 +1,135 @@
+"""A wrong name of an argument is refused in one line that says what is meant."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection
+from functools import wraps
+from typing import Any, TypeVar
+
+from .errors import InvalidRequestError
+
+__all__ = ["explain_wrong_names", "wrong_name"]
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+# What other libraries and the servers call it: openai, huggingface_hub, litellm, requests, httpx, TGI.
+_OTHER_NAMES = {
+    **dict.fromkeys(("base_url", "endpoint", "url", "api_url", "server"), "api_base"),
+    **dict.fromkeys(("token", "key", "hf_token", "access_token", "apikey"), "api_key"),
+    **dict.fromkeys(("max_new_tokens", "max_completion_tokens", "max_output_tokens", "max_length"), "max_tokens"),
+    **dict.fromkeys(("prompt", "input", "inputs", "message", "question", "text"), "messages"),
+    **dict.fromkeys(("model_id", "model_name", "repo_id"), "model"),
+    **dict.fromkeys(("image", "images", "picture", "pictures", "files", "audio"), "media"),
+    **dict.fromkeys(("stop_sequences", "stop_words"), "stop"),
+    **dict.fromkeys(("organization", "organisation", "org"), "bill_to"),
+    **dict.fromkeys(("retries", "num_retries"), "max_retries"),
+    **dict.fromkeys(("default_headers",), "headers"),
+    **dict.fromkeys(("proxy",), "proxies"),
+    **dict.fromkeys(("ca_bundle", "ssl_verify", "verify_ssl"), "verify"),
+    "functions": "tools",
+    "function_call": "tool_choice",
+    "random_seed": "seed",
+    "top_n_tokens": "top_logprobs",
+}
+
+# Fields of the body that some servers know.
+_BODY_FIELDS = (
+    *("top_k", "min_p", "typical_p", "repetition_penalty", "logit_bias", "user", "metadata", "store", "modalities"),
+    *(
+        "service_tier",
+        "verbosity",
+        "prediction",
+        "chat_template_kwargs",
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+    ),
+)
+
+_ADVICE = {
+    "n": "One call gives one answer: call it once for each",
+    "stream": "generate() gives the answer as a whole, stream() in pieces: leave it out",
+    "stream_options": "The token counts are asked for by include_usage=True",
+    **dict.fromkeys(
+        ("system", "system_prompt"),
+        'Put {"role": "system", "content": …} in front of the messages',
+    ),
+}
+
+_names: dict[str, Collection[str]] = {}
+"""The arguments of the functions that were decorated, by the name of the function, or of the class for ``__init__``."""
+
+
+def explain_wrong_names(target: T) -> T:
+    """Have a wrong keyword argument refused with what is meant: of a function, or of the methods of a class that have
+    keyword-only arguments. Signatures stay as they are.
+    """
+    if not inspect.isclass(target):
+        explained: T = _explain(target)
+        return explained
+    for name, value in list(vars(target).items()):
+        if inspect.isfunction(value) and value.__kwdefaults__:
+            setattr(target, name, _explain(value))
+    return target
+
+
+def _explain(function: Any) -> Any:
+    door = function.__qualname__.removesuffix(".__init__")
+    names = _names[door] = frozenset(inspect.signature(function).parameters)
+
+    @wraps(function)
+    def checked(*args: Any, **arguments: Any) -> Any:
+        if not arguments.keys() <= names:
+            raise wrong_name(f"{door}()", next(name for name in arguments if name not in names), names)
+        return function(*args, **arguments)
+
+    @wraps(function)
+    async def checked_coroutine(*args: Any, **arguments: Any) -> Any:
+        return await checked(*args, **arguments)
+
+    return checked_coroutine if inspect.iscoroutinefunction(function) else checked
+
+
+def wrong_name(door: str, name: str, names: Collection[str]) -> InvalidRequestError:
+    """The error for an argument that there is not.
+
+    Args:
+        door: what was called.
+        name: the name that was given.
+        names: the arguments that there are.
+    """
+    return InvalidRequestError(f"{door} has no argument {name!r:.80}. {_advise(door, name, names)}")
+
+
+def _advise(door: str, name: str, names: Collection[str]) -> str:
+    meant = _OTHER_NAMES.get(name, name)
+    if meant in names:
+        return f"It is called {meant!r} here"
+    if name in _ADVICE:
+        return _ADVICE[name]
+    into_body = f"What only the server knows goes into the body by extra_body={{{name!r:.80}: …}}"
+    if name in _BODY_FIELDS and "extra_body" in names:
+        return into_body
+    others = _others(door)
+    for other, has in others.items():
+        if meant in has:
+            return f"{meant!r} is an argument of {other}()"
+    from difflib import get_close_matches  # only for the suggestion of an error
+
+    for other, has in {"": names, **others}.items():
+        if near := get_close_matches(name, sorted(set(has) - {"self"}), n=1, cutoff=0.75):
+            return f"Did you mean {near[0]!r}{other and f', an argument of {other}()'}?"
+    if "extra_body" in names:
+        return into_body
+    return f"There are {', '.join(sorted(set(names) - {'self'}))}"
+
+
+def _others(door: str) -> dict[str, Collection[str]]:
+    """The other functions of the same client, by name. The functions of the module are those of a ``Client``."""
+    family = door.removesuffix("()").partition(".")[0]
+    if f"{family}.stream" not in _names:
+        family = "Client"
+    return {
+        other: names for other, names in _names.items() if other.partition(".")[0] == family and f"{other}()" != door
+    }

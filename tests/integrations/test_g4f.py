@@ -1,0 +1,546 @@
+"""g4f's own client, retry lists, API server and GUI on ``HuggingFaceAPI``: the real package, of two generations.
+
+g4f cannot be installed beside itself, so each version has an environment of its own. Version 0.5.2 is the one for which
+the interface was documented.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import importlib
+import json
+import logging
+import os
+import pickle
+import shutil
+import socket
+import tempfile
+import threading
+import warnings
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+import hf_text
+from hf_text.callers import _operations
+from hf_text.emulator import Emulator, Gate, Response
+
+
+def prepare_home() -> str:
+    """A home for g4f, which reads and writes there. Version 8 asks the network for this list if it is not there."""
+    home = tempfile.mkdtemp(prefix="hf_text-g4f-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    listing = Path(home, ".models", str(date.today()), "providers.json")
+    listing.parent.mkdir(parents=True)
+    listing.write_text(json.dumps({"providers": {"default": {"baseUrl": "http://g4f.invalid"}}, "defaultModels": {}}))
+    os.environ.update(G4F_CACHE_DIR=home, G4F_CONFIG_DIR=home, HOME=home, USERPROFILE=home)
+    return home
+
+
+if importlib.util.find_spec("g4f") is None:
+    pytest.skip("g4f is not installed; see docs/g4f.rst", allow_module_level=True)
+
+HOME = prepare_home()
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # g4f's own
+    import g4f.cookies
+    import g4f.debug
+    import g4f.errors
+    import g4f.version
+    from g4f.client import AsyncClient, Client
+    from g4f.providers.response import FinishReason, ProviderInfo, Reasoning, ToolCalls, Usage
+    from g4f.providers.retry_provider import IterListProvider
+
+    from hf_text.integrations.g4f import HuggingFaceAPI, install
+
+# What g4f does that Python or its own requirements have deprecated, and event loops that it leaves to the collector.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+KEY = "hf_AKeyForTestsAndNothing"
+MODEL = "emulator/small"
+PNG = f"data:image/png;base64,{b64encode(bytes.fromhex('89504e470d0a1a0a') + bytes(16)).decode()}"
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
+NotFound = getattr(g4f.errors, "ModelNotSupportedError", g4f.errors.ModelNotFoundError)
+Generate = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def kept_operations_are_forgotten() -> Iterator[None]:
+    yield
+    _operations.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def logged_in(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user has a key, and g4f nothing to look for in the network."""
+    monkeypatch.setenv("HF_TOKEN", KEY)
+    monkeypatch.setenv("HUGGINGFACE_API_KEY", KEY)
+    monkeypatch.setattr(g4f.debug, "version_check", False)
+    g4f.cookies.set_cookies_dir(HOME)
+    for name in ("g4f.api", "g4f.gui.server.api"):  # a log that is kept would keep the errors, and so their sockets
+        monkeypatch.setattr(logging.getLogger(name), "disabled", True)
+
+
+def create_blocking(messages: Any = "Count", model: str = MODEL, provider: Any = HuggingFaceAPI, **options: Any) -> Any:
+    return Client(provider=provider).chat.completions.create(messages, model, **options)
+
+
+def create_async(messages: Any = "Count", model: str = MODEL, provider: Any = HuggingFaceAPI, **options: Any) -> Any:
+    async def create() -> Any:
+        return await AsyncClient(provider=provider).chat.completions.create(messages, model, **options)
+
+    return asyncio.run(create())
+
+
+def stream_blocking(messages: Any = "Count", model: str = MODEL, provider: Any = HuggingFaceAPI, **options: Any) -> Any:
+    return list(Client(provider=provider).chat.completions.create(messages, model, stream=True, **options))
+
+
+def stream_async(messages: Any = "Count", model: str = MODEL, provider: Any = HuggingFaceAPI, **options: Any) -> Any:
+    async def collect() -> list[Any]:
+        response = AsyncClient(provider=provider).chat.completions.create(messages, model, stream=True, **options)
+        return [chunk async for chunk in response]
+
+    return asyncio.run(collect())
+
+
+@pytest.fixture(params=[create_blocking, create_async], ids=["blocking", "async"])
+def create(request: pytest.FixtureRequest) -> Generate:
+    """A whole answer by g4f's client."""
+    made: Generate = request.param
+    return made
+
+
+@pytest.fixture(params=[stream_blocking, stream_async], ids=["blocking", "async"])
+def stream(request: pytest.FixtureRequest) -> Generate:
+    """The chunks of an answer by g4f's client."""
+    made: Generate = request.param
+    return made
+
+
+@pytest.fixture(params=[create_blocking, create_async, stream_blocking, stream_async])
+def ask(request: pytest.FixtureRequest) -> Generate:
+    """Every way to ask."""
+    made: Generate = request.param
+    return made
+
+
+def held(gate: Gate) -> Response:
+    """An answer that stands still after its first piece."""
+    chunk = {"choices": [{"index": 0, "delta": {"content": "One"}, "finish_reason": None}]}
+    return Response(
+        headers={"Content-Type": "text/event-stream"}, body=[b"data: %s\n\n" % json.dumps(chunk).encode(), gate]
+    )
+
+
+# --- g4f's client
+
+
+def test_a_whole_answer(emulator: Emulator, create: Generate) -> None:
+    emulator.reply(Response.text("One", " two", usage=(3, 2)))
+    completion = create()
+    [choice] = completion.choices
+    assert (choice.message.content, choice.finish_reason) == ("One two", "stop")
+    assert (completion.model, completion.provider) == (MODEL, "HuggingFaceAPI")
+    assert (completion.usage.prompt_tokens, completion.usage.completion_tokens) == (3, 2)
+    assert emulator.requests[-1].key == KEY
+
+
+def test_a_streamed_answer(emulator: Emulator, stream: Generate) -> None:
+    emulator.reply(Response.text("One", " two", usage=(3, 2)))
+    *chunks, last = stream()
+    assert [chunk.choices[0].delta.content for chunk in chunks] == ["One", " two"]
+    assert last.choices[0].finish_reason == "stop"
+    assert last.usage.total_tokens == 5
+    assert {chunk.model for chunk in chunks} == {MODEL}
+    assert {chunk.provider for chunk in chunks} == {"HuggingFaceAPI"}
+
+
+def test_without_a_model_the_default_is_asked(emulator: Emulator, ask: Generate) -> None:
+    ask(model="")
+    assert emulator.requests[-1].json["model"] == "meta-llama/Llama-3.3-70B-Instruct"
+
+
+def test_nothing_but_text_is_in_the_text(emulator: Emulator, create: Generate) -> None:
+    emulator.reply(Response.text("One", reasoning="Hm."))
+    text = create().choices[0].message.content
+    assert text in ("One", "Hm.One")  # version 0.5.2 takes reasoning for text, whichever provider it comes from
+
+
+def test_options_reach_the_server(emulator: Emulator, ask: Generate) -> None:
+    ask(
+        temperature=0.5,
+        top_p=0.9,
+        max_tokens=50,
+        stop=["END"],
+        user="me",
+        top_k=3,
+        frequency_penalty=0.1,
+        presence_penalty=0.2,
+        tools=[TOOL],
+        tool_choice="auto",
+        parallel_tool_calls=False,
+        extra_body={"min_p": 0.1},
+        web_search=False,
+        download_media=True,
+        ignored=[],
+    )
+    body = emulator.requests[-1].json
+    assert (body["temperature"], body["top_p"], body["max_tokens"]) == (0.5, 0.9, 50)
+    assert (body["stop"], body["user"], body["top_k"], body["min_p"]) == (["END"], "me", 3, 0.1)
+    assert (body["frequency_penalty"], body["presence_penalty"]) == (0.1, 0.2)
+    assert (len(body["tools"]), body["tool_choice"], body["parallel_tool_calls"]) == (1, "auto", False)
+
+
+def test_tools(emulator: Emulator, create: Generate) -> None:
+    emulator.reply(Response.chat(tool_calls=[("look", '{"at": "sky"}')]))
+    [choice] = create(tools=[TOOL]).choices
+    assert choice.finish_reason == "tool_calls"
+    [call] = choice.message.tool_calls
+    assert (call.type, call.function.name, call.function.arguments) == ("function", "look", '{"at": "sky"}')
+
+
+@pytest.mark.parametrize(
+    "media", [[[PNG, "a.png"]], [(PNG, "a.png")], [(PNG, None)], PNG], ids=["list", "pair", "no name", "alone"]
+)
+def test_media(emulator: Emulator, ask: Generate, media: Any) -> None:
+    ask(model="emulator/small-vision", media=media)
+    [message] = emulator.requests[-1].json["messages"]
+    assert [part["type"] for part in message["content"]] == ["text", "image_url"]
+
+
+# --- errors
+
+
+@pytest.mark.parametrize(
+    ("fault", "theirs", "ours"),
+    [
+        ("bad-key", g4f.errors.MissingAuthError, hf_text.AuthenticationError),
+        ("credits-used-up", g4f.errors.PaymentRequiredError, hf_text.PaymentRequiredError),
+        ("rate-limited", g4f.errors.RateLimitError, hf_text.RateLimitError),
+        ("server-error", g4f.errors.ResponseStatusError, hf_text.ServerError),
+        ("cut-mid-stream", g4f.errors.ResponseError, hf_text.TruncatedStreamError),
+        ("no-finish-no-done", g4f.errors.ResponseError, hf_text.TruncatedStreamError),
+        ("closed-before-headers", g4f.errors.ResponseError, hf_text.TransportError),
+    ],
+)
+def test_an_error_is_one_of_both_kinds(
+    emulator: Emulator, ask: Generate, fault: str, theirs: type[Exception], ours: type[hf_text.HFTextError]
+) -> None:
+    emulator.always(fault)
+    with pytest.raises(theirs) as caught:
+        ask(max_retries=0)
+    assert isinstance(caught.value, ours)
+    assert caught.value.attempts
+    assert type(pickle.loads(pickle.dumps(caught.value))) is ours
+
+
+def test_a_model_that_nobody_serves(emulator: Emulator, ask: Generate) -> None:
+    with pytest.raises(NotFound) as caught:
+        ask(model="emulator/none")
+    assert isinstance(caught.value, hf_text.ModelNotSupportedError)
+
+
+def test_no_key(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, ask: Generate) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    monkeypatch.delenv("HUGGINGFACE_API_KEY")
+    with pytest.raises(g4f.errors.MissingAuthError):
+        ask()
+    assert emulator.requests == []
+
+
+def test_a_cut_answer_keeps_what_came(emulator: Emulator, stream: Generate) -> None:
+    emulator.reply("cut-mid-stream")
+    with pytest.raises(g4f.errors.ResponseError) as caught:
+        stream()
+    assert caught.value.partial.text  # type: ignore[attr-defined]
+
+
+# --- a client that leaves
+
+
+def test_a_blocking_reader_who_leaves_hangs_up(emulator: Emulator) -> None:
+    gate = Gate()
+    emulator.reply(held(gate))
+    with closing(HuggingFaceAPI.create_completion(MODEL, "Count")) as events:
+        for event in events:
+            if isinstance(event, str):
+                break
+    emulator.wait_for_disconnect()
+    gate.open()
+
+
+def test_an_async_reader_who_leaves_hangs_up(emulator: Emulator) -> None:
+    gate = Gate()
+    emulator.reply(held(gate))
+
+    async def read_one() -> None:
+        response = AsyncClient(provider=HuggingFaceAPI).chat.completions.create("Count", MODEL, stream=True)
+        async for _ in response:
+            break
+        await response.aclose()
+
+    asyncio.run(read_one())
+    emulator.wait_for_disconnect()
+    gate.open()
+
+
+# --- g4f's lists of providers, and its HuggingFace
+
+
+class Broken(HuggingFaceAPI):
+    """A provider that is not there."""
+
+    api_base = "http://127.0.0.1:1/v1"
+    max_retries = 0
+
+
+def test_a_list_goes_on_to_the_next_provider(emulator: Emulator, ask: Generate) -> None:
+    emulator.reply(Response.text("One"))
+    answer = ask(provider=IterListProvider([Broken, HuggingFaceAPI], shuffle=False), max_retries=0)
+    pieces = [chunk.choices[0].delta.content for chunk in answer] if isinstance(answer, list) else None
+    assert "One" in (pieces or answer.choices[0].message.content)
+
+
+def test_a_list_does_not_pass_a_cut_answer_off_as_whole(emulator: Emulator, ask: Generate) -> None:
+    emulator.reply("cut-mid-stream")
+    with pytest.raises(hf_text.TruncatedStreamError):
+        ask(provider=IterListProvider([HuggingFaceAPI, HuggingFaceAPI], shuffle=False))
+    assert len(emulator.requests) == 1
+
+
+@pytest.fixture
+def delegating(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """g4f 0.5's ``HuggingFace``, which asks ``HuggingFaceAPI``; what else it would ask is somewhere in the network."""
+    if hasattr(g4f.Provider, "ProviderLoader"):
+        pytest.skip("this g4f has no HuggingFace that delegates")
+
+    class Elsewhere:
+        @staticmethod
+        async def create_async_generator(model: str, messages: Any, **kwargs: Any) -> Any:
+            raise NotFound(model)
+            yield
+
+    class Inference(Elsewhere):
+        @staticmethod
+        async def create_async_generator(model: str, messages: Any, **kwargs: Any) -> Any:
+            yield "from elsewhere"
+
+    module = importlib.import_module(g4f.Provider.HuggingFace.__module__)
+    monkeypatch.setattr(module, "HuggingFaceMedia", Elsewhere)
+    monkeypatch.setattr(module, "HuggingFaceInference", Inference)
+    monkeypatch.setattr(module.random, "random", lambda: 0.0)  # it asks one of the two first, by chance
+    monkeypatch.setattr(g4f.Provider.HuggingFace, "image_models", ["x/pictures"])
+    install()
+    return g4f.Provider.HuggingFace
+
+
+def test_the_delegating_class_asks_it(emulator: Emulator, delegating: Any, create: Generate) -> None:
+    emulator.reply(Response.text("One"))
+    assert create(provider=delegating).choices[0].message.content == "One"
+
+
+def test_the_delegating_class_asks_elsewhere_for_a_model_that_is_not_served(
+    emulator: Emulator, delegating: Any, create: Generate
+) -> None:
+    assert create(model="emulator/none", provider=delegating).choices[0].message.content == "from elsewhere"
+
+
+# --- g4f's API server
+
+
+@pytest.fixture
+def server(emulator: Emulator) -> Iterator[str]:
+    """The address of g4f's API server, on a socket."""
+    uvicorn = pytest.importorskip("uvicorn")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        api = importlib.import_module("g4f.api")
+        install()
+        app = api.create_app()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        running = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off"))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1/chat/completions"
+        running.should_exit = True
+        thread.join()
+
+
+def post(address: str, **body: Any) -> requests.Response:
+    request = {"provider": "HuggingFaceAPI", "model": MODEL, "messages": [{"role": "user", "content": "Count"}], **body}
+    return requests.post(address, json=request, headers={"Authorization": f"Bearer {KEY}"}, timeout=20)
+
+
+def chunks_of(answer: requests.Response) -> list[Any]:
+    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert lines[-1] == "[DONE]" or "error" in lines[-1]
+    return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+def test_a_whole_answer_of_the_server(emulator: Emulator, server: str) -> None:
+    emulator.reply(Response.text("One", " two", usage=(3, 2)))
+    answer = post(server).json()
+    assert answer["choices"][0]["message"]["content"] == "One two"
+    assert answer["choices"][0]["finish_reason"] == "stop"
+    assert answer["usage"]["total_tokens"] == 5
+    assert answer["model"] == MODEL
+    assert emulator.requests[-1].key == KEY
+
+
+def test_a_streamed_answer_of_the_server(emulator: Emulator, server: str) -> None:
+    emulator.reply(Response.text("One", " two", usage=(3, 2)))
+    *chunks, last = chunks_of(post(server, stream=True))
+    assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks) == "One two"
+    assert last["choices"][0]["finish_reason"] == "stop"
+    assert last["usage"]["total_tokens"] == 5
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_media_lists_of_the_server(emulator: Emulator, server: str, streamed: bool) -> None:
+    answer = post(server, model="emulator/small-vision", media=[[PNG, "a.png"]], stream=streamed)
+    assert answer.status_code == 200
+    [message] = emulator.requests[-1].json["messages"]
+    assert [part["type"] for part in message["content"]] == ["text", "image_url"]
+
+
+def test_tools_of_the_server(emulator: Emulator, server: str) -> None:
+    emulator.reply(Response.text(tool_calls=[("look", '{"at": "sky"}')]))
+    [choice] = post(server, tools=[TOOL]).json()["choices"]
+    assert choice["message"]["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"at": "sky"}'}
+    assert choice["finish_reason"] == "tool_calls"
+
+
+@pytest.mark.parametrize(("fault", "status"), [("bad-key", 401), ("credits-used-up", 500), ("cut-mid-stream", 500)])
+def test_an_error_is_an_error_of_the_server(emulator: Emulator, server: str, fault: str, status: int) -> None:
+    emulator.always(fault)
+    answer = post(server)
+    assert (answer.status_code, "error" in answer.json()) == (status, True)
+
+
+def test_a_model_that_nobody_serves_is_the_servers_404(emulator: Emulator, server: str) -> None:
+    assert post(server, model="emulator/none").status_code == 404
+
+
+def test_a_cut_answer_ends_the_servers_stream_with_an_error(emulator: Emulator, server: str) -> None:
+    emulator.reply("cut-mid-stream")
+    last = chunks_of(post(server, stream=True))[-1]
+    assert "error" in last
+
+
+def test_a_reader_of_the_server_who_leaves_hangs_up(emulator: Emulator, server: str) -> None:
+    gate = Gate()
+    emulator.reply(held(gate))
+    body = {"provider": "HuggingFaceAPI", "model": MODEL, "messages": "Count", "stream": True}
+    body["messages"] = [{"role": "user", "content": "Count"}]
+    with requests.post(server, json=body, stream=True, timeout=20) as answer:
+        assert answer.raw.read1(10)
+    emulator.wait_for_disconnect()
+    gate.open()
+
+
+# --- g4f's GUI
+
+
+@pytest.fixture
+def gui(emulator: Emulator) -> Any:
+    """Posts to the GUI's backend and gives the messages of its stream."""
+    pytest.importorskip("flask")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        flask_app = importlib.import_module("g4f.gui").get_gui_app()
+        install()
+
+    def post(**fields: Any) -> list[Any]:
+        data = {
+            "id": "1",
+            "conversation_id": "2",
+            "provider": "HuggingFaceAPI",
+            "model": MODEL,
+            "web_search": False,
+            "download_media": False,
+            "messages": [{"role": "user", "content": "Count"}],
+            "action": "next",
+            "tool_calls": [],
+            "ignored": [],
+            "aspect_ratio": "1:1",
+            **fields,
+        }
+        with flask_app.test_client() as client:
+            answer = client.post("/backend-api/v2/conversation", json=data)
+            text = answer.get_data(as_text=True)
+        lines = (line.removeprefix("data: ") for line in text.splitlines())
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    return post
+
+
+def test_the_stream_of_the_gui(emulator: Emulator, gui: Any) -> None:
+    emulator.reply(Response.text("One", " two", reasoning="Hm."))
+    messages = gui()
+    assert "".join(each["content"] for each in messages if each["type"] == "content") == "One two"
+    assert {"provider", "finish", "reasoning"} <= {each["type"] for each in messages}
+    assert "error" not in {each["type"] for each in messages}
+    [finish] = [each["finish"] for each in messages if each["type"] == "finish"]
+    assert finish == {"reason": "stop"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"), [("bad-key", "auth"), ("credits-used-up", "error"), ("cut-mid-stream", "error")]
+)
+def test_an_error_is_told_by_the_gui(emulator: Emulator, gui: Any, fault: str, kind: str) -> None:
+    emulator.always(fault)
+    assert kind in {each["type"] for each in gui()}
+
+
+def test_a_path_that_somebody_sent_is_not_read(emulator: Emulator, gui: Any, tmp_path: Path) -> None:
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(16))
+    assert "error" in {each["type"] for each in gui(model="emulator/small-vision", media=[[str(picture), "a.png"]])}
+    assert [request for request in emulator.requests if request.method == "POST"] == []
+
+
+# --- what g4f asks of a provider
+
+
+def test_events_are_those_of_g4f(emulator: Emulator) -> None:
+    emulator.reply(Response.text("One", reasoning="Hm.", tool_calls=[("look", "{}")], usage=(3, 2)))
+    events = list(HuggingFaceAPI.create_completion(MODEL, "Count"))
+    assert {type(event) for event in events} == {ProviderInfo, Reasoning, str, ToolCalls, Usage, FinishReason}
+    assert events[0].get_dict()["name"] == "HuggingFaceAPI"
+    assert events[0].get_dict()["model"] == MODEL
+
+
+def test_the_parameters_can_be_written_as_json() -> None:
+    parameters = json.loads(json.dumps(HuggingFaceAPI.get_parameters(as_json=True)))
+    assert parameters["provider"] == "HuggingFaceAPI"
+    assert parameters["max_tokens"] == 2048
+    assert {"temperature", "top_p", "tools", "seed"} <= parameters.keys()
+
+
+def test_the_parameters_of_a_form_can_be_sent_back(emulator: Emulator, ask: Generate) -> None:
+    form = HuggingFaceAPI.get_parameters(as_json=True)
+    del form["model"], form["messages"], form["provider"], form["stream"], form["api_key"]
+    ask(**form, **({} if "proxy" in form else {"proxy": ""}))
+    assert emulator.requests[-1].json["max_tokens"] == 2048
+
+
+def test_the_name_means_it_once_it_is_installed(emulator: Emulator, create: Generate) -> None:
+    install()
+    assert create(provider="HuggingFaceAPI").provider == "HuggingFaceAPI"
+    assert emulator.requests
+
+
+def test_models_are_those_of_the_hub(emulator: Emulator) -> None:
+    assert MODEL in HuggingFaceAPI.get_models(api_key=KEY, timeout=5)
