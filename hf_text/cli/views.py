@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -11,7 +12,10 @@ from ..events import Event, ProviderInfo, Reasoning
 from ..printable import one_line
 from .output import Output
 
-__all__ = ["JsonView", "View"]
+__all__ = ["CodeView", "JsonView", "View"]
+
+# A fence of three or more, closed by as many, or by the end of the answer.
+_FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 
 
 class View:
@@ -75,6 +79,21 @@ class View:
     def _end_lines(self) -> None:
         self._out.end_line()
         self._err.end_line()
+
+
+class CodeView(View):
+    """The first block of code alone, at the end; the whole text where there is none."""
+
+    def finish(self, completion: Completion) -> None:
+        found = _FENCED.search(completion.text)
+        if completion.text:
+            self._out.write(found[2] if found else completion.text)
+        super().finish(completion)
+        if completion.text.strip() and not found:
+            self.note("warning: there is no block of code in the answer; this is all of it")
+
+    def _show_text(self, text: str) -> None:
+        pass  # it may not be code
 
 
 class JsonView(View):
