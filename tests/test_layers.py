@@ -57,7 +57,6 @@ THIRD_PARTIES = {
     "referencing": "schemas",  # what jsonschema resolves references with
     "google": "keys",  # google.colab, which is there only in Colab
     "pytest": "emulator.fixtures",
-    "click": "cli",
     "rich": "cli",
     "prompt_toolkit": "cli",
     "huggingface_hub": "local.download",
@@ -91,6 +90,7 @@ INSIDE_FUNCTIONS = {
         "local.serving",
         "xllamacpp",
     ): "may be missing, which is to be told in a message; and what it prints is caught first",
+    ("cli.chat", "prompt_toolkit"): "an extra, only for a terminal",
     ("cli.batch", "rich.console"): "an extra, only for a terminal",
     ("cli.batch", "rich.progress"): "an extra, only for a terminal",
     ("batch.bars", "tqdm.auto"): "an extra, only for progress=True",

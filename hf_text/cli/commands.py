@@ -12,6 +12,9 @@ __all__ = ["COMMANDS", "find_slip"]
 # By name: what it does, for the help. Each is a module of this package.
 COMMANDS = {
     "ask": "ask once; the default",
+    "chat": "talk with a model",
+    "models": "the models of a server",
+    "providers": "who serves a model, and how",
     "batch": "ask every row of a file",
     "emulate": "run a made-up Hugging Face on this machine, for tests",
 }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from ..client import Client
 from ..completion import Completion
+from ..conversation import Conversation
 from ..errors import HFTextError
 
-__all__ = ["describe_usage"]
+__all__ = ["describe_total", "describe_usage"]
 
 
 def describe_usage(client: Client, completion: Completion) -> str:
@@ -28,8 +29,17 @@ def describe_usage(client: Client, completion: Completion) -> str:
     return ", ".join([*parts, "cost unknown" if cost is None else f"${cost:.4g}"])
 
 
-def _cost(client: Client, completion: Completion) -> float | None:
+def _cost(client: Client, answers: Completion | Conversation) -> float | None:
     try:
-        return client.cost(completion)
+        return client.cost(answers)
     except HFTextError:  # the prices cannot be had: the answer is whole all the same
         return None
+
+
+def describe_total(client: Client, chat: Conversation) -> str:
+    """Tokens and cost of a conversation, as far as they are known."""
+    if chat.usage is None:
+        return "no tokens were counted"
+    cost = _cost(client, chat)
+    tokens = f"{chat.usage.prompt_tokens:,} + {chat.usage.completion_tokens:,} tokens"
+    return f"{tokens} in {len(chat.completions)} answers, {'cost unknown' if cost is None else f'${cost:.4g}'}"

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from ..completion import Completion
-from ..events import Event, ProviderInfo, Reasoning
+from ..events import ConversationEvent, ProviderInfo, Reasoning
 from ..printable import one_line
 from .output import Output
 
@@ -30,6 +30,7 @@ class View:
         self._out = Output(sys.stdout, vital=True)
         self._err = Output(sys.stderr, vital=False)
         self._introduced = False
+        self._told = ""
 
     def note(self, text: str) -> None:
         """A line to the user; what others put into it makes no second one."""
@@ -40,11 +41,13 @@ class View:
         self.note(text)
         self._introduced = True
 
-    def show(self, event: Event) -> None:
+    def show(self, event: ConversationEvent) -> None:
         """What has just arrived."""
         if isinstance(event, ProviderInfo):
-            if not self._introduced:
-                self.note(f"{event.model}, from {event.label}")
+            who = f"{event.model}, from {event.label}"
+            if not self._introduced and who != self._told:
+                self.note(who)
+                self._told = who
         elif isinstance(event, Reasoning):
             if self._reasoning:
                 self._err.write(event.text)
@@ -71,6 +74,10 @@ class View:
 
     def interrupt(self, partial: Completion) -> None:
         """The user has enough of it."""
+        self._end_lines()
+
+    def end(self) -> None:
+        """What follows stands in a line of its own."""
         self._end_lines()
 
     def _show_text(self, text: str) -> None:
