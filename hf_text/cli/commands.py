@@ -15,6 +15,8 @@ COMMANDS = {
     "chat": "talk with a model",
     "models": "the models of a server",
     "providers": "who serves a model, and how",
+    "compare": "ask every provider of a model, and compare",
+    "doctor": "find what stands between you and an answer",
     "batch": "ask every row of a file",
     "emulate": "run a made-up Hugging Face on this machine, for tests",
 }
