@@ -14,6 +14,9 @@ __all__ = ["GrowingArguments", "holds"]
 
 _MARKS = re.compile(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
 
+_VISIBLE = re.compile(r"\S")
+
+_MAX_VALUES = 50  # that are compared: more are not told again, but garbage
 _MAX_BEGINNINGS = 16  # where it is tried whether the value was begun anew
 
 
@@ -45,31 +48,29 @@ class GrowingArguments:
 
     def add(self, text: str) -> None:
         """Take more. Only its brackets are followed: to parse all each time takes quadratic time."""
-        self.begun = self.begun or bool(text.strip())
-        while text:
-            self._first = self._first or text.lstrip()[:1]
-            end = self._find_end(text)
-            self._pieces.append(text[:end])
-            text = text[end:]
-            if self._depth == 0 and self._first in ("{", "["):
-                self._values.append("".join(self._pieces))
-                self._restart()
-
-    def _find_end(self, text: str) -> int:
-        """Follow the brackets up to the end of the value, or of the text."""
-        skipped = len(self._unread)
-        mark = ""
+        self.begun = self.begun or not text.isspace()
+        skipped, start, mark = len(self._unread), 0, ""
+        self._note_first(text, 0)
         for found in _MARKS.finditer(self._unread + text):
             mark = found[0]
             if mark == '"':
                 self._quoted = not self._quoted
             elif not self._quoted and mark in "{}[]":
                 self._depth += (mark in "{[") - (mark in "}]")
-                if self._depth == 0:
-                    self._unread = ""
-                    return found.end() - skipped
+                if self._depth == 0 and self._first in ("{", "["):
+                    end = found.end() - skipped
+                    self._values.append("".join([*self._pieces, text[start:end]]))
+                    self._restart()
+                    self._note_first(text, end)
+                    start = end
         self._unread = mark if mark == "\\" else ""
-        return len(text)
+        if start < len(text):
+            self._pieces.append(text[start:])
+
+    def _note_first(self, text: str, start: int) -> None:
+        """Remember the first character of the value that begins here, unless it is known."""
+        if not self._first and (found := _VISIBLE.search(text, start)):
+            self._first = found[0]
 
     def text(self) -> str:
         """The one value that holds the others; else all that came."""
@@ -80,8 +81,12 @@ class GrowingArguments:
 
 
 def _pick(values: list[str]) -> str:
-    best = values[0] if values else ""
-    for value in values[1:]:
+    """The value that holds all the others; if there is none, all of them, as they came."""
+    different = list({value.strip(): value for value in reversed(values)}.values())[::-1]
+    if not different or len(different) > _MAX_VALUES:
+        return "".join(values)
+    best = different[0]
+    for value in different[1:]:
         if holds(value, best):
             best = value
         elif not holds(best, value) and not best.strip().startswith(value.strip()):

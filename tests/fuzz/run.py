@@ -32,6 +32,8 @@ WORDS = [
     *("choices", "delta", "message", "content", "role", "index", "id", "function", "name", "arguments", "tool_calls"),
     *("finish_reason", "usage", "prompt_tokens", "completion_tokens", "total_tokens", "completion_tokens_details"),
     *("reasoning", "reasoning_content", "reasoning_text", "reasoning_tokens", "refusal", "function_call", "thinking"),
+    *("reasoning_details", "thinking_blocks", "audio", "images", "citations", "logprobs", "x_groq", "input_tokens"),
+    *("base_resp", "status_msg", "error_message", "metadata", "raw", "success", "abort", "error:", "custom", "STOP"),
     *("type", "text", "error", "errors", "detail", "msg", "loc", "code", "status", "error_type", "http_status_code"),
     *(
         "data",

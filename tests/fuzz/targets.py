@@ -5,7 +5,10 @@ An input can be read and written by a person: see the docstring of each target, 
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import json
+import pickle
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -23,7 +26,7 @@ from hf_text.protocol.catalog import chat_providers, parse_hub_models, parse_map
 from hf_text.protocol.chunks import Assembler
 from hf_text.protocol.replies import next_link, parse_reply_error
 from hf_text.protocol.selection import select_models
-from hf_text.protocol.stream_errors import is_stream_error
+from hf_text.protocol.stream_errors import ReportedError, is_stream_error
 from hf_text.transport.framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
 
 sys.path.append(str(Path(__file__).parents[1]))
@@ -99,10 +102,12 @@ def chunks(data: bytes) -> None:
     """Lines of JSON, each a chunk of a stream; what is no JSON is left out."""
     assembler, events = Assembler(), []  # type: ignore[var-annotated]
     for chunk in _lines_of_json(data):
-        is_stream_error(chunk)
         seen = len(events)
         try:
             progressed = assembler.feed(chunk, events)
+        except ReportedError:
+            assert is_stream_error(chunk)
+            break
         except (ValueError, TypeError, RecursionError):  # what the reader of a stream expects
             break
         assert progressed or len(events) == seen
@@ -112,11 +117,26 @@ def chunks(data: bytes) -> None:
     assembler.flush(events)
     assert "".join(map(str, events)) == assembler.text
     assert "".join(event.text for event in events if isinstance(event, Reasoning)) == assembler.reasoning
-    assert assembler.empty == (
-        not (assembler.text or assembler.reasoning or assembler.tool_calls or _finish(assembler))
-    )
+    said = assembler.text or assembler.reasoning or assembler.tool_calls
+    assert not (assembler.empty and said)
+    assert assembler.empty or said or assembler.extra
+    _check_shown(assembler)
     for text in (assembler.text, assembler.reasoning, _finish(assembler), *_texts_of_calls(assembler)):
         text.encode()
+
+
+def _check_shown(assembler: Assembler) -> None:
+    """What is kept beyond the protocol can be shown, copied, pickled and written as JSON."""
+    extra = assembler.extra
+    assert json.loads(json.dumps(extra, allow_nan=True)) is not None
+    assert repr(pickle.loads(pickle.dumps(extra))) == repr(copy.deepcopy(extra)) == repr(extra)
+    repr(assembler.logprobs)
+    assert assembler.usage is None or min(vars_of(assembler.usage)) >= 0
+
+
+def vars_of(usage: Usage) -> list[int]:
+    """The counts that are known."""
+    return [count for count in dataclasses.astuple(usage) if count is not None]
 
 
 def _finish(assembler: Assembler) -> str:
