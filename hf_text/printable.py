@@ -5,12 +5,13 @@ from __future__ import annotations
 __all__ = ["one_line", "printable"]
 
 # Control characters (clear the screen, set the title, write to the clipboard), those that turn the direction of what
-# follows, and those that some programs take for the end of a line.
+# follows, those that some programs take for the end of a line, and halves of characters, which no encoding can write.
 _ACTIVE = (
     *range(0x20),
     *range(0x7F, 0xA0),
     *(0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
     *(0x2028, 0x2029),
+    *range(0xD800, 0xE000),
 )
 _ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _ACTIVE}
 _ESCAPES |= {ord("\r"): "\\r", ord("\n"): "\\n", ord("\t"): "\\t"}
