@@ -5,13 +5,12 @@ from __future__ import annotations
 __all__ = ["one_line", "printable"]
 
 # Control characters (clear the screen, set the title, write to the clipboard), those that turn the direction of what
-# follows, those that some programs take for the end of a line, and halves of characters, which no encoding can write.
+# follows, and those that some programs take for the end of a line.
 _ACTIVE = (
     *range(0x20),
     *range(0x7F, 0xA0),
     *(0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)),
     *(0x2028, 0x2029),
-    *range(0xD800, 0xE000),
 )
 _ESCAPES = {code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _ACTIVE}
 _ESCAPES |= {ord("\r"): "\\r", ord("\n"): "\\n", ord("\t"): "\\t"}
@@ -19,10 +18,15 @@ _ESCAPES_OF_LINES = {code: escape for code, escape in _ESCAPES.items() if chr(co
 
 
 def printable(text: str) -> str:
-    """The text with escapes for characters that do something where they are shown; lines and tabs stay."""
-    return text if text.isprintable() else text.replace("\r\n", "\n").translate(_ESCAPES_OF_LINES)
+    """The text with escapes for what does something where it is shown, or cannot be shown; lines and tabs stay."""
+    return text if text.isprintable() else _whole(text).replace("\r\n", "\n").translate(_ESCAPES_OF_LINES)
 
 
 def one_line(text: str) -> str:
     """The same for what stands in one line: line ends and tabs are shown too."""
-    return text if text.isprintable() else text.translate(_ESCAPES)
+    return text if text.isprintable() else _whole(text).translate(_ESCAPES)
+
+
+def _whole(text: str) -> str:
+    """The text with escapes for halves of characters, which no encoding can write."""
+    return text.encode(errors="backslashreplace").decode()
