@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from .events import ToolCall, Usage
-from .markdown import render
 
 __all__ = ["Attempt", "Completion", "Logprob", "Timings"]
 
@@ -158,6 +157,8 @@ class Completion:
         """What a notebook shows: the answer as Markdown, the reasoning folded away above it. Nothing in it can act:
         raw HTML, scripts and pictures are shown as they are written.
         """
+        from .markdown import render
+
         return render(self.text, self.reasoning)
 
 

@@ -18,10 +18,15 @@ _ESCAPES_OF_LINES = {code: escape for code, escape in _ESCAPES.items() if chr(co
 
 
 def printable(text: str) -> str:
-    """The text with escapes for characters that do something where they are shown; lines and tabs stay."""
-    return text if text.isprintable() else text.replace("\r\n", "\n").translate(_ESCAPES_OF_LINES)
+    """The text with escapes for what does something where it is shown, or cannot be shown; lines and tabs stay."""
+    return text if text.isprintable() else _whole(text).replace("\r\n", "\n").translate(_ESCAPES_OF_LINES)
 
 
 def one_line(text: str) -> str:
     """The same for what stands in one line: line ends and tabs are shown too."""
-    return text if text.isprintable() else text.translate(_ESCAPES)
+    return text if text.isprintable() else _whole(text).translate(_ESCAPES)
+
+
+def _whole(text: str) -> str:
+    """The text with escapes for halves of characters, which no encoding can write."""
+    return text.encode(errors="backslashreplace").decode()

@@ -71,6 +71,7 @@ THIRD_PARTIES = {
 
 # Imports inside functions, each with its reason.
 INSIDE_FUNCTIONS = {
+    ("completion", "hf_text.markdown"): "only for notebooks, and its patterns take time to compile",
     ("client", "hf_text.procedures.reader"): "only for parse",
     ("client", "hf_text.structured.parsing"): "only for parse",
     ("aio.client", "hf_text.aio.reader"): "only for parse",

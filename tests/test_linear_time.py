@@ -12,8 +12,8 @@ import sys
 import pytest
 
 MIB = 1 << 20
-SIZES = (MIB, 4 * MIB)
-CPU_SECONDS = 20
+SIZES = (MIB // 16, MIB // 4)
+CPU_SECONDS = 6
 
 PROGRAM = """
 import resource, sys
@@ -91,6 +91,17 @@ def frame(text, size):
         pass
 """
 
+FOLLOW = """
+from hf_text import TransportError
+from hf_text.transport.mask import Mask
+from hf_text.transport.redirects import follow_redirect
+def follow(place):
+    try:
+        follow_redirect("http://a/b", place, Mask("hf_Zw9Kq3Vt7Rb5Xn1Jm8", {}, ()))
+    except TransportError:
+        pass
+"""
+
 CASES: dict[str, tuple[str, str, list[str]]] = {
     "a notebook": (
         "from hf_text.markdown import render",
@@ -135,9 +146,8 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     ),
     "a stream, byte by byte": (STREAM, "stream(text[: size // 4], 1)", [":", ":\n", "data: x\n", "x", "\n"]),
     "a report": (
-        "from hf_text.protocol.stream_errors import begins_report\n"
-        "from hf_text.protocol.refusals import blames_request",
-        "begins_report(text); blames_request(text)",
+        "from hf_text.protocol.stream_errors import begins_report",
+        "begins_report(text)",
         ['"error": ', '"error"', "event: ", "event:e\n", " ", "error", '"choices": [', "model ", "exceed a "],
     ),
     "a head": (HEAD, "head(text)", [" ", "\t", "a ", " \t", "\r"]),
@@ -147,10 +157,7 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         ["1\r\nx\r\n", "1;a\r\nx\r\n", "0", "0\r\nA: b\r\n", "1\nx\r\n"],
     ),
     "a place to go on to": (
-        "from hf_text.transport.mask import Mask\nfrom hf_text.transport.redirects import follow_redirect\n"
-        "from hf_text import TransportError\nmask = Mask('hf_Zw9Kq3Vt7Rb5Xn1Jm8', {}, ())\n"
-        "def follow(place):\n    try:\n        follow_redirect('http://a/b', place, mask)\n"
-        "    except TransportError:\n        pass",
+        FOLLOW,
         "follow(text[: size // 16]); follow('http://' + text[: size // 16])",
         ["/", "/..", "../", "a", "%", "@", ":", "[", "?", "#", "\\", "."],
     ),
@@ -170,7 +177,7 @@ def test_it_takes_linear_time(name: str, size: int) -> None:
 def test_the_limit_ends_what_takes_quadratic_time() -> None:
     """The pattern that folded the lines of a header once."""
     program = PROGRAM.format(
-        cpu=2, setup="import re", size=MIB, parts=[" "], action=r're.sub(r"\s*[\r\n]+\s*", " ", text)'
+        cpu=1, setup="import re", size=MIB, parts=[" "], action=r're.sub(r"\s*[\r\n]+\s*", " ", text)'
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=55, check=False)
     assert done.returncode < 0

@@ -133,13 +133,16 @@ ways = pytest.mark.parametrize(("path", "ask"), WAYS.values(), ids=WAYS)
 # --- the search itself
 
 
-def test_the_search_finds_what_is_hidden() -> None:
-    class Response:
-        def __init__(self) -> None:
-            self.request = {"headers": {"Authorization": f"Bearer {KEY}"}}
+class Answer:
+    """What an exception may hold. It can be pickled: some packages pickle the context of an exception too."""
 
+    def __init__(self) -> None:
+        self.request = {"headers": {"Authorization": f"Bearer {KEY}"}}
+
+
+def test_the_search_finds_what_is_hidden() -> None:
     inner = OSError("lost")
-    inner.response = Response()  # type: ignore[attr-defined]
+    inner.response = Answer()  # type: ignore[attr-defined]
     outer = HFTextError("failed")
     outer.__context__ = inner
     assert find_secrets(outer)

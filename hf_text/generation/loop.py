@@ -20,6 +20,7 @@ from ..errors import (
     StreamCancelledError,
     StreamError,
 )
+from ..printable import one_line
 from ..protocol.catalog import split_suffix
 from ..transport.call import Call, Interrupted, Wait
 from ..transport.failures import explain_timeout
@@ -101,7 +102,7 @@ class Generation:
         """One request and its answer, noted among the attempts."""
         transcript, target, started = self._transcript, self._route.target, self._call.seconds()
         transcript.provider = status = failure = None
-        _log.debug("POST %s (model %s)", target.url, target.model)
+        _log.debug("POST %s (model %s)", target.url, one_line(target.model))
         try:
             with (yield from self._post(target)) as response:
                 status = response.status
@@ -135,7 +136,8 @@ class Generation:
         pause = self._route.advance(error, self._call.total_left(), self._call.paced)
         target = self._route.target
         what = "retry" if target == failed else "failover"
-        _log.info("%s in %.2f s: %s (model %s) after %s", what, pause, target.url, target.model, type(error).__name__)
+        model, why = one_line(target.model), type(error).__name__
+        _log.info("%s in %.2f s: %s (model %s) after %s", what, pause, target.url, model, why)
         return pause
 
     def _post(self, target: Target) -> Generator[Wait, None, Response]:

@@ -55,9 +55,8 @@ class Transcript:
     def begin(self, response: Response, provider: str | None) -> None:
         """This response is read from now on; what an earlier one may have brought was never handed out."""
         self._mask = response.mask
-        headers = response.shown_headers
-        self.provider = headers.get("x-inference-provider") or provider
-        self.request_id = request_id(headers)
+        self.provider = response.mask(response.headers.get("x-inference-provider", "")) or provider
+        self.request_id = response.mask(request_id(response.headers) or "") or None
         self.assembler = Assembler(self.model in self._closers)
 
     def learn(self) -> None:

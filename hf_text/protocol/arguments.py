@@ -10,14 +10,14 @@ import json
 import re
 from typing import Any
 
-__all__ = ["GrowingArguments", "holds"]
+__all__ = ["GrowingArguments", "JsonText", "holds"]
 
+_NOT_BLANK = re.compile(r"\S")
 _MARKS = re.compile(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
 
-_VISIBLE = re.compile(r"\S")
-
-_MAX_VALUES = 50  # that are compared: more are not told again, but garbage
+_MAX_VALUES = 50  # that are compared: more of them are garbage, not repetitions
 _MAX_BEGINNINGS = 16  # where it is tried whether the value was begun anew
+_UNREAD, _NOT_JSON = object(), object()
 
 
 class GrowingArguments:
@@ -48,29 +48,33 @@ class GrowingArguments:
 
     def add(self, text: str) -> None:
         """Take more. Only its brackets are followed: to parse all each time takes quadratic time."""
-        self.begun = self.begun or not text.isspace()
-        skipped, start, mark = len(self._unread), 0, ""
-        self._note_first(text, 0)
-        for found in _MARKS.finditer(self._unread + text):
+        self.begun = self.begun or bool(text.strip())
+        start = 0
+        while start < len(text):
+            self._first = self._first or _first_character(text, start)
+            end = self._find_end(text, start)
+            self._pieces.append(text[start:end])
+            start = end
+            if self._depth == 0 and self._first in ("{", "["):
+                self._values.append("".join(self._pieces))
+                self._restart()
+
+    def _find_end(self, text: str, start: int) -> int:
+        """Follow the brackets from this place up to the end of the value, or of the text."""
+        if self._unread and start < len(text):  # what a backslash at the end of the last piece escapes
+            self._unread = ""
+            start += 1
+        mark = ""
+        for found in _MARKS.finditer(text, start):
             mark = found[0]
             if mark == '"':
                 self._quoted = not self._quoted
             elif not self._quoted and mark in "{}[]":
                 self._depth += (mark in "{[") - (mark in "}]")
-                if self._depth == 0 and self._first in ("{", "["):
-                    end = found.end() - skipped
-                    self._values.append("".join([*self._pieces, text[start:end]]))
-                    self._restart()
-                    self._note_first(text, end)
-                    start = end
+                if self._depth == 0:
+                    return found.end()
         self._unread = mark if mark == "\\" else ""
-        if start < len(text):
-            self._pieces.append(text[start:])
-
-    def _note_first(self, text: str, start: int) -> None:
-        """Remember the first character of the value that begins here, unless it is known."""
-        if not self._first and (found := _VISIBLE.search(text, start)):
-            self._first = found[0]
+        return len(text)
 
     def text(self) -> str:
         """The one value that holds the others; else all that came."""
@@ -80,18 +84,41 @@ class GrowingArguments:
         return _pick([*self._values, rest])
 
 
+class JsonText:
+    """A JSON text that is parsed once, however often it is compared."""
+
+    __slots__ = ("_value", "bare", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.bare = text.strip()
+        self._value: Any = _UNREAD
+
+    @property
+    def value(self) -> Any:
+        """What it says. Raises ValueError if it is not JSON."""
+        if self._value is _UNREAD:
+            try:
+                self._value = json.loads(self.text)
+            except (ValueError, RecursionError):
+                self._value = _NOT_JSON
+        if self._value is _NOT_JSON:
+            raise ValueError("not JSON")
+        return self._value
+
+
 def _pick(values: list[str]) -> str:
-    """The value that holds all the others; if there is none, all of them, as they came."""
     different = list({value.strip(): value for value in reversed(values)}.values())[::-1]
     if not different or len(different) > _MAX_VALUES:
         return "".join(values)
-    best = different[0]
-    for value in different[1:]:
+    best = JsonText(different[0])
+    for text in different[1:]:
+        value = JsonText(text)
         if holds(value, best):
             best = value
-        elif not holds(best, value) and not best.strip().startswith(value.strip()):
+        elif not holds(best, value) and not best.bare.startswith(value.bare):
             return "".join(values)
-    return best
+    return best.text
 
 
 def _told_last(pieces: list[str]) -> str:
@@ -116,12 +143,12 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def holds(larger: str, smaller: str) -> bool:
+def holds(larger: JsonText, smaller: JsonText) -> bool:
     """Whether one JSON text says all that another says: it is equal, or goes on where the other stops."""
-    if larger.strip() == smaller.strip():
+    if larger.bare == smaller.bare:
         return True
     try:
-        return _extends(json.loads(larger), json.loads(smaller))
+        return _extends(larger.value, smaller.value)
     except (ValueError, RecursionError):
         return False
 
@@ -135,3 +162,8 @@ def _extends(larger: Any, smaller: Any) -> bool:
     if isinstance(larger, str) and isinstance(smaller, str):
         return larger.startswith(smaller)
     return type(larger) is type(smaller) and bool(larger == smaller)
+
+
+def _first_character(text: str, start: int) -> str:
+    found = _NOT_BLANK.search(text, start)
+    return found[0] if found else ""

@@ -25,14 +25,14 @@ _HARMLESS = ("ping", "keepalive", "keep-alive", "heartbeat", "info", "notice", "
 _WORKING = ("queued", "pending", "processing", "running", "in_progress", "loading", "starting", "started", "waiting")
 
 
-# What a report begins with, also as an event of its own kind. A string in JSON has a backslash before its quotes.
-_BEGINNING = re.compile(
+# What a report begins with, also as an event of its own kind. In a string of JSON its quotes would have backslashes.
+# Rarely needed, so not compiled here.
+_BEGINNING = (
     r'(?<!\\)"(?:error|errors|detail|error_message|error_msg|errorMessage|err_msg|errmsg|fault|exception)"\s*:\s*(?!null)\S'
-    r'|"(?:object|type)"\s*:\s*"error"|^event:.*(?:error|exception)|^[ \t]*error[ \t]*:',
-    re.IGNORECASE | re.MULTILINE,
+    r'|"(?:object|type)"\s*:\s*"error"|^event:.*(?:error|exception)|^[ \t]*error[ \t]*:'
 )
-_ERROR_OBJECT = re.compile(r'(?<!\\)"error"\s*:\s*\{\s*"(?:message|code|type|status)"')
-_CHOICES = re.compile(r'"choices"\s*:\s*\[\s*\{')
+_ERROR_OBJECT = r'(?<!\\)"error"\s*:\s*\{\s*"(?:message|code|type|status)"'
+_CHOICES = r'"choices"\s*:\s*\[\s*\{'
 
 
 class ReportedError(Exception):
@@ -46,9 +46,9 @@ def is_stream_error(chunk: Any) -> bool:
 
 def begins_report(text: str) -> bool:
     """Whether an event, or JSON, of which this is the beginning is likely to be the report of an error."""
-    found, choices = _BEGINNING.search(text), _CHOICES.search(text)
+    found, choices = re.search(_BEGINNING, text, re.IGNORECASE | re.MULTILINE), re.search(_CHOICES, text)
     before = found is not None and (choices is None or found.start() < choices.start())
-    return before or _ERROR_OBJECT.search(text) is not None
+    return before or re.search(_ERROR_OBJECT, text) is not None
 
 
 def find_report(chunk: Any) -> Any:

@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from ..events import ToolCall
-from .arguments import GrowingArguments, holds
+from .arguments import GrowingArguments, JsonText, holds
 from .surrogates import join_surrogates
 from .values import as_bounded, as_text
 
@@ -159,21 +159,21 @@ class ToolCallAssembler:
     def calls(self) -> tuple[ToolCall, ...]:
         """The calls so far. One without an id of its own gets one: the protocol needs it to give the result back."""
         calls: dict[str, ToolCall] = {}
-        for number, (call, arguments) in enumerate(_drop_repeated(self._calls)):
+        for number, (call, told) in enumerate(_drop_repeated(self._calls)):
             id = join_surrogates(call.id) or f"call_{number}"
             while id in calls:
                 id = f"{id}_{number}"
-            calls[id] = ToolCall(id, join_surrogates(call.name), join_surrogates(arguments), as_bounded(call.extra))
+            calls[id] = ToolCall(id, join_surrogates(call.name), join_surrogates(told.text), as_bounded(call.extra))
         return tuple(calls.values())
 
 
-def _drop_repeated(calls: list[_GrowingCall]) -> list[tuple[_GrowingCall, str]]:
+def _drop_repeated(calls: list[_GrowingCall]) -> list[tuple[_GrowingCall, JsonText]]:
     """The calls with their arguments, without those that say nothing and those that only say again what one said."""
-    kept: list[tuple[_GrowingCall, str]] = []
+    kept: list[tuple[_GrowingCall, JsonText]] = []
     latest: dict[tuple[str, str | int], int] = {}  # by name and id, by name and place: where it stands in the list
     for call in calls:
-        arguments = call.arguments.text()
-        if not call.name.strip() and arguments.strip() in ("", "{}"):
+        arguments = JsonText(call.arguments.text())
+        if not call.name.strip() and arguments.bare in ("", "{}"):
             continue
         number = latest.get((call.name, call.id), latest.get((call.name, call.slot)))
         best = None if number is None else _join_repeated(kept[number][0], kept[number][1], call, arguments)
@@ -185,13 +185,13 @@ def _drop_repeated(calls: list[_GrowingCall]) -> list[tuple[_GrowingCall, str]]:
     return kept
 
 
-def _join_repeated(earlier: _GrowingCall, told: str, call: _GrowingCall, arguments: str) -> str | None:
+def _join_repeated(earlier: _GrowingCall, told: JsonText, call: _GrowingCall, arguments: JsonText) -> JsonText | None:
     """The arguments of a call that only says again what an earlier one of that function said; None for another call."""
     if earlier.id and call.id and earlier.id != call.id:
         return None
     if earlier.index is not None and call.index is not None and earlier.index != call.index:
         return None
-    if not arguments.strip():
+    if not arguments.bare:
         return told
     if call.id and call.id == earlier.id != "0":
         return told if holds(told, arguments) else arguments if holds(arguments, told) else None

@@ -24,8 +24,8 @@ _MAX_LEVELS = 50
 
 
 def as_text(value: Any) -> str | None:
-    """A str that is not empty."""
-    return value if isinstance(value, str) and value else None
+    """A str that is not empty, of whole characters."""
+    return join_surrogates(value) if isinstance(value, str) and value else None
 
 
 def as_flag(value: Any) -> bool | None:

@@ -59,7 +59,7 @@ def _attempt(
             body, headers = bytearray(), response.headers
             response.read_into(body, _MAX_BYTES)
     except BodyCut as cut:
-        raise TransportError(f"{host} cut the response off ({cut})", retryable=True) from None
+        raise TransportError(f"{host} cut the response off ({http.mask(str(cut))})", retryable=True) from None
     try:
         return loads(body), headers
     except (ValueError, RecursionError) as error:
