@@ -12,18 +12,16 @@ from .checks import without_self
 from .completion import Completion
 from .generation.stream import Stream
 from .operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from .options import ParseOptions, Validator
-from .procedures.reader import Reader
 from .protocol.catalog import HubModel, Model, ProviderMapping
 from .protocol.media import Media
 from .protocol.messages import Messages
-from .structured import Parsed, parsing
 from .tools import Tools
 from .transport.call import DEFAULT, Timeouts
 from .wrong_names import explain_wrong_names
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from .options import Validator
+    from .structured import Parsed
 
 __all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]
 
@@ -230,10 +228,26 @@ class Client:
         self,
         messages: Messages,
         output_type: type[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -241,10 +255,26 @@ class Client:
         self,
         messages: Messages,
         output_type: Validator[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -252,10 +282,26 @@ class Client:
         self,
         messages: Messages,
         output_type: Any,
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[Any]: ...
 
     def parse(
@@ -291,9 +337,11 @@ class Client:
         tries. Needs the extra ``schema``.
 
         Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
             output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
                 or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
                 those of JSON.
+            model: a model's name, or an alias; None as for ``stream``.
             retries: how often an answer that does not fit is asked for again.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
                 images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
@@ -319,7 +367,11 @@ class Client:
         Raises StructuredOutputError for an answer that does not fit, TruncatedStreamError for one that was cut off
         (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
         """
-        return Reader(parsing(self.operations, **without_self(locals())), self.stream).finish()
+        arguments = without_self(locals())
+        from .procedures.reader import Reader  # most programs parse nothing
+        from .structured import parsing
+
+        return Reader(parsing(self.operations, **arguments), self.stream).finish()
 
     def cost(self, answers: Completion | HasCompletions) -> float | None:
         """What an answer cost, or all answers of a conversation or of ``parse``, in USD, by the live prices of the
@@ -563,10 +615,26 @@ def stream(
 def parse(
     messages: Messages,
     output_type: type[T],
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[T]: ...
 
 
@@ -574,10 +642,26 @@ def parse(
 def parse(
     messages: Messages,
     output_type: Validator[T],
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[T]: ...
 
 
@@ -585,10 +669,26 @@ def parse(
 def parse(
     messages: Messages,
     output_type: Any,
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[Any]: ...
 
 
@@ -620,9 +720,11 @@ def parse(
     """An answer as a value of a type, from Hugging Face with the default settings; as ``Client().parse``.
 
     Args:
+        messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
         output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]`` or
             ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are those
             of JSON.
+        model: a model's name, or an alias; None as for ``stream``.
         retries: how often an answer that does not fit is asked for again.
         media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
             images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in

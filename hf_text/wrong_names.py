@@ -33,6 +33,20 @@ _OTHER_NAMES = {
     "top_n_tokens": "top_logprobs",
 }
 
+# Fields of the body that some servers know.
+_BODY_FIELDS = (
+    *("top_k", "min_p", "typical_p", "repetition_penalty", "logit_bias", "user", "metadata", "store", "modalities"),
+    *(
+        "service_tier",
+        "verbosity",
+        "prediction",
+        "chat_template_kwargs",
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+    ),
+)
+
 _ADVICE = {
     "n": "One call gives one answer: call it once for each",
     "stream": "generate() gives the answer as a whole, stream() in pieces: leave it out",
@@ -94,6 +108,9 @@ def _advise(door: str, name: str, names: Collection[str]) -> str:
         return f"It is called {meant!r} here"
     if name in _ADVICE:
         return _ADVICE[name]
+    into_body = f"What only the server knows goes into the body by extra_body={{{name!r:.80}: …}}"
+    if name in _BODY_FIELDS and "extra_body" in names:
+        return into_body
     others = _others(door)
     for other, has in others.items():
         if meant in has:
@@ -104,7 +121,7 @@ def _advise(door: str, name: str, names: Collection[str]) -> str:
         if near := get_close_matches(name, sorted(set(has) - {"self"}), n=1, cutoff=0.75):
             return f"Did you mean {near[0]!r}{other and f', an argument of {other}()'}?"
     if "extra_body" in names:
-        return f"What only the server knows goes into the body by extra_body={{{name!r:.80}: …}}"
+        return into_body
     return f"There are {', '.join(sorted(set(names) - {'self'}))}"
 
 

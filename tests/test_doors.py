@@ -48,7 +48,7 @@ OPTIONS: dict[str, Any] = {
     "parallel_tool_calls": False,
     "logprobs": True,
     "top_logprobs": 2,
-    "include_usage": True,
+    "include_usage": False,
     "extra_body": {"min_p": 0.1},
     "extra_headers": {"X-Mine": "yes"},
     "provider": "novita",
@@ -302,8 +302,8 @@ help(hf_text.generate)
 
 
 def test_a_new_sampling_option_is_two_edits_and_then_goes_through_every_door(emulator: Emulator, tree: Path) -> None:
-    """The two are ``Client.stream`` and ``build_payload``; the script makes the doors follow."""
-    client, payload = tree / "client.py", tree / "protocol" / "payload.py"
+    """The two are ``Client.stream`` and the rule for its value; the script makes the doors follow."""
+    client, rules = tree / "client.py", tree / "protocol" / "options.py"
     replace(
         client,
         "        seed: int | None = None,\n",
@@ -311,10 +311,7 @@ def test_a_new_sampling_option_is_two_edits_and_then_goes_through_every_door(emu
     )
     entry = "            seed: for answers that can be repeated"
     replace(client, entry, f"            min_p: 0 to 1.\n{entry}")
-    replace(
-        payload, "    seed: int | None = None,\n", "    seed: int | None = None,\n    min_p: float | None = None,\n"
-    )
-    replace(payload, '        "seed": _check(', '        "min_p": min_p,\n        "seed": _check(')
+    replace(rules, '    "seed": ', '    "min_p": _Rule("a number", is_number),\n    "seed": ')
     assert run_script("--check", str(tree)).returncode == 1
     assert run_script(str(tree)).returncode == 0
     done = subprocess.run(

@@ -13,22 +13,20 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..checks import without_self
 from ..completion import Completion
 from ..operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from ..options import ParseOptions, Validator
 from ..protocol.catalog import HubModel, Model, ProviderMapping
 from ..protocol.media import Media
 from ..protocol.messages import Messages
-from ..structured import Parsed, parsing
 from ..tools import Tools
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names
 from .items import AsyncItems
 from .listing import Listing
-from .reader import AsyncReader
 from .stream import AsyncStream
 from .threads import MAX_THREADS, Threads
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from ..options import Validator
+    from ..structured import Parsed
 
 __all__ = ["AsyncClient"]
 
@@ -243,10 +241,26 @@ class AsyncClient:
         self,
         messages: Messages,
         output_type: type[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -254,10 +268,26 @@ class AsyncClient:
         self,
         messages: Messages,
         output_type: Validator[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -265,10 +295,26 @@ class AsyncClient:
         self,
         messages: Messages,
         output_type: Any,
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[Any]: ...
 
     async def parse(
@@ -299,9 +345,11 @@ class AsyncClient:
         """An answer as a value of a type, as ``Client.parse``.
 
         Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
             output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
                 or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
                 those of JSON.
+            model: a model's name, or an alias; None as for ``stream``.
             retries: how often an answer that does not fit is asked for again.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
                 images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
@@ -328,6 +376,9 @@ class AsyncClient:
         (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
         """
         arguments = without_self(locals())
+        from ..structured import parsing  # most programs parse nothing
+        from .reader import AsyncReader
+
         return await AsyncReader(parsing(self.operations, **arguments), self.stream, self.threads).finish()
 
     async def cost(self, answers: Completion | HasCompletions) -> float | None:

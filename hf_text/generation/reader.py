@@ -35,10 +35,10 @@ _LONG_EVENT_BYTES = 256 * 1024
 _BEGINNING_BYTES = 2000
 _REPORT_BYTES = 65536
 
-_ERROR_KINDS = re.compile(r"error|exception", re.IGNORECASE)
-_ERROR_TEXT = re.compile(r"\[?error\b", re.IGNORECASE)
-_ERROR_FIELD = re.compile(r"^[ \t]*error[ \t]*:", re.IGNORECASE | re.MULTILINE)
-_OTHER_FIELD = re.compile(r"[\w-]+:")
+_ERROR_KINDS = r"(?i)error|exception"
+_ERROR_TEXT = r"(?i)\[?error\b"
+_ERROR_FIELD = r"(?im)^[ \t]*error[ \t]*:"
+_OTHER_FIELD = r"[\w-]+:"
 
 
 def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[Step]:
@@ -237,11 +237,11 @@ class _Reader:
 
     def _is_passed_over(self, kind: str, data: str) -> bool:
         """Whether an event that is not the plain chunk is none at all. Raises ReportedError if it tells a failure."""
-        if kind != "message" and _ERROR_KINDS.search(kind):
+        if kind != "message" and re.search(_ERROR_KINDS, kind):
             raise ReportedError
         if data[:1] == "{":
             return False
-        if _ERROR_TEXT.match(data) or (data[:1] == "[" and is_stream_error(loads(data))):
+        if re.match(_ERROR_TEXT, data) or (data[:1] == "[" and is_stream_error(loads(data))):
             raise ReportedError
         return kind != "message" or not data.strip()  # a keep-alive in the shape of an event
 
@@ -249,10 +249,10 @@ class _Reader:
         """What stands in the stream that is not of an event stream: the failure that it tells."""
         strays, self._decoder.strays = self._decoder.strays, []
         for stray in strays:
-            told = _ERROR_FIELD.sub("", stray, count=1)
+            told = re.sub(_ERROR_FIELD, "", stray, count=1)
             if told != stray or _tells_error(stray):
                 return self._reports.reported(told.strip())
-            if not _OTHER_FIELD.match(stray):
+            if not re.match(_OTHER_FIELD, stray):
                 self._verdict.stray = describe_page(stray) if stray.startswith("<") else stray
         return None
 

@@ -36,7 +36,7 @@ from .whole_messages import WholeMessages, read_whole
 
 __all__ = ["Assembler"]
 
-_END_TOKEN = re.compile(r"</s>|<eos>|<end_of_turn>|<\|[a-z_]+\|>")
+_END_TOKEN = r"</s>|<eos>|<end_of_turn>|<\|[a-z_]+\|>"
 
 _CHUNK_KEYS = frozenset({"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "error"})
 _CHOICE_KEYS = frozenset(
@@ -267,7 +267,7 @@ class Assembler:
 
     def _take(self, told: Told, finish: str, out: list[Event]) -> bool:
         content = told.text
-        if finish == "eos_token" and _END_TOKEN.fullmatch(content):
+        if finish == "eos_token" and re.fullmatch(_END_TOKEN, content):
             content = ""  # TGI 2 sends the end token itself as the last text
         called = bool(told.calls) and self._calls.feed(told.calls)
         if content or told.reasoning or called:
