@@ -272,10 +272,17 @@ class Journal:
     def _read(self) -> None:
         damaged: list[int] = []  # where they begin
         whole = False
+        add, note = self.index.add, self._note
         for offset, data in self._read_lines():
             try:
-                self._note(parse_head(data))
+                head = name, answered, asked, cost = parse_head(data)
                 whole = True
+                if answered and add(name, ANSWERED, asked):  # as most lines are; the rest of what _note() does
+                    self._lines += 1
+                    self.answered += 1
+                    self.spent += cost or 0.0
+                else:
+                    note(head)
             except ValueError:
                 whole = whole or data.startswith(LINE_BEGINNING)
                 if not whole and len(damaged) > 1000:

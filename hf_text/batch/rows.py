@@ -154,24 +154,20 @@ class RowParser:
 
         Raises InvalidRequestError that names the place. Arguments are not checked here.
         """
-        if self._plain and type(value) is dict and len(value) == 2:
+        if self._plain and type(value) is dict and len(value) == 2:  # a name and a prompt, as in most long files
             name, prompt = value.get("custom_id"), value.get("prompt")
             if type(name) is type(prompt) is str and name and prompt and name.isascii():
-                return self._parse_plain(name, prompt, place)
+                known, asked = self._index.see(name)
+                if known & SEEN:
+                    raise _second(name, place)
+                base = self._short
+                fingerprint = _fingerprint_text(self._digests.get(id(base)) or self._digest_base(base), prompt)
+                if self._skip and known & ANSWERED and asked == fingerprint:
+                    return ()
+                return (Known(Row(name, {"messages": prompt}, base, fingerprint, None, place), known, asked),)
         if isinstance(value, InvalidRequestError):
             raise value
         return tuple(self._parse(value, place))
-
-    def _parse_plain(self, name: str, prompt: str, place: str) -> Sequence[Known]:
-        """A name and a prompt, as most rows of long files are."""
-        known, asked = self._index.see(name)
-        if known & SEEN:
-            raise _second(name, place)
-        own = {"messages": prompt}
-        fingerprint = self._fingerprint(own, self._short)
-        if self._skip and known & ANSWERED and asked == fingerprint:
-            return ()
-        return (Known(Row(name, own, self._short, fingerprint, None, place), known, asked),)
 
     def _parse(self, value: object, place: str) -> Iterator[Known]:
         shape = self._shape
@@ -259,21 +255,19 @@ class RowParser:
         return name, known, asked
 
     def _fingerprint(self, own: Mapping[str, Any], base: Mapping[str, Any]) -> bytes:
-        """That of the options keys that of the messages."""
+        """That of the options and the messages."""
         messages = own["messages"]
         try:
             if len(own) > 1:
-                key = _digest(_options(base, own))
+                options = _digest(_options(base, own))
             else:
-                key = self._digests.get(id(base)) or self._digest_base(base)
-            content = (
-                b"text" + messages.encode("utf-8", "surrogatepass")
-                if type(messages) is str
-                else _encode(messages).encode()
-            )
+                options = self._digests.get(id(base)) or self._digest_base(base)
+            if type(messages) is str:
+                return _fingerprint_text(options, messages)
+            content = options + b"json" + _encode(messages).encode()
         except (TypeError, ValueError, RecursionError):  # a picture, a file: then the name alone counts
             return NO_FINGERPRINT
-        return blake2b(content, digest_size=len(NO_FINGERPRINT), key=key).digest()
+        return blake2b(content, digest_size=len(NO_FINGERPRINT)).digest()
 
     def _digest_base(self, base: Mapping[str, Any]) -> bytes:
         digest = self._digests[id(base)] = _digest(_options(base, {}))
@@ -373,6 +367,11 @@ def _options(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: merged[key] for key in merged if key not in _NOT_ASKED and key != "messages" and merged[key] is not None
     }
+
+
+def _fingerprint_text(options: bytes, prompt: str) -> bytes:
+    content = options + b"text" + prompt.encode("utf-8", "surrogatepass")
+    return blake2b(content, digest_size=len(NO_FINGERPRINT)).digest()
 
 
 def _digest(options: Mapping[str, Any]) -> bytes:
