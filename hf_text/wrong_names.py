@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from .errors import InvalidRequestError
 
-__all__ = ["explain_wrong_names", "wrong_name"]
+__all__ = ["explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -50,6 +50,7 @@ _BODY_FIELDS = (
 _ADVICE = {
     "n": "One call gives one answer: call it once for each",
     "stream": "generate() gives the answer as a whole, stream() in pieces: leave it out",
+    "ordered": "The output is in the order of the answers; batch.sort puts it in that of the rows",
     "stream_options": "The token counts are asked for by include_usage=True",
     **dict.fromkeys(
         ("system", "system_prompt"),
@@ -59,6 +60,11 @@ _ADVICE = {
 
 _names: dict[str, Collection[str]] = {}
 """The arguments of the functions that were decorated, by the name of the function, or of the class for ``__init__``."""
+
+
+def explain_wrong_names_of(door: str) -> Callable[[T], T]:
+    """``explain_wrong_names`` for a function that users know by a longer name."""
+    return lambda function: _explain(function, door)
 
 
 def explain_wrong_names(target: T) -> T:
@@ -74,8 +80,8 @@ def explain_wrong_names(target: T) -> T:
     return target
 
 
-def _explain(function: Any) -> Any:
-    door = function.__qualname__.removesuffix(".__init__")
+def _explain(function: Any, door: str | None = None) -> Any:
+    door = door or function.__qualname__.removesuffix(".__init__")
     names = _names[door] = frozenset(inspect.signature(function).parameters)
 
     @wraps(function)
