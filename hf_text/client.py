@@ -12,18 +12,16 @@ from .checks import without_self
 from .completion import Completion
 from .generation.stream import Stream
 from .operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from .options import Validator
-from .procedures.reader import Reader
 from .protocol.catalog import HubModel, Model, ProviderMapping
 from .protocol.media import Media
 from .protocol.messages import Messages
-from .structured import Parsed, parsing
 from .tools import Tools
 from .transport.call import DEFAULT, Timeouts
 from .wrong_names import explain_wrong_names
 
 if TYPE_CHECKING:
-    pass
+    from .options import Validator
+    from .structured import Parsed
 
 __all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]
 
@@ -369,7 +367,11 @@ class Client:
         Raises StructuredOutputError for an answer that does not fit, TruncatedStreamError for one that was cut off
         (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
         """
-        return Reader(parsing(self.operations, **without_self(locals())), self.stream).finish()
+        arguments = without_self(locals())
+        from .procedures.reader import Reader  # most programs parse nothing
+        from .structured import parsing
+
+        return Reader(parsing(self.operations, **arguments), self.stream).finish()
 
     def cost(self, answers: Completion | HasCompletions) -> float | None:
         """What an answer cost, or all answers of a conversation or of ``parse``, in USD, by the live prices of the

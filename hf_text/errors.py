@@ -305,7 +305,11 @@ class StreamError(HFTextError):
 
 
 class TruncatedStreamError(StreamError):
-    """The stream ended without a finish reason, or without ``[DONE]`` and a proper end of the body."""
+    """The stream ended without a finish reason, or without ``[DONE]`` and a proper end of the body.
+
+    Also for an answer that the provider cut off (finish reason ``length`` or ``content_filter``) where it must be
+    whole: a value for ``parse``, a call of a tool in a conversation.
+    """
 
 
 class MalformedStreamError(StreamError):

@@ -197,7 +197,7 @@ class Operations:
     def cost(self, call: Call, completions: Iterable[Completion]) -> float | None:
         """As ``Client.cost``."""
         costs = [self._cost_of(call, completion) for completion in completions]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
+        return None if None in costs else sum((cost for cost in costs if cost is not None), 0.0)
 
     def _cost_of(self, call: Call, completion: Completion) -> float | None:
         if completion.usage is None:

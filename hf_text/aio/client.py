@@ -13,22 +13,20 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..checks import without_self
 from ..completion import Completion
 from ..operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from ..options import Validator
 from ..protocol.catalog import HubModel, Model, ProviderMapping
 from ..protocol.media import Media
 from ..protocol.messages import Messages
-from ..structured import Parsed, parsing
 from ..tools import Tools
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names
 from .items import AsyncItems
 from .listing import Listing
-from .reader import AsyncReader
 from .stream import AsyncStream
 from .threads import MAX_THREADS, Threads
 
 if TYPE_CHECKING:
-    pass
+    from ..options import Validator
+    from ..structured import Parsed
 
 __all__ = ["AsyncClient"]
 
@@ -378,6 +376,9 @@ class AsyncClient:
         (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
         """
         arguments = without_self(locals())
+        from ..structured import parsing  # most programs parse nothing
+        from .reader import AsyncReader
+
         return await AsyncReader(parsing(self.operations, **arguments), self.stream, self.threads).finish()
 
     async def cost(self, answers: Completion | HasCompletions) -> float | None:

@@ -10,7 +10,7 @@ from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..errors import InvalidRequestError
-from .unfit import UnfitError
+from .unfit import NESTED, UnfitError
 
 __all__ = ["Adapted"]
 
@@ -50,7 +50,10 @@ class Adapted:
         try:
             return self._adapter.validate_json(json.dumps(value))
         except ValidationError as error:
-            raise UnfitError(error.errors(include_url=False, include_context=False)) from None
+            problems: list[Any] = error.errors(include_url=False, include_context=False)
+        except RecursionError:
+            problems = [NESTED]
+        raise UnfitError(problems)
 
 
 def _resolve_root(schema: dict[str, Any]) -> dict[str, Any]:

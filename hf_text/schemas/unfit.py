@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["UnfitError", "load_json", "load_object"]
+__all__ = ["NESTED", "UnfitError", "load_json", "load_object"]
+
+NESTED: dict[str, Any] = {"type": "recursion", "loc": (), "msg": "it is nested too deeply"}
 
 _MAX_PROBLEMS = 5
 _MAX_WORDS = 200  # characters of one problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_origin
 
 from ..checks import refusal
 from ..schemas import UnfitError, load_json, schema_as_given, schema_of_type
@@ -76,7 +76,8 @@ def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name_of(named: Any) -> str:
-    text = named if isinstance(named, str) else named.__name__ if isinstance(named, type) else ""
+    named = named.__name__ if isinstance(named, type) and not get_origin(named) else named
+    text = named if isinstance(named, str) else ""
     return re.sub(r"[^a-zA-Z0-9_-]+", "_", text)[:64].strip("_") or "answer"
 
 
