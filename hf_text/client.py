@@ -218,7 +218,9 @@ class Client:
         Raises InvalidRequestError for a wrong argument, MissingAuthError if Hugging Face is asked without a key, and
         all other errors of ``HFTextError``'s tree that reading a stream raises.
         """
-        with self.stream(**without_self(locals())) as stream:
+        stream = self.stream(**without_self(locals()))
+        del extra_headers  # a traceback that shows variables would show it
+        with stream:
             while stream.read():
                 pass
             return stream.completion
@@ -542,7 +544,9 @@ def generate(
     Raises InvalidRequestError for a wrong argument, MissingAuthError without a key, and all other errors of
     ``HFTextError``'s tree.
     """
-    return default_client().generate(**locals())
+    given = [locals().copy()]
+    del extra_headers  # a traceback that shows variables would show it
+    return default_client().generate(**given.pop())
 
 
 @explain_wrong_names

@@ -1,4 +1,4 @@
-"""What callers of the class interface pass: options of the protocol, other names, their own book-keeping, empty fields."""
+"""What callers of the class interface pass: options, other names, their own book-keeping, empty fields."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def test_an_override_for_another_task_is_not_asked_and_not_listed(emulator: Emul
 
 def test_the_surface_of_a_provider() -> None:
     for cls in (OpenaiTemplate, HuggingFaceAPI):
-        assert cls.supports_stream and cls.supports_message_history and cls.supports_system_message
+        assert (cls.supports_stream, cls.supports_message_history, cls.supports_system_message) == (True, True, True)
         assert (cls.models, cls.image_models, cls.last_model) == ([], [], None)
         for name in ("models", "image_models", "vision_models", "fallback_models"):
             assert type(getattr(cls, name)) is list

@@ -135,7 +135,8 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     ),
     "a stream, byte by byte": (STREAM, "stream(text[: size // 4], 1)", [":", ":\n", "data: x\n", "x", "\n"]),
     "a report": (
-        "from hf_text.protocol.stream_errors import begins_report\nfrom hf_text.protocol.refusals import blames_request",
+        "from hf_text.protocol.stream_errors import begins_report\n"
+        "from hf_text.protocol.refusals import blames_request",
         "begins_report(text); blames_request(text)",
         ['"error": ', '"error"', "event: ", "event:e\n", " ", "error", '"choices": [', "model ", "exceed a "],
     ),
@@ -148,7 +149,8 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     "a place to go on to": (
         "from hf_text.transport.mask import Mask\nfrom hf_text.transport.redirects import follow_redirect\n"
         "from hf_text import TransportError\nmask = Mask('hf_Zw9Kq3Vt7Rb5Xn1Jm8', {}, ())\n"
-        "def follow(place):\n    try:\n        follow_redirect('http://a/b', place, mask)\n    except TransportError:\n        pass",
+        "def follow(place):\n    try:\n        follow_redirect('http://a/b', place, mask)\n"
+        "    except TransportError:\n        pass",
         "follow(text[: size // 16]); follow('http://' + text[: size // 16])",
         ["/", "/..", "../", "a", "%", "@", ":", "[", "?", "#", "\\", "."],
     ),

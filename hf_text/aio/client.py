@@ -231,7 +231,9 @@ class AsyncClient:
         Raises InvalidRequestError for a wrong argument, MissingAuthError if Hugging Face is asked without a key, and
         all other errors of ``HFTextError``'s tree that reading a stream raises.
         """
-        async with self.stream(**without_self(locals())) as stream:
+        stream = self.stream(**without_self(locals()))
+        del extra_headers  # a traceback that shows variables would show it
+        async with stream:
             while await stream.read():
                 pass
             return stream.completion
