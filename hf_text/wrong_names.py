@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Collection
 from functools import wraps
+from types import FunctionType
 from typing import Any, TypeVar
 
 from .errors import InvalidRequestError
 
-__all__ = ["explain_wrong_names", "wrong_name"]
+__all__ = ["explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
+
+_CO_COROUTINE = 0x80  # as in inspect, which is large
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -50,6 +52,7 @@ _BODY_FIELDS = (
 _ADVICE = {
     "n": "One call gives one answer: call it once for each",
     "stream": "generate() gives the answer as a whole, stream() in pieces: leave it out",
+    "ordered": "The output is in the order of the answers; batch.sort puts it in that of the rows",
     "stream_options": "The token counts are asked for by include_usage=True",
     **dict.fromkeys(
         ("system", "system_prompt"),
@@ -61,22 +64,28 @@ _names: dict[str, Collection[str]] = {}
 """The arguments of the functions that were decorated, by the name of the function, or of the class for ``__init__``."""
 
 
+def explain_wrong_names_of(door: str) -> Callable[[T], T]:
+    """``explain_wrong_names`` for a function that users know by a longer name."""
+    return lambda function: _explain(function, door)
+
+
 def explain_wrong_names(target: T) -> T:
     """Have a wrong keyword argument refused with what is meant: of a function, or of the methods of a class that have
     keyword-only arguments. Signatures stay as they are.
     """
-    if not inspect.isclass(target):
+    if not isinstance(target, type):
         explained: T = _explain(target)
         return explained
     for name, value in list(vars(target).items()):
-        if inspect.isfunction(value) and value.__kwdefaults__:
+        if isinstance(value, FunctionType) and value.__kwdefaults__:
             setattr(target, name, _explain(value))
     return target
 
 
-def _explain(function: Any) -> Any:
-    door = function.__qualname__.removesuffix(".__init__")
-    names = _names[door] = frozenset(inspect.signature(function).parameters)
+def _explain(function: Any, door: str | None = None) -> Any:
+    door = door or function.__qualname__.removesuffix(".__init__")
+    code = function.__code__
+    names = _names[door] = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
     @wraps(function)
     def checked(*args: Any, **arguments: Any) -> Any:
@@ -92,7 +101,7 @@ def _explain(function: Any) -> Any:
         del args, arguments
         return await checked(*given.pop(0), **given.pop())
 
-    return checked_coroutine if inspect.iscoroutinefunction(function) else checked
+    return checked_coroutine if code.co_flags & _CO_COROUTINE else checked
 
 
 def wrong_name(door: str, name: str, names: Collection[str]) -> InvalidRequestError:

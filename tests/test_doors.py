@@ -154,6 +154,9 @@ def test_every_option_makes_a_difference(emulator: Emulator, option: str) -> Non
 
 def public_doors() -> Iterator[tuple[str, Any]]:
     """Everything public that is given messages, or makes a conversation."""
+    for module in ("hf_text.batch", "hf_text.aio.batch"):
+        for name in ("generate", "run", "generate_frame"):
+            yield f"{module.removeprefix('hf_text.')}.{name}", getattr(importlib.import_module(module), name)
     for module in ("hf_text", "hf_text.aio"):
         for name in importlib.import_module(module).__all__:
             value = getattr(importlib.import_module(module), name)
@@ -179,7 +182,8 @@ NO_OPTIONS = {
 DOORS = {
     name: door
     for name, door in public_doors()
-    if name not in NO_OPTIONS and ("messages" in inspect.signature(door).parameters or inspect.isclass(door))
+    if name not in NO_OPTIONS
+    and ("messages" in inspect.signature(door).parameters or inspect.isclass(door) or "batch." in name)
 }
 
 
@@ -189,6 +193,7 @@ def test_all_doors_are_found() -> None:
         *("Client.generate", "Client.stream", "Client.parse"),
         *("AsyncClient.generate", "AsyncClient.stream", "AsyncClient.parse"),
         *("Conversation", "AsyncConversation"),
+        *(f"{where}.{what}" for where in ("batch", "aio.batch") for what in ("generate", "run", "generate_frame")),
         *(
             f"{cls}.create_{what}"
             for cls in ("OpenaiTemplate", "HuggingFaceAPI")
@@ -211,7 +216,7 @@ def test_a_door_shows_every_option(name: str) -> None:
 
 @pytest.mark.parametrize("name", DOORS)
 def test_a_door_explains_every_argument(name: str) -> None:
-    explained = re.findall(r"^ {4,}(\w+): \S", inspect.getdoc(DOORS[name]) or "", re.MULTILINE)
+    explained = re.findall(r"^ {4}(\w+): \S", inspect.getdoc(DOORS[name]) or "", re.MULTILINE)
     parameters = [each for each in inspect.signature(DOORS[name]).parameters if each not in ("self", "cls")]
     assert explained == parameters
 

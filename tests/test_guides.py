@@ -21,7 +21,7 @@ from hf_text.emulator import Emulator, Response
 PROJECT = Path(__file__).parents[1]
 GUIDES = {
     name: (PROJECT / "docs" / f"{name}.rst").read_text("utf-8")
-    for name in ("tools", "structured_output", "conversations", "costs")
+    for name in ("tools", "structured_output", "conversations", "costs", "g4f", "web_apps")
 }
 WARM = Response.text(tool_calls=[("divide", {"a": 1, "b": 0})])
 
@@ -56,6 +56,9 @@ EXAMPLES = [
     Example("print(answer.provider", ("novita ", "USD")),
     Example("client.cost(chat)", ("e-05 USD for", "tokens")),
     Example("max_output_price", ("novita 0.1 0.4",)),
+    Example('"llama-3.3-70b", [{"role"', (BUILT_IN,)),
+    Example("HuggingFaceAPI.get_mapping", (BUILT_IN, "'task': 'conversational'", "meta-llama/Llama-3.3-70B-Instruct ")),
+    Example("class Local(OpenaiTemplate)", ("'label': 'The server in the cellar'",)),
 ]  # fmt: skip
 
 BLOCKS = [block for text in GUIDES.values() for block in find_blocks(text)]
@@ -79,8 +82,15 @@ def _indented(block: Block) -> str:
     return re.sub("^", "    ", block.code, flags=re.MULTILINE)
 
 
+# Run by tests of their own: an app, and what needs g4f.
+ELSEWHERE = {"FastAPI(lifespan=": "test_web_apps.py", "from g4f.client": "integrations/test_g4f.py"}
+
+
 def test_each_snippet_has_its_expectations() -> None:
-    assert len(PYTHON) == len(EXAMPLES)
+    assert len(PYTHON) == len(EXAMPLES) + len(ELSEWHERE)
+    for mark, file in ELSEWHERE.items():
+        assert len([block for block in PYTHON if mark in block.code]) == 1
+        assert mark in (PROJECT / "tests" / file).read_text("utf-8")
 
 
 def test_the_command_installs_what_is_needed() -> None:
@@ -95,7 +105,7 @@ def test_the_command_installs_what_is_needed() -> None:
 @pytest.mark.parametrize("guide", GUIDES)
 def test_every_error_and_name_that_a_guide_names_is_there(guide: str) -> None:
     errors = set(re.findall(r"``(?:hf_text\.)?(\w+Error)``", GUIDES[guide]))
-    builtin = {"LookupError", "ValueError", "PermissionError", "InterruptedError"}
+    builtin = {"LookupError", "ValueError", "PermissionError", "InterruptedError", "ResponseStatusError"}  # or g4f's
     assert errors - builtin <= set(hf_text.__all__)
     names = set(re.findall(r"``hf_text\.(\w+)(?:``|\()", GUIDES[guide]))
     assert names <= set(hf_text.__all__)

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from anyio import CancelScope, CapacityLimiter, from_thread, get_cancelled_exc_class
 from anyio.to_thread import run_sync
@@ -39,10 +40,17 @@ from ..batch import (
     sort,
     to_frame,
 )
-from ..batch.frames import Block
+from ..batch.frames import Block, block_arguments
+from ..batch.generate import OnBadRow
+from ..batch.inputs import Inputs
+from ..batch.prompts import Template
 from ..batch.runner import Stopper, run_stoppable
 from ..checks import refusal
 from ..client import Client
+from ..protocol.media import Media
+from ..tools import Tools
+from ..transport.call import DEFAULT, Timeouts
+from ..wrong_names import explain_wrong_names_of
 from .client import AsyncClient
 from .stop_button import stop_button_works
 
@@ -130,30 +138,323 @@ class Outcomes(AsyncIterator[Outcome]):
         self.drain(0.0)
 
 
-def generate(rows: Any, **options: Any) -> Outcomes:
-    """Ask for every row, and iterate over what came of it; arguments and errors as for ``hf_text.batch.generate``.
+@explain_wrong_names_of("aio.batch.generate")
+def generate(
+    rows: Inputs | AsyncIterable[Any],
+    *,
+    client: AsyncClient | None = None,
+    # Arguments of batch.generate.generate (.ci/signatures.py)
+    model: str | None = None,
+    template: Template | None = None,
+    id: str | None = None,
+    keep: Sequence[str] = (),
+    samples: int = 1,
+    models: Sequence[str] = (),
+    max_workers: int = 16,
+    rate: float | None = None,
+    tokens_per_minute: float | None = None,
+    pace: Pace | None = None,
+    executor: Executor | None = None,
+    ordered: bool = False,
+    on_bad_row: OnBadRow = "raise",
+    max_cost: float | None = None,
+    max_failures: int | None = None,
+    deadline: float | None = None,
+    max_outage: float = 900.0,
+    include_usage: bool = True,
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
+) -> Outcomes:
+    """Ask for every row, and iterate over what came of it, in the order in which it comes.
 
-    ``client`` is an AsyncClient, and the rows may be an async iterable. It is not awaited: nothing is sent, and no
-    error raised, before the first outcome is asked for.
+    It is not awaited: nothing is sent, and no error raised, before the first outcome is asked for.
+
+    Args:
+        rows: as for ``run``.
+        client: who asks.
+        model: the model for rows that name none.
+        template: what is asked, from the columns of a row: ``"Label: {text}"``, messages with such texts, or a function
+            from a row to a prompt or a row.
+        id: the column with the name of each row, a str or an int; default ``custom_id``.
+        keep: columns that are carried into the outcomes.
+        samples: how often each row is asked; their names get ``#0``, ``#1`` …, and the seed, if there is one, grows.
+        models: ask each row of each of these models; named as samples are, the models one after another.
+        max_workers: the most rows in flight for each model (default 16).
+        rate: never more requests a second for each model; default: as the server allows.
+        tokens_per_minute: never more tokens a minute for each model.
+        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
+            default: threads. It is not shut down.
+        ordered: in the order of the rows; then one that takes long holds up the others, 1,000 at most.
+        on_bad_row: what to do about a row that cannot be asked: ``"raise"`` ends the run when what is under way is
+            finished, ``"record"`` makes it a failed one.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        max_failures: no more rows are started when more have failed.
+        deadline: seconds; no more rows are started after it.
+        max_outage: seconds that a server may be away before the run ends with its error (default 900).
+        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
+            options are for rows that do not set them.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    Raises while iterating InvalidRequestError for a bad argument or row, which names the line; and the error that ends
+    a run: a wrong key, an account without credits, a server that stays away.
     """
-    return Outcomes(lambda: blocking.generate(_rows(rows), **_blocking(options)))
+    arguments = _blocking(locals())
+    return Outcomes(lambda: blocking.generate(**arguments))
 
 
-async def run(inputs: Any, output: str | os.PathLike[str], **options: Any) -> Summary:
-    """Ask for every row of the inputs and append each answer to the output; arguments and errors as for
-    ``hf_text.batch.run``.
+@explain_wrong_names_of("aio.batch.run")
+async def run(
+    inputs: Inputs | AsyncIterable[Any],
+    output: str | os.PathLike[str],
+    *,
+    client: AsyncClient | None = None,
+    # Arguments of batch.runner.run (.ci/signatures.py)
+    stale: Literal["raise", "redo", "keep"] = "raise",
+    only: Literal["failed"] | None = None,
+    retry_failed: bool = True,
+    shard: tuple[int, int] | None = None,
+    drain: float = 25.0,
+    progress: bool | Callable[[Progress], object] | None = None,
+    model: str | None = None,
+    template: Template | None = None,
+    id: str | None = None,
+    keep: Sequence[str] = (),
+    samples: int = 1,
+    models: Sequence[str] = (),
+    max_workers: int = 16,
+    rate: float | None = None,
+    tokens_per_minute: float | None = None,
+    pace: Pace | None = None,
+    executor: Executor | None = None,
+    on_bad_row: OnBadRow = "raise",
+    max_cost: float | None = None,
+    max_failures: int | None = None,
+    deadline: float | None = None,
+    max_outage: float = 900.0,
+    include_usage: bool = True,
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
+) -> Summary:
+    """Ask for every row of the inputs and append each answer to the output, in the order in which they come.
 
-    ``client`` is an AsyncClient, and the inputs may be an async iterable. A function for ``progress`` is called in the
-    thread that does the work. A cancelled task cancels what is under way; what had finished is kept. Signals are left
-    to the event loop.
+    A cancelled task cancels what is under way; what had finished is kept. Signals are left to the event loop.
+
+    Args:
+        inputs: as for ``hf_text.batch.run``, or an async iterable.
+        output: the path of a JSONL file. If it exists it must hold results; they are kept.
+        client: who asks.
+        stale: what to do about a row whose answer in the output answers another question, or was asked for with other
+            options: ``"raise"``, ``"redo"`` (ask again; the new line replaces the old), ``"keep"``.
+        only: ``"failed"`` asks only the rows that an earlier run recorded as failed.
+        retry_failed: whether rows that an earlier run recorded as failed are asked again (default True). Their new line
+            then replaces the old.
+        shard: ``(i, n)``, with i from 0: only the rows of the i-th of n parts, which are told apart by a hash of their
+            names. Each shard has an output of its own; ``merge`` puts them together.
+        drain: seconds that what is under way may take after SIGTERM, Ctrl-C or the deadline (default 25).
+        progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
+            start, after each row, and once a second.
+        model: the model for rows that name none.
+        template: what is asked, from the columns of a row: ``"Label: {text}"``, messages with such texts, or a function
+            from a row to a prompt or a row.
+        id: the column with the name of each row, a str or an int; default ``custom_id``.
+        keep: columns that are carried into the outcomes.
+        samples: how often each row is asked; their names get ``#0``, ``#1`` …, and the seed, if there is one, grows.
+        models: ask each row of each of these models; named as samples are, the models one after another.
+        max_workers: the most rows in flight for each model (default 16).
+        rate: never more requests a second for each model; default: as the server allows.
+        tokens_per_minute: never more tokens a minute for each model.
+        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
+            default: threads. It is not shut down.
+        on_bad_row: what to do about a row that cannot be asked: ``"raise"`` ends the run when what is under way is
+            finished, ``"record"`` makes it a failed one.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        max_failures: no more rows are started when more have failed.
+        deadline: seconds; no more rows are started after it.
+        max_outage: seconds that a server may be away before the run ends with its error (default 900).
+        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
+            options are for rows that do not set them.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    A function for ``progress`` is called in the thread that does the work. Raises as ``hf_text.batch.run``.
     """
-    stopper = Stopper()
-    return await _run(lambda: run_stoppable(stopper, _rows(inputs), output, **_blocking(options)), stopper.stop)
+    arguments, stopper = _blocking(locals()), Stopper()
+    return await _run(lambda: run_stoppable(stopper, **arguments), stopper.stop)
 
 
-async def generate_frame(frame: Any, template: Any = None, *, into: str = "answer", **options: Any) -> Any:
-    """Ask for each row of a block, and give the block back with the answers; as ``hf_text.batch.generate_frame``."""
-    block = Block(frame, template, into, _blocking(options))
+@explain_wrong_names_of("aio.batch.generate_frame")
+async def generate_frame(
+    frame: Any,
+    template: Template | None = None,
+    *,
+    client: AsyncClient | None = None,
+    # Arguments of batch.frames.generate_frame (.ci/signatures.py)
+    into: str = "answer",
+    on_bad_row: OnBadRow = "record",
+    model: str | None = None,
+    max_workers: int = 16,
+    rate: float | None = None,
+    tokens_per_minute: float | None = None,
+    pace: Pace | None = None,
+    executor: Executor | None = None,
+    max_cost: float | None = None,
+    max_failures: int | None = None,
+    deadline: float | None = None,
+    max_outage: float = 900.0,
+    include_usage: bool = True,
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
+) -> Any:
+    """Ask for each row of a block, and give the block back with the answers; as ``hf_text.batch.generate_frame``.
+
+    Args:
+        frame: a pandas or polars DataFrame, an Arrow table or record batch, a mapping of columns, or a list of
+            mappings.
+        template: what is asked, from the columns: ``"Label: {text}"``; default: the column ``prompt`` or ``messages``.
+        client: who asks.
+        into: the name of the new column: the text of the answer, or None; why there is none stands in a column of the
+            same name with ``_error`` (default ``"answer"``).
+        on_bad_row: what to do about a row that cannot be asked: ``"record"`` makes it a failed one, ``"raise"`` ends
+            the run when what is under way is finished.
+        model: the model for rows that name none.
+        max_workers: the most rows in flight for each model (default 16).
+        rate: never more requests a second for each model; default: as the server allows.
+        tokens_per_minute: never more tokens a minute for each model.
+        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
+            default: threads. It is not shut down.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        max_failures: no more rows are started when more have failed.
+        deadline: seconds; no more rows are started after it.
+        max_outage: seconds that a server may be away before the run ends with its error (default 900).
+        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
+            options are for rows that do not set them.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    Raises InvalidRequestError for another kind of block, and as ``generate``; a row that fails is not an error.
+    """
+    block = Block(**block_arguments(_blocking(locals())))
     return await _run(block.fill, block.stop)
 
 
@@ -179,6 +480,7 @@ async def _run(work: Callable[[], T], stop: Callable[[], object]) -> T:
 
 def _blocking(options: dict[str, Any]) -> dict[str, Any]:
     """The options for the blocking functions."""
+    options = {name: _rows(value) if name in ("rows", "inputs") else value for name, value in options.items()}
     client = options.get("client")
     if client is None:
         return options

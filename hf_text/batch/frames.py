@@ -2,21 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 from ..checks import is_filled, refusal
+from ..client import Client
 from ..errors import InvalidRequestError
+from ..protocol.media import Media
+from ..tools import Tools
+from ..transport.call import DEFAULT, Timeouts
+from ..wrong_names import explain_wrong_names_of
 from .columns import Records, plain, read_table
-from .generate import Outcomes, generate
+from .generate import OnBadRow, Outcomes, generate
+from .pace import Pace
 from .prompts import Template
 
-__all__ = ["Block", "generate_frame"]
+__all__ = ["Block", "block_arguments", "generate_frame"]
 
 _NUMBER = "\0number"  # rows of a block need no names of their own; this is no column of theirs
 
 
-def generate_frame(frame: Any, template: Template | None = None, *, into: str = "answer", **options: Any) -> Any:
+@explain_wrong_names_of("batch.generate_frame")
+def generate_frame(
+    frame: Any,
+    template: Template | None = None,
+    *,
+    into: str = "answer",
+    on_bad_row: OnBadRow = "record",
+    # Arguments of batch.generate.generate but rows, id, keep, samples, models, ordered (.ci/signatures.py)
+    client: Client | None = None,
+    model: str | None = None,
+    max_workers: int = 16,
+    rate: float | None = None,
+    tokens_per_minute: float | None = None,
+    pace: Pace | None = None,
+    executor: Executor | None = None,
+    max_cost: float | None = None,
+    max_failures: int | None = None,
+    deadline: float | None = None,
+    max_outage: float = 900.0,
+    include_usage: bool = True,
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
+) -> Any:
     """Ask for each row of a block, and give the block back with the answers.
 
     Args:
@@ -25,13 +71,61 @@ def generate_frame(frame: Any, template: Template | None = None, *, into: str = 
         template: what is asked, from the columns: ``"Label: {text}"``; default: the column ``prompt`` or ``messages``.
         into: the name of the new column: the text of the answer, or None; why there is none stands in a column of the
             same name with ``_error`` (default ``"answer"``).
-        options: those of ``generate``; ``on_bad_row`` is ``"record"`` unless it is given. Calls with one client share
-            its connections, and what was learned of the pace.
+        on_bad_row: what to do about a row that cannot be asked: ``"record"`` makes it a failed one, ``"raise"`` ends
+            the run when what is under way is finished.
+        client: who asks; default: the client behind ``hf_text.generate``. For other processes it is pickled, and a key
+            that was given to it too.
+        model: the model for rows that name none.
+        max_workers: the most rows in flight for each model (default 16).
+        rate: never more requests a second for each model; default: as the server allows.
+        tokens_per_minute: never more tokens a minute for each model.
+        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
+            default: threads. It is not shut down.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        max_failures: no more rows are started when more have failed.
+        deadline: seconds; no more rows are started after it.
+        max_outage: seconds that a server may be away before the run ends with its error (default 900).
+        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
+            options are for rows that do not set them.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    Calls with one client share its connections, and what was learned of the pace.
 
     Returns a new block of the same kind and the same order. Raises InvalidRequestError for another kind of block, and
     as ``generate``; a row that fails is not an error.
     """
-    return Block(frame, template, into, options).fill()
+    return Block(**block_arguments(locals())).fill()
+
+
+def block_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of ``Block`` for those of ``generate_frame``."""
+    own = ("frame", "template", "into")
+    options = {name: value for name, value in arguments.items() if name not in own}
+    return {**{name: arguments[name] for name in own}, "options": options}
 
 
 class Block:
@@ -43,7 +137,7 @@ class Block:
         self._frame = frame
         self._into = into
         self._rows = _rows_of(frame)
-        self._options = {"on_bad_row": "record", **options, "template": template, "id": _NUMBER}
+        self._options = {**options, "template": template, "id": _NUMBER}
         self._outcomes: Outcomes | None = None
 
     def fill(self) -> Any:

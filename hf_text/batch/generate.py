@@ -15,7 +15,10 @@ from ..checks import check_int, refusal
 from ..client import Client, default_client
 from ..errors import InvalidRequestError
 from ..operations import Operations
-from ..wrong_names import wrong_name
+from ..protocol.media import Media
+from ..tools import Tools
+from ..transport.call import DEFAULT, Timeouts
+from ..wrong_names import explain_wrong_names_of
 from .costs import Costs
 from .engine import Engine, Limits
 from .index import Index
@@ -27,7 +30,7 @@ from .prompts import Template
 from .rows import OPTIONS, Known, Row, RowParser, Shape
 from .work import Worker
 
-__all__ = ["Outcomes", "Plan", "generate", "make_plan", "start"]
+__all__ = ["OnBadRow", "Outcomes", "Plan", "generate", "make_plan", "start"]
 
 _CHECKED = 1000  # rows that are checked before the first request
 
@@ -181,6 +184,7 @@ class Outcomes(Iterator[Outcome]):
         self.close()
 
 
+@explain_wrong_names_of("batch.generate")
 def generate(
     rows: Inputs,
     *,
@@ -202,7 +206,27 @@ def generate(
     max_failures: int | None = None,
     deadline: float | None = None,
     max_outage: float = 900.0,
-    **options: Any,
+    include_usage: bool = True,
+    # Arguments of Client.stream but messages (.ci/signatures.py)
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Outcomes:
     """Ask for every row, and iterate over what came of it, in the order in which it comes.
 
@@ -232,15 +256,37 @@ def generate(
         max_failures: no more rows are started when more have failed.
         deadline: seconds; no more rows are started after it.
         max_outage: seconds that a server may be away before the run ends with its error (default 900).
-        options: options of ``Client.stream`` for rows that do not set them, such as ``max_tokens``. ``include_usage``
-            is True unless it is given: without it most servers do not count. A request of the Batch API has no
-            ``max_tokens`` unless it is given.
+        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
+            options are for rows that do not set them.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
 
     Raises InvalidRequestError for a bad argument or row, which names the line; and while iterating the error that ends
     a run: a wrong key, an account without credits, a server that stays away.
     """
-    arguments = {name: value for name, value in locals().items() if name in _DEFAULTS}
-    plan = make_plan({**arguments, **options}, door="generate")
+    plan = make_plan({name: value for name, value in locals().items() if name != "rows"})
     source, tally = Source(rows), Tally()
     asked_models = plan.check_first(source)
     tally.rows = plan.count(source)
@@ -251,7 +297,7 @@ def generate(
 _DEFAULTS = {
     name: parameter.default
     for name, parameter in signature(generate).parameters.items()
-    if parameter.kind is parameter.KEYWORD_ONLY
+    if parameter.kind is parameter.KEYWORD_ONLY and name not in OPTIONS - {"model"}
 }
 
 
@@ -269,13 +315,10 @@ def start(
     return engine, costs
 
 
-def make_plan(given: Mapping[str, Any], drain: float = 25.0, door: str = "run") -> Plan:
-    """The arguments of ``generate``, checked. Raises InvalidRequestError that names the bad one, and the door."""
+def make_plan(given: Mapping[str, Any], drain: float = 25.0) -> Plan:
+    """The arguments of ``generate``, checked. Raises InvalidRequestError that names the bad one."""
     args = SimpleNamespace(**{name: given.get(name, default) for name, default in _DEFAULTS.items()})
-    options = {name: value for name, value in given.items() if name not in _DEFAULTS}
-    for name in options:
-        if name not in OPTIONS:
-            raise wrong_name(f"batch.{door}()", name, {*OPTIONS, *_DEFAULTS})
+    options = {name: value for name, value in given.items() if name in OPTIONS - {"model"} and not _is_default(value)}
     _check_instance("executor", args.executor, Executor, "a concurrent.futures.Executor")
     _check_instance("client", args.client, Client, "a Client")
     _check_instance("pace", args.pace, Pace, "a Pace")
@@ -302,6 +345,10 @@ def make_plan(given: Mapping[str, Any], drain: float = 25.0, door: str = "run") 
         bool(args.ordered),
         args.on_bad_row,
     )
+
+
+def _is_default(value: Any) -> bool:
+    return value is None or value is DEFAULT
 
 
 def _check_instance(name: str, value: object, kind: type, rule: str) -> None:

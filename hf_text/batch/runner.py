@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -11,22 +12,29 @@ from typing import Any, Literal
 from ..checks import refusal
 from ..client import Client
 from ..errors import InvalidRequestError
+from ..protocol.media import Media
+from ..tools import Tools
+from ..transport.call import DEFAULT, Timeouts
+from ..wrong_names import explain_wrong_names_of
 from .bars import show_progress
 from .endings import Listener, Stopped, listening, say
 from .engine import Engine
-from .generate import make_plan, start
+from .generate import OnBadRow, make_plan, start
 from .index import ANSWERED, FAILED, NO_FINGERPRINT
 from .inputs import Inputs, Source
 from .journal import Journal
 from .lines import Line
 from .outcomes import Outcome
+from .pace import Pace
 from .progress import Progress, Summary, Tally
+from .prompts import Template
 from .rows import Known, Row, shard_of
 from .state import StateFile
 
 __all__ = ["Stopper", "run", "run_stoppable"]
 
 
+@explain_wrong_names_of("batch.run")
 def run(
     inputs: Inputs,
     output: str | PathLike[str],
@@ -37,7 +45,44 @@ def run(
     shard: tuple[int, int] | None = None,
     drain: float = 25.0,
     progress: bool | Callable[[Progress], object] | None = None,
-    **options: Any,
+    client: Client | None = None,
+    # Arguments of batch.generate.generate but rows, ordered (.ci/signatures.py)
+    model: str | None = None,
+    template: Template | None = None,
+    id: str | None = None,
+    keep: Sequence[str] = (),
+    samples: int = 1,
+    models: Sequence[str] = (),
+    max_workers: int = 16,
+    rate: float | None = None,
+    tokens_per_minute: float | None = None,
+    pace: Pace | None = None,
+    executor: Executor | None = None,
+    on_bad_row: OnBadRow = "raise",
+    max_cost: float | None = None,
+    max_failures: int | None = None,
+    deadline: float | None = None,
+    max_outage: float = 900.0,
+    include_usage: bool = True,
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Summary:
     """Ask for every row of the inputs and append each answer to the output, in the order in which they come.
 
@@ -59,16 +104,59 @@ def run(
         drain: seconds that what is under way may take after SIGTERM, Ctrl-C or the deadline (default 25).
         progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
             start, after each row, and once a second.
-        options: those of ``generate`` but ``ordered`` (``client``, ``model``, ``template``, ``max_workers``,
-            ``max_cost`` …), and options of ``Client.stream`` for rows that do not set them, such as ``max_tokens``.
-            Without a client, ``Client()`` is made.
+        client: who asks; default: a ``Client()`` of the run's own. For other processes it is pickled, and a key that
+            was given to it too.
+        model: the model for rows that name none.
+        template: what is asked, from the columns of a row: ``"Label: {text}"``, messages with such texts, or a function
+            from a row to a prompt or a row.
+        id: the column with the name of each row, a str or an int; default ``custom_id``.
+        keep: columns that are carried into the outcomes.
+        samples: how often each row is asked; their names get ``#0``, ``#1`` …, and the seed, if there is one, grows.
+        models: ask each row of each of these models; named as samples are, the models one after another.
+        max_workers: the most rows in flight for each model (default 16).
+        rate: never more requests a second for each model; default: as the server allows.
+        tokens_per_minute: never more tokens a minute for each model.
+        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
+            default: threads. It is not shut down.
+        on_bad_row: what to do about a row that cannot be asked: ``"raise"`` ends the run when what is under way is
+            finished, ``"record"`` makes it a failed one.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        max_failures: no more rows are started when more have failed.
+        deadline: seconds; no more rows are started after it.
+        max_outage: seconds that a server may be away before the run ends with its error (default 900).
+        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
+            options are for rows that do not set them.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
 
     Raises InvalidRequestError for a bad argument or row, which names the line, and if another run writes to the
     output; OSError if a file cannot be read or written; ``Stopped`` after Ctrl-C or SIGTERM; and the error that ended
     the run.
     """
-    own = {name: value for name, value in locals().items() if name not in ("inputs", "output", "options")}
-    return run_stoppable(Stopper(), inputs, output, **own, **options)
+    return run_stoppable(Stopper(), **locals())
 
 
 class Stopper:
@@ -105,10 +193,6 @@ def run_stoppable(
     **options: Any,
 ) -> Summary:
     """As ``run``, which the stopper can stop from another thread."""
-    if "ordered" in options:
-        raise InvalidRequestError(
-            "ordered: the output is in the order of the answers; batch.sort puts it in that of the rows"
-        )
     choice = _Choice(stale, only, retry_failed, shard)
     source, tally = Source(inputs), Tally()
     with ExitStack() as stack:

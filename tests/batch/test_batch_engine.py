@@ -319,7 +319,7 @@ class TestChoice:
             ({"shard": 1}, "shard must be a pair"),
             ({"only": "new"}, "only must be 'failed'"),
             ({"stale": "ask"}, "stale must be 'raise', 'redo' or 'keep'"),
-            ({"ordered": True}, r"ordered: .* batch\.sort"),
+            ({"ordered": True}, r"'ordered'.* batch\.sort"),
         ],
     )
     def test_a_bad_argument_is_named(self, client: Client, output: Path, arguments: dict[str, Any], words: str) -> None:

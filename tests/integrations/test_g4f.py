@@ -13,9 +13,11 @@ import json
 import logging
 import os
 import pickle
+import re
 import shutil
 import socket
 import tempfile
+import textwrap
 import threading
 import warnings
 from base64 import b64encode
@@ -544,3 +546,12 @@ def test_the_name_means_it_once_it_is_installed(emulator: Emulator, create: Gene
 
 def test_models_are_those_of_the_hub(emulator: Emulator) -> None:
     assert MODEL in HuggingFaceAPI.get_models(api_key=KEY, timeout=5)
+
+
+def test_the_snippet_of_the_page(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "g4f.rst").read_text("utf-8")
+    blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", page)
+    (code,) = [block for block in blocks if "from g4f.client" in block]
+    emulator.reply(Response.text("One", " two"))
+    exec(textwrap.dedent(code), {})
+    assert capsys.readouterr().out == "One two\n"

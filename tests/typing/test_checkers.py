@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import pytest
 
 import hf_text
 import hf_text.aio
+import hf_text.aio.batch
 import hf_text.batch
 
 pytestmark = pytest.mark.timeout(300)
@@ -31,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 SAMPLING = ("temperature=0.5", 'temperature="hot"', "temprature=0.5")
 MAKING = ("timeout=5", 'timeout="5"', "tiemout=5")
 LISTING = ('search="x"', "search=5", 'serach="x"')
+IMPORTS = ("import hf_text", "import hf_text.aio", "import hf_text.aio.batch", "import hf_text.batch")
 CALLS = {
     "Client": ('hf_text.Client("hf_x", {})', MAKING),
     "AsyncClient": ('hf_text.aio.AsyncClient("hf_x", {})', MAKING),
@@ -55,6 +58,12 @@ CALLS = {
         for cls in ("OpenaiTemplate", "HuggingFaceAPI")
         for name in ("create_generator", "create_completion", "create_async_generator")
     },
+    "batch.generate": ("hf_text.batch.generate([], {})", SAMPLING),
+    "batch.run": ('hf_text.batch.run([], "out.jsonl", {})', SAMPLING),
+    "batch.generate_frame": ("hf_text.batch.generate_frame([], {})", SAMPLING),
+    "aio.batch.generate": ("hf_text.aio.batch.generate([], {})", SAMPLING),
+    "aio.batch.run": ('await hf_text.aio.batch.run([], "out.jsonl", {})', SAMPLING),
+    "aio.batch.generate_frame": ("await hf_text.aio.batch.generate_frame([], {})", SAMPLING),
     "OpenaiTemplate.create_async": ('await hf_text.OpenaiTemplate.create_async("", "Hi", {})', SAMPLING),
     "HuggingFaceAPI.create_async": ('await hf_text.HuggingFaceAPI.create_async("", "Hi", {})', SAMPLING),
 }
@@ -71,7 +80,7 @@ hf_text.Client(api_base="http://localhost:8080/v1", verify=False, cert=("a", "b"
 
 def write_calls(folder: Path) -> tuple[Path, set[int]]:
     """A program of all calls, and the numbers of the lines that are wrong."""
-    lines = ["import hf_text", "import hf_text.aio", "", "", "async def main() -> None:"]
+    lines = [*IMPORTS, "", "", "async def main() -> None:"]
     lines += ['    client = hf_text.Client("hf_x")', '    async_client = hf_text.aio.AsyncClient("hf_x")']
     wrong = set()
     for call, (right, wrong_type, wrong_name) in CALLS.values():
@@ -135,9 +144,7 @@ NAMES = [name for name in CALLS if not name.endswith("create_completion")]
 
 def door(name: str) -> Any:
     """The function, or the class, of a name."""
-    cls, _, method = name.partition(".")
-    found = getattr(hf_text.aio if cls.startswith("Async") else hf_text, cls)
-    return getattr(found, method) if method else found
+    return attrgetter(name)(hf_text.aio if name.startswith("Async") else hf_text)
 
 
 def expression(name: str) -> str:
@@ -149,10 +156,8 @@ def parameters(name: str) -> list[str]:
     return [each for each in inspect.signature(door(name)).parameters if each not in ("self", "cls")]
 
 
-PROGRAM = (
-    "import hf_text\nimport hf_text.aio\n"
-    'client = hf_text.Client("hf_x")\nasync_client = hf_text.aio.AsyncClient("hf_x")\n'
-)
+SET_UP = ('client = hf_text.Client("hf_x")', 'async_client = hf_text.aio.AsyncClient("hf_x")', "")
+PROGRAM = "\n".join([*IMPORTS, *SET_UP])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,66 @@
+"""The app of the page on web apps, served on a socket: a status of its own, cut answers, visitors who leave."""
+
+from __future__ import annotations
+
+import re
+import socket
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import uvicorn
+
+from hf_text.emulator import Emulator, Gate, Response
+
+PAGE = (Path(__file__).parents[1] / "docs" / "web_apps.rst").read_text("utf-8")
+
+
+@pytest.fixture
+def address(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Where the app of the page answers."""
+    monkeypatch.setenv("HF_TOKEN", "hf_AKeyForTestsAndNothing")
+    (code,) = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", PAGE)
+    assert "FastAPI(lifespan=" in code
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(code), names)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(names["app"], log_config=None, log_level="critical"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/answer?question=Count"
+        server.should_exit = True
+        thread.join()
+
+
+def test_an_answer_is_passed_on(emulator: Emulator, address: str) -> None:
+    emulator.reply(Response.text("One", " two"))
+    answer = requests.get(address, timeout=20)
+    assert (answer.status_code, answer.text) == (200, "One two")
+
+
+@pytest.mark.parametrize(("fault", "status"), [("rate-limited", 503), ("credits-used-up", 502), ("not-http", 502)])
+def test_an_error_before_the_answer_has_a_status_and_no_words_of_ours(
+    emulator: Emulator, address: str, fault: str, status: int
+) -> None:
+    emulator.always(fault)
+    answer = requests.get(address, timeout=20)
+    assert (answer.status_code, answer.json()) == (status, {"detail": "No answer at the moment."})
+
+
+def test_a_cut_answer_says_so(emulator: Emulator, address: str) -> None:
+    emulator.reply("cut-mid-stream")
+    assert requests.get(address, timeout=20).text.endswith("\n[The answer was cut off.]")
+
+
+def test_a_visitor_who_leaves_hangs_up(emulator: Emulator, address: str) -> None:
+    gate = Gate()
+    chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "One"}}]}\n\n'
+    emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=[chunk, gate]))
+    with requests.get(address, stream=True, timeout=20) as answer:
+        assert answer.raw.read1(3)
+    emulator.wait_for_disconnect()
+    gate.open()
