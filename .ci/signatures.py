@@ -49,11 +49,13 @@ class Door:
     Attributes:
         name: ``"function"``, ``"Class.method"``, or ``"Class"`` for its ``__init__``.
         lines: where its parameter list is.
+        overload: whether it is one, which is only for type checkers.
         entries: where the entries under ``Args:`` are, in its docstring or in that of its class; None without those.
     """
 
     def __init__(self, name: str, node: Function, explained: Function | ast.ClassDef, module: list[str]) -> None:
         self.name = name
+        self.overload = any(isinstance(each, ast.Name) and each.id == "overload" for each in node.decorator_list)
         self._node = node
         self._module = module
         self.lines = slice(node.lineno, node.body[0].lineno - 1)
@@ -97,6 +99,7 @@ class Fields(Door):
 
     def __init__(self, node: ast.ClassDef, module: list[str]) -> None:
         self.name = node.name
+        self.overload = False
         following = (n for n in range(node.lineno, len(module)) if module[n][:1].strip())
         self.lines = slice(node.lineno, next(following, len(module)))
         self.entries = None
@@ -113,20 +116,16 @@ def find_doors(text: str) -> list[Door]:
 
 def walk(tree: ast.AST, module: list[str]) -> Iterator[Door]:
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, Function) and not is_overload(node):
+        if isinstance(node, Function):
             yield Door(node.name, node, node, module)
         elif isinstance(node, ast.ClassDef) and any(isinstance(each, Function) for each in node.body):
             for method in node.body:
-                if isinstance(method, Function) and not is_overload(method):
+                if isinstance(method, Function):
                     made = method.name == "__init__"
                     name = node.name if made else f"{node.name}.{method.name}"
                     yield Door(name, method, node if made else method, module)
         elif isinstance(node, ast.ClassDef):
             yield Fields(node, module)
-
-
-def is_overload(node: Function) -> bool:
-    return any(isinstance(each, ast.Name) and each.id == "overload" for each in node.decorator_list)
 
 
 def rewrite(text: str, sources: dict[str, dict[str, Parameter]]) -> str:
@@ -210,7 +209,7 @@ def find_sources(texts: dict[str, str]) -> dict[str, dict[str, Parameter]]:
     found: dict[str, dict[str, Parameter]] = {}
     for module, text in texts.items():
         for door in find_doors(text):
-            for name in {door.name, f"{module}.{door.name}"} & asked:
+            for name in set() if door.overload else {door.name, f"{module}.{door.name}"} & asked:
                 if name in found:
                     raise SystemExit(f"there are two of the name {name}: name the module too")
                 found[name] = door.parameters()

@@ -88,8 +88,8 @@ def measure_outage(rate: float, answer: float, outage: float, seconds: float) ->
     extra = with_one - without - lost
     print(
         f"{rate:g}/s, answers of {answer:g} s, an outage of {outage:g} s: {without:.1f} s without, {with_one:.1f} s "
-        f"with it ({report['broken']} answers were broken, {lost:.1f} s of the limit; {extra / outage:.0%} of the "
-        f"outage beside that); {sum(report['refused'])} requests refused; {summary.done} rows "
+        f"with it ({report['broken']} answers broken, {lost:.1f} s of the limit; {extra / outage:.0%} of the outage "
+        f"beside that); {sum(report['refused'])} requests refused; {summary.done} rows "
         f"done, {summary.failed} failed",
         flush=True,
     )

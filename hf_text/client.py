@@ -20,9 +20,7 @@ from .transport.call import DEFAULT, Timeouts
 from .wrong_names import explain_wrong_names
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from .options import ParseOptions, Validator
+    from .options import Validator
     from .structured import Parsed
 
 __all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]
@@ -220,7 +218,9 @@ class Client:
         Raises InvalidRequestError for a wrong argument, MissingAuthError if Hugging Face is asked without a key, and
         all other errors of ``HFTextError``'s tree that reading a stream raises.
         """
-        with self.stream(**without_self(locals())) as stream:
+        stream = self.stream(**without_self(locals()))
+        del extra_headers  # a traceback that shows variables would show it
+        with stream:
             while stream.read():
                 pass
             return stream.completion
@@ -230,10 +230,26 @@ class Client:
         self,
         messages: Messages,
         output_type: type[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -241,10 +257,26 @@ class Client:
         self,
         messages: Messages,
         output_type: Validator[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -252,10 +284,26 @@ class Client:
         self,
         messages: Messages,
         output_type: Any,
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[Any]: ...
 
     def parse(
@@ -496,7 +544,9 @@ def generate(
     Raises InvalidRequestError for a wrong argument, MissingAuthError without a key, and all other errors of
     ``HFTextError``'s tree.
     """
-    return default_client().generate(**locals())
+    given = [locals().copy()]
+    del extra_headers  # a traceback that shows variables would show it
+    return default_client().generate(**given.pop())
 
 
 @explain_wrong_names
@@ -569,10 +619,26 @@ def stream(
 def parse(
     messages: Messages,
     output_type: type[T],
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[T]: ...
 
 
@@ -580,10 +646,26 @@ def parse(
 def parse(
     messages: Messages,
     output_type: Validator[T],
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[T]: ...
 
 
@@ -591,10 +673,26 @@ def parse(
 def parse(
     messages: Messages,
     output_type: Any,
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[Any]: ...
 
 

@@ -77,7 +77,9 @@ class HuggingFaceAPI(OpenaiTemplate):
         name = cls.get_model(model)
         if name in cls.provider_mapping:
             return _as_written(cls.provider_mapping[name])
-        return _to_dicts(await AsyncClient.of(cls._connect({"api_key": api_key, "api_base": None})).mapping(name))
+        client = AsyncClient.of(cls._connect({"api_key": api_key, "api_base": None}))
+        del api_key  # a traceback that shows variables would show it
+        return _to_dicts(await client.mapping(name))
 
     @classmethod
     def get_mapping_sync(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
@@ -92,7 +94,9 @@ class HuggingFaceAPI(OpenaiTemplate):
         name = cls.get_model(model)
         if name in cls.provider_mapping:
             return _as_written(cls.provider_mapping[name])
-        return _to_dicts(Client.of(cls._connect({"api_key": api_key, "api_base": None})).mapping(name))
+        client = Client.of(cls._connect({"api_key": api_key, "api_base": None}))
+        del api_key  # a traceback that shows variables would show it
+        return _to_dicts(client.mapping(name))
 
     @classmethod
     def create_generator(  # type: ignore[override]  # the documented order of the arguments

@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypedDict, TypeVar
 
 from .events import ToolCall
-from .protocol.media import Media
 from .tools import Tools
 from .transport.call import Timeouts
 
-__all__ = ["AsyncConversationOptions", "ConversationOptions", "ParseOptions", "Validator"]
+__all__ = ["AsyncConversationOptions", "ConversationOptions", "Validator"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -20,28 +19,6 @@ class Validator(Protocol[T_co]):
 
     def validate_python(self, object: Any, /) -> T_co:
         """The value of its type."""
-
-
-class ParseOptions(TypedDict, total=False):
-    """The options of ``Client.parse``: those of ``Client.stream`` but for those that ``parse`` itself sets."""
-
-    # Arguments of Client.parse but messages, output_type, model, retries (.ci/signatures.py)
-    media: Media | None
-    max_tokens: int | None
-    temperature: float | None
-    top_p: float | None
-    stop: str | Sequence[str] | None
-    seed: int | None
-    reasoning_effort: str | None
-    frequency_penalty: float | None
-    presence_penalty: float | None
-    logprobs: bool | None
-    top_logprobs: int | None
-    include_usage: bool | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
-    provider: str | Sequence[str] | None
-    timeout: Timeouts | float
 
 
 class _ConversationOptions(TypedDict, total=False):

@@ -133,9 +133,13 @@ class OpenaiTemplate:
         Raises TransportError or APIStatusError where there is nothing to fall back on, as with another ``api_base``.
         """
         options = client_options(f"{cls.__name__}.get_models", {**kwargs, "api_key": api_key, "api_base": api_base})
+        del api_key  # a traceback that shows variables would show it
+        kwargs.clear()
         own = cls._is_own(options["api_base"])
         try:
-            names = cls._list_models(cls._connect(options))
+            operations = cls._connect(options)
+            options.clear()
+            names = cls._list_models(operations)
         except (TransportError, APIStatusError) as error:
             if not own or not cls.fallback_models:
                 raise

@@ -82,11 +82,15 @@ def _explain(function: Any) -> Any:
     def checked(*args: Any, **arguments: Any) -> Any:
         if not arguments.keys() <= names:
             raise wrong_name(f"{door}()", next(name for name in arguments if name not in names), names)
-        return function(*args, **arguments)
+        given: list[Any] = [args, arguments]
+        del args, arguments  # a traceback that shows variables would show a key among them
+        return function(*given.pop(0), **given.pop())
 
     @wraps(function)
     async def checked_coroutine(*args: Any, **arguments: Any) -> Any:
-        return await checked(*args, **arguments)
+        given: list[Any] = [args, arguments]
+        del args, arguments
+        return await checked(*given.pop(0), **given.pop())
 
     return checked_coroutine if inspect.iscoroutinefunction(function) else checked
 

@@ -57,7 +57,6 @@ THIRD_PARTIES = {
     "referencing": "schemas",  # what jsonschema resolves references with
     "google": "keys",  # google.colab, which is there only in Colab
     "pytest": "emulator.fixtures",
-    "click": "cli",
     "rich": "cli",
     "prompt_toolkit": "cli",
     "huggingface_hub": "local.download",
@@ -73,9 +72,9 @@ THIRD_PARTIES = {
 # Imports inside functions, each with its reason.
 INSIDE_FUNCTIONS = {
     ("client", "hf_text.procedures.reader"): "only for parse",
-    ("client", "hf_text.structured"): "only for parse",
+    ("client", "hf_text.structured.parsing"): "only for parse",
     ("aio.client", "hf_text.aio.reader"): "only for parse",
-    ("aio.client", "hf_text.structured"): "only for parse",
+    ("aio.client", "hf_text.structured.parsing"): "only for parse",
     ("template", "hf_text.aio.stream"): "keeps anyio out of import hf_text",
     ("huggingface", "hf_text.aio.client"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",
@@ -86,7 +85,7 @@ INSIDE_FUNCTIONS = {
     ("protocol.pages", "html"): "only for error pages, and it reads a large table",
     ("keys", "google.colab"): "is there only in Colab",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
-    ("cli.run", "hf_text.emulator"): "only for --demo",
+    ("cli.connect", "hf_text.emulator"): "only for --demo",
     ("cli.local", "hf_text.local"): "only for --local",
     ("local.server", "hf_text.aio"): "keeps anyio out of a blocking program",
     ("local.server", "hf_text.aio.threads"): "keeps anyio out of a blocking program",
@@ -95,7 +94,7 @@ INSIDE_FUNCTIONS = {
         "local.serving",
         "xllamacpp",
     ): "may be missing, which is to be told in a message; and what it prints is caught first",
-    ("cli", "hf_text.cli.batch"): "other commands need not wait for it",
+    ("cli.chat", "prompt_toolkit"): "an extra, only for a terminal",
     ("cli.batch", "rich.console"): "an extra, only for a terminal",
     ("cli.batch", "rich.progress"): "an extra, only for a terminal",
     ("batch.bars", "tqdm.auto"): "an extra, only for progress=True",

@@ -25,9 +25,7 @@ from .stream import AsyncStream
 from .threads import MAX_THREADS, Threads
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
-    from ..options import ParseOptions, Validator
+    from ..options import Validator
     from ..structured import Parsed
 
 __all__ = ["AsyncClient"]
@@ -233,7 +231,9 @@ class AsyncClient:
         Raises InvalidRequestError for a wrong argument, MissingAuthError if Hugging Face is asked without a key, and
         all other errors of ``HFTextError``'s tree that reading a stream raises.
         """
-        async with self.stream(**without_self(locals())) as stream:
+        stream = self.stream(**without_self(locals()))
+        del extra_headers  # a traceback that shows variables would show it
+        async with stream:
             while await stream.read():
                 pass
             return stream.completion
@@ -243,10 +243,26 @@ class AsyncClient:
         self,
         messages: Messages,
         output_type: type[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -254,10 +270,26 @@ class AsyncClient:
         self,
         messages: Messages,
         output_type: Validator[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -265,10 +297,26 @@ class AsyncClient:
         self,
         messages: Messages,
         output_type: Any,
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[Any]: ...
 
     async def parse(

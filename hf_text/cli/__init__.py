@@ -1,17 +1,17 @@
-"""The command ``hf-text``: one question, one answer, on the standard library alone.
+"""The command ``hf-text``, on the standard library alone; extras add beauty, not commands.
 
-``arguments`` reads what was asked, ``run`` has it answered, ``views`` shows the answer: its text on standard output,
-all else on standard error. What ends the command early is decided here.
+The first word alone decides which command is meant: each has a module of its own, with a function ``main`` that takes
+the words after it. Everything else is a question. What ends a command early is decided here.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
-from .arguments import parse_arguments
+from .commands import COMMANDS, find_slip
 from .output import Output, OutputError
-from .run import run
 
 __all__ = ["main"]
 
@@ -29,13 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     reads standard output any more.
     """
     try:
-        words = list(sys.argv[1:] if argv is None else argv)
-        if words[:1] == ["batch"]:
-            from .batch import main as run_batch  # other commands need not wait for it
-
-            return run_batch(words[1:])
-        options = parse_arguments(argv)
-        return options if isinstance(options, int) else run(options)
+        return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
         return _INTERRUPTED
     except OutputError as error:
@@ -43,3 +37,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _PIPE_CLOSED
         Output(sys.stderr, vital=False).write_line(f"hf-text: error: {error}")
         return 1
+
+
+def _run(words: list[str]) -> int:
+    slip = find_slip(words)
+    if slip and sys.stdin and sys.stdin.isatty():
+        Output(sys.stderr, vital=False).write_line(f"hf-text: error: {slip}")
+        return 2
+    name = words.pop(0) if words and words[0] in COMMANDS else "ask"
+    run = import_module(f"{__name__}.{name}").main  # other commands need not wait for it
+    try:
+        return int(run(words))
+    except SystemExit as done:  # argparse: help, or a usage error
+        Output(sys.stdout, vital=True).flush()
+        return done.code if isinstance(done.code, int) else 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from ..errors import (
     AuthenticationError,
     HFTextError,
+    InvalidRequestError,
     MissingAuthError,
     ModelNotSupportedError,
     NotFoundError,
@@ -23,6 +26,13 @@ _NO_KEY = (
     'variable HF_TOKEN; or see how it works without one: hf-text --demo "Hello!"'
 )
 
+_OPTIONS = (
+    *("api_base", "bill_to", "max_tokens", "media", "model", "provider", "reasoning_effort", "seed", "stop"),
+    *("temperature", "timeout", "top_p"),
+)
+_TYPED = {name: f"--{name.replace('_', '-')}" for name in _OPTIONS}
+_TYPED |= {"verify": "--ca-bundle", "response_format": "--schema"}
+
 # The first class that fits.
 _ADVICE: tuple[tuple[type[HFTextError], str], ...] = (
     (ModelNotSupportedError, "Choose another model with -m."),
@@ -39,11 +49,20 @@ def explain(error: HFTextError) -> str:
     """The error in one line, with what to do next where the error itself does not tell."""
     if isinstance(error, MissingAuthError):
         return _NO_KEY
-    text = " ".join(str(error).split())
+    text = _name_options(" ".join(str(error).split()), error)
     advice = _advise(error)
     if not advice:
         return text
     return f"{text} {advice}" if text.endswith((".", "!")) else f"{text}. {advice}"
+
+
+def _name_options(text: str, error: HFTextError) -> str:
+    """The library's names of arguments as they are typed here."""
+    text = text.replace("bill_to='its-name'", "--bill-to NAME")
+    if not isinstance(error, InvalidRequestError):
+        return text
+    text = re.sub(r"^timeout: (connect|first|gap)\b", "--timeout", text)
+    return re.sub(r"^(\w+)\b", lambda found: _TYPED.get(found[1], found[1]), text)
 
 
 def _advise(error: HFTextError) -> str:

@@ -1,17 +1,18 @@
-"""The prompt: the words of the command line, then the text that is piped in."""
+"""The prompt: the words of the command line, then the texts of files, then what is piped in."""
 
 from __future__ import annotations
 
 import codecs
+import locale
 from collections.abc import Sequence
 from typing import TextIO
 
-__all__ = ["build_prompt", "decode_text", "read_piped_text"]
+__all__ = ["build_prompt", "decode_text", "read_piped_text", "read_text_file"]
 
 
-def build_prompt(words: Sequence[str], piped: str) -> str:
-    """The words, joined; then, after an empty line, the piped text. Empty when both are blank."""
-    parts = (" ".join(words), piped)
+def build_prompt(words: Sequence[str], texts: Sequence[str]) -> str:
+    """The words, joined; then, each after an empty line, the texts. Empty when all are blank."""
+    parts = (" ".join(words), *texts)
     return "\n\n".join(part.rstrip() for part in parts if part.strip())
 
 
@@ -23,6 +24,12 @@ def read_piped_text(stdin: TextIO | None) -> str:
     if stdin is None or stdin.isatty():
         return ""
     return decode_text(stdin.buffer.read(), stdin.encoding)
+
+
+def read_text_file(path: str) -> str:
+    """The text of a file. Raises OSError where it cannot be read, and ValueError where it is no text."""
+    with open(path, "rb") as file:
+        return decode_text(file.read(), locale.getpreferredencoding(False))
 
 
 def decode_text(data: bytes, encoding: str) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from typing import Any
 
 from ..completion import Completion
-from ..events import Event, ProviderInfo, Reasoning
+from ..events import ConversationEvent, ProviderInfo, Reasoning
 from ..printable import one_line
 from .output import Output
 
-__all__ = ["JsonView", "View"]
+__all__ = ["CodeView", "JsonView", "View"]
+
+# A fence of three or more, closed by as many, or by the end of the answer.
+_FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 
 
 class View:
@@ -26,6 +30,7 @@ class View:
         self._out = Output(sys.stdout, vital=True)
         self._err = Output(sys.stderr, vital=False)
         self._introduced = False
+        self._told = ""
 
     def note(self, text: str) -> None:
         """A line to the user; what others put into it makes no second one."""
@@ -36,11 +41,13 @@ class View:
         self.note(text)
         self._introduced = True
 
-    def show(self, event: Event) -> None:
+    def show(self, event: ConversationEvent) -> None:
         """What has just arrived."""
         if isinstance(event, ProviderInfo):
-            if not self._introduced:
-                self.note(f"{event.model}, from {event.label}")
+            who = f"{event.model}, from {event.label}"
+            if not self._introduced and who != self._told:
+                self.note(who)
+                self._told = who
         elif isinstance(event, Reasoning):
             if self._reasoning:
                 self._err.write(event.text)
@@ -69,12 +76,31 @@ class View:
         """The user has enough of it."""
         self._end_lines()
 
+    def end(self) -> None:
+        """What follows stands in a line of its own."""
+        self._end_lines()
+
     def _show_text(self, text: str) -> None:
         self._out.write(text)
 
     def _end_lines(self) -> None:
         self._out.end_line()
         self._err.end_line()
+
+
+class CodeView(View):
+    """The first block of code alone, at the end; the whole text where there is none."""
+
+    def finish(self, completion: Completion) -> None:
+        found = _FENCED.search(completion.text)
+        if completion.text:
+            self._out.write(found[2] if found else completion.text)
+        super().finish(completion)
+        if completion.text.strip() and not found:
+            self.note("warning: there is no block of code in the answer; this is all of it")
+
+    def _show_text(self, text: str) -> None:
+        pass  # it may not be code
 
 
 class JsonView(View):

@@ -13,9 +13,9 @@ from .faults import FAULT_NOTES
 __all__ = ["main"]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until a signal comes. Returns the exit status."""
-    options = _parse(arguments)
+def main(arguments: list[str] | None = None, prog: str = "python -m hf_text.emulator") -> int:
+    """Serve until a signal comes. Returns the exit status. ``prog`` is the name in the help."""
+    options = _parse(arguments, prog)
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -35,10 +35,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
+def _parse(arguments: list[str] | None, prog: str) -> argparse.Namespace:
     width = max(map(len, FAULT_NOTES))
     parser = argparse.ArgumentParser(
-        prog="python -m hf_text.emulator",
+        prog=prog,
         description="A loopback Hugging Face for tests and demos. Its answers are not those of a model, and say so.",
         epilog="faults:\n" + "\n".join(f"  {name:{width}}  {note}" for name, note in FAULT_NOTES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -9,6 +9,8 @@ from __future__ import annotations
 __all__ = ["BadFraming", "ChunkedFraming", "CloseFraming", "Framing", "LengthFraming"]
 
 _MAX_LINE = 65536
+_MAX_TRAILER = 65536
+_MAX_DIGITS = 16  # of the length of a chunk
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
@@ -76,6 +78,7 @@ class ChunkedFraming(Framing):
         self._left = 0  # bytes of the current chunk that are still to come
         self._in_chunk = False  # a chunk has begun, and the line end after it has not come
         self._in_trailer = False
+        self._trailer_bytes = 0
         self._line = b""  # the beginning of a line that has not come whole
 
     def feed(self, data: bytes) -> bytes:
@@ -125,10 +128,13 @@ class ChunkedFraming(Framing):
             self._in_chunk = False
         elif self._in_trailer:
             self.ended: bool = not line
+            self._trailer_bytes += len(line)
+            if self._trailer_bytes > _MAX_TRAILER:
+                raise BadFraming("the trailer is too long")
         else:
             size = line.partition(b";")[0].strip()
             # int() takes signs, underscores and "0x", which would let two readers of one stream see different chunks.
-            if not size or size.strip(_HEX_DIGITS):
+            if not size or size.strip(_HEX_DIGITS) or len(size) > _MAX_DIGITS:
                 raise BadFraming("the length of a chunk is no number")
             self._left = int(size, 16)
             self._in_chunk = self._left > 0

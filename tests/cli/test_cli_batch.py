@@ -145,7 +145,7 @@ class TestErrors:
             (["in.csv", "out"], 2, "read it with pandas.read_csv"),
             (["none.jsonl", "out"], 1, "No such file or directory: 'none.jsonl'"),
             (["in.jsonl", "out"], 2, "in.jsonl, line 1 must be a str"),
-            (["in.jsonl", "out", "-o", "max_token", "5"], 2, "'max_token' is no option"),
+            (["in.jsonl", "out", "-o", "max_token", "5"], 2, "batch.run() has no argument 'max_token'"),
             (["--status", "out"], 2, "no run has left its state in out.state"),
             (["--status"], 2, "--status takes the path of the output alone"),
             (["--plot", "a.txt", "in.jsonl"], 2, "the picture must be a .svg, .png or .pdf file"),

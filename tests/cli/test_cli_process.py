@@ -246,3 +246,29 @@ def test_an_error_on_a_terminal_has_a_line_of_its_own(hf, start, terminal):
     assert process.returncode == 1
     assert lines[1] == "One two"
     assert lines[2].startswith("hf-text: error: ")
+
+
+def test_ctrl_c_in_a_chat_stops_the_answer_and_the_next_turn_does_not_hold_it(hf, start, terminal, monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    ours, theirs = terminal
+    reply, _ = held_after("Half")
+    hf.reply(reply, Response.text("Two."))
+    process = start("chat", stdin=theirs, stdout=theirs, stderr=theirs)
+
+    def wait_for(text, shown=b""):
+        while text not in shown:
+            assert select.select([ours], [], [], 15)[0], shown
+            shown += os.read(ours, 4096)
+        return shown
+
+    wait_for(b"> ")
+    os.write(ours, b"First\n")
+    wait_for(b"Half")
+    process.send_signal(signal.SIGINT)
+    assert b"this turn is not kept" in wait_for(b"> ")
+    os.write(ours, b"Second\n")
+    wait_for(b"Two.")
+    wait_for(b"> ")
+    os.write(ours, b"/quit\n")
+    assert process.wait(15) == 0
+    assert [message["content"] for message in hf.requests[-1].json["messages"]] == ["Second"]

@@ -1,4 +1,4 @@
-"""One question, asked and answered."""
+"""The client that the options of a command mean."""
 
 from __future__ import annotations
 
@@ -9,39 +9,22 @@ from typing import Any
 
 from ..client import Client
 from ..endpoint import Endpoint
-from ..errors import HFTextError, InvalidRequestError
-from ..generation.stream import Stream
+from ..errors import InvalidRequestError
 from ..keys import clean_key
-from .advice import explain
 from .arguments import Options
 from .local import serve
-from .views import JsonView, View
+from .views import View
 
-__all__ = ["run"]
+__all__ = ["connect"]
 
 _PACE = 0.02  # seconds between the demo's words
 
 _DEMO_NOTE = "--demo: these are made-up answers from the built-in emulator, not from a model"
 
 
-def run(options: Options) -> int:
-    """Ask, and show the answer. Returns the exit status: 0, 1 after an error, 2 if the arguments are at fault.
-
-    Raises KeyboardInterrupt and OutputError, with what had arrived shown and the connection closed.
-    """
-    view = (JsonView if options.json else View)(reasoning=options.reasoning)
-    try:
-        with _connect(options, view) as client, _ask(client, options) as stream:
-            _show(stream, view)
-    except HFTextError as error:
-        partial = error.partial
-        view.fail(type(error).__name__, explain(error), partial)
-        return 2 if isinstance(error, InvalidRequestError) else 1
-    return 0
-
-
 @contextmanager
-def _connect(options: Options, view: View) -> Iterator[Client]:
+def connect(options: Options, view: View) -> Iterator[Client]:
+    """A client of the server that is asked, while the block lasts."""
     if options.local is not None:
         with serve(options, view) as client:
             yield client
@@ -49,6 +32,10 @@ def _connect(options: Options, view: View) -> Iterator[Client]:
     settings: dict[str, Any] = {"provider": options.provider or "auto"}
     if options.timeout is not None:
         settings["timeout"] = options.timeout
+    if options.bill_to is not None:
+        settings["bill_to"] = options.bill_to
+    if options.ca_bundle is not None:
+        settings["verify"] = options.ca_bundle
     if not options.demo:
         with Client(_choose_key(options), api_base=options.api_base, **settings) as client:
             yield client
@@ -70,28 +57,3 @@ def _choose_key(options: Options) -> str | None:
     if options.provider:
         raise InvalidRequestError("--provider chooses among those of Hugging Face; the server of --api-base has none")
     return clean_key(os.environ.get("HF_TEXT_API_KEY"), "HF_TEXT_API_KEY")
-
-
-def _ask(client: Client, options: Options) -> Stream:
-    messages = [{"role": "user", "content": options.prompt}]
-    if options.system:
-        messages.insert(0, {"role": "system", "content": options.system})
-    return client.stream(
-        messages,
-        options.model,
-        media=list(options.media) or None,
-        max_tokens=options.max_tokens,
-        temperature=options.temperature,
-        # Documented for Hugging Face; some other servers refuse the question.
-        include_usage=options.json and options.api_base is None,
-    )
-
-
-def _show(stream: Stream, view: View) -> None:
-    try:
-        for event in stream.events():
-            view.show(event)
-    except KeyboardInterrupt:
-        view.interrupt(stream.partial)
-        raise
-    view.finish(stream.completion)

@@ -1,0 +1,57 @@
+"""``hf-text ask``, or no command at all: one question, asked and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..client import Client
+from ..errors import HFTextError, InvalidRequestError
+from ..generation.stream import Stream
+from .advice import explain
+from .arguments import Options, parse_arguments
+from .connect import connect
+from .usage import describe_usage
+from .views import CodeView, JsonView, View
+
+__all__ = ["main"]
+
+
+def main(words: Sequence[str]) -> int:
+    """Ask, and show the answer. Returns the exit status: 0, 1 after an error, 2 if the arguments are at fault.
+
+    Raises KeyboardInterrupt and OutputError, with what had arrived shown and the connection closed.
+    """
+    options = parse_arguments(words)
+    kind = JsonView if options.json else CodeView if options.extract else View
+    view = kind(reasoning=options.reasoning)
+    try:
+        with connect(options, view) as client, _ask(client, options) as stream:
+            _show(stream, view)
+            if options.usage:
+                view.note(describe_usage(client, stream.completion))
+    except HFTextError as error:
+        view.fail(type(error).__name__, explain(error), error.partial)
+        return 2 if isinstance(error, InvalidRequestError) else 1
+    return 0
+
+
+def _ask(client: Client, options: Options) -> Stream:
+    messages = [{"role": "user", "content": options.prompt}]
+    if options.system:
+        messages.insert(0, {"role": "system", "content": options.system})
+    call = dict(options.call or {})
+    # Documented for Hugging Face; some other servers refuse the question.
+    call.setdefault("include_usage", options.usage or (options.json and options.api_base is None))
+    return client.stream(
+        messages, options.model, media=list(options.media) or None, max_tokens=options.max_tokens, **call
+    )
+
+
+def _show(stream: Stream, view: View) -> None:
+    try:
+        for event in stream.events():
+            view.show(event)
+    except KeyboardInterrupt:
+        view.interrupt(stream.partial)
+        raise
+    view.finish(stream.completion)

@@ -1,0 +1,251 @@
+"""``hf-text chat``: a conversation at the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..client import Client
+from ..conversation import Conversation
+from ..errors import HFTextError
+from .advice import explain
+from .arguments import Options, call_options
+from .connect import connect
+from .local import settle_local
+from .parsing import Parser, add_call_options, add_local_options, add_server_options, fill_in_environment
+from .usage import describe_total
+from .views import View
+
+__all__ = ["Chat", "build_parser", "main"]
+
+with contextlib.suppress(ImportError):  # lines of input() can be edited then
+    import readline  # noqa: F401
+
+_DESCRIPTION = """\
+Talk with a model. Ctrl-C stops an answer, Ctrl-D (or /quit) ends. Nothing is kept but what /save writes."""
+
+_COMMANDS = """\
+  /model [NAME]    show or change the model
+  /system [TEXT]   show or change the system message
+  /media FILE      add a picture or sound to your next turn
+  /save FILE       save the conversation
+  /load FILE       go on with a saved one
+  /retry           ask for another answer to your last turn
+  /undo            take your last turn back
+  /usage           tokens and cost so far
+  /help            this list
+  /quit            end
+Lines between two lines of \"\"\" are one turn."""
+
+_EPILOG = f"""\
+in the conversation:
+{_COMMANDS}
+
+examples:
+  hf-text chat
+  hf-text chat -m gpt-oss-20b -s "Answer like a pirate."
+  hf-text chat --load talk.json
+  hf-text chat --demo"""
+
+_QUOTES = '"""'
+
+
+def main(words: Sequence[str]) -> int:
+    """Talk until the user ends it. Returns the exit status: 0; 1 where a turn of a script failed, or no server."""
+    parser = build_parser()
+    found = vars(parser.parse(words))
+    found["words"] = []
+    settle_local(found, parser.error)
+    if found["words"]:
+        parser.error(f"there is neither a file nor a folder {found['words'][0]!r} for --local")
+    if found["demo"] and found["api_base"] is not None:
+        parser.error("--demo asks the built-in emulator, so there can be no --api-base")
+    fill_in_environment(found)
+    options = Options.of({**found, "call": call_options(found, parser.error)})
+    view = View(reasoning=options.reasoning)
+    try:
+        with connect(options, view) as client:
+            return Chat(client, options, view, found["load"]).run()
+    except HFTextError as error:
+        view.fail(type(error).__name__, explain(error), None)
+        return 1
+    except OSError as error:
+        view.note(f"error: --load: {error.strerror}: {error.filename}")
+        return 1
+
+
+def build_parser() -> Parser:
+    """The parser of ``hf-text chat``."""
+    parser = Parser("hf-text chat", "[options]", _DESCRIPTION, _EPILOG)
+    parser.add_argument("--load", metavar="FILE", help="go on with a conversation that /save wrote")
+    parser.add_argument("--reasoning", action="store_true", help="show the reasoning, on standard error")
+    add_call_options(parser)
+    add_server_options(parser)
+    add_local_options(parser)
+    return parser
+
+
+class Chat:
+    """One conversation: reads the user's turns, and shows the answers.
+
+    Args:
+        client: what answers.
+        options: those of the command line.
+        view: shows the answers.
+        load: the file of a conversation to go on with; None: a new one.
+    """
+
+    def __init__(self, client: Client, options: Options, view: View, load: str | None = None) -> None:
+        self._client, self._view = client, view
+        self._settings: dict[str, Any] = {"max_tokens": options.max_tokens, **(options.call or {})}
+        if options.model is not None:
+            self._settings["model"] = options.model
+        system: dict[str, Any] = {} if options.system is None else {"system": options.system}
+        if load is None:
+            self._chat = Conversation(client, **self._settings, **system)
+        else:
+            self._chat = Conversation.load(load, client, **self._settings, **system)
+        self._media: list[str] = []
+        self._terminal = bool(sys.stdin and sys.stdin.isatty())
+        self._failed = False
+
+    def run(self) -> int:
+        """Take turns until the input ends. Returns the exit status."""
+        if self._terminal:
+            self._view.note("/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends")
+        read = self._make_reader()
+        while True:
+            try:
+                turn = self._read_turn(read)
+            except KeyboardInterrupt:
+                if not self._terminal:
+                    raise
+                self._view.note("Ctrl-D ends the conversation")
+                continue
+            except (EOFError, UnicodeDecodeError):
+                if self._terminal:
+                    self._view.end()
+                break
+            if turn.strip() == "/quit":
+                break
+            if turn.strip():
+                self._take(turn)
+        return 1 if self._failed and not self._terminal else 0
+
+    def _make_reader(self) -> Callable[[], str]:
+        """How a line is read: with prompt_toolkit where it is installed and there is a terminal, else by input()."""
+        if not self._terminal:
+            return input
+        if sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb"):
+            try:
+                from prompt_toolkit import PromptSession  # type: ignore[import-not-found, unused-ignore]
+            except ImportError:
+                pass
+            else:
+                session: Any = PromptSession()
+                return lambda: str(session.prompt("> "))
+
+        def read() -> str:
+            sys.stderr.write("> ")
+            sys.stderr.flush()
+            return input()
+
+        return read
+
+    def _read_turn(self, read: Callable[[], str]) -> str:
+        line = read()
+        if line.strip() != _QUOTES:
+            return line
+        lines: list[str] = []
+        while (line := read()).strip() != _QUOTES:
+            lines.append(line)
+        return "\n".join(lines)
+
+    def _take(self, turn: str) -> None:
+        name, _, rest = turn.strip().partition(" ")
+        try:
+            if not name.startswith("/") or "\n" in turn or "/" in name[1:]:
+                self._answer(turn)
+            elif (command := getattr(self, f"do_{name[1:]}", None)) is None:
+                self._view.note(f"there is no {name}; /help lists what there is")
+            else:
+                command(rest.strip())
+        except KeyboardInterrupt:
+            if not self._terminal:
+                raise
+            self._view.note("stopped; this turn is not kept. /retry asks it again")
+        except HFTextError as error:
+            self._failed = True
+            self._view.fail(type(error).__name__, explain(error), error.partial)
+        except OSError as error:
+            self._failed = True
+            self._view.note(f"error: {error.strerror or error}: {error.filename}")
+
+    def _answer(self, turn: str | None) -> None:
+        media, self._media = self._media, []
+        try:
+            with self._chat.stream(turn, media or None) as stream:
+                for event in stream.events():
+                    self._view.show(event)
+                self._view.finish(stream.completion)
+        except BaseException:
+            self._media = media  # the turn is not kept, so they are still to be sent
+            self._view.end()
+            raise
+
+    def do_model(self, name: str) -> None:
+        """Show or change the model."""
+        if name:
+            self._chat.model = name
+        self._view.note(f"model: {self._chat.model or 'the default'}")
+
+    def do_system(self, text: str) -> None:
+        """Show or change the system message."""
+        if text:
+            self._chat.system = text
+        self._view.note(f"system message: {self._chat.system or 'none'}")
+
+    def do_media(self, item: str) -> None:
+        """Add a picture or sound to the next turn."""
+        if item and "://" not in item and not item.startswith("data:") and not os.path.isfile(item):
+            self._view.note(f"error: there is no file {item!r}")
+            return
+        self._media += [item] if item else []
+        self._view.note(f"with your next turn: {', '.join(self._media) or 'nothing; give a file or URL'}")
+
+    def do_save(self, path: str) -> None:
+        """Save the conversation."""
+        if not path:
+            self._view.note("give the file: /save talk.json")
+            return
+        self._chat.save(path)
+        self._view.note(f"saved; hf-text chat --load {path} goes on with it")
+
+    def do_load(self, path: str) -> None:
+        """Go on with a saved conversation."""
+        if not path:
+            self._view.note("give the file: /load talk.json")
+            return
+        self._chat = Conversation.load(path, self._client, **self._settings)
+        self._view.note(f"{len(self._chat.messages)} messages")
+
+    def do_retry(self, _: str) -> None:
+        """Ask for another answer."""
+        self._answer(None)
+
+    def do_undo(self, _: str) -> None:
+        """Take the last turn back."""
+        taken = self._chat.undo()
+        self._view.note("your last turn is taken back" if taken else "there is nothing to take back")
+
+    def do_usage(self, _: str) -> None:
+        """Tokens and cost so far."""
+        self._view.note(describe_total(self._client, self._chat))
+
+    def do_help(self, _: str) -> None:
+        """What can be typed."""
+        for line in _COMMANDS.splitlines():
+            self._view.note(line)

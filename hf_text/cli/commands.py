@@ -1,0 +1,35 @@
+"""The names of the commands, and what may be a slip of one."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+
+from ..printable import one_line
+
+__all__ = ["COMMANDS", "find_slip"]
+
+# By name: what it does, for the help. Each is a module of this package.
+COMMANDS = {
+    "ask": "ask once; the default",
+    "chat": "talk with a model",
+    "models": "the models of a server",
+    "providers": "who serves a model, and how",
+    "compare": "ask every provider of a model, and compare",
+    "doctor": "find what stands between you and an answer",
+    "batch": "ask every row of a file",
+    "emulate": "run a made-up Hugging Face on this machine, for tests",
+}
+
+
+def find_slip(words: Sequence[str]) -> str | None:
+    """Why a single word is not sent as a prompt: it is nearly a command. None for all else."""
+    if len(words) != 1 or words[0] in COMMANDS or not words[0].isalpha():
+        return None
+    word = words[0]
+    if word.lower() == "help":
+        return "hf-text --help shows the help. To send this word as a prompt: hf-text ask help"
+    near = difflib.get_close_matches(word.lower(), COMMANDS, 1, 0.7)
+    if not near:
+        return None
+    return f"did you mean hf-text {near[0]}? To send this word as a prompt: hf-text ask {one_line(word)}"

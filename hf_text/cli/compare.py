@@ -1,0 +1,185 @@
+"""``hf-text compare MODEL [PROMPT]``: really asks every provider of a model, one after another."""
+
+from __future__ import annotations
+
+import argparse
+import html
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from ..client import Client
+from ..errors import HFTextError, InvalidRequestError
+from ..protocol.catalog import ModelProvider
+from .listing import answered_by, connected
+from .output import Output
+from .parsing import Parser, add_server_options
+from .tables import bars, number, table
+from .views import View
+
+__all__ = ["Result", "build_parser", "main"]
+
+_PROMPT = "Explain in one paragraph why the sky is blue."
+
+_DESCRIPTION = "Ask every provider that serves a model now, and compare how fast and how dear they answer."
+
+_EPILOG = f"""\
+FIRST is the time to the first token in seconds. Who is asked and the highest likely cost are told
+before anything is sent. The prompt, where none is given: {_PROMPT}
+
+examples:
+  hf-text compare openai/gpt-oss-120b --demo
+  hf-text compare openai/gpt-oss-120b "Write a haiku." --max-tokens 100 --yes
+  hf-text compare openai/gpt-oss-120b --yes --plot speed.svg"""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How one provider answered; None where it is not known."""
+
+    provider: str
+    first_token: float | None = None
+    tokens_per_second: float | None = None
+    cost: float | None = None
+    tokens: int | None = None
+    characters: int = 0
+    finish_reason: str | None = None
+    error: str | None = None
+
+
+def main(words: Sequence[str]) -> int:
+    """Compare. Returns the exit status: 0 if anyone answered."""
+    parser = build_parser()
+    values = parser.parse(words)
+    if values.plot and not values.plot.lower().endswith(".svg"):
+        parser.error("--plot writes SVG: give a name that ends with .svg")
+    return answered_by(lambda: _compare(values, parser))
+
+
+def build_parser() -> Parser:
+    """The parser of ``hf-text compare``."""
+    parser = Parser("hf-text compare", "[options] MODEL [PROMPT ...]", _DESCRIPTION, _EPILOG)
+    add = parser.add_argument
+    add("name", metavar="MODEL", help="the model, such as openai/gpt-oss-120b")
+    add("words", nargs="*", metavar="PROMPT", help="what to ask")
+    add("--max-tokens", metavar="N", type=int, default=300, help="the longest answer (default: %(default)s)")
+    add("--yes", action="store_true", help="do not ask whether to go on")
+    add("--json", action="store_true", help="write a JSON object for each provider, in a line of its own")
+    add("--plot", metavar="FILE.svg", help="draw speed and time to the first token")
+    add_server_options(parser)
+    return parser
+
+
+def _compare(values: argparse.Namespace, parser: Parser) -> int:
+    prompt = " ".join(values.words) or _PROMPT
+    view, results = View(reasoning=False), list[Result]()
+    with connected(values, parser) as client:
+        offers = [offer for offer in client.model(values.name).providers if offer.live]
+        if not offers:
+            raise InvalidRequestError(f"no provider serves {values.name} now; hf-text providers shows who could")
+        if not (values.demo or _agrees(offers, prompt, values, view)):
+            view.note("nothing was asked")
+            return 1
+        try:
+            for offer in offers:
+                view.note(f"asking {offer.provider} ...")
+                results.append(_ask(client, values, offer, prompt))
+        finally:  # also after Ctrl-C: what was paid for is shown
+            _show(results, values, view)
+    return 0 if any(result.error is None for result in results) else 1
+
+
+def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Namespace, view: View) -> bool:
+    costs = [
+        None
+        if offer.output_price is None or offer.input_price is None
+        else (len(prompt.encode()) * offer.input_price + values.max_tokens * offer.output_price) / 1e6
+        for offer in offers
+    ]
+    known = sum(cost for cost in costs if cost is not None)
+    unknown = sum(cost is None for cost in costs)
+    view.note(
+        f"this asks {', '.join(offer.provider for offer in offers)}, and may cost up to ${known:.4g}"
+        + (f", and what {unknown} of them charge whose price is not known" if unknown else "")
+    )
+    if values.yes:
+        return True
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        raise InvalidRequestError("--yes agrees to that where nobody can be asked")
+    view.note("Go on? [y/N]")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def _ask(client: Client, values: argparse.Namespace, offer: ModelProvider, prompt: str) -> Result:
+    try:
+        answer = client.generate(prompt, values.name, provider=[offer.provider], max_tokens=values.max_tokens)
+        cost = client.cost(answer)
+    except HFTextError as error:
+        return Result(offer.provider, error=" ".join(str(error).split()))
+    timings = answer.timings
+    first = timings.first_token if timings else None
+    tokens = answer.usage.completion_tokens if answer.usage else None
+    speed = None
+    if timings and first is not None and tokens and timings.total - first > 0.001:
+        speed = tokens / (timings.total - first)
+    return Result(offer.provider, first, speed, cost, tokens, len(answer.text), answer.finish_reason)
+
+
+def _show(results: Sequence[Result], values: argparse.Namespace, view: View) -> None:
+    out = Output(sys.stdout, vital=True)
+    for line in [json.dumps(asdict(result)) for result in results] if values.json else _table(results):
+        out.write_line(line)
+    if values.plot and results:
+        try:
+            with open(values.plot, "w", encoding="utf-8") as file:
+                file.write(_draw(results, values.name))
+        except OSError as error:
+            raise InvalidRequestError(f"--plot: {error.strerror}: {values.plot}") from None
+        view.note(f"{values.plot} shows the comparison")
+
+
+def _table(results: Sequence[Result]) -> list[str]:
+    heads = ("PROVIDER", "FIRST", "", "TOKENS/S", "", "$", "TOKENS", "ENDED BY")
+    measured = zip(
+        results,
+        bars([result.first_token for result in results]),
+        bars([result.tokens_per_second for result in results]),
+        strict=True,
+    )
+    rows = [
+        (
+            result.provider,
+            number(result.first_token, 2),
+            first,
+            number(result.tokens_per_second),
+            speed,
+            number(result.cost, 6),
+            number(result.tokens),
+            f"error: {result.error:.60}" if result.error else result.finish_reason or "",
+        )
+        for result, first, speed in measured
+    ]
+    return table(heads, rows) if rows else []
+
+
+def _draw(results: Sequence[Result], model: str) -> str:
+    """Two rows of bars for each provider, as SVG."""
+    fastest = max((result.tokens_per_second or 0 for result in results), default=0) or 1
+    slowest = max((result.first_token or 0 for result in results), default=0) or 1
+    parts = [f'<text x="10" y="24" font-size="16">{html.escape(model)}</text>']
+    for place, result in enumerate(results):
+        y = 50 + 46 * place
+        parts.append(f'<text x="10" y="{y + 16}">{html.escape(result.provider)}</text>')
+        rows = (
+            (result.tokens_per_second, fastest, "#3867d6", "tokens/s", 0),
+            (result.first_token, slowest, "#fa8231", "s to the first", 2),
+        )
+        for row, (value, most, colour, unit, digits) in enumerate(rows):
+            top, width = y + 18 * row, 320 * (value or 0) / most
+            label = "no answer" if value is None else f"{value:,.{digits}f} {unit}"
+            parts.append(f'<rect x="150" y="{top}" width="{width:.1f}" height="14" fill="{colour}"/>')
+            parts.append(f'<text x="{158 + width:.1f}" y="{top + 12}" font-size="12">{label}</text>')
+    height = 60 + 46 * len(results)
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="{height}" font-family="sans-serif">'
+    return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"])

@@ -1,0 +1,185 @@
+"""``hf-text doctor``: what may stand between the user and an answer, each with its fix; safe to paste."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import getproxies
+
+from .._version import __version__
+from ..client import Client
+from ..errors import HFTextError
+from ..keys import find_key
+from ..transport.fetch import fetch_json
+from ..transport.retries import Retries
+from ..tuning import Tuning
+from .advice import explain
+from .arguments import Options
+from .connect import connect
+from .output import Output
+from .parsing import Parser, add_server_options, fill_in_environment
+from .views import View
+
+__all__ = ["Finding", "build_parser", "main"]
+
+_DESCRIPTION = "Look at what may stand between you and an answer. The report shows no key, user or home folder."
+
+_EPILOG = """\
+examples:
+  hf-text doctor
+  hf-text doctor --ask     also ask a model for one token, which costs next to nothing
+  hf-text doctor --api-base http://localhost:8080/v1"""
+
+_TOKENS_PAGE = "https://huggingface.co/settings/tokens"
+_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_SECONDS = 15.0
+
+
+class Finding(NamedTuple):
+    """One line: what was looked at, what was found, and what to do; no fix means that it is well."""
+
+    what: str
+    found: str
+    fix: str = ""
+
+
+def main(words: Sequence[str]) -> int:
+    """Report. Returns the exit status: 0 if all is well, else 1."""
+    parser = build_parser()
+    found = vars(parser.parse(words))
+    fill_in_environment(found)
+    options = Options.of({**found, "timeout": found["timeout"] or _SECONDS})
+    out = Output(sys.stdout, vital=True)
+    well = True
+    for finding in _examine(options, found["ask"]):
+        well = well and not finding.fix
+        if found["json"]:
+            out.write_line(json.dumps({name: _safe(text) for name, text in finding._asdict().items()}))
+            continue
+        out.write_line(f"{'FIX ' if finding.fix else 'ok  '}{finding.what}: {_safe(finding.found)}")
+        if finding.fix:
+            out.write_line(f"      {_safe(finding.fix)}")
+    return 0 if well else 1
+
+
+def build_parser() -> Parser:
+    """The parser of ``hf-text doctor``."""
+    parser = Parser("hf-text doctor", "[options]", _DESCRIPTION, _EPILOG)
+    parser.add_argument("--ask", action="store_true", help="also ask a model for one token")
+    parser.add_argument("-m", "--model", metavar="NAME", help="the model for --ask (HF_TEXT_MODEL)")
+    parser.add_argument("--json", action="store_true", help="write a JSON object for each line")
+    add_server_options(parser)
+    return parser
+
+
+def _examine(options: Options, ask: bool) -> Iterator[Finding]:
+    yield Finding("versions", f"hf_text {__version__}, Python {platform.python_version()}, {platform.system()}")
+    yield from _look_at_proxies()
+    yield from _look_at_certificates()
+    try:
+        with connect(options, View(reasoning=False)) as client:
+            if client.operations.endpoint.hugging_face and not options.demo:
+                yield _look_at_key()
+            yield from _look_at_servers(client)
+            if ask:
+                yield _attempt("an answer", lambda: _ask(client, options))
+    except HFTextError as error:
+        yield Finding("settings", type(error).__name__, explain(error))
+
+
+def _look_at_key() -> Finding:
+    try:
+        key = find_key()
+    except HFTextError as error:
+        return Finding("key", "unusable", explain(error))
+    if key is None:
+        return Finding("key", "none was found", f"make one at {_TOKENS_PAGE} and put it into HF_TOKEN")
+    names = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
+    place = next((name for name in names if os.environ.get(name, "").strip()), "the file of 'hf auth login', or Colab")
+    return Finding("key", f"found, from {place}")
+
+
+def _look_at_proxies() -> Iterator[Finding]:
+    for scheme, url in getproxies().items():
+        if scheme in ("http", "https", "all"):
+            try:
+                parts = urlsplit(url if "://" in url else f"//{url}")
+                place = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
+            except ValueError:
+                yield Finding(f"proxy for {scheme}", "not a URL", f"set {scheme.upper()}_PROXY to http://host:port")
+                continue
+            yield Finding(f"proxy for {scheme}", place)
+
+
+def _look_at_certificates() -> Iterator[Finding]:
+    for name in _CERTIFICATES:
+        path = os.environ.get(name)
+        if path and not os.path.exists(path):
+            yield Finding(name, f"{path} is not there", f"unset {name}, or let it name a PEM file")
+        elif path:
+            yield Finding(name, path)
+
+
+def _look_at_servers(client: Client) -> Iterator[Finding]:
+    endpoint = client.operations.endpoint
+    if not getproxies():  # else the proxy looks names up
+        for url in dict.fromkeys(filter(None, (endpoint.hub_url, endpoint.api_base))):
+            yield _resolve(urlsplit(url).hostname or "")
+    if endpoint.hub_url is not None:
+        yield _attempt("account", lambda: _ask_who(client, f"{endpoint.hub_url}/api/whoami-v2"))
+    yield _attempt(f"models of {endpoint.host}", lambda: f"{len(client.models(refresh=True)):,}")
+
+
+def _resolve(host: str) -> Finding:
+    try:
+        socket.getaddrinfo(host, 443)
+    except (OSError, UnicodeError):
+        return Finding(
+            f"name {host}", "cannot be resolved", "check the network, and DNS; behind a proxy set HTTPS_PROXY"
+        )
+    return Finding(f"name {host}", "resolved")
+
+
+def _attempt(what: str, work: Callable[[], str]) -> Finding:
+    try:
+        found = work()
+    except HFTextError as error:
+        return Finding(what, type(error).__name__, explain(error))
+    if found.startswith("not allowed"):
+        return Finding(
+            what, found, f"give the key the permission 'Make calls to Inference Providers' at {_TOKENS_PAGE}"
+        )
+    return Finding(what, found)
+
+
+def _ask_who(client: Client, url: str) -> str:
+    """What the key may do. Who its owner is stays out of the report."""
+    operations = client.operations
+    value, _ = fetch_json(operations.connect(), operations.new_call(), url, Retries(0, Tuning()), hugging_face=True)
+    try:
+        token = value["auth"]["accessToken"]
+        role = str(token["role"])
+        allowed = role in ("read", "write") or "inference.serverless.write" in json.dumps(token)
+    except (KeyError, TypeError):
+        return "the Hub knows the key"
+    return f"{'may' if allowed else 'not allowed to'} call providers (a key of the kind {role})"
+
+
+def _ask(client: Client, options: Options) -> str:
+    answer = client.generate("Hi", options.model, max_tokens=1)
+    return f"{answer.model}, {answer.timings.total:.1f} s" if answer.timings else answer.model
+
+
+def _safe(text: str) -> str:
+    """Without the home folder, and what a URL or a message may tell of the user."""
+    home = os.path.expanduser("~")
+    text = text.replace(home, "~") if len(home) > 1 else text
+    text = re.sub(r"//[^/@\s]+@", "//***@", text)
+    return re.sub(r"\bhf_\w{8,}", "hf_***", " ".join(text.split()))

@@ -1,0 +1,141 @@
+"""What the parsers of all commands share: errors that show no key, suggestions, and the options of a server."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+from collections.abc import Collection, Sequence
+from typing import Any, NoReturn
+
+from ..printable import one_line
+
+__all__ = ["Parser", "add_call_options", "add_local_options", "add_server_options", "fill_in_environment"]
+
+_NO_KEYS_HERE = (
+    "a key is not taken from the command line, where others can see it; put it into the environment variable "
+    "HF_TOKEN (Hugging Face) or HF_TEXT_API_KEY (the server of --api-base)"
+)
+_KEY_OPTION = re.compile(r"-k|--(?:.*[-_])?(?:api)?(?:key|token|auth|secret|password)", re.IGNORECASE)
+_LONG_VALUE = re.compile(r"'[^'\s]{16,}'|\"[^\"\s]{16,}\"")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose messages hold no value that may be a key: logs and recordings of terminals keep them."""
+
+    def __init__(self, prog: str, usage: str, description: str, epilog: str) -> None:
+        super().__init__(
+            prog=prog,
+            usage=f"%(prog)s {usage}",
+            description=description,
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
+        super().error(one_line(_LONG_VALUE.sub("'***'", message)))
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """The arguments, wherever the options stand among them. Ends the command for those that cannot be."""
+        values, unknown = self.parse_known_intermixed_args(list(words))
+        if unknown:
+            self.error(_explain_unknown(unknown, self._option_string_actions))
+        return values
+
+
+class _RefusedKey(argparse.Action):
+    """``--api-key``: people try it, and argparse would write the key into its message."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *rest: Any) -> NoReturn:
+        parser.error(_NO_KEYS_HERE)
+
+
+def _explain_unknown(arguments: Sequence[str], known: Collection[str]) -> str:
+    """Options that are not known, without their values: ``--token=…``, ``-k…``; and what may be meant."""
+    names = [re.match(r"--[^=]*|-.|", argument)[0] for argument in arguments]  # type: ignore[index]  # it always matches
+    if any(_KEY_OPTION.fullmatch(name) for name in names):
+        return f"{' '.join(names)}: {_NO_KEYS_HERE}"
+    unknown = list(filter(None, names))
+    if not unknown:
+        return "there are more words than this command takes. To send them as a prompt: hf-text ask …"
+    shown = [name for name in known if name != "--api-key"]
+    near = next((match for name in unknown for match in difflib.get_close_matches(name, shown, 1)), None)
+    return f"unknown option {' '.join(unknown)}" + (f"; did you mean {near}?" if near else "")
+
+
+def add_server_options(parser: argparse.ArgumentParser) -> None:
+    """The options that choose a server, and how long to wait for it."""
+    add = parser.add_argument_group("server").add_argument
+    add("--api-base", metavar="URL", help="another server, such as http://localhost:8080/v1 (HF_TEXT_API_BASE)")
+    add("--api-key", action=_RefusedKey, help=argparse.SUPPRESS, default=argparse.SUPPRESS)
+    add("--bill-to", metavar="NAME", help="the organisation on Hugging Face that pays")
+    add("--ca-bundle", metavar="FILE", help="certificates to trust, such as a company's (PEM)")
+    add(
+        "--timeout",
+        metavar="S",
+        type=float,
+        help="seconds to wait for the connection, for the first word, and for each next one (default: 10, 120, 60)",
+    )
+    add("--demo", action="store_true", help="ask the built-in emulator: made-up answers, without key and network")
+
+
+def add_local_options(parser: argparse.ArgumentParser) -> None:
+    """The options for a model on this machine."""
+    add = parser.add_argument_group("a model on this machine").add_argument
+    add(
+        "--local",
+        metavar="MODEL",
+        nargs="?",
+        const="",
+        help="run a model on this machine: a GGUF file, its folder, or a name on the Hub (default: a small one)",
+    )
+    add("--yes", action="store_true", help="agree to the download of the default model of --local")
+
+
+def add_call_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a call to a model."""
+    add = parser.add_argument_group("model").add_argument
+    add("-m", "--model", metavar="NAME", help="the model, such as openai/gpt-oss-120b (HF_TEXT_MODEL)")
+    add("-s", "--system", metavar="TEXT", help="a system message")
+    add(
+        "--provider",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a provider, or auto, fastest, cheapest, preferred; repeatable, in the order to try",
+    )
+    add("--max-tokens", metavar="N", type=_tokens, default=2048, help="the longest answer in tokens, or none for as "
+        "long as the server allows (default: %(default)s)")  # fmt: skip
+    add("--temperature", metavar="T", type=float, help="0 to 2; the server has a default")
+    add("--top-p", metavar="P", type=float, help="above 0, at most 1")
+    add("--seed", metavar="N", type=int, help="for answers that can be repeated")
+    add("--stop", metavar="TEXT", action="append", help="a text that ends the answer; repeatable")
+    add("--reasoning-effort", metavar="WORD", help="such as low, medium, high")
+    add(
+        "-o",
+        "--option",
+        nargs=2,
+        metavar=("NAME", "VALUE"),
+        action="append",
+        default=[],
+        help="any other option of a call, such as: -o presence_penalty 1; a JSON value, or a text",
+    )
+
+
+def _tokens(text: str) -> int | None:
+    return None if text.lower() == "none" else int(text)
+
+
+_tokens.__name__ = "number of tokens"  # argparse shows it
+
+
+def fill_in_environment(found: dict[str, Any]) -> None:
+    """Take ``HF_TEXT_API_BASE`` and ``HF_TEXT_MODEL`` where the command line chooses no server or model."""
+    if found["demo"] or found.get("local") is not None:
+        return
+    found["api_base"] = found["api_base"] or os.environ.get("HF_TEXT_API_BASE", "").strip() or None
+    if found.get("model", "") is None:
+        found["model"] = os.environ.get("HF_TEXT_MODEL", "").strip() or None

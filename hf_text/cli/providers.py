@@ -1,0 +1,111 @@
+"""``hf-text providers MODEL``: who serves a model, and how."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from ..protocol.catalog import Model, ModelProvider
+from .listing import answered_by, connected, yes_or_no
+from .output import Output
+from .parsing import Parser, add_server_options
+from .tables import bars, number, table
+
+__all__ = ["build_parser", "main"]
+
+_DESCRIPTION = "The providers of a model: whether they serve it now, what they take, how fast they are."
+
+_EPILOG = """\
+Prices are in USD per million tokens of the prompt (IN) and of the answer (OUT); FIRST is the time to
+the first token in seconds. Latency and throughput are what Hugging Face measured last.
+
+examples:
+  hf-text providers openai/gpt-oss-120b
+  hf-text providers openai/gpt-oss-120b --sort throughput
+  hf-text providers openai/gpt-oss-120b --demo"""
+
+_SORTS: dict[str, Callable[[ModelProvider], float]] = {
+    "price": lambda offer: _or_last(offer.output_price),
+    "latency": lambda offer: _or_last(offer.first_token_latency),
+    "throughput": lambda offer: _or_last(offer.throughput, -1),
+    "context": lambda offer: _or_last(offer.context_length, -1),
+}
+
+
+def main(words: Sequence[str]) -> int:
+    """Show the providers. Returns the exit status."""
+    parser = build_parser()
+    values = parser.parse(words)
+    return answered_by(lambda: _list(values, parser))
+
+
+def build_parser() -> Parser:
+    """The parser of ``hf-text providers``."""
+    parser = Parser("hf-text providers", "[options] MODEL", _DESCRIPTION, _EPILOG)
+    add = parser.add_argument
+    add("name", metavar="MODEL", help="the model, such as openai/gpt-oss-120b")
+    add("--live", action="store_true", help="only those that can be used now")
+    add("--tools", action="store_true", help="only those that call tools")
+    add("--schema", action="store_true", help="only those that keep to a JSON schema")
+    add("--sort", choices=tuple(_SORTS), help="the order (default: the server's)")
+    add("--json", action="store_true", help="write a JSON object for each provider, in a line of its own")
+    add_server_options(parser)
+    return parser
+
+
+def _list(values: argparse.Namespace, parser: Parser) -> int:
+    with connected(values, parser) as client:
+        offers = _choose(client.model(values.name), values)
+    out = Output(sys.stdout, vital=True)
+    for line in [json.dumps(asdict(offer)) for offer in offers] if values.json else _table(offers) if offers else []:
+        out.write_line(line)
+    if not offers:
+        Output(sys.stderr, vital=False).write_line("hf-text: no provider fits; leave out options to see all")
+    return 0 if offers else 1
+
+
+def _choose(model: Model, values: argparse.Namespace) -> list[ModelProvider]:
+    offers = [
+        offer
+        for offer in model.providers or model.offers
+        if (offer.live or not values.live)
+        and (offer.supports_tools or not values.tools)
+        and (offer.supports_structured_output or not values.schema)
+    ]
+    return sorted(offers, key=_SORTS[values.sort]) if values.sort else offers
+
+
+def _or_last(value: float | None, sign: int = 1) -> float:
+    return float("inf") if value is None else sign * value
+
+
+def _table(offers: Sequence[ModelProvider]) -> list[str]:
+    heads = ("PROVIDER", "STATUS", "$ IN", "$ OUT", "", "FIRST", "", "TOKENS/S", "", "CONTEXT", "TOOLS", "SCHEMA")
+    measured = zip(
+        offers,
+        bars([offer.output_price for offer in offers]),
+        bars([offer.first_token_latency for offer in offers]),
+        bars([offer.throughput for offer in offers]),
+        strict=True,
+    )
+    rows = [
+        (
+            offer.provider,
+            offer.status,
+            number(offer.input_price, 2),
+            number(offer.output_price, 2),
+            price,
+            number(offer.first_token_latency, 2),
+            latency,
+            number(offer.throughput),
+            speed,
+            number(offer.context_length),
+            yes_or_no(offer.supports_tools),
+            yes_or_no(offer.supports_structured_output),
+        )
+        for offer, price, latency, speed in measured
+    ]
+    return table(heads, rows)

@@ -1,0 +1,45 @@
+"""What an answer took, in one line."""
+
+from __future__ import annotations
+
+from ..client import Client
+from ..completion import Completion
+from ..conversation import Conversation
+from ..errors import HFTextError
+
+__all__ = ["describe_total", "describe_usage"]
+
+
+def describe_usage(client: Client, completion: Completion) -> str:
+    """Tokens, time, speed, provider and cost, as far as they are known."""
+    usage, timings = completion.usage, completion.timings
+    parts = ["the server did not count the tokens"]
+    if usage is not None:
+        parts = [f"{usage.prompt_tokens:,} + {usage.completion_tokens:,} tokens"]
+    if timings is not None:
+        parts.append(f"{timings.total:.1f} s")
+        if timings.first_token is not None:
+            parts.append(f"first word after {timings.first_token:.1f} s")
+            writing = timings.total - timings.first_token
+            if usage is not None and writing > 0.01:
+                parts.append(f"{usage.completion_tokens / writing:,.0f} tokens/s")
+    if completion.provider:
+        parts.append(completion.provider)
+    cost = _cost(client, completion)
+    return ", ".join([*parts, "cost unknown" if cost is None else f"${cost:.4g}"])
+
+
+def _cost(client: Client, answers: Completion | Conversation) -> float | None:
+    try:
+        return client.cost(answers)
+    except HFTextError:  # the prices cannot be had: the answer is whole all the same
+        return None
+
+
+def describe_total(client: Client, chat: Conversation) -> str:
+    """Tokens and cost of a conversation, as far as they are known."""
+    if chat.usage is None:
+        return "no tokens were counted"
+    cost = _cost(client, chat)
+    tokens = f"{chat.usage.prompt_tokens:,} + {chat.usage.completion_tokens:,} tokens"
+    return f"{tokens} in {len(chat.completions)} answers, {'cost unknown' if cost is None else f'${cost:.4g}'}"
