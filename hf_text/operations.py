@@ -189,6 +189,11 @@ class Operations:
             return ()
         return () if found is None else found.offers
 
+    def base_model(self, model: str | None) -> str | None:
+        """The name that would be asked for, without its suffix; None where no name was given."""
+        name = model or self._model
+        return None if name is None else split_suffix(name)[0]
+
     def providers(self, model: str | None, provider: str | Sequence[str] | None) -> tuple[str, ...]:
         """The providers and policies that would be asked, in order."""
         suffix = split_suffix(model or self._model or "")[1] if self.endpoint.hugging_face else None

@@ -11,7 +11,6 @@ from ..completion import Attempt, Completion
 from ..errors import HFTextError, StructuredOutputError, TruncatedStreamError
 from ..operations import Operations
 from ..procedures.effects import Generate, Procedure, Run
-from ..protocol.catalog import split_suffix
 from ..protocol.media import Media, add_media
 from ..protocol.messages import Messages, check_messages
 from ..schemas import UnfitError
@@ -138,8 +137,7 @@ class _Parsing:
     def _options_for(self, way: Way) -> dict[str, Any]:
         options = {**self._options, **way.options(self._output)}
         if way.providers is not None:
-            model = self._options["model"]
-            options |= {"provider": way.providers, "model": model and split_suffix(model)[0]}
+            options |= {"provider": way.providers, "model": self._operations.base_model(self._options["model"])}
         return options
 
     def _refuse(self, answer: Completion, problem: UnfitError) -> StructuredOutputError:

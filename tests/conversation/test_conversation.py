@@ -390,6 +390,17 @@ class TestFailures:
         with pytest.raises(StreamError):
             stream.completion  # noqa: B018
 
+    def test_cancelled_while_a_request_is_made_it_is_not_sent(self, emulator: Emulator, converse: Converse) -> None:
+        class Headers(dict[str, str]):
+            def items(self) -> Any:
+                stream.cancel()
+                return super().items()
+
+        stream = converse(extra_headers=Headers({"X-Mine": "yes"})).stream("Hi")
+        with pytest.raises(StreamCancelledError):
+            list(stream)
+        assert emulator.requests == []
+
     def test_cancelled_while_an_answer_comes_it_ends_at_once(self, emulator: Emulator, converse: Converse) -> None:
         emulator.always(Response.text("one ", finish=None, done=False, end="stall"))
         chat = converse()

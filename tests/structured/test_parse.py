@@ -243,6 +243,13 @@ class TestWhoIsAsked:
         assert body["model"] == f"a/b{suffix}"
         assert ("response_format" in body, "tools" in body) == (method == "json_schema", method == "tool")
 
+    def test_a_policy_behind_the_client_s_model_orders_those_who_can(
+        self, emulator: Emulator, make_client: Callable[..., Any]
+    ) -> None:
+        self.serve(emulator, UNABLE, ABLE, {"provider": "nscale"})
+        make_client(model="a/b:fastest").parse("Which?", City)
+        assert asked(emulator)[0]["model"] == "a/b:nscale"
+
     def test_those_of_whom_it_is_not_known_follow_those_who_can(self, emulator: Emulator, client: Any) -> None:
         self.serve(emulator, UNABLE, UNKNOWN, ABLE)
         emulator.reply("empty-500")

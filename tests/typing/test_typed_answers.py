@@ -28,7 +28,7 @@ def test_a_checker_knows_the_types_and_refuses_what_is_wrong(checker: str, tmp_p
     if importlib.util.find_spec(checker) is None:
         pytest.skip(f"{checker} is not installed (extra: dev)")
     shutil.copy(CALLS, tmp_path)
-    (tmp_path / "hf_text").symlink_to(FOLDER.parent / "hf_text", target_is_directory=True)
+    (tmp_path / "hf_text").symlink_to(FOLDER.parents[1] / "hf_text", target_is_directory=True)
     command = [sys.executable, "-m", checker, *CHECKERS[checker], CALLS.name]
     home = str(Path(f"~{getpass.getuser()}").expanduser())  # pyright keeps its own program there
     environment = {**os.environ, "HOME": home}
