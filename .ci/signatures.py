@@ -3,11 +3,12 @@
 Editors, ``help()`` and type checkers agree on one form only: a parameter list that is written out. So that it is still
 written by hand only once, a parameter list may hold a comment
 
-    # The arguments of Client.stream but media, by .ci/signatures.py
+    # Arguments of Client.stream but media (.ci/signatures.py)
 
 What follows it, up to the next comment, ``**`` or the end of the list, is written by this script: the parameters of
 that function or class, in its order, without those named after ``but`` and those that the list has itself. So are
-their entries under ``Args:`` in the docstring, if it has that; entries of other parameters stay as they are.
+their entries under ``Args:`` in the docstring, if it has that; entries of other parameters stay as they are. In a
+TypedDict the comment stands for fields. A function whose name is not the only one is named with its module.
 
     python .ci/signatures.py [--check] [FOLDER]
 
@@ -20,13 +21,14 @@ import ast
 import re
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import unified_diff
 from functools import cache
 from pathlib import Path
 
-MARK = re.compile(r"(\s*)# The arguments of ([\w.]+)(?: but ([\w, ]+))?, by \.ci/signatures\.py$")
+MARK = re.compile(r"(\s*)# Arguments of ([\w.]+)(?: but ([\w, ]+))? \(\.ci/signatures\.py\)$")
+ENDS = ("#", "**", ")")
 WIDTH = 120
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -47,11 +49,13 @@ class Door:
     Attributes:
         name: ``"function"``, ``"Class.method"``, or ``"Class"`` for its ``__init__``.
         lines: where its parameter list is.
+        overload: whether it is one, which is only for type checkers.
         entries: where the entries under ``Args:`` are, in its docstring or in that of its class; None without those.
     """
 
     def __init__(self, name: str, node: Function, explained: Function | ast.ClassDef, module: list[str]) -> None:
         self.name = name
+        self.overload = any(isinstance(each, ast.Name) and each.id == "overload" for each in node.decorator_list)
         self._node = node
         self._module = module
         self.lines = slice(node.lineno, node.body[0].lineno - 1)
@@ -90,9 +94,23 @@ class Door:
         return self._module[node.lineno - 1].encode()[node.col_offset : node.end_col_offset].decode()
 
 
+class Fields(Door):
+    """A class with annotated names, as a door."""
+
+    def __init__(self, node: ast.ClassDef, module: list[str]) -> None:
+        self.name = node.name
+        self.overload = False
+        following = (n for n in range(node.lineno, len(module)) if module[n][:1].strip())
+        self.lines = slice(node.lineno, next(following, len(module)))
+        self.entries = None
+
+    def parameters(self) -> dict[str, Parameter]:
+        return {}
+
+
 @cache
 def find_doors(text: str) -> list[Door]:
-    """The functions of a module, and the methods of its classes, from above to below."""
+    """The functions of a module, the methods of its classes and its TypedDicts, from above to below."""
     return list(walk(ast.parse(text), text.split("\n")))
 
 
@@ -100,20 +118,24 @@ def walk(tree: ast.AST, module: list[str]) -> Iterator[Door]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, Function):
             yield Door(node.name, node, node, module)
+        elif isinstance(node, ast.ClassDef) and any(isinstance(each, Function) for each in node.body):
+            for method in node.body:
+                if isinstance(method, Function):
+                    made = method.name == "__init__"
+                    name = node.name if made else f"{node.name}.{method.name}"
+                    yield Door(name, method, node if made else method, module)
         elif isinstance(node, ast.ClassDef):
-            for method in filter(lambda each: isinstance(each, Function), node.body):
-                made = method.name == "__init__"
-                yield Door(
-                    node.name if made else f"{node.name}.{method.name}", method, node if made else method, module
-                )
+            yield Fields(node, module)
 
 
 def rewrite(text: str, sources: dict[str, dict[str, Parameter]]) -> str:
     """A module as it should be."""
     module = text.split("\n")
+    if wrong := [line for line in module if ".ci/signatures.py" in line and not MARK.match(line)]:
+        raise SystemExit(f"this is not understood: {wrong[0].strip()}")
     for door in reversed(find_doors(text)):  # from below, so that line numbers hold
         if any(map(MARK.match, module[door.lines])):
-            lines, given = build_list(door.name, module[door.lines], sources)
+            lines, given = build_list(door, module[door.lines], sources)
             changes = [(door.lines, lines)]
             if door.entries is not None:
                 changes.append((door.entries, build_entries(door, lines, given)))
@@ -123,13 +145,13 @@ def rewrite(text: str, sources: dict[str, dict[str, Parameter]]) -> str:
 
 
 def build_list(
-    door: str, old: list[str], sources: dict[str, dict[str, Parameter]]
+    door: Door, old: list[str], sources: dict[str, dict[str, Parameter]]
 ) -> tuple[list[str], dict[str, Parameter]]:
     """The lines of a parameter list, and those parameters that are written into it."""
     kept, writing = [], False
     for line in old:
         mark = MARK.match(line)
-        writing = bool(mark) or (writing and not line.lstrip().startswith(("#", "**", ")")))
+        writing = bool(mark) or (writing and not line.lstrip().startswith(ENDS) and line != "")
         if mark or not writing:
             kept.append(line)
     new: list[str] = []
@@ -140,14 +162,17 @@ def build_list(
             without = re.findall(r"\w+", mark[3] or "")
             source = sources.get(mark[2], {})
             if unknown := {name for name in without if name not in source} or (not source and {mark[2]}):
-                raise SystemExit(f"{door}: there is nothing of the name {', '.join(unknown)}")
+                raise SystemExit(f"{door.name}: there is nothing of the name {', '.join(unknown)}")
             taken = {n: p for n, p in source.items() if n not in {*without, *given, *names_in(kept)}}
-            star = any(each.strip() == "*," for each in new) or not any(p.keyword_only for p in taken.values())
+            fields = isinstance(door, Fields)
+            star = (
+                fields or any(each.strip() == "*," for each in new) or not any(p.keyword_only for p in taken.values())
+            )
             for parameter in taken.values():
                 if parameter.keyword_only and not star:
                     new.append(f"{mark[1]}*,")
                     star = True
-                new.append(f"{mark[1]}{parameter.text},")
+                new.append(mark[1] + (parameter.text.partition(" = ")[0] if fields else f"{parameter.text},"))
             given |= taken
     return new, given
 
@@ -178,15 +203,23 @@ def build_entries(door: Door, lines: list[str], given: dict[str, Parameter]) -> 
     return new
 
 
-def find_sources(texts: Iterable[str]) -> dict[str, dict[str, Parameter]]:
+def find_sources(texts: dict[str, str]) -> dict[str, dict[str, Parameter]]:
     """The parameters of the functions that the comments name."""
-    asked = {mark[2] for text in texts for line in text.split("\n") if (mark := MARK.match(line))}
+    asked = {mark[2] for text in texts.values() for line in text.split("\n") if (mark := MARK.match(line))}
     found: dict[str, dict[str, Parameter]] = {}
-    for text in texts:
+    for module, text in texts.items():
         for door in find_doors(text):
-            if door.name in asked and found.setdefault(door.name, parameters := door.parameters()) is not parameters:
-                raise SystemExit(f"there are two of the name {door.name}")
+            for name in set() if door.overload else {door.name, f"{module}.{door.name}"} & asked:
+                if name in found:
+                    raise SystemExit(f"there are two of the name {name}: name the module too")
+                found[name] = door.parameters()
     return found
+
+
+def name_of(path: Path) -> str:
+    """The module in a file, without the package's own name: ``"batch.generate"``."""
+    parts = path.with_suffix("").parts
+    return ".".join(parts[parts.index("hf_text") + 1 :])
 
 
 def main(arguments: list[str]) -> int:
@@ -201,7 +234,7 @@ def main(arguments: list[str]) -> int:
     new, last = dict(texts), {}
     while new != last:  # what was written may be asked for elsewhere
         last = dict(new)
-        sources = find_sources(list(new.values()))
+        sources = find_sources({name_of(path): text for path, text in new.items()})
         new = {path: rewrite(text, sources) if ".ci/signatures.py" in text else text for path, text in new.items()}
     differing = [path for path in texts if texts[path] != new[path]]
     for path in differing:

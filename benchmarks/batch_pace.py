@@ -84,10 +84,12 @@ def measure_outage(rate: float, answer: float, outage: float, seconds: float) ->
     rows = int(rate * seconds)
     without, _, _ = run(rate, answer, rows)
     with_one, summary, report = run(rate, answer, rows, outage=(seconds / 3, outage))
-    extra = with_one - without
+    lost = report["broken"] / rate  # answers that the outage broke: they are asked again, at the same rate
+    extra = with_one - without - lost
     print(
         f"{rate:g}/s, answers of {answer:g} s, an outage of {outage:g} s: {without:.1f} s without, {with_one:.1f} s "
-        f"with it ({extra / outage:.0%} of the outage); {sum(report['refused'])} requests refused; {summary.done} rows "
+        f"with it ({report['broken']} answers broken, {lost:.1f} s of the limit; {extra / outage:.0%} of the outage "
+        f"beside that); {sum(report['refused'])} requests refused; {summary.done} rows "
         f"done, {summary.failed} failed",
         flush=True,
     )

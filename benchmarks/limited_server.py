@@ -39,7 +39,10 @@ WHOLE = HEAD + PIECE * PIECES + END
 class Limited:
     """The server. The arguments are those of the command."""
 
-    def __init__(self, rate: float, answer: float, outage: tuple[float, float], retry_after: float) -> None:
+    def __init__(
+        self, rate: float, answer: float, outage: tuple[float, float], retry_after: float, tells_prompts: bool
+    ) -> None:
+        self.tells_prompts = tells_prompts
         self.rate, self.answer, self.outage, self.retry_after = rate, answer, outage, retry_after
         self.level = rate
         self.began = self.at = time.monotonic()
@@ -47,6 +50,7 @@ class Limited:
         self.refused: Counter[int] = Counter()
         self.prompts: Counter[str] = Counter()
         self.writers: set[asyncio.StreamWriter] = set()
+        self.answering = self.broken = 0
 
     def now(self) -> float:
         return time.monotonic() - self.began
@@ -86,6 +90,7 @@ class Limited:
             writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
             return
         second = int(self.now())
+        prompt = json.loads(body)["messages"][-1]["content"]
         if self.is_away() or not self.let_through():
             self.refused[second] += 1
             status = b"503 Service Unavailable" if self.is_away() else b"429 Too Many Requests"
@@ -93,19 +98,26 @@ class Limited:
             writer.write(b"HTTP/1.1 %b\r\n%bContent-Length: 2\r\n\r\n{}" % (status, wait))
             return
         self.through[second] += 1
+        self.prompts[prompt] += 1
         if self.answer < 0.01:
             writer.write(WHOLE)
         else:
-            writer.write(HEAD)
-            for _ in range(PIECES):
-                await asyncio.sleep(self.answer / PIECES)
-                writer.write(PIECE)
-            writer.write(END)
+            self.answering += 1
+            try:
+                writer.write(HEAD)
+                for _ in range(PIECES):
+                    await asyncio.sleep(self.answer / PIECES)
+                    if writer.is_closing():
+                        return
+                    writer.write(PIECE)
+                writer.write(END)
+            finally:
+                self.answering -= 1
         await writer.drain()
-        self.prompts[json.loads(body)["messages"][-1]["content"]] += 1
 
     async def keep_the_outage(self) -> None:
         await asyncio.sleep(self.outage[0])
+        self.broken = self.answering
         for writer in list(self.writers):
             writer.transport.abort()
 
@@ -114,13 +126,15 @@ class Limited:
         return {
             "through": [self.through[second] for second in seconds],
             "refused": [self.refused[second] for second in seconds],
+            "broken": self.broken,
             "twice": sum(count > 1 for count in self.prompts.values()),
+            **({"prompts": self.prompts} if self.tells_prompts else {}),
         }
 
 
 async def main(options: argparse.Namespace) -> None:
     """Serve until the end of standard input."""
-    limited = Limited(options.rate, options.answer, tuple(options.outage), options.retry_after)
+    limited = Limited(options.rate, options.answer, tuple(options.outage), options.retry_after, options.prompts)
     server = await asyncio.start_server(limited.serve, "127.0.0.1", 0, backlog=1000)
     print(server.sockets[0].getsockname()[1], flush=True)
     task = asyncio.create_task(limited.keep_the_outage()) if options.outage[1] else None
@@ -139,4 +153,5 @@ if __name__ == "__main__":
     parser.add_argument("--answer", type=float, default=0.0)
     parser.add_argument("--outage", type=float, nargs=2, default=(0.0, 0.0), metavar=("BEGIN", "SECONDS"))
     parser.add_argument("--retry-after", type=float, default=0.0)
+    parser.add_argument("--prompts", action="store_true", help="report how often each prompt was answered")
     asyncio.run(main(parser.parse_args()))

@@ -12,18 +12,16 @@ from .checks import without_self
 from .completion import Completion
 from .generation.stream import Stream
 from .operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from .options import ParseOptions, Validator
-from .procedures.reader import Reader
 from .protocol.catalog import HubModel, Model, ProviderMapping
 from .protocol.media import Media
 from .protocol.messages import Messages
-from .structured import Parsed, parsing
 from .tools import Tools
 from .transport.call import DEFAULT, Timeouts
 from .wrong_names import explain_wrong_names
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from .options import Validator
+    from .structured import Parsed
 
 __all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]
 
@@ -82,7 +80,7 @@ class Client:
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
     ) -> None:
-        self.operations = Operations(**without_self(locals()))
+        self.operations: Operations = Operations(**without_self(locals()))
 
     @classmethod
     def of(cls, operations: Operations) -> Client:
@@ -157,7 +155,7 @@ class Client:
 
     def generate(
         self,
-        # The arguments of Client.stream, by .ci/signatures.py
+        # Arguments of Client.stream (.ci/signatures.py)
         messages: Messages,
         model: str | None = None,
         *,
@@ -220,7 +218,9 @@ class Client:
         Raises InvalidRequestError for a wrong argument, MissingAuthError if Hugging Face is asked without a key, and
         all other errors of ``HFTextError``'s tree that reading a stream raises.
         """
-        with self.stream(**without_self(locals())) as stream:
+        stream = self.stream(**without_self(locals()))
+        del extra_headers  # a traceback that shows variables would show it
+        with stream:
             while stream.read():
                 pass
             return stream.completion
@@ -230,10 +230,26 @@ class Client:
         self,
         messages: Messages,
         output_type: type[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -241,10 +257,26 @@ class Client:
         self,
         messages: Messages,
         output_type: Validator[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -252,10 +284,26 @@ class Client:
         self,
         messages: Messages,
         output_type: Any,
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[Any]: ...
 
     def parse(
@@ -265,6 +313,7 @@ class Client:
         model: str | None = None,
         *,
         retries: int = 1,
+        # Arguments of Client.stream but tools, tool_choice, response_format, parallel_tool_calls (.ci/signatures.py)
         media: Media | None = None,
         max_tokens: int | None = None,
         temperature: float | None = None,
@@ -290,18 +339,40 @@ class Client:
         tries. Needs the extra ``schema``.
 
         Args:
-            messages, model: as for ``stream``.
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
             output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
                 or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
                 those of JSON.
+            model: a model's name, or an alias; None as for ``stream``.
             retries: how often an answer that does not fit is asked for again.
-
-        The other arguments are those of ``stream``.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
 
         Raises StructuredOutputError for an answer that does not fit, TruncatedStreamError for one that was cut off
         (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
         """
-        arguments = {name: value for name, value in locals().items() if name != "self"}
+        arguments = without_self(locals())
+        from .procedures.reader import Reader  # most programs parse nothing
+        from .structured import parsing
+
         return Reader(parsing(self.operations, **arguments), self.stream).finish()
 
     def cost(self, answers: Completion | HasCompletions) -> float | None:
@@ -412,7 +483,7 @@ def default_client() -> Client:
 
 @explain_wrong_names
 def generate(
-    # The arguments of Client.stream, by .ci/signatures.py
+    # Arguments of Client.stream (.ci/signatures.py)
     messages: Messages,
     model: str | None = None,
     *,
@@ -473,12 +544,14 @@ def generate(
     Raises InvalidRequestError for a wrong argument, MissingAuthError without a key, and all other errors of
     ``HFTextError``'s tree.
     """
-    return default_client().generate(**locals())
+    given = [locals().copy()]
+    del extra_headers  # a traceback that shows variables would show it
+    return default_client().generate(**given.pop())
 
 
 @explain_wrong_names
 def stream(
-    # The arguments of Client.stream, by .ci/signatures.py
+    # Arguments of Client.stream (.ci/signatures.py)
     messages: Messages,
     model: str | None = None,
     *,
@@ -546,10 +619,26 @@ def stream(
 def parse(
     messages: Messages,
     output_type: type[T],
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[T]: ...
 
 
@@ -557,10 +646,26 @@ def parse(
 def parse(
     messages: Messages,
     output_type: Validator[T],
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[T]: ...
 
 
@@ -568,14 +673,32 @@ def parse(
 def parse(
     messages: Messages,
     output_type: Any,
+    # Arguments of Client.parse (.ci/signatures.py)
     model: str | None = None,
     *,
     retries: int = 1,
-    **options: Unpack[ParseOptions],
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[Any]: ...
 
 
+@explain_wrong_names
 def parse(
+    # Arguments of Client.parse (.ci/signatures.py)
     messages: Messages,
     output_type: Any,
     model: str | None = None,
@@ -598,13 +721,45 @@ def parse(
     provider: str | Sequence[str] | None = None,
     timeout: Timeouts | float = DEFAULT,
 ) -> Parsed[Any]:
-    """An answer as a value of a type, from Hugging Face with the default settings; as ``Client.parse``."""
+    """An answer as a value of a type, from Hugging Face with the default settings; as ``Client().parse``.
+
+    Args:
+        messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+        output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]`` or
+            ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are those
+            of JSON.
+        model: a model's name, or an alias; None as for ``stream``.
+        retries: how often an answer that does not fit is asked for again.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
+            some refuse the question and many count unasked.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    Raises StructuredOutputError for an answer that does not fit, TruncatedStreamError for one that was cut off (finish
+    reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
+    """
     return default_client().parse(**locals())
 
 
 @explain_wrong_names
 def models(
-    # The arguments of Client.models, by .ci/signatures.py
+    # Arguments of Client.models (.ci/signatures.py)
     *,
     search: str | None = None,
     provider: str | None = None,

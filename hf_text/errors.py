@@ -87,7 +87,7 @@ class HFTextError(Exception):
 
     def __init__(self, message: str = "", *, attempts: Sequence[Attempt] = ()) -> None:
         super().__init__(printable(message))  # it may hold a server's words
-        self.attempts = tuple(attempts)
+        self.attempts: tuple[Attempt, ...] = tuple(attempts)
 
     @property
     def underlying(self) -> HFTextError:
@@ -98,7 +98,7 @@ class HFTextError(Exception):
 
     def add_advice(self, advice: str) -> None:
         """Append a sentence to the message."""
-        self.args = (f"{self} {printable(advice)}",)
+        self.args: tuple[Any, ...] = (f"{self} {printable(advice)}",)
 
 
 class MissingAuthError(HFTextError):
@@ -136,8 +136,8 @@ class ModelNotSupportedError(HFTextError):
     ) -> None:
         super().__init__(message, attempts=attempts)
         self.model = model
-        self.providers = tuple(providers)
-        self.suggestions = tuple(suggestions)
+        self.providers: tuple[str, ...] = tuple(providers)
+        self.suggestions: tuple[str, ...] = tuple(suggestions)
         self.status_code = status_code
         self.code = code
         self.provider = provider
@@ -169,7 +169,8 @@ class MissingExtraError(HFTextError, ImportError):
         self.package = package
         self.extra = extra
 
-    __str__ = Exception.__str__  # ImportError keeps a copy of its message
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # ImportError keeps a copy of its message
 
 
 class LocalServerError(HFTextError):
@@ -304,7 +305,11 @@ class StreamError(HFTextError):
 
 
 class TruncatedStreamError(StreamError):
-    """The stream ended without a finish reason, or without ``[DONE]`` and a proper end of the body."""
+    """The stream ended without a finish reason, or without ``[DONE]`` and a proper end of the body.
+
+    Also for an answer that the provider cut off (finish reason ``length`` or ``content_filter``) where it must be
+    whole: a value for ``parse``, a call of a tool in a conversation.
+    """
 
 
 class MalformedStreamError(StreamError):
@@ -328,8 +333,8 @@ class ProviderStreamError(StreamError):
     ) -> None:
         super().__init__(message, partial=partial, attempts=attempts)
         self.error = error
-        self.status_code = error.status_code if error else None
-        self.provider = error.provider if error else None
+        self.status_code: int | None = error.status_code if error else None
+        self.provider: str | None = error.provider if error else None
 
     @property
     def underlying(self) -> HFTextError:
@@ -358,7 +363,7 @@ class StructuredOutputError(StreamError):
         attempts: Sequence[Attempt] = (),
     ) -> None:
         super().__init__(message, partial=partial, attempts=attempts)
-        self.errors = tuple(errors)
+        self.errors: tuple[Any, ...] = tuple(errors)
 
 
 class HFTextWarning(UserWarning):

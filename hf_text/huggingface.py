@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["HuggingFaceAPI", "calculate_lenght", "default_llama_model", "default_vision_model"]
 
-default_llama_model = DEFAULT_LLAMA_MODEL
+default_llama_model: str = DEFAULT_LLAMA_MODEL
 """The model where none is named."""
 
-default_vision_model = DEFAULT_VISION_MODEL
+default_vision_model: str = DEFAULT_VISION_MODEL
 """The same where there is media."""
 
 _RETIRED_URL = "https://api-inference.huggingface.co/"
@@ -48,18 +48,18 @@ class HuggingFaceAPI(OpenaiTemplate):
     now.
     """
 
-    label = "HuggingFace (Text Generation)"
-    parent = "HuggingFace"
-    url = "https://api-inference.huggingface.com"
-    api_base = f"{_RETIRED_URL}v1"
-    working = True
-    needs_auth = True
-    default_model = default_llama_model
-    default_vision_model = default_vision_model
-    vision_models: ClassVar = list(VISION_MODELS)
-    model_aliases = MODEL_ALIASES
-    fallback_models: ClassVar = list(FALLBACK_MODELS)
-    provider_mapping = PROVIDER_MAPPING
+    label: ClassVar[str] = "HuggingFace (Text Generation)"
+    parent: ClassVar[str | None] = "HuggingFace"
+    url: ClassVar[str | None] = "https://api-inference.huggingface.com"
+    api_base: ClassVar[str | None] = f"{_RETIRED_URL}v1"
+    working: ClassVar[bool] = True
+    needs_auth: ClassVar[bool] = True
+    default_model: ClassVar[str] = default_llama_model
+    default_vision_model: ClassVar[str] = default_vision_model
+    vision_models: ClassVar[list[str]] = list(VISION_MODELS)
+    model_aliases: ClassVar[dict[str, str]] = MODEL_ALIASES
+    fallback_models: ClassVar[list[str]] = list(FALLBACK_MODELS)
+    provider_mapping: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = PROVIDER_MAPPING
 
     @classmethod
     async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
@@ -77,7 +77,9 @@ class HuggingFaceAPI(OpenaiTemplate):
         name = cls.get_model(model)
         if name in cls.provider_mapping:
             return _as_written(cls.provider_mapping[name])
-        return _to_dicts(await AsyncClient.of(cls._connect({"api_key": api_key, "api_base": None})).mapping(name))
+        client = AsyncClient.of(cls._connect({"api_key": api_key, "api_base": None}))
+        del api_key  # a traceback that shows variables would show it
+        return _to_dicts(await client.mapping(name))
 
     @classmethod
     def get_mapping_sync(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
@@ -92,7 +94,9 @@ class HuggingFaceAPI(OpenaiTemplate):
         name = cls.get_model(model)
         if name in cls.provider_mapping:
             return _as_written(cls.provider_mapping[name])
-        return _to_dicts(Client.of(cls._connect({"api_key": api_key, "api_base": None})).mapping(name))
+        client = Client.of(cls._connect({"api_key": api_key, "api_base": None}))
+        del api_key  # a traceback that shows variables would show it
+        return _to_dicts(client.mapping(name))
 
     @classmethod
     def create_generator(  # type: ignore[override]  # the documented order of the arguments
@@ -103,7 +107,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         api_key: str | None = None,
         max_tokens: int | None = 2048,
         max_inputs_lenght: int | None = 10000,
-        # The arguments of OpenaiTemplate.create_generator, by .ci/signatures.py
+        # Arguments of OpenaiTemplate.create_generator (.ci/signatures.py)
         media: Media | None = None,
         *,
         proxy: str | None = None,
@@ -208,7 +212,7 @@ class HuggingFaceAPI(OpenaiTemplate):
     @classmethod
     def create_async_generator(  # type: ignore[override]  # as above
         cls,
-        # The arguments of HuggingFaceAPI.create_generator, by .ci/signatures.py
+        # Arguments of HuggingFaceAPI.create_generator (.ci/signatures.py)
         model: str,
         messages: Messages,
         api_base: str | None = None,
@@ -317,7 +321,7 @@ class HuggingFaceAPI(OpenaiTemplate):
     @classmethod
     async def create_async(  # type: ignore[override]  # as above
         cls,
-        # The arguments of HuggingFaceAPI.create_generator, by .ci/signatures.py
+        # Arguments of HuggingFaceAPI.create_generator (.ci/signatures.py)
         model: str,
         messages: Messages,
         api_base: str | None = None,

@@ -73,7 +73,7 @@ class Operations:
 
     def __init__(
         self,
-        # The arguments of Client, by .ci/signatures.py
+        # Arguments of Client (.ci/signatures.py)
         api_key: str | None = None,
         *,
         api_base: str | None = None,
@@ -93,8 +93,8 @@ class Operations:
         # and of its own
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
-        self.arguments = without_self(locals())
-        self.endpoint = Endpoint.at(api_base, hub_url, router_url)
+        self.arguments: dict[str, Any] = without_self(locals())
+        self.endpoint: Endpoint = Endpoint.at(api_base, hub_url, router_url)
         self._given_key = clean_key(
             api_key, hugging_face=self.endpoint.hugging_face, placeholders=self.endpoint.takes_placeholders
         )
@@ -197,7 +197,7 @@ class Operations:
     def cost(self, call: Call, completions: Iterable[Completion]) -> float | None:
         """As ``Client.cost``."""
         costs = [self._cost_of(call, completion) for completion in completions]
-        return None if None in costs else sum(cost for cost in costs if cost is not None)
+        return None if None in costs else sum((cost for cost in costs if cost is not None), 0.0)
 
     def _cost_of(self, call: Call, completion: Completion) -> float | None:
         if completion.usage is None:

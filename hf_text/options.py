@@ -6,11 +6,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypedDict, TypeVar
 
 from .events import ToolCall
-from .protocol.media import Media
 from .tools import Tools
 from .transport.call import Timeouts
 
-__all__ = ["AsyncConversationOptions", "ConversationOptions", "ParseOptions", "Validator"]
+__all__ = ["AsyncConversationOptions", "ConversationOptions", "Validator"]
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -22,31 +21,10 @@ class Validator(Protocol[T_co]):
         """The value of its type."""
 
 
-class _Options(TypedDict, total=False):
-    max_tokens: int | None
-    temperature: float | None
-    top_p: float | None
-    stop: str | Sequence[str] | None
-    seed: int | None
-    reasoning_effort: str | None
-    frequency_penalty: float | None
-    presence_penalty: float | None
-    logprobs: bool | None
-    top_logprobs: int | None
-    include_usage: bool | None
-    extra_body: Mapping[str, Any] | None
-    extra_headers: Mapping[str, str] | None
-    provider: str | Sequence[str] | None
-    timeout: Timeouts | float
+class _ConversationOptions(TypedDict, total=False):
+    """Those of both faces."""
 
-
-class ParseOptions(_Options, total=False):
-    """The options of ``Client.parse``: those of ``Client.stream`` but for those that ``parse`` itself sets."""
-
-    media: Media | None
-
-
-class _ConversationOptions(_Options, total=False):
+    # Arguments of Conversation but client, approve (.ci/signatures.py)
     model: str | None
     system: str | None
     tools: Tools
@@ -54,8 +32,23 @@ class _ConversationOptions(_Options, total=False):
     max_input_tokens: int | None
     count_tokens: Callable[[list[dict[str, Any]]], int] | None
     tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    stop: str | Sequence[str] | None
+    seed: int | None
     response_format: str | Mapping[str, Any] | None
+    reasoning_effort: str | None
+    frequency_penalty: float | None
+    presence_penalty: float | None
     parallel_tool_calls: bool | None
+    logprobs: bool | None
+    top_logprobs: int | None
+    include_usage: bool | None
+    extra_body: Mapping[str, Any] | None
+    extra_headers: Mapping[str, str] | None
+    provider: str | Sequence[str] | None
+    timeout: Timeouts | float
 
 
 class ConversationOptions(_ConversationOptions, total=False):

@@ -133,9 +133,13 @@ class OpenaiTemplate:
         Raises TransportError or APIStatusError where there is nothing to fall back on, as with another ``api_base``.
         """
         options = client_options(f"{cls.__name__}.get_models", {**kwargs, "api_key": api_key, "api_base": api_base})
+        del api_key  # a traceback that shows variables would show it
+        kwargs.clear()
         own = cls._is_own(options["api_base"])
         try:
-            names = cls._list_models(cls._connect(options))
+            operations = cls._connect(options)
+            options.clear()
+            names = cls._list_models(operations)
         except (TransportError, APIStatusError) as error:
             if not own or not cls.fallback_models:
                 raise
@@ -160,7 +164,7 @@ class OpenaiTemplate:
         logit_bias: Mapping[str, float] | None = None,
         modalities: Sequence[str] | None = None,
         audio: Mapping[str, Any] | None = None,
-        # The arguments of Client.stream, by .ci/signatures.py
+        # Arguments of Client.stream (.ci/signatures.py)
         temperature: float | None = None,
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
@@ -179,7 +183,7 @@ class OpenaiTemplate:
         extra_headers: Mapping[str, str] | None = None,
         provider: str | Sequence[str] | None = None,
         timeout: Timeouts | float = DEFAULT,
-        # The arguments of Client but provider_mapping, by .ci/signatures.py
+        # Arguments of Client but provider_mapping (.ci/signatures.py)
         max_retries: int = 2,
         bill_to: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -253,7 +257,7 @@ class OpenaiTemplate:
     @classmethod
     def create_async_generator(
         cls,
-        # The arguments of OpenaiTemplate.create_generator, by .ci/signatures.py
+        # Arguments of OpenaiTemplate.create_generator (.ci/signatures.py)
         model: str,
         messages: Messages,
         api_base: str | None = None,
@@ -356,7 +360,7 @@ class OpenaiTemplate:
     @classmethod
     async def create_async(
         cls,
-        # The arguments of OpenaiTemplate.create_generator, by .ci/signatures.py
+        # Arguments of OpenaiTemplate.create_generator (.ci/signatures.py)
         model: str,
         messages: Messages,
         api_base: str | None = None,

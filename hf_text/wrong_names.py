@@ -33,6 +33,20 @@ _OTHER_NAMES = {
     "top_n_tokens": "top_logprobs",
 }
 
+# Fields of the body that some servers know.
+_BODY_FIELDS = (
+    *("top_k", "min_p", "typical_p", "repetition_penalty", "logit_bias", "user", "metadata", "store", "modalities"),
+    *(
+        "service_tier",
+        "verbosity",
+        "prediction",
+        "chat_template_kwargs",
+        "guided_json",
+        "guided_regex",
+        "guided_choice",
+    ),
+)
+
 _ADVICE = {
     "n": "One call gives one answer: call it once for each",
     "stream": "generate() gives the answer as a whole, stream() in pieces: leave it out",
@@ -68,11 +82,15 @@ def _explain(function: Any) -> Any:
     def checked(*args: Any, **arguments: Any) -> Any:
         if not arguments.keys() <= names:
             raise wrong_name(f"{door}()", next(name for name in arguments if name not in names), names)
-        return function(*args, **arguments)
+        given: list[Any] = [args, arguments]
+        del args, arguments  # a traceback that shows variables would show a key among them
+        return function(*given.pop(0), **given.pop())
 
     @wraps(function)
     async def checked_coroutine(*args: Any, **arguments: Any) -> Any:
-        return await checked(*args, **arguments)
+        given: list[Any] = [args, arguments]
+        del args, arguments
+        return await checked(*given.pop(0), **given.pop())
 
     return checked_coroutine if inspect.iscoroutinefunction(function) else checked
 
@@ -94,6 +112,9 @@ def _advise(door: str, name: str, names: Collection[str]) -> str:
         return f"It is called {meant!r} here"
     if name in _ADVICE:
         return _ADVICE[name]
+    into_body = f"What only the server knows goes into the body by extra_body={{{name!r:.80}: …}}"
+    if name in _BODY_FIELDS and "extra_body" in names:
+        return into_body
     others = _others(door)
     for other, has in others.items():
         if meant in has:
@@ -104,7 +125,7 @@ def _advise(door: str, name: str, names: Collection[str]) -> str:
         if near := get_close_matches(name, sorted(set(has) - {"self"}), n=1, cutoff=0.75):
             return f"Did you mean {near[0]!r}{other and f', an argument of {other}()'}?"
     if "extra_body" in names:
-        return f"What only the server knows goes into the body by extra_body={{{name!r:.80}: …}}"
+        return into_body
     return f"There are {', '.join(sorted(set(names) - {'self'}))}"
 
 

@@ -120,15 +120,15 @@ def client(make_client: Callable[..., hf_text.Client]) -> hf_text.Client:
     return make_client()
 
 
-def _forget_ended_loops() -> None:
-    """Old versions of anyio keep what belongs to an event loop after its end, the error of its main task included."""
-    anyio.lowlevel._run_vars.clear()
-
-
 @pytest.fixture
 def converse(client: Any) -> Callable[..., Any]:
     """Makes conversations with the client."""
     return getattr(client, "converse", lambda **settings: hf_text.Conversation(client, **settings))
+
+
+def _forget_ended_loops() -> None:
+    """Old versions of anyio keep what belongs to an event loop after its end, the error of its main task included."""
+    anyio.lowlevel._run_vars.clear()
 
 
 def _find_left(threads: set[threading.Thread], sockets: set[str]) -> list[str]:

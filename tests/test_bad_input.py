@@ -115,6 +115,8 @@ CLIENT: list[tuple[str, Any, str]] = [
     ("headers", {"X-A": "b\x00"}, "X-A"),
     ("headers", {"X-A": "ä"}, "X-A"),
     ("headers", {"X-A": " b"}, "X-A"),
+    ("headers", {"content-Length": "5"}, "content-Length"),
+    ("headers", {"Transfer-Encoding": "chunked"}, "Transfer-Encoding"),
     ("proxies", "http://127.0.0.1:1", "str"),
     ("proxies", {"http": 1}, "http"),
     ("proxies", {1: "http://127.0.0.1:1"}, "1"),

@@ -201,6 +201,16 @@ def test_the_example_runs_and_prints_what_had_arrived(capsys: pytest.CaptureFixt
     assert printed.endswith("/ One two\n")
 
 
+SNIPPETS = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", (DOCS / "answers.rst").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_snippet_about_answers_runs(emulator: Emulator, number: int) -> None:
+    assert len(SNIPPETS) == 3
+    done = run(re.sub("^    ", "", SNIPPETS[number], flags=re.MULTILINE), emulator)
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
 @pytest.mark.parametrize("path", sorted(DOCS.glob("*.rst")), ids=lambda path: path.name)
 def test_every_file_that_a_document_links_to_is_there(path: Path) -> None:
     links = re.findall(r"<([^<>:\s]+)>`_", path.read_text("utf-8"))

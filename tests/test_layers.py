@@ -71,6 +71,10 @@ THIRD_PARTIES = {
 
 # Imports inside functions, each with its reason.
 INSIDE_FUNCTIONS = {
+    ("client", "hf_text.procedures.reader"): "only for parse",
+    ("client", "hf_text.structured.parsing"): "only for parse",
+    ("aio.client", "hf_text.aio.reader"): "only for parse",
+    ("aio.client", "hf_text.structured.parsing"): "only for parse",
     ("template", "hf_text.aio.stream"): "keeps anyio out of import hf_text",
     ("huggingface", "hf_text.aio.client"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",

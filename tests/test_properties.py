@@ -6,6 +6,7 @@ in a result or in an error of the library, and that error has all that was hande
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import zlib
@@ -69,15 +70,19 @@ def hasty(server: Emulator) -> Iterator[Client]:
         yield made
 
 
+_numbers = itertools.count()
+
+
 class Outcome:
     """How an answer went: what was yielded, what it came to, and the error that ended it."""
 
     def __init__(self, client: Client) -> None:
         self.events: list[Event] = []
         self.error: HFTextError | None = None
-        stream = client.stream("Hi", "m")
+        stream = client.stream("Hi", f"m{next(_numbers)}")  # the client learns from a model's answers
         try:
-            self.events.extend(stream.events())
+            for event in stream.events():
+                self.events.append(replace(event, model="m") if isinstance(event, ProviderInfo) else event)
         except HFTextError as error:
             self.error = error
         self.completion = stream.partial
@@ -148,7 +153,8 @@ def answers(draw: st.DrawFn) -> Transcript:
     chunks += [{"choices": [], "usage": usage} for usage in usages]
     inner, text = split_thought("".join(texts).encode("utf-16-le", "surrogatepass").decode("utf-16-le"))
     usage = Usage(*(usages[-1][count] for count in COUNTS)) if usages else None
-    completion = Completion(text, "".join(thoughts) + inner, tuple(calls), finish, usage, "m")
+    named = key if "".join(thoughts) else "<think>" if inner else ""
+    completion = Completion(text, "".join(thoughts) + inner, tuple(calls), finish, usage, "m", reasoning_key=named)
     return Transcript(chunks, completion)
 
 
@@ -169,6 +175,8 @@ def fragments(draw: st.DrawFn, calls: list[ToolCall]) -> list[Chunk]:
 def split_thought(text: str) -> tuple[str, str]:
     """Reasoning and answer of a text that may begin with ``<think>``."""
     start = text.lstrip()
+    if start.startswith("</think>"):
+        return "", text.replace("</think>", "", 1)
     if not start.startswith("<think>"):
         return "", text
     thought, _, rest = start.removeprefix("<think>").partition("</think>")
@@ -213,12 +221,13 @@ def delivered(draw: st.DrawFn, body: bytes) -> Response:
 
 def is_answer(completion: Completion) -> bool:
     """Whether there is anything in it; an answer of nothing is an error."""
-    return bool(completion.text or completion.reasoning or completion.tool_calls or completion.finish_reason)
+    reasons = ("length", "content_filter")
+    return bool(completion.text or completion.reasoning or completion.tool_calls or completion.finish_reason in reasons)
 
 
 def plain(completion: Completion) -> Completion:
     """Without what differs from call to call."""
-    return replace(completion, timings=Timings(), attempts=())
+    return replace(completion, model="m", timings=Timings(), attempts=())
 
 
 @some

@@ -228,7 +228,7 @@ REFUSALS: dict[str, Fails] = {
     ),
     "022-error-422-plain-text": Fails(hf_text.BadRequestError, 422, "missing field `messages` at line 1 column 75"),
     "023-error-404-hfinference-model": Fails(
-        hf_text.NotFoundError, 404, "this-model-does-not-exist-123 does not exist"
+        hf_text.ModelNotSupportedError, 404, "this-model-does-not-exist-123 does not exist"
     ),
     "026-error-400-hyperbolic-tier": Fails(
         hf_text.BadRequestError, 400, "allowed now, your model mistralai/Mixtral-8x7B", code="40301"
@@ -272,8 +272,10 @@ REFUSALS: dict[str, Fails] = {
     "087-error-400-together-2026": Fails(
         hf_text.BadRequestError, 400, "Unable to access non-serverless model", code="model_not_available"
     ),
-    "088-error-404-fireworks-2026": Fails(hf_text.NotFoundError, 404, "and/or not deployed", code="NOT_FOUND"),
-    "090-error-404-groq-2026": Fails(hf_text.NotFoundError, 404, "`no-such-model-m95`", code="model_not_found"),
+    "088-error-404-fireworks-2026": Fails(hf_text.ModelNotSupportedError, 404, "and/or not deployed", code="NOT_FOUND"),
+    "090-error-404-groq-2026": Fails(
+        hf_text.ModelNotSupportedError, 404, "`no-such-model-m95`", code="model_not_found"
+    ),
     "105-error-400-router-model-not-supported": Fails(
         hf_text.ModelNotSupportedError,
         400,
@@ -283,7 +285,9 @@ REFUSALS: dict[str, Fails] = {
     "107-error-403-permission": Fails(
         hf_text.PermissionDeniedError, 403, "does not have sufficient permissions to call Inference Providers"
     ),
-    "108-error-410-deprecated-model": Fails(hf_text.NotFoundError, 410, "is deprecated and no longer supported"),
+    "108-error-410-deprecated-model": Fails(
+        hf_text.ModelNotSupportedError, 410, "is deprecated and no longer supported"
+    ),
     "109-error-410-api-inference": Fails(
         hf_text.NotFoundError, 410, "Please use https://router.huggingface.co instead."
     ),

@@ -13,22 +13,20 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..checks import without_self
 from ..completion import Completion
 from ..operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from ..options import ParseOptions, Validator
 from ..protocol.catalog import HubModel, Model, ProviderMapping
 from ..protocol.media import Media
 from ..protocol.messages import Messages
-from ..structured import Parsed, parsing
 from ..tools import Tools
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names
 from .items import AsyncItems
 from .listing import Listing
-from .reader import AsyncReader
 from .stream import AsyncStream
 from .threads import MAX_THREADS, Threads
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
+    from ..options import Validator
+    from ..structured import Parsed
 
 __all__ = ["AsyncClient"]
 
@@ -71,7 +69,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        # The arguments of Client, by .ci/signatures.py
+        # Arguments of Client (.ci/signatures.py)
         api_key: str | None = None,
         *,
         api_base: str | None = None,
@@ -93,8 +91,8 @@ class AsyncClient:
     ) -> None:
         arguments = without_self(locals())
         del arguments["max_threads"]
-        self.threads = Threads(max_threads)
-        self.operations = Operations(**arguments)
+        self.threads: Threads = Threads(max_threads)
+        self.operations: Operations = Operations(**arguments)
 
     @classmethod
     def of(cls, operations: Operations, max_threads: int = MAX_THREADS) -> AsyncClient:
@@ -106,7 +104,7 @@ class AsyncClient:
 
     def stream(
         self,
-        # The arguments of Client.stream, by .ci/signatures.py
+        # Arguments of Client.stream (.ci/signatures.py)
         messages: Messages,
         model: str | None = None,
         *,
@@ -172,7 +170,7 @@ class AsyncClient:
 
     async def generate(
         self,
-        # The arguments of Client.stream, by .ci/signatures.py
+        # Arguments of Client.stream (.ci/signatures.py)
         messages: Messages,
         model: str | None = None,
         *,
@@ -233,7 +231,9 @@ class AsyncClient:
         Raises InvalidRequestError for a wrong argument, MissingAuthError if Hugging Face is asked without a key, and
         all other errors of ``HFTextError``'s tree that reading a stream raises.
         """
-        async with self.stream(**without_self(locals())) as stream:
+        stream = self.stream(**without_self(locals()))
+        del extra_headers  # a traceback that shows variables would show it
+        async with stream:
             while await stream.read():
                 pass
             return stream.completion
@@ -243,10 +243,26 @@ class AsyncClient:
         self,
         messages: Messages,
         output_type: type[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -254,10 +270,26 @@ class AsyncClient:
         self,
         messages: Messages,
         output_type: Validator[T],
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[T]: ...
 
     @overload
@@ -265,14 +297,31 @@ class AsyncClient:
         self,
         messages: Messages,
         output_type: Any,
+        # Arguments of Client.parse (.ci/signatures.py)
         model: str | None = None,
         *,
         retries: int = 1,
-        **options: Unpack[ParseOptions],
+        media: Media | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: str | Sequence[str] | None = None,
+        seed: int | None = None,
+        reasoning_effort: str | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        logprobs: bool | None = None,
+        top_logprobs: int | None = None,
+        include_usage: bool | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        extra_headers: Mapping[str, str] | None = None,
+        provider: str | Sequence[str] | None = None,
+        timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[Any]: ...
 
     async def parse(
         self,
+        # Arguments of Client.parse (.ci/signatures.py)
         messages: Messages,
         output_type: Any,
         model: str | None = None,
@@ -295,8 +344,43 @@ class AsyncClient:
         provider: str | Sequence[str] | None = None,
         timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[Any]:
-        """An answer as a value of a type; arguments and errors as for ``Client.parse``."""
-        arguments = {name: value for name, value in locals().items() if name != "self"}
+        """An answer as a value of a type, as ``Client.parse``.
+
+        Args:
+            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
+                or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
+                those of JSON.
+            model: a model's name, or an alias; None as for ``stream``.
+            retries: how often an answer that does not fit is asked for again.
+            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
+                type in see ``media_from_url``.
+            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+                here on.
+            temperature: 0 to 2.
+            top_p: above 0, at most 1.
+            stop: texts that end the answer.
+            seed: for answers that can be repeated, where the provider supports it.
+            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
+                because some refuse the question and many count unasked.
+            extra_body: further fields for the body of the request.
+            extra_headers: further headers for this request.
+            provider: as for the client, for this call.
+            timeout: as for the client, for this call.
+
+        Raises StructuredOutputError for an answer that does not fit, TruncatedStreamError for one that was cut off
+        (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
+        """
+        arguments = without_self(locals())
+        from ..structured import parsing  # most programs parse nothing
+        from .reader import AsyncReader
+
         return await AsyncReader(parsing(self.operations, **arguments), self.stream, self.threads).finish()
 
     async def cost(self, answers: Completion | HasCompletions) -> float | None:
@@ -306,7 +390,7 @@ class AsyncClient:
 
     async def models(
         self,
-        # The arguments of Client.models, by .ci/signatures.py
+        # Arguments of Client.models (.ci/signatures.py)
         *,
         search: str | None = None,
         provider: str | None = None,
@@ -350,7 +434,7 @@ class AsyncClient:
 
     def hub_models(
         self,
-        # The arguments of Client.hub_models, by .ci/signatures.py
+        # Arguments of Client.hub_models (.ci/signatures.py)
         *,
         search: str | None = None,
         provider: str = "all",

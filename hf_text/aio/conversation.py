@@ -7,7 +7,7 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..checks import refusal
+from ..checks import refusal, without_self
 from ..completion import Completion
 from ..conversation.base import BaseConversation
 from ..conversation.stream import completion_of, info_of, partial_of
@@ -16,6 +16,7 @@ from ..protocol.media import Media
 from ..protocol.messages import Messages
 from ..tools import Tools
 from ..transport.call import DEFAULT, Timeouts
+from ..wrong_names import explain_wrong_names
 from .client import AsyncClient
 from .items import AsyncItems
 from .reader import AsyncReader
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncConversation", "AsyncConversationStream"]
 
 
+@explain_wrong_names
 class AsyncConversation(BaseConversation):
     """``Conversation`` for async code: the same names, arguments and errors; ``generate`` and ``retry`` are awaited.
 
@@ -36,27 +38,60 @@ class AsyncConversation(BaseConversation):
 
     Args:
         client: an ``AsyncClient``; None: one with the default settings.
+        approve: asked before each call, and awaited if it is an async function. True allows the call; a str refuses it
+            and is told to the model; anything else refuses it.
+        model: the model. None: the client's.
+        system: the system message.
+        tools: what the model may call: functions (see ``tool``), or mappings in the form of the protocol for tools that
+            are run elsewhere. A call of one of those ends the turn: it is in ``Completion.tool_calls``, and its result
+            is given as the next turn, ``{"role": "tool", "tool_call_id": …, "content": …}``.
+        max_rounds: how many rounds of calls one turn may take.
+        max_input_tokens: the most tokens to send. Whole turns are left out, the oldest first, never the system message,
+            and a call is never parted from its result. None sends everything.
+        count_tokens: how many tokens a list of messages has; needed with ``max_input_tokens``.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name; for the first request of a turn.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
+            some refuse the question and many count unasked.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
 
-    The other arguments are those of ``Conversation``.
+    Raises InvalidRequestError for a wrong argument, and MissingExtraError for a function in ``tools`` without the extra
+    ``schema``. Nothing is sent.
     """
 
     def __init__(
         self,
         client: AsyncClient | None = None,
         *,
+        approve: Callable[[ToolCall], bool | str | Awaitable[bool | str]] | None = None,
+        # Arguments of Conversation (.ci/signatures.py)
         model: str | None = None,
         system: str | None = None,
         tools: Tools = (),
         max_rounds: int = 8,
-        approve: Callable[[ToolCall], bool | str | Awaitable[bool | str]] | None = None,
         max_input_tokens: int | None = None,
         count_tokens: Callable[[list[dict[str, Any]]], int] | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         max_tokens: int | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
-        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         response_format: str | Mapping[str, Any] | None = None,
         reasoning_effort: str | None = None,
         frequency_penalty: float | None = None,
@@ -70,10 +105,11 @@ class AsyncConversation(BaseConversation):
         provider: str | Sequence[str] | None = None,
         timeout: Timeouts | float = DEFAULT,
     ) -> None:
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "client")}
+        arguments = without_self(locals())
+        del arguments["client"]
         if not isinstance(client, (AsyncClient, type(None))):
             raise refusal("client", "an AsyncClient (for a Client there is hf_text.Conversation)", client)
-        self.client = AsyncClient() if client is None else client
+        self.client: AsyncClient = AsyncClient() if client is None else client
         self._set_up(awaits=True, **arguments)
 
     @classmethod

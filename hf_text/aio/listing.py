@@ -32,7 +32,7 @@ class Listing:
         self._call = new_call()
         self._threads = threads
         self._pages = filter(None, open_pages(lambda: self._call))
-        self.stopped = False
+        self.stopped: bool = False
 
     async def read(self) -> list[HubModel]:
         """The next page; an empty list at the end, or once it is closed."""

@@ -36,7 +36,7 @@ class AsyncReader(Generic[T]):
     """
 
     def __init__(self, procedure: Procedure[T], open_stream: Callable[..., AsyncStream], threads: Threads) -> None:
-        self.driver = Driver(procedure, this_task)
+        self.driver: Driver[T] = Driver(procedure, this_task)
         self._open_stream = open_stream
         self._threads = threads
         self._asked: Generate | None = None

@@ -28,7 +28,7 @@ class Threads:
     """
 
     def __init__(self, limit: int = MAX_THREADS) -> None:
-        self.limit = check_int("max_threads", limit, 1)
+        self.limit: int = check_int("max_threads", limit, 1)
 
     async def run(self, work: Callable[[], T], cancel: Callable[[], None]) -> T:
         """Do the work in a thread. If this task is cancelled, ``cancel`` is called, which must end the work soon."""

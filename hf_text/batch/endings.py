@@ -31,7 +31,7 @@ class Stopped(KeyboardInterrupt, SystemExit):
     def __init__(self, message: str, summary: Summary, code: int) -> None:
         super().__init__(message)
         self.summary = summary
-        self.code = code
+        self.code: int = code
 
     def __reduce__(self) -> Any:
         return type(self), (str(self), self.summary, self.code)
@@ -47,7 +47,7 @@ class Listener:
 
     def __init__(self, stop: Callable[[str], object]) -> None:
         self.signum: int | None = None
-        self.again = False
+        self.again: bool = False
         self._stop = stop
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:

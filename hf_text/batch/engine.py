@@ -525,8 +525,8 @@ class Engine:
     def _why_waiting(self) -> str:
         for lane in self._lanes.values():
             if lane.last_refusal is not None and lane.pace.outage:
-                return f"for the server ({reason_of(lane.last_refusal)}), {lane.pace.outage:.0f} s"
+                return f"{lane.pace.outage:.0f} s for the server ({reason_of(lane.last_refusal)})"
         pauses = [lane.pace.wait() for lane in self._lanes.values()]
         if pauses and min(pauses) > 1.0:
-            return f"as the server asks, {min(pauses):.0f} s"
+            return f"{min(pauses):.0f} s, as the server asks"
         return ""

@@ -22,7 +22,7 @@ class Groups:
     """
 
     def __init__(self) -> None:
-        self.size = 1
+        self.size: int = 1
         self._seconds: float | None = None  # of a row, on average
 
     def note(self, results: Sequence[Result]) -> None:

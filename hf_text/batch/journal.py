@@ -68,12 +68,12 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str], inputs: str | None = None) -> None:
         if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
             raise refusal("output", "the path of a file", path)
-        self.path = os.path.realpath(path)
+        self.path: str = os.path.realpath(path)
         if inputs is not None and os.path.exists(self.path) and os.path.samefile(inputs, self.path):
             raise InvalidRequestError(f"output must be another file than the inputs, not {show(path)}")
-        self.index = Index()
+        self.index: Index = Index()
         self.answered = self.failed = self._lines = 0
-        self.spent = 0.0
+        self.spent: float = 0.0
         self._end = 0  # of the last whole line
         self._under_way: tuple[Line, int] | None = None  # what is being written, and where it will end
         self._synced = time.monotonic()

@@ -39,6 +39,7 @@ _CUT = 0.05
 _PLATEAU = (2.0, 30.0)  # seconds from a cut back to the measure: of the first one, and of one that was confirmed
 _SAME = 0.1  # how far two measures may be apart to confirm each other
 _FEW = 0.04  # the share of refusals since the last cut that changes nothing
+_CHANCES, _MAX_CHANCE = 3, 0.2  # cuts in a row below the measure, and their share, that are put down to chance
 _SHARE_SAMPLES = (100, 400)  # the fewest requests that it is taken of, and the most
 
 _SAMPLES = 50
@@ -57,10 +58,10 @@ class Ticket:
     __slots__ = ("probe", "refused", "sent_at", "tokens")
 
     def __init__(self, sent_at: float, tokens: float, probe: bool) -> None:
-        self.sent_at = sent_at
-        self.tokens = tokens
-        self.probe = probe
-        self.refused = False
+        self.sent_at: float = sent_at
+        self.tokens: float = tokens
+        self.probe: bool = probe
+        self.refused: bool = False
 
 
 class Pace:
@@ -92,6 +93,8 @@ class Pace:
         self._mark, self._base, self._ceiling, self._period = self._began_at, _FIRST_RATE, _MAX_RATE, _DOUBLING
         self._plateau = _PLATEAU[0]
         self._cut_at = float("-inf")
+        self._few = _FEW
+        self._below = 0  # cuts in a row below the measure
         self._next_at = self._began_at
         self._free = _FIRST_BURST if rate is None else 0  # requests that need not wait for each other
         self._resume_at = self._tokens_at = float("-inf")
@@ -218,12 +221,27 @@ class Pace:
         self._mark, self._ceiling, self._period = mark, min(ceiling, _MAX_RATE), -1.0
 
     def _cut(self, now: float, asked_to_wait: bool) -> None:
-        if self._period < 0 and not asked_to_wait and self._share() < _FEW:
+        share = self._share()
+        if self._period < 0 and not asked_to_wait and (share < self._few or self._is_chance(now, share)):
             return
         through = self._measure(now, *_WINDOW)
         self._note_ceiling(through)
         self._follow_cubic(max(now, self._resume_at), through)
         self._cut_at = now
+
+    def _is_chance(self, now: float, share: float) -> bool:
+        """Whether so many are refused however few are sent: again and again below the measure, and few of them. Then
+        that share is put up with, until it is confirmed no more.
+        """
+        below = self._curve(now) < self._ceiling and share < _MAX_CHANCE
+        self._below = self._below + 1 if below else 0
+        if self._below < _CHANCES:
+            self._few = self._few if below else max(_FEW, self._few * 0.7)
+            return False
+        self._below = 0
+        self._few = min(2 * share, 1.5 * _MAX_CHANCE)
+        self._plateau = _PLATEAU[0]
+        return True
 
     def _note_ceiling(self, through: float) -> None:
         """The measure of a refusal. The oftener it is confirmed, the longer the rate stays below it."""

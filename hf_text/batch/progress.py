@@ -33,7 +33,7 @@ class Progress:
         expected_cost: USD for all rows, if the rest is like those so far; None if that is not known.
         seconds_left: until all rows are done, at this rate; None if that is not known.
         refused: how often the server refused for now, by the reason (``"429"``, ``"no connection"``).
-        waiting: why nothing is sent now: ``"for the server (503), 12 s"``; empty as a rule.
+        waiting: why nothing is sent now: ``"12 s for the server (503)"``; empty as a rule.
         stopping: why the run ends before all rows are done; empty if it does not.
     """
 
@@ -200,16 +200,16 @@ class Tally:
 
     def __init__(self, spent: float = 0.0) -> None:
         self.rows: int | None = None
-        self.resumed = 0
+        self.resumed: int = 0
         self.given_up = 0
         self.spent = spent
         self.in_flight = 0
         self.waiting = ""
         self.stopped_by: str | None = None
-        self.answered = 0
-        self.failures = 0
-        self.cost = 0.0
-        self.priced = 0
+        self.answered: int = 0
+        self.failures: int = 0
+        self.cost: float = 0.0
+        self.priced: int = 0
         self._prompt_tokens = self._completion_tokens = self._tokens = self._truncated = 0
         self._errors: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()

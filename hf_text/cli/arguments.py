@@ -14,7 +14,7 @@ from .local import settle_local
 from .parsing import Parser, add_call_options, add_local_options, add_server_options, fill_in_environment
 from .prompt import build_prompt, read_piped_text, read_text_file
 
-__all__ = ["Options", "call_options", "parse_arguments"]
+__all__ = ["Options", "build_parser", "call_options", "parse_arguments"]
 
 _EXAMPLES = 'hf-text "Why is the sky blue?"   or   cat notes.txt | hf-text "Summarise this:"'
 

@@ -19,7 +19,7 @@ from .parsing import Parser, add_call_options, add_local_options, add_server_opt
 from .usage import describe_total
 from .views import View
 
-__all__ = ["build_parser", "main"]
+__all__ = ["Chat", "build_parser", "main"]
 
 with contextlib.suppress(ImportError):  # lines of input() can be edited then
     import readline  # noqa: F401

@@ -18,7 +18,7 @@ from .parsing import Parser, add_server_options
 from .tables import bars, number, table
 from .views import View
 
-__all__ = ["build_parser", "main"]
+__all__ = ["Result", "build_parser", "main"]
 
 _PROMPT = "Explain in one paragraph why the sky is blue."
 

@@ -27,7 +27,7 @@ from .output import Output
 from .parsing import Parser, add_server_options, fill_in_environment
 from .views import View
 
-__all__ = ["build_parser", "main"]
+__all__ = ["Finding", "build_parser", "main"]
 
 _DESCRIPTION = "Look at what may stand between you and an answer. The report shows no key, user or home folder."
 

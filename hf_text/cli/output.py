@@ -27,7 +27,7 @@ class OutputError(Exception):
     def __init__(self, error: OSError) -> None:
         super().__init__(f"cannot write to standard output: {error.strerror or error}")
         # On Windows a closed pipe may show as EINVAL (python/cpython#79935).
-        self.pipe_closed = error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
+        self.pipe_closed: bool = error.errno == errno.EPIPE or (os.name == "nt" and error.errno == errno.EINVAL)
 
 
 class Output:

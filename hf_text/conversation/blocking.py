@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
-from ..checks import refusal
+from ..checks import refusal, without_self
 from ..client import Client, default_client
 from ..completion import Completion
 from ..events import ToolCall
@@ -15,6 +15,7 @@ from ..protocol.media import Media
 from ..protocol.messages import Messages
 from ..tools import Tools
 from ..transport.call import DEFAULT, Timeouts
+from ..wrong_names import explain_wrong_names
 from .base import BaseConversation
 from .stream import ConversationStream
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Conversation", "ConversationStream"]
 
 
+@explain_wrong_names
 class Conversation(BaseConversation):
     """A conversation with a model: it keeps the messages, runs the tools that the model calls, and gives them their
     results, until the model answers.
@@ -54,9 +56,26 @@ class Conversation(BaseConversation):
         max_input_tokens: the most tokens to send. Whole turns are left out, the oldest first, never the system message,
             and a call is never parted from its result. None sends everything.
         count_tokens: how many tokens a list of messages has; needed with ``max_input_tokens``.
-
-    The other arguments are options of each request, as for ``Client.stream``; ``tool_choice`` is for the first request
-    of a turn.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name; for the first request of a turn.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
+            some refuse the question and many count unasked.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
 
     Raises InvalidRequestError for a wrong argument, and MissingExtraError for a function in ``tools`` without the extra
     ``schema``. Nothing is sent.
@@ -73,12 +92,13 @@ class Conversation(BaseConversation):
         approve: Callable[[ToolCall], bool | str] | None = None,
         max_input_tokens: int | None = None,
         count_tokens: Callable[[list[dict[str, Any]]], int] | None = None,
+        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+        # Arguments of Client.stream but messages, media (.ci/signatures.py)
         max_tokens: int | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
         stop: str | Sequence[str] | None = None,
         seed: int | None = None,
-        tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
         response_format: str | Mapping[str, Any] | None = None,
         reasoning_effort: str | None = None,
         frequency_penalty: float | None = None,
@@ -92,10 +112,11 @@ class Conversation(BaseConversation):
         provider: str | Sequence[str] | None = None,
         timeout: Timeouts | float = DEFAULT,
     ) -> None:
-        arguments = {name: value for name, value in locals().items() if name not in ("self", "client")}
+        arguments = without_self(locals())
+        del arguments["client"]
         if not isinstance(client, (Client, type(None))):
             raise refusal("client", "a Client (for an AsyncClient there is hf_text.aio.AsyncConversation)", client)
-        self.client = default_client() if client is None else client
+        self.client: Client = default_client() if client is None else client
         self._set_up(awaits=False, **arguments)
 
     @classmethod

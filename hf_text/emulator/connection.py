@@ -41,7 +41,7 @@ class Connection:
     def __init__(self, sock: socket.socket, number: int) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.number = number
-        self.dropped = False
+        self.dropped: bool = False
         self._sock = sock
         self._buffer = bytearray()
         self._lock = threading.Lock()  # so that no other thread shuts down a descriptor that was closed and used anew

@@ -27,7 +27,7 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        self.reached = threading.Event()
+        self.reached: threading.Event = threading.Event()
         self._opened = threading.Event()
         self._lock = threading.Lock()
         self._bells: list[socket.socket] = []

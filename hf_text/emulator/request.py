@@ -37,7 +37,7 @@ class Headers(Mapping[str, str]):
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self.pairs = tuple(pairs)
+        self.pairs: tuple[tuple[str, str], ...] = tuple(pairs)
         self._values: dict[str, str] = {}
         for name, value in self.pairs:
             key = name.lower()

@@ -44,7 +44,7 @@ class Server:
         self._listener: socket.socket | None = None
         self._address = ("127.0.0.1", 0)
         self._closing = threading.Event()
-        self.changed = threading.Condition()  # guards everything below
+        self.changed: threading.Condition = threading.Condition()  # guards everything below
         self._requests: list[Request] = []
         self._connections = 0
         self._disconnects = 0

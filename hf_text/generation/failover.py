@@ -74,7 +74,7 @@ class Route:
     """
 
     def __init__(self, targets: Iterator[Target], retries: Retries) -> None:
-        self.target = next(targets)
+        self.target: Target = next(targets)
         self._rest = targets
         self._retries = retries
         self._tried: set[str] = set()

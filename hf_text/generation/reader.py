@@ -35,10 +35,10 @@ _LONG_EVENT_BYTES = 256 * 1024
 _BEGINNING_BYTES = 2000
 _REPORT_BYTES = 65536
 
-_ERROR_KINDS = re.compile(r"error|exception", re.IGNORECASE)
-_ERROR_TEXT = re.compile(r"\[?error\b", re.IGNORECASE)
-_ERROR_FIELD = re.compile(r"^[ \t]*error[ \t]*:", re.IGNORECASE | re.MULTILINE)
-_OTHER_FIELD = re.compile(r"[\w-]+:")
+_ERROR_KINDS = r"(?i)error|exception"
+_ERROR_TEXT = r"(?i)\[?error\b"
+_ERROR_FIELD = r"(?im)^[ \t]*error[ \t]*:"
+_OTHER_FIELD = r"[\w-]+:"
 
 
 def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[Step]:
@@ -139,13 +139,26 @@ class _Reader:
         text = decode_text(body, self._reply.headers)
         del body
         try:
-            value = loads(text)
-            told = isinstance(value, dict) and self._assembler.feed(value, events)
-        except ReportedError:
-            return self._reports.reported(text)
+            failure = self._feed_json(text, events)
+        except ReportedError as report:
+            failure = self._reports.reported(str(report) or text)
         except (ValueError, TypeError, RecursionError) as error:
             first = _first_error(text)
-            return self._reports.reported(first) if first else self._reports.unreadable("JSON", error, text)
+            failure = self._reports.reported(first) if first else self._reports.unreadable("JSON", error, text)
+        return failure
+
+    def _feed_json(self, text: str, events: list[Event]) -> HFTextError | None:
+        """Take an answer in one piece, the same in a list, or the chunks of a stream on a line each. Gives the failure
+        for JSON that is none of them; raises as ``Assembler.feed()``.
+        """
+        told = False
+        try:
+            value = loads(text)
+        except ValueError:
+            self._feed_lines(text, events)
+            return None
+        for chunk in value if isinstance(value, list) and value and not is_stream_error(value) else [value]:
+            told = (isinstance(chunk, dict) and self._assembler.feed(chunk, events)) or told
         self._verdict.done = True
         if told or not self._assembler.empty:
             return None
@@ -181,7 +194,7 @@ class _Reader:
         """
         self._progressed = False
         failure: HFTextError | None = None
-        data, reported = "", False
+        data = reported = ""
         try:
             for kind, data in self._decoder.decode(piece):
                 if data[:1] != "{" or kind != "message":
@@ -190,27 +203,45 @@ class _Reader:
                         break
                     if self._is_passed_over(kind, data):
                         continue
-                if self._assembler.feed(loads(data), events):
-                    self._progressed = True
-        except ReportedError:
-            reported = True  # told below: what was caught holds the chunk
+                try:
+                    chunk = loads(data)
+                except ValueError:
+                    if "\n" not in data:
+                        raise
+                    self._feed_lines(data, events)
+                else:
+                    if self._assembler.feed(chunk, events):
+                        self._progressed = True
+        except ReportedError as report:
+            reported = str(report) or data  # told below: what was caught holds the chunk
         except EventTooLong as error:
             failure = self._reports.malformed(f"sent what is too long: {error}", retryable=False)
         except (ValueError, TypeError, RecursionError) as error:
             failure = self._reports.unreadable("a chunk", error, data)
         if reported:
-            failure = self._reports.reported(data)
+            failure = self._reports.reported(reported)
         elif failure is None and self._decoder.strays:
             failure = self._read_strays()
         return failure
 
+    def _feed_lines(self, text: str, events: list[Event]) -> None:
+        """Take several chunks, each on a line of its own. Raises as ``Assembler.feed()``."""
+        for line in filter(None, map(str.strip, text.split("\n"))):
+            if line == "[DONE]":
+                self._verdict.done = True
+                return
+            chunk = loads(line)
+            if is_stream_error(chunk):
+                raise ReportedError(line)
+            self._progressed = self._assembler.feed(chunk, events) or self._progressed
+
     def _is_passed_over(self, kind: str, data: str) -> bool:
         """Whether an event that is not the plain chunk is none at all. Raises ReportedError if it tells a failure."""
-        if kind != "message" and _ERROR_KINDS.search(kind):
+        if kind != "message" and re.search(_ERROR_KINDS, kind):
             raise ReportedError
         if data[:1] == "{":
             return False
-        if _ERROR_TEXT.match(data) or (data[:1] == "[" and is_stream_error(loads(data))):
+        if re.match(_ERROR_TEXT, data) or (data[:1] == "[" and is_stream_error(loads(data))):
             raise ReportedError
         return kind != "message" or not data.strip()  # a keep-alive in the shape of an event
 
@@ -218,10 +249,10 @@ class _Reader:
         """What stands in the stream that is not of an event stream: the failure that it tells."""
         strays, self._decoder.strays = self._decoder.strays, []
         for stray in strays:
-            told = _ERROR_FIELD.sub("", stray, count=1)
+            told = re.sub(_ERROR_FIELD, "", stray, count=1)
             if told != stray or _tells_error(stray):
                 return self._reports.reported(told.strip())
-            if not _OTHER_FIELD.match(stray):
+            if not re.match(_OTHER_FIELD, stray):
                 self._verdict.stray = describe_page(stray) if stray.startswith("<") else stray
         return None
 

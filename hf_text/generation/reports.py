@@ -45,7 +45,7 @@ class Reports:
     """
 
     def __init__(self, reply: Response, answer: Transcript) -> None:
-        self.host = urlsplit(reply.url).netloc
+        self.host: str = urlsplit(reply.url).netloc
         self._reply = reply
         self._answer = answer
 

@@ -68,7 +68,7 @@ class Request:
         self.providers = providers
         self.headers = headers
         self.fallback_models = fallback_models
-        self.has_media = has_media(payload["messages"])
+        self.has_media: bool = has_media(payload["messages"])
         self._format = payload.get("response_format")
         self._rest = encode_payload({key: value for key, value in payload.items() if key != "response_format"})[1:]
 

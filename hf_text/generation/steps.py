@@ -44,7 +44,7 @@ class Steps:
         self._claimed = False  # something iterates over it
         self._busy = False  # a reader is between begin() and end(), or the steps are being closed
         self._ended = False
-        self.stopped = False
+        self.stopped: bool = False
         self._stopper: int | None = None  # the thread that stopped them
         self._cancelled = False
 

@@ -47,7 +47,7 @@ class Transcript:
         self.info: ProviderInfo | None = None
         self.whole = False
         self.failure: str | None = None
-        self.assembler = Assembler()
+        self.assembler: Assembler = Assembler()
         self._mask: Mask | None = None
         self._first_token: float | None = None
         self._total: float | None = None

@@ -67,7 +67,7 @@ class Launch:
         self._notify = notify
         self._lock = ForkSafeLock()
         self._child: Child | None = None
-        self.stopped = False
+        self.stopped: bool = False
 
     def run(self) -> Running:
         """Start the server and wait until it answers. Raises LocalServerError or MissingExtraError."""

@@ -29,7 +29,7 @@ class Reader(Generic[T]):
     """
 
     def __init__(self, procedure: Procedure[T], open_stream: Callable[..., Stream]) -> None:
-        self.driver = Driver(procedure)
+        self.driver: Driver[T] = Driver(procedure)
         self._open_stream = open_stream
         self._asked: Generate | None = None
         self._stream: Stream

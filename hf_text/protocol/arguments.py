@@ -27,7 +27,7 @@ class GrowingArguments:
     __slots__ = ("_depth", "_first", "_pieces", "_quoted", "_unread", "_values", "begun")
 
     def __init__(self) -> None:
-        self.begun = False
+        self.begun: bool = False
         self._values: list[str] = []  # that are whole
         self._restart()
 

@@ -36,12 +36,13 @@ from .whole_messages import WholeMessages, read_whole
 
 __all__ = ["Assembler"]
 
-_END_TOKEN = re.compile(r"</s>|<eos>|<end_of_turn>|<\|[a-z_]+\|>")
+_END_TOKEN = r"</s>|<eos>|<end_of_turn>|<\|[a-z_]+\|>"
 
 _CHUNK_KEYS = frozenset({"id", "object", "created", "model", "choices", "usage", "system_fingerprint", "error"})
 _CHOICE_KEYS = frozenset(
     {"index", "delta", "message", "text", "finish_reason", "finishReason", "logprobs", "usage", "error"}
 )
+_MAX_APART = 100
 # What may stand in a chunk without choices that says nothing.
 _SILENT_KEYS = _CHUNK_KEYS | {"type", "service_tier", "provider"}
 
@@ -61,6 +62,7 @@ class Assembler:
     """
 
     __slots__ = (
+        "_apart",
         "_calls",
         "_choice_keys",
         "_chunk_keys",
@@ -100,11 +102,13 @@ class Assembler:
         # How many keys the last chunk had that was looked at as a whole: one with more may bring something new.
         self._chunk_keys = self._choice_keys = 0
         self._messages = WholeMessages()
-        self.ending = Ending()
-        self.unexplained = ""
+        # What came without choices may be what a gateway says of a failure, so it counts once the answer is whole.
+        self._apart: list[dict[str, Any]] = []
+        self.ending: Ending = Ending()
+        self.unexplained: str = ""
         self.system_fingerprint: str | None = None
-        self.reasoning_key = ""
-        self.chunks = 0
+        self.reasoning_key: str = ""
+        self.chunks: int = 0
 
     @property
     def text(self) -> str:
@@ -204,7 +208,10 @@ class Assembler:
         progressed = choice is not None and self._feed_choice(choice, out)
         if failed:  # raised after the text that may stand beside it
             raise ReportedError
-        self._extras.keep(chunk, _CHUNK_KEYS)
+        if choices is None:
+            self._apart = [*self._apart[-_MAX_APART:], chunk]
+        else:
+            self._extras.keep(chunk, _CHUNK_KEYS)
         if choices:
             self._chunk_keys = len(chunk)
             return progressed or bool(choice is None and any(choices))  # another choice goes on
@@ -260,7 +267,7 @@ class Assembler:
 
     def _take(self, told: Told, finish: str, out: list[Event]) -> bool:
         content = told.text
-        if finish == "eos_token" and _END_TOKEN.fullmatch(content):
+        if finish == "eos_token" and re.fullmatch(_END_TOKEN, content):
             content = ""  # TGI 2 sends the end token itself as the last text
         called = bool(told.calls) and self._calls.feed(told.calls)
         if content or told.reasoning or called:
@@ -305,6 +312,8 @@ class Assembler:
         """The answer is whole: append what comes at its end, the tool calls, the usage and the finish reason."""
         self.flush(out)
         self.ending.settle()
+        for chunk in self._apart:
+            self._extras.keep(chunk, _CHUNK_KEYS)
         if self._think.unclosed and self.ending.reason != "length":
             # Nothing closed the tag that the prompt was taken to have opened: it was the answer all the time.
             self._emit("", self.reasoning, out)

@@ -12,22 +12,22 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from .pages import strip_tags
-from .values import as_object, as_text
+from .values import as_object, as_text, with_plain_keys
 
 __all__ = ["ErrorReport", "parse_error"]
 
-# Where the words stand, the more telling places first.
+# Where the words stand, the more telling places first. Keys are compared without regard to case and underscores.
 _PLACES = (
-    *("error", "errors", "fault", "base_resp", "exception"),
-    *("message", "error_message", "error_msg", "errorMessage", "err_msg", "errmsg", "Message", "status_msg"),
-    *("statusMessage", "status_message", "faultstring", "detail", "details", "msg", "html-message"),
+    *("error", "errors", "fault", "baseresp", "exception"),
+    *("message", "errormessage", "errormsg", "errmsg", "statusmsg", "statusmessage"),
+    *("faultstring", "detail", "details", "msg", "htmlmessage"),
 )
 # Asked only where those say nothing.
-_LAST_PLACES = ("error_description", "description", "title", "reason", "response", "result", "data", "body", "x_groq")
+_LAST_PLACES = ("errordescription", "description", "title", "reason", "response", "result", "data", "body", "xgroq")
 
 _CODES = (
-    *("http_status_code", "status_code", "statusCode", "http_code", "code", "error_code", "errorCode", "errcode"),
-    *("status", "error_type", "type", "__type", "errorcode", "reason"),
+    *("httpstatuscode", "statuscode", "httpcode", "code", "errorcode", "errcode"),
+    *("status", "errortype", "type", "reason"),
 )
 # Words that say no more than that it is an error.
 _WORDLESS = ("error", "fail", "failed", "failure", "exception", "0")
@@ -82,6 +82,7 @@ def parse_error(value: Any, levels: int = _MAX_LEVELS) -> ErrorReport:
 
 
 def _parse_object(value: dict[str, Any], levels: int) -> ErrorReport:
+    value = with_plain_keys(value)
     code, status = _read_code(value)
     said: list[str] = []
     if isinstance(value.get("errors"), dict):  # ASP.NET: the faults by field
@@ -93,7 +94,7 @@ def _parse_object(value: dict[str, Any], levels: int) -> ErrorReport:
             continue
         report = parse_error(inner, levels - 1)
         code, status = report.code or code, report.status or status
-        message = strip_tags(report.message) if key == "html-message" else report.message
+        message = strip_tags(report.message) if key == "htmlmessage" else report.message
         if message and not any(message in other for other in said):
             said = [other for other in said if other not in message] + [message[:_MAX_TEXT]]
     report = ErrorReport(_with_details(": ".join(said), value), code, status)
@@ -122,8 +123,8 @@ def _with_raw(report: ErrorReport, metadata: dict[str, Any], levels: int) -> Err
 
 def _with_details(message: str, value: dict[str, Any]) -> str:
     """A message together with what stands beside it: OAuth's description, FastAPI's place."""
-    if isinstance(value.get("error"), str) and isinstance(value.get("error_description"), str):
-        return f"{message}: {value['error_description']}"
+    if isinstance(value.get("error"), str) and isinstance(value.get("errordescription"), str):
+        return f"{message}: {value['errordescription']}"
     if message and isinstance(value.get("msg"), str) and isinstance(value.get("loc"), list):
         return f"{'.'.join(map(str, value['loc'][:20]))}: {message}"
     return message

@@ -24,7 +24,7 @@ _WORDS = {
 }
 
 # vLLM's abort, Z.ai's network_error, DeepSeek's insufficient_system_resource, Gemini's MALFORMED_FUNCTION_CALL …
-_FAILURE = re.compile(
+_FAILURE = (
     r"error|abort|fail|cancel|malformed|insufficient|overload|time_?d?_?out|unavailable|exception|interrupt"
     r"|network|unexpected_tool_call|disconnect"
 )
@@ -46,7 +46,7 @@ class Ending:
         self.reason: str | None = None
         self.word: str | None = None
         self.failure: str | None = None
-        self.early = False
+        self.early: bool = False
         self._taken_back: str | None = None
 
     def tell(self, word: str, choice: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ def read_finish(choice: dict[str, Any], delta: dict[str, Any]) -> str:
 
 
 def _is_failure(word: str) -> bool:
-    return word.lower() not in _WORDS and bool(_FAILURE.search(word.lower()))
+    return word.lower() not in _WORDS and bool(re.search(_FAILURE, word.lower()))
 
 
 def _describe(word: str, choice: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from ..errors import InvalidRequestError
 from .jsonable import build_json, is_int, is_number
 
 __all__ = [
+    "SINGLE_OPTIONS",
     "build_extra_body",
     "build_response_format",
     "build_stop",
@@ -70,6 +71,9 @@ _RULES = {
     "top_logprobs": _Rule("an int from 0 to 20", lambda n: is_int(n) and 0 <= n <= 20),
     "parallel_tool_calls": _FLAG,
 }
+
+SINGLE_OPTIONS = tuple(_RULES)
+"""The options with one value, in the order in which they are sent."""
 
 
 def build_stop(stop: Any) -> list[str] | None:

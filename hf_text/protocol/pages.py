@@ -9,16 +9,18 @@ from collections.abc import Mapping
 __all__ = ["decode_text", "describe_page", "strip_tags"]
 
 # A pattern may cross no second beginning of its own, so that a page of nothing but opening tags takes linear time.
-_HEADING = re.compile(r"<h1[^<>]*>((?:(?!<h1).)*?)</h1>\s*(?:<p[^<>]*>((?:(?!<p).)*?)</p>)?", re.DOTALL | re.IGNORECASE)
-_TITLE = re.compile(r"<title[^<>]*>((?:(?!<title).)*?)</title>", re.DOTALL | re.IGNORECASE)
-_BODY_TEXT = re.compile(r"<(h2|h3|pre|p)\b[^<>]*>((?:(?!<\1\b).)*?)</\1>", re.DOTALL | re.IGNORECASE)
+# They are compiled when they are needed, which is rare, and not with each import.
+_HEADING = r"(?si)<h1[^<>]*>((?:(?!<h1).)*?)</h1>\s*(?:<p[^<>]*>((?:(?!<p).)*?)</p>)?"
+_TITLE = r"(?si)<title[^<>]*>((?:(?!<title).)*?)</title>"
+_BODY_TEXT = r"(?si)<(h2|h3|pre|p)\b[^<>]*>((?:(?!<\1\b).)*?)</\1>"
 
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]{1,40})", re.IGNORECASE)
+_UNSEEN = r"(?si)<(script|style)\b(?:(?!<\1\b).)*?</\1>|<!--(?:(?!<!--).)*?-->"
+_SEARCHED = 65536
+
+_CHARSET = r"(?i)charset\s*=\s*[\"']?([\w.:-]{1,40})"
 _META_BYTES = 2048
 # Charsets in which ASCII is ASCII: a secret that was taken out of the bytes cannot come back when they are decoded.
-_CHARSETS = re.compile(
-    r"utf-8|ascii|gb\w+|big5\w*|shift_jis\w*|euc_\w+|iso8859-\d+|cp(?:125\d|874|9\d\d)|koi8-[rtu]|tis-620"
-)
+_CHARSETS = r"utf-8|ascii|gb\w+|big5\w*|shift_jis\w*|euc_\w+|iso8859-\d+|cp(?:125\d|874|9\d\d)|koi8-[rtu]|tis-620"
 _BOM = codecs.BOM_UTF8
 _MAX_WORDS = 300
 
@@ -37,29 +39,28 @@ def decode_text(body: bytes | bytearray, headers: Mapping[str, str]) -> str:
 
 
 def _find_charset(text: str) -> str | None:
-    found = _CHARSET.search(text)
+    found = re.search(_CHARSET, text)
     try:
         name = codecs.lookup(found[1]).name if found else ""
     except LookupError:
         return None
-    return name if _CHARSETS.fullmatch(name) else None
+    return name if re.fullmatch(_CHARSETS, name) else None
 
 
 def describe_page(text: str) -> str:
     """The words of an error page: ``<h1>502</h1><p>Bad Gateway</p>``; where that is one word only, its title or its
-    first paragraph too.
+    first paragraph too; where there is no heading, as in XML, how its text begins.
     """
-    heading, title = _HEADING.search(text), _TITLE.search(text)
+    heading, title = re.search(_HEADING, text), re.search(_TITLE, text)
     found = heading or title
-    if not found:
-        return "an HTML page"
-    words = strip_tags(" ".join(part for part in found.groups() if part))
+    words = strip_tags(" ".join(part for part in found.groups() if part)) if found else ""
     if len(words.split()) < 2:
         more = [strip_tags(title[1])] if title and title is not found else []
-        if len(" ".join([words, *more]).split()) < 2 and (paragraph := _BODY_TEXT.search(text)):
-            more = [strip_tags(paragraph[2])]
+        if len(" ".join([words, *more]).split()) < 2:
+            paragraph = re.search(_BODY_TEXT, text)
+            more = [strip_tags(paragraph[2] if paragraph else re.sub(_UNSEEN, " ", text[:_SEARCHED]))]
         for said in filter(None, more):
-            words = said if words in said else f"{words}: {said}".removeprefix(": ")
+            words = said if words in said else f"{words}: {said}"
     return words[:_MAX_WORDS] or "an HTML page"
 
 

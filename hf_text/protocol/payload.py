@@ -16,7 +16,15 @@ from ..checks import check_text, is_filled, plain_number, refusal
 from ..errors import InvalidRequestError
 from .jsonable import build_json
 from .media import has_media
-from .options import build_extra_body, build_response_format, build_stop, build_tool_choice, build_tools, check_option
+from .options import (
+    SINGLE_OPTIONS,
+    build_extra_body,
+    build_response_format,
+    build_stop,
+    build_tool_choice,
+    build_tools,
+    check_option,
+)
 
 __all__ = ["build_payload", "encode_payload"]
 
@@ -30,22 +38,13 @@ def build_payload(
     model: str,
     messages: Sequence[Mapping[str, Any]],
     stream: bool = True,
-    max_tokens: int | None = None,
-    temperature: float | None = None,
-    top_p: float | None = None,
-    frequency_penalty: float | None = None,
-    presence_penalty: float | None = None,
     stop: str | Sequence[str] | None = None,
-    seed: int | None = None,
     tools: Sequence[Mapping[str, Any]] | None = None,
     tool_choice: str | Mapping[str, Any] | None = None,
-    parallel_tool_calls: bool | None = None,
     response_format: str | Mapping[str, Any] | None = None,
-    reasoning_effort: str | None = None,
-    logprobs: bool | None = None,
-    top_logprobs: int | None = None,
     include_usage: bool = False,
     extra_body: Mapping[str, Any] | None = None,
+    **single: Any,
 ) -> dict[str, Any]:
     """The body of a request to ``/chat/completions``, with ``model`` first: a proxy may route by the body's beginning.
 
@@ -57,41 +56,24 @@ def build_payload(
     Args:
         model: the model, with or without a suffix for the router.
         messages: checked messages; they are not changed.
-        max_tokens: at least 1; tokens of reasoning count.
-        temperature, top_p: 0 to 2; above 0 and up to 1.
-        frequency_penalty, presence_penalty: -2 to 2.
         stop: texts that end the answer; some servers take four at most. They are sent as a list, the form that every
             server reads.
-        seed: any int of 64 bits.
         tools: function tools in OpenAI's form, or tools of another type, which are sent as they are; none if empty.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, the name of one of the tools, or a mapping, sent as it is.
-        parallel_tool_calls: whether one turn may call several tools; not sent where there are no tools.
         response_format: ``"text"``, ``"json_object"``, a mapping with ``type``, or a JSON schema, which is sent in the
             form of the protocol.
-        reasoning_effort: such as ``"low"``; which words there are depends on the provider.
-        logprobs: ask for the log probability of each token.
-        top_logprobs: 0 to 20 other tokens for each place; needs ``logprobs=True``.
         include_usage: ask for the token counts at the end of a stream; nothing is asked if ``stream`` is false.
         extra_body: more fields, which may also replace the above, except ``model``, ``messages`` and ``stream``. ``n``
             above 1 is refused: one call gives one answer.
+        single: the options with one value (``SINGLE_OPTIONS``). ``top_logprobs`` needs ``logprobs=True``;
+            ``parallel_tool_calls`` is not sent where there are no tools.
 
     Raises:
         InvalidRequestError: an argument is not as above, or holds what JSON cannot; the message tells where.
     """
     extra = build_extra_body(extra_body)
-    checked = {
-        "max_tokens": max_tokens,
-        "temperature": temperature,
-        "top_p": top_p,
-        "frequency_penalty": frequency_penalty,
-        "presence_penalty": presence_penalty,
-        "seed": seed,
-        "reasoning_effort": reasoning_effort,
-        "logprobs": logprobs,
-        "top_logprobs": top_logprobs,
-        "parallel_tool_calls": parallel_tool_calls,
-    }
-    options = {name: check_option(name, value) for name, value in checked.items()}
+    given = {**dict.fromkeys(SINGLE_OPTIONS), **single}
+    options = {name: check_option(name, value) for name, value in given.items()}
     if options["top_logprobs"] is not None and extra.get("logprobs", options["logprobs"]) is not True:
         raise InvalidRequestError("top_logprobs needs logprobs=True")
     listed = build_tools(tools)

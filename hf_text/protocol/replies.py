@@ -47,7 +47,7 @@ _CLASSES: dict[int, type[APIStatusError]] = {
 }
 
 _OF_PROXIES = ("x-squid-error", "proxy-authenticate", "proxy-status", "proxy-connection")
-_PROXY_NAMES = re.compile(r"squid|proxy|zscaler|bluecoat|forcepoint|websense|charles", re.IGNORECASE)
+_PROXY_NAMES = r"(?i)squid|proxy|zscaler|bluecoat|forcepoint|websense|charles"
 
 # What says that it is the model: the router's codes, those of groq and novita, and the words of Ollama, vLLM, TGI,
 # fireworks, z.ai, LM Studio and the router's routes of providers.
@@ -59,7 +59,7 @@ _UNKNOWN_MODEL = re.compile(
     re.IGNORECASE,
 )
 
-_ACCOUNT_CREDITS = re.compile(r"included credits|pre-?paid credits", re.IGNORECASE)
+_ACCOUNT_CREDITS = r"(?i)included credits|pre-?paid credits"
 _MAX_MESSAGE = 2000
 _MAX_BODY = 20_000
 _SHOWN_JSON = 300
@@ -118,7 +118,7 @@ def parse_reply_error(
         "retry_after": asked,
     }
     if cls is PaymentRequiredError:
-        data["scope"] = "provider" if served_by and not _ACCOUNT_CREDITS.search(message) else "account"
+        data["scope"] = "provider" if served_by and not re.search(_ACCOUNT_CREDITS, message) else "account"
     if cls is ModelNotSupportedError:
         del data["retry_after"]
     of_proxy = proxy and (page or status == 407)
@@ -152,7 +152,7 @@ def name_sender(host: str, proxy: str, headers: Mapping[str, str]) -> str:
     """Who sent a page: where there is a proxy it may be that, and some name themselves."""
     if not proxy:
         return host
-    marked = any(name in headers for name in _OF_PROXIES) or _PROXY_NAMES.search(headers.get("server", ""))
+    marked = any(name in headers for name in _OF_PROXIES) or re.search(_PROXY_NAMES, headers.get("server", ""))
     return f"the proxy {proxy} on the way to {host}" if marked else f"{host}, or the proxy {proxy} on the way to it"
 
 
@@ -194,14 +194,21 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 def _decode(body: bytes, headers: Mapping[str, str]) -> tuple[Any, str, bool]:
     """A body as ``(JSON value, "", False)``, or as ``(None, text, whether it is a page)``; of a page only its words."""
     text = decode_text(body, headers).strip()
-    if text.startswith(("{", "[", '"')):
+    json_text = text if text.startswith(("{", "[", '"')) else _find_data(text)
+    if json_text:
         try:
-            return json.loads(text), "", False
+            return json.loads(json_text), "", False
         except (ValueError, RecursionError):
             pass
     if text.startswith("<") or (text and "html" in headers.get("content-type", "")):
         return None, describe_page(text), True
     return None, text, False
+
+
+def _find_data(text: str) -> str:
+    """The JSON in an error that was sent as an event of a stream; ``""`` where there is none."""
+    found = re.match(r"(?:(?:event|id|retry)?:[^\n]*\n)*(?:data|error):\s*([{\[][^\n]*)", text)
+    return found[1] if found else ""
 
 
 def _choose_class(status: int | None) -> type[APIStatusError] | type[ModelNotSupportedError]:

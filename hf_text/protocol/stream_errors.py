@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .values import as_object, as_text
+from .values import as_object, as_text, with_plain_keys
 
 __all__ = ["ReportedError", "begins_report", "find_report", "is_stream_error"]
 
-_MESSAGES = ("message", "msg", "Message", "detail", "details", "description", "title")
-_TELLING = ("errors", "detail", "error_message", "error_msg", "errorMessage", "err_msg", "errmsg", "fault", "exception")
-_CODES = ("code", "error_code", "errorCode", "errcode", "err_code", "status_code", "statusCode", "http_code")
+# Keys are compared without regard to case and underscores.
+_MESSAGES = ("message", "msg", "detail", "details", "description", "title", "statusmsg")
+_TELLING = ("error", "errors", "detail", "errormessage", "errormsg", "errmsg", "fault", "exception")
+_CODES = ("code", "errorcode", "errcode", "statuscode", "httpcode")
 _GOOD = ("0", "00000", "200", "ok", "success", "succeeded", "none", "null")
 _BAD = ("error", "failed", "failure", "fail", "exception")
 _WRAPPERS = ("response", "result", "data", "body")
@@ -65,8 +66,8 @@ def find_report(chunk: Any) -> Any:
         return _find_in_choices(choices)
     if _is_report(chunk):
         return chunk
-    inner = next((chunk[key] for key in _WRAPPERS if isinstance(chunk.get(key), dict)), None)
-    return find_report(inner) if inner and not inner.get("choices") and "error" in inner else None
+    inner = next((value for key, value in chunk.items() if key.lower() in _WRAPPERS and isinstance(value, dict)), {})
+    return find_report(inner) if not inner.get("choices") and inner.keys() & {"error", "Error"} else None
 
 
 def _find_in_choices(choices: Any) -> Any:
@@ -77,6 +78,7 @@ def _find_in_choices(choices: Any) -> Any:
 
 
 def _is_report(chunk: dict[str, Any]) -> bool:
+    chunk = with_plain_keys(chunk)
     kind, status = _word(chunk.get("type")), _word(chunk.get("status"))
     if chunk.get("object") == "error" or kind in _BAD or status in _BAD or _is_status(status):
         return True
@@ -87,7 +89,7 @@ def _is_report(chunk: dict[str, Any]) -> bool:
     # A message alone: of a gateway, unless it only tells how far the work is.
     harmless = kind in _HARMLESS or kind in _WORKING or status in _WORKING or status in _GOOD
     good = any(_word(chunk.get(key)) in _GOOD for key in _CODES) or chunk.get("success") is True
-    spoken = any(as_text(chunk.get(key)) for key in ("message", "msg", "Message"))
+    spoken = any(as_text(chunk.get(key)) for key in ("message", "msg"))
     return spoken and not harmless and not good and not _word(chunk.get("object")).startswith("chat.completion")
 
 

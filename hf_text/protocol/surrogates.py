@@ -21,7 +21,7 @@ class SurrogateJoiner:
     __slots__ = ("held",)
 
     def __init__(self) -> None:
-        self.held = ""
+        self.held: str = ""
 
     def feed(self, text: str) -> str:
         """Take the next piece; give what of it (and of what was held back) is whole."""

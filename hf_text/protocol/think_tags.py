@@ -19,7 +19,7 @@ _OPEN = "<think>"
 _CLOSE = "</think>"
 
 # Not one that the model writes about: between quotes or backticks.
-_LONE_CLOSE = re.compile(r"(?<![`'\"])</think>(?![`'\"])")
+_LONE_CLOSE = r"(?<![`'\"])</think>(?![`'\"])"
 
 
 class ThinkSplitter:
@@ -35,7 +35,7 @@ class ThinkSplitter:
     __slots__ = ("_blank", "_held", "_inside", "_opened", "done")
 
     def __init__(self, opened: bool = False) -> None:
-        self.done = False
+        self.done: bool = False
         self._opened = opened
         self._inside = False
         self._blank: list[str] = []  # white space before everything else
@@ -101,7 +101,7 @@ class ThinkSplitter:
 
 def find_lone_close(text: str) -> tuple[str, str] | None:
     """What stands before and after a closing tag that nothing opened; None where there is none, or several."""
-    found = _LONE_CLOSE.split(text, 2)
+    found = re.split(_LONE_CLOSE, text, maxsplit=2)
     return (found[0], found[1]) if len(found) == 2 and _OPEN not in found[0] else None
 
 

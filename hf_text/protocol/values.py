@@ -7,7 +7,17 @@ from typing import Any
 from ..checks import show
 from .surrogates import join_surrogates
 
-__all__ = ["as_bounded", "as_count", "as_flag", "as_number", "as_object", "as_seconds", "as_strings", "as_text"]
+__all__ = [
+    "as_bounded",
+    "as_count",
+    "as_flag",
+    "as_number",
+    "as_object",
+    "as_seconds",
+    "as_strings",
+    "as_text",
+    "with_plain_keys",
+]
 
 # Pickling and copying take several frames a level, and the caller's own stack may be deep already.
 _MAX_LEVELS = 50
@@ -49,6 +59,18 @@ def as_seconds(milliseconds: Any) -> float | None:
     """Milliseconds in seconds."""
     value = as_number(milliseconds)
     return None if value is None else round(value / 1000, 9)
+
+
+def with_plain_keys(value: dict[str, Any]) -> dict[str, Any]:
+    """The object with its keys in lower case and without what stands between words: ``Error_Message`` and
+    ``errorMessage`` are ``errormessage``. Of several that then are equal the first that says something counts.
+    """
+    plain: dict[str, Any] = {}
+    for key, item in value.items():
+        name = key.replace("_", "").replace("-", "").lower()
+        if not plain.get(name):
+            plain[name] = item
+    return plain
 
 
 def as_bounded(value: Any, levels: int = _MAX_LEVELS) -> Any:

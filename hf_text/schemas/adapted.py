@@ -10,7 +10,7 @@ from pydantic.errors import PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..errors import InvalidRequestError
-from .unfit import UnfitError
+from .unfit import NESTED, UnfitError
 
 __all__ = ["Adapted"]
 
@@ -41,7 +41,7 @@ class Adapted:
     def __init__(self, kind: Any, place: str) -> None:
         try:
             self._adapter: TypeAdapter[Any] = kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
-            self.schema = _resolve_root(self._adapter.json_schema(schema_generator=_Generator))
+            self.schema: dict[str, Any] = _resolve_root(self._adapter.json_schema(schema_generator=_Generator))
         except (PydanticUserError, NameError) as error:
             raise InvalidRequestError(f"{place}: {_explain(error)}") from None
 
@@ -50,7 +50,10 @@ class Adapted:
         try:
             return self._adapter.validate_json(json.dumps(value))
         except ValidationError as error:
-            raise UnfitError(error.errors(include_url=False, include_context=False)) from None
+            problems: list[Any] = error.errors(include_url=False, include_context=False)
+        except RecursionError:
+            problems = [NESTED]
+        raise UnfitError(problems)
 
 
 def _resolve_root(schema: dict[str, Any]) -> dict[str, Any]:

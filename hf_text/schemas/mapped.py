@@ -12,7 +12,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from ..errors import InvalidRequestError
-from .unfit import UnfitError
+from .unfit import NESTED, UnfitError
 
 __all__ = ["Mapped"]
 
@@ -31,7 +31,7 @@ class Mapped:
     """
 
     def __init__(self, schema: Mapping[str, Any], place: str) -> None:
-        self.schema = dict(schema)
+        self.schema: dict[str, Any] = dict(schema)
         kind = validator_for(self.schema, default=Draft202012Validator)
         try:
             kind.check_schema(self.schema)
@@ -47,6 +47,8 @@ class Mapped:
             problems = sorted(self._validator.iter_errors(value), key=lambda problem: list(map(str, problem.path)))
         except Unresolvable as error:
             raise InvalidRequestError(f"{self._place} refers to {error.ref!r}, which is not in it") from None
+        except RecursionError:
+            raise UnfitError([NESTED]) from None
         if problems:
             raise UnfitError([{"type": p.validator, "loc": tuple(p.absolute_path), "msg": p.message} for p in problems])
         return value

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import is_dataclass
 from inspect import Parameter
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
@@ -160,9 +160,9 @@ def _hints_of(function: Callable[..., Any], place: str) -> dict[str, Any]:
 
 def _is_structured(hint: Any) -> bool:
     """Whether it is a type with fields."""
-    if isinstance(hint, type) and issubclass(hint, BaseModel):
-        return True
-    return (isinstance(hint, type) and is_dataclass(hint)) or is_typeddict(hint)
+    if not isinstance(hint, type) or get_origin(hint):  # before Python 3.11 list[int] is a type, too
+        return bool(is_typeddict(hint))
+    return issubclass(hint, BaseModel) or is_dataclass(hint) or bool(is_typeddict(hint))
 
 
 def _spread(schema: dict[str, Any], rest: str | None) -> dict[str, Any]:

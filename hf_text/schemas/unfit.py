@@ -6,7 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["UnfitError", "load_json", "load_object"]
+__all__ = ["NESTED", "UnfitError", "load_json", "load_object"]
+
+NESTED: dict[str, Any] = {"type": "recursion", "loc": (), "msg": "it is nested too deeply"}
 
 _MAX_PROBLEMS = 5
 _MAX_WORDS = 200  # characters of one problem
@@ -21,7 +23,7 @@ class UnfitError(ValueError):
 
     def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
         super().__init__(tuple(errors))
-        self.errors = tuple(errors)
+        self.errors: tuple[Mapping[str, Any], ...] = tuple(errors)
 
     def __str__(self) -> str:
         lines = [_describe(error) for error in self.errors[:_MAX_PROBLEMS]]

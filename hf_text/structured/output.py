@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, get_origin
 
 from ..checks import refusal
 from ..schemas import UnfitError, load_json, schema_as_given, schema_of_type
@@ -37,10 +37,10 @@ class Output:
         given = isinstance(output_type, Mapping)
         self._inner = (schema_as_given if given else schema_of_type)(output_type, "output_type")
         schema = {key: value for key, value in self._inner.schema.items() if key != "$schema"}  # Fireworks refuses it
-        self.name = _name_of(schema.get("title") or output_type)
+        self.name: str = _name_of(schema.get("title") or output_type)
         self._wrapped = schema.get("type") != "object"
         self._openers = "{" if not self._wrapped else "[{" if schema.get("type") == "array" else "{["
-        self.schema = _wrap(schema) if self._wrapped else schema
+        self.schema: dict[str, Any] = _wrap(schema) if self._wrapped else schema
 
     def load(self, text: str) -> Any:
         """The value in an answer: the whole text is JSON, else its one fenced block, else what stands between its
@@ -76,7 +76,8 @@ def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name_of(named: Any) -> str:
-    text = named if isinstance(named, str) else named.__name__ if isinstance(named, type) else ""
+    named = named.__name__ if isinstance(named, type) and not get_origin(named) else named
+    text = named if isinstance(named, str) else ""
     return re.sub(r"[^a-zA-Z0-9_-]+", "_", text)[:64].strip("_") or "answer"
 
 

@@ -58,7 +58,7 @@ class Tool(Generic[P, R]):
             raise refusal("tool", "a function", function)
         update_wrapper(self, function)
         self.function = function
-        self.name = _check_name(_name_of(function) if name is None else name)
+        self.name: str = _check_name(_name_of(function) if name is None else name)
         self._description = self._check("description", description, str)
         self._parameters = self._check("parameters", parameters, Mapping)
         self._strict = self._check("strict", strict, bool)

@@ -50,7 +50,7 @@ class Toolbox:
         self._foreign: set[str] = set()
         for index, given in enumerate(tools):
             self._add(given, f"tools[{index}]", awaits)
-        self.tools = describe_tools(list(tools)) or None
+        self.tools: Any | None = describe_tools(list(tools)) or None
 
     def find(self, name: str) -> Tool[..., Any] | None:
         """The tool of this name that can be run."""

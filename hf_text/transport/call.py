@@ -129,12 +129,12 @@ class Call:
     clock: Clock
 
     def __init__(self, timeouts: Timeouts) -> None:
-        self.timeouts = timeouts
-        self.cancelled = False
-        self.is_foreign = False
-        self.reused = False
-        self.blocking = True
-        self.paced = False
+        self.timeouts: Timeouts = timeouts
+        self.cancelled: bool = False
+        self.is_foreign: bool = False
+        self.reused: bool = False
+        self.blocking: bool = True
+        self.paced: bool = False
         self._socket: socket.socket | None = None
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
         # only ever released by cancel().
@@ -145,7 +145,7 @@ class Call:
 
     def begin(self) -> None:
         """Start the total clock, and the first."""
-        self.started = monotonic()
+        self.started: float = monotonic()
         self._end = self.started + (self.timeouts.total or math.inf)
         self.start_clock("connect")
 

@@ -132,7 +132,7 @@ class _CallBound:
         conn.sock.settimeout(self.call.time_left())
         try:
             if conn.debuglevel > 0:  # http.client would print it with the key
-                print("send:", repr(_this_thread.mask(bytes(data))))
+                print("send:", repr(_this_thread.mask.with_headers(_this_thread.headers)(bytes(data))))
                 conn.sock.sendall(data)
             elif len(data) > _MAX_HELD_BYTES and not isinstance(conn.sock, SSLTransport):  # that one always blocks
                 self._early, whole = upload(conn.sock, data, self.call)
@@ -281,7 +281,7 @@ class Adapter(HTTPAdapter):
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
-        _this_thread.mask = self._mask
+        _this_thread.mask, _this_thread.headers = self._mask, request.headers
         pool, _ = self._pools_by_url.get(request.url, (None, ""))
         if pool is None or pool.pool is None:  # closed: urllib3 keeps a limited number of pools
             proxy = select_proxy(request.url, proxies) or ""

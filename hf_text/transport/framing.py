@@ -9,6 +9,8 @@ from __future__ import annotations
 __all__ = ["BadFraming", "ChunkedFraming", "CloseFraming", "Framing", "LengthFraming"]
 
 _MAX_LINE = 65536
+_MAX_TRAILER = 65536
+_MAX_DIGITS = 16  # of the length of a chunk
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
@@ -56,13 +58,13 @@ class LengthFraming(Framing):
 
     def __init__(self, length: int) -> None:
         self._left = length
-        self.ended = length == 0
+        self.ended: bool = length == 0
 
     def feed(self, data: bytes) -> bytes:
         body = data[: self._left]
         self._left -= len(body)
         self.ended = self._left == 0
-        self.clean = len(body) == len(data)
+        self.clean: bool = len(body) == len(data)
         return body
 
     def close(self) -> bytes:
@@ -76,6 +78,7 @@ class ChunkedFraming(Framing):
         self._left = 0  # bytes of the current chunk that are still to come
         self._in_chunk = False  # a chunk has begun, and the line end after it has not come
         self._in_trailer = False
+        self._trailer_bytes = 0
         self._line = b""  # the beginning of a line that has not come whole
 
     def feed(self, data: bytes) -> bytes:
@@ -93,9 +96,9 @@ class ChunkedFraming(Framing):
         except BadFraming as error:
             if not body:
                 raise
-            self.failure = error
+            self.failure: BadFraming = error
         if self.ended:
-            self.clean = position == len(data)
+            self.clean: bool = position == len(data)
         return body[0] if len(body) == 1 else b"".join(body)
 
     def _take_part(self, data: bytes, position: int, body: list[bytes]) -> int:
@@ -124,11 +127,14 @@ class ChunkedFraming(Framing):
         if self._in_chunk:
             self._in_chunk = False
         elif self._in_trailer:
-            self.ended = not line
+            self.ended: bool = not line
+            self._trailer_bytes += len(line)
+            if self._trailer_bytes > _MAX_TRAILER:
+                raise BadFraming("the trailer is too long")
         else:
             size = line.partition(b";")[0].strip()
             # int() takes signs, underscores and "0x", which would let two readers of one stream see different chunks.
-            if not size or size.strip(_HEX_DIGITS):
+            if not size or size.strip(_HEX_DIGITS) or len(size) > _MAX_DIGITS:
                 raise BadFraming("the length of a chunk is no number")
             self._left = int(size, 16)
             self._in_chunk = self._left > 0

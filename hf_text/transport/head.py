@@ -35,8 +35,10 @@ _PLAIN = re.compile(
     rb"HTTP/1\.1 ([2-9]\d\d)(?: ([\t -~]*))?\r\n((?:[-!#$%&'*+.^_`|~0-9A-Za-z]+:[\t -~\xa0-\xff]*\r\n){1,100})\r\n"
 )
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_FOLD = re.compile(r"\s*[\r\n]+\s*")
+_LONE_CR = re.compile(rb"\r(?!\n)")
+_LINE_ENDS = re.compile(r"[\r\n]+")
 _BLANKS = " \t"
+_MAX_NONSENSE = 4096  # bytes that are not HTTP, before their first line ends
 _WITHOUT_BODY = (204, 304)
 
 
@@ -126,12 +128,12 @@ class RawResponse(HTTPResponse):
         """A head with the empty line at its end, or as much of it as came before the connection was closed; None if
         it is still to come and the call does not block.
         """
-        data, start = self.unread, self._searched
-        self._searched = 0
+        data: Any = self.unread  # bytes, or a bytearray that grows
+        start, self._searched = self._searched, 0
         while not (end := _END.search(data, start)):
             if len(data) > _MAX_HEAD:
                 raise HTTPException(f"got more than {_MAX_HEAD} bytes of headers")
-            if b"\n" in data and not data.startswith(b"HTTP/"):  # something else, which may have no empty line
+            if _is_nonsense(data):
                 break
             piece = self.wire.receive(_PIECE_BYTES)
             if piece is Wait.SOCKET:
@@ -140,10 +142,11 @@ class RawResponse(HTTPResponse):
             if not piece:
                 break
             start = max(len(data) - 2, 0)
+            data = bytearray(data) if data and isinstance(data, bytes) else data
             data += piece
         place = end.end() if end else len(data)
-        self.unread = data[place:]
-        return data[:place]
+        self.unread = bytes(data[place:])
+        return bytes(data[:place])
 
     def _take_plain(self, status: bytes, reason: bytes, lines: bytes) -> bool:
         """Take what is in a plain head. False if it tells of a body in an unusual way."""
@@ -158,7 +161,7 @@ class RawResponse(HTTPResponse):
             if not _LENGTH.fullmatch(length):
                 return False
             self.length_remaining = int(length)
-        elif coding.lower() != "chunked":
+        elif coding.lower() != "chunked" or length:
             return False
         self.version = 11
         self.chunked = coding is not None
@@ -169,15 +172,37 @@ class RawResponse(HTTPResponse):
         return True
 
     def _take_unusual(self, head: bytes) -> None:
-        self._leave_to_http_client(head)
+        self._leave_to_http_client(_LONE_CR.sub(b" ", head))  # which would take it for the end of a line
         self.headers = None
         super().begin()
-        self.is_last, self.will_close = self.will_close, False
-        headers = HTTPHeaderDict((name, _FOLD.sub(" ", value).strip(_BLANKS)) for name, value in self.headers.items())
+        message: Any = self.headers
+        headers = HTTPHeaderDict((name, _unfold(value)) for name, value in message.items())
         library = LibraryResponse(headers=headers, status=self.status, preload_content=False)
         self.chunked = library.chunked
         self.length_remaining = library.length_remaining
+        self.is_last = self.will_close or _is_ambiguous(headers) or bool(message.get_payload())
+        self.will_close = False
         self.headers = self.msg = headers  # type: ignore[assignment]
 
     def _leave_to_http_client(self, head: bytes) -> None:
         self.fp = self._left_to_http_client = io.BufferedReader(io.BytesIO(head))
+
+
+def _is_nonsense(data: bytes | bytearray) -> bool:
+    """Whether this is the beginning of something else than a head, which may have no empty line."""
+    return not data.startswith(b"HTTP/"[: len(data)]) and (b"\n" in data or len(data) > _MAX_NONSENSE)
+
+
+def _unfold(value: str) -> str:
+    """The value of a header in one line."""
+    return " ".join(line.strip(_BLANKS) for line in _LINE_ENDS.split(value)).strip(_BLANKS)
+
+
+def _is_ambiguous(headers: HTTPHeaderDict) -> bool:
+    """Whether readers may differ about where the body ends (RFC 9112, section 6.3). What follows it may be a part of
+    it, and no response to another request.
+    """
+    coding, length = headers.get("transfer-encoding", ""), headers.get("content-length")
+    if coding:
+        return coding.lower() != "chunked" or length is not None
+    return length is not None and not _LENGTH.fullmatch(length)

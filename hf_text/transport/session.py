@@ -12,6 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Generator, Mapping
 from http.client import HTTPException
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -39,6 +40,7 @@ from .tls import Cert
 
 __all__ = ["BearerAuth", "Http", "check_headers", "check_proxies"]
 
+_FRAMING = ("content-length", "transfer-encoding")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 5
 _ERROR_BYTES = 65536
@@ -248,6 +250,7 @@ class _Session:
         self.process = os.getpid()
         self.adapter = Adapter(mask)
         self._session = requests.Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # none is kept, or sent elsewhere
         self._session.adapters = OrderedDict.fromkeys(("https://", "http://"), self.adapter)
         self._auth = auth
         self._headers = headers
@@ -332,6 +335,8 @@ def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") 
             raise InvalidRequestError(f"{argument}: {name!r:.80} is not a valid header name")
         if not value.isascii() or not value.isprintable() or value != value.strip():
             raise InvalidRequestError(f"{argument}: the value of {name!r:.80} holds characters that are not allowed")
+        if name.lower() in _FRAMING:  # of a request that is passed on; a second one lets servers differ about its end
+            raise InvalidRequestError(f"{argument}: {name!r:.80} is set by hf_text; leave it out")
         checked[name] = value
     return hide_headers(checked)
 

@@ -721,7 +721,8 @@ async def _compare_with_blocking(client: Client, async_client: AsyncClient) -> N
     assert waiting.partial.text == blocking.partial.text
     error = None
     try:
-        completion = await async_client.generate("Count")
+        async with pickle.loads(pickle.dumps(async_client)) as fresh:  # the other has learned how this model thinks
+            completion = await fresh.generate("Count")
         assert completion.text == blocking.completion.text
     except hf_text.HFTextError as caught:
         error = caught
@@ -1125,16 +1126,16 @@ def test_the_async_client_is_made_with_the_arguments_of_the_client() -> None:
 
 def test_what_waits_is_awaited_and_the_rest_is_not() -> None:
     awaited = {name for name, value in _public(AsyncClient).items() if inspect.iscoroutinefunction(value)}
-    assert awaited == {"generate", "models", "model", "mapping", "aclose"}
+    assert awaited == {"generate", "parse", "models", "model", "mapping", "cost", "aclose"}
     awaited = {name for name, value in _public(AsyncStream).items() if inspect.iscoroutinefunction(value)}
     assert awaited == {"start", "read", "aclose"}
 
 
 def test_the_async_stream_has_the_methods_of_the_stream() -> None:
     ours, theirs = _public(AsyncStream), _public(Stream)
-    assert set(ours) - {"aclose"} == set(theirs)
+    assert set(ours) - {"aclose"} == set(theirs) - {"raise_refusals"}  # which is for the workers of a batch
     for name, value in theirs.items():
-        if callable(value):
+        if callable(value) and name in ours:
             assert _signature(ours[name]) == _signature(value), name
 
 

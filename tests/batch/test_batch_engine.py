@@ -164,7 +164,7 @@ class TestOutages:
         summary = batch.run(rows(50), output, client=make_client(max_retries=0), progress=seen.append)
         assert (summary.done, summary.failed) == (50, 0)
         assert summary.refused["503"] <= 30
-        assert any(at.waiting.startswith("for the server (503)") for at in seen)
+        assert any(at.waiting.endswith("s for the server (503)") for at in seen)
 
     def test_a_server_that_stays_away_ends_the_run(
         self, make_client: MakeClient, emulator: Emulator, output: Path

@@ -87,9 +87,14 @@ class TestSimulation:
         assert course.rate(0, 1200 - 2 * answer) >= 0.9 * rate
         assert course.refused_share < (0.05 if tells else 0.08)  # a server that says nothing is probed
 
-    def test_refusals_by_chance_do_not_bring_it_to_a_halt(self) -> None:
-        course = simulate(Flaky(Bucket(50), 0.02), 2, seconds=1200)
-        assert course.rate(30, 1190) >= 0.9 * 50
+    @pytest.mark.parametrize(("share", "used"), [(0.02, 0.85), (0.05, 0.7)])
+    @pytest.mark.parametrize(("rate", "answer"), LOADS)
+    def test_refusals_by_chance_do_not_bring_it_to_a_halt(
+        self, rate: int, answer: float, share: float, used: float
+    ) -> None:
+        course = simulate(Flaky(Bucket(rate), share), answer, seconds=1800)
+        assert course.rate(600, 1750) >= used * rate
+        assert course.refused_share < share + 0.08
 
     def test_a_server_that_answers_so_many_at_once_is_kept_busy(self) -> None:
         course = simulate(Slots(64), 2, seconds=1200)

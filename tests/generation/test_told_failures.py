@@ -75,6 +75,7 @@ TOLD: dict[str, tuple[bytes, ...]] = {
     "an event without an end": (b'data: {"error": {"message": "it is busy"}}\n',),
     "text as data": (b"data: [ERROR] it is busy\n\n", DONE),
     "text as data with a colon": (b"data: Error: it is busy\n\n",),
+    "with other events in one": (b"data: {}\ndata: " + event({"error": "it is busy"})[6:],),
     "in x_groq": (event({"choices": [], "x_groq": {"id": "r", "error": "it is busy"}}), DONE),
     "wrapped": (event({"type": "response.failed", "response": {"error": {"message": "it is busy"}}}), DONE),
     "of a provider behind a gateway": (

@@ -74,6 +74,8 @@ SAID = {
     "WeChat": ({"errcode": 40001, "errmsg": "invalid credential"}, "invalid credential"),
     "Groq": ({"x_groq": {"id": "r", "error": "over capacity"}}, "over capacity"),
     "the Responses API": ({"type": "response.failed", "response": {"error": {"message": "it broke"}}}, "it broke"),
+    "capitals": ({"Response": {"Error": {"Code": "AuthFailure", "Message": "no such key"}}}, "no such key"),
+    "other capitals": ({"ErrorMsg": {"Msg": "no such key", "Code": 4001}}, "no such key"),
     "HTML as a value": ({"html-message": "<p>The <b>seed</b> &amp; so on</p>"}, "The seed & so on"),
     "a description": ({"code": "X", "description": "it is busy"}, "it is busy"),
     "Google, in a list": ([{"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED"}}], "quota"),
@@ -274,6 +276,8 @@ class TestPages:
             ("<h1>Blocked</h1><p>By <i>policy</i> 5</p>", "Blocked By policy 5"),
             ("<h1></h1><title>Busy now</title>", "Busy now"),
             ("<h1> </h1>", "an HTML page"),
+            ("<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>no</Message></Error>", "AccessDenied no"),
+            ("<html><style>p { color: red }</style><!-- x --><div>Go <b>away</b></div>", "Go away"),
         ],
     )
     def test_where_the_heading_is_one_word_the_title_or_a_paragraph_is_told_too(self, page: str, says: str) -> None:
@@ -281,7 +285,21 @@ class TestPages:
 
     @pytest.mark.timeout(20)
     @pytest.mark.parametrize(
-        "part", ["<h1>", "<h1", "<title>", "<p>", "<h1></h1><p>", "<", "<pre>", "<h1> </h1>", "charset=", "<h2><h3>"]
+        "part",
+        [
+            "<h1>",
+            "<h1",
+            "<title>",
+            "<p>",
+            "<h1></h1><p>",
+            "<",
+            "<pre>",
+            "<h1> </h1>",
+            "charset=",
+            "<h2><h3>",
+            "<script>",
+            "<!--",
+        ],
     )
     def test_a_hostile_page_takes_linear_time(self, part: str) -> None:
         def seconds(size: int) -> float:
@@ -293,6 +311,20 @@ class TestPages:
 
         seconds(1000)
         assert seconds(2_000_000) < 40 * max(seconds(100_000), 0.002)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        'data: {"error": {"message": "it is busy"}}\n\ndata: [DONE]\n\n',
+        'event: error\ndata: {"message": "it is busy"}\n\n',
+        'error: {"message": "it is busy"}\n\n',
+        ': ping\nid: 5\ndata:{"error": "it is busy"}',
+    ],
+    ids=repr,
+)
+def test_an_error_that_was_sent_as_an_event_is_read(body: str) -> None:
+    assert str(reply_error(503, body, {"Content-Type": "text/event-stream"})) == "it is busy (HTTP 503)"
 
 
 class TestProxies:

@@ -483,7 +483,7 @@ class TestPages:
             ("<h1>A</h1><div><p>B</p></div>", "A: B"),
             ("<title>Just\n a moment…</title>", "Just a moment…"),
             ("<html></html>", "an HTML page"),
-            ("<h1>open", "an HTML page"),
+            ("<h1>open", "open"),
             ("", "an HTML page"),
         ],
     )

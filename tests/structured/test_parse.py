@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -23,6 +24,8 @@ from hf_text import (
     TruncatedStreamError,
 )
 from hf_text.emulator import Emulator, Response, build_model
+from hf_text.schemas import UnfitError
+from hf_text.structured.output import Output
 
 pytestmark = pytest.mark.every_client
 
@@ -436,3 +439,22 @@ def test_a_parsed_value_knows_what_it_took(emulator: Emulator, client: Any) -> N
     parsed = client.parse("Which?", City)
     assert isinstance(parsed, Parsed)
     assert [answer.usage.prompt_tokens for answer in parsed.completions] == [10, 20]
+
+
+@pytest.mark.blocking_client
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("piece", ["```json\n", "{", "}{", "[", "```", '{"a":', "\n"], ids=repr)
+@pytest.mark.parametrize("times", [1_000, 1_000_000])
+def test_json_is_looked_for_in_linear_time(piece: str, times: int) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        Output(City).load(piece * times)
+
+
+@pytest.mark.blocking_client
+@pytest.mark.parametrize("depth", [100, 300, 900, 990, 2000, 100_000])
+def test_json_that_is_nested_deeply_fits_or_does_not(depth: int) -> None:
+    text = '{"name": "a", "children": [' * depth + "]}" * depth
+    recursive = {"type": "object", "properties": {"children": {"items": {"$ref": "#"}}}}
+    for output_type in (Node, recursive):
+        with suppress(UnfitError):
+            Output(output_type).load(text)

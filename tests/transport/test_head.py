@@ -99,9 +99,61 @@ def read_by_the_libraries(head: bytes) -> Any:
             answer.close()
 
 
+def check(head: bytes, cut: int = 0, blocking: bool = True) -> None:
+    """Both read the same, but a connection may be closed here that the libraries would use again."""
+    ours, theirs = read_by_us(head, cut, blocking), read_by_the_libraries(head)
+    if isinstance(ours, str) or isinstance(theirs, str):
+        assert ours == theirs, head
+    else:
+        assert (*ours[:5], ours[6]) == (*theirs[:5], theirs[6]), head
+        assert ours[5] or not theirs[5], head
+
+
 @given(heads(), st.integers(0, 300), st.booleans())
 def test_a_head_is_read_as_the_libraries_read_it(head: bytes, cut: int, blocking: bool) -> None:
-    assert read_by_us(head, cut, blocking) == read_by_the_libraries(head)
+    check(head, cut, blocking)
+
+
+CHUNKED, FOUR = "Transfer-Encoding: chunked\r\n", "Content-Length: 4\r\n"
+
+
+@pytest.mark.parametrize("headers", ["", CHUNKED, FOUR, FOUR + "A: b\r\n c\r\n", CHUNKED + "A:\r\n b\r\n"])
+def test_a_connection_is_used_again_where_the_libraries_would(headers: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\n{headers}\r\n".encode()
+    assert read_by_us(head, 0, True) == read_by_the_libraries(head)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        CHUNKED + FOUR,
+        FOUR + CHUNKED,
+        CHUNKED + CHUNKED,
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: xchunked\r\n" + FOUR,
+        "Transfer-Encoding: identity\r\n" + FOUR,
+        "Content-Length: 4, 4\r\n",
+        FOUR + FOUR,
+        "Content-Length: +4\r\n",
+        "Content-Length: 0_4\r\n",
+        FOUR + "no header\r\n" + CHUNKED,
+        FOUR + "Transfer-Encoding : chunked\r\n",
+        FOUR + "Transfer Encoding: chunked\r\n",
+    ],
+)
+def test_a_connection_is_not_used_again_where_readers_may_differ_about_the_end(headers: str) -> None:
+    *_, is_last, rest = read_by_us(f"HTTP/1.1 200 OK\r\n{headers}\r\n".encode(), 0, True)
+    assert (is_last, rest) == (True, b"rest")
+
+
+@pytest.mark.parametrize(
+    "headers", ["A: b\rTransfer-Encoding: chunked\r\n" + FOUR, "A: b\r\rConnection: close\r\n" + FOUR]
+)
+def test_a_carriage_return_alone_begins_no_header(headers: str) -> None:
+    """Gateways that take a header from others do not take it for the end of a line."""
+    status, _, found, chunked, length, *_ = read_by_us(f"HTTP/1.1 200 OK\r\n{headers}\r\n".encode(), 0, True)
+    assert (status, chunked, length) == (200, False, 4)
+    assert [name for name, _ in found] == ["A", "Content-Length"]
 
 
 @pytest.mark.parametrize("start", _STARTS.split("|"))
@@ -118,7 +170,7 @@ def test_a_head_with_any_one_header_is_read_so_too(start: str) -> None:
     for line in [*itertools.starmap("{}:{}".format, itertools.product(_NAMES, [*_VALUES.split("|"), *lengths])), *odd]:
         for end, more in (("\r\n", ""), ("\n", ""), ("\r\n", "Content-Length: 4\r\n")):
             head = f"{start}{end}{more}{line}{end}{end}".encode("latin-1")
-            assert read_by_us(head, 0, True) == read_by_the_libraries(head), head
+            check(head)
 
 
 def test_a_head_that_comes_byte_by_byte_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

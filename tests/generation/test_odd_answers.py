@@ -41,6 +41,34 @@ def test_a_whole_answer_in_an_odd_form_is_read(once: Client, emulator: Emulator,
     assert (completion.text, completion.finish_reason) == (NUMBERS, "stop")
 
 
+CHUNKS = [json.loads(piece[6:]) for piece in (chunk("One"), chunk(" two"), chunk(finish="stop"))]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "".join(f"data: {json.dumps(each)}\n" for each in CHUNKS) + "data: [DONE]\n\n",
+        "".join(f"{json.dumps(each)}\n" for each in CHUNKS),
+        "\ufeff" + json.dumps(CHUNKS),
+        json.dumps([{"choices": [{"message": {"content": "One two"}, "finish_reason": "stop"}]}]),
+    ],
+    ids=["events without empty lines", "a chunk a line", "a list of chunks", "a list of one answer"],
+)
+def test_chunks_that_are_put_together_in_another_way_are_read(once: Client, emulator: Emulator, body: str) -> None:
+    emulator.reply(Response(headers=EVENT_STREAM, body=body))
+    completion = once.generate("Hi")
+    assert (completion.text, completion.finish_reason) == ("One two", "stop")
+
+
+def test_what_comes_without_choices_is_kept_once_the_answer_is_whole(
+    once: Client, emulator: Emulator, outcome: Callable[..., Any]
+) -> None:
+    late = event({"citations": ["https://example.com"]})
+    emulator.reply(stream(chunk("One"), late, chunk(finish="stop")), stream(chunk("One"), late))
+    assert once.generate("Hi").extra == {"citations": ["https://example.com"]}
+    assert outcome(once.stream("Hi")).partial.extra == {}
+
+
 def test_usage_in_the_choice_is_read(once: Client, emulator: Emulator) -> None:
     emulator.reply("usage-in-choice")
     assert once.generate("Hi").usage == Usage(1, 2, 3)

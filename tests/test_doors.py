@@ -1,0 +1,402 @@
+"""One list of the options of a call: every function that takes them shows them, explains them and hands them on."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hf_text
+from hf_text import Client, HuggingFaceAPI, OpenaiTemplate
+from hf_text.aio import AsyncClient, AsyncConversation
+from hf_text.callers import _operations
+from hf_text.client import default_client
+from hf_text.emulator import Emulator
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / ".ci" / "signatures.py"
+KEY = "hf_AKeyForTestsAndNothing"
+MODEL = "emulator/small"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
+TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+
+# A value for every option of Client.stream. A new option needs one here; all doors are then tried with it.
+OPTIONS: dict[str, Any] = {
+    "model": "emulator/small-vision",
+    "media": [PNG],
+    "max_tokens": 7,
+    "temperature": 0.5,
+    "top_p": 0.9,
+    "stop": ["END"],
+    "seed": 3,
+    "tools": [TOOL],
+    "tool_choice": "required",
+    "response_format": "json_object",
+    "reasoning_effort": "low",
+    "frequency_penalty": 0.1,
+    "presence_penalty": 0.2,
+    "parallel_tool_calls": False,
+    "logprobs": True,
+    "top_logprobs": 2,
+    "include_usage": False,
+    "extra_body": {"min_p": 0.1},
+    "extra_headers": {"X-Mine": "yes"},
+    "provider": "novita",
+    "timeout": 5,
+}
+
+STREAM = inspect.signature(Client.stream).parameters.keys() - {"self", "messages"}
+
+# What a door leaves out on purpose, and why.
+LEFT_OUT = {
+    "parse": {
+        "tools",
+        "tool_choice",
+        "response_format",
+        "parallel_tool_calls",
+    },  # it chooses how the value is asked for
+    "Conversation": {"media"},  # belongs to a turn
+}
+
+
+async def _awaited(door: Callable[..., Any], **options: Any) -> Any:
+    async with AsyncClient() as client:
+        return await door(client, "Hi", **options)
+
+
+async def _collected(door: Callable[..., Any], **options: Any) -> list[Any]:
+    return [event async for event in door(messages="Hi", **options)]
+
+
+async def _streamed(**options: Any) -> list[Any]:
+    async with AsyncClient() as client, client.stream("Hi", **options) as stream:
+        return [text async for text in stream]
+
+
+def _without(names: set[str], **options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in names}
+
+
+SENDING: dict[str, Callable[..., Any]] = {
+    "Client.stream": lambda **options: list(Client().stream("Hi", **options)),
+    "Client.generate": lambda **options: Client().generate("Hi", **options),
+    "stream": lambda **options: list(hf_text.stream("Hi", **options)),
+    "generate": lambda **options: hf_text.generate("Hi", **options),
+    "AsyncClient.stream": lambda **options: asyncio.run(_streamed(**options)),
+    "AsyncClient.generate": lambda **options: asyncio.run(_awaited(AsyncClient.generate, **options)),
+    "HuggingFaceAPI.create_generator": lambda **options: list(
+        HuggingFaceAPI.create_generator(messages="Hi", **options)
+    ),
+    "HuggingFaceAPI.create_completion": lambda **options: list(
+        HuggingFaceAPI.create_completion(messages="Hi", **options)
+    ),
+    "HuggingFaceAPI.create_async_generator": lambda **options: asyncio.run(
+        _collected(HuggingFaceAPI.create_async_generator, **options)
+    ),
+    "HuggingFaceAPI.create_async": lambda **options: asyncio.run(HuggingFaceAPI.create_async(messages="Hi", **options)),
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_kept(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("HF_TOKEN", KEY)
+    yield
+    _operations.cache_clear()
+    default_client().close()
+    default_client.cache_clear()
+
+
+def sent_by(emulator: Emulator, send: Callable[..., Any], options: dict[str, Any]) -> tuple[Any, Any]:
+    send(**options)
+    request = emulator.requests[-1]
+    return request.json, request.headers.get("x-mine")
+
+
+# --- every option goes through every door
+
+
+def test_every_option_has_a_value_to_try() -> None:
+    assert OPTIONS.keys() == STREAM, "give the new option a value in OPTIONS"
+
+
+@pytest.mark.parametrize("name", SENDING)
+def test_every_option_is_handed_on(emulator: Emulator, name: str) -> None:
+    expected = sent_by(emulator, lambda **options: list(Client().stream("Hi", **options)), OPTIONS)
+    assert sent_by(emulator, SENDING[name], OPTIONS) == expected
+
+
+@pytest.mark.parametrize("option", sorted(STREAM - {"timeout"}))
+def test_every_option_makes_a_difference(emulator: Emulator, option: str) -> None:
+    """So that the test above can fail."""
+    rest = {name: value for name, value in OPTIONS.items() if name != option}
+    if option == "tools":
+        del rest["tool_choice"], rest["parallel_tool_calls"]
+    if option == "logprobs":
+        del rest["top_logprobs"]
+    if option == "model":
+        del rest["media"]
+    with_it = sent_by(emulator, Client().generate, {"messages": "Hi", **OPTIONS})
+    assert sent_by(emulator, Client().generate, {"messages": "Hi", **rest}) != with_it
+
+
+# --- every door shows and explains every option
+
+
+def public_doors() -> Iterator[tuple[str, Any]]:
+    """Everything public that is given messages, or makes a conversation."""
+    for module in ("hf_text", "hf_text.aio"):
+        for name in importlib.import_module(module).__all__:
+            value = getattr(importlib.import_module(module), name)
+            if inspect.isclass(value):
+                for attribute, member in vars(value).items():
+                    member = getattr(member, "__func__", member)
+                    if not attribute.startswith("_") and inspect.isfunction(member):
+                        yield f"{name}.{attribute}", member
+                if name.removeprefix("Async") == "Conversation":
+                    yield name, value
+            elif inspect.isfunction(value):
+                yield name, value
+
+
+# Given messages, but no options: the class, or what was made before, has them.
+NO_OPTIONS = {
+    "Conversation.stream",
+    "Conversation.generate",
+    "AsyncConversation.stream",
+    "AsyncConversation.generate",
+    "calculate_lenght",
+}
+DOORS = {
+    name: door
+    for name, door in public_doors()
+    if name not in NO_OPTIONS and ("messages" in inspect.signature(door).parameters or inspect.isclass(door))
+}
+
+
+def test_all_doors_are_found() -> None:
+    assert {
+        *("generate", "stream", "parse"),
+        *("Client.generate", "Client.stream", "Client.parse"),
+        *("AsyncClient.generate", "AsyncClient.stream", "AsyncClient.parse"),
+        *("Conversation", "AsyncConversation"),
+        *(
+            f"{cls}.create_{what}"
+            for cls in ("OpenaiTemplate", "HuggingFaceAPI")
+            for what in ("generator", "completion")
+        ),
+        *(f"{cls}.create_async" for cls in ("OpenaiTemplate", "HuggingFaceAPI")),
+        *(f"{cls}.create_async_generator" for cls in ("OpenaiTemplate", "HuggingFaceAPI")),
+    } == DOORS.keys()
+
+
+def left_out(name: str) -> set[str]:
+    return next((out for end, out in LEFT_OUT.items() if name.endswith(end)), set())
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_a_door_shows_every_option(name: str) -> None:
+    shown = set(inspect.signature(DOORS[name]).parameters)
+    assert STREAM - shown == left_out(name), "run .ci/signatures.py, or name in LEFT_OUT what is left out"
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_a_door_explains_every_argument(name: str) -> None:
+    explained = re.findall(r"^ {4,}(\w+): \S", inspect.getdoc(DOORS[name]) or "", re.MULTILINE)
+    parameters = [each for each in inspect.signature(DOORS[name]).parameters if each not in ("self", "cls")]
+    assert explained == parameters
+
+
+@pytest.mark.parametrize(
+    ("made", "source"),
+    [(AsyncClient, Client), (AsyncConversation, hf_text.Conversation)],
+    ids=["client", "conversation"],
+)
+def test_what_is_made_for_async_code_takes_the_same(made: Any, source: Any) -> None:
+    assert inspect.signature(source).parameters.keys() - inspect.signature(made).parameters.keys() == set()
+
+
+# --- the script
+
+
+def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=50)
+
+
+def test_what_the_script_writes_is_what_is_there() -> None:
+    shown = run_script("--check")
+    assert (shown.returncode, shown.stdout) == (0, ""), "run python .ci/signatures.py"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the package."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    return Path(shutil.copytree(ROOT / "hf_text", tmp_path / "hf_text", ignore=ignored))
+
+
+def replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert text.count(old) >= 1
+    path.write_text(text.replace(old, new, 1), "utf-8")
+
+
+def test_a_difference_is_shown_and_written(tree: Path) -> None:
+    replace(tree / "aio" / "client.py", "        seed: int | None = None,\n", "")
+    shown = run_script("--check", str(tree))
+    assert shown.returncode == 1
+    assert "+        seed: int | None = None," in shown.stdout
+    assert run_script(str(tree)).stdout == f"{tree / 'aio' / 'client.py'}\n"
+    assert run_script("--check", str(tree)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("comment", "words"),
+    [
+        ("# Arguments of Client.strem (.ci/signatures.py)", "there is nothing of the name Client.strem"),
+        ("# Arguments of Client.stream but sed (.ci/signatures.py)", "there is nothing of the name sed"),
+        ("# The arguments of .ci/signatures.py", "this is not understood"),
+    ],
+)
+def test_a_comment_that_means_nothing_is_told(tree: Path, comment: str, words: str) -> None:
+    replace(tree / "aio" / "client.py", "# Arguments of Client.stream (.ci/signatures.py)", comment)
+    shown = run_script("--check", str(tree))
+    assert shown.returncode == 1
+    assert words in shown.stderr
+
+
+TRY = """
+import asyncio, inspect, json, sys
+sys.path.insert(0, sys.argv[1])
+import hf_text
+from hf_text.aio import AsyncClient
+assert hf_text.__file__.startswith(sys.argv[1])
+
+async def main():
+    client = AsyncClient()
+    async with client.stream("Hi", min_p=0.25) as stream:
+        [text async for text in stream]
+    await client.generate("Hi", min_p=0.25)
+    [event async for event in hf_text.HuggingFaceAPI.create_async_generator("", "Hi", min_p=0.25)]
+    await hf_text.HuggingFaceAPI.create_async("", "Hi", min_p=0.25)
+    await client.aclose()
+
+list(hf_text.Client().stream("Hi", min_p=0.25))
+hf_text.Client().generate("Hi", min_p=0.25)
+list(hf_text.stream("Hi", min_p=0.25))
+hf_text.generate("Hi", min_p=0.25)
+list(hf_text.HuggingFaceAPI.create_generator("", "Hi", min_p=0.25))
+hf_text.Conversation(min_p=0.25).generate("Hi")
+asyncio.run(main())
+help(hf_text.generate)
+"""
+
+
+def test_a_new_sampling_option_is_two_edits_and_then_goes_through_every_door(emulator: Emulator, tree: Path) -> None:
+    """The two are ``Client.stream`` and the rule for its value; the script makes the doors follow."""
+    client, rules = tree / "client.py", tree / "protocol" / "options.py"
+    replace(
+        client,
+        "        seed: int | None = None,\n",
+        "        seed: int | None = None,\n        min_p: float | None = None,\n",
+    )
+    entry = "            seed: for answers that can be repeated"
+    replace(client, entry, f"            min_p: 0 to 1.\n{entry}")
+    replace(rules, '    "seed": ', '    "min_p": _Rule("a number", is_number),\n    "seed": ')
+    assert run_script("--check", str(tree)).returncode == 1
+    assert run_script(str(tree)).returncode == 0
+    done = subprocess.run(
+        [sys.executable, "-c", TRY, str(tree.parent)],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        cwd=tree.parent,
+        env={**os.environ, "HF_TOKEN": KEY},
+    )
+    assert done.returncode == 0, done.stderr
+    bodies = [request.json for request in emulator.requests if request.method == "POST"]
+    assert [body["min_p"] for body in bodies] == [0.25] * 10
+    assert "min_p: 0 to 1." in done.stdout
+
+
+# --- wrong names
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("base_url", "Client.stream() has no argument 'base_url'. 'api_base' is an argument of Client()"),
+        ("token", "Client.stream() has no argument 'token'. 'api_key' is an argument of Client()"),
+        ("api_key", "Client.stream() has no argument 'api_key'. 'api_key' is an argument of Client()"),
+        ("max_token", "Client.stream() has no argument 'max_token'. Did you mean 'max_tokens'?"),
+        ("max_new_tokens", "Client.stream() has no argument 'max_new_tokens'. It is called 'max_tokens' here"),
+        ("temprature", "Client.stream() has no argument 'temprature'. Did you mean 'temperature'?"),
+        ("prompt", "Client.stream() has no argument 'prompt'. It is called 'messages' here"),
+        ("n", "Client.stream() has no argument 'n'. One call gives one answer: call it once for each"),
+        ("stream_options", "has no argument 'stream_options'. The token counts are asked for by include_usage=True"),
+        (
+            "stream",
+            "has no argument 'stream'. generate() gives the answer as a whole, stream() in pieces: leave it out",
+        ),
+        ("system", 'has no argument \'system\'. Put {"role": "system", "content": …} in front of the messages'),
+        ("top_k", "has no argument 'top_k'. What only the server knows goes into the body by extra_body={'top_k': …}"),
+    ],
+)
+def test_a_wrong_name_is_told_what_is_meant(emulator: Emulator, name: str, words: str) -> None:
+    with pytest.raises(hf_text.InvalidRequestError, match=f"{re.escape(words)}$") as caught:
+        Client().stream("Hi", **{name: 1})
+    assert isinstance(caught.value, TypeError)
+    assert emulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Client(base_url="http://x"), "Client() has no argument 'base_url'. It is called 'api_base' here"),
+        (lambda: Client(token="k"), "Client() has no argument 'token'. It is called 'api_key' here"),
+        (
+            lambda: Client(temperature=1),
+            "Client() has no argument 'temperature'. 'temperature' is an argument of Client.stream()",
+        ),
+        (lambda: Client(temprature=1), "Did you mean 'temperature', an argument of Client.stream()?"),
+        (
+            lambda: AsyncClient(base_url="http://x"),
+            "AsyncClient() has no argument 'base_url'. It is called 'api_base' here",
+        ),
+        (lambda: AsyncClient("k").stream("Hi", token=1), "'api_key' is an argument of AsyncClient()"),
+        (
+            lambda: hf_text.generate("Hi", api_key="k"),
+            "generate() has no argument 'api_key'. 'api_key' is an argument of Client()",
+        ),
+        (lambda: hf_text.models(serach="x"), "models() has no argument 'serach'. Did you mean 'search'?"),
+        (lambda: Client().models(zzz="x"), "There are max_output_price, min_context,"),
+        (lambda: hf_text.Conversation(sytem="x"), "Conversation() has no argument 'sytem'. Did you mean 'system'?"),
+        (lambda: asyncio.run(AsyncClient("k").generate("Hi", max_token=1)), "Did you mean 'max_tokens'?"),
+        (
+            lambda: HuggingFaceAPI.create_generator("", "Hi", temprature=1),
+            "HuggingFaceAPI has no argument 'temprature'. Did you mean 'temperature'?",
+        ),
+        (
+            lambda: OpenaiTemplate.get_models(api_bsae="x"),
+            "OpenaiTemplate.get_models has no argument 'api_bsae'. Did you mean 'api_base'?",
+        ),
+    ],
+)
+def test_a_wrong_name_is_told_at_every_door(emulator: Emulator, make: Callable[[], Any], words: str) -> None:
+    with pytest.raises(hf_text.InvalidRequestError, match=re.escape(words)):
+        make()
+    assert emulator.requests == []
+
+
+def test_an_awaited_door_is_still_a_coroutine_function() -> None:
+    assert inspect.iscoroutinefunction(AsyncClient.generate)
+    assert not inspect.iscoroutinefunction(AsyncClient.stream)

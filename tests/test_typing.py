@@ -1,0 +1,40 @@
+"""What mypy and pyright make of typed answers, tools and conversations."""
+
+from __future__ import annotations
+
+import getpass
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent
+CALLS = FOLDER / "typed_calls.py"
+
+CHECKERS = {
+    "mypy": ("--strict", "--no-error-summary", "--no-incremental", "--follow-imports=silent"),
+    "pyright": ("--pythonpath", sys.executable),
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_a_checker_knows_the_types_and_refuses_what_is_wrong(checker: str, tmp_path: Path) -> None:
+    if importlib.util.find_spec(checker) is None:
+        pytest.skip(f"{checker} is not installed (extra: dev)")
+    shutil.copy(CALLS, tmp_path)
+    (tmp_path / "hf_text").symlink_to(FOLDER.parent / "hf_text", target_is_directory=True)
+    command = [sys.executable, "-m", checker, *CHECKERS[checker], CALLS.name]
+    home = str(Path(f"~{getpass.getuser()}").expanduser())  # pyright keeps its own program there
+    environment = {**os.environ, "HOME": home}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=290, check=False, cwd=tmp_path, env=environment
+    )
+    found = re.findall(rf"{CALLS.name}:(\d+)(?::\d+)?(?: -|:) error", done.stdout)
+    refused = [n for n, line in enumerate(CALLS.read_text("utf-8").split("\n"), 1) if line.endswith("# refused")]
+    assert sorted({int(number) for number in found}) == refused, done.stdout
