@@ -277,8 +277,7 @@ def test_ctrl_c_in_a_chat_stops_the_answer_and_the_next_turn_does_not_hold_it(hf
     process.send_signal(signal.SIGINT)
     assert b"this turn is not kept" in wait_for(b"> ")
     os.write(ours, b"Second\n")
-    wait_for(b"Two.")
-    wait_for(b"> ")
+    wait_for(b"> ", wait_for(b"Two.").partition(b"Two.")[2])  # one read may bring both
     os.write(ours, b"/quit\n")
     assert process.wait(15) == 0
     assert [message["content"] for message in hf.requests[-1].json["messages"]] == ["Second"]
