@@ -72,6 +72,8 @@ def _advise(error: HFTextError) -> str:
         return "The key of this server goes into the environment variable HF_TEXT_API_KEY."
     if isinstance(error, PaymentRequiredError) and error.scope == "provider":
         return "Choose another provider with --provider."
+    if isinstance(error, ModelNotSupportedError) and error.providers:
+        return "Choose one of these with --provider, or another model with -m."
     if str(error).endswith("?"):  # it asks what to look after
         return ""
     return next((advice for kind, advice in _ADVICE if isinstance(error, kind)), "")

@@ -75,6 +75,8 @@ class View:
     def interrupt(self, partial: Completion) -> None:
         """The user has enough of it."""
         self._end_lines()
+        if not partial.text and sys.stderr is not None and sys.stderr.isatty():
+            self._err.write("\n")  # the terminal has written ^C, and the shell's prompt would follow in its line
 
     def end(self) -> None:
         """What follows stands in a line of its own."""

@@ -156,6 +156,13 @@ def test_usage_tells_tokens_and_cost(hf, cli):
     assert "groq" in last
 
 
+def test_a_provider_that_does_not_serve_the_model_is_answered_with_those_that_do(hf, cli):
+    result = cli("--provider", "novita", "-m", "openai/gpt-oss-20b", "Hello")
+    assert result.status == 1
+    assert "groq" in result.err
+    assert "Choose one of these with --provider" in result.err
+
+
 # --- chat
 
 
