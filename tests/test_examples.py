@@ -1,6 +1,4 @@
-"""Each example and each snippet of docs/async.rst is run, an emulator in the place of the servers; and what that page
-promises is seen.
-"""
+"""Each example is run, an emulator in the place of the servers; and what docs/async.rst promises is seen."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from test_readme import STALLS, Block, Example, choose, find_blocks
+from pages import read_blocks
 
 import hf_text
 from hf_text.aio import AsyncClient
@@ -245,40 +243,7 @@ class TestFastAPI:
         assert "TruncatedStreamError" in app.stop()
 
 
-# The snippets of docs/async.rst
-
-BLOCKS = list(find_blocks((PROJECT / "docs" / "async.rst").read_text("utf-8")))
-
-SNIPPETS = [
-    Example("Why is the sea salty?", ("You asked: Why is the sky blue?", "You asked: Why is the sea salty?", "stop")),
-    Example("CapacityLimiter(4)", (BUILT_IN, "the number 0.", "the number 19.")),
-    Example("anyio.move_on_after", ("Once upon", "so far: 9 characters"), STALLS),
-    Example("stream.cancel", ("Once upon", "stopped after 9 characters"), STALLS),
-    Example('backend="trio"', (BUILT_IN,)),
-    Example("client = AsyncClient()\nstream", (BUILT_IN,)),
-    Example("create_async_generator", ("refused: messages[0]", BUILT_IN)),
-]
-
-# What a notebook does with a cell.
-CELL = """
-import ast, asyncio, sys
-asyncio.run(eval(compile(sys.argv[1], "cell", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)))
-"""
-
-
-@pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_a_snippet_runs_and_prints_what_it_should(block: Block, emulator: Emulator) -> None:
-    example = choose(SNIPPETS, block)
-    if example.reply is not None:
-        emulator.always(example.reply)
-    done = run("-c", CELL, block.code) if block.language == "ipython" else run("-c", block.code)
-    assert done.returncode == 0
-    assert [text for text in example.prints if text not in done.stdout] == [], done.stdout
-
-
-def test_each_snippet_has_its_expectations() -> None:
-    assert {block.language for block in BLOCKS} == {"python", "ipython"}
-    assert len(BLOCKS) == len(SNIPPETS)
+BLOCKS = read_blocks(PROJECT / "docs" / "async.rst")
 
 
 def test_the_snippet_with_a_limit_keeps_to_it(emulator: Emulator) -> None:

@@ -47,7 +47,7 @@ def prepare_home() -> str:
 
 
 if importlib.util.find_spec("g4f") is None:
-    pytest.skip("g4f is not installed; see docs/g4f.rst", allow_module_level=True)
+    pytest.skip("g4f is not installed; see docs/integrations/g4f.rst", allow_module_level=True)
 
 HOME = prepare_home()
 with warnings.catch_warnings():
@@ -549,7 +549,7 @@ def test_models_are_those_of_the_hub(emulator: Emulator) -> None:
 
 
 def test_the_snippet_of_the_page(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "g4f.rst").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "integrations" / "g4f.rst").read_text("utf-8")
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", page)
     (code,) = [block for block in blocks if "from g4f.client" in block]
     emulator.reply(Response.text("One", " two"))

@@ -1,0 +1,146 @@
+"""The pages hold together: links lead somewhere, names are there, every public name is in the reference."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+from pages import DOCS, PAGES, PROJECT
+
+import hf_text
+import hf_text.integrations
+
+TEXTS = {page: page.read_text("utf-8") for page in PAGES}
+SITE = "https://hf-text.readthedocs.io/en/latest/"
+PUBLIC = (
+    "hf_text",
+    "hf_text.aio",
+    "hf_text.aio.batch",
+    "hf_text.batch",
+    "hf_text.emulator",
+    "hf_text.local",
+    "hf_text.notebook",
+)
+FOREIGN = {
+    "ResponseStatusError",
+    "APITimeoutError",
+    "APIConnectionError",
+    "InferenceTimeoutError",
+    "HfHubHTTPError",
+    "CancelledError",
+}
+
+
+def by_name(page: Path) -> str:
+    return str(page.relative_to(PROJECT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_every_link_leads_to_a_page_or_file_that_is_there(page: Path) -> None:
+    text = TEXTS[page]
+    pages = [given or named for named, given in re.findall(r":doc:`(?:[^`<]*<([^`>]+)>|([^`<]+))`", text)]
+    pages += [link.removesuffix(".html") for link in re.findall(rf"{SITE}([^>#\s]*)", text)]
+    assert [name for name in pages if not (DOCS / f"{name.lstrip('/')}.rst").exists()] == []
+    files = [given or named for named, given in re.findall(r":source:`(?:[^`<]*<([^`>]+)>|([^`<]+))`", text)]
+    assert [name for name in files if not (PROJECT / name).exists()] == []
+    assert re.findall(r"<([^<>:\s]+)>`_", text) == [], "pages are linked with :doc:, files with :source:"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_every_error_and_name_that_a_page_names_is_there(page: Path) -> None:
+    errors = set(re.findall(r"``(?:hf_text\.)?(\w+Error)``", TEXTS[page]))
+    assert errors - FOREIGN - set(dir(builtins)) <= set(hf_text.__all__)
+    names = set(re.findall(r"``hf_text\.(\w+)(?:``|\()", TEXTS[page]))
+    assert {name for name in names if not is_there(name)} == set()
+
+
+def is_there(name: str) -> bool:
+    return name in hf_text.__all__ or importlib.util.find_spec(f"hf_text.{name}") is not None
+
+
+def test_every_page_can_be_reached_from_the_first() -> None:
+    """The build tells of others; the patterns of the toctrees are read here."""
+    listed = re.findall(r"^   ([\w/*]+)$", TEXTS[DOCS / "index.rst"], re.MULTILINE)
+    reached = {found for pattern in listed for found in DOCS.glob(f"{pattern}.rst")}
+    assert set(PAGES) - reached == {PROJECT / "README.rst", DOCS / "index.rst"}
+
+
+# --- The reference
+
+REFERENCE = "\n".join(text for page, text in TEXTS.items() if page.parent == DOCS / "api")
+
+
+def documented(module: str) -> set[str]:
+    """The names of a module that the reference has: each by itself, or all of its ``__all__``."""
+    names = set()
+    for found in re.finditer(
+        r"^\.\. (currentmodule|automodule|auto\w+|py:\w+):: (\S+)((?:\n   :.*)*)", REFERENCE, re.MULTILINE
+    ):
+        directive, name, options = found.groups()
+        if directive in ("currentmodule", "automodule"):
+            current = name
+            members = re.search(r":members:(.*)", options)
+            if directive == "automodule" and members:
+                given = members[1].strip().split(", ")
+                names |= {(current, each) for each in (given if given != [""] else load(current).__all__)}
+        else:
+            names.add((current, name))
+    homes = {"hf_text": {"hf_text", "hf_text.errors"}}.get(module, {module})
+    return {name for home, name in names if home in homes}
+
+
+def load(module: str):  # type: ignore[no-untyped-def]
+    return importlib.import_module(module)
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_name_is_in_the_reference(module: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"there is no {module}")
+    missing = set(load(module).__all__) - documented(module)
+    if module == "hf_text.aio.batch":  # it hands on what is the same in both
+        missing = {name for name in missing if getattr(load(module), name) is not getattr(load("hf_text.batch"), name)}
+    assert missing == set()
+
+
+INTEGRATIONS = [
+    each.name for each in pkgutil.iter_modules(hf_text.integrations.__path__) if not each.name.startswith("_")
+]
+
+
+@pytest.mark.parametrize("name", INTEGRATIONS)
+def test_every_public_name_of_an_integration_is_on_its_page(name: str) -> None:
+    """Read from the source: the packages that it needs may be missing."""
+    home = Path(hf_text.integrations.__path__[0], f"{name}.py")
+    names = re.search(r"^__all__ = (\[[^\]]*\])", home.read_text("utf-8"), re.MULTILINE)
+    assert names is not None
+    page = TEXTS[DOCS / "integrations" / f"{name}.rst"]
+    assert [each for each in eval(names[1]) if not re.search(rf"\b{each}\b", page)] == []
+
+
+# --- Tables
+
+
+def test_the_tables_name_every_event_and_every_error_that_there_is() -> None:
+    table = {
+        page: set(re.findall(r"^``(\w+)``  ", TEXTS[DOCS / page], re.MULTILINE))
+        for page in ("errors.rst", "streaming.rst")
+    }
+    families = {"APIStatusError", "HFTextError", "StreamError"}
+    errors = {name for name in hf_text.__all__ if name.endswith("Error")}
+    assert {row for row in table["errors.rst"] if row.endswith("Error")} == errors - families
+    assert families <= set(re.findall(r"``(?:hf_text\.)?(\w+)``", TEXTS[DOCS / "errors.rst"]))
+    assert {"ProviderInfo", "Reasoning", "ToolCalls", "Usage", "FinishReason", "str"} <= table["streaming.rst"]
+
+
+def test_every_message_of_the_page_on_troubleshooting_is_one_that_there_is() -> None:
+    messages = re.findall(r"^   \* - ``(.+)``$", TEXTS[DOCS / "troubleshooting.rst"], re.MULTILINE)
+    package = Path(hf_text.__file__).parent
+    source = "".join(path.read_text("utf-8") for path in package.rglob("*.py"))
+    literals = re.sub(r'"\n\s+f?"', "", source)
+    assert len(messages) > 25
+    assert [message for message in messages if message not in literals] == []
