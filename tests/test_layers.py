@@ -253,3 +253,38 @@ def test_an_import_inside_a_function_has_its_reason() -> None:
     inside = {(i.importer, i.imported) for i in IMPORTS if i.inside}
     assert inside - set(INSIDE_FUNCTIONS) == set(), "name the reason in INSIDE_FUNCTIONS, or move it to the top"
     assert set(INSIDE_FUNCTIONS) - inside == set(), "no longer there"
+
+
+# Names with an underscore that libraries document, and the hooks of other packages with the one module that uses each.
+DOCUMENTED = {"_asdict", "_exit", "_replace"}
+HOOKS = {
+    ("transport.connections", "_dns_host"): "urllib3's connection: the name to resolve",
+    ("transport.head", "_put_conn"): "urllib3's pool: how a connection goes back",
+    ("transport.instruments", "_make_request"): "urllib3's pool: what monitoring tools replace",
+    ("emulator.sending", "_value2member_map_"): "enum: whether a number is a status, without an exception",
+}
+
+
+def find_foreign_private_names(path: Path) -> Iterator[str]:
+    """Private names that a module takes from another; what its classes inherit, through self or cls, is their own."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    own |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names if is_private(alias.name))
+        elif isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in own:
+            inherited = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            if not inherited:
+                yield node.attr
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in {"_version", *DOCUMENTED}
+
+
+def test_no_module_uses_a_private_name_of_another() -> None:
+    found = {(name_of(path), name) for path in SOURCES for name in find_foreign_private_names(path)}
+    assert found - set(HOOKS) == set(), "make it public, or move what needs it"
+    assert set(HOOKS) - found == set(), "no longer there"
