@@ -11,7 +11,6 @@ release = version = installed_version("hf_text")
 
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.extlinks"]
 exclude_patterns = ["figures"]
-suppress_warnings = ["toc.empty_glob"]
 
 # Files of the project: :source:`examples/fastapi_app.py`.
 extlinks = {"source": ("https://github.com/hf-text/hf_text/blob/main/%s", "%s")}
