@@ -1,4 +1,4 @@
-"""What clients make of broken answers: ``python -m benchmarks.comparison [--output docs/comparison.rst] [--limit 150]``.
+"""What clients make of broken answers: ``python -m benchmarks.comparison [--output PAGE] [--limit SECONDS]``.
 
 Each client is a process of its own, with the settings that it comes with, and reads a stream of the emulator as its
 documentation shows. The page is written from what came of it. Clients that are not installed are left out.
@@ -56,8 +56,8 @@ Comparison
 
 .. Written by: python -m benchmarks.comparison. Do not edit.
 
-Each client reads the same broken answers, as its documentation shows, with the settings that it comes with. The answers are those
-of ``hf_text.emulator``; each was seen on real servers. Every one of them should end in an error.
+Each client reads the same broken answers as its documentation shows, with the settings that it comes with. The answers
+are those of ``hf_text.emulator``: each is something that real servers and networks do. All should end in an error.
 
 .. The table starts here.
 """
@@ -70,14 +70,15 @@ error          an exception tells that the answer is not whole
 **waits**      it was still waiting after {limit:.0f} seconds
 =============  =====================================================================================
 
-A loop that ends in silence can be noticed with some of these clients, by a ``finish_reason`` that is missing. Nobody is told to look.
+With some of these clients a careful caller can notice the silence: the ``finish_reason`` is missing. Most code does not
+look.
 
-:doc:`reliability` has every case, and what ``hf_text`` does next. A stall is an error after 60 seconds between two pieces, and 120
-before the first; :doc:`stopping` changes that.
+:doc:`reliability` has every case, and what ``hf_text`` does next. A stall is an error after 60 seconds between two
+pieces, and after 120 before the first; :doc:`stopping` changes that.
 """
 _OWN = """\
 
-To see it on your own machine, install the clients beside ``hf_text``. It takes about ten minutes:
+To see it on your own machine, install the clients beside ``hf_text``. It takes about fifteen minutes:
 
 .. Elsewhere: benchmarks/comparison.py
 
@@ -138,21 +139,23 @@ def tell(what: str, value: str) -> None:
 def ask(driver: str, base_url: str, limit: float) -> Outcome:
     """What the client makes of the answer; it is ended when the limit has passed since it was loaded."""
     command = [sys.executable, "-m", "benchmarks.comparison", "--read", driver, base_url]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        with ThreadPoolExecutor(1) as timer:
-            lines = _said(process)
-            if next(lines, None) != ["ready", ""]:
-                raise RuntimeError(f"{driver} cannot be loaded")
-            started = time.monotonic()
-            watch = timer.submit(_end_after, process, limit)
-            text, kind, error = "", "waits", ""
-            for what, value in lines:
-                if what == "text":
-                    text += value
-                else:
-                    kind, error = what, value
-            seconds = time.monotonic() - started
-            watch.result()
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process,
+        ThreadPoolExecutor(1) as timer,
+    ):
+        lines = _said(process)
+        if next(lines, None) != ["ready", ""]:
+            raise RuntimeError(f"{driver} cannot be loaded")
+        started = time.monotonic()
+        watch = timer.submit(_end_after, process, limit)
+        text, kind, error = "", "waits", ""
+        for what, value in lines:
+            if what == "text":
+                text += value
+            else:
+                kind, error = what, value
+        seconds = time.monotonic() - started
+        watch.result()
     return Outcome(kind, error, text, round(seconds, 1))
 
 
@@ -201,7 +204,7 @@ def build_page(found: dict[str, dict[str, Outcome]], versions: dict[str, str], l
     )
     named = ", ".join(f"{name} {number}" for name, number in versions.items())
     when = f"Read on {day} with Python {platform.python_version()}, {platform.system()}: {named}.\n"
-    heading = "\nIn detail\n---------\n\n"
+    heading = "\n\nIn detail\n---------\n\n"
     return _HEAD + "\n" + summary + "\n" + _LEGEND.format(limit=limit) + "\n" + when + _OWN + heading + details
 
 

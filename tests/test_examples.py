@@ -6,6 +6,7 @@ import http.client
 import importlib.util
 import itertools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -119,9 +120,11 @@ def test_ten_prompts_that_are_all_answered_are_a_success() -> None:
 class App:
     """The app, in a uvicorn of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, **variables: str) -> None:
         command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "fastapi_app:app", "--port", "0"]
-        self._server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+        self._server = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, encoding="utf-8", env={**os.environ, **variables}
+        )
         assert self._server.stderr is not None
         self._log = self._server.stderr
         found = (re.search(r"running on http://127\.0\.0\.1:(\d+)", line) for line in self._log)
@@ -231,6 +234,18 @@ class TestFastAPI:
         log = app.stop()
         assert [words for *_, words in cases if words not in log] == []
         assert "messages must not be empty" in log
+
+    def test_a_server_of_your_own_is_named_by_a_variable_and_gets_no_key_of_hugging_face(self) -> None:
+        with Emulator() as server:
+            app = App(HF_TEXT_API_BASE=f"{server.url}/v1", HF_TEXT_MODEL="emulator/small")
+            try:
+                visitor = http.client.HTTPConnection("127.0.0.1", app.port, timeout=5)
+                ask(visitor, "Why?")
+                assert visitor.getresponse().read().decode().startswith(BUILT_IN)
+                visitor.close()
+            finally:
+                app.stop()
+        assert {(request.key, request.json["model"]) for request in server.requests} == {(None, "emulator/small")}
 
     def test_an_answer_that_breaks_off_is_not_taken_for_whole(
         self, emulator: Emulator, app: App, visitor: http.client.HTTPConnection
