@@ -26,5 +26,5 @@ napoleon_numpy_docstring = False
 
 html_theme = "furo"
 html_title = f"hf_text {release}"
-html_static_path = ["figures"]
+html_extra_path = ["llms.txt"]
 html_show_sphinx = False

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from benchmarks.comparison import FAULTS, ask
 from pages import DOCS
 
+from benchmarks.comparison import FAULTS, ask
 from hf_text.emulator import FAULTS as KNOWN
 from hf_text.emulator import Emulator
 

@@ -6,6 +6,8 @@ import builtins
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,3 +146,10 @@ def test_every_message_of_the_page_on_troubleshooting_is_one_that_there_is() -> 
     literals = re.sub(r'"\n\s+f?"', "", source)
     assert len(messages) > 25
     assert [message for message in messages if message not in literals] == []
+
+
+def test_the_map_for_language_models_is_the_one_that_the_script_writes() -> None:
+    done = subprocess.run(
+        [sys.executable, str(DOCS / "llms.py"), "--check"], capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, "")

@@ -114,6 +114,37 @@ def test_ten_prompts_that_are_all_answered_are_a_success() -> None:
     assert done.stdout.count(BUILT_IN) == 10
 
 
+# examples/agent.py
+
+
+@pytest.mark.parametrize(("said", "written"), [("y", True), ("n", False)])
+def test_the_agent_reads_freely_and_writes_only_what_is_allowed(
+    emulator: Emulator, tmp_path: Path, said: str, written: bool
+) -> None:
+    (tmp_path / "tea.md").write_text("Tea is a plant.", "utf-8")
+    emulator.reply(
+        Response.text(tool_calls=[("list_files", {}), ("read_file", {"name": "../secret"})]),
+        Response.text(tool_calls=[("write_file", {"name": "tea.txt", "text": "tea.md"})]),
+        Response.text("One file."),
+    )
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "agent.py"), str(tmp_path), "Which are about tea?"]
+    done = subprocess.run(command, input=f"{said}\n", capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.endswith("One file.\n")
+    assert "[list_files: done]" in done.stderr
+    assert "PermissionError" in done.stderr.splitlines()[1]
+    assert (tmp_path / "tea.txt").exists() == written
+    last = [request.json for request in emulator.requests if request.method == "POST"][-1]
+    assert last["messages"][-1]["content"] == ("written" if written else "The user does not want this.")
+
+
+def test_the_agent_says_why_it_failed(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.always("cut-mid-stream")
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "agent.py"), str(tmp_path), "Hi"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (1, "One two")
+    assert "failed: " in done.stderr
+
+
 # examples/fastapi_app.py
 
 
