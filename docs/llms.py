@@ -19,11 +19,11 @@ HEAD = """\
 > A Python library that streams text from Hugging Face Inference Providers and from any OpenAI-style server. It is
 > synchronous first, has an async layer for asyncio and trio, and verifies that every answer is whole.
 
-- Install: `pip install hf_text`. Import: `import hf_text`. The key is found where huggingface_hub finds it (`HF_TOKEN`).
+- Install: `pip install hf_text`. Import: `import hf_text`. The key is found where huggingface_hub finds it.
 - One answer: `hf_text.generate("...")`; `str()` of it is the text. Pieces: `for text in hf_text.stream("..."):`.
-- With settings: `hf_text.Client(api_key=None, *, api_base=None, model=None, provider="auto", timeout=..., max_retries=2)`,
-  then `client.generate(messages, model=None, *, max_tokens=None, ...)` or `client.stream(...)`, same arguments.
-- The names are `api_base` (not base_url), `api_key` (not token), `max_tokens`, `messages` (a str or a list of mappings).
+- With settings: `hf_text.Client(api_key=None, *, api_base=None, model=None, provider="auto", timeout=...)`, then
+  `client.generate(messages, model=None, *, max_tokens=None, ...)` or `client.stream(...)`, same arguments.
+- The names are `api_base` (not base_url), `api_key` (not token), `max_tokens`, `messages` (a str, or a list of dicts).
 - Async: `async with hf_text.aio.AsyncClient() as client:`, `await client.generate(...)`,
   `async for text in client.stream(...)`.
 - A typed value: `hf_text.parse("...", City).value`. Tools: `hf_text.Conversation(tools=[function]).generate("...")`.

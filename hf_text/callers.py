@@ -205,6 +205,7 @@ def kept_operations(cls: Any, api_key: str | None, api_base: str | None, options
 def cached_operations(
     environment: Any, cls: Any, api_key: str | None, api_base: str | None, **options: Any
 ) -> Operations:
+    """The operations for these settings, kept for the next call; ``cache_clear()`` forgets them all."""
     return Operations(api_key, api_base=api_base, provider_mapping=cls.provider_mapping, **options)
 
 

@@ -145,7 +145,7 @@ class Catalogue:
         try:
             return self._fetch(call, url)[0]
         except (NotFoundError, AuthenticationError) as error:
-            # The Hub answers 401, not 404, to whom it does not know; only this message is about the key
+            # The Hub answers 401, not 404, without a valid key; only this message is about the key
             # (huggingface_hub, utils/_http.py).
             if isinstance(error, AuthenticationError) and "Invalid credentials" in str(error):
                 raise

@@ -138,7 +138,7 @@ class Operations:
         """The steps of an answer; nothing is sent before the first one.
 
         The arguments are those of ``Client.stream``. Those that are not named here are fields of the body
-        (``build_payload``). If nobody serves the model, the ``fallback_models`` are asked for, one after the other.
+        (``build_payload``). If no provider serves the model, the ``fallback_models`` are tried in order.
         """
         checked = add_media(check_messages(messages), media)
         options = _describe_functions(options)

@@ -50,7 +50,7 @@ class ModelProvider:
         supports_tools: whether it can call tools.
         supports_structured_output: whether it holds to a JSON schema.
         first_token_latency: seconds to the first token, as Hugging Face last measured it.
-        throughput: tokens per second, likewise.
+        throughput: tokens per second, measured in the same way.
         is_model_author: whether the provider made the model.
         cached_input_price: USD per million tokens of the prompt that come out of the provider's cache.
     """
@@ -112,32 +112,32 @@ class Model:
 
     @property
     def tools(self) -> bool | None:
-        """Whether a live provider can call tools with it; None if none of them tells."""
+        """Whether a live provider can call tools with it; None if none of them says."""
         return any_known(offer.supports_tools for offer in self.offers)
 
     @property
     def structured_output(self) -> bool | None:
-        """Whether a live provider holds to a JSON schema with it; None if none of them tells."""
+        """Whether a live provider holds to a JSON schema with it; None if none of them says."""
         return any_known(offer.supports_structured_output for offer in self.offers)
 
     @property
     def context_length(self) -> int | None:
-        """The largest context among the live providers, in tokens; None if none of them tells."""
+        """The largest context among the live providers, in tokens; None if none of them says."""
         return best(max, (offer.context_length for offer in self.offers))
 
     @property
     def price(self) -> float | None:
-        """The cheapest output among the live providers, in USD per million tokens; None if none of them tells."""
+        """The cheapest output among the live providers, in USD per million tokens; None if none of them says."""
         return best(min, (offer.output_price for offer in self.offers))
 
     @property
     def throughput(self) -> float | None:
-        """The best throughput among the live providers, in tokens per second; None if none of them tells."""
+        """The best throughput among the live providers, in tokens per second; None if none of them says."""
         return best(max, (offer.throughput for offer in self.offers))
 
     @property
     def latency(self) -> float | None:
-        """The shortest time to the first token among the live providers, in seconds; None if none of them tells."""
+        """The shortest time to the first token among the live providers, in seconds; None if none of them says."""
         return best(min, (offer.first_token_latency for offer in self.offers))
 
 
@@ -213,7 +213,7 @@ class HubModel:
         gated: False, or ``"auto"`` or ``"manual"`` where its files must be asked for. Says nothing about inference.
         private: whether only its owners see it.
         created_at: ISO 8601, as the Hub writes it.
-        mapping: who serves it; empty if nobody does or the listing was made without mappings.
+        mapping: the providers that serve it; empty if there is none, or if the listing was made without mappings.
     """
 
     id: str
@@ -261,7 +261,7 @@ def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, Provider
     """Who serves a model: by provider, in the Hub's order, which is the account's own where the request had a key.
 
     Takes a model's info or its ``inferenceProviderMapping`` alone, as a dict by provider or as a list. Null, absent and
-    empty mean that nobody does. Malformed entries are skipped. Of several entries for one provider, the first that is
+    empty mean that there is none. Malformed entries are skipped. Of several entries for one provider, the first that is
     live for chat is taken, else the first. ``default_status`` is for entries without a status, such as overrides have.
     Raises ValueError for anything that is neither an object, an array nor null.
     """

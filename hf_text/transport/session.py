@@ -48,6 +48,9 @@ _SHORT_REQUEST_BYTES = 16384  # what a connection takes at once
 _MAX_PLANS = 1000
 _USER_AGENT = f"hf_text/{__version__} python/{platform.python_version()} requests/{requests.__version__}"
 
+# Loads what requests and typing import at the first request. When the interpreter shuts down, nothing can be imported.
+requests.Request("GET", "http://localhost").prepare()
+
 
 class Http:
     """What a client sends with: sessions, keys, headers, proxies and certificates. Safe to share among threads and
