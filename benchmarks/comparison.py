@@ -193,15 +193,10 @@ def ask_all(clients: Iterable[str], reply: Response | str, limit: float) -> dict
 
 def build_page(found: dict[str, dict[str, Outcome]], versions: dict[str, str], limit: float) -> str:
     day = datetime.date.today().isoformat()
-    summary = build_table(
-        [["What happens", *versions], *([FAULTS[f], *map(_cell, row.values())] for f, row in found.items())]
-    )
-    details = build_table(
-        [
-            ["Fault", "Client", "What came of it"],
-            *(line for fault, row in found.items() for line in _details(fault, row)),
-        ]
-    )
+    rows = [[FAULTS[fault], *map(_cell, row.values())] for fault, row in found.items()]
+    summary = build_table([["What happens", *versions], *rows], 34, *[11] * len(versions))
+    lines = [line for fault, row in found.items() for line in _details(fault, row)]
+    details = build_table([["Fault", "Client", "What came of it"], *lines], 30, 20, 50)
     named = ", ".join(f"{name} {number}" for name, number in versions.items())
     when = f"Read on {day} with Python {platform.python_version()}, {platform.system()}: {named}.\n"
     heading = "\n\nIn detail\n---------\n\n"
@@ -222,9 +217,9 @@ def _details(fault: str, row: dict[str, Outcome]) -> Iterator[list[str]]:
         yield [f"``{fault}``" if name == next(iter(row)) else "", name, words[outcome.kind]]
 
 
-def build_table(rows: list[list[str]]) -> str:
+def build_table(rows: list[list[str]], *widths: int) -> str:
     """A list table, the first row its heading."""
-    lines = [".. list-table::", "   :header-rows: 1", ""]
+    lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {' '.join(map(str, widths))}", ""]
     for row in rows:
         lines += [f"   {'* -' if at == 0 else '  -'} {cell}".rstrip() for at, cell in enumerate(row)]
     return "\n".join(lines) + "\n"

@@ -18,13 +18,14 @@ extlinks_detect_hardcoded_links = True
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
-autodoc_preserve_defaults = True
+autodoc_type_aliases = {name: name for name in ("Media", "Messages", "Tools")}
 autodoc_class_signature = "mixed"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 napoleon_numpy_docstring = False
 
 html_theme = "furo"
+pygments_dark_style = "monokai"
 html_title = f"hf_text {release}"
 html_extra_path = ["llms.txt"]
 html_show_sphinx = False
