@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import configparser
 import importlib
 import pkgutil
 import re
@@ -138,6 +139,14 @@ def test_the_tables_name_every_event_and_every_error_that_there_is() -> None:
     assert {row for row in table["errors.rst"] if row.endswith("Error")} == errors - families
     assert families <= set(re.findall(r"``(?:hf_text\.)?(\w+)``", TEXTS[DOCS / "errors.rst"]))
     assert {"ProviderInfo", "Reasoning", "ToolCalls", "Usage", "FinishReason", "str"} <= table["streaming.rst"]
+
+
+def test_the_table_of_extras_has_those_that_users_may_want() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(PROJECT / "setup.cfg")
+    ours = {"test", "integrations-test", "dev", "docs", "urllib3"}  # for those who work on the library
+    rows = set(re.findall(r"^``([\w-]+)``  ", TEXTS[DOCS / "install.rst"], re.MULTILINE))
+    assert rows == set(setup["options.extras_require"]) - ours
 
 
 def test_every_message_of_the_page_on_troubleshooting_is_one_that_there_is() -> None:
