@@ -12,10 +12,10 @@ Units are the same everywhere: USD per million tokens, seconds, tokens per secon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..checks import is_plain_path
+from ..records import dataclass, field
 from .tasks import can_chat
 from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
 

@@ -24,6 +24,7 @@ from ..errors import (
     RateLimitError,
     ServerError,
 )
+from ..patterns import pattern
 from .error_reports import ErrorReport, parse_error
 from .pages import decode_text, describe_page
 from .surrogates import join_surrogates
@@ -52,7 +53,7 @@ _PROXY_NAMES = r"(?i)squid|proxy|zscaler|bluecoat|forcepoint|websense|charles"
 # What says that it is the model: the router's codes, those of groq and novita, and the words of Ollama, vLLM, TGI,
 # fireworks, z.ai, LM Studio and the router's routes of providers.
 _UNKNOWN_MODEL_CODES = ("model_not_found", "model_not_supported", "model_decommissioned")
-_UNKNOWN_MODEL = re.compile(
+_UNKNOWN_MODEL = pattern(
     r"(?:unknown|no such) model|invalid model name"
     r"|model[: ]{0,2}[`'\"]?[\w./:@+-]{0,200}[`'\"]? (?:is |was |has been )?"
     r"(?:not found|does not exist|deprecated|decommissioned|not supported by|no longer supported)",

@@ -7,7 +7,7 @@ in hand, and which failures are none.
 from __future__ import annotations
 
 import os
-import platform
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Mapping
@@ -46,7 +46,8 @@ _MAX_REDIRECTS = 5
 _ERROR_BYTES = 65536
 _SHORT_REQUEST_BYTES = 16384  # what a connection takes at once
 _MAX_PLANS = 1000
-_USER_AGENT = f"hf_text/{__version__} python/{platform.python_version()} requests/{requests.__version__}"
+_PYTHON = ".".join(map(str, sys.version_info[:3]))  # platform.python_version() costs more than all else here
+_USER_AGENT = f"hf_text/{__version__} python/{_PYTHON} requests/{requests.__version__}"
 
 
 class Http:
