@@ -26,6 +26,7 @@ from ..errors import (
 )
 from ..patterns import pattern
 from .error_reports import ErrorReport, parse_error
+from .headers import request_id
 from .pages import decode_text, describe_page
 from .surrogates import join_surrogates
 from .values import as_bounded
@@ -35,7 +36,6 @@ __all__ = [
     "next_link",
     "parse_reply_error",
     "parse_retry_after",
-    "request_id",
 ]
 
 _CLASSES: dict[int, type[APIStatusError]] = {
@@ -162,14 +162,6 @@ def next_link(header: str) -> str | None:
     for address, parameters in re.findall(r"<([^<>]*)>([^<]*)", header):  # in linear time, whatever comes
         if re.match(r'\s*;[^,]*\brel=(?:"next"|next(?![\w-]))', parameters):
             return str(address)
-    return None
-
-
-def request_id(headers: Mapping[str, str]) -> str | None:
-    """The id of the request, in the order in which huggingface_hub looks for it; LiteLLM's in its logs."""
-    for name in ("x-request-id", "x-litellm-call-id", "x-amzn-trace-id", "x-amz-cf-id", "inference-id"):
-        if headers.get(name):
-            return headers[name]
     return None
 
 

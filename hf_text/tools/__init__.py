@@ -1,5 +1,6 @@
-"""Tools: functions that a model may call, what it is told of them, and what came of a call. ``functions`` and ``toolbox``
-are loaded when they are first used: most calls give no functions.
+"""Tools: functions that a model may call, what it is told of them, and what came of a call.
+
+``functions`` and ``toolbox`` are loaded when they are first used: most calls give no functions.
 """
 
 from __future__ import annotations

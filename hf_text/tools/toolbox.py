@@ -7,8 +7,8 @@ from typing import Any
 
 from ..checks import refusal
 from ..errors import InvalidRequestError
-from .given import as_tool, describe_tools
 from .functions import Tool
+from .given import as_tool, describe_tools
 
 __all__ = ["Toolbox"]
 
