@@ -24,8 +24,9 @@ from .generation.transcript import Transcript
 from .keys import clean_key, find_key
 from .protocol.media import Media, add_media, has_media
 from .protocol.messages import Messages, check_messages
-from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES, split_suffix
+from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES
 from .protocol.payload import build_payload
+from .protocol.suffixes import split_suffix
 from .tools import describe_tools, name_of_choice
 from .transport.call import DEFAULT, Call, Timeouts
 from .transport.locks import ForkSafeLock

@@ -85,14 +85,15 @@ def _make(cls: type) -> type:
     annotations: dict[str, Any] = cls.__annotations__
     names = tuple(annotations)
     namespace = dict(cls.__dict__)
-    for name in ("__dict__", "__weakref__"):
-        namespace.pop(name, None)
+    for name in ("__dict__", "__weakref__", *(["__hash__"] if namespace.get("__hash__") is None else [])):
+        namespace.pop(name, None)  # a class that has __eq__ alone has None for __hash__
     defaults = {name: namespace.pop(name) for name in names if name in namespace}
     body = {"__annotations__": annotations, "__module__": cls.__module__, "__doc__": cls.__doc__, **defaults}
     options = {name: default.options for name, default in defaults.items() if isinstance(default, _Field)}
     own = {
         **_methods(names, options),
         **namespace,
+        "__qualname__": cls.__qualname__,
         "__slots__": names,
         "__match_args__": names,
         "__dataclass_fields__": _Told(body),

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from .. import protocol
 from ..errors import HFTextError, ModelNotSupportedError
-from ..protocol.names import RETIRED_ALIASES, split_suffix
+from ..protocol.names import RETIRED_ALIASES
+from ..protocol.suffixes import split_suffix
 from ..transport.call import Call
 from .request import Backend
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .. import protocol
 from ..errors import APIStatusError, AuthenticationError, HFTextError
-from ..protocol.names import split_suffix
+from ..protocol.suffixes import split_suffix
 from ..transport.call import Call
 from ..transport.retries import Retries
 from .failover import POLICIES, Route, Target

@@ -1,4 +1,4 @@
-"""Names of models and providers: only what cannot be asked at run time.
+"""Names of models and providers: data only, and only what cannot be asked at run time.
 
 Models come and go within months. The live catalogue (``GET {router}/v1/models``) is the truth; what stands here serves
 when nobody names a model, when the catalogue cannot be had, and for people who type short names.
@@ -19,7 +19,6 @@ __all__ = [
     "PROVIDER_ROUTES",
     "RETIRED_ALIASES",
     "VISION_MODELS",
-    "split_suffix",
 ]
 
 # 11 live providers on 2026-09-24 (the Hub's mapping).
@@ -179,9 +178,3 @@ PROVIDER_MAPPING: dict[str, dict[str, dict[str, str]]] = {
         }
     }
 }
-
-
-def split_suffix(model: str) -> tuple[str, str | None]:
-    """``"org/name:novita"`` is ``("org/name", "novita")``: the model, and a provider or policy; None without one."""
-    name, colon, suffix = model.rpartition(":")
-    return (name, suffix) if colon and name and suffix and "/" not in suffix else (model, None)

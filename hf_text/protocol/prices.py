@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..events import Usage
 from .catalog import Model, ModelProvider
-from .names import split_suffix
+from .suffixes import split_suffix
 
 __all__ = ["cost_of", "find_offers"]
 

@@ -20,8 +20,9 @@ from hf_text.protocol.catalog import (
     parse_mapping,
     parse_models,
 )
-from hf_text.protocol.names import PROVIDER_MAPPING, split_suffix
+from hf_text.protocol.names import PROVIDER_MAPPING
 from hf_text.protocol.selection import SORT_KEYS, nearest_names, select_models
+from hf_text.protocol.suffixes import split_suffix
 
 ROUTER_MODELS = {
     "object": "list",
