@@ -19,6 +19,7 @@ from .errors import (
     NotFoundError,
 )
 from .protocol.jsons import begin_json
+from .protocol.replies import next_link
 from .transport.call import Call
 from .transport.fetch import fetch_json
 from .transport.locks import ForkSafeLock
@@ -151,7 +152,7 @@ class Catalogue:
             raise ModelNotSupportedError(message, model=model) from error
 
     def _next_page(self, url: str, headers: Mapping[str, str]) -> str | None:
-        following = protocol.replies.next_link(headers.get("link", ""))
+        following = next_link(headers.get("link", ""))
         return None if following is None else follow_link(url, following, self._connect().mask)
 
     def _fetch(self, call: Call, url: str) -> tuple[Any, Mapping[str, str]]:

@@ -165,6 +165,6 @@ def test_the_first_use_of_the_client_loads_nothing_that_a_plain_answer_does_not_
         check=True,
     ).stdout.split()
     rare = {"dataclasses", "inspect", "platform", "asyncio", "anyio", "difflib", "html", "uuid"}
-    rare |= {f"hf_text.protocol.{name}" for name in ("catalog", "selection", "prices", "replies", "pages")}
+    rare |= {f"hf_text.protocol.{name}" for name in ("catalog", "selection", "prices")}
     rare |= {"hf_text.tools.functions", "hf_text.conversation", "hf_text.structured", "hf_text.markdown"}
     assert rare.isdisjoint(loaded)

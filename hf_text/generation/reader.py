@@ -9,10 +9,11 @@ import math
 import re
 from collections.abc import Generator, Iterator
 
-from .. import protocol
 from ..errors import HFTextError
 from ..events import Event
+from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads
+from ..protocol.pages import decode_text, describe_page
 from ..protocol.stream_errors import ReportedError, begins_report, is_stream_error
 from ..transport.body import BodyCut
 from ..transport.call import Interrupted, Wait
@@ -135,7 +136,7 @@ class _Reader:
         if len(body) > self._max_event_bytes:
             limit = f"{self._max_event_bytes} bytes (max_event_bytes)"
             return self._reports.malformed(f"sent JSON of more than {limit}", retryable=False)
-        text = protocol.pages.decode_text(body, self._reply.headers)
+        text = decode_text(body, self._reply.headers)
         del body
         try:
             failure = self._feed_json(text, events)
@@ -161,7 +162,7 @@ class _Reader:
         self._verdict.done = True
         if told or not self._assembler.empty:
             return None
-        if protocol.error_reports.parse_error(value).message:
+        if parse_error(value).message:
             return self._reports.reported(text)
         return self._reports.malformed(f"sent JSON that is not a chat completion: {self._reports.show(text)}")
 
@@ -252,7 +253,7 @@ class _Reader:
             if told != stray or _tells_error(stray):
                 return self._reports.reported(told.strip())
             if not re.match(_OTHER_FIELD, stray):
-                self._verdict.stray = protocol.pages.describe_page(stray) if stray.startswith("<") else stray
+                self._verdict.stray = describe_page(stray) if stray.startswith("<") else stray
         return None
 
     def _read_rest(self, ending: Interrupted | BodyCut | None) -> HFTextError | None:

@@ -7,7 +7,6 @@ import time
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from .. import protocol
 from ..errors import (
     APIStatusError,
     MalformedStreamError,
@@ -16,7 +15,10 @@ from ..errors import (
     StreamError,
     TruncatedStreamError,
 )
+from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads
+from ..protocol.pages import decode_text, describe_page
+from ..protocol.replies import name_sender, parse_reply_error
 from ..protocol.stream_errors import find_report
 from ..transport.body import BodyCut
 from ..transport.failures import describe_unreadable
@@ -72,9 +74,9 @@ class Reports:
 
     def page(self, beginning: bytes) -> MalformedStreamError:
         """A web page came, which begins so; reads the rest of it."""
-        page = protocol.pages.decode_text(beginning + self._reply.read_error(_PAGE_BYTES), self._reply.headers)
-        told = protocol.pages.describe_page(self._reply.mask(page))
-        who = protocol.replies.name_sender(self.host, self._reply.proxy, self._reply.headers)
+        page = decode_text(beginning + self._reply.read_error(_PAGE_BYTES), self._reply.headers)
+        told = describe_page(self._reply.mask(page))
+        who = name_sender(self.host, self._reply.proxy, self._reply.headers)
         return MalformedStreamError(f"{who} sent an HTML page where an answer was asked: {told}")
 
     def encoded(self, encoding: str) -> MalformedStreamError:
@@ -107,7 +109,7 @@ class Reports:
         return repr(self._reply.mask.beginning(text, _SHOWN) + ("…" if len(text) > _SHOWN else ""))
 
     def _error_in(self, value: Any) -> APIStatusError | ModelNotSupportedError:
-        return protocol.replies.parse_reply_error(
+        return parse_reply_error(
             None,
             self._reply.shown_headers,
             value,
@@ -126,7 +128,7 @@ def _settle(error: E, retryable: bool) -> E:
 def _report_in(data: str) -> str:
     """The words and the code alone, where the report stands somewhere in a long event."""
     try:
-        report = protocol.error_reports.parse_error(find_report(loads(data)))
+        report = parse_error(find_report(loads(data)))
     except (ValueError, RecursionError):
         return data
     said = {"message": report.message[:_MAX_REPORT], "code": report.status or report.code}

@@ -9,16 +9,24 @@ What a plain answer does not need (the modules below) is loaded when it is first
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from . import catalog, error_reports, pages, prices, replies, selection
+from ..errors import TransportError
 
-__all__ = ["catalog", "error_reports", "pages", "prices", "replies", "selection"]
+if TYPE_CHECKING:
+    from . import catalog, prices, selection
+
+__all__ = ["catalog", "prices", "selection"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return import_module(f".{name}", __name__)
+    try:
+        return import_module(f".{name}", __name__)
+    except ImportError:
+        if not sys.is_finalizing():
+            raise
+        raise TransportError("the call cannot go on: the interpreter ends, and nothing is loaded any more") from None

@@ -22,9 +22,9 @@ from requests.auth import AuthBase
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from .. import protocol
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
+from ..protocol.replies import parse_reply_error
 from .call import Call, Interrupted, Wait
 from .connections import Adapter, NotReady, bound_to
 from .exchange import exchange
@@ -138,7 +138,7 @@ class Http:
         """
         body = reply.read_error(_ERROR_BYTES)
         encoding = reply.unreadable(body)
-        error = protocol.replies.parse_reply_error(
+        error = parse_reply_error(
             reply.status,
             reply.shown_headers,
             b"" if encoding else reply.mask(body),
