@@ -13,7 +13,7 @@ from ..completion import Completion
 from ..errors import InvalidRequestError
 from ..events import Event, ProviderInfo
 from ..generation.steps import Step, Steps
-from ..transport.call import SOCKET, Wait
+from ..transport.call import SOCKET, WRITE, Wait
 from .items import AsyncItems
 from .stop_button import stop_button_works
 from .tasks import this_task
@@ -95,9 +95,9 @@ class AsyncStream:
                         self._begun = True
                         await checkpoint()  # a task that is cancelled already sends nothing
                     step = steps.advance()
-                    if step is SOCKET:
+                    if step is SOCKET or step is WRITE:
                         with stop_button_works():
-                            step = await self._next_step()
+                            step = await self._next_step(step)
                 except get_cancelled_exc_class():
                     self._give_up()
                     raise
@@ -113,17 +113,17 @@ class AsyncStream:
         finally:
             self._reading = False
 
-    def _next_step(self) -> Awaitable[Step | None]:
+    def _next_step(self, wait_for: Step) -> Awaitable[Step | None]:
         """The next step that is not a wait for the socket."""
         wait, loop = self._loop_wait, running_loop()
         if loop is None:
-            return wait_by_anyio(self._steps)
+            return wait_by_anyio(self._steps, wait_for)
         if wait is None or wait.loop is not loop:
             wait = self._loop_wait = LoopWait(self._steps, loop)
         try:
-            return wait.next_step()
+            return wait.next_step(wait_for)
         except NotImplementedError:  # Windows' ProactorEventLoop
-            return wait_by_anyio(self._steps)
+            return wait_by_anyio(self._steps, wait_for)
 
     def _give_up(self) -> None:
         """The task that reads was cancelled."""

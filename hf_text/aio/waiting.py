@@ -12,23 +12,22 @@ import asyncio
 import math
 import socket
 
-from anyio import move_on_after, wait_readable
+from anyio import move_on_after, wait_readable, wait_writable
 
 from ..generation.steps import Step, Steps
-from ..transport.call import SOCKET
+from ..transport.call import SOCKET, WRITE
 
 __all__ = ["LoopWait", "running_loop", "wait_by_anyio"]
 
 
-async def wait_by_anyio(steps: Steps) -> Step | None:
+async def wait_by_anyio(steps: Steps, step: Step | None) -> Step | None:
     """Wait for the next step that is not a wait for the socket. Between ``begin()`` and ``end()`` of the steps."""
     call = steps.call
-    while True:
+    while step is SOCKET or step is WRITE:
         with move_on_after(call.longest_wait()):
-            await wait_readable(call.fileno())
+            await (wait_readable if step is SOCKET else wait_writable)(call.fileno())
         step = steps.advance()
-        if step is not SOCKET:
-            return step
+    return step
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -54,16 +53,17 @@ class LoopWait:
     def __init__(self, steps: Steps, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._steps = steps
-        self._descriptor: int | None = None  # the one that is registered
+        self._descriptor: int | None = None  # the one that is watched for reading
+        self._writing: int | None = None  # and for writing
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ends = math.inf  # by ``time.monotonic()``
         self._next: asyncio.Future[Step | None] | None = None  # what a task waits for
 
-    def next_step(self) -> asyncio.Future[Step | None]:
-        """The next step that is not a wait for the socket. To be awaited between ``begin()`` and ``end()`` of the
-        steps. Raises NotImplementedError if the loop cannot watch sockets.
+    def next_step(self, wait_for: Step) -> asyncio.Future[Step | None]:
+        """The next step that is not a wait for the socket, which is waited for now. To be awaited between ``begin()``
+        and ``end()`` of the steps. Raises NotImplementedError if the loop cannot watch sockets.
         """
-        self._watch()
+        self._watch(wait_for)
         self._next = self.loop.create_future()
         return self._next
 
@@ -73,8 +73,10 @@ class LoopWait:
         if waiting is not None and waiting.done() and not waiting.cancelled():
             waiting.exception()  # else asyncio complains that nobody did
 
-    def _watch(self) -> None:
-        if self._descriptor is None:
+    def _watch(self, wait_for: Step) -> None:
+        if wait_for is WRITE:
+            self._await_writing()
+        elif self._descriptor is None:
             self._register()
         if self._steps.call.deadline < self._timer_ends:
             self._start_timer()
@@ -86,6 +88,20 @@ class LoopWait:
         self._descriptor = descriptor
         call.on_release = self._close
 
+    def _await_writing(self) -> None:
+        """Watch, this once, for room to write. A socket that connects is not to be watched for anything else."""
+        call = self._steps.call
+        self._writing = call.fileno()
+        self.loop.add_writer(self._writing, self._write)
+        call.on_release = self._close
+
+    def _write(self) -> None:
+        descriptor, self._writing = self._writing, None
+        if descriptor is not None:
+            self.loop.remove_writer(descriptor)
+        if self._next is not None:
+            self._take_step()
+
     def _take_step(self) -> None:
         """Called by the loop as long as there is something to read."""
         waiting = self._next
@@ -94,8 +110,8 @@ class LoopWait:
             return
         try:
             step = self._steps.advance()
-            if step is SOCKET:
-                self._watch()  # it may be another one now, after a redirect
+            if step is SOCKET or step is WRITE:
+                self._watch(step)  # it may be another socket now, after a redirect
                 return
         except BaseException as error:
             self._next = None
@@ -108,7 +124,8 @@ class LoopWait:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             self.loop.remove_reader(descriptor)
-            self._steps.call.on_release = None
+            if self._writing is None:
+                self._steps.call.on_release = None
 
     def _start_timer(self) -> None:
         self._stop_timer()
@@ -133,18 +150,20 @@ class LoopWait:
 
     def _close(self, sock: socket.socket) -> None:
         """Close the descriptor that was registered; from any thread."""
-        descriptor, self._descriptor = self._descriptor, None
+        reading, writing, self._descriptor, self._writing = self._descriptor, self._writing, None, None
         try:
             if _in_loop(self.loop):
-                self._forget(descriptor, sock)
+                self._forget(reading, writing, sock)
             else:
-                self.loop.call_soon_threadsafe(self._forget, descriptor, sock)
+                self.loop.call_soon_threadsafe(self._forget, reading, writing, sock)
         except RuntimeError:  # the loop is closed
             sock.close()
 
-    def _forget(self, descriptor: int | None, sock: socket.socket) -> None:
-        if descriptor is not None:
-            self.loop.remove_reader(descriptor)
+    def _forget(self, reading: int | None, writing: int | None, sock: socket.socket) -> None:
+        if reading is not None:
+            self.loop.remove_reader(reading)
+        if writing is not None:
+            self.loop.remove_writer(writing)
         sock.close()
         self._stop_timer()
 

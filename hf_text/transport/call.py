@@ -23,7 +23,7 @@ from ..errors import Clock, InvalidRequestError
 from ..records import dataclass
 from .sockets import duplicate_socket
 
-__all__ = ["DEFAULT", "SOCKET", "Call", "Interrupted", "Timeouts", "Wait", "run"]
+__all__ = ["DEFAULT", "SOCKET", "WRITE", "Call", "Interrupted", "Timeouts", "Wait", "run"]
 
 T = TypeVar("T")
 
@@ -88,11 +88,19 @@ class Wait(Enum):
     SOCKET = "socket"
     """That the socket in use (``Call.fileno()``) can be read from."""
 
+    WRITE = "write"
+    """That it can be written to: it connects, or shakes hands."""
+
     THREAD = "thread"
     """A thread, because the next step blocks."""
 
+    TURN = "turn"
+    """Nothing: the thread has done what blocked, and need not be held any longer."""
 
-SOCKET: Final = Wait.SOCKET  # for what runs once for each token: looking a member up takes as long as a few steps
+
+# For what runs once for each token: looking a member up takes as long as a few steps.
+SOCKET: Final = Wait.SOCKET
+WRITE: Final = Wait.WRITE
 
 
 class Call:

@@ -173,7 +173,8 @@ class Http:
             at_once = False
             try:
                 plan = session.plan(method, url, headers)
-                with bound_to(call):
+                dialled = None if call.blocking else (yield from session.adapter.dial(call, plan.url))
+                with bound_to(call, dialled):
                     raw = session.exchange(plan, body)
                 yield Wait.SOCKET
                 while not raw.receive_head():
@@ -261,13 +262,15 @@ class _Session:
         self._plans: dict[Any, _Plan] = {}
 
     def is_ready(self, method: str, url: str, headers: Mapping[str, str], body_bytes: int) -> bool:
-        """Whether such a request can be sent at once: the plan is made, it is short, a connection is open."""
+        """Whether such a request can be sent without blocking: the plan is made, it is short, a connection is open or
+        can be opened so.
+        """
         plan = self._plans.get((method, url, *headers.items()))
         return (
             plan is not None
             and plan.head_bytes + body_bytes <= _SHORT_REQUEST_BYTES
             and not is_watched()  # then the head is read at once
-            and self.adapter.has_open_connection(plan.url)
+            and (self.adapter.has_open_connection(plan.url) or self.adapter.can_dial(plan.url))
         )
 
     def plan(self, method: str, url: str, headers: Mapping[str, str]) -> _Plan:
