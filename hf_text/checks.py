@@ -7,11 +7,11 @@ import re
 import reprlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
 from .errors import InvalidRequestError
+from .records import fields, is_dataclass
 
 __all__ = [
     "check_int",

@@ -17,7 +17,8 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "printable", "errors", "events", "markdown", "completion", "tuning"),
+    ("_version", "patterns", "printable", "records"),
+    ("errors", "events", "markdown", "completion", "tuning"),
     ("checks", "wrong_names"),
     ("protocol",),
     ("schemas",),
@@ -80,6 +81,7 @@ INSIDE_FUNCTIONS = {
     ("huggingface", "hf_text.aio.client"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",
     ("wrong_names", "difflib"): "only for the suggestions of an error",
+    ("tools.given", "hf_text.tools.functions"): "only for functions, and it imports inspect",
     ("schemas", "hf_text.schemas.adapted"): "needs the extra schema",
     ("schemas", "hf_text.schemas.mapped"): "needs the extra schema",
     ("schemas", "hf_text.schemas.parameters"): "needs the extra schema",

@@ -12,10 +12,10 @@ Units are the same everywhere: USD per million tokens, seconds, tokens per secon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..checks import is_plain_path
+from ..records import dataclass, field
 from .tasks import can_chat
 from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
 
@@ -31,7 +31,6 @@ __all__ = [
     "parse_mapping",
     "parse_model",
     "parse_models",
-    "split_suffix",
 ]
 
 T = TypeVar("T")
@@ -285,12 +284,6 @@ def parse_hub_models(value: Any) -> list[HubModel]:
     if not isinstance(value, list):
         raise ValueError("a Hub listing must be an array")
     return [_parse_hub_model(item) for item in value if isinstance(item, dict) and as_text(item.get("id"))]
-
-
-def split_suffix(model: str) -> tuple[str, str | None]:
-    """``"org/name:novita"`` is ``("org/name", "novita")``: the model, and a provider or policy; None without one."""
-    name, colon, suffix = model.rpartition(":")
-    return (name, suffix) if colon and name and suffix and "/" not in suffix else (model, None)
 
 
 def _parse_model(item: dict[str, Any]) -> Model:
