@@ -62,6 +62,7 @@ THIRD_PARTIES = {
     "huggingface_hub": "local.download",
     "xllamacpp": "local.serving",
     "g4f": "integrations.g4f",
+    "opentelemetry": "integrations",
     "tqdm": "batch",
     "pandas": "batch.outputs",
     "pyarrow": "batch.frames",
