@@ -178,7 +178,8 @@ def _watch(
                 invocation.record_stream_chunk()
             yield step
     except (GeneratorExit, StreamCancelledError):  # whoever reads it, or the program, wants no more: no failure
-        invocation.attributes["hf_text.stopped"] = True
+        if not transcript.whole:
+            invocation.attributes["hf_text.stopped"] = True
         raise
     except BaseException as error:
         failure = _describe(error, handler)
@@ -196,7 +197,8 @@ def _end(invocation: InferenceInvocation, steps: Steps, failure: Error | None) -
         invocation.data.request_model = answer.model
         invocation.span.update_name(f"chat {answer.model}")
     invocation.response_id, invocation.response_model_name = transcript.response_id, transcript.response_model
-    invocation.finish_reasons = [answer.finish_reason or "stop" if transcript.whole else "error"]
+    reason = answer.finish_reason if transcript.whole else "error"  # as the conventions want it
+    invocation.finish_reasons = [reason] if reason else None
     if answer.usage is not None:
         invocation.input_tokens = answer.usage.prompt_tokens
         invocation.output_tokens = answer.usage.completion_tokens
@@ -206,7 +208,7 @@ def _end(invocation: InferenceInvocation, steps: Steps, failure: Error | None) -
     if answer.provider:
         invocation.attributes["hf_text.provider"] = answer.provider
     if invocation.should_capture_content:
-        invocation.data.output_messages = [describe_answer(answer, invocation.finish_reasons[0])]
+        invocation.data.output_messages = [describe_answer(answer, reason)]
     if failure is None:
         invocation.stop()
     else:
@@ -218,4 +220,4 @@ def _describe(error: BaseException, handler: TelemetryHandler) -> Error:
     kind = Error.from_exception(error).type.replace("hf_text.errors.", "hf_text.")
     status = getattr(error, "status_code", None)
     told = str(error) if handler.should_capture_content() else f"status {status}" if status else None
-    return Error(message=told, type=kind, exception=error)
+    return Error(message=told, type=kind)  # without the exception, which would hold on to this frame

@@ -59,7 +59,7 @@ def _parts(item: Any) -> Iterator[MessagePart]:
         yield UriPart(None, "image", item["image_url"]["url"])
 
 
-def describe_answer(answer: Completion, reason: str) -> OutputMessage:
+def describe_answer(answer: Completion, reason: str | None) -> OutputMessage:
     """What came of an answer, in OpenTelemetry's form."""
     parts: list[MessagePart] = []
     if answer.reasoning:
