@@ -76,9 +76,7 @@ class Recorder:
 
     def _save(self, request: Request, pieces: tuple[tuple[float, bytes], ...], end: End) -> None:
         target, body = hide_request(request, self._secrets)
-        clean = _hide(
-            b"".join(data for _, data in pieces), Secrets(request.headers.pairs, request.query, self._secrets)
-        )
+        clean = _hide(b"".join(data for _, data in pieces), _secrets_of(request, self._secrets))
         record = Record(request.method, target, body, _cut_like(pieces, clean), end)
         with self._lock:
             if self._count == 0:
@@ -91,8 +89,12 @@ class Recorder:
 
 def hide_request(request: Request, secrets: Iterable[str]) -> tuple[str, bytes]:
     """The target and the body of a request as they are recorded."""
-    own = Secrets(request.headers.pairs, request.query, secrets)
+    own = _secrets_of(request, secrets)
     return own.hide(request.target.encode()).decode(), own.hide(request.body)
+
+
+def _secrets_of(request: Request, secrets: Iterable[str]) -> Secrets:
+    return Secrets(request.headers.pairs, request.query, request.body, secrets)
 
 
 def _hide(raw: bytes, secrets: Secrets) -> bytes:

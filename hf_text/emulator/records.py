@@ -79,13 +79,12 @@ class Player:
         folder: where the records are.
         timing: whether the answers take as long as they took.
 
-    Raises FileNotFoundError for a folder without records.
+    Raises ValueError for a file that is not a record. A folder without records answers nothing.
     """
 
     def __init__(self, folder: Path, timing: bool) -> None:
+        self._folder = folder
         self._records = [Record.load(path) for path in record_paths(folder)]
-        if not self._records:
-            raise FileNotFoundError(f"there are no records in {folder}: make them with record= first")
         self._timing = timing
         self._played: set[int] = set()
 
@@ -99,6 +98,8 @@ class Player:
         return self._records[chosen].reply(self._timing)
 
     def _explain(self, method: str, target: str) -> str:
+        if not self._records:
+            return f"no record answers {method} {target}: there are none in {self._folder}"
         known = sorted({f"{record.method} {record.target}" for record in self._records})
         same = f"{method} {target}" in known
         why = "its body differs from those recorded" if same else f"recorded are {', '.join(known)}"

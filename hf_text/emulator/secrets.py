@@ -41,10 +41,13 @@ class Secrets:
     Args:
         headers: the request's header fields.
         query: the request's query, decoded.
+        body: the request's body.
         more: what else must not be recorded.
     """
 
-    def __init__(self, headers: Iterable[tuple[str, str]], query: dict[str, list[str]], more: Iterable[str]) -> None:
+    def __init__(
+        self, headers: Iterable[tuple[str, str]], query: dict[str, list[str]], body: bytes, more: Iterable[str]
+    ) -> None:
         self._found = set(filter(None, more))
         self._names: set[str] = set()
         for name, value in headers:
@@ -55,6 +58,7 @@ class Secrets:
         for name, values in query.items():
             if is_secret(name):
                 self._found |= set(values)
+        self._found |= {value.decode("utf-8", "replace") for _, value in _JSON_FIELD.findall(body)}
 
     def learn(self, head: bytes) -> None:
         """Take the secrets of a response's head too: its cookies, and where it names who pays."""
