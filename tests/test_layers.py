@@ -57,18 +57,20 @@ THIRD_PARTIES = {
     "jsonschema": "schemas",
     "referencing": "schemas",  # what jsonschema resolves references with
     "google": "keys",  # google.colab, which is there only in Colab
-    "pytest": "emulator.fixtures",
     "rich": "cli",
     "prompt_toolkit": "cli",
     "huggingface_hub": "local.download",
     "xllamacpp": "local.serving",
     "g4f": "integrations.g4f",
+    "opentelemetry": "integrations",
     "tqdm": "batch",
     "pandas": "batch.outputs",
     "pyarrow": "batch.frames",
     "polars": "batch.frames",
     "matplotlib": "batch.plots",
 }
+# Fixtures: those of the emulator, which stands alone, and the plugin.
+PYTEST = ("emulator.fixtures", "integrations.pytest_plugin")
 
 # Imports inside functions, each with its reason.
 INSIDE_FUNCTIONS = {
@@ -87,6 +89,7 @@ INSIDE_FUNCTIONS = {
     ("schemas", "hf_text.schemas.parameters"): "needs the extra schema",
     ("protocol.pages", "html"): "only for error pages, and it reads a large table",
     ("keys", "google.colab"): "is there only in Colab",
+    ("emulator.recorder", "ssl"): "costs 10 ms, and a server on this machine is asked without",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
     ("cli.connect", "hf_text.emulator"): "only for --demo",
     ("cli.local", "hf_text.local"): "only for --local",
@@ -238,8 +241,11 @@ def test_there_are_no_circles() -> None:
 
 def test_each_third_party_is_imported_in_one_place() -> None:
     foreign = [i for i in OTHERS if not i.for_types and i.imported.split(".")[0] not in sys.stdlib_module_names]
+    theirs = [i for i in foreign if i.imported == "pytest" and i.importer in PYTEST]
     misplaced = [
-        str(i) for i in foreign if not belongs(i.importer, THIRD_PARTIES.get(i.imported.split(".")[0], "nowhere"))
+        str(i)
+        for i in foreign
+        if i not in theirs and not belongs(i.importer, THIRD_PARTIES.get(i.imported.split(".")[0], "nowhere"))
     ]
     assert misplaced == []
     assert {"requests", "urllib3", "sseclient", "anyio"} <= {i.imported.split(".")[0] for i in foreign}

@@ -68,6 +68,19 @@ class Transcript:
             self._closers.discard(self.model)
 
     @property
+    def response_id(self) -> str | None:
+        """The answer's own id (``id`` of its chunks), once known."""
+        return self._masked(self.assembler.id)
+
+    @property
+    def response_model(self) -> str | None:
+        """The model by the name that the answer gives, once known."""
+        return self._masked(self.assembler.model)
+
+    def _masked(self, text: str | None) -> str | None:
+        return text if text is None or self._mask is None else self._mask(text)
+
+    @property
     def committed(self) -> bool:
         """Whether a part of the answer was handed out."""
         return self.info is not None
