@@ -113,7 +113,7 @@ def _resolve(call: Call, host: str, port: int) -> Generator[Wait, None, list[Any
 
 
 def _run_in_thread(work: Callable[[], None], name: str) -> None:
-    """Without a thread where none can be had: there are too many, or the interpreter ends and one would never run."""
+    """Runs here where no thread can be started: there are too many, or the interpreter is shutting down."""
     if not sys.is_finalizing():
         with suppress(RuntimeError):
             threading.Thread(target=work, name=name, daemon=True).start()
