@@ -19,20 +19,17 @@ from typing import Any
 
 from .. import errors
 from ..checks import refusal
-from ..errors import HFTextError, MissingExtraError
+from ..errors import HFTextError
 from ..events import Event, FinishReason, ProviderInfo, Reasoning, ToolCalls, Usage
 from ..generation.steps import Steps
 from ..huggingface import HuggingFaceAPI as _HuggingFaceAPI
+from . import importing
 
-try:
+with importing("g4f", "g4f"):
     import g4f.errors
     import g4f.Provider
     from g4f.providers import response
     from g4f.providers.base_provider import AsyncGeneratorProvider, ProviderModelMixin
-except ModuleNotFoundError as error:
-    if error.name != "g4f":
-        raise
-    raise MissingExtraError("this needs g4f: pip install 'hf_text[g4f]'", package="g4f", extra="g4f") from None
 
 __all__ = ["HuggingFaceAPI", "install"]
 
