@@ -104,20 +104,21 @@ class HFText(_Shared, llm.KeyModel):
         self, prompt: Any, stream: bool, response: Any, conversation: Any, key: str | None
     ) -> Iterator[StreamEvent]:
         """Yield the answer as llm's events. Raises the errors of ``HFTextError``'s tree: none is passed off as text."""
-        from .llm_turns import build_arguments, find_format, finish, finish_value, translate
+        from .llm_turns import build_arguments, build_format, find_schema, finish, finish_value, translate
 
         with _advising():
             client = _client(key, prompt.options.bill_to)
             arguments = build_arguments(prompt, self.name)
-            if prompt.schema and not prompt.tools:
+            schema = find_schema(prompt, conversation)
+            if schema and not prompt.tools:
                 del arguments["tools"]
-                parsed = client.parse(output_type=prompt.schema, **arguments)
+                parsed = client.parse(output_type=schema, **arguments)
                 yield from finish_value(response, parsed)
                 return
-            with client.stream(**arguments, response_format=find_format(prompt)) as answer:
+            with client.stream(**arguments, response_format=build_format(schema)) as answer:
                 for event in answer.events():
                     yield from translate(event)
-            yield from finish(response, prompt, answer.completion)
+            yield from finish(response, schema, answer.completion)
 
 
 class AsyncHFText(_Shared, llm.AsyncKeyModel):
@@ -128,22 +129,23 @@ class AsyncHFText(_Shared, llm.AsyncKeyModel):
     ) -> AsyncGenerator[StreamEvent, None]:
         """As ``HFText.execute``."""
         from ..aio import AsyncClient
-        from .llm_turns import build_arguments, find_format, finish, finish_value, translate
+        from .llm_turns import build_arguments, build_format, find_schema, finish, finish_value, translate
 
         with _advising():
             client = AsyncClient.of(_client(key, prompt.options.bill_to).operations)
             arguments = build_arguments(prompt, self.name)
-            if prompt.schema and not prompt.tools:
+            schema = find_schema(prompt, conversation)
+            if schema and not prompt.tools:
                 del arguments["tools"]
-                parsed = await client.parse(output_type=prompt.schema, **arguments)
+                parsed = await client.parse(output_type=schema, **arguments)
                 for told in finish_value(response, parsed):
                     yield told
                 return
-            async with client.stream(**arguments, response_format=find_format(prompt)) as answer:
+            async with client.stream(**arguments, response_format=build_format(schema)) as answer:
                 async for event in answer.events():
                     for told in translate(event):
                         yield told
-            for told in finish(response, prompt, answer.completion):
+            for told in finish(response, schema, answer.completion):
                 yield told
 
 

@@ -19,7 +19,7 @@ with importing("llm", "llm"):
     import llm
     from llm.parts import AttachmentPart, Message, StreamEvent, TextPart, ToolCallPart, ToolResultPart
 
-__all__ = ["build_arguments", "find_format", "finish", "finish_value", "translate"]
+__all__ = ["build_arguments", "build_format", "find_schema", "finish", "finish_value", "translate"]
 
 
 def build_arguments(prompt: Any, model: str | None) -> dict[str, Any]:
@@ -39,11 +39,18 @@ def _describe(tool: Any) -> dict[str, Any]:
     return {"type": "function", "function": {key: value for key, value in described.items() if value}}
 
 
-def find_format(prompt: Any) -> dict[str, Any] | None:
-    """The schema, for a prompt that has tools as well."""
-    if not prompt.schema:
-        return None
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": prompt.schema}}
+def find_schema(prompt: Any, conversation: Any) -> dict[str, Any] | None:
+    """The schema that the answer has to fit. llm names it in the first round of a chain of tools alone."""
+    schema: dict[str, Any] | None = prompt.schema
+    if schema or not prompt.tool_results or conversation is None:
+        return schema
+    rounds = (response.prompt for response in reversed(conversation.responses))
+    return next((each.schema for each in rounds if each.schema or not each.tool_results), None)
+
+
+def build_format(schema: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The schema as ``response_format``."""
+    return schema and {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
 
 
 def _build_messages(turns: Iterable[Message], model: str | None) -> list[dict[str, Any]]:
@@ -90,7 +97,7 @@ def translate(event: Event) -> Iterator[StreamEvent]:
         yield StreamEvent("reasoning", event.text)
 
 
-def finish(response: Any, prompt: Any, answer: Completion) -> Iterator[StreamEvent]:
+def finish(response: Any, schema: Mapping[str, Any] | None, answer: Completion) -> Iterator[StreamEvent]:
     """What is known at the end: the calls of tools, and the record for ``llm logs``."""
     told = {"hf_text": {"model": answer.model, "message": answer.to_message()}}
     for call in answer.tool_calls:
@@ -99,8 +106,8 @@ def finish(response: Any, prompt: Any, answer: Completion) -> Iterator[StreamEve
         yield StreamEvent("tool_call_args", call.arguments, tool_call_id=call.id)
     if not answer.reasoning and answer.usage and answer.usage.reasoning_tokens:
         yield StreamEvent("reasoning", "", redacted=True)
-    if prompt.schema and not answer.tool_calls:
-        _check(prompt.schema, answer)
+    if schema and not answer.tool_calls:
+        _check(schema, answer)
     if answer.truncated:
         warnings.warn(f"the answer was cut off (finish reason {answer.finish_reason})", HFTextWarning, stacklevel=2)
     _record(response, answer, [answer])
