@@ -47,7 +47,7 @@ _G4F_ERRORS: dict[type[HFTextError], tuple[str, ...]] = {
 }
 
 
-class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin):  # type: ignore[misc]
+class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin):
     """``hf_text.HuggingFaceAPI`` as a provider of g4f.
 
     Its events are g4f's. Its errors are of both kinds: of this library, with all their data, and of g4f; a key that the

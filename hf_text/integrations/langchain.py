@@ -21,10 +21,11 @@ from ..errors import StructuredOutputError
 from ..events import Reasoning
 from ..keys import find_key
 from ..operations import resolve_alias
-from ..protocol.catalog import any_known, best, split_suffix
+from ..protocol.catalog import split_suffix
 from ..transport.call import Timeouts
 from . import importing
 from .langchain_messages import as_chunk, as_result, build_chunk, build_last_chunk, build_message, build_messages
+from .langchain_profile import build_profile
 from .langchain_structure import build_parsed, build_unfit, structure
 
 with importing("langchain_core", "langchain"):
@@ -42,13 +43,8 @@ _OPTIONS = (
     *("temperature", "max_tokens", "top_p", "seed", "reasoning_effort", "frequency_penalty", "presence_penalty"),
     *("logprobs", "top_logprobs", "extra_body"),
 )
+_LOOKUP = Timeouts(connect=2, first=2, gap=2, total=2)
 _CHOICES: dict[Any, str] = {True: "required", "any": "required", False: "none"}
-
-
-class _Defaults:
-    """What the settings do not name."""
-
-    provider_mapping = None
 
 
 class ChatHFText(BaseChatModel):
@@ -86,7 +82,7 @@ class ChatHFText(BaseChatModel):
     """Seconds to connect, to the first token and between tokens; None: those of ``hf_text.Timeouts``."""
     max_retries: int = 2
     streaming: bool = False
-    """Whether ``invoke`` tells its callbacks each token. The answer is streamed on the wire in either case."""
+    """Whether ``invoke`` tells its callbacks each token."""
     client_options: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
     """Further arguments of ``hf_text.Client``: ``headers``, ``proxies``, ``verify`` … They are not serialised."""
 
@@ -114,7 +110,7 @@ class ChatHFText(BaseChatModel):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Where the key is when the model is loaded again."""
+        """Where the key is when it is loaded again."""
         return {"api_key": "HF_TOKEN"}
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
@@ -127,26 +123,14 @@ class ChatHFText(BaseChatModel):
             return None
         name, suffix = split_suffix(resolve_alias(self.model))
         operations = self._client().operations
-        model = operations.model(operations.new_call(Timeouts(connect=2, first=2, gap=2, total=2)), name)
-        offers = [offer for offer in model.offers if offer.provider == suffix] or list(model.offers)
-        told = {
-            "name": model.id,
-            "max_input_tokens": best(max, (offer.context_length for offer in offers)),
-            "image_inputs": model.vision,
-            "image_url_inputs": model.vision,
-            "audio_inputs": "audio" in model.input_modalities if model.input_modalities else None,
-            "tool_calling": any_known(offer.supports_tools for offer in offers),
-            "structured_output": any_known(offer.supports_structured_output for offer in offers),
-        }
-        profile: ModelProfile = {key: value for key, value in told.items() if value is not None}
-        return profile
+        return build_profile(operations.model(operations.new_call(_LOOKUP), name), suffix)
 
     def _client(self) -> hf_text.Client:
         key = None if self.api_key is None else self.api_key.get_secret_value()
-        settings = {"provider": self.provider, "bill_to": self.bill_to, "max_retries": self.max_retries}
+        settings: dict[str, Any] = {"provider": self.provider, "bill_to": self.bill_to, "max_retries": self.max_retries}
         if self.timeout is not None:
             settings["timeout"] = self.timeout
-        return hf_text.Client.of(kept_operations(_Defaults, key, self.api_base, {**settings, **self.client_options}))
+        return hf_text.Client.of(kept_operations(None, key, self.api_base, {**settings, **self.client_options}))
 
     def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The options of an answer: those of the model, and over them those of the call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -64,7 +65,7 @@ def build_chunk(event: str | Reasoning) -> ChatGenerationChunk:
 def build_last_chunk(answer: Completion) -> ChatGenerationChunk:
     """What is known at the end."""
     chunks = [
-        {"type": "tool_call_chunk", "index": index, "id": call.id, "name": call.name, "args": call.arguments}
+        {"type": "tool_call_chunk", "index": index, "id": call.id, "name": call.name, "args": _whole(call)}
         for index, call in enumerate(answer.tool_calls)
     ]
     message = AIMessageChunk(
@@ -117,6 +118,13 @@ def _load(call: ToolCall) -> tuple[dict[str, Any], str | None]:
     except ValueError as error:
         return {}, f"not JSON: {error}"
     return (arguments, None) if isinstance(arguments, dict) else ({}, "not a JSON object")
+
+
+def _whole(call: ToolCall) -> str:
+    """The arguments for a chunk. LangChain completes JSON that was cut off and calls the tool with a part of its
+    arguments; as a JSON string it is an invalid call.
+    """
+    return call.arguments if _load(call)[1] is None else json.dumps(call.arguments)
 
 
 def _kept(answer: Completion) -> dict[str, Any]:

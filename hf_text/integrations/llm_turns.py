@@ -13,6 +13,9 @@ import hf_text
 from ..completion import Completion
 from ..errors import HFTextWarning, StructuredOutputError
 from ..events import Event, Reasoning, ToolCall, Usage
+from ..protocol.media import build_media_parts
+from ..schemas import UnfitError
+from ..structured.output import Output
 from . import importing
 
 with importing("llm", "llm"):
@@ -63,7 +66,7 @@ def _build_turn(turn: Message, model: str | None) -> Iterator[dict[str, Any]]:
     for result in results:
         yield {"role": "tool", "tool_call_id": result.tool_call_id, "content": result.output}
     calls = [part for part in turn.parts if isinstance(part, ToolCallPart)]
-    told = next(
+    told: dict[str, Any] = next(
         (part.provider_metadata["hf_text"] for part in calls if "hf_text" in (part.provider_metadata or {})), {}
     )
     if told and told["model"] == model:  # with the reasoning and the signatures that some providers want back
@@ -84,7 +87,6 @@ def _build_turn(turn: Message, model: str | None) -> Iterator[dict[str, Any]]:
 
 
 def _build_media(attachments: Iterable[Any]) -> list[dict[str, Any]]:
-    from ..protocol.media import build_media_parts
 
     return build_media_parts([each.url or each.content or Path(each.path) for each in attachments])
 
@@ -130,9 +132,6 @@ def _load(call: ToolCall) -> dict[str, Any]:
 
 def _check(schema: Mapping[str, Any], answer: Completion) -> None:
     """Raise StructuredOutputError for an answer that does not fit the schema."""
-    from ..schemas import UnfitError
-    from ..structured.output import Output
-
     try:
         Output(schema).load(answer.text)
     except UnfitError as error:
