@@ -65,6 +65,9 @@ THIRD_PARTIES: dict[str, str | tuple[str, ...]] = {
     "llm": "integrations",
     "click": "integrations.llm",  # comes with llm
     "langchain_core": "integrations",
+    "pydantic_ai": "integrations",
+    "smolagents": "integrations",
+    "inspect_ai": "integrations",
     "tqdm": "batch",
     "pandas": "batch.outputs",
     "pyarrow": "batch.frames",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..completion import Completion
 from ..events import Reasoning, ToolCall
 from . import importing
+from .kept import give_back, keep
 
 with importing("langchain_core", "langchain"):
     from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, convert_to_openai_messages
@@ -38,21 +39,9 @@ def build_messages(messages: Sequence[BaseMessage], model: str | None) -> list[d
                 texts = [part["text"] for part in turn["content"] if part["type"] == "text"]
                 turn["content"] = "\n".join(texts) or "See the next message."
             if turn.get("tool_calls"):
-                _give_back(turn, message.additional_kwargs.get("hf_text"), model)
+                give_back(turn, message.additional_kwargs.get("hf_text"), model)
             built.append(turn)
     return [*built, {"role": "user", "content": shown}] if shown else built
-
-
-def _give_back(turn: dict[str, Any], kept: Any, model: str | None) -> None:
-    """Put in what the provider wants back with the results of its calls, if the same model is asked."""
-    turn["content"] = turn["content"] or None
-    if not isinstance(kept, Mapping) or kept["model"] != model:
-        return
-    turn.update(kept["message"])
-    for call in turn["tool_calls"]:
-        given = kept["calls"].get(call["id"], {})
-        call["function"] = {**given.get("function", {}), **call["function"]}
-        call.update({key: value for key, value in given.items() if key not in call})
 
 
 def build_chunk(event: str | Reasoning) -> ChatGenerationChunk:
@@ -128,15 +117,8 @@ def _whole(call: ToolCall) -> str:
 
 
 def _kept(answer: Completion) -> dict[str, Any]:
-    """What ``_give_back`` puts in: the reasoning and the signatures that some providers want back."""
-    if not answer.tool_calls:
-        return {}
-    message = answer.to_message()
-    calls = {call["id"]: call for call in message.pop("tool_calls")}
-    if message["content"] == (answer.text or None):
-        del message["content"]
-    del message["role"]
-    return {"hf_text": {"model": answer.model, "message": message, "calls": calls}}
+    kept = keep(answer)
+    return {} if kept is None else {"hf_text": kept}
 
 
 def _metadata(answer: Completion) -> dict[str, Any]:

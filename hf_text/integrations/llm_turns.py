@@ -17,6 +17,7 @@ from ..protocol.media import build_media_parts
 from ..schemas import UnfitError
 from ..structured.output import Output
 from . import importing
+from .kept import give_back, keep
 
 with importing("llm", "llm"):
     import llm
@@ -66,12 +67,6 @@ def _build_turn(turn: Message, model: str | None) -> Iterator[dict[str, Any]]:
     for result in results:
         yield {"role": "tool", "tool_call_id": result.tool_call_id, "content": result.output}
     calls = [part for part in turn.parts if isinstance(part, ToolCallPart)]
-    told: dict[str, Any] = next(
-        (part.provider_metadata["hf_text"] for part in calls if "hf_text" in (part.provider_metadata or {})), {}
-    )
-    if told and told["model"] == model:  # with the reasoning and the signatures that some providers want back
-        yield told["message"]
-        return
     text = "".join(part.text for part in turn.parts if isinstance(part, TextPart))
     attached = [part.attachment for part in turn.parts if isinstance(part, AttachmentPart) and part.attachment]
     media = [*attached, *(attachment for result in results for attachment in result.attachments)]
@@ -80,6 +75,7 @@ def _build_turn(turn: Message, model: str | None) -> Iterator[dict[str, Any]]:
         message["tool_calls"] = [
             ToolCall(part.tool_call_id or "", part.name, json.dumps(part.arguments)).to_dict() for part in calls
         ]
+        give_back(message, (calls[0].provider_metadata or {}).get("hf_text"), model)
     if media:
         message["content"] = [*([{"type": "text", "text": text}] if text else []), *_build_media(media)]
     if message["content"] or calls or turn.role == "assistant":
@@ -101,7 +97,7 @@ def translate(event: Event) -> Iterator[StreamEvent]:
 
 def finish(response: Any, schema: Mapping[str, Any] | None, answer: Completion) -> Iterator[StreamEvent]:
     """What is known at the end: the calls of tools, and the record for ``llm logs``."""
-    told = {"hf_text": {"model": answer.model, "message": answer.to_message()}}
+    told = {"hf_text": keep(answer)}
     for call in answer.tool_calls:
         response.add_tool_call(llm.ToolCall(call.name, _load(call), call.id))
         yield StreamEvent("tool_call_name", call.name, tool_call_id=call.id, provider_metadata=told)
