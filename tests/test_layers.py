@@ -17,7 +17,7 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "printable", "errors", "events", "markdown", "completion", "tuning"),
+    ("_version", "printable", "tracebacks", "errors", "events", "markdown", "completion", "tuning"),
     ("checks", "wrong_names"),
     ("protocol",),
     ("schemas",),
