@@ -22,6 +22,7 @@ from .generation.steps import Steps
 from .generation.transcript import Transcript
 from .keys import clean_key, find_key
 from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping, split_suffix
+from .protocol.listings import Models, Providers
 from .protocol.media import Media, add_media, has_media
 from .protocol.messages import Messages, check_messages
 from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES
@@ -161,7 +162,7 @@ class Operations:
     def models(self, call: Call, *, refresh: bool = False, **conditions: Any) -> list[Model]:
         """As ``Client.models``."""
         select_models([], **conditions)  # a wrong condition is refused before anything is sent
-        return select_models(self._catalogue.models(call, refresh), **conditions)
+        return Models(select_models(self._catalogue.models(call, refresh), **conditions))
 
     def model(self, call: Call, name: str) -> Model:
         """As ``Client.model``."""
@@ -215,7 +216,7 @@ class Operations:
     def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
         """As ``Client.mapping``."""
         name = split_suffix(resolve_alias(_check_model(model)))[0]
-        return self._catalogue.override(name) or self._catalogue.mapping(call, name)
+        return Providers(self._catalogue.override(name) or self._catalogue.mapping(call, name))
 
     def hub_pages(
         self,
