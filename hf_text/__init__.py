@@ -97,6 +97,7 @@ _HOMES = {
     ".generation.stream": ("Stream",),
     ".huggingface": ("HuggingFaceAPI", "calculate_lenght", "default_llama_model", "default_vision_model"),
     ".keys": ("find_key",),
+    ".notebook": ("load_ipython_extension", "unload_ipython_extension"),
     ".protocol.catalog": ("HubModel", "Model", "ModelProvider", "ProviderMapping"),
     ".protocol.media": ("media_from_base64", "media_from_url"),
     ".structured": ("Parsed",),
@@ -105,6 +106,8 @@ _HOMES = {
     ".transport.call": ("Timeouts",),
 }
 
+_SUBMODULES = ("aio", "batch", "emulator", "errors", "integrations", "local", "notebook")
+
 
 def __getattr__(name: str) -> Any:
     for module, names in _HOMES.items():
@@ -112,8 +115,10 @@ def __getattr__(name: str) -> Any:
             home = import_module(module, __name__)
             globals().update((each, getattr(home, each)) for each in names)
             return globals()[name]
+    if name in _SUBMODULES:
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*_SUBMODULES, *__all__})

@@ -43,10 +43,7 @@ _LIKE_MATHS_INDENTED = re.compile(r"\$|" + _LIKE_MATHS.pattern)
 _ACTIVE_MATHS = re.compile(r"`|~~~|://|www\.|\\(?:href|url|includegraphics|require|html|class|style|cssId|data)")
 
 _DOLLAR = "<span>&#36;</span>"
-_NOT_PLAIN = {ord(mark): f"&#{ord(mark)};" for mark in "!#&*;<=>@[\\]^_`{|}~\"'"} | {
-    ord("$"): _DOLLAR,
-    ord(":"): "&#58;",
-}
+_NOT_PLAIN = {ord(mark): f"&#{ord(mark)};" for mark in "!#&*:;<=>@[\\]^_`{|}~\"'"} | {ord("$"): _DOLLAR}
 _PUNCTUATION = {code: f"&#{code};" for code in range(0x21, 0x7F) if not chr(code).isalnum()}
 
 

@@ -5,6 +5,7 @@ Names in a table may come from a server, so they are text and nothing else: HTML
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, SupportsIndex, TypeVar, overload
@@ -27,6 +28,11 @@ class Table(NamedTuple):
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
 
+    def filled(self) -> Table:
+        """The table without columns in which nothing stands."""
+        kept = [at for at in range(len(self.heads)) if any(row[at] for row in self.rows)]
+        return Table(self.caption, [self.heads[at] for at in kept], [[row[at] for at in kept] for row in self.rows])
+
 
 class Tabular:
     """What shows itself as a table, where IPython or a notebook shows it alone; within other things by its ``repr``."""
@@ -37,12 +43,12 @@ class Tabular:
         raise NotImplementedError
 
     def _repr_html_(self) -> str:
-        return _as_html(self._table())
+        return _as_html(self._table().filled())
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """What IPython shows in a terminal, and a notebook that is saved as plain text."""
         alone = len(getattr(printer, "stack", ())) <= 1  # IPython's printer keeps there what it is inside of
-        printer.text("\n".join(_as_text(self._table())) if alone else repr(self))
+        printer.text("\n".join(_as_text(self._table().filled())) if alone else repr(self))
 
 
 class TabularList(Tabular, list[T]):
@@ -83,7 +89,8 @@ def price(value: float | None) -> str:
     """USD, with as many digits as small amounts need; empty where it is not known."""
     if value is None:
         return ""
-    return f"${value:,.2f}" if value == 0 or value >= 0.1 else f"${value:.2g}" if value >= 1e-4 else f"${value:.1e}"
+    digits = 2 if value >= 0.1 or value <= 0 else 1 - math.floor(math.log10(value))
+    return f"${value:,.{digits}f}"
 
 
 def yes_or_no(value: bool | None) -> str:

@@ -65,11 +65,9 @@ class Magic:
         """Ask; the line holds the options."""
         parser = _build_parser()
         try:
-            values = parser.parse(shlex.split(line))
+            values = parser.parse(_split(line))
         except _Shown:
             return None
-        except ValueError as error:
-            parser.error(f"{error} in {line!r}")
         chat = self._go_on(values, parser) if values.go_on else self._begin(values, parser)
         prompt = "\n\n".join(filter(None, (" ".join(values.words), (cell or "").strip())))
         if not prompt:
@@ -123,6 +121,13 @@ def unload_ipython_extension(shell: Any) -> None:
 
 
 _magics: dict[Any, Magic] = {}
+
+
+def _split(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError as error:
+        raise InvalidRequestError(f"%%hf_text: {error} in {line!r}") from None
 
 
 def _build_parser() -> Parser:

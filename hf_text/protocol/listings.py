@@ -45,7 +45,9 @@ def model_table(model: Model) -> Table:
     """Who serves a model."""
     offers = (model.direct,) if model.direct else model.providers
     rows = [(offer.provider, offer.status, *_offer_cells(offer)) for offer in offers if offer]
-    return Table(", ".join([model.id, *_facts(model)]), ("provider", "status", *_OFFER_HEADS), rows)
+    return Table(
+        ": ".join(filter(None, (model.id, ", ".join(_facts(model))))), ("provider", "status", *_OFFER_HEADS), rows
+    )
 
 
 def describe_model(model: Model) -> str:
