@@ -97,7 +97,6 @@ _HOMES = {
     ".generation.stream": ("Stream",),
     ".huggingface": ("HuggingFaceAPI", "calculate_lenght", "default_llama_model", "default_vision_model"),
     ".keys": ("find_key",),
-    ".notebook": ("load_ipython_extension", "unload_ipython_extension"),
     ".protocol.catalog": ("HubModel", "Model", "ModelProvider", "ProviderMapping"),
     ".protocol.media": ("media_from_base64", "media_from_url"),
     ".structured": ("Parsed",),
@@ -115,6 +114,8 @@ def __getattr__(name: str) -> Any:
             home = import_module(module, __name__)
             globals().update((each, getattr(home, each)) for each in names)
             return globals()[name]
+    if name in ("load_ipython_extension", "unload_ipython_extension"):  # %load_ext hf_text
+        return getattr(import_module(".notebook", __name__), name)
     if name in _SUBMODULES:
         return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

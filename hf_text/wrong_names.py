@@ -32,6 +32,7 @@ _OTHER_NAMES = {
     **dict.fromkeys(("default_headers",), "headers"),
     **dict.fromkeys(("proxy",), "proxies"),
     **dict.fromkeys(("ca_bundle", "ssl_verify", "verify_ssl"), "verify"),
+    **dict.fromkeys(("response_model", "response_format", "text_format", "schema"), "output_type"),
     "functions": "tools",
     "function_call": "tool_choice",
     "random_seed": "seed",
@@ -157,6 +158,7 @@ def _others(door: str) -> dict[str, Collection[str]]:
     family = door.removesuffix("()").partition(".")[0]
     if f"{family}.stream" not in _names:
         family = "Client"
+    families = {family, "AsyncClient" if family.startswith("Async") else "Client"}  # a conversation has a client
     return {
-        other: names for other, names in _names.items() if other.partition(".")[0] == family and f"{other}()" != door
+        other: names for other, names in _names.items() if other.partition(".")[0] in families and f"{other}()" != door
     }

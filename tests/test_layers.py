@@ -37,8 +37,7 @@ LAYERS = (
     ("__init__",),
     ("local",),
     ("batch",),
-    ("aio.batch", "cli", "integrations", "__main__"),
-    ("notebook",),
+    ("aio.batch", "cli", "notebook", "integrations", "__main__"),
 )
 
 # It imitates the servers, so it shares nothing with the client but the wire.

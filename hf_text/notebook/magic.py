@@ -21,7 +21,7 @@ __all__ = ["load_ipython_extension", "unload_ipython_extension"]
 
 _DESCRIPTION = """\
 Ask a model: the cell is the prompt, and the answer is shown below it as it arrives. The value of the cell, also in _,
-is the answer. In a line, %hf_text asks what follows the options."""
+is the answer."""
 
 _EPILOG = """\
 The key is found as everywhere in hf_text (HF_TOKEN …; HF_TEXT_API_KEY for the server of --api-base).
@@ -29,8 +29,7 @@ The key is found as everywhere in hf_text (HF_TOKEN …; HF_TEXT_API_KEY for the
 examples:
   %%hf_text
   %%hf_text -m openai/gpt-oss-120b -s "Be brief." --out answer
-  %%hf_text --continue
-  %hf_text Why is the sky blue?"""
+  %%hf_text --continue"""
 
 _OF_A_CELL = ("words", "media", "out", "go_on")
 
@@ -43,13 +42,13 @@ class _Parser(Parser):
     """A parser in a program that does not end with it."""
 
     def error(self, message: str) -> NoReturn:
-        raise InvalidRequestError(f"%%hf_text: {message}")
+        raise InvalidRequestError(f"%%hf_text: {self.masked(message)}")
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise _Shown
 
 
-class Magic:
+class _Magic:
     """``%%hf_text`` of one shell, and the conversation that its last cells had.
 
     Args:
@@ -68,10 +67,10 @@ class Magic:
             values = parser.parse(_split(line))
         except _Shown:
             return None
-        chat = self._go_on(values, parser) if values.go_on else self._begin(values, parser)
         prompt = "\n\n".join(filter(None, (" ".join(values.words), (cell or "").strip())))
         if not prompt:
             parser.error("there is no prompt: write it into the cell")
+        chat = self._go_on(values, parser) if values.go_on else self._begin(values, parser)
         stream = chat.stream(prompt, media=values.media or None)
         completion = follow(stream, open_page(), prices_of(chat.client))
         if values.out:
@@ -107,7 +106,7 @@ class Magic:
 def load_ipython_extension(shell: Any) -> None:
     """``%load_ext hf_text`` calls this."""
     unload_ipython_extension(shell)
-    _magics[shell] = Magic(shell)
+    _magics[shell] = _Magic(shell)
     shell.register_magic_function(_magics[shell].run, magic_kind="line_cell", magic_name="hf_text")
 
 
@@ -120,14 +119,14 @@ def unload_ipython_extension(shell: Any) -> None:
             magics.pop("hf_text", None)
 
 
-_magics: dict[Any, Magic] = {}
+_magics: dict[Any, _Magic] = {}
 
 
 def _split(line: str) -> list[str]:
     try:
         return shlex.split(line)
     except ValueError as error:
-        raise InvalidRequestError(f"%%hf_text: {error} in {line!r}") from None
+        raise InvalidRequestError(f"%%hf_text: {error} in the options") from None
 
 
 def _build_parser() -> Parser:

@@ -111,7 +111,7 @@ def follow(stream: Stream | ConversationStream, page: Page, find_cost: FindCost)
     """Read a stream to its end on a page."""
     try:
         with stream:
-            page.begin("waiting for the answer …")
+            page.begin()
             while events := stream.read():
                 page.grow(stream.partial, "".join(event for event in events if isinstance(event, str)))
             completion = stream.completion
