@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,17 +45,20 @@ class Kernel:
             if message["parent_header"].get("msg_id") == number:
                 return str(message["content"].get("ename", message["content"]["status"]))
 
-    def messages(self, cell: str, meanwhile: Callable[[Any], object] = lambda message: None) -> list[Any]:
+    def messages(self, cell: str) -> list[Any]:
         """Execute a cell. Returns what it sends: displays, updates, results, printed text, errors."""
+        return self.rest_of(self.begin(cell))
+
+    def rest_of(self, number: str) -> list[Any]:
+        """What a cell still sends, up to its end."""
         sent: list[Any] = []
-
-        def listen(message: Any) -> None:
-            if message["msg_type"] not in ("status", "execute_input"):
-                sent.append(message)
-                meanwhile(message)
-
-        self._client.execute_interactive(cell, timeout=PATIENCE, output_hook=listen, stop_on_error=False)
-        return sent
+        while True:
+            message = self._client.get_iopub_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") == number:
+                if message["content"].get("execution_state") == "idle":
+                    return sent
+                if message["msg_type"] not in ("status", "execute_input"):
+                    sent.append(message)
 
     def run(self, cell: str) -> str:
         """Execute a cell that prints something. Returns what it printed."""

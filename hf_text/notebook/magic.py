@@ -42,7 +42,7 @@ class _Parser(Parser):
     """A parser in a program that does not end with it."""
 
     def error(self, message: str) -> NoReturn:
-        raise InvalidRequestError(f"%%hf_text: {self.masked(message)}")
+        raise InvalidRequestError(f"%%hf_text: {self.masked(message)}") from None
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise _Shown
