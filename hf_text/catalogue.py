@@ -149,7 +149,9 @@ class Catalogue:
                 raise
             why = "no key was found, set HF_TOKEN" if self._connect().anonymous else "the key does not open it"
             message = f"the Hub has no model {model!r}, or it is private and {why}"
-            raise ModelNotSupportedError(message, model=model) from error
+            raise ModelNotSupportedError(
+                message, model=model, status_code=error.status_code, request_id=error.request_id, body=error.body
+            ) from error
 
     def _next_page(self, url: str, headers: Mapping[str, str]) -> str | None:
         following = next_link(headers.get("link", ""))

@@ -17,8 +17,8 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "patterns", "printable", "records"),
-    ("errors", "events", "markdown", "completion", "tuning"),
+    ("_version", "patterns", "printable", "tables", "tracebacks"),
+    ("errors", "events", "markdown", "shown", "completion", "tuning"),
     ("checks", "wrong_names"),
     ("protocol",),
     ("schemas",),
@@ -38,7 +38,7 @@ LAYERS = (
     ("__init__",),
     ("local",),
     ("batch",),
-    ("aio.batch", "cli", "integrations", "__main__"),
+    ("aio.batch", "cli", "notebook", "integrations", "__main__"),
 )
 
 # It imitates the servers, so it shares nothing with the client but the wire.
@@ -79,7 +79,7 @@ THIRD_PARTIES: dict[str, str | tuple[str, ...]] = {
 
 # Imports inside functions, each with its reason.
 INSIDE_FUNCTIONS = {
-    ("completion", "hf_text.markdown"): "only for notebooks, and its patterns take time to compile",
+    ("completion", "hf_text.shown"): "only for people who look, and its patterns take time to compile",
     ("client", "hf_text.procedures.reader"): "only for parse",
     ("client", "hf_text.structured.parsing"): "only for parse",
     ("aio.client", "hf_text.aio.reader"): "only for parse",

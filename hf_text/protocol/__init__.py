@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import TransportError
 
 if TYPE_CHECKING:
-    from . import catalog, prices, selection
+    from . import catalog, listings, prices, selection
 
-__all__ = ["catalog", "prices", "selection"]
+__all__ = ["catalog", "listings", "prices", "selection"]
 
 
 def __getattr__(name: str) -> Any:
