@@ -8,7 +8,7 @@ A comment before a block tells how it is run and what it prints; readers do not 
     .. First: hf-text batch questions.jsonl out.jsonl    a command to run before
     .. File: conftest.py                                 not run, but a file for the other blocks of the page
     .. Until: listening                                  runs until it prints this, and is then ended
-    .. Elsewhere: .ci/run                                takes long: run by this script, which holds each line
+    .. Elsewhere: .ci/run                                run by this script or test file instead
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ PAGES = [PROJECT / "README.rst", *sorted(DOCS.rglob("*.rst"))]
 
 BUILT_IN = "This is the hf_text emulator, not a real model."
 SKY = "Why is the sky blue?"
+ONE_PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000a49444154789c6360000000020001e221bc33"
+    "0000000049454e44ae426082"
+)
 
 _DIRECTIVE = re.compile(r"( *)\.\. (?:code-block|code|sourcecode)::(?: ([\w-]+))?$")
 _COMMENT = re.compile(r" *\.\. ([A-Z][a-z]+): (.+)$")

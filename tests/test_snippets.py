@@ -22,7 +22,7 @@ from pathlib import Path
 
 import certifi
 import pytest
-from pages import BLOCKS, PROJECT, SKY, Block
+from pages import BLOCKS, ONE_PIXEL, PROJECT, SKY, Block
 
 from hf_text.emulator import Emulator
 
@@ -30,11 +30,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the commands are for a 
 
 KEY = "hf_MadeUpKeyForTests"
 LOCALHOST = re.compile(r"http://localhost:\d+")
-ONE_PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000a49444154789c6360000000020001e221bc33"
-    "0000000049454e44ae426082"
-)
 
+SHELL = {"bash", "shell"}
 SHOWN = {"text", "json", "ini", "toml", "yaml", "html"}  # languages of what is only looked at
 NOTES = {"Meets", "Prints", "Needs", "First", "File", "Until", "Elsewhere"}
 INSTALLS = re.compile(r"^.*\b(?:pip install|apt-get install|-m venv)\b.*\n", re.MULTILINE)  # these need a network
@@ -49,7 +46,7 @@ RUN = [block for block in BLOCKS if block.language not in SHOWN and not {"File",
 
 
 def without_installs(block: Block) -> str:
-    return INSTALLS.sub("", block.code) if block.language == "bash" else block.code
+    return INSTALLS.sub("", block.code) if block.language in SHELL else block.code
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +93,7 @@ def variables(folder: Path, emulator: Emulator) -> dict[str, str]:
 
 def build_command(block: Block, code: str, folder: Path) -> list[str]:
     """What runs a block. Python is run from a file: engines of several processes need one."""
-    if block.language == "bash":
+    if block.language in SHELL:
         return ["bash", "-euo", "pipefail", "-c", code]
     (folder / "snippet.py").write_text(CELL.format(code) if block.language == "ipython" else code, "utf-8")
     return [f"{folder}/.venv/bin/python", "-W", "error", "snippet.py"]
@@ -134,7 +131,7 @@ def test_a_block_runs_and_prints_what_it_should(
         subprocess.run(block.notes["First"], shell=True, check=True, capture_output=True, **settings)
     done = subprocess.run(build_command(block, prepared, folder), capture_output=True, **settings)
     assert done.returncode == 0, done.stderr
-    if block.language != "bash":
+    if block.language not in SHELL:
         assert done.stderr == ""
     if "print(" in prepared or block.notes.get("Prints"):
         assert done.stdout.strip() + done.stderr.strip()
@@ -154,14 +151,20 @@ def test_a_server_runs_until_it_is_ended(block: Block, prepared: str, folder: Pa
 
 def test_the_blocks_are_found_and_say_nothing_that_is_not_understood() -> None:
     assert len(RUN) > 90
-    assert {str(block): block.language for block in RUN if block.language not in {"python", "ipython", "bash"}} == {}
+    assert {
+        str(block): block.language for block in RUN if block.language not in {"python", "ipython", "bash", "shell"}
+    } == {}
     assert {note for block in BLOCKS for note in block.notes} <= NOTES
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if "Elsewhere" in block.notes], ids=str)
-def test_a_command_that_takes_long_is_run_by_the_checks(block: Block) -> None:
-    checks = (PROJECT / block.notes["Elsewhere"]).read_text("utf-8")
-    assert [line for line in block.code.splitlines() if line.removeprefix("python ") not in checks] == []
+def test_what_is_run_elsewhere_is_run_there(block: Block) -> None:
+    path = block.notes["Elsewhere"]
+    text = (PROJECT / path).read_text("utf-8")
+    if path == ".ci/run":
+        assert [line for line in block.code.splitlines() if line.removeprefix("python ") not in text] == []
+    else:
+        assert re.search(rf"\b{block.page.stem}\b", text), f"{path} says nothing of this page"
 
 
 def test_what_is_installed_is_there_to_be_installed() -> None:

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from ..client import Client
 from ..errors import HFTextError, InvalidRequestError
 from ..protocol.catalog import ModelProvider
+from ..tables import number
 from .listing import answered_by, connected
 from .output import Output
 from .parsing import Parser, add_server_options
-from .tables import bars, number, table
+from .tables import bars, table
 from .views import View
 
 __all__ = ["Result", "build_parser", "main"]
