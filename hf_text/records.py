@@ -28,7 +28,7 @@ if not TYPE_CHECKING:
         return _make
 
     def field(**options: Any) -> _Field:
-        """As the standard library's, with ``default``, ``default_factory``, ``hash`` and ``repr``."""
+        """As the standard library's, with ``default``, ``default_factory``, ``init``, ``compare``, ``hash`` and ``repr``."""
         return _Field(options)
 
     def is_dataclass(value: Any) -> bool:
@@ -106,9 +106,10 @@ def _make(cls: type) -> type:
 
 def _methods(names: tuple[str, ...], options: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """What every such class has, unless it has its own."""
-    hashed = _getter([name for name in names if options.get(name, {}).get("hash", True)])
+    alike = [name for name in names if options.get(name, {}).get("compare", True)]
+    hashed = _getter([name for name in alike if options.get(name, {}).get("hash", True)])
     shown = [name for name in names if options.get(name, {}).get("repr", True)]
-    compared = _getter(names)
+    compared = _getter(alike)
 
     @recursive_repr()
     def __repr__(self: Any) -> str:
@@ -159,6 +160,8 @@ def _init(cls: type, annotations: dict[str, Any], defaults: dict[str, Any], opti
     arguments, lines = [], []
     known: dict[str, Any] = {"_factory": _FACTORY}
     for name in annotations:
+        if not options.get(name, {}).get("init", True):
+            continue
         known[f"_set_{name}"] = cls.__dict__[name].__set__
         value = name
         if "default_factory" in options.get(name, {}):
