@@ -45,7 +45,7 @@ def read_toctrees(index: str) -> Iterator[tuple[str, list[str]]]:
 def describe(name: str) -> str:
     """The line of a page."""
     text = (DOCS / f"{name}.rst").read_text("utf-8")
-    title, rest = text.split("\n", 1)
+    title, _, rest = text.partition("\n")
     prose = [part for part in rest.split("\n\n")[1:] if re.match(r"[\w`*]", part) and "\n--" not in part]
     sentence = re.split(r"(?<=\.)\s", " ".join(prose[0].split()), maxsplit=1)[0] if prose else ""
     plain = re.sub(r":\w+:`([^`<]*?)(?: <[^`]*>)?`", r"\1", sentence).replace("``", "`").rstrip(".:")

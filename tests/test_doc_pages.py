@@ -59,6 +59,8 @@ def test_every_error_and_name_that_a_page_names_is_there(page: Path) -> None:
     errors = set(re.findall(r"``(?:hf_text\.)?(\w+Error)``", text))
     assert errors - FOREIGN - set(dir(builtins)) <= set(hf_text.__all__)
     names = set(re.findall(r"``hf_text\.(\w+)(?:``|\()", TEXTS[page]))
+    if page.stem == "otel":  # attributes of spans have such names
+        names = {name for name in names if not name.islower()}
     assert {name for name in names if not is_there(name)} == set()
 
 
@@ -112,7 +114,8 @@ def test_every_public_name_is_in_the_reference(module: str) -> None:
 
 
 _HOME = Path(hf_text.integrations.__path__[0])
-_SHARED = set(re.findall(r"^from \.(\w+) import", "".join(map(Path.read_text, _HOME.glob("*.py"))), re.MULTILINE))
+_SOURCES = "".join(path.read_text("utf-8") for path in _HOME.glob("*.py"))
+_SHARED = {found for pair in re.findall(r"from \.(\w+) import|from \. import (\w+)", _SOURCES) for found in pair}
 INTEGRATIONS = sorted({each.name for each in pkgutil.iter_modules([str(_HOME)])} - _SHARED)
 
 
