@@ -8,6 +8,7 @@ A comment before a block tells how it is run and what it prints; readers do not 
     .. First: hf-text batch questions.jsonl out.jsonl    a command to run before
     .. File: conftest.py                                 not run, but a file for the other blocks of the page
     .. Until: listening                                  runs until it prints this, and is then ended
+    .. All elsewhere: tests/test_x.py                    the same for every block of the page; stands anywhere on it
     .. Elsewhere: .ci/run                                run by this script or test file instead
 """
 
@@ -56,9 +57,14 @@ class Block:
         return eval(f"({given},)", {"Response": Response, "BUILT_IN": BUILT_IN, "SKY": SKY}) if given else ()
 
 
+_ALL_ELSEWHERE = re.compile(r"^\.\. All elsewhere: (\S+)$", re.MULTILINE)
+
+
 def find_blocks(text: str, page: Path = PROJECT) -> Iterator[Block]:
     """The blocks of ``.. code-block::`` and of ``::``, in order."""
     lines = text.split("\n")
+    elsewhere = _ALL_ELSEWHERE.search(text)
+    common = {"Elsewhere": elsewhere[1]} if elsewhere else {}
     for number, line in enumerate(lines):
         directive = _DIRECTIVE.match(line)
         if directive is None and not (line.endswith("::") and not line.lstrip().startswith("..")):
@@ -68,7 +74,9 @@ def find_blocks(text: str, page: Path = PROJECT) -> Iterator[Block]:
         while end < len(lines) and (not lines[end].strip() or lines[end].startswith(indent)):
             end += 1
         code = dedent("\n".join(lines[number + 1 : end])).strip() + "\n"
-        yield Block(directive[2] or "" if directive else "", code, page, number + 1, _find_notes(lines[:number]))
+        yield Block(
+            directive[2] or "" if directive else "", code, page, number + 1, common | _find_notes(lines[:number])
+        )
 
 
 def _find_notes(before: list[str]) -> dict[str, str]:

@@ -32,9 +32,11 @@ KEY = "hf_MadeUpKeyForTests"
 LOCALHOST = re.compile(r"http://localhost:\d+")
 
 SHELL = {"bash", "shell"}
-SHOWN = {"text", "json", "ini", "toml", "yaml", "html"}  # languages of what is only looked at
+SHOWN = {"", "text", "json", "ini", "toml", "yaml", "html"}  # languages of what is only looked at
 NOTES = {"Meets", "Prints", "Needs", "First", "File", "Until", "Elsewhere"}
 INSTALLS = re.compile(r"^.*\b(?:pip install|apt-get install|-m venv)\b.*\n", re.MULTILINE)  # these need a network
+
+SETUP = (PROJECT / "setup.cfg").read_text("utf-8")
 
 # What a notebook does with a cell.
 CELL = """
@@ -47,6 +49,14 @@ RUN = [block for block in BLOCKS if block.language not in SHOWN and not {"File",
 
 def without_installs(block: Block) -> str:
     return INSTALLS.sub("", block.code) if block.language in SHELL else block.code
+
+
+def find_optional(block: Block) -> set[str]:
+    """The packages that a snippet imports and that an extra of setup.cfg brings."""
+    if block.language != "python":
+        return set()
+    imported = set(re.findall(r"^ *(?:from|import) (?:hf_text\.integrations\.)?(\w+)", block.code, re.MULTILINE))
+    return {name for name in imported if re.search(rf"^    {name.replace('_', '[_-]')}\b", SETUP, re.MULTILINE)}
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +112,7 @@ def build_command(block: Block, code: str, folder: Path) -> list[str]:
 @pytest.fixture
 def prepared(block: Block, folder: Path, request: pytest.FixtureRequest, emulator: Emulator) -> Iterator[str]:
     """The code of a block, when all is there that it meets."""
-    for package in block.notes.get("Needs", "").split():
+    for package in [*block.notes.get("Needs", "").split(), *find_optional(block)]:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
     if ".model" in without_installs(block):
@@ -155,6 +165,7 @@ def test_the_blocks_are_found_and_say_nothing_that_is_not_understood() -> None:
         str(block): block.language for block in RUN if block.language not in {"python", "ipython", "bash", "shell"}
     } == {}
     assert {note for block in BLOCKS for note in block.notes} <= NOTES
+    assert [str(block) for block in BLOCKS if not block.language and "import hf_text" in block.code] == []
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if "Elsewhere" in block.notes], ids=str)
