@@ -62,13 +62,13 @@ are those of ``hf_text.emulator``: each is something that real servers and netwo
 .. The table starts here.
 """
 _LEGEND = """\
-.. The table ends here.
-
 =============  =====================================================================================
 error          an exception tells that the answer is not whole
 **silent**     the loop ends as after a whole answer: half of it, or nothing, is taken for all of it
 **waits**      it was still waiting after {limit:.0f} seconds
 =============  =====================================================================================
+
+.. The table ends here.
 
 With some of these clients a careful caller can notice the silence: the ``finish_reason`` is missing. Most code does not
 look.
