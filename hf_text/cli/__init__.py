@@ -1,7 +1,7 @@
 """The command ``hf-text``, on the standard library alone; extras add beauty, not commands.
 
 The first word alone decides which command is meant: each has a module of its own, with a function ``main`` that takes
-the words after it. Everything else is a question. What ends a command early is decided here.
+what its parser found. Everything else is a question. What ends a command early is decided here.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from importlib import import_module
 
 from .commands import COMMANDS, find_slip
 from .output import Output, OutputError
+from .parsers import parser_of
 
 __all__ = ["main"]
 
@@ -45,9 +46,11 @@ def _run(words: list[str]) -> int:
         Output(sys.stderr, vital=False).write_line(f"hf-text: error: {slip}")
         return 2
     name = words.pop(0) if words and words[0] in COMMANDS else "ask"
-    run = import_module(f"{__name__}.{name}").main  # other commands need not wait for it
     try:
-        return int(run(words))
+        parser = parser_of(name)
+        values = parser.parse(words)
+        command = import_module(f"{__name__}.{name}")  # what help and other commands need not wait for
+        return int(command.main(values, parser.error))
     except SystemExit as done:  # argparse: help, or a usage error
         Output(sys.stdout, vital=True).flush()
         return done.code if isinstance(done.code, int) else 0

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
 
 from ..client import Client
 from ..errors import HFTextError, InvalidRequestError
 from ..generation.stream import Stream
 from .advice import explain
-from .arguments import Options, parse_arguments
+from .arguments import Options, read_arguments
 from .connect import connect
+from .parsing import Fail
 from .usage import describe_usage
 from .views import CodeView, JsonView, View
 
 __all__ = ["main"]
 
 
-def main(words: Sequence[str]) -> int:
+def main(values: argparse.Namespace, fail: Fail) -> int:
     """Ask, and show the answer. Returns the exit status: 0, 1 after an error, 2 if the arguments are at fault.
 
     Raises KeyboardInterrupt and OutputError, with what had arrived shown and the connection closed.
     """
-    options = parse_arguments(words)
+    options = read_arguments(vars(values), fail)
     kind = JsonView if options.json else CodeView if options.extract else View
     view = kind(reasoning=options.reasoning)
     try:

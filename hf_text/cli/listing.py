@@ -13,17 +13,16 @@ from .advice import explain
 from .arguments import Options
 from .connect import connect
 from .output import Output
-from .parsing import Parser, fill_in_environment
+from .parsing import Fail, fill_in_environment, refuse_two_servers
 from .views import View
 
 __all__ = ["answered_by", "connected", "yes_or_no"]
 
 
 @contextmanager
-def connected(values: argparse.Namespace, parser: Parser) -> Iterator[Client]:
+def connected(values: argparse.Namespace, fail: Fail) -> Iterator[Client]:
     """The client that the options mean, while the block lasts."""
-    if values.demo and values.api_base is not None:
-        parser.error("--demo asks the built-in emulator, so there can be no --api-base")
+    refuse_two_servers(vars(values), fail)
     fill_in_environment(vars(values))
     with connect(Options.of({**vars(values), "provider": ()}), View(reasoning=False)) as client:
         yield client

@@ -7,15 +7,26 @@ import signal
 import sys
 import threading
 
+from .arguments import DESCRIPTION, EPILOG, add_arguments
 from .emulator import Emulator
-from .faults import FAULT_NOTES
 
-__all__ = ["main"]
+__all__ = ["main", "serve"]
 
 
-def main(arguments: list[str] | None = None, prog: str = "python -m hf_text.emulator") -> int:
-    """Serve until a signal comes. Returns the exit status. ``prog`` is the name in the help."""
-    options = _parse(arguments, prog)
+def main(arguments: list[str] | None = None) -> int:
+    """Serve until a signal comes. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m hf_text.emulator",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_arguments(parser)
+    return serve(parser.parse_args(arguments))
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serve as the arguments say, until a signal comes. Returns the exit status."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
@@ -33,30 +44,6 @@ def main(arguments: list[str] | None = None, prog: str = "python -m hf_text.emul
         pass
     emulator.close()
     return 0
-
-
-def _parse(arguments: list[str] | None, prog: str) -> argparse.Namespace:
-    width = max(map(len, FAULT_NOTES))
-    parser = argparse.ArgumentParser(
-        prog=prog,
-        description="A loopback Hugging Face for tests and demos. Its answers are not those of a model, and say so.",
-        epilog="faults:\n" + "\n".join(f"  {name:{width}}  {note}" for name, note in FAULT_NOTES.items()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--port", type=int, default=0, metavar="N", help="the port to listen on (default: a free one)")
-    parser.add_argument("--pace", type=float, default=0.0, metavar="S", help="seconds between the words of an answer")
-    parser.add_argument("--require-key", metavar="K", help="the only key that is accepted (default: any, or none)")
-    names = sorted(FAULT_NOTES)
-    parser.add_argument("--fault", metavar="NAME", choices=names, help="what goes wrong with every chat completion")
-    parser.add_argument(
-        "--fault-once",
-        metavar="NAME",
-        choices=names,
-        action="append",
-        default=[],
-        help="what goes wrong with the next one; may be repeated",
-    )
-    return parser.parse_args(arguments)
 
 
 def _explain(emulator: Emulator, options: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import hf_text
-from hf_text.cli.batch import duration
+from hf_text.cli.parsers.batch import duration
 from hf_text.emulator import Emulator, Gate, Request, Response, build_model
 
 PROJECT = Path(hf_text.__file__).parent.parent
