@@ -10,13 +10,14 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from ..errors import HFTextError, InvalidRequestError
+from .advice import explain
 from .commands import COMMANDS, find_slip
-from .output import Output, OutputError
+from .output import INTERRUPTED, Output, OutputError
 from .parsers import parser_of
 
 __all__ = ["main"]
 
-_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 _PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 
@@ -32,7 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        errors = Output(sys.stderr, vital=False)
+        if errors.is_terminal:  # which has written ^C, and the shell's prompt would follow in its line
+            errors.write("\n")
+        return INTERRUPTED
+    except HFTextError as error:
+        Output(sys.stderr, vital=False).write_line(f"hf-text: error: {explain(error)}")
+        return 2 if isinstance(error, InvalidRequestError) else 1
     except OutputError as error:
         if error.pipe_closed:  # "| head -1" has all that it wants: nothing to complain about
             return _PIPE_CLOSED

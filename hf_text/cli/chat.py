@@ -19,6 +19,7 @@ from .local import settle_local
 from .parsers.chat import CHAT_COMMANDS
 from .parsing import Fail, fill_in_environment, refuse_two_servers
 from .usage import describe_total
+from .viewing import describe_wait, make_view
 from .views import View
 
 __all__ = ["Chat", "main"]
@@ -39,7 +40,7 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     refuse_two_servers(found, fail)
     fill_in_environment(found)
     options = Options.of({**found, "call": call_options(found, fail)})
-    view = View(reasoning=options.reasoning)
+    view = make_view(options)
     try:
         with connect(options, view) as client:
             return Chat(client, options, view, found["load"]).run()
@@ -151,12 +152,14 @@ class Chat:
         media, self._media = self._media, []
         try:
             with self._chat.stream(turn, media or None) as stream:
+                self._view.wait(describe_wait(self._client, self._chat.model))
                 for event in stream.events():
                     self._view.show(event)
                 self._view.finish(stream.completion)
-        except BaseException:
+        except BaseException as error:
             self._media = media  # the turn is not kept, so they are still to be sent
-            self._view.end()
+            if isinstance(error, KeyboardInterrupt):
+                self._view.interrupt(None)
             raise
 
     def do_model(self, name: str) -> None:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from ..client import Client
 from ..errors import HFTextError, InvalidRequestError
 from ..protocol.catalog import ModelProvider
-from .listing import answered_by, connected
+from .listing import connected
 from .output import Output
 from .parsers.compare import COMPARE_PROMPT
 from .parsing import Fail
@@ -40,7 +40,7 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     """Compare. Returns the exit status: 0 if anyone answered."""
     if values.plot and not values.plot.lower().endswith(".svg"):
         fail("--plot writes SVG: give a name that ends with .svg")
-    return answered_by(lambda: _compare(values, fail))
+    return _compare(values, fail)
 
 
 def _compare(values: argparse.Namespace, fail: Fail) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..protocol.catalog import Model
-from .listing import answered_by, connected, yes_or_no
+from .listing import connected, yes_or_no
 from .output import Output
 from .parsing import Fail
 from .tables import bars, number, table
@@ -19,7 +19,7 @@ __all__ = ["main"]
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
     """Show the models. Returns the exit status."""
-    return answered_by(lambda: _list(values, fail))
+    return _list(values, fail)
 
 
 def _list(values: argparse.Namespace, fail: Fail) -> int:

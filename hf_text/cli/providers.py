@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from ..protocol.catalog import Model, ModelProvider
-from .listing import answered_by, connected, yes_or_no
+from .listing import connected, yes_or_no
 from .output import Output
 from .parsing import Fail
 from .tables import bars, number, table
@@ -26,7 +26,7 @@ _SORTS: dict[str, Callable[[ModelProvider], float]] = {
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
     """Show the providers. Returns the exit status."""
-    return answered_by(lambda: _list(values, fail))
+    return _list(values, fail)
 
 
 def _list(values: argparse.Namespace, fail: Fail) -> int:

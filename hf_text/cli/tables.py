@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
 from ..printable import one_line
+from .output import columns_of_terminal
 
 __all__ = ["bars", "number", "table"]
 
@@ -20,7 +20,9 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     columns = list(zip(heads, *cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
     shown = len(widths)
-    while shown > 1 and (room := _width()) and sum(widths[:shown]) + len(_GAP) * (shown - 1) > room:
+    while (
+        shown > 1 and (room := columns_of_terminal(sys.stdout)) and sum(widths[:shown]) + len(_GAP) * (shown - 1) > room
+    ):
         shown -= 1
     right = [all(_is_number(cell) for cell in column[1:]) for column in columns]
     lines = []
@@ -49,16 +51,6 @@ def bars(values: Sequence[float | None]) -> list[str]:
 
 def _is_number(cell: str) -> bool:
     return not cell or cell.replace(",", "").replace(".", "", 1).isdigit()
-
-
-def _width() -> int:
-    """Columns of the terminal; 0 where there is none."""
-    if sys.stdout is None or not sys.stdout.isatty():
-        return 0
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
-    except OSError:
-        return 0
 
 
 def _mark() -> str:
