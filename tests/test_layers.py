@@ -58,6 +58,8 @@ THIRD_PARTIES = {
     "google": "keys",  # google.colab, which is there only in Colab
     "pytest": "emulator.fixtures",
     "rich": "cli",
+    "markdown_it": "cli",
+    "argcomplete": "cli.completion",
     "prompt_toolkit": "cli",
     "huggingface_hub": "local.download",
     "xllamacpp": "local.serving",
@@ -95,6 +97,7 @@ INSIDE_FUNCTIONS = {
         "local.serving",
         "xllamacpp",
     ): "may be missing, which is to be told in a message; and what it prints is caught first",
+    ("cli.viewing", "hf_text.cli.markdown"): "needs the extra cli",
     ("cli.chat", "prompt_toolkit"): "an extra, only for a terminal",
     ("cli.progress", "rich.console"): "an extra, only for a terminal",
     ("cli.progress", "rich.progress"): "an extra, only for a terminal",

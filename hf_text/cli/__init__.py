@@ -6,6 +6,7 @@ what its parser found. Everything else is a question. What ends a command early 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -48,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks, which has been told to, so the extra was there
+        import_module(f"{__name__}.completion").complete()
     slip = find_slip(words)
     if slip and sys.stdin and sys.stdin.isatty():
         Output(sys.stderr, vital=False).write_line(f"hf-text: error: {slip}")

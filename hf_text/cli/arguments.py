@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -10,7 +11,7 @@ from typing import Any
 
 from .local import settle_local
 from .parsing import Fail, fill_in_environment, refuse_two_servers
-from .prompt import build_prompt, read_piped_text, read_text_file
+from .prompt import build_prompt, read_piped_bytes, read_piped_text, read_text_file
 
 __all__ = ["Options", "call_options", "read_arguments"]
 
@@ -83,6 +84,8 @@ def read_arguments(found: dict[str, Any], fail: Fail) -> Options:
     if found["json"] and found["extract"]:
         fail("--json writes the whole answer and -x its code alone: leave one out")
     found["prompt"] = _read_prompt(found, fail)
+    if found["ca_bundle"] and not os.path.exists(found["ca_bundle"]):
+        fail(f"--ca-bundle: there is no file {found['ca_bundle']!r}")
     return Options.of(found)
 
 
@@ -98,7 +101,9 @@ def _read_prompt(found: dict[str, Any], fail: Fail) -> str:
         if "-" in found["media"]:
             if sys.stdin is None or sys.stdin.isatty():
                 fail("--media - reads a picture or sound that is piped in, and standard input is a terminal")
-            data = sys.stdin.buffer.read()
+            data = read_piped_bytes(sys.stdin)
+            if not data:
+                fail("--media - reads a picture or sound that is piped in, and nothing came")
             found["media"] = [data if item == "-" else item for item in found["media"]]
         elif not found["no_stdin"]:
             piped = read_piped_text(sys.stdin)

@@ -40,10 +40,6 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     """Compare. Returns the exit status: 0 if anyone answered."""
     if values.plot and not values.plot.lower().endswith(".svg"):
         fail("--plot writes SVG: give a name that ends with .svg")
-    return _compare(values, fail)
-
-
-def _compare(values: argparse.Namespace, fail: Fail) -> int:
     prompt = " ".join(values.words) or COMPARE_PROMPT
     view, results = View(reasoning=False), list[Result]()
     with connected(values, fail) as client:

@@ -74,7 +74,7 @@ def _examine(options: Options, ask: bool) -> Iterator[Finding]:
             if ask:
                 yield _attempt("an answer", lambda: _ask(client, options))
     except HFTextError as error:
-        yield Finding("settings", type(error).__name__, explain(error))
+        yield Finding("settings", "unusable", explain(error))
 
 
 def _look_at_key() -> Finding:
@@ -134,7 +134,7 @@ def _attempt(what: str, work: Callable[[], str]) -> Finding:
     try:
         found = work()
     except HFTextError as error:
-        return Finding(what, type(error).__name__, explain(error))
+        return Finding(what, "failed", explain(error))
     if found.startswith("not allowed"):
         return Finding(
             what, found, f"give the key the permission 'Make calls to Inference Providers' at {_TOKENS_PAGE}"

@@ -22,6 +22,13 @@ class HelpFormatter(argparse.HelpFormatter):
         width = max(min(shutil.get_terminal_size().columns - 1, _WIDEST), _NARROWEST)
         super().__init__(prog, max_help_position=min(24, width // 6), width=width)
 
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """``-f, --file FILE``, in every version of Python."""
+        names = ", ".join(action.option_strings)
+        if not names or action.nargs == 0:
+            return names or super()._format_action_invocation(action)
+        return f"{names} {self._format_args(action, action.dest.upper())}"
+
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return "\n".join(line for paragraph in _paragraphs(text) for line in _wrap(paragraph, width))
 

@@ -19,10 +19,6 @@ __all__ = ["main"]
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
     """Show the models. Returns the exit status."""
-    return _list(values, fail)
-
-
-def _list(values: argparse.Namespace, fail: Fail) -> int:
     with connected(values, fail) as client:
         models = client.models(
             search=values.search,

@@ -33,6 +33,11 @@ _KEY_OPTION = re.compile(r"-k|--(?:.*[-_])?(?:api)?(?:key|token|auth|secret|pass
 _LONG_VALUE = re.compile(r"'[^'\s]{16,}'|\"[^\"\s]{16,}\"")
 
 
+_INVALID_VALUE = re.compile(r"^argument (?:-\w/)?(\S+): invalid (.+?) value:")
+_INVALID_CHOICE = re.compile(r"^argument (?:-\w/)?(\S+): invalid choice: '(.*)' \(choose from (.*)\)$", re.DOTALL)
+_KINDS = {"float": "a number", "int": "a whole number"}
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose messages hold no value that may be a key: logs and recordings of terminals keep them."""
 
@@ -50,7 +55,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
-        super().error(one_line(_LONG_VALUE.sub("'***'", message)))
+        message = _LONG_VALUE.sub("'***'", message)
+        message = _INVALID_VALUE.sub(lambda found: f"{found[1]} must be {_KINDS.get(found[2], found[2])}, not", message)
+        message = _INVALID_CHOICE.sub(_explain_choice, message)
+        super().error(one_line(message.removeprefix("argument ")))
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments, wherever the options stand among them. Ends the command for those that cannot be."""
@@ -65,6 +73,13 @@ class Parser(argparse.ArgumentParser):
         if after:
             values.words = [*values.words, *after]
         return values
+
+
+def _explain_choice(found: re.Match[str]) -> str:
+    choices = [choice.strip("' ") for choice in found[3].split(",")]
+    near = difflib.get_close_matches(found[2], choices, 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"{found[1]} must be one of {', '.join(choices)}, not '{found[2]}'{meant}"
 
 
 class _RefusedKey(argparse.Action):
@@ -167,7 +182,7 @@ def _tokens(text: str) -> int | None:
     return None if text.lower() == "none" else int(text)
 
 
-_tokens.__name__ = "number of tokens"  # argparse shows it
+_tokens.__name__ = "a number of tokens or none"  # argparse shows it
 
 
 def fill_in_environment(found: dict[str, Any]) -> None:

@@ -26,10 +26,6 @@ _SORTS: dict[str, Callable[[ModelProvider], float]] = {
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
     """Show the providers. Returns the exit status."""
-    return _list(values, fail)
-
-
-def _list(values: argparse.Namespace, fail: Fail) -> int:
     with connected(values, fail) as client:
         offers = _choose(client.model(values.name), values)
     out = Output(sys.stdout, vital=True)

@@ -68,12 +68,17 @@ class View:
     def finish(self, completion: Completion) -> None:
         """The answer is whole."""
         self._end_lines()
+        if "model" in completion.extra:
+            self.note(f"the server says that {completion.extra['model']} answered, not {completion.model}")
         if completion.finish_reason == "length":
             self.note(
                 "warning: the answer was cut because it reached the limit of tokens; --max-tokens sets a higher one"
             )
         elif completion.finish_reason == "content_filter":
             self.note("warning: the provider's content filter ended the answer")
+        elif completion.tool_calls:
+            names = ", ".join(call.name for call in completion.tool_calls)
+            self.note(f"warning: the model wants to call {names}, and this command calls no tools")
         elif not completion.text.strip():
             self.note("warning: the answer is empty")
 

@@ -57,6 +57,7 @@ class Assembler:
         ending: its finish reason, as far as it is known.
         unexplained: a chunk that could not be understood; ``""`` if there was none.
         system_fingerprint: the last one that came, or None.
+        model: what the server calls the model that answers, or None.
         reasoning_key: the name under which the reasoning came, ``"<think>"`` for tags; ``""`` for none.
         chunks: how many chunks were fed.
     """
@@ -79,6 +80,7 @@ class Assembler:
         "_usage",
         "chunks",
         "ending",
+        "model",
         "reasoning_key",
         "system_fingerprint",
         "unexplained",
@@ -107,6 +109,7 @@ class Assembler:
         self.ending: Ending = Ending()
         self.unexplained: str = ""
         self.system_fingerprint: str | None = None
+        self.model: str | None = None
         self.reasoning_key: str = ""
         self.chunks: int = 0
 
@@ -205,6 +208,7 @@ class Assembler:
         if usage is not None:
             self._usage = usage
         self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
+        self.model = as_text(chunk.get("model")) or self.model
         progressed = choice is not None and self._feed_choice(choice, out)
         if failed:  # raised after the text that may stand beside it
             raise ReportedError

@@ -138,7 +138,11 @@ class TestErrors:
         ("words", "status", "said"),
         [
             (["in.jsonl"], 2, "give the path of the inputs and that of the output"),
-            (["in.jsonl", "out", "--deadline", "soon"], 2, "argument --deadline: invalid duration value: 'soon'"),
+            (
+                ["in.jsonl", "out", "--deadline", "soon"],
+                2,
+                "--deadline must be a time such as 90s, 30m or 2h, not 'soon'",
+            ),
             (["in.jsonl", "out", "--shard", "3"], 2, "--shard must be I/N"),
             (["in.jsonl", "out", "-s", "Be brief"], 2, "--system needs --template"),
             (["in.jsonl", "out", "--template", "{txt}"], 2, "the template names 'txt', but the columns are id, text"),

@@ -92,3 +92,6 @@ def duration(text: str) -> float:
     ):
         raise ValueError(text)
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+duration.__name__ = "a time such as 90s, 30m or 2h"  # argparse shows it
