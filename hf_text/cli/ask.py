@@ -29,8 +29,7 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     view = make_view(options)
     try:
         with connect(options, view) as client, _ask(client, options) as stream:
-            view.wait(describe_wait(client, options.model))
-            if not _show(stream, view):
+            if not _show(stream, view, describe_wait(client, options.model)):
                 return INTERRUPTED
             if options.usage:
                 view.note(describe_usage(client, stream.completion))
@@ -52,9 +51,10 @@ def _ask(client: Client, options: Options) -> Stream:
     )
 
 
-def _show(stream: Stream, view: View) -> bool:
+def _show(stream: Stream, view: View, waiting: str) -> bool:
     """Show the answer as it comes. Returns whether it is whole: the user did not stop it."""
     try:
+        view.wait(waiting)
         for event in stream.events():
             view.show(event)
     except KeyboardInterrupt:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ..emulator.__main__ import serve
+from .output import Output
 from .parsing import Fail
 
 __all__ = ["main"]
@@ -12,4 +14,8 @@ __all__ = ["main"]
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
     """Serve until Ctrl-C. Returns the exit status."""
-    return serve(values)
+    status = serve(values)
+    errors = Output(sys.stderr, vital=False)
+    if errors.is_terminal:  # which has written ^C
+        errors.write("\n")
+    return status

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from .arguments import DESCRIPTION, EPILOG, add_arguments
 from .emulator import Emulator
@@ -27,9 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(options: argparse.Namespace) -> int:
     """Serve as the arguments say, until a signal comes. Returns the exit status."""
-    ended = threading.Event()
+    ended: SimpleQueue[int] = SimpleQueue()  # an Event has a lock, which the signal may find taken by this thread
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, lambda number, _: ended.put(number))
     emulator = Emulator(port=options.port, pace=options.pace, require_key=options.require_key)
     try:
         emulator.start()
@@ -40,8 +41,10 @@ def serve(options: argparse.Namespace) -> int:
     if options.fault:
         emulator.always(options.fault)
     _explain(emulator, options)
-    while not ended.wait(3600):  # with a limit, since on Windows a wait without one cannot be interrupted
-        pass
+    while True:
+        with suppress(Empty):  # with a limit, since on Windows a wait without one cannot be interrupted
+            ended.get(timeout=3600)
+            break
     emulator.close()
     return 0
 
