@@ -105,8 +105,8 @@ class Output:
         if self.is_capable and not self._in_line and text != self._status:
             self.clear_status()
             shown = one_line(text)[: max(columns_of_terminal(self._file) - 1, 0)]
+            self._status = text  # first, since Ctrl-C may come when it is hardly written
             self._send(f"{_DIM}{shown}{_PLAIN}" if self._dims else shown, ends_line=True)
-            self._status = text
 
     def clear_status(self) -> None:
         """Erase that line, and what the keyboard has written into it."""

@@ -17,9 +17,10 @@ import hf_text
 
 ROOT = Path(hf_text.__file__).parent.parent
 
-# Without a terminal that controls it, Ctrl-C would interrupt nobody.
+# Without a terminal that controls it, Ctrl-C would interrupt nobody; nor where it is ignored, as under nohup.
 _TAKE_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    "import fcntl, os, signal, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    "signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
 )
 CTRL_C, CTRL_D = "\x03", "\x04"
 PATIENCE = 20  # seconds; a sign that something hangs

@@ -99,7 +99,7 @@ def test_what_is_settled_is_printed_before_the_answer_ends():
     printed = ""
     for text, shown in [
         ("# Head\n", "Head"),
-        ("one two three four five six seven eight ", "one two three four\nfive six seven"),
+        ("one two three four five six seven eight ", "one two three four\n"),
         ("nine\n\n- item\n- next\n", "item"),
         ("\n```\ncode\n", "code"),
         ("```\n", "code"),
