@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
 from ..printable import one_line
 from ..tables import aligned
+from .output import columns_of_terminal
 
 __all__ = ["bars", "table"]
 
@@ -21,7 +21,9 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     columns = list(zip(heads, *cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
     shown = len(widths)
-    while shown > 1 and (room := _width()) and sum(widths[:shown]) + len(_GAP) * (shown - 1) > room:
+    while (
+        shown > 1 and (room := columns_of_terminal(sys.stdout)) and sum(widths[:shown]) + len(_GAP) * (shown - 1) > room
+    ):
         shown -= 1
     lines = aligned(heads[:shown], [row[:shown] for row in cells])
     if shown < len(heads):
@@ -34,16 +36,6 @@ def bars(values: Sequence[float | None]) -> list[str]:
     most = max((value for value in values if value is not None), default=0.0)
     mark = _mark()
     return [mark * max(1, round(value / most * _BAR)) if value and most > 0 else "" for value in values]
-
-
-def _width() -> int:
-    """Columns of the terminal; 0 where there is none."""
-    if sys.stdout is None or not sys.stdout.isatty():
-        return 0
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
-    except OSError:
-        return 0
 
 
 def _mark() -> str:
