@@ -112,6 +112,9 @@ class Chat:
                 session: Any = PromptSession()
                 return lambda: str(session.prompt("> "))
 
+        if sys.stdout.isatty():  # readline has to know the prompt, to draw the line again
+            return lambda: input("> ")
+
         def read() -> str:
             sys.stderr.write("> ")
             sys.stderr.flush()
