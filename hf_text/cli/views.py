@@ -38,6 +38,10 @@ class View:
         self._err.clear_status()
         self._err.write_line(f"hf-text: {one_line(text)}")
 
+    def list(self, lines: str) -> None:
+        """Lines of ours that are to stand as they are."""
+        self._err.write_line(lines)
+
     def wait(self, text: str) -> None:
         """Say what is waited for, until something comes."""
         self._err.show_status(text)
