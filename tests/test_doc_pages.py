@@ -18,7 +18,6 @@ import hf_text
 import hf_text.integrations
 
 TEXTS = {page: page.read_text("utf-8") for page in PAGES}
-SITE = "https://hf-text.readthedocs.io/en/latest/"
 PUBLIC = (
     "hf_text",
     "hf_text.aio",
@@ -45,11 +44,14 @@ def by_name(page: Path) -> str:
 def test_every_link_leads_to_a_page_or_file_that_is_there(page: Path) -> None:
     text = TEXTS[page]
     pages = [given or named for named, given in re.findall(r":doc:`(?:[^`<]*<([^`>]+)>|([^`<]+))`", text)]
-    pages += [link.removesuffix(".html") for link in re.findall(rf"{SITE}([^>#\s]*)", text)]
     assert [name for name in pages if not (DOCS / f"{name.lstrip('/')}.rst").exists()] == []
     files = [given or named for named, given in re.findall(r":source:`(?:[^`<]*<([^`>]+)>|([^`<]+))`", text)]
     assert [name for name in files if not (PROJECT / name).exists()] == []
-    assert re.findall(r"<([^<>:\s]+)>`_", text) == [], "pages are linked with :doc:, files with :source:"
+    relative = re.findall(r"<([^<>:\s]+)>`_", text)
+    if page.name == "README.rst":  # read where there is no Sphinx
+        assert [name for name in relative if not (PROJECT / name).exists()] == []
+    else:
+        assert relative == [], "pages are linked with :doc:, files with :source:"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
