@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from test_readme import find_blocks
 
 from hf_text.emulator import Emulator
@@ -31,8 +32,11 @@ asyncio.run(main())
 """
 
 
-def test_marimos_chat_streams_an_answer(needs: Callable[..., None], emulator: Emulator) -> None:
+def test_marimos_chat_streams_an_answer(
+    needs: Callable[..., None], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     needs("marimo")
+    monkeypatch.setenv("HF_TOKEN", "hf_MadeUpKeyForTests")
     (block,) = [block for block in find_blocks(PAGE) if "mo.ui.chat(answer)" in block.code]
     done = subprocess.run(
         [sys.executable, "-c", block.code + DRIVE], capture_output=True, text=True, timeout=50, check=False
