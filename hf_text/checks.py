@@ -119,7 +119,7 @@ def plain_mapping(value: Any) -> Mapping[str, Any] | None:
     if hasattr(value, "model_dump"):
         dumped = value.model_dump()
         return dumped if isinstance(dumped, Mapping) else None
-    # One level: what stands in it may be an object of ours with a form of its own.
+    # One level: what is in it may be an object of ours with a form of its own.
     return {field.name: getattr(value, field.name) for field in fields(value)} if is_dataclass(value) else None
 
 

@@ -12,7 +12,6 @@ from .completion import Completion
 from .errors import HFTextError
 from .generation.stream import Stream
 from .operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from .protocol.catalog import HubModel, Model, ProviderMapping
 from .protocol.media import Media
 from .protocol.messages import Messages
 from .tools import Tools
@@ -22,6 +21,7 @@ from .wrong_names import explain_wrong_names
 
 if TYPE_CHECKING:
     from .options import Validator
+    from .protocol.catalog import HubModel, Model, ProviderMapping
     from .structured import Parsed
 
 __all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]

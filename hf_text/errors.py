@@ -4,7 +4,7 @@
 
     HFTextError
     ├── MissingAuthError            a key is needed and none was found; nothing was sent
-    ├── ModelNotSupportedError      nobody serves this model, or not in this way
+    ├── ModelNotSupportedError      no provider serves this model, or not in this way
     ├── InvalidRequestError         a wrong argument; nothing was sent (also a ValueError and a TypeError)
     ├── MissingExtraError           an optional package is not installed (also an ImportError)
     ├── LocalServerError            a server of hf_text.local did not start, or ended
@@ -111,7 +111,7 @@ class MissingAuthError(HFTextError):
 
 
 class ModelNotSupportedError(HFTextError):
-    """Nobody serves this model, or nobody serves it in the way that was asked.
+    """No provider serves this model, or none supports what was asked of it.
 
     Raised before anything is sent where that is known, and for a response that says so, whatever its status.
 

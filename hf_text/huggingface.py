@@ -162,7 +162,7 @@ class HuggingFaceAPI(OpenaiTemplate):
             api_key: the key; for Hugging Face the one that is found where none is given.
             max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option
                 from here on but the next.
-            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming is told by a
+            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming emits a
                 warning. None sends all.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
                 images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
@@ -206,7 +206,7 @@ class HuggingFaceAPI(OpenaiTemplate):
             kwargs: see ``OpenaiTemplate``.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
-        ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when every way to it
+        ModelNotSupportedError when no provider serves the model for chat, PaymentRequiredError when every way to it
         wants payment, and all other errors of ``HFTextError``'s tree.
         """
         return cls._deliver(cls._open(**without_self(locals())))
@@ -274,8 +274,8 @@ class HuggingFaceAPI(OpenaiTemplate):
             api_key: the key; for Hugging Face the one that is found where none is given.
             max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
                 here on but the next.
-            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming is told by a
-                warning. None sends all.
+            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming emits a warning.
+                None sends all.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
                 images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
             proxy: the address of a proxy, for http and https.
@@ -318,7 +318,7 @@ class HuggingFaceAPI(OpenaiTemplate):
             kwargs: see ``OpenaiTemplate``.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
-        ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when every way to it
+        ModelNotSupportedError when no provider serves the model for chat, PaymentRequiredError when every way to it
         wants payment, and all other errors of ``HFTextError``'s tree.
         """
         return cls._deliver_async(cls._open(**without_self(locals())))
@@ -382,8 +382,8 @@ class HuggingFaceAPI(OpenaiTemplate):
             api_key: the key; for Hugging Face the one that is found where none is given.
             max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
                 here on but the next.
-            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming is told by a
-                warning. None sends all.
+            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming emits a warning.
+                None sends all.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
                 images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
             proxy: the address of a proxy, for http and https.

@@ -181,7 +181,7 @@ class _Text:
         self._text = text
         self._out: list[str] = []
         self._line_end = -1
-        self._url_end = -1  # where the last address ends that stands in the text as it is
+        self._url_end = -1  # where the last address ends that is in the text as it is
         self._runs: dict[int, list[int]] = {}  # of backticks, by length: where they begin
         for run in _RUN.finditer(text):
             self._runs.setdefault(len(run[0]), []).append(run.start())
@@ -240,7 +240,7 @@ class _Text:
         if following == len(places) or places[following] > self._line_end:
             return self._write(mark.translate(_PUNCTUATION), begin)
         code, end = self._text[begin : places[following]], places[following] + len(mark)
-        # A table would be cut at "|", and the span with it; maths would begin within it; an address would go on in it.
+        # A table would be cut at "|", and the span with it; maths would begin within it; an address would run on in it.
         if "|" in code or start < self._url_end or _LIKE_MATHS.search(code):
             self._out.append(f"<code>{code.translate(_PUNCTUATION)}</code>")
         else:

@@ -41,8 +41,8 @@ class OpenaiTemplate:
     """Base of the providers that speak the OpenAI chat protocol. A subclass names at least ``api_base``.
 
     An option that is None counts as not given. So does what an empty field of a form says: ``timeout=0``,
-    ``proxy=""``, ``tools=[]``, and ``tool_choice`` of ``"auto"`` or ``"none"`` without tools. An option that nobody
-    knows is refused by its name.
+    ``proxy=""``, ``tools=[]``, and ``tool_choice`` of ``"auto"`` or ``"none"`` without tools. An unknown option is
+    refused by its name.
 
     Beyond the arguments of its methods these are taken: ``base_url`` is ``api_base``, ``api_endpoint`` the same with
     ``/chat/completions``, ``extra_data`` is ``extra_body``, ``stream_options`` is ``include_usage``; into the body go
@@ -68,7 +68,7 @@ class OpenaiTemplate:
         default_model: the model where none is named; empty for the first that the server lists.
         default_vision_model: the same where there is media.
         fallback_models: what to offer when the server's list cannot be had, and what to ask for, one after the other,
-            when nobody named a model and the default is served by nobody.
+            when no model was named and no provider serves the default.
         model_aliases: other names of models.
         vision_models: models that see.
         image_models, models: empty; models are asked for by ``get_models()``.
@@ -559,7 +559,7 @@ class OpenaiTemplate:
 
     @classmethod
     def _choose(cls, model: str | None, seen: bool, api_base: str | None) -> tuple[str | None, list[str]]:
-        """The model to ask for, and those that are asked for if nobody serves it. None leaves it to a server that is
+        """The model to ask for, and its fallbacks if no provider serves it. None leaves it to a server that is
         not the class's own.
         """
         if model:

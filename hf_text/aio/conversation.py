@@ -138,7 +138,7 @@ class AsyncConversation(BaseConversation):
             return stream.completion
 
     async def retry(self) -> Completion:
-        """Answer anew what stands last; as ``Conversation.retry``."""
+        """Answer the last turn again; as ``Conversation.retry``."""
         return await self.generate()
 
 

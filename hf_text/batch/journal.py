@@ -1,4 +1,4 @@
-"""The output file, which is also the journal: what stands in it whole is done and is never paid for again.
+"""The output file, which is also the journal: what is in it whole is done and is never paid for again.
 
 Each row is appended in one write. The journal knows the line under way, so an exception within the write (Ctrl-C) makes
 neither half a line nor two. A process that is killed can tear only the last line; that is cut off when the file is
@@ -31,7 +31,7 @@ __all__ = ["Journal", "supersedes"]
 
 _SYNC_SECONDS = 1.0
 _READ_BYTES = 1 << 20
-_REPLACED_SHARE = 0.05  # of all lines; above it the file is written anew at the end of a run
+_REPLACED_SHARE = 0.05  # of all lines; above it the file is written again at the end of a run
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_ROOM_SECONDS = 60.0  # how long a disk that is full is waited for
 _NO_ROOM_PAUSE = 0.5
@@ -112,7 +112,7 @@ class Journal:
             self._sync()
 
     def compact(self) -> None:
-        """Write the file anew without the lines that later ones replace, if they are many."""
+        """Write the file again without the lines that later ones replace, if they are many."""
         self._finish_write()
         rows = self.answered + self.failed
         if self._lines - rows <= _REPLACED_SHARE * self._lines:

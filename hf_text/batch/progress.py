@@ -1,4 +1,4 @@
-"""What a run tells about itself: while it goes on, and at its end."""
+"""What a run tells about itself: while it runs, and at its end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Progress:
         tokens: what this run has used so far, prompts and answers, as far as the servers tell.
         seconds: since the run began.
         rate: rows a second, over the last half minute.
-        tokens_per_second: likewise.
+        tokens_per_second: measured in the same way.
         in_flight: rows that are being asked.
         cost: USD so far, those of earlier runs included; None while no price is known.
         expected_cost: USD for all rows, if the rest is like those so far; None if that is not known.
@@ -220,7 +220,7 @@ class _Speed:
 
 
 class Tally:
-    """The counts of a run, while it goes on.
+    """The counts of a run, while it runs.
 
     Attributes:
         rows: as in ``Progress``.

@@ -30,7 +30,7 @@ def connected(values: argparse.Namespace, parser: Parser) -> Iterator[Client]:
 
 
 def answered_by(work: Callable[[], int]) -> int:
-    """The exit status of the work; an error is told in one line."""
+    """The exit status of the work; an error is shown in one line."""
     try:
         return work()
     except HFTextError as error:

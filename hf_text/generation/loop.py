@@ -20,7 +20,7 @@ from ..errors import (
     StreamError,
 )
 from ..printable import one_line
-from ..protocol.catalog import split_suffix
+from ..protocol.suffixes import split_suffix
 from ..transport.call import Call, Interrupted, Wait
 from ..transport.failures import explain_timeout
 from ..transport.response import Response

@@ -33,7 +33,6 @@ __all__ = [
     "parse_mapping",
     "parse_model",
     "parse_models",
-    "split_suffix",
 ]
 
 T = TypeVar("T")
@@ -52,7 +51,7 @@ class ModelProvider:
         supports_tools: whether it can call tools.
         supports_structured_output: whether it holds to a JSON schema.
         first_token_latency: seconds to the first token, as Hugging Face last measured it.
-        throughput: tokens per second, likewise.
+        throughput: tokens per second, measured in the same way.
         is_model_author: whether the provider made the model.
         cached_input_price: USD per million tokens of the prompt that come out of the provider's cache.
     """
@@ -225,7 +224,7 @@ class HubModel:
         gated: False, or ``"auto"`` or ``"manual"`` where its files must be asked for. Says nothing about inference.
         private: whether only its owners see it.
         created_at: ISO 8601, as the Hub writes it.
-        mapping: who serves it; empty if nobody does or the listing was made without mappings.
+        mapping: the providers that serve it; empty if there is none, or if the listing was made without mappings.
     """
 
     id: str
@@ -276,7 +275,7 @@ def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, Provider
     """Who serves a model: by provider, in the Hub's order, which is the account's own where the request had a key.
 
     Takes a model's info or its ``inferenceProviderMapping`` alone, as a dict by provider or as a list. Null, absent and
-    empty mean that nobody does. Malformed entries are skipped. Of several entries for one provider, the first that is
+    empty mean that there is none. Malformed entries are skipped. Of several entries for one provider, the first that is
     live for chat is taken, else the first. ``default_status`` is for entries without a status, such as overrides have.
     Raises ValueError for anything that is neither an object, an array nor null.
     """
@@ -300,12 +299,6 @@ def parse_hub_models(value: Any) -> list[HubModel]:
     if not isinstance(value, list):
         raise ValueError("a Hub listing must be an array")
     return [_parse_hub_model(item) for item in value if isinstance(item, dict) and as_text(item.get("id"))]
-
-
-def split_suffix(model: str) -> tuple[str, str | None]:
-    """``"org/name:novita"`` is ``("org/name", "novita")``: the model, and a provider or policy; None without one."""
-    name, colon, suffix = model.rpartition(":")
-    return (name, suffix) if colon and name and suffix and "/" not in suffix else (model, None)
 
 
 def _parse_model(item: dict[str, Any]) -> Model:
