@@ -80,7 +80,7 @@ class HFTextAPI(ModelAPI):
     ) -> Any:
         """The whole answer, and the record of the call. Raises the errors of ``HFTextError``'s tree."""
         arguments = {
-            "messages": _build_messages(input, self.model_name),
+            "messages": list(_build_messages(input, self.model_name)),
             "model": self.model_name,
             **_build_tools(tools, tool_choice),
             **_build_options(config),
@@ -153,19 +153,12 @@ def _build_tools(tools: list[ToolInfo], choice: ToolChoice) -> dict[str, Any]:
     return {"tools": described, "tool_choice": named}
 
 
-def _build_messages(messages: Iterable[ChatMessage], model: str) -> list[dict[str, Any]]:
-    """The messages in the form of the protocol; pictures in a tool's result follow as a turn of the user."""
-    built: list[dict[str, Any]] = []
-    shown: list[dict[str, Any]] = []
+def _build_messages(messages: Iterable[ChatMessage], model: str) -> Iterator[dict[str, Any]]:
+    """The messages in the form of the protocol. Inspect has moved pictures out of the results of tools."""
     for message in messages:
-        if not isinstance(message, ChatMessageTool) and shown:
-            built.append({"role": "user", "content": shown})
-            shown = []
         turn: dict[str, Any] = {"role": message.role, "content": _build_content(message.content)}
         if isinstance(message, ChatMessageTool):
             text = f"Error: {message.error.message}" if message.error else message.text
-            if isinstance(message.content, list):
-                shown += [part for part in turn["content"] if part["type"] != "text"]
             turn |= {"tool_call_id": message.tool_call_id or "", "content": text}
         elif isinstance(message, ChatMessageAssistant):
             turn["content"] = message.text
@@ -175,8 +168,7 @@ def _build_messages(messages: Iterable[ChatMessage], model: str) -> list[dict[st
                     for call in message.tool_calls
                 ]
                 give_back(turn, (message.metadata or {}).get("hf_text"), model)
-        built.append(turn)
-    return [*built, {"role": "user", "content": shown}] if shown else built
+        yield turn
 
 
 def _build_content(content: str | list[Any]) -> str | list[dict[str, Any]]:

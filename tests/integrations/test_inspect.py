@@ -20,7 +20,7 @@ from test_readme import ONE_PIXEL, find_blocks
 import hf_text
 from hf_text.emulator import Emulator, Gate, Response
 
-require("inspect_ai", where="extra: inspect", whole_file=True)
+require("inspect_ai", where="extra: frameworks-test", whole_file=True)
 
 from inspect_ai.model import (
     ChatMessageTool,
@@ -34,9 +34,21 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolInfo, ToolParams
 from inspect_ai.util import JSONSchema
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Inspect's own
+
 PAGE = (Path(__file__).parents[2] / "docs" / "integrations" / "inspect.rst").read_text("utf-8")
 KEY = "hf_MadeUpKeyForTests"
 MODEL = "hf_text/emulator/small"
+VISION = "hf_text/emulator/small-vision"
+TASK = """
+from inspect_ai import Task, task
+from inspect_ai.dataset import Sample
+from inspect_ai.scorer import includes
+
+@task
+def count():
+    return Task(dataset=[Sample(input="Count", target="ten")], scorer=includes())
+"""
 LOOK = ToolInfo(name="look", description="Look", parameters=ToolParams(properties={"at": JSONSchema(type="string")}))
 
 
@@ -78,7 +90,7 @@ def test_options_reach_the_server(emulator: Emulator) -> None:
     output = generate(
         "Count",
         config=config,
-        model="hf_text/emulator/small-vision",
+        model=VISION,
         model_args={"provider": "together", "bill_to": "me"},
     )
     body = asked(emulator)[-1]
@@ -93,7 +105,7 @@ def test_options_reach_the_server(emulator: Emulator) -> None:
 
 def test_tools_go_there_and_back(emulator: Emulator) -> None:
     emulator.reply(Response.text(tool_calls=[("look", {"at": "sky"}), ("look", "{")], reasoning=["Hm."]))
-    first = generate("Look", tools=[LOOK], tool_choice="any")
+    first = generate("Look", tools=[LOOK], tool_choice="any", model=VISION)
     good, bad = first.message.tool_calls
     assert (first.stop_reason, good.arguments) == ("tool_calls", {"at": "sky"})
     assert "not JSON" in bad.parse_error
@@ -102,32 +114,38 @@ def test_tools_go_there_and_back(emulator: Emulator) -> None:
     results = [
         ChatMessageTool(content=[ContentText(text="Blue"), picture], tool_call_id=call.id) for call in (good, bad)
     ]
-    generate([ChatMessageUser(content="Look"), first.message, *results], tools=[LOOK], model=MODEL)
+    generate([ChatMessageUser(content="Look"), first.message, *results], tools=[LOOK], model=VISION)
     turns = asked(emulator)[-1]["messages"]
     assert [turn["role"] for turn in turns] == ["user", "assistant", "tool", "tool", "user"]
-    assert (turns[1]["reasoning_content"], turns[2]["content"]) == ("Hm.", "Blue")
+    assert (turns[1]["reasoning_content"], turns[2]["content"][:4]) == ("Hm.", "Blue")
     assert "strict" not in json.dumps(asked(emulator))
 
 
-@pytest.mark.parametrize("fault", ["cut-mid-stream", "server-error", "rate-limited", "closed-before-headers"])
-def test_what_may_pass_is_tried_again(emulator: Emulator, fault: str) -> None:
-    emulator.reply(fault, Response.text("One"))
-    assert generate("Count", model_args={"max_retries": 0}).completion == "One"
+def test_a_cut_answer_is_tried_again(emulator: Emulator) -> None:
+    emulator.reply("cut-mid-stream", Response.text("One"))
+    assert generate("Count").completion == "One"
 
 
 @pytest.mark.parametrize(
-    ("fault", "error"),
-    [("bad-key", hf_text.AuthenticationError), ("credits-used-up", hf_text.PaymentRequiredError)],
+    ("fault", "retry"),
+    [
+        ("cut-mid-stream", "transient"),
+        ("server-error", "transient"),
+        ("closed-before-headers", "transient"),
+        ("rate-limited", "rate_limit"),
+        ("bad-key", None),
+        ("credits-used-up", None),
+    ],
 )
-def test_what_does_not_pass_is_an_error(emulator: Emulator, fault: str, error: type[Exception]) -> None:
+def test_what_may_pass_is_told_from_what_does_not(emulator: Emulator, fault: str, retry: str | None) -> None:
     emulator.always(fault)
-    with pytest.raises(Exception) as caught:
-        generate("Count")
-    assert (
-        isinstance(caught.value, error)
-        or isinstance(caught.value.__cause__, error)
-        or error.__name__ in repr(caught.value)
-    )
+    made = get_model(MODEL, memoize=False, max_retries=0).api
+    with pytest.raises(hf_text.HFTextError) as caught:
+        asyncio.run(made.generate([ChatMessageUser(content="Count")], [], "auto", GenerateConfig()))
+    decision = made.should_retry(caught.value)
+    assert (decision.retry, decision.kind if retry else None) == (retry is not None, retry)
+    assert made.is_auth_failure(caught.value) is (fault == "bad-key")
+    assert decision.retry_after == (1.0 if fault == "rate-limited" else None)
 
 
 def test_a_prompt_that_is_too_long_is_a_stop_reason(emulator: Emulator) -> None:
@@ -136,10 +154,7 @@ def test_a_prompt_that_is_too_long_is_a_stop_reason(emulator: Emulator) -> None:
 
 
 def test_the_key_stands_in_no_log(emulator: Emulator, tmp_path: Path) -> None:
-    (tmp_path / "task.py").write_text(
-        "from inspect_ai import Task, task\nfrom inspect_ai.dataset import Sample\nfrom inspect_ai.scorer import includes\n\n"
-        '@task\ndef count():\n    return Task(dataset=[Sample(input="Count", target="ten")], scorer=includes())\n'
-    )
+    (tmp_path / "task.py").write_text(TASK)
     (command,) = [block.code for block in find_blocks(PAGE) if "inspect eval" in block.code]
     command = command.replace("openai/gpt-oss-120b", "emulator/small").replace(
         "inspect eval", "inspect eval --log-format json"

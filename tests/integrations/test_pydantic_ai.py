@@ -18,7 +18,7 @@ from test_readme import ONE_PIXEL, find_blocks
 import hf_text
 from hf_text.emulator import Emulator, Gate, Response
 
-require("pydantic_ai", where="extra: pydantic-ai", whole_file=True)
+require("pydantic_ai", where="extra: frameworks-test", whole_file=True)
 
 from pydantic import BaseModel
 from pydantic_ai import Agent, BinaryContent, ModelRetry, NativeOutput, PromptedOutput, ToolOutput, exceptions

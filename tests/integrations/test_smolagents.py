@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 from required import require
-from test_readme import ONE_PIXEL, find_blocks
+from test_readme import find_blocks
 
 import hf_text
 from hf_text.emulator import Emulator, Gate, Response
 
-require("smolagents", where="extra: smolagents", whole_file=True)
+require("smolagents", where="extra: frameworks-test", whole_file=True)
 
+from PIL import Image
 from smolagents import CodeAgent, ToolCallingAgent, tool
 from smolagents.utils import AgentGenerationError
 
@@ -97,12 +98,9 @@ def test_an_answer_that_ends_at_the_limit_is_warned_of(emulator: Emulator) -> No
         list(model.generate_stream([{"role": "user", "content": [{"type": "text", "text": "Count"}]}]))
 
 
-def test_options_schemas_and_pictures_reach_the_server(emulator: Emulator, tmp_path: Path) -> None:
-    image = pytest.importorskip("PIL.Image")
-    path = tmp_path / "cat.png"
-    path.write_bytes(ONE_PIXEL)
+def test_options_schemas_and_pictures_reach_the_server(emulator: Emulator) -> None:
     model = HFTextModel("emulator/small-vision", temperature=0.5, provider="together", extra_body={"top_k": 4})
-    content = [{"type": "text", "text": "What is this?"}, {"type": "image", "image": image.open(path)}]
+    content = [{"type": "text", "text": "What is this?"}, {"type": "image", "image": Image.new("RGB", (1, 1))}]
     schema = {"type": "json_schema", "json_schema": {"name": "city", "schema": {"type": "object", "properties": {}}}}
     model.generate([{"role": "user", "content": content}], stop_sequences=["END"], response_format=schema)
     body = asked(emulator)[-1]
