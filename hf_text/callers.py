@@ -20,7 +20,7 @@ from .operations import Operations
 from .transport.call import DEFAULT
 from .wrong_names import wrong_name
 
-__all__ = ["CallerOptions", "call_options", "client_options", "kept_operations"]
+__all__ = ["CallerOptions", "cached_operations", "call_options", "client_options", "kept_operations"]
 
 
 class CallerOptions(TypedDict, total=False):
@@ -200,11 +200,14 @@ def kept_operations(cls: Any, api_key: str | None, api_base: str | None, options
         hash((api_key, api_base, *settings.values()))
     except TypeError:  # something of a wrong type, which the client refuses by its name
         return Operations(api_key, api_base=api_base, **options)
-    return _operations(environment, cls, api_key, api_base, **settings)
+    return cached_operations(environment, cls, api_key, api_base, **settings)
 
 
 @lru_cache(maxsize=32, typed=True)
-def _operations(environment: Any, cls: Any, api_key: str | None, api_base: str | None, **options: Any) -> Operations:
+def cached_operations(
+    environment: Any, cls: Any, api_key: str | None, api_base: str | None, **options: Any
+) -> Operations:
+    """The operations for these settings, kept for the next call; ``cache_clear()`` forgets them all."""
     return Operations(api_key, api_base=api_base, provider_mapping=getattr(cls, "provider_mapping", None), **options)
 
 

@@ -19,7 +19,12 @@ def main(arguments: list[str] | None = None, prog: str = "python -m hf_text.emul
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    emulator = Emulator(port=options.port, pace=options.pace, require_key=options.require_key)
+    recording = {"record": options.record, "upstream": options.upstream, "replay": options.replay}
+    try:
+        emulator = Emulator(port=options.port, pace=options.pace, require_key=options.require_key, **recording)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
     try:
         emulator.start()
     except OSError as error:
@@ -56,13 +61,25 @@ def _parse(arguments: list[str] | None, prog: str) -> argparse.Namespace:
         default=[],
         help="what goes wrong with the next one; may be repeated",
     )
+    parser.add_argument("--record", metavar="FOLDER", help="hand requests on to a server, and record what passes there")
+    parser.add_argument("--upstream", metavar="URL", help="with --record: the server (default: Hugging Face)")
+    parser.add_argument("--replay", metavar="FOLDER", help="answer from the records of that folder")
     return parser.parse_args(arguments)
 
 
+def _what_it_is(options: argparse.Namespace) -> str:
+    if options.record:
+        return f"This records what {options.upstream or 'Hugging Face'} answers in {options.record}"
+    if options.replay:
+        return f"This is the hf_text emulator, not Hugging Face; it answers from {options.replay}"
+    return "This is the hf_text emulator, not Hugging Face"
+
+
 def _explain(emulator: Emulator, options: argparse.Namespace) -> None:
-    lines = [emulator.url, "", "This is the hf_text emulator, not Hugging Face. To lead a program to it:", ""]
+    lines = [emulator.url, "", f"{_what_it_is(options)}. To lead a program to it:", ""]
     lines += [f"  export {name}={value}" for name, value in emulator.environ.items()]
     key = "...   # the key that was given" if options.require_key else "hf_emulator   # any key will do"
+    key = "...   # the server's" if options.record else key
     lines.append(f"  export HF_TOKEN={key}")
     lines += ["", f"OpenAI-compatible base URL: {emulator.api_base}", "Ctrl-C ends it."]
     print("\n".join(lines), flush=True)

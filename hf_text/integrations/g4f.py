@@ -123,7 +123,7 @@ def install() -> None:
 
 
 def _refuse_paths(media: Any) -> None:
-    """g4f's servers hand on what somebody sent them, and that must not name a file of this machine."""
+    """g4f's servers pass on what their clients send, and that must not name a file of this machine."""
     for item in media if isinstance(media, (list, tuple)) else [media]:
         content = item[0] if isinstance(item, (list, tuple)) and item else item
         if isinstance(content, str) and not content.lower().startswith(("http://", "https://", "data:")):

@@ -21,7 +21,7 @@ from ..errors import StructuredOutputError
 from ..events import Reasoning
 from ..keys import find_key
 from ..operations import resolve_alias
-from ..protocol.catalog import split_suffix
+from ..protocol.suffixes import split_suffix
 from ..transport.call import Timeouts
 from . import importing
 from .langchain_messages import as_chunk, as_result, build_chunk, build_last_chunk, build_message, build_messages

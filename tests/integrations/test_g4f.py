@@ -32,7 +32,7 @@ import requests
 from required import require
 
 import hf_text
-from hf_text.callers import _operations
+from hf_text.callers import cached_operations
 from hf_text.emulator import Emulator, Gate, Response
 
 
@@ -81,7 +81,7 @@ Generate = Callable[..., Any]
 @pytest.fixture(autouse=True)
 def kept_operations_are_forgotten() -> Iterator[None]:
     yield
-    _operations.cache_clear()
+    cached_operations.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from required import require
 from test_readme import ONE_PIXEL, find_blocks
 
 import hf_text
-from hf_text.callers import _operations
+from hf_text.callers import cached_operations
 from hf_text.emulator import Emulator, Gate, Response
 
 require(
@@ -47,7 +47,7 @@ CHAT = "/v1/chat/completions"
 def logged_in(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("HF_TOKEN", KEY)
     yield
-    _operations.cache_clear()
+    cached_operations.cache_clear()
     gc.collect()
 
 

@@ -26,7 +26,7 @@ def test_a_page_is_in_the_index_and_names_an_extra_and_a_module_that_are_there(p
     text = page.read_text("utf-8")
     assert f"integrations/{page.name}" in INDEX
     extras = set(re.findall(r"hf_text\[([\w-]+)\]", text))
-    assert extras
+    assert extras or page.stem == "pytest"  # that one needs pytest alone
     assert extras <= set(read_setup()["options.extras_require"])
     for module in re.findall(r"hf_text\.integrations\.(\w+)", text):
         assert (PROJECT / "hf_text" / "integrations" / f"{module}.py").is_file()
