@@ -34,7 +34,9 @@ def test_a_page_is_in_the_index_and_names_an_extra_and_a_module_that_are_there(p
 
 def test_nothing_but_a_framework_that_knows_us_is_told_of_us() -> None:
     """An entry point for pytest would load us in every run of everybody."""
-    assert set(read_setup()["options.entry_points"]) == {"console_scripts", "inspect_ai", "llm"}
+    assert set(read_setup()["options.entry_points"]) == {
+        *("console_scripts", "inspect_ai", "llm", "opentelemetry_instrumentor")
+    }
 
 
 def test_without_them_nothing_of_them_is_loaded() -> None:
