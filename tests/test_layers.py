@@ -116,6 +116,7 @@ INSIDE_FUNCTIONS = {
     ("batch.frames", "pyarrow"): "only for blocks of it, so it is there",
     ("batch.frames", "polars"): "only for blocks of it, so it is there",
     ("batch.plots", "matplotlib.figure"): "an extra, only for --plot",
+    ("integrations.inspect_ai", "hf_text.integrations.inspect_api"): "Inspect imports all its plugins",
     ("integrations.llm", "hf_text.aio"): "llm imports the plugin at every start",
     ("integrations.llm", "hf_text.integrations.llm_turns"): "llm imports the plugin at every start",
 }

@@ -105,8 +105,7 @@ class ChatHFText(BaseChatModel):
 
     @classmethod
     def is_lc_serializable(cls) -> bool:
-        """Yes, without the key."""
-        return True
+        return True  # without the key
 
     @property
     def lc_secrets(self) -> dict[str, str]:

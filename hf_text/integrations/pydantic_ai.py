@@ -81,8 +81,9 @@ class HFTextModel(Model):
         """The server."""
         return self.client.operations.endpoint.api_base
 
-    def _instance_profile_defaults(self) -> dict[str, Any]:
+    def _instance_profile_defaults(self, profile: Any) -> Any:
         return {
+            **profile,
             "supports_json_schema_output": True,
             "supports_json_object_output": True,
             "supports_inline_system_prompts": True,

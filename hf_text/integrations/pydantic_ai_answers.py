@@ -155,5 +155,9 @@ def _build_usage(answer: Completion) -> RequestUsage:
 
 
 def _build_details(answer: Completion) -> dict[str, Any]:
-    told = {"finish_reason": answer.finish_reason, "provider": answer.provider, "kept": keep(answer)}
-    return {name: value for name, value in told.items() if value is not None}
+    kept = keep(answer)
+    return {
+        "finish_reason": answer.finish_reason,
+        "provider": answer.provider,
+        **({} if kept is None else {"kept": kept}),
+    }

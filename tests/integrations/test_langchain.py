@@ -439,11 +439,3 @@ PAGE_REPLIES = {
     "Why do cats purr?": [Response.text(JOKE)],
     "sunny": [calls("get_weather", city="Bern"), Response.text("It is sunny in Bern.")],
 }
-
-
-def test_importing_it_is_for_those_who_ask() -> None:
-    program = (
-        "import sys, hf_text, hf_text.aio; print(*(n for n in sys.modules if 'langchain' in n or 'integrations' in n))"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == ""

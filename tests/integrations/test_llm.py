@@ -17,7 +17,7 @@ from required import require
 
 from hf_text.emulator import Emulator, Gate, Response
 
-require("llm", "jsonschema", where="extra: llm", whole_file=True)
+require("llm", "jsonschema", where="extra: frameworks-test", whole_file=True)
 
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "integrations" / "llm.rst").read_text("utf-8")

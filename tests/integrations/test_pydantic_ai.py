@@ -18,7 +18,7 @@ from required import require
 import hf_text
 from hf_text.emulator import Emulator, Gate, Response
 
-require("pydantic_ai", where="extra: pydantic-ai", whole_file=True)
+require("pydantic_ai", where="extra: frameworks-test", whole_file=True)
 
 from pydantic import BaseModel
 from pydantic_ai import Agent, BinaryContent, ModelRetry, NativeOutput, PromptedOutput, ToolOutput, exceptions
@@ -52,9 +52,14 @@ def asked(emulator: Emulator) -> list[Any]:
     return [request.json for request in emulator.requests if request.method == "POST"]
 
 
+def run(agent: Any, prompt: Any) -> Any:
+    """As ``run_sync``, which leaves its event loop open."""
+    return asyncio.run(agent.run(prompt))
+
+
 def test_an_answer(emulator: Emulator) -> None:
     emulator.reply(Response.text("One", " two", reasoning=["Hm."], usage=(7, 5), provider="novita"))
-    result = Agent(HFTextModel(MODEL), instructions="Be brief.", system_prompt="Be kind.").run_sync("Count")
+    result = run(Agent(HFTextModel(MODEL), instructions="Be brief.", system_prompt="Be kind."), "Count")
     assert result.output == "One two"
     assert (result.usage.input_tokens, result.usage.output_tokens) == (7, 5)
     assert (result.response.finish_reason, result.response.provider_details["provider"]) == ("stop", "novita")
@@ -75,7 +80,7 @@ async def test_a_stream_is_the_same_answer(emulator: Emulator) -> None:
 def test_values(emulator: Emulator, wanted: Any) -> None:
     tool = isinstance(wanted, ToolOutput)
     emulator.reply(Response.text(tool_calls=[("final_result", CITY)]) if tool else Response.text(CITY))
-    result = Agent(HFTextModel(MODEL), output_type=wanted).run_sync("A city")
+    result = run(Agent(HFTextModel(MODEL), output_type=wanted), "A city")
     assert result.output == City(name="Bern", people=134000)
     body = asked(emulator)[-1]
     kinds = {NativeOutput: "json_schema", PromptedOutput: "json_object", ToolOutput: None}
@@ -86,7 +91,7 @@ def test_values(emulator: Emulator, wanted: Any) -> None:
 
 def test_what_does_not_fit_is_asked_for_again(emulator: Emulator) -> None:
     emulator.reply(Response.text('{"name": "Bern"}'), Response.text(CITY))
-    assert Agent(HFTextModel(MODEL), output_type=NativeOutput(City)).run_sync("A city").output.people == 134000
+    assert run(Agent(HFTextModel(MODEL), output_type=NativeOutput(City)), "A city").output.people == 134000
     assert "people" in json.dumps(asked(emulator)[-1]["messages"][-1])
 
 
@@ -104,7 +109,7 @@ def test_tools_are_run_in_rounds(emulator: Emulator) -> None:
             raise ModelRetry("Ask for Bern")
         return "sunny"
 
-    result = agent.run_sync("How is the weather?")
+    result = run(agent, "How is the weather?")
     assert (result.output, sorted(seen)) == ("Both are sunny.", ["Bern", "Oslo"])
     first, second = asked(emulator)
     assert first["tools"][0]["function"]["parameters"]["required"] == ["city"]
@@ -115,7 +120,7 @@ def test_tools_are_run_in_rounds(emulator: Emulator) -> None:
 
 def test_a_picture_is_sent(emulator: Emulator) -> None:
     agent = Agent(HFTextModel("emulator/small-vision"))
-    result = agent.run_sync(["What is this?", BinaryContent(ONE_PIXEL, media_type="image/png")])
+    result = run(agent, ["What is this?", BinaryContent(ONE_PIXEL, media_type="image/png")])
     assert "You sent 1 picture." in result.output
 
 
@@ -125,7 +130,7 @@ def test_settings_reach_the_server(emulator: Emulator) -> None:
         **{"presence_penalty": 0.1, "frequency_penalty": 0.2, "top_k": 4, "thinking": "low"},
         "hf_text_provider": "together",
     }
-    Agent(HFTextModel("emulator/small-vision", settings=settings)).run_sync("Count")
+    run(Agent(HFTextModel("emulator/small-vision", settings=settings)), "Count")
     body = asked(emulator)[-1]
     assert (body["max_tokens"], body["temperature"], body["top_p"], body["seed"]) == (50, 0.5, 0.9, 3)
     assert (body["stop"], body["presence_penalty"], body["frequency_penalty"]) == (["END"], 0.1, 0.2)
@@ -164,12 +169,12 @@ async def test_an_error_is_theirs_and_ours_is_its_cause(
 def test_a_fallback_goes_on_after_a_cut_answer(emulator: Emulator) -> None:
     emulator.reply("cut-mid-stream", Response.text("One"))
     models = FallbackModel(HFTextModel(MODEL), HFTextModel("emulator/small-vision"))
-    assert Agent(models).run_sync("Count").output == "One"
+    assert run(Agent(models), "Count").output == "One"
 
 
 def test_a_wrong_setting_is_the_users_error(emulator: Emulator) -> None:
     with pytest.raises(exceptions.UserError, match="temperature"):
-        Agent(HFTextModel(MODEL, settings={"temperature": 7.0})).run_sync("Count")
+        run(Agent(HFTextModel(MODEL, settings={"temperature": 7.0})), "Count")
     assert asked(emulator) == []
 
 

@@ -12,7 +12,7 @@ from tool_signatures import FUNCTIONS
 
 from hf_text import tool
 
-require("pydantic_ai", "langchain_core", where="it has an environment of its own", whole_file=True)
+require("pydantic_ai", "langchain_core", where="extra: frameworks-test", whole_file=True)
 
 import pydantic_ai
 from langchain_core import tools as langchain_tools
