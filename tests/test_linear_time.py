@@ -64,7 +64,7 @@ def stream(text, size):
         for event in decoder.decode(data[start : start + size]):
             pass
         decoder.strays.clear()
-    decoder.take_rest()
+    list(decoder.decode(b"\\n\\n"))
 """
 HEAD = """
 import socket, threading

@@ -30,7 +30,7 @@ from .stream_errors import ReportedError, is_stream_error
 from .surrogates import SurrogateJoiner, is_whole
 from .think_tags import ThinkSplitter, find_lone_close
 from .tool_calls import ToolCallAssembler
-from .usage import find_usage, parse_usage
+from .usage import find_usage, parse_usage, tells_counts
 from .values import as_text
 from .whole_messages import WholeMessages, read_whole
 
@@ -44,7 +44,7 @@ _CHOICE_KEYS = frozenset(
 )
 _MAX_APART = 100
 # What may stand in a chunk without choices that says nothing.
-_SILENT_KEYS = _CHUNK_KEYS | {"type", "service_tier", "provider"}
+_SILENT_KEYS = _CHUNK_KEYS | {"type", "service_tier", "provider", "finish_reason", "finishReason", "stop_reason"}
 
 
 class Assembler:
@@ -202,12 +202,14 @@ class Assembler:
             return self._feed_rare(inner, out)
         choice = self._picker.pick(choices) if choices else None
         usage = find_usage(chunk, choice or {})
-        if usage is not None:
+        if usage is not None and (self._usage is None or tells_counts(usage)):
             self._usage = usage
         self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
         progressed = choice is not None and self._feed_choice(choice, out)
         if failed:  # raised after the text that may come with it
             raise ReportedError
+        if not choices and (finish := read_finish(chunk, {})):
+            self.ending.tell(finish, chunk)
         if choices is None:
             self._apart = [*self._apart[-_MAX_APART:], chunk]
         else:
@@ -233,7 +235,7 @@ class Assembler:
             delta = read_other_delta(choice)
         told = read_delta(delta)
         progressed = self._extras.keep_delta(delta, DELTA_KEYS)
-        if not (told.text or told.reasoning or told.calls):
+        if not (told.text or told.reasoning or told.calls or told.unread):
             told = self._read_beside(choice)
         finish = read_finish(choice, delta)
         progressed = self._take(told, finish, out) or progressed
@@ -248,10 +250,12 @@ class Assembler:
         """
         message = choice.get("message")
         if not message or not isinstance(message, (dict, str)):
-            return read_delta({"content": choice.get("text")})
+            return read_delta({**choice, "content": choice.get("content") or choice.get("text")})
         if isinstance(message, str):
             message = {"content": message}
         told = read_delta(message)
+        if self._calls:
+            told = told._replace(calls=[call for call in told.calls if not self._calls.has(call)])
         self._extras.keep_delta(message, DELTA_KEYS)
         text, reasoning = self.text, self.reasoning
         if self._messages.begun or not (text or reasoning):

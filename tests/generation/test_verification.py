@@ -51,10 +51,12 @@ PRESSED = gzip.compress(BODY, mtime=0)
 
 
 def expected_of(body: bytes) -> tuple[str, bool]:
-    """The text of the events that are complete in these bytes, and whether the finish reason is among them."""
+    """The text of the chunks that are complete in these bytes, and whether the finish reason is among them. An event
+    may lack the empty line after it.
+    """
     text, whole = "", False
-    for event in body.split(b"\n\n")[:-1]:
-        if event.startswith(b"data: {"):
+    for event in body.split(b"\n\n"):
+        if event.startswith(b"data: {") and event.rstrip().endswith(b"}]}"):
             choice = json.loads(event[6:])["choices"][0]
             text += choice["delta"].get("content", "")
             whole = whole or "finish_reason" in choice
@@ -233,8 +235,14 @@ def test_a_proper_end_without_finish_reason_and_done_is_truncated(once: Client, 
         once.generate("Hi")
 
 
-def test_an_event_without_its_empty_line_does_not_count(once: Client, emulator: Emulator) -> None:
-    emulator.reply(Response(headers=EVENT_STREAM, body=(chunk("One"), chunk(finish="stop")[:-1])))
+@pytest.mark.parametrize("rest", [chunk(finish="stop")[:-1], chunk(finish="stop")[:-2], DONE[:-2]])
+def test_a_last_event_without_its_empty_line_counts(once: Client, emulator: Emulator, rest: bytes) -> None:
+    emulator.reply(Response(headers=EVENT_STREAM, body=(chunk("One"), rest)))
+    assert once.generate("Hi").text == "One"
+
+
+def test_a_last_event_that_is_not_whole_does_not_count(once: Client, emulator: Emulator) -> None:
+    emulator.reply(Response(headers=EVENT_STREAM, body=(chunk("One"), chunk(finish="stop")[:-4])))
     with pytest.raises(TruncatedStreamError):
         once.generate("Hi")
 
