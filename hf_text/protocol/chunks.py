@@ -200,12 +200,14 @@ class Assembler:
         inner = None if choices or failed else unwrap(chunk)
         if inner is not None:
             return self._feed_rare(inner, out)
-        choice = self._picker.pick(choices) if choices else None
-        usage = find_usage(chunk, choice or {})
+        picked = self._picker.pick(choices) if choices else []
+        usage = find_usage(chunk, picked[-1] if picked else {})
         if usage is not None and (self._usage is None or tells_counts(usage)):
             self._usage = usage
         self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
-        progressed = choice is not None and self._feed_choice(choice, out)
+        progressed = False
+        for choice in picked:
+            progressed = self._feed_choice(choice, out) or progressed
         if failed:  # raised after the text that may come with it
             raise ReportedError
         if not choices and (finish := read_finish(chunk, {})):
@@ -216,7 +218,7 @@ class Assembler:
             self._extras.keep(chunk, _CHUNK_KEYS)
         if choices:
             self._chunk_keys = len(chunk)
-            return progressed or bool(choice is None and any(choices))  # another choice continues
+            return progressed or bool(not picked and any(choices))  # another choice continues
         if choices is None and usage is None:
             self._note_unexplained(chunk)
         return False

@@ -16,10 +16,11 @@ __all__ = ["DELTA_KEYS", "Told", "read_delta", "read_other_delta"]
 
 # The first of these that says something counts: several servers tell the same under two or three names.
 _REASONING = (
-    *("reasoning_content", "reasoning", "reasoning_text", "thinking", "thinking_content"),
+    *("reasoning_content", "reasoning", "reasoning_text", "thinking", "thinking_content", "reasoningContent"),
     *("reasoning_details", "thinking_blocks"),
 )
-_INSIDE = ("text", "content", "thinking", "reasoning", "summary", "value", "refusal", "parts")
+_THOUGHT = ("thinking", "reasoning", "reasoningContent", "reasoningText")  # the last two of Bedrock
+_INSIDE = ("text", "content", *_THOUGHT, "summary", "value", "refusal", "parts")
 _CALLS = ("tool_calls", "function_call")
 _DETAILS = ("reasoning_details", "thinking_blocks")  # kept as they are, too: they are wanted back
 
@@ -116,7 +117,8 @@ class _Parts:
         text = _read_text(content)
         if not text and any(value for key, value in content.items() if key not in (*_INSIDE, "type", "index")):
             self.unread.append(content)
-        return ("", text) if "think" in kind or "reason" in kind or content.get("thinking") else (text, "")
+        thought = "think" in kind or "reason" in kind or any(content.get(key) for key in _THOUGHT)
+        return ("", text) if thought else (text, "")
 
 
 def _as_call(part: dict[str, Any]) -> dict[str, Any]:

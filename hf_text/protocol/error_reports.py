@@ -20,7 +20,7 @@ __all__ = ["ErrorReport", "parse_error"]
 _PLACES = (
     *("error", "errors", "err", "fault", "baseresp", "exception"),
     *("message", "errormessage", "errormsg", "errmsg", "statusmsg", "statusmessage"),
-    *("faultstring", "detail", "details", "msg", "htmlmessage"),
+    *("faultstring", "detail", "details", "msg", "cause", "htmlmessage"),
 )
 # Asked only where those say nothing.
 _LAST_PLACES = (
@@ -113,7 +113,7 @@ def _join_fields(fields: dict[str, Any], levels: int) -> list[str]:
 
 def _with_raw(report: ErrorReport, metadata: dict[str, Any], levels: int) -> ErrorReport:
     """The report of a gateway together with what its provider said, which stands in ``metadata.raw`` (OpenRouter)."""
-    raw = metadata.get("raw")
+    raw = metadata.get("raw") or metadata.get("error") or metadata.get("reasons")
     if isinstance(raw, str) and raw.lstrip().startswith(("{", "[")):
         with suppress(ValueError, RecursionError):
             raw = json.loads(raw)

@@ -23,8 +23,8 @@ else:
             return json.loads(data)
 
 
-# What may stand between the values of a text: the prefix of an event, the end of a stream, RFC 7464's record separator.
-_BETWEEN = r"[\s,\0\x1e]*(?:data:[\s\0]*)*(\[DONE\])?"
+# What may stand between the values of a text: commas, the prefix of an event, the end of a stream.
+_BETWEEN = r"[\s,\0]*(?:data:[\s\0]*)*(\[DONE\])?"
 
 
 def read_values(text: str) -> Iterator[tuple[Any, str]]:

@@ -16,6 +16,7 @@ __all__ = ["HARMLESS", "ReportedError", "begins_report", "find_report", "is_stre
 # Keys are compared without regard to case and underscores.
 _MESSAGES = ("message", "msg", "detail", "details", "description", "title", "statusmsg")
 _TELLING = ("error", "errors", "err", "detail", "errormessage", "errormsg", "errmsg", "fault", "exception")
+_FAILURES = ("error_message", "error_msg", "errorMessage", "errorMsg")
 _CODES = ("code", "errorcode", "errcode", "statuscode", "httpcode")
 _GOOD = ("0", "00000", "200", "ok", "success", "succeeded", "none", "null")
 _BAD = ("error", "failed", "failure", "fail", "exception")
@@ -75,7 +76,7 @@ def find_report(chunk: Any) -> Any:
         return chunk
     choices = chunk.get("choices")
     if choices:
-        return _find_in_choices(choices)
+        return chunk if _is_failed(chunk) else _find_in_choices(choices)
     if _is_report(chunk):
         return chunk
     inner = next((value for key, value in chunk.items() if key.lower() in _WRAPPERS and isinstance(value, dict)), {})
@@ -91,12 +92,21 @@ def _find_in_choices(choices: Any) -> Any:
     return None
 
 
+def _is_failed(chunk: dict[str, Any]) -> bool:
+    """Whether a chunk says that the answer failed, whatever else is in it."""
+    return (
+        any(chunk.get(key) is False for key in ("success", "ok"))
+        or any(_says(chunk.get(key)) for key in _FAILURES)
+        or any(_word(chunk.get(key)) in _BAD for key in ("type", "event", "status"))
+    )
+
+
 def _is_report(chunk: dict[str, Any]) -> bool:
     chunk = with_plain_keys(chunk)
     kind, status = _word(chunk.get("type") or chunk.get("event")), _word(chunk.get("status"))
-    if chunk.get("object") == "error" or kind in _BAD or status in _BAD or _is_status(status):
+    if _is_failed(chunk) or chunk.get("object") == "error" or _is_status(status):
         return True
-    if any(_says(chunk.get(key)) for key in _TELLING) or chunk.get("success") is False or chunk.get("ok") is False:
+    if any(_says(chunk.get(key)) for key in _TELLING):
         return True
     if any(key.endswith("exception") and _says(value) for key, value in chunk.items()):  # the events of Bedrock
         return True
