@@ -95,8 +95,13 @@ class ToolCall:
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
     def parse(self) -> Any:
-        """The arguments as values; ``{}`` for an empty text. Raises ValueError where the model wrote broken JSON."""
-        return json.loads(self.arguments) if self.arguments.strip() else {}
+        """The arguments as values; ``{}`` for an empty text and ``null``. An object that is quoted once more, as some
+        models write it, is taken too. Raises ValueError where the model wrote broken JSON.
+        """
+        value = json.loads(self.arguments) if self.arguments.strip() else None
+        if isinstance(value, str) and value.lstrip().startswith("{"):
+            value = json.loads(value)
+        return {} if value is None else value
 
     def to_dict(self) -> dict[str, Any]:
         """The call in the form of the chat protocol, to be put into a message of the conversation, with what the

@@ -114,11 +114,15 @@ class TestToolCall:
     def test_its_arguments_are_parsed(self) -> None:
         assert CALL.parse() == {"city": "Paris"}
 
-    @pytest.mark.parametrize("arguments", ["", " ", "\n"])
+    @pytest.mark.parametrize("arguments", ["", " ", "\n", "null", " null"])
     def test_no_arguments_are_an_empty_object(self, arguments: str) -> None:
         assert ToolCall("a", "now", arguments).parse() == {}
 
-    @pytest.mark.parametrize("arguments", ["{", "city: Paris", '{"a": 1}{"b": 2}'])
+    def test_an_object_that_is_quoted_once_more_is_one(self) -> None:
+        assert ToolCall("a", "now", json.dumps(CALL.arguments)).parse() == CALL.parse()
+        assert ToolCall("a", "now", '"Paris"').parse() == "Paris"
+
+    @pytest.mark.parametrize("arguments", ["{", "city: Paris", '{"a": 1}{"b": 2}', '"{"', '"{a"'])
     def test_broken_arguments_raise_a_value_error(self, arguments: str) -> None:
         with pytest.raises(ValueError):  # noqa: PT011
             ToolCall("a", "now", arguments).parse()

@@ -64,7 +64,7 @@ def stream(text, size):
         for event in decoder.decode(data[start : start + size]):
             pass
         decoder.strays.clear()
-    decoder.take_rest()
+    list(decoder.decode(b"\\n\\n"))
 """
 HEAD = """
 import socket, threading
@@ -145,6 +145,11 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
         ["\n", "\r", "data: x\n", "data:x\n\n", ":\n", ":x", "x\n", "error: x\n", "data", "id\n", "\r\n\r", ": x\n\n"],
     ),
     "a stream, byte by byte": (STREAM, "stream(text[: size // 4], 1)", [":", ":\n", "data: x\n", "x", "\n"]),
+    "values in a row": (
+        "from contextlib import suppress\nfrom hf_text.protocol.jsons import read_values",
+        "with suppress(ValueError, RecursionError): list(read_values(text))",
+        ["data:", "data: ", "0,", "{}", " ", "[DONE]", "[DONE", '"a"\n', "\0", "[", '{"a":', "9"],
+    ),
     "a report": (
         "from hf_text.protocol.stream_errors import begins_report",
         "begins_report(text)",

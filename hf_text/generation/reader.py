@@ -4,22 +4,21 @@ an error that carries what arrived.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Generator, Iterator
 
-from ..errors import HFTextError
+from ..errors import HFTextError, MalformedStreamError
 from ..events import Event
 from ..protocol.error_reports import parse_error
-from ..protocol.jsons import loads
+from ..protocol.jsons import loads, read_values
 from ..protocol.pages import decode_text, describe_page
-from ..protocol.stream_errors import ReportedError, begins_report, is_stream_error
+from ..protocol.stream_errors import HARMLESS, ReportedError, begins_report, is_stream_error
 from ..transport.body import BodyCut
 from ..transport.call import Interrupted, Wait
 from ..transport.response import Response
 from .reports import Reports
-from .sse import EventTooLong, SSEDecoder, find_stray
+from .sse import EventTooLong, SSEDecoder
 from .steps import Step
 from .transcript import Transcript
 from .verdict import BOM, Verdict
@@ -39,6 +38,10 @@ _ERROR_KINDS = r"(?i)error|exception"
 _ERROR_TEXT = r"(?i)\[?error\b"
 _ERROR_FIELD = r"(?im)^[ \t]*error[ \t]*:"
 _OTHER_FIELD = r"[\w-]+:"
+
+_DONE = ("[DONE]", '"[DONE]"', "DONE")
+# What servers send to keep a connection alive, in the place of a chunk.
+_KEEP_ALIVES = ("", "null", "[]", '""', "ping", "keepalive", "keep-alive", "heartbeat")
 
 
 def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[Step]:
@@ -77,8 +80,10 @@ class _Reader:
         except (Interrupted, BodyCut, HFTextError) as error:
             ending = error
         events: list[Event] = []
+        failure = ending if isinstance(ending, HFTextError) else self._read_rest(ending, events)
         self._assembler.flush(events)  # before the verdict: what was held back counts
-        failure = ending if isinstance(ending, HFTextError) else self._read_rest(ending) or self._verdict.judge(ending)
+        if not isinstance(ending, HFTextError):
+            failure = failure or self._verdict.judge(ending)
         if failure is None:
             self._answer.whole = True
             self._assembler.finish(events)
@@ -143,19 +148,18 @@ class _Reader:
         except ReportedError as report:
             failure = self._reports.reported(str(report) or text)
         except (ValueError, TypeError, RecursionError) as error:
-            first = _first_error(text)
-            failure = self._reports.reported(first) if first else self._reports.unreadable("JSON", error, text)
+            failure = self._reports.unreadable("JSON", error, text)
         return failure
 
     def _feed_json(self, text: str, events: list[Event]) -> HFTextError | None:
-        """Take an answer in one piece, the same in a list, or the chunks of a stream on a line each. Gives the failure
-        for JSON that is none of them; raises as ``Assembler.feed()``.
+        """Take an answer in one piece, the same in a list, or the chunks of a stream one after the other. Gives the
+        failure for JSON that is none of them; raises as ``Assembler.feed()``.
         """
         told = False
         try:
             value = loads(text)
         except ValueError:
-            self._feed_lines(text, events)
+            self._feed_values(text, events)
             return None
         for chunk in value if isinstance(value, list) and value and not is_stream_error(value) else [value]:
             told = (isinstance(chunk, dict) and self._assembler.feed(chunk, events)) or told
@@ -197,18 +201,14 @@ class _Reader:
         data = reported = ""
         try:
             for kind, data in self._decoder.decode(piece):
-                if data[:1] != "{" or kind != "message":
-                    if data.strip() == "[DONE]":
-                        self._verdict.done = True
+                if (data[:1] != "{" or kind != "message") and self._read_rare(kind, data, events):
+                    if self._verdict.done:
                         break
-                    if self._is_passed_over(kind, data):
-                        continue
+                    continue
                 try:
                     chunk = loads(data)
                 except ValueError:
-                    if "\n" not in data:
-                        raise
-                    self._feed_lines(data, events)
+                    self._feed_values(data, events)
                 else:
                     if self._assembler.feed(chunk, events):
                         self._progressed = True
@@ -224,31 +224,41 @@ class _Reader:
             failure = self._read_strays()
         return failure
 
-    def _feed_lines(self, text: str, events: list[Event]) -> None:
-        """Take several chunks, each on a line of its own. Raises as ``Assembler.feed()``."""
-        for line in filter(None, map(str.strip, text.split("\n"))):
-            if line == "[DONE]":
+    def _feed_values(self, text: str, events: list[Event]) -> None:
+        """Take several chunks, one after the other or in a list. Raises as ``Assembler.feed()``."""
+        for value, told in read_values(text):
+            if value == "[DONE]":
                 self._verdict.done = True
                 return
-            chunk = loads(line)
-            if is_stream_error(chunk):
-                raise ReportedError(line)
-            self._progressed = self._assembler.feed(chunk, events) or self._progressed
+            if is_stream_error(value):
+                raise ReportedError(told)
+            for chunk in filter(None, value if isinstance(value, list) else [value]):
+                self._progressed = self._assembler.feed(chunk, events) or self._progressed
 
-    def _is_passed_over(self, kind: str, data: str) -> bool:
-        """Whether an event that is not the plain chunk is none at all. Raises ReportedError if it reports a failure."""
-        if kind != "message" and re.search(_ERROR_KINDS, kind):
+    def _read_rare(self, kind: str, data: str, events: list[Event]) -> bool:
+        """Read an event that is not a plain chunk; False if it holds a chunk all the same. Raises ReportedError if it
+        reports a failure, else as ``Assembler.feed()``.
+        """
+        word = data.strip()
+        if word in _DONE:
+            self._verdict.done = True
+        elif kind != "message" and re.search(_ERROR_KINDS, kind):
             raise ReportedError
-        if data[:1] == "{":
-            return False
-        if re.match(_ERROR_TEXT, data) or (data[:1] == "[" and is_stream_error(loads(data))):
+        elif data[:1] == "{":
+            return kind.lower() in HARMLESS and '"choices"' not in data
+        elif re.match(_ERROR_TEXT, data) or (kind != "message" and _tells_error(data)):
             raise ReportedError
-        return kind != "message" or not data.strip()  # a keep-alive in the shape of an event
+        elif kind == "message" and word.lower() not in _KEEP_ALIVES and not word.startswith(":"):
+            self._feed_values(data, events)
+        return True
 
     def _read_strays(self) -> HFTextError | None:
         """What is in the stream that is not of an event stream: the failure that it reports."""
         strays, self._decoder.strays = self._decoder.strays, []
         for stray in strays:
+            if stray.strip() in _DONE:
+                self._verdict.done = True
+                continue
             told = re.sub(_ERROR_FIELD, "", stray, count=1)
             if told != stray or _tells_error(stray):
                 return self._reports.reported(told.strip())
@@ -256,16 +266,12 @@ class _Reader:
                 self._verdict.stray = describe_page(stray) if stray.startswith("<") else stray
         return None
 
-    def _read_rest(self, ending: Interrupted | BodyCut | None) -> HFTextError | None:
-        """What came of an event that never ended: the failure that it reports, though it is none by the standard."""
-        if isinstance(ending, Interrupted) and ending.clock is None:
-            return None  # cancelled
-        rest = self._decoder.take_rest()
-        self._decoder.strays = list(filter(None, [find_stray(rest)]))
-        told = next(
-            (line[5:] for line in rest.split("\n") if line.startswith("data:") and _tells_error(line[5:])), None
-        )
-        return self._reports.reported(told) if told else self._read_strays()
+    def _read_rest(self, ending: Interrupted | BodyCut | None, events: list[Event]) -> HFTextError | None:
+        """What came of an event without the empty line after it: it counts if it is whole."""
+        if (isinstance(ending, Interrupted) and ending.clock is None) or self._verdict.done:
+            return None
+        failure = self._decode(b"\n\n", events) if self._decoder.unfinished_bytes < self._long else None
+        return self._read_strays() if isinstance(failure, MalformedStreamError) else failure
 
     def _read_end(self) -> Iterator[Step]:
         """``[DONE]`` came: see whether the body ends. With a finish reason only for a moment, to use the
@@ -287,12 +293,3 @@ def _tells_error(text: str) -> bool:
         return is_stream_error(loads(text))
     except (ValueError, RecursionError):
         return False
-
-
-def _first_error(text: str) -> str:
-    """The JSON of an error that stands at the beginning of a text; ``""`` if there is none."""
-    try:
-        value, end = json.JSONDecoder().raw_decode(text.lstrip())
-    except (ValueError, RecursionError):
-        return ""
-    return text.lstrip()[:end] if is_stream_error(value) else ""

@@ -2,8 +2,8 @@
 
 sseclient-py reads events well when it is fed whole ones; this is the part that sees to that, by the standard
 (WHATWG HTML, section 9.2.6): it drops a byte order mark, makes every newline a line feed, replaces what is no
-UTF-8, keeps an event that has not ended yet, and refuses one that grows beyond a limit. An event that never ends is
-dropped, as the standard says.
+UTF-8, keeps an event that has not ended yet, and refuses one that grows beyond a limit. An event that never ends stays
+here; whoever knows that the stream has ended may end it.
 
 Nearly every event of a model is a single line ``data: …``. There is nothing to parse in it, and sseclient-py would take
 longer for that than the JSON in it takes, so it gets only the others.
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from sseclient import SSEClient
 
-__all__ = ["EventTooLong", "SSEDecoder", "find_stray"]
+__all__ = ["EventTooLong", "SSEDecoder"]
 
 _BOM = b"\xef\xbb\xbf"
 _DATA = "data: "
@@ -92,11 +92,6 @@ class SSEDecoder:
         """The beginning of the event that has not ended yet, cut to ``limit`` bytes, as text."""
         return self._tail[:limit].decode(errors="replace")
 
-    def take_rest(self) -> str:
-        """What came of an event that never ended; ``""`` if that is long."""
-        rest, self._tail = self._tail, bytearray()
-        return rest.decode(errors="replace") if len(rest) <= _MAX_STRAY else ""
-
     def _skip_bom(self, data: bytes) -> bytes:
         assert self._start is not None
         data = self._start + data
@@ -146,7 +141,7 @@ class SSEDecoder:
     def _parse(self, event: str) -> Iterator[tuple[str, str]]:
         if event[0] == ":" and "\n" not in event:
             return iter(())
-        stray = find_stray(event)
+        stray = _find_stray(event)
         if stray and len(self.strays) < _MANY_LINES:
             self.strays.append(stray)
         if len(event) > _LONG_BYTES or event.count("\n") > _MANY_LINES:
@@ -171,7 +166,7 @@ class SSEDecoder:
         self._keep(rest)
 
 
-def find_stray(event: str) -> str:
+def _find_stray(event: str) -> str:
     """The lines of an event that are none of an event stream, as far as they are short; ``""`` if there are none."""
     lines = event[:_MAX_STRAY].split("\n")
     return "\n".join(line for line in lines if not line.startswith(_FIELDS) and line not in _BARE_FIELDS)

@@ -22,11 +22,13 @@ class Picker:
         self._found = False  # choice 0 came
         self._aside: list[tuple[str, Choice]] = []  # the others, until it comes
 
-    def pick(self, choices: Any) -> Choice | None:
-        """Choice 0, or None if it is not among them; one without an index has that of its place.
+    def pick(self, choices: Any) -> list[Choice]:
+        """Choice 0, if it is among them; one without an index has that of its place. Some gateways write its parts as
+        several choices with that index.
 
         Raises ValueError for what cannot be a choice.
         """
+        picked: list[Choice] = []
         for place, choice in enumerate(choices if isinstance(choices, list) else [choices]):
             if not choice:
                 continue
@@ -36,10 +38,10 @@ class Picker:
             if index in (0, "0"):
                 self._found = True
                 self._aside.clear()
-                return choice
-            if not self._found:
+                picked.append(choice)
+            elif not self._found:
                 self._aside.append((str(index), choice))
-        return None
+        return picked
 
     def take_left(self) -> list[Choice]:
         """The answer has ended: if there was no choice 0, those of the first that there was."""

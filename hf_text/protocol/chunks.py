@@ -30,7 +30,7 @@ from .stream_errors import ReportedError, is_stream_error
 from .surrogates import SurrogateJoiner, is_whole
 from .think_tags import ThinkSplitter, find_lone_close
 from .tool_calls import ToolCallAssembler
-from .usage import find_usage, parse_usage
+from .usage import find_usage, parse_usage, tells_counts
 from .values import as_text
 from .whole_messages import WholeMessages, read_whole
 
@@ -44,7 +44,7 @@ _CHOICE_KEYS = frozenset(
 )
 _MAX_APART = 100
 # What may stand in a chunk without choices that says nothing.
-_SILENT_KEYS = _CHUNK_KEYS | {"type", "service_tier", "provider"}
+_SILENT_KEYS = _CHUNK_KEYS | {"type", "service_tier", "provider", "finish_reason", "finishReason", "stop_reason"}
 
 
 class Assembler:
@@ -207,22 +207,26 @@ class Assembler:
         inner = None if choices or failed else unwrap(chunk)
         if inner is not None:
             return self._feed_rare(inner, out)
-        choice = self._picker.pick(choices) if choices else None
-        usage = find_usage(chunk, choice or {})
-        if usage is not None:
+        picked = self._picker.pick(choices) if choices else []
+        usage = find_usage(chunk, picked[-1] if picked else {})
+        if usage is not None and (self._usage is None or tells_counts(usage)):
             self._usage = usage
         self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
         self.id, self.model = self.id or as_text(chunk.get("id")), self.model or as_text(chunk.get("model"))
-        progressed = choice is not None and self._feed_choice(choice, out)
+        progressed = False
+        for choice in picked:
+            progressed = self._feed_choice(choice, out) or progressed
         if failed:  # raised after the text that may come with it
             raise ReportedError
+        if not choices and (finish := read_finish(chunk, {})):
+            self.ending.tell(finish, chunk)
         if choices is None:
             self._apart = [*self._apart[-_MAX_APART:], chunk]
         else:
             self._extras.keep(chunk, _CHUNK_KEYS)
         if choices:
             self._chunk_keys = len(chunk)
-            return progressed or bool(choice is None and any(choices))  # another choice continues
+            return progressed or bool(not picked and any(choices))  # another choice continues
         if choices is None and usage is None:
             self._note_unexplained(chunk)
         return False
@@ -241,7 +245,7 @@ class Assembler:
             delta = read_other_delta(choice)
         told = read_delta(delta)
         progressed = self._extras.keep_delta(delta, DELTA_KEYS)
-        if not (told.text or told.reasoning or told.calls):
+        if not (told.text or told.reasoning or told.calls or told.unread):
             told = self._read_beside(choice)
         finish = read_finish(choice, delta)
         progressed = self._take(told, finish, out) or progressed
@@ -256,10 +260,12 @@ class Assembler:
         """
         message = choice.get("message")
         if not message or not isinstance(message, (dict, str)):
-            return read_delta({"content": choice.get("text")})
+            return read_delta({**choice, "content": choice.get("content") or choice.get("text")})
         if isinstance(message, str):
             message = {"content": message}
         told = read_delta(message)
+        if self._calls:
+            told = told._replace(calls=[call for call in told.calls if not self._calls.has(call)])
         self._extras.keep_delta(message, DELTA_KEYS)
         text, reasoning = self.text, self.reasoning
         if self._messages.begun or not (text or reasoning):

@@ -1,7 +1,8 @@
 """Where text, reasoning and tool calls stand in a delta or a message.
 
 Servers write them as texts, as objects, or as lists of typed parts: Mistral's content, the details of OpenRouter and
-MiniMax, the blocks of Anthropic that LiteLLM passes on. A value that is none of them says nothing here.
+MiniMax, the blocks of Anthropic that LiteLLM, Databricks and Snowflake pass on. A value that is none of them says
+nothing here.
 """
 
 from __future__ import annotations
@@ -15,14 +16,20 @@ __all__ = ["DELTA_KEYS", "Told", "read_delta", "read_other_delta"]
 
 # The first of these that says something counts: several servers tell the same under two or three names.
 _REASONING = (
-    *("reasoning_content", "reasoning", "reasoning_text", "thinking", "thinking_content"),
+    *("reasoning_content", "reasoning", "reasoning_text", "thinking", "thinking_content", "reasoningContent"),
     *("reasoning_details", "thinking_blocks"),
 )
-_INSIDE = ("text", "content", "thinking", "reasoning", "summary", "value", "refusal", "parts")
+_THOUGHT = ("thinking", "reasoning", "reasoningContent", "reasoningText")  # the last two of Bedrock
+_INSIDE = ("text", "content", *_THOUGHT, "summary", "value", "refusal", "parts")
 _CALLS = ("tool_calls", "function_call")
 _DETAILS = ("reasoning_details", "thinking_blocks")  # kept as they are, too: they are wanted back
 
-DELTA_KEYS = frozenset({"role", "content", "refusal", "usage", "finish_reason", *_CALLS, *_REASONING} - {*_DETAILS})
+_TOOL_USE = ("type", "tool_use_id", "name", "input")  # Snowflake writes the parts of a content into deltas
+
+DELTA_KEYS = frozenset(
+    {"role", "content", "text", "content_list", "refusal", "usage", "finish_reason", "stop_reason"}
+    | {*_CALLS, *_REASONING, *_TOOL_USE} - {*_DETAILS}
+)
 
 _MAX_LEVELS = 8
 
@@ -43,20 +50,33 @@ class Told(NamedTuple):
 
 def read_delta(delta: dict[str, Any]) -> Told:
     """Read a delta, or a message."""
-    text, reasoning = "", ""
-    unread: list[Any] = []
+    parts, listed = _Parts(), _Parts()
     content = delta.get("content")
     if isinstance(content, (int, float)) and not isinstance(content, bool):
         content = json.dumps(content)  # a token that is a number, written without quotes
-    text, reasoning = _read_parts(content, unread)
-    text = text or _read_text(delta.get("refusal"))
+    text, reasoning = parts.read(content)
+    text_listed, reasoning_listed = listed.read(delta.get("content_list"))  # Snowflake's, often the same once more
+    if not (text or reasoning):
+        text, reasoning = text_listed or _read_text(delta.get("text")), reasoning_listed
+    refusal = _read_text(delta.get("refusal"))
     key = "content" if reasoning else ""
     for name in _REASONING:
         if delta.get(name) and (told := _read_text(delta[name])):
             key, reasoning = name, told + reasoning
             break
-    calls, strange = _read_calls(delta)
-    return Told(text, reasoning, key, calls, {**strange, **({"content": unread} if unread else {})})
+    calls, unread = _read_calls(delta)
+    calls = [
+        *calls,
+        *map(_as_call, (*parts.calls, *listed.calls, *([delta] if delta.get("type") == "tool_use" else ()))),
+    ]
+    for name, value in (
+        ("content", parts.unread),
+        ("content_list", listed.unread),
+        ("refusal", refusal if text else ""),
+    ):
+        if value:
+            unread[name] = value
+    return Told(text or refusal, reasoning, key, calls, unread)
 
 
 def read_other_delta(choice: dict[str, Any]) -> dict[str, Any]:
@@ -69,18 +89,43 @@ def read_other_delta(choice: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _read_parts(content: Any, unread: list[Any]) -> tuple[str, str]:
-    """Text and reasoning of a content that is not a text: a list of parts, or one of them."""
-    if isinstance(content, list):
-        told = [_read_parts(part, unread) for part in content if isinstance(part, (str, dict))]
-        return "".join(text for text, _ in told), "".join(reasoning for _, reasoning in told)
-    if not isinstance(content, dict):
-        return (content if isinstance(content, str) else ""), ""
-    kind = str(content.get("type") or "")
-    text = _read_text(content)
-    if not text and any(value for key, value in content.items() if key not in (*_INSIDE, "type", "index")):
-        unread.append(content)
-    return ("", text) if "think" in kind or "reason" in kind or content.get("thinking") else (text, "")
+class _Parts:
+    """The parts of a content: what is in them but text and reasoning.
+
+    Attributes:
+        calls: those that call a tool.
+        unread: those that are none of these.
+    """
+
+    __slots__ = ("calls", "unread")
+
+    def __init__(self) -> None:
+        self.calls: list[dict[str, Any]] = []
+        self.unread: list[Any] = []
+
+    def read(self, content: Any) -> tuple[str, str]:
+        """Text and reasoning of a content: a text, a list of parts, or one of them."""
+        if isinstance(content, list):
+            told = [self.read(part) for part in content if isinstance(part, (str, dict))]
+            return "".join(text for text, _ in told), "".join(reasoning for _, reasoning in told)
+        if not isinstance(content, dict):
+            return (content if isinstance(content, str) else ""), ""
+        kind = str(content.get("type") or "")
+        if kind == "tool_use":
+            self.calls.append(content)
+            return "", ""
+        text = _read_text(content)
+        if not text and any(value for key, value in content.items() if key not in (*_INSIDE, "type", "index")):
+            self.unread.append(content)
+        thought = "think" in kind or "reason" in kind or any(content.get(key) for key in _THOUGHT)
+        return ("", text) if thought else (text, "")
+
+
+def _as_call(part: dict[str, Any]) -> dict[str, Any]:
+    """A part that uses a tool in the form of the chat protocol."""
+    part = as_object(part.get("tool_use")) or part
+    function = {"name": part.get("name"), "arguments": part.get("input")}
+    return {"id": part.get("id") or part.get("tool_use_id"), "function": function}
 
 
 def _read_text(value: Any, levels: int = _MAX_LEVELS) -> str:

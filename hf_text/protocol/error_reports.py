@@ -18,12 +18,15 @@ __all__ = ["ErrorReport", "parse_error"]
 
 # Where the words stand, the more telling places first. Keys are compared without regard to case and underscores.
 _PLACES = (
-    *("error", "errors", "fault", "baseresp", "exception"),
+    *("error", "errors", "err", "fault", "baseresp", "exception"),
     *("message", "errormessage", "errormsg", "errmsg", "statusmsg", "statusmessage"),
-    *("faultstring", "detail", "details", "msg", "htmlmessage"),
+    *("faultstring", "detail", "details", "msg", "cause", "htmlmessage"),
 )
 # Asked only where those say nothing.
-_LAST_PLACES = ("errordescription", "description", "title", "reason", "response", "result", "data", "body", "xgroq")
+_LAST_PLACES = (
+    *("errordescription", "description", "title", "reason", "text"),
+    *("response", "result", "data", "body", "xgroq"),
+)
 
 _CODES = (
     *("httpstatuscode", "statuscode", "httpcode", "code", "errorcode", "errcode"),
@@ -87,7 +90,8 @@ def _parse_object(value: dict[str, Any], levels: int) -> ErrorReport:
     said: list[str] = []
     if isinstance(value.get("errors"), dict):  # ASP.NET: the faults by field
         said = _join_fields(value["errors"], levels)
-    for key in (*_PLACES, *_LAST_PLACES):
+    exceptions = (key for key in value if key.endswith("exception") and key != "exception")  # of Bedrock
+    for key in (*_PLACES, *exceptions, *_LAST_PLACES):
         if key in _LAST_PLACES and said:
             break
         if (inner := value.get(key)) is None:
@@ -109,7 +113,7 @@ def _join_fields(fields: dict[str, Any], levels: int) -> list[str]:
 
 def _with_raw(report: ErrorReport, metadata: dict[str, Any], levels: int) -> ErrorReport:
     """The report of a gateway together with what its provider said, which stands in ``metadata.raw`` (OpenRouter)."""
-    raw = metadata.get("raw")
+    raw = metadata.get("raw") or metadata.get("error") or metadata.get("reasons")
     if isinstance(raw, str) and raw.lstrip().startswith(("{", "[")):
         with suppress(ValueError, RecursionError):
             raw = json.loads(raw)

@@ -9,16 +9,19 @@ from .surrogates import join_surrogates
 
 __all__ = ["Ending", "read_finish"]
 
-_NONE = ("null", "none", "unspecified", "finish_reason_unspecified")
+_NONE = ("null", "none", "unspecified", "false", "not_finished", "in_progress")
+_PREFIX = "finish_reason_"
 
 _WORDS = {
     word: reason
     for reason, words in {
-        "stop": "stop eos eos_token stop_sequence end_turn complete completed stop_token",
-        "length": "length max_tokens max_output_tokens model_length max_length model_context_window_exceeded",
+        "stop": "stop eos eos_token stop_sequence end_turn complete completed stop_token stop_str eos_found end"
+        " endoftext finished done normal",
+        "length": "length max_tokens max_output_tokens max_new_tokens model_length max_length max_context_length"
+        " model_context_window_exceeded context_window_exceeded context_length_exceeded token_limit incomplete",
         "tool_calls": "tool_calls tool_call tool_use",
         "content_filter": "content_filter content_filtered safety sensitive recitation blocklist prohibited_content"
-        " spii",
+        " spii language refusal image_safety image_prohibited_content model_armor guardrail_intervened",
     }.items()
     for word in words.split()
 }
@@ -26,7 +29,7 @@ _WORDS = {
 # vLLM's abort, Z.ai's network_error, DeepSeek's insufficient_system_resource, Gemini's MALFORMED_FUNCTION_CALL …
 _FAILURE = (
     r"error|abort|fail|cancel|malformed|insufficient|overload|time_?d?_?out|unavailable|exception|interrupt"
-    r"|network|unexpected_tool_call|disconnect"
+    r"|network|unexpected_tool_call|too_many|disconnect|rate_?limit|quota|capacity|load_?shed|preempt|crash"
 )
 
 
@@ -51,7 +54,7 @@ class Ending:
 
     def tell(self, word: str, choice: dict[str, Any]) -> None:
         """A finish reason came, in this choice."""
-        self.reason = _WORDS.get(word.lower(), word)
+        self.reason = _WORDS.get(word.lower().removeprefix(_PREFIX), word)
         self.word = None if word == self.reason else word
         self.failure = _describe(word, choice) if _is_failure(word) else None
 
@@ -68,21 +71,27 @@ class Ending:
 
 
 def read_finish(choice: dict[str, Any], delta: dict[str, Any]) -> str:
-    """The server's own word; ``""`` where there is none. Gemini names it ``finishReason``, SGLang's own API has an
-    object.
+    """The server's own word; ``""`` where there is none. Gemini names it ``finishReason``, Anthropic ``stop_reason``;
+    SGLang's own API has an object.
     """
     word = choice.get("finish_reason") or choice.get("finishReason") or delta.get("finish_reason")
+    if not word:  # vLLM's is the token
+        word = next(
+            (told for told in (choice.get("stop_reason"), delta.get("stop_reason")) if isinstance(told, str)), ""
+        )
+    if isinstance(word, list) and word:
+        word = word[0]
     if isinstance(word, dict):
         word = word.get("type")
     text = join_surrogates(word) if isinstance(word, str) else str(word) if word else ""
-    return "" if text.lower() in _NONE else text
+    return "" if text.lower().removeprefix(_PREFIX) in _NONE else text
 
 
 def _is_failure(word: str) -> bool:
-    return word.lower() not in _WORDS and bool(re.search(_FAILURE, word.lower()))
+    return word.lower().removeprefix(_PREFIX) not in _WORDS and bool(re.search(_FAILURE, word.lower()))
 
 
 def _describe(word: str, choice: dict[str, Any]) -> str:
     """The word, and what OpenRouter and Gemini say beside it."""
-    said = [choice.get(key) for key in ("native_finish_reason", "finish_message", "finishMessage")]
+    said = [choice.get(key) for key in ("native_finish_reason", "finish_message", "finishMessage", "error_message")]
     return ": ".join(dict.fromkeys([word, *(join_surrogates(text) for text in said if isinstance(text, str) and text)]))

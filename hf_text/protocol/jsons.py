@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["begin_json", "loads"]
+__all__ = ["begin_json", "loads", "read_values"]
 
 try:
     import orjson
@@ -20,6 +21,29 @@ else:
             return orjson.loads(data)
         except orjson.JSONDecodeError:
             return json.loads(data)
+
+
+# What may stand between the values of a text: commas, the prefix of an event, the end of a stream.
+_BETWEEN = r"[\s,\0]*(?:data:[\s\0]*)*(\[DONE\])?"
+
+
+def read_values(text: str) -> Iterator[tuple[Any, str]]:
+    """The JSON values that a text holds one after the other, each with its text; ``"[DONE]"`` also without quotes.
+
+    Line feeds within strings are taken. Raises ValueError where something else comes.
+    """
+    between, decoder = re.compile(_BETWEEN), json.JSONDecoder(strict=False)
+    start = 0
+    while found := between.match(text, start):
+        start = found.end()
+        if found[1]:
+            yield found[1], found[1]
+        elif start == len(text):
+            return
+        else:
+            value, end = decoder.raw_decode(text, start)
+            yield value, text[start:end]
+            start = end
 
 
 def begin_json(value: Any, limit: int) -> str:

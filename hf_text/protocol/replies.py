@@ -153,7 +153,8 @@ def _choose_message(said: str, header: str, reason: str, note: str, value: Any) 
 def _show_json(value: Any) -> str:
     """The beginning of JSON whose words were not found; ``""`` where it says nothing."""
     told = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    if not any(map(bool, told)) or (isinstance(value, dict) and not value.keys() - {"code", "status", "error"}):
+    bare = isinstance(value, dict) and not value.keys() - {"code", "status", "error"}
+    if not any(map(bool, told)) or (bare and not isinstance(value.get("error"), dict)):
         return ""
     text = json.dumps(as_bounded(value, 10), ensure_ascii=False)
     return text if len(text) <= _SHOWN_JSON else f"{text[:_SHOWN_JSON]}…"

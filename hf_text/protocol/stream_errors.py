@@ -11,17 +11,30 @@ from typing import Any
 
 from .values import as_object, as_text, with_plain_keys
 
-__all__ = ["ReportedError", "begins_report", "find_report", "is_stream_error"]
+__all__ = ["HARMLESS", "ReportedError", "begins_report", "find_report", "is_stream_error"]
 
 # Keys are compared without regard to case and underscores.
 _MESSAGES = ("message", "msg", "detail", "details", "description", "title", "statusmsg")
-_TELLING = ("error", "errors", "detail", "errormessage", "errormsg", "errmsg", "fault", "exception")
+_TELLING = ("error", "errors", "err", "detail", "errormessage", "errormsg", "errmsg", "fault", "exception")
+_FAILURES = ("error_message", "error_msg", "errorMessage", "errorMsg")
 _CODES = ("code", "errorcode", "errcode", "statuscode", "httpcode")
 _GOOD = ("0", "00000", "200", "ok", "success", "succeeded", "none", "null")
 _BAD = ("error", "failed", "failure", "fail", "exception")
 _WRAPPERS = ("response", "result", "data", "body")
 # What servers tell while they work.
-_HARMLESS = ("ping", "keepalive", "keep-alive", "heartbeat", "info", "notice", "log", "debug", "progress", "metadata")
+HARMLESS = (
+    "ping",
+    "keepalive",
+    "keep-alive",
+    "heartbeat",
+    "info",
+    "notice",
+    "warning",
+    "log",
+    "debug",
+    "progress",
+    "metadata",
+)
 _WORKING = ("queued", "pending", "processing", "running", "in_progress", "loading", "starting", "started", "waiting")
 
 
@@ -63,7 +76,7 @@ def find_report(chunk: Any) -> Any:
         return chunk
     choices = chunk.get("choices")
     if choices:
-        return _find_in_choices(choices)
+        return chunk if _is_failed(chunk) else _find_in_choices(choices)
     if _is_report(chunk):
         return chunk
     inner = next((value for key, value in chunk.items() if key.lower() in _WRAPPERS and isinstance(value, dict)), {})
@@ -72,30 +85,45 @@ def find_report(chunk: Any) -> Any:
 
 def _find_in_choices(choices: Any) -> Any:
     for choice in choices if isinstance(choices, list) else [choices]:
-        if isinstance(choice, dict) and _says(choice.get("error")) and choice.get("index") in (None, 0, "0"):
-            return {"error": choice["error"]}
+        if isinstance(choice, dict) and choice.get("index") in (None, 0, "0"):
+            for place in (choice, as_object(choice.get("delta")), as_object(choice.get("message"))):
+                if _says(place.get("error")):
+                    return {"error": place["error"]}
     return None
+
+
+def _is_failed(chunk: dict[str, Any]) -> bool:
+    """Whether a chunk says that the answer failed, whatever else is in it."""
+    return (
+        any(chunk.get(key) is False for key in ("success", "ok"))
+        or any(_says(chunk.get(key)) for key in _FAILURES)
+        or any(_word(chunk.get(key)) in _BAD for key in ("type", "event", "status"))
+    )
 
 
 def _is_report(chunk: dict[str, Any]) -> bool:
     chunk = with_plain_keys(chunk)
-    kind, status = _word(chunk.get("type")), _word(chunk.get("status"))
-    if chunk.get("object") == "error" or kind in _BAD or status in _BAD or _is_status(status):
+    kind, status = _word(chunk.get("type") or chunk.get("event")), _word(chunk.get("status"))
+    if _is_failed(chunk) or chunk.get("object") == "error" or _is_status(status):
         return True
     if any(_says(chunk.get(key)) for key in _TELLING):
         return True
-    if chunk.get("success") is False or any(_is_bad_code(chunk.get(key)) for key in _CODES):
+    if any(key.endswith("exception") and _says(value) for key, value in chunk.items()):  # the events of Bedrock
+        return True
+    if any(_is_bad_code(chunk.get(key)) for key in _CODES):
         return any(_says(chunk.get(key)) for key in _MESSAGES) or any(_is_status(chunk.get(key)) for key in _CODES)
     # A message alone: of a gateway, unless it only tells how far the work is.
-    harmless = kind in _HARMLESS or kind in _WORKING or status in _WORKING or status in _GOOD
+    harmless = kind in HARMLESS or kind in _WORKING or status in _WORKING or status in _GOOD
     good = any(_word(chunk.get(key)) in _GOOD for key in _CODES) or chunk.get("success") is True
     spoken = any(as_text(chunk.get(key)) for key in ("message", "msg"))
     return spoken and not harmless and not good and not _word(chunk.get("object")).startswith("chat.completion")
 
 
 def _says(value: Any) -> bool:
-    """Whether a value says anything at all."""
-    return any(map(bool, value.values())) if isinstance(value, dict) else bool(value)
+    """Whether what stands where errors are told tells one: not where it is empty, or says that all is well."""
+    if isinstance(value, dict):
+        return any(inner and _word(inner) not in _GOOD for inner in value.values())
+    return bool(value) and _word(value) not in _GOOD
 
 
 def _word(value: Any) -> str:

@@ -86,6 +86,11 @@ class _GrowingCall:
             inside = {**self.extra.get("function", {}), **fragment.extra.get("function", {})}
             self.extra = {**self.extra, **fragment.extra, **({"function": inside} if inside else {})}
 
+    def grows_with(self, fragment: _Fragment) -> bool:
+        """Whether a fragment that gives this call another id goes on with it: each chunk may bring an id of its own."""
+        within = self.arguments.begun and not self.arguments.complete
+        return within and fragment.name == self.name and not fragment.arguments.lstrip().startswith("{")
+
     def is_another(self, fragment: _Fragment) -> bool:
         """Whether this fragment, which names a function, begins another call."""
         if not fragment.name or not self.name:
@@ -111,6 +116,16 @@ class ToolCallAssembler:
 
     def __bool__(self) -> bool:
         return bool(self._calls) and bool(self.calls())
+
+    def has(self, value: Any) -> bool:
+        """Whether a whole call only says again what one of these says, whatever its id."""
+        told = ToolCallAssembler()
+        told.feed([value])
+        return not told or any(
+            call.name == new.name and holds(JsonText(call.arguments), JsonText(new.arguments or "{}"))
+            for new in told.calls()
+            for call in self.calls()
+        )
 
     def feed(self, fragments: list[Any]) -> bool:
         """Take the ``tool_calls`` of one delta. Returns whether they say anything."""
@@ -139,7 +154,10 @@ class ToolCallAssembler:
         call = self._by_id.get(id) if id else None
         if call is not None and index is not None and call.index is not None and index != call.index:
             return self._by_index.get(index)
-        if call is not None or (id and fragment.name):  # an id and a name that are both new begin a call
+        if call is None and id and fragment.name:  # an id and a name that are both new begin a call
+            growing = None if index is None else self._by_index.get(index)
+            return growing if growing is not None and growing.grows_with(fragment) else None
+        if call is not None:
             return call
         if index is not None:
             return self._by_index.get(index)
@@ -187,10 +205,10 @@ def _drop_repeated(calls: list[_GrowingCall]) -> list[tuple[_GrowingCall, JsonTe
 
 def _join_repeated(earlier: _GrowingCall, told: JsonText, call: _GrowingCall, arguments: JsonText) -> JsonText | None:
     """The arguments of a call that only says again what an earlier one of that function said; None for another call."""
-    if earlier.id and call.id and earlier.id != call.id:
-        return None
     if earlier.index is not None and call.index is not None and earlier.index != call.index:
         return None
+    if earlier.id and call.id and earlier.id != call.id:  # by its index it is the call that said nothing so far
+        return arguments if earlier.index == call.index is not None and not told.bare else None
     if not arguments.bare:
         return told
     if call.id and call.id == earlier.id != "0":

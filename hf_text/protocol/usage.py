@@ -7,11 +7,15 @@ from typing import Any
 from ..events import Usage
 from .values import as_number, as_object
 
-__all__ = ["find_usage", "parse_usage"]
+__all__ = ["find_usage", "parse_usage", "tells_counts"]
 
-_PROMPT = ("prompt_tokens", "input_tokens", "promptTokenCount")
-_COMPLETION = ("completion_tokens", "output_tokens", "candidatesTokenCount")
-_TOTAL = ("total_tokens", "totalTokenCount")
+_PROMPT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount", "inputTokenCount")
+_COMPLETION = (
+    *("completion_tokens", "output_tokens", "completionTokens", "outputTokens"),
+    *("candidatesTokenCount", "outputTokenCount"),
+)
+_TOTAL = ("total_tokens", "totalTokens", "totalTokenCount")
+_METRICS = "amazon-bedrock-invocationMetrics"
 # The flat names are those of Together, DeepSeek, Anthropic and Gemini.
 _REASONING = ("reasoning_tokens", "thoughtsTokenCount")
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")
@@ -37,11 +41,17 @@ def parse_usage(value: Any) -> Usage | None:
 def find_usage(chunk: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any] | None:
     """The usage object in a chunk: at its top, in the choice (Moonshot), in ``x_groq`` …; None where none counts."""
     places = [chunk.get("usage"), choice.get("usage"), chunk.get("usage_metadata"), chunk.get("usageMetadata")]
+    places.append(chunk.get(_METRICS))
     place: Any
     for place in (chunk.get("x_groq"), choice.get("delta"), choice.get("message")):
         if place.__class__ is dict and "usage" in place:
             places.append(place["usage"])
     return next((value for value in places if value and parse_usage(value)), None)
+
+
+def tells_counts(usage: dict[str, Any]) -> bool:
+    """Whether a usage object counts anything; some servers end with one of zeros."""
+    return any(_count(usage, names) for names in (_PROMPT, _COMPLETION, _TOTAL))
 
 
 def _count(value: dict[str, Any], names: tuple[str, ...]) -> int | None:

@@ -41,6 +41,7 @@ def test_a_whole_answer_in_an_odd_form_is_read(once: Client, emulator: Emulator,
     assert (completion.text, completion.finish_reason) == (NUMBERS, "stop")
 
 
+ANSWER = {"choices": [{"index": 0, "message": {"content": "One two"}, "finish_reason": "stop"}]}
 CHUNKS = [json.loads(piece[6:]) for piece in (chunk("One"), chunk(" two"), chunk(finish="stop"))]
 
 
@@ -51,13 +52,58 @@ CHUNKS = [json.loads(piece[6:]) for piece in (chunk("One"), chunk(" two"), chunk
         "".join(f"{json.dumps(each)}\n" for each in CHUNKS),
         "\ufeff" + json.dumps(CHUNKS),
         json.dumps([{"choices": [{"message": {"content": "One two"}, "finish_reason": "stop"}]}]),
+        "".join(map(json.dumps, CHUNKS)),
+        "".join(f"{json.dumps(each, indent=1)}\n" for each in CHUNKS),
+        ",\r\n".join(map(json.dumps, CHUNKS)) + "\0",
+        f"{json.dumps(ANSWER, indent=1)}\n\ndata: [DONE]\n\n",
+        f"{json.dumps(ANSWER)}data: [DONE]\n\n",
+        f"data: {''.join(map(json.dumps, CHUNKS))}\n\n",
+        f"data: {json.dumps(CHUNKS)}\n\n",
+        "".join(f"data: data: {json.dumps(each)}\n\n" for each in CHUNKS),
+        "\n".join(f"data: {json.dumps(each)}" for each in CHUNKS),
     ],
-    ids=["events without empty lines", "a chunk a line", "a list of chunks", "a list of one answer"],
+    ids=[
+        *("events without empty lines", "a chunk a line", "a list of chunks", "a list of one answer"),
+        *(
+            "without anything between",
+            "each on several lines",
+            "with commas and a NUL",
+            "an answer and [DONE]",
+        ),
+        *("both on one line", "in one event", "in a list in an event", "a prefix twice", "events without an end"),
+    ],
 )
 def test_chunks_that_are_put_together_in_another_way_are_read(once: Client, emulator: Emulator, body: str) -> None:
     emulator.reply(Response(headers=EVENT_STREAM, body=body))
     completion = once.generate("Hi")
     assert (completion.text, completion.finish_reason) == ("One two", "stop")
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        *("data: null\n\n", 'data: ""\n\n', "data: []\n\n", "data: {}\n\n", "data:\n\n", "data: PING\n\n"),
+        *("data: : PROCESSING\n\n", 'event: heartbeat\ndata: {"message": "still there"}\n\n', "data: null\n"),
+    ],
+)
+def test_what_comes_in_the_place_of_a_chunk_to_keep_the_connection_alive_says_nothing(
+    once: Client, emulator: Emulator, nothing: str
+) -> None:
+    emulator.reply(stream(chunk("One"), nothing, chunk(" two"), chunk(finish="stop"), DONE))
+    assert once.generate("Hi").text == "One two"
+
+
+@pytest.mark.parametrize(
+    "done", ['data: "[DONE]"\n\n', "data: DONE\n\n", "[DONE]\n\n", "data: [DONE]", "data: data: [DONE]\n\n"]
+)
+def test_the_end_of_the_stream_is_told_in_many_ways(once: Client, emulator: Emulator, done: str) -> None:
+    emulator.reply(stream(chunk("One"), done))
+    assert once.generate("Hi").text == "One"
+
+
+def test_line_feeds_within_the_strings_of_json_are_taken(once: Client, emulator: Emulator) -> None:
+    emulator.reply(Response(body=json.dumps(ANSWER).replace("One two", "One\n\ttwo")))
+    assert once.generate("Hi").text == "One\n\ttwo"
 
 
 def test_what_comes_without_choices_is_kept_once_the_answer_is_whole(

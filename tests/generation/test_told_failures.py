@@ -76,6 +76,12 @@ TOLD: dict[str, tuple[bytes, ...]] = {
     "text as data": (b"data: [ERROR] it is busy\n\n", DONE),
     "text as data with a colon": (b"data: Error: it is busy\n\n",),
     "with other events in one": (b"data: {}\ndata: " + event({"error": "it is busy"})[6:],),
+    "an event of an object of several lines": (b'event: error\ndata: {\ndata: "error": "it is busy"\ndata: }\n\n',),
+    "an exception": (event({"throttlingException": {"message": "it is busy"}}), DONE),
+    "in the delta": (event({"choices": [{"index": 0, "delta": {"error": {"message": "it is busy"}}}]}), DONE),
+    "in the message": (chunk(finish="error", message={"error": "it is busy"}), DONE),
+    "beside the finish reason": (chunk(finish="error", error_message="it is busy"), DONE),
+    "beside a choice, as a status": (event({"status": "failed", "message": "it is busy", "choices": [{}]}), DONE),
     "in x_groq": (event({"choices": [], "x_groq": {"id": "r", "error": "it is busy"}}), DONE),
     "wrapped": (event({"type": "response.failed", "response": {"error": {"message": "it is busy"}}}), DONE),
     "of a provider behind a gateway": (

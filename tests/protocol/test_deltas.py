@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -69,6 +69,17 @@ class TestContent:
         """Together."""
         assert both(*(chunk({"content": piece}, text=piece) for piece in ("Bl", "ue"))) == ("", "Blue")
 
+    def test_text_under_its_own_name_in_the_delta(self) -> None:
+        assert both(chunk({"text": "Bl"}), chunk({"content": "ue", "text": "ue"})) == ("", "Blue")
+
+    def test_a_refusal_beside_text_is_kept(self) -> None:
+        assembler = read(chunk({"content": "Blue", "refusal": "No more."}), chunk({"refusal": "No."}))
+        assert (assembler.text, assembler.extra) == ("BlueNo.", {"refusal": "No more."})
+
+    def test_a_part_alone_that_is_neither_text_nor_reasoning_is_kept(self) -> None:
+        picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+        assert read(chunk({"content": [picture]})).extra == {"content": [picture]}
+
     def test_parts_that_are_neither_text_nor_reasoning_are_kept(self) -> None:
         picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
         assembler = read(chunk({"content": [{"type": "text", "text": "See"}, picture]}))
@@ -81,6 +92,44 @@ class TestContent:
     @pytest.mark.parametrize("key", ["data", "result", "response", "output"])
     def test_a_gateway_that_wraps_the_chunk(self, key: str) -> None:
         assert both({"code": 0, "message": "ok", key: chunk({"content": "Blue"})}) == ("", "Blue")
+
+    def test_parts_of_an_answer_in_several_choices_of_the_same_index(self) -> None:
+        call = {"id": "a", "function": {"name": "now", "arguments": "{}"}}
+        choices = [{"index": 0, "delta": {"content": "Blue"}}, {"index": 0, "delta": {"tool_calls": [call]}}]
+        assembler = read({"choices": choices})
+        assert (assembler.text, [call.name for call in assembler.tool_calls]) == ("Blue", ["now"])
+
+
+class TestToolUse:
+    """Parts of a content that use a tool, as Anthropic writes them and gateways pass them on."""
+
+    USE: ClassVar[dict[str, Any]] = {"type": "tool_use", "id": "a", "name": "time", "input": {"city": "Oslo"}}
+
+    @pytest.mark.parametrize(
+        "deltas",
+        [
+            [{"content": [{"type": "text", "text": "Blue"}, USE]}],
+            [{"content": "Blue", "content_list": [{"type": "text", "text": "Blue"}, USE]}],
+            [{"content": "Blue", "content_list": [{"type": "tool_use", "tool_use": {**USE, "tool_use_id": "a"}}]}],
+            [
+                {"type": "text", "content": "Blue", "content_list": [{"type": "text", "text": "Blue"}], "text": "Blue"},
+                {"type": "tool_use", "tool_use_id": "a", "name": "time"},
+                {"type": "tool_use", "input": '{"city":'},
+                {"type": "tool_use", "input": '"Oslo"}'},
+            ],
+        ],
+        ids=["in the content", "in a list beside it", "in an object of its own", "in deltas"],
+    )
+    def test_they_are_calls(self, deltas: list[Any]) -> None:
+        assembler = read(*map(chunk, deltas))
+        (call,) = assembler.tool_calls
+        assert (call.id, call.name, call.parse()) == ("a", "time", {"city": "Oslo"})
+        assert (assembler.text, assembler.extra) == ("Blue", {})
+
+    def test_in_another_message_at_the_end_they_are_the_same_calls(self) -> None:
+        call = {"id": "b", "function": {"name": "time", "arguments": '{"city":"Oslo"}'}}
+        last = {"message": {"content": "Blue", "tool_calls": [call]}, "finish_reason": "tool_calls"}
+        assert [call.id for call in read(chunk({"content": [self.USE]}), chunk({}, **last)).tool_calls] == ["a"]
 
 
 class TestMessages:

@@ -78,6 +78,15 @@ SAID = {
     "other capitals": ({"ErrorMsg": {"Msg": "no such key", "Code": 4001}}, "no such key"),
     "HTML as a value": ({"html-message": "<p>The <b>seed</b> &amp; so on</p>"}, "The seed & so on"),
     "a description": ({"code": "X", "description": "it is busy"}, "it is busy"),
+    "Bedrock": ({"modelStreamErrorException": {"message": "it broke", "originalStatusCode": 424}}, "it broke"),
+    "err": ({"err": "it broke"}, "it broke"),
+    "a cause": ({"error": "refused", "cause": "the seed is odd"}, "refused: the seed is odd"),
+    "a reason alone": ({"success": False, "reason": "no credits"}, "no credits"),
+    "words within the message": ({"error": {"message": {"text": "it broke"}}}, "it broke"),
+    "the reasons of a gateway": (
+        {"error": {"message": "flagged", "metadata": {"reasons": ["violence"]}}},
+        "flagged: violence",
+    ),
     "Google, in a list": ([{"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED"}}], "quota"),
 }
 
@@ -104,6 +113,7 @@ def test_and_in_the_place_of_an_answer_they_tell_a_failure(name: str) -> None:
         ([["odd"]] * 2 + [5], "odd; odd"),
         ({"reply": "x" * 1000}, '{"reply": "' + "x" * 289 + "…"),
         ({"reply": "天"}, '{"reply": "天"}'),
+        ({"error": {"message": None, "code": 7}}, '{"error": {"message": null, "code": 7}}'),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -183,6 +193,13 @@ class TestInsideAStream:
             [{"error": {"message": "m"}}],
             {"error": {"code": 500}},
             {"error": True},
+            {"ok": False},
+            {"event": "error", "data": {"message": "m"}},
+            {"choices": [{"delta": {"error": {"message": "m"}}}]},
+            {"choices": [{"message": {"error": "m"}}]},
+            {"choices": [{"delta": {}}], "success": False},
+            {"choices": [{"delta": {}}], "status": "failed"},
+            {"choices": [{"delta": {}}], "error_message": "m"},
         ],
         ids=str,
     )
@@ -211,6 +228,9 @@ class TestInsideAStream:
             {"success": True, "message": "m"},
             {"code": 5},
             {"choices": [5, None]},
+            {"choices": [{"delta": {"error": None}}], "success": True, "status": "ok", "error_message": None},
+            {"error": {"code": "0", "message": "success"}},
+            {"type": "warning", "message": "m"},
             {"type": 5, "status": [], "code": {}},
             [[], 5],
         ],

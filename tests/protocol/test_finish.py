@@ -42,6 +42,12 @@ def feed(*chunks: Any) -> tuple[Assembler, list[Event]]:
         ("function_call", "function_call"),
         ("SAFETY", "content_filter"),
         ("sensitive", "content_filter"),
+        ("FINISH_REASON_STOP", "stop"),
+        ("FINISH_REASON_MAX_TOKENS", "length"),
+        ("normal", "stop"),
+        ("incomplete", "length"),
+        ("refusal", "content_filter"),
+        ("guardrail_intervened", "content_filter"),
         ("tired", "tired"),
     ],
 )
@@ -59,6 +65,11 @@ def test_a_reason_is_told_in_the_word_of_the_protocol_and_the_servers_own_is_kep
         chunk(finish=None, finishReason="stop"),
         chunk({"finish_reason": "stop"}),
         chunk(finish={"type": "stop", "matched": 5}),
+        chunk(finish=["stop"]),
+        chunk(finish=None, stop_reason="end_turn"),
+        chunk({"stop_reason": "end_turn"}),
+        {"choices": [], "finish_reason": "stop"},
+        {"finish_reason": "stop"},
     ],
     ids=str,
 )
@@ -66,7 +77,9 @@ def test_a_reason_is_found_in_other_places_and_forms(last: Any) -> None:
     assert feed(text("a"), text("a"), last)[0].finish_reason == "stop"
 
 
-@pytest.mark.parametrize("none", [None, "", "null", "None", "FINISH_REASON_UNSPECIFIED", [], {}, False, 0])
+@pytest.mark.parametrize(
+    "none", [None, "", "null", "None", "FINISH_REASON_UNSPECIFIED", "not_finished", [], {}, False, 0]
+)
 def test_what_is_no_reason_does_not_end_the_answer(none: Any) -> None:
     assembler, events = feed(text("a", none), text("b", none))
     assert (assembler.finish_reason, assembler.text) == (None, "ab")
@@ -91,10 +104,20 @@ def test_what_is_no_reason_does_not_end_the_answer(none: Any) -> None:
         "overloaded",
         "tool_call_error",
         "interrupted",
+        "rate_limit",
+        "quota_exceeded",
+        "no_capacity",
+        "preempted",
+        "FINISH_REASON_TOO_MANY_TOOL_CALLS",
     ],
 )
 def test_a_word_for_a_failure_is_one(word: str) -> None:
     assert feed(text("a"), chunk(finish=word))[0].ending.failure == word
+
+
+def test_a_token_that_stopped_the_answer_is_no_reason() -> None:
+    """vLLM's ``stop_reason``."""
+    assert feed(text("a"), chunk(finish=None, stop_reason=151645))[0].finish_reason is None
 
 
 def test_what_stands_beside_a_failure_is_told_with_it() -> None:

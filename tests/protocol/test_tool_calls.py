@@ -104,6 +104,10 @@ class TestOneCall:
         deltas = ([fragment(piece, index=0, id=f"call_{piece}")] for piece in pieces(PARIS))
         assert assemble([fragment("", "weather", index=0, id="call_a")], *deltas) == (WEATHER,)
 
+    def test_a_new_id_in_every_fragment_and_the_name_too(self) -> None:
+        deltas = ([fragment(piece, "weather", index=0, id=f"call_{piece}")] for piece in pieces(PARIS))
+        assert assemble([fragment("", "weather", index=0, id="call_a")], *deltas) == (WEATHER,)
+
     def test_a_name_that_comes_late(self) -> None:
         assert assemble([fragment(index=0, id="call_a")], [fragment(PARIS, "weather", index=0)]) == (WEATHER,)
 
@@ -360,6 +364,21 @@ class TestRepeatedCalls:
 
     def test_two_equal_calls_side_by_side_are_two(self) -> None:
         assert len(assemble([fragment("{}", "now"), fragment("{}", "now")])) == 2
+
+    @pytest.mark.parametrize(
+        ("value", "said"),
+        [
+            (fragment(PARIS, "weather", id="call_x"), True),
+            (fragment('{"days":[1,2], "city":"Paris"}', "weather"), True),
+            (fragment("", ""), True),
+            (fragment(OSLO, "weather", id="call_a"), False),
+            (fragment(PARIS, "time", id="call_a"), False),
+        ],
+    )
+    def test_whether_a_whole_call_was_told_before(self, value: Fragment, said: bool) -> None:
+        assembler = ToolCallAssembler()
+        assembler.feed([fragment(PARIS, "weather", id="call_a", index=0)])
+        assert assembler.has(value) is said
 
     def test_a_call_with_more_under_the_same_id_is_that_call(self) -> None:
         deltas = [[fragment(text, "f", id="call_a", index=0)] for text in ('{"a":1}', '{"a":1,"b":2}')]

@@ -83,6 +83,8 @@ def test_what_holds_no_counts_is_none(value: Any) -> None:
             | {"output_tokens_details": {"reasoning_tokens": 3}},
             Usage(12, 7, 19, 3, 4),
         ),
+        ({"promptTokens": 12, "completionTokens": 7}, COUNTED),
+        ({"inputTokens": 12, "outputTokens": 7, "totalTokens": 19}, COUNTED),
         (usage(12, 7, prompt_cache_hit_tokens=8, prompt_cache_miss_tokens=4), Usage(12, 7, 19, cached_tokens=8)),
         (usage(12, 7, prompt_cache_hit_tokens=0, prompt_cache_miss_tokens=12), Usage(12, 7, 19, cached_tokens=0)),
         (
@@ -116,6 +118,7 @@ def test_huge_and_negative_counts_are_none(number: Any) -> None:
         {"choices": [], "x_groq": {"id": "req", "usage": usage(12, 7)}},
         {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "x_groq": {"usage": usage(12, 7)}},
         {"choices": [], "usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 7, "totalTokenCount": 19}},
+        {"choices": [], "amazon-bedrock-invocationMetrics": {"inputTokenCount": 12, "outputTokenCount": 7}},
         {"usage": usage(12, 7)},
         {"choices": None, "usage": usage(12, 7)},
     ],
@@ -125,6 +128,11 @@ def test_usage_is_found_wherever_it_stands(last: Any) -> None:
     counted, events = read(text("a"), text("a"), last)
     assert counted == COUNTED
     assert [event for event in events if isinstance(event, Usage)] == [COUNTED]
+
+
+def test_zeros_at_the_end_do_not_replace_counts() -> None:
+    assert read(text("a", usage=usage(12, 7)), {"choices": [], "usage": usage(0, 0)})[0] == COUNTED
+    assert read(text("a", usage=usage(0, 0)))[0] == Usage(0, 0, 0)
 
 
 @pytest.mark.parametrize("nothing", [None, {}, [], "", "12", 5, True])
