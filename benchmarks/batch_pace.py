@@ -110,7 +110,7 @@ def main() -> None:
             measure_load(rate, answer, options.seconds)
     if options.only != "loads":
         for rate, answer, outage in OUTAGES:
-            measure_outage(rate, answer, outage, options.seconds)
+            measure_outage(rate, answer, outage, max(options.seconds, 4 * outage))
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ class TestSimulation:
     def test_an_outage_costs_little_more_than_itself(
         self, rate: int, answer: float, seconds: int, down: bool, silent: bool
     ) -> None:
-        rows = 120 * rate
+        rows = max(120, 4 * seconds) * rate
         without = simulate(Bucket(rate), answer, rows=rows).seconds
         outage = (20.0, 20.0 + seconds)
         course = simulate(Bucket(rate), answer, rows=rows, outage=outage, down=down, silent=silent)
