@@ -89,8 +89,8 @@ def measure_outage(rate: float, answer: float, outage: float, seconds: float) ->
     print(
         f"{rate:g}/s, answers of {answer:g} s, an outage of {outage:g} s: {without:.1f} s without, {with_one:.1f} s "
         f"with it ({report['broken']} answers broken, {lost:.1f} s of the limit; {extra / outage:.0%} of the outage "
-        f"beside that); {refused} requests refused ({refused / (refused + sum(report['through'])):.1%}); {summary.done} rows "
-        f"done, {summary.failed} failed",
+        f"beside that); {refused} requests refused ({refused / (refused + sum(report['through'])):.1%}); "
+        f"{summary.done} rows done, {summary.failed} failed",
         flush=True,
     )
 
