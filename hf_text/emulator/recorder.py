@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .replies import End, Piece
     from .request import Request
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "hide_request"]
 
 _HUB = "https://huggingface.co"
 _ROUTER = "https://router.huggingface.co"

@@ -15,7 +15,7 @@ from .replies import Response
 if TYPE_CHECKING:
     from .replies import End
 
-__all__ = ["Player", "Record"]
+__all__ = ["Player", "Record", "name_record", "payload_spans", "record_paths"]
 
 _FORM = "hf_text.emulator record 1"
 
