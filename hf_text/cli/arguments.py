@@ -23,7 +23,7 @@ Ask a model, and read its answer as it arrives: from Hugging Face Inference Prov
 any server that speaks the OpenAI chat protocol. Text that is piped in follows the prompt."""
 
 _EPILOG = f"""\
-commands, where the first word is one of them ('hf-text COMMAND --help' tells more):
+commands, where the first word is one of them (see 'hf-text COMMAND --help'):
 {chr(10).join(f"  {name:10} {note}" for name, note in COMMANDS.items())}
 
 keys, read from the environment only (other users see the arguments of a command):
@@ -32,7 +32,7 @@ keys, read from the environment only (other users see the arguments of a command
   HF_TEXT_API_KEY   for the server of --api-base
 defaults: HF_TEXT_API_BASE (the server), HF_TEXT_MODEL (the model)
 
-The answer goes to standard output; who answers, reasoning, warnings and errors go to
+The answer goes to standard output; the provider's name, reasoning, warnings and errors go to
 standard error. With --json an error is a JSON object too, with "error" and "partial".
 
 exit status: 0, 1 after an error, 2 for wrong arguments, 130 after Ctrl-C

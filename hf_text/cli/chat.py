@@ -32,7 +32,7 @@ _COMMANDS = """\
   /system [TEXT]   show or change the system message
   /media FILE      add a picture or sound to your next turn
   /save FILE       save the conversation
-  /load FILE       go on with a saved one
+  /load FILE       continue with a saved one
   /retry           ask for another answer to your last turn
   /undo            take your last turn back
   /usage           tokens and cost so far
@@ -80,7 +80,7 @@ def main(words: Sequence[str]) -> int:
 def build_parser() -> Parser:
     """The parser of ``hf-text chat``."""
     parser = Parser("hf-text chat", "[options]", _DESCRIPTION, _EPILOG)
-    parser.add_argument("--load", metavar="FILE", help="go on with a conversation that /save wrote")
+    parser.add_argument("--load", metavar="FILE", help="continue with a conversation that /save wrote")
     parser.add_argument("--reasoning", action="store_true", help="show the reasoning, on standard error")
     add_call_options(parser)
     add_server_options(parser)
@@ -95,7 +95,7 @@ class Chat:
         client: what answers.
         options: those of the command line.
         view: shows the answers.
-        load: the file of a conversation to go on with; None: a new one.
+        load: the file of a conversation to continue with; None: a new one.
     """
 
     def __init__(self, client: Client, options: Options, view: View, load: str | None = None) -> None:
@@ -222,7 +222,7 @@ class Chat:
             self._view.note("give the file: /save talk.json")
             return
         self._chat.save(path)
-        self._view.note(f"saved; hf-text chat --load {path} goes on with it")
+        self._view.note(f"saved; hf-text chat --load {path} continues with it")
 
     def do_load(self, path: str) -> None:
         """Go on with a saved conversation."""

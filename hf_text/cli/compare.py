@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from ..client import Client
 from ..errors import HFTextError, InvalidRequestError
 from ..protocol.catalog import ModelProvider
+from ..tables import number
 from .listing import answered_by, connected
 from .output import Output
 from .parsing import Parser, add_server_options
-from .tables import bars, number, table
+from .tables import bars, table
 from .views import View
 
 __all__ = ["Result", "build_parser", "main"]
@@ -64,7 +65,7 @@ def build_parser() -> Parser:
     add("name", metavar="MODEL", help="the model, such as openai/gpt-oss-120b")
     add("words", nargs="*", metavar="PROMPT", help="what to ask")
     add("--max-tokens", metavar="N", type=int, default=300, help="the longest answer (default: %(default)s)")
-    add("--yes", action="store_true", help="do not ask whether to go on")
+    add("--yes", action="store_true", help="do not ask whether to continue")
     add("--json", action="store_true", help="write a JSON object for each provider, in a line of its own")
     add("--plot", metavar="FILE.svg", help="draw speed and time to the first token")
     add_server_options(parser)
@@ -106,7 +107,7 @@ def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Names
     if values.yes:
         return True
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InvalidRequestError("--yes agrees to that where nobody can be asked")
+        raise InvalidRequestError("this is not a terminal, so the question cannot be asked; --yes answers it")
     view.note("Go on? [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

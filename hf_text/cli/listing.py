@@ -16,7 +16,7 @@ from .output import Output
 from .parsing import Parser, fill_in_environment
 from .views import View
 
-__all__ = ["answered_by", "connected", "yes_or_no"]
+__all__ = ["answered_by", "connected"]
 
 
 @contextmanager
@@ -30,14 +30,9 @@ def connected(values: argparse.Namespace, parser: Parser) -> Iterator[Client]:
 
 
 def answered_by(work: Callable[[], int]) -> int:
-    """The exit status of the work; an error is told in one line."""
+    """The exit status of the work; an error is shown in one line."""
     try:
         return work()
     except HFTextError as error:
         Output(sys.stderr, vital=False).write_line(f"hf-text: error: {explain(error)}")
         return 2 if isinstance(error, InvalidRequestError) else 1
-
-
-def yes_or_no(value: bool | None) -> str:
-    """For a cell of a table."""
-    return "" if value is None else "yes" if value else "no"

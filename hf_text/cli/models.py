@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..protocol.catalog import Model
-from .listing import answered_by, connected, yes_or_no
+from ..tables import number, yes_or_no
+from .listing import answered_by, connected
 from .output import Output
 from .parsing import Parser, add_server_options
-from .tables import bars, number, table
+from .tables import bars, table
 
 __all__ = ["build_parser", "main"]
 

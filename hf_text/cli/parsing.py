@@ -35,8 +35,13 @@ class Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
+        super().error(self.masked(message))
+
+    @staticmethod
+    def masked(message: str) -> str:
+        """The message without values that may be keys."""
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
-        super().error(one_line(_LONG_VALUE.sub("'***'", message)))
+        return one_line(_LONG_VALUE.sub("'***'", message))
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments, wherever the options stand among them. Ends the command for those that cannot be."""

@@ -44,7 +44,7 @@ class Connection:
         self.dropped: bool = False
         self._sock = sock
         self._buffer = bytearray()
-        self._lock = threading.Lock()  # so that no other thread shuts down a descriptor that was closed and used anew
+        self._lock = threading.Lock()  # so that no other thread shuts down a descriptor that was closed and reused
         self._closed = False
 
     def start_tls(self, context: ssl.SSLContext) -> None:

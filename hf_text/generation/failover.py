@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from ..checks import is_plain_path
 from ..errors import (
@@ -20,7 +19,9 @@ from ..errors import (
     RequestTimeoutError,
     ServerError,
 )
+from ..patterns import pattern
 from ..protocol.refusals import blames_request
+from ..records import dataclass
 from ..transport.retries import NO_ANSWER, Retries, is_throttled, spoken_words
 
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
 POLICIES = ("auto", "fastest", "cheapest", "preferred")
 
 # 400s that say what this provider cannot do (novita, nebius, groq, fireworks, together) or does not have (z.ai).
-_CAPABILITY = re.compile(
+_CAPABILITY = pattern(
     r"not support|unsupported|multimodal|not permitted|must be a string|non-serverless|not available"
     r"|unknown model|model\b.{0,200}\bdoes not exist",
     re.IGNORECASE | re.DOTALL,

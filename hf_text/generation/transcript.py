@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from ..completion import Attempt, Completion, Timings
 from ..events import Event, ProviderInfo
 from ..protocol.chunks import Assembler
+from ..protocol.headers import request_id
 from ..protocol.names import PROVIDER_LABELS
-from ..protocol.replies import request_id
 from ..transport.call import Call
 from ..transport.mask import Mask
 from ..transport.response import Response

@@ -61,7 +61,7 @@ _PORTS = {"http": 80, "https": 443}
 Open = Callable[..., Steps]
 
 
-class HFTextInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # not typed
+class HFTextInstrumentor(BaseInstrumentor):
     """The instrumentation in the form that ``opentelemetry-instrument`` looks for."""
 
     def instrumentation_dependencies(self) -> Collection[str]:

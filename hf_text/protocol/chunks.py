@@ -213,7 +213,7 @@ class Assembler:
         self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
         self.id, self.model = self.id or as_text(chunk.get("id")), self.model or as_text(chunk.get("model"))
         progressed = choice is not None and self._feed_choice(choice, out)
-        if failed:  # raised after the text that may stand beside it
+        if failed:  # raised after the text that may come with it
             raise ReportedError
         if choices is None:
             self._apart = [*self._apart[-_MAX_APART:], chunk]
@@ -221,7 +221,7 @@ class Assembler:
             self._extras.keep(chunk, _CHUNK_KEYS)
         if choices:
             self._chunk_keys = len(chunk)
-            return progressed or bool(choice is None and any(choices))  # another choice goes on
+            return progressed or bool(choice is None and any(choices))  # another choice continues
         if choices is None and usage is None:
             self._note_unexplained(chunk)
         return False
@@ -250,7 +250,7 @@ class Assembler:
         return progressed or bool(finish)
 
     def _read_beside(self, choice: dict[str, Any]) -> Told:
-        """What stands beside a delta that says nothing: the next text, or a message, which may repeat all that came
+        """What is beside a delta that says nothing: the next text, or a message, which may repeat all that came
         but is never added to what deltas brought.
         """
         message = choice.get("message")

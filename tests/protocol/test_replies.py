@@ -28,8 +28,9 @@ from hf_text.errors import (
     ServerError,
 )
 from hf_text.protocol.error_reports import parse_error
+from hf_text.protocol.headers import request_id
 from hf_text.protocol.pages import describe_page
-from hf_text.protocol.replies import next_link, parse_reply_error, parse_retry_after, request_id
+from hf_text.protocol.replies import next_link, parse_reply_error, parse_retry_after
 from hf_text.protocol.stream_errors import is_stream_error
 
 NOW = 1_795_000_000.0
