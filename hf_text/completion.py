@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from .events import ToolCall, Usage
-from .records import asdict, dataclass, field
 
 __all__ = ["Attempt", "Completion", "Logprob", "Timings"]
 

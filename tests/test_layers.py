@@ -271,7 +271,7 @@ def test_an_import_inside_a_function_has_its_reason() -> None:
 
 
 # Names with an underscore that libraries document, and the hooks of other packages with the one module that uses each.
-DOCUMENTED = {"_asdict", "_exit", "_replace"}
+DOCUMENTED = {"_asdict", "_exit", "_getframe", "_replace"}
 HOOKS = {
     ("transport.connections", "_dns_host"): "urllib3's connection: the name to resolve",
     ("transport.head", "_put_conn"): "urllib3's pool: how a connection goes back",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..catalogue import Catalogue
@@ -11,7 +12,6 @@ from ..endpoint import Endpoint
 from ..protocol.formats import format_for
 from ..protocol.media import has_media
 from ..protocol.payload import encode_payload
-from ..records import dataclass
 from ..transport.session import Http
 from ..tuning import Tuning
 from .breaker import Breaker

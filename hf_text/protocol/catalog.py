@@ -12,10 +12,10 @@ Units are the same everywhere: USD per million tokens, seconds, tokens per secon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..checks import is_plain_path
-from ..records import dataclass, field
 from ..tables import Table, Tabular
 from .listings import describe_hub_model, describe_model, describe_provider, model_table
 from .tasks import can_chat
