@@ -26,7 +26,7 @@ def run(pytester: pytest.Pytester) -> Run:
         pytester.makeconftest(conftest)
         pytester.makepyfile(test_app=tests)
         run = pytester.runpytest_subprocess if alone else pytester.runpytest_inprocess
-        return run("-q", "-p", "no:cacheprovider", "-W", "error", *options)
+        return run("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-W", "error", *options)
 
     return run_tests
 
