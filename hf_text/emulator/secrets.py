@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-__all__ = ["Secrets", "is_secret"]
+__all__ = ["Secrets"]
 
 # Words in the names of header fields and parameters that hold a secret.
 _SECRET_WORDS = frozenset(
