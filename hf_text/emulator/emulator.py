@@ -76,7 +76,7 @@ class Emulator(Server):
         if record is None and upstream is not None:
             raise ValueError("upstream= is the server to record from: give record= too")
         self._secrets = tuple(secrets)
-        self._recorder = None if record is None else Recorder(Path(record), upstream, self._secrets)
+        self._recorder = None if record is None else Recorder(Path(record), upstream, self._secrets, self.failures)
         self._player = None if replay is None else Player(Path(replay), timing)
         self._world = World(require_key=require_key, pace=pace)
         self._scripts: dict[str | None, deque[Scripted]] = {}

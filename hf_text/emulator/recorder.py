@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 import time
@@ -23,6 +24,7 @@ __all__ = ["Recorder", "hide_request"]
 _HUB = "https://huggingface.co"
 _ROUTER = "https://router.huggingface.co"
 _CONNECT_SECONDS = 30.0
+_COMPRESSED = re.compile(rb"(?im)^content-encoding:[ \t]*(?!identity)[a-z]")
 _HOP_BY_HOP = {"accept-encoding", "connection", "content-length", "expect", "host", "keep-alive", "te", "upgrade"} | {
     "transfer-encoding",
     "proxy-authorization",
@@ -37,12 +39,14 @@ class Recorder:
         folder: where the records go; it is made if it is not there. Records of an earlier run are replaced.
         upstream: the URL of the server; None: Hugging Face, the Hub for ``/api/``, else the router.
         secrets: what must not be recorded, beside keys, cookies and billing names.
+        failures: takes the errors of what could not be recorded.
     """
 
-    def __init__(self, folder: Path, upstream: str | None, secrets: Iterable[str] = ()) -> None:
+    def __init__(self, folder: Path, upstream: str | None, secrets: Iterable[str], failures: list[Exception]) -> None:
         self._folder = folder
         self._upstream = None if upstream is None else _check_url(upstream)
         self._secrets = tuple(secrets)
+        self._failures = failures
         self._lock = threading.Lock()
         self._count = 0
 
@@ -75,8 +79,15 @@ class Recorder:
         return urlsplit(_HUB if request.path.startswith("/api/") else _ROUTER)
 
     def _save(self, request: Request, pieces: tuple[tuple[float, bytes], ...], end: End) -> None:
+        raw = b"".join(data for _, data in pieces)
+        if _COMPRESSED.search(raw[: raw.find(b"\r\n\r\n") + 2]):
+            why = "was compressed although that was refused, so that nothing can be crossed out in it"
+            self._failures.append(
+                ValueError(f"the answer to {request.method} {request.path} is not recorded: it {why}")
+            )
+            return
         target, body = hide_request(request, self._secrets)
-        clean = _hide(b"".join(data for _, data in pieces), _secrets_of(request, self._secrets))
+        clean = _hide(raw, _secrets_of(request, self._secrets))
         record = Record(request.method, target, body, _cut_like(pieces, clean), end)
         with self._lock:
             if self._count == 0:
@@ -129,6 +140,7 @@ def _send(url: SplitResult, request: Request) -> socket.socket:
     head = [f"{request.method} {url.path.rstrip('/')}{request.target} HTTP/1.1", *(f"{k}: {v}" for k, v in fields)]
     server = _connect(url)
     server.sendall("\r\n".join([*head, "", ""]).encode("latin-1") + request.body)
+    server.settimeout(None)
     return server
 
 
@@ -139,7 +151,6 @@ def _connect(url: SplitResult) -> socket.socket:
         import ssl  # costs 10 ms, and is not needed for a server on this machine
 
         server = ssl.create_default_context().wrap_socket(server, server_hostname=host)
-    server.settimeout(None)
     return server
 
 

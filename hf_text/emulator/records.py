@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,7 +139,7 @@ def _values(body: bytes) -> Any:
 def payload_spans(raw: bytes) -> Iterable[tuple[int, int]]:
     """Where the content of a body in chunks stands, without what frames it; all of it for any other body."""
     start = raw.find(b"\r\n\r\n") + 4
-    if b"transfer-encoding: chunked" not in raw[:start].lower():
+    if re.search(rb"(?im)^transfer-encoding:[^\r\n]*chunked", raw[:start]) is None:
         yield start, len(raw)
         return
     while (line := raw.find(b"\r\n", start)) >= 0:

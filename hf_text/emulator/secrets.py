@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-__all__ = ["Secrets", "is_secret"]
+__all__ = ["Secrets"]
 
 # Words in the names of header fields and parameters that hold a secret.
 _SECRET_WORDS = frozenset(
@@ -53,10 +53,10 @@ class Secrets:
         for name, value in headers:
             if name.lower() in _BILLING_NAMES:
                 self._names.add(value)
-            elif is_secret(name):
+            elif _is_secret(name):
                 self._found |= _secrets_in(value)
         for name, values in query.items():
-            if is_secret(name):
+            if _is_secret(name):
                 self._found |= set(values)
         self._found |= {value.decode("utf-8", "replace") for _, value in _JSON_FIELD.findall(body)}
 
@@ -88,7 +88,7 @@ class Secrets:
         return {text.encode(encoding) for text in texts for encoding in ("utf-8", "latin-1") if _fits(text, encoding)}
 
 
-def is_secret(name: str) -> bool:
+def _is_secret(name: str) -> bool:
     """Whether a header field or parameter of this name holds a secret. Names are read by their words."""
     return not _SECRET_WORDS.isdisjoint(word.lower() for word in _WORDS.findall(name))
 
@@ -131,7 +131,7 @@ def _cross_out(found: re.Match[bytes]) -> bytes:
 
 def _cross_out_header(found: re.Match[bytes]) -> bytes:
     name = found[1].decode()
-    return _cross_out_value(found) if is_secret(name) or name.lower() in _BILLING_NAMES else found[0]
+    return _cross_out_value(found) if _is_secret(name) or name.lower() in _BILLING_NAMES else found[0]
 
 
 def _cross_out_value(found: re.Match[bytes]) -> bytes:

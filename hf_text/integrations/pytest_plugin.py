@@ -13,6 +13,7 @@ It is loaded only where it is asked for, in the ``conftest.py`` of the root::
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,7 @@ from ..emulator import Emulator, Response, fault
 __all__ = ["hf_emulator", "pytest_addoption", "pytest_configure"]
 
 _PLACEHOLDER = "hf_emulator"  # any key will do
+_MAX_NAME = 100
 _MARK = "hf_faults(*replies, always=None, path=None)"
 
 
@@ -76,12 +78,20 @@ def _environ(config: pytest.Config, emulator: Emulator) -> dict[str, str]:
 
 def _recording(request: pytest.FixtureRequest) -> dict[str, Any]:
     """The emulator's arguments for recording or playing the records of this test."""
-    config, name = request.config, re.sub(r"[^\w.-]+", "-", request.node.nodeid).strip("-")
+    config, name = request.config, _folder_name(request.node.nodeid)
     if folder := config.getoption("hf_record"):
         return {"record": Path(folder, name), "upstream": config.getoption("hf_upstream")}
     if folder := config.getoption("hf_replay"):
         return {"replay": Path(folder, name)}
     return {}
+
+
+def _folder_name(nodeid: str) -> str:
+    """A name for the records of a test. Parameters may differ in what no file name can hold, or be long."""
+    name = re.sub(r"[^\w.-]+", "-", nodeid).strip("-")
+    if "[" not in nodeid and len(name) <= _MAX_NAME:
+        return name
+    return f"{name[:_MAX_NAME]}-{hashlib.sha256(nodeid.encode()).hexdigest()[:8]}"
 
 
 def _script(emulator: Emulator, mark: pytest.Mark) -> None:

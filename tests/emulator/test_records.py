@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -213,6 +214,23 @@ def test_a_server_that_cannot_be_reached_is_told_to_the_client_and_to_the_test(t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_compressed_answer_is_not_recorded_since_nobody_could_look_through_it(
+    server: Emulator, tmp_path: Path
+) -> None:
+    server.reply(Response.text("One", encoding="gzip"))
+    with pytest.raises(ValueError, match="is not recorded"), Emulator(record=tmp_path, upstream=server.url) as recorder:
+        assert ask(recorder).text == "One"
+    assert list(tmp_path.iterdir()) == []
+    assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
+def test_requests_at_the_same_time_are_all_recorded(server: Emulator, tmp_path: Path) -> None:
+    server.always(Response.text("One"))
+    with Emulator(record=tmp_path, upstream=server.url) as recorder, ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: talk(recorder, body=b"%d" % number), range(16)))
+    assert sorted(int(record["request"]["body"]) for record in records(tmp_path)) == list(range(16))
+
+
 def test_scripted_replies_go_before_records(server: Emulator, tmp_path: Path) -> None:
     with Emulator(record=tmp_path, upstream=server.url) as recorder:
         recorder.reply(Response.error(500, "down"))
@@ -246,7 +264,7 @@ def test_a_file_that_is_no_record_is_refused_by_name(tmp_path: Path) -> None:
 
 def test_without_upstream_the_hub_and_the_router_are_told_apart() -> None:
     hosts = [
-        Recorder(Path("x"), None).url_for(Request("GET", path, {}, Headers(), b"", 1, path)).netloc
+        Recorder(Path("x"), None, (), []).url_for(Request("GET", path, {}, Headers(), b"", 1, path)).netloc
         for path in ("/api/models", "/v1/models", "/groq/v1/chat/completions")
     ]
     assert hosts == ["huggingface.co", "router.huggingface.co", "router.huggingface.co"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 import hf_text
-from hf_text.emulator import Emulator, Response
+from hf_text.emulator import Emulator, Gate, Response
 
 pytestmark = pytest.mark.every_client
 
@@ -346,6 +347,25 @@ def test_requests_of_an_instrumented_http_library_are_children_of_the_call(needs
     program = Path(__file__).with_name("otel_day.py").read_text("utf-8")
     calls, requests, orphans = json.loads(run_driven(program).splitlines()[-1])
     assert (calls, requests, orphans) == (11, 11, 0)
+
+
+@pytest.mark.blocking_client
+def test_a_forked_child_that_drops_its_copy_of_a_stream_tells_nothing(
+    telemetry: Telemetry, client: Any, emulator: Emulator
+) -> None:
+    gate = Gate()
+    first, *rest = Response.text("One", " two", done=True).body  # type: ignore[misc]
+    emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=(first, rest[0], gate, *rest[1:])))
+    texts = iter(client.stream("Hi", "a/b"))
+    assert next(texts) == "One"
+    child = os.fork()
+    if child == 0:
+        texts.close()
+        os._exit(len(telemetry.spans))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    gate.open()
+    assert list(texts) == [" two"]
+    assert "hf_text.stopped" not in telemetry.told
 
 
 @pytest.mark.blocking_client

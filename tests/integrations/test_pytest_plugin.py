@@ -20,12 +20,13 @@ Run = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Run:
-    """Runs tests in a process of their own, with the plugin."""
+    """Runs tests with the plugin; ``alone``: in a process of their own."""
 
-    def run_tests(tests: str, *options: str, conftest: str = LOADED) -> pytest.RunResult:
+    def run_tests(tests: str, *options: str, conftest: str = LOADED, alone: bool = False) -> pytest.RunResult:
         pytester.makeconftest(conftest)
         pytester.makepyfile(test_app=tests)
-        return pytester.runpytest_subprocess("-q", "-p", "no:cacheprovider", "-W", "error", *options)
+        run = pytester.runpytest_subprocess if alone else pytester.runpytest_inprocess
+        return run("-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-W", "error", *options)
 
     return run_tests
 
@@ -169,20 +170,38 @@ def test_what_a_real_server_says_is_recorded_and_replayed_without_it(
     done.assert_outcomes(failed=1, errors=1)
 
 
+WRONG = """
+import pytest
+
+@pytest.mark.hf_faults("cut-mid-steam")
+def test_misspelt(hf_emulator): pass
+
+@pytest.mark.hf_faults(429)
+def test_number(hf_emulator): pass
+
+@pytest.mark.hf_faults(fault="reset")
+def test_keyword(hf_emulator): pass
+"""
+
+
+def test_a_wrong_mark_is_told_in_one_line(run: Run) -> None:
+    done = run(WRONG)
+    done.assert_outcomes(errors=3)
+    for says in ("no fault is named 'cut-mid-steam'", "no fault is named 429", "takes no fault"):
+        assert says in done.stdout.str()
+
+
 @pytest.mark.parametrize(
-    ("options", "mark", "says"),
+    ("options", "says"),
     [
-        (("--hf-record", "a", "--hf-replay", "b"), "", "give --hf-record or --hf-replay, not both"),
-        (("--hf-upstream", "http://x"), "", "give --hf-record too"),
-        ((), '@pytest.mark.hf_faults("cut-mid-steam")', "no fault is named 'cut-mid-steam'"),
-        ((), "@pytest.mark.hf_faults(429)", "no fault is named 429"),
-        ((), '@pytest.mark.hf_faults(fault="reset")', "takes no fault"),
+        (("--hf-record", "a", "--hf-replay", "b"), "give --hf-record or --hf-replay, not both"),
+        (("--hf-upstream", "http://x"), "give --hf-record too"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(run: Run, options: tuple[str, ...], mark: str, says: str) -> None:
-    done = run(f"import pytest\n{mark}\ndef test_one(hf_emulator):\n    pass\n", *options)
-    assert says in done.stdout.str() + done.stderr.str()
-    assert done.ret != 0
+def test_options_that_do_not_go_together_are_refused(run: Run, options: tuple[str, ...], says: str) -> None:
+    done = run("", *options)
+    assert says in done.stderr.str()
+    assert done.ret == pytest.ExitCode.USAGE_ERROR
 
 
 def test_a_test_that_does_not_use_it_starts_nothing_and_keeps_its_environment(run: Run) -> None:
@@ -204,7 +223,7 @@ def test_one(request):
     assert not [name for name in sys.modules if name.startswith("hf_text")]
     assert not request.config.pluginmanager.hasplugin("hf_text.integrations.pytest_plugin")
 """
-    run(tests, "--strict-markers", conftest="").assert_outcomes(passed=1)
+    run(tests, "--strict-markers", conftest="", alone=True).assert_outcomes(passed=1)
 
 
 def test_the_library_and_its_command_load_nothing_of_the_plugin() -> None:

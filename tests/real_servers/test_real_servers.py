@@ -144,7 +144,7 @@ def test_the_models_are_listed(real: Real) -> None:
 
 
 def test_after_a_cancelled_stream_the_next_is_answered(real: Real) -> None:
-    stream = real.client.stream(LONG, real.model, max_tokens=1000)
+    stream = real.client.stream(LONG, real.model, max_tokens=400)
     texts = iter(stream)
     assert next(texts)
     stream.cancel()
@@ -169,7 +169,7 @@ def test_zz_a_server_that_is_killed_in_the_midst_of_an_answer_is_noticed(real: R
     """The last one: afterwards the server is gone."""
     if real.pid is None:
         return
-    stream = real.client.stream(LONG, real.model, max_tokens=1000)
+    stream = real.client.stream(LONG, real.model, max_tokens=400)
     texts = iter(stream)
     assert next(texts)
     os.kill(real.pid, signal.SIGKILL)
