@@ -99,6 +99,11 @@ class Completion:
     def __str__(self) -> str:
         return self.text
 
+    def __repr__(self) -> str:
+        from .shown import describe
+
+        return describe(self)
+
     @property
     def truncated(self) -> bool:
         """Whether the provider cut the answer: at the largest length (``length``), or for what it says
@@ -154,12 +159,19 @@ class Completion:
         return cls(**made)
 
     def _repr_markdown_(self) -> str:
-        """What a notebook shows: the answer as Markdown, the reasoning folded away above it. Nothing in it can act:
-        raw HTML, scripts and pictures are shown as they are written.
+        """What a notebook shows: the answer as Markdown, the reasoning folded away above it, and in small who
+        answered. Nothing in it can act: raw HTML, scripts and pictures are shown as they are written.
         """
-        from .markdown import render
+        from .shown import as_markdown, footer
 
-        return render(self.text, self.reasoning)
+        return as_markdown(self, footer(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython shows in a terminal: alone the text, within other things the ``repr``."""
+        from .shown import as_text, footer
+
+        alone = len(getattr(printer, "stack", ())) <= 1
+        printer.text(as_text(self, footer(self)) if alone else repr(self))
 
 
 def _make_logprobs(logprobs: Any) -> tuple[Logprob, ...]:

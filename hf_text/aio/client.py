@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..checks import without_self
 from ..completion import Completion
 from ..operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from ..protocol.catalog import HubModel, Model, ProviderMapping
 from ..protocol.media import Media
 from ..protocol.messages import Messages
 from ..tools import Tools
@@ -26,6 +25,7 @@ from .threads import MAX_THREADS, Threads
 
 if TYPE_CHECKING:
     from ..options import Validator
+    from ..protocol.catalog import HubModel, Model, ProviderMapping
     from ..structured import Parsed
 
 __all__ = ["AsyncClient"]

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: the arguments, without the name of the command; None takes those of the process.
 
-    Returns the exit status: 0; 1 after an error; 2 for arguments that cannot be; 130 after Ctrl-C; 141 when nobody
+    Returns the exit status: 0; 1 after an error; 2 for invalid arguments; 130 after Ctrl-C; 141 when nobody
     reads standard output any more.
     """
     try:

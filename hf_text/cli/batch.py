@@ -119,7 +119,7 @@ def _is_terminal() -> bool:
 
 
 def _agrees(inputs: str, arguments: dict[str, Any], errors: Output) -> bool:
-    """Whether the user wants to pay what the run will likely cost; nobody is asked where that is not known."""
+    """Whether the user accepts the estimated cost; without an estimate there is no question."""
     estimate = estimate_cost(inputs, **arguments) if inputs != "-" else None
     if estimate is None:
         return True
@@ -145,7 +145,7 @@ def _tell(summary: batch.Summary, output: str) -> Iterator[str]:
         why = ", ".join(f"{count:,} {name}" for name, count in summary.errors.items()) or "in earlier runs"
         yield f"hf-text: warning: {summary.failed:,} rows failed ({why}). The same command asks them again"
     if summary.stopped_by:
-        yield f"hf-text: stopped by {summary.stopped_by}; the same command goes on with the other rows"
+        yield f"hf-text: stopped by {summary.stopped_by}; the same command continues with the other rows"
 
 
 def _show_state(options: argparse.Namespace) -> int:

@@ -59,7 +59,7 @@ class Chat:
         client: what answers.
         options: those of the command line.
         view: shows the answers.
-        load: the file of a conversation to go on with; None: a new one.
+        load: the file of a conversation to continue with; None: a new one.
     """
 
     def __init__(self, client: Client, options: Options, view: View, load: str | None = None) -> None:
@@ -196,7 +196,7 @@ class Chat:
             self._view.note("give the file: /save talk.json")
             return
         self._chat.save(path)
-        self._view.note(f"saved; hf-text chat --load {path} goes on with it")
+        self._view.note(f"saved; hf-text chat --load {path} continues with it")
 
     def do_load(self, path: str) -> None:
         """Go on with a saved conversation."""

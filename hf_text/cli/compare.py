@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from ..client import Client
 from ..errors import HFTextError, InvalidRequestError
 from ..protocol.catalog import ModelProvider
+from ..tables import number
 from .listing import connected
 from .output import Output
 from .parsers.compare import COMPARE_PROMPT
 from .parsing import Fail
-from .tables import bars, number, table
+from .tables import bars, table
 from .views import View
 
 __all__ = ["Result", "main"]
@@ -86,7 +87,7 @@ def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Names
     if values.yes:
         return True
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InvalidRequestError("--yes agrees to that where nobody can be asked")
+        raise InvalidRequestError("this is not a terminal, so the question cannot be asked; --yes answers it")
     view.note("Go on? [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

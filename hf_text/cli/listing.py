@@ -12,7 +12,7 @@ from .connect import connect
 from .parsing import Fail, fill_in_environment, refuse_two_servers
 from .views import View
 
-__all__ = ["connected", "yes_or_no"]
+__all__ = ["connected"]
 
 
 @contextmanager
@@ -22,8 +22,3 @@ def connected(values: argparse.Namespace, fail: Fail) -> Iterator[Client]:
     fill_in_environment(vars(values))
     with connect(Options.of({**vars(values), "provider": ()}), View(reasoning=False)) as client:
         yield client
-
-
-def yes_or_no(value: bool | None) -> str:
-    """For a cell of a table."""
-    return "" if value is None else "yes" if value else "no"

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..protocol.catalog import Model
-from .listing import connected, yes_or_no
+from ..tables import number, yes_or_no
+from .listing import connected
 from .output import Output, open_errors
 from .parsing import Fail
-from .tables import bars, number, table
+from .tables import bars, table
 
 __all__ = ["main"]
 

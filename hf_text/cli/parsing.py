@@ -53,12 +53,22 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_argument("-h", "--help", action="help", help="show this help and end")
 
+    @property
+    def arguments(self) -> Sequence[argparse.Action]:
+        """What it takes, for completion; argparse has no public name for it."""
+        return self._actions
+
     def error(self, message: str) -> NoReturn:
+        super().error(self.masked(message))
+
+    @staticmethod
+    def masked(message: str) -> str:
+        """The message as people say it, without values that may be keys."""
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
         message = _LONG_VALUE.sub("'***'", message)
         message = _INVALID_VALUE.sub(lambda found: f"{found[1]} must be {_KINDS.get(found[2], found[2])}, not", message)
         message = _INVALID_CHOICE.sub(_explain_choice, message)
-        super().error(one_line(message.removeprefix("argument ")))
+        return one_line(message.removeprefix("argument "))
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments, wherever the options stand among them. Ends the command for those that cannot be."""

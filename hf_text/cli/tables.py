@@ -7,9 +7,10 @@ import textwrap
 from collections.abc import Sequence
 
 from ..printable import one_line
+from ..tables import aligned
 from .output import columns_of_terminal
 
-__all__ = ["bars", "number", "table"]
+__all__ = ["bars", "table"]
 
 _GAP = "  "
 _NARROWEST = 20
@@ -22,13 +23,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     columns = list(zip(heads, *cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
     shown = _choose_columns(heads, widths)
-    right = [all(_is_number(cell) for cell in column[1:]) for column in columns]
-    lines = []
-    for row in [list(heads), *cells]:
-        padded = [
-            row[place].rjust(widths[place]) if right[place] else row[place].ljust(widths[place]) for place in shown
-        ]
-        lines.append(_GAP.join(padded).rstrip())
+    lines = aligned([heads[place] for place in shown], [[row[place] for place in shown] for row in cells])
     hidden = [head for place, head in enumerate(heads) if head and place not in shown]
     if hidden:
         note = f"Not shown in this width: {', '.join(hidden)}. --json has all."
@@ -45,20 +40,11 @@ def _choose_columns(heads: Sequence[str], widths: Sequence[int]) -> list[int]:
     return shown
 
 
-def number(value: float | None, digits: int = 0) -> str:
-    """A number for people; empty where it is not known."""
-    return "" if value is None else f"{value:,.{digits}f}"
-
-
 def bars(values: Sequence[float | None]) -> list[str]:
     """A bar for each value, relative to the largest; empty where the value is not known."""
     most = max((value for value in values if value is not None), default=0.0)
     mark = _mark()
     return [mark * max(1, round(value / most * _BAR)) if value and most > 0 else "" for value in values]
-
-
-def _is_number(cell: str) -> bool:
-    return not cell or cell.replace(",", "").replace(".", "", 1).isdigit()
 
 
 def _mark() -> str:

@@ -31,7 +31,12 @@ def serve(options: argparse.Namespace) -> int:
     ended: SimpleQueue[int] = SimpleQueue()  # an Event has a lock, which the signal may find taken by this thread
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: ended.put(number))
-    emulator = Emulator(port=options.port, pace=options.pace, require_key=options.require_key)
+    recording = {"record": options.record, "upstream": options.upstream, "replay": options.replay}
+    try:
+        emulator = Emulator(port=options.port, pace=options.pace, require_key=options.require_key, **recording)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
     try:
         emulator.start()
     except OSError as error:
@@ -49,10 +54,19 @@ def serve(options: argparse.Namespace) -> int:
     return 0
 
 
+def _what_it_is(options: argparse.Namespace) -> str:
+    if options.record:
+        return f"This records what {options.upstream or 'Hugging Face'} answers in {options.record}"
+    if options.replay:
+        return f"This is the hf_text emulator, not Hugging Face; it answers from {options.replay}"
+    return "This is the hf_text emulator, not Hugging Face"
+
+
 def _explain(emulator: Emulator, options: argparse.Namespace) -> None:
-    lines = [emulator.url, "", "This is the hf_text emulator, not Hugging Face. To lead a program to it:", ""]
+    lines = [emulator.url, "", f"{_what_it_is(options)}. To lead a program to it:", ""]
     lines += [f"  export {name}={value}" for name, value in emulator.environ.items()]
     key = "...   # the key that was given" if options.require_key else "hf_emulator   # any key will do"
+    key = "...   # the server's" if options.record else key
     lines.append(f"  export HF_TOKEN={key}")
     lines += ["", f"OpenAI-compatible base URL: {emulator.api_base}", "Ctrl-C ends it."]
     print("\n".join(lines), flush=True)

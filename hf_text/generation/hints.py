@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from .. import protocol
 from ..errors import HFTextError, ModelNotSupportedError
-from ..protocol.catalog import Model, split_suffix
 from ..protocol.names import RETIRED_ALIASES
-from ..protocol.selection import nearest_names
+from ..protocol.suffixes import split_suffix
 from ..transport.call import Call
 from .request import Backend
+
+if TYPE_CHECKING:
+    from ..protocol.catalog import Model
 
 __all__ = ["Hints"]
 
@@ -43,13 +48,15 @@ class Hints:
         """Add to the error the providers that do serve the model, or served models with a similar name."""
         name = split_suffix(model)[0]
         if name in RETIRED_ALIASES:
-            failure.add_advice(f"{name!r} used to mean {RETIRED_ALIASES[name]}, which nobody serves for chat any more.")
+            failure.add_advice(
+                f"{name!r} used to mean {RETIRED_ALIASES[name]}, which no provider serves for chat any more."
+            )
         models = self._look_up()
         serving = [known for known in models if known.id == name]
         if serving:
             failure.providers = tuple(offer.provider for offer in serving[0].offers)
         else:
-            failure.suggestions = tuple(nearest_names(name, [known.id for known in models]))
+            failure.suggestions = tuple(protocol.selection.nearest_names(name, [known.id for known in models]))
         if failure.providers:
             failure.add_advice(f"It is served by: {', '.join(failure.providers[:_MAX_NAMES])}.")
         elif failure.suggestions:

@@ -50,7 +50,7 @@ class Request:
         model: the model; None for the first that the server lists.
         providers: for Hugging Face: policies and names of providers, in the order to try.
         headers: headers for this request.
-        fallback_models: what to ask for, one after the other, if nobody serves the model.
+        fallback_models: tried in order if no provider serves the model.
 
     Attributes:
         has_media: whether there is media in the messages.

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from ..completion import Attempt, Completion, Timings
 from ..events import Event, ProviderInfo
 from ..protocol.chunks import Assembler
+from ..protocol.headers import request_id
 from ..protocol.names import PROVIDER_LABELS
-from ..protocol.replies import request_id
 from ..transport.call import Call
 from ..transport.mask import Mask
 from ..transport.response import Response
@@ -66,6 +66,19 @@ class Transcript:
             self._closers.add(self.model)
         elif closes is False:
             self._closers.discard(self.model)
+
+    @property
+    def response_id(self) -> str | None:
+        """The answer's own id (``id`` of its chunks), once known."""
+        return self._masked(self.assembler.id)
+
+    @property
+    def response_model(self) -> str | None:
+        """The model by the name that the answer gives, once known."""
+        return self._masked(self.assembler.model)
+
+    def _masked(self, text: str | None) -> str | None:
+        return text if text is None or self._mask is None else self._mask(text)
 
     @property
     def committed(self) -> bool:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from ..checks import refusal, show
 from ..errors import InvalidRequestError
+from ..patterns import pattern
 from .media_items import AUDIO_FORMATS, MediaItem, find_type, names_svg, read_item
 from .messages import Message
 
@@ -33,13 +34,13 @@ Media = MediaItem | tuple[MediaItem, str] | Sequence[MediaItem | tuple[MediaItem
 
 _MEDIA_PART_TYPES = ("image_url", "input_audio")
 
-_SCHEME = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SCHEME = pattern(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def media_from_url(url: str, *, allow_files: bool = False) -> str:
     """A URL for ``media=``, and nothing but a URL: for what comes from other people, such as the visitors of a page.
 
-    In ``media=`` a str is also the path of a file, which whoever may name one can have sent to the model. This takes
+    In ``media=`` a str can also be a path, and the file is then sent to the model. This takes
     http and https URLs and data URIs only. A URL is fetched by the server that runs the model: one of your own should
     not reach what is not meant for them.
 

@@ -1,19 +1,22 @@
-"""The TLS settings of connections: whom they trust, and what they show of themselves."""
+"""The TLS settings of connections: the certificates that they trust and the one that they present."""
 
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+from collections.abc import Generator
 from typing import Any
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH
-from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
 
 from ..checks import show
 from ..errors import InvalidRequestError
+from .call import Call, Interrupted, Wait
 from .sockets import TLSSocket
 
-__all__ = ["Cert", "check_cert", "make_context"]
+__all__ = ["Cert", "check_cert", "make_context", "shake_hands"]
 
 Cert = str | tuple[str, str]
 """The path of a PEM file with a certificate and its key, or those of two files."""
@@ -37,7 +40,7 @@ def _check_path(path: Any) -> str:
         raise InvalidRequestError(f"cert: a path must be a str or a path, not {_kind(path)}")
     name = str(os.fspath(path))
     if "-----BEGIN" in name:
-        raise InvalidRequestError("cert must be the path of a PEM file, not what stands in it")
+        raise InvalidRequestError("cert must be the path of a PEM file, not what is in it")
     if not os.path.isfile(name):
         raise InvalidRequestError(f"cert: there is no file {show(name)}")
     return name
@@ -68,6 +71,39 @@ def make_context(verify: bool | str, cert: Cert | None = None) -> ssl.SSLContext
     if cert is not None:
         _load_cert(context, cert)
     return context
+
+
+def shake_hands(
+    call: Call, sock: socket.socket, context: ssl.SSLContext, host: str
+) -> Generator[Wait, None, ssl.SSLSocket]:
+    """Begin TLS on a connected socket, which does not block; the server is held to its name as urllib3 does it."""
+    name = host.rstrip(".").strip("[]").partition("%")[0]
+    try:
+        context.set_alpn_protocols(ALPN_PROTOCOLS)
+        tls = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                wait = Wait.SOCKET
+            except ssl.SSLWantWriteError:
+                wait = Wait.WRITE
+            else:
+                return tls
+            yield wait
+            call.time_left()
+    except Interrupted as interruption:
+        tls.close()
+        if interruption.clock is None:
+            raise
+        raise TimeoutError("The handshake operation timed out") from None  # Python's words
+    except BaseException:
+        tls.close()
+        raise
 
 
 def _load_bundle(context: ssl.SSLContext, bundle: str) -> None:

@@ -106,7 +106,7 @@ class TestRuns:
         emulator.always(Response.text("Yes", usage=(100, 50), provider="novita"))
         done = hf_text_batch(inputs, tmp_path / "out.jsonl", *LABEL, "-m", "org/m", "--max-cost", 0.0008)
         assert done.returncode == 3
-        assert "stopped by max_cost; the same command goes on with the other rows" in done.stderr
+        assert "stopped by max_cost; the same command continues with the other rows" in done.stderr
         assert len(chats(emulator)) == 4
 
     @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -130,7 +130,9 @@ class TestRuns:
         gate.open()
         _, errors = process.communicate(timeout=20)
         assert process.returncode == status
-        assert re.fullmatch(r"stopped by .*: 10 of 10 rows are done\. The same call goes on with the others\n", errors)
+        assert re.fullmatch(
+            r"stopped by .*: 10 of 10 rows are done\. The same call continues with the others\n", errors
+        )
 
 
 class TestErrors:

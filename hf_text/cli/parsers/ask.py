@@ -13,7 +13,7 @@ Ask a model, and read its answer as it arrives: from Hugging Face Inference Prov
 the OpenAI chat protocol. Text that is piped in follows the prompt."""
 
 _EPILOG = f"""\
-commands, where the first word is one of them ('hf-text COMMAND --help' tells more):
+commands, where the first word is one of them (see 'hf-text COMMAND --help'):
 {chr(10).join(f"  {name:10} {note}" for name, note in COMMANDS.items())}
 
 environment (keys are read from here only, because other users see the arguments of a command):
@@ -24,8 +24,8 @@ none is needed here
   HF_TEXT_MODEL     the model, where -m names none
   HF_TEXT_MARKDOWN  1: --markdown
 
-The answer goes to standard output; who answers, reasoning, warnings and errors go to standard error. With --json an \
-error is a JSON object too, with "error" and "partial".
+The answer goes to standard output; the provider's name, reasoning, warnings and errors go to standard error. With \
+--json an error is a JSON object too, with "error" and "partial".
 
 exit status: 0; 1 after an error; 2 for wrong arguments; 130 after Ctrl-C
 

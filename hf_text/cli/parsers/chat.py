@@ -14,7 +14,7 @@ CHAT_COMMANDS = """\
   /system [TEXT]   show or change the system message
   /media FILE      add a picture or sound to your next turn
   /save FILE       save the conversation
-  /load FILE       go on with a saved one
+  /load FILE       continue with a saved one
   /retry           ask for another answer to your last turn
   /undo            take your last turn back
   /usage           tokens and cost so far
@@ -36,7 +36,7 @@ examples:
 def build_parser() -> Parser:
     """The parser."""
     parser = Parser("hf-text chat", "[options]", _DESCRIPTION, _EPILOG)
-    parser.add_argument("--load", metavar="FILE", help="go on with a conversation that /save wrote")
+    parser.add_argument("--load", metavar="FILE", help="continue with a conversation that /save wrote")
     add_reading_options(parser)
     add_call_options(parser)
     add_server_options(parser)

@@ -27,7 +27,7 @@ def build_parser() -> Parser:
     add("name", metavar="MODEL", help="the model, such as openai/gpt-oss-120b")
     add("words", nargs="*", metavar="PROMPT", help="what to ask")
     add("--max-tokens", metavar="N", type=int, default=300, help="the longest answer (default: %(default)s)")
-    add("--yes", action="store_true", help="do not ask whether to go on")
+    add("--yes", action="store_true", help="do not ask whether to continue")
     add("--json", action="store_true", help="write a JSON object for each provider, in a line of its own")
     add("--plot", metavar="FILE.svg", help="draw speed and time to the first token")
     add_server_options(parser)
