@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-__all__ = ["WIDE", "Wrapping"]
+__all__ = ["WIDE", "Wrapping", "columns_of"]
 
 _EDGE = 24  # columns before the edge in which a word may not fit; longer ones are rare
 
