@@ -273,8 +273,8 @@ def test_an_import_inside_a_function_has_its_reason() -> None:
     assert set(INSIDE_FUNCTIONS) - inside == set(), "no longer there"
 
 
-# Names with an underscore that libraries document, and the hooks of other packages with the one module that uses each.
-DOCUMENTED = {"_asdict", "_exit", "_getframe", "_replace"}
+# Names with an underscore that are documented, or that argparse gives no other name; and hooks, with their one user.
+DOCUMENTED = {"_actions", "_asdict", "_exit", "_getframe", "_replace"}
 HOOKS = {
     ("transport.connections", "_dns_host"): "urllib3's connection: the name to resolve",
     ("transport.head", "_put_conn"): "urllib3's pool: how a connection goes back",

@@ -119,7 +119,7 @@ def _is_terminal() -> bool:
 
 
 def _agrees(inputs: str, arguments: dict[str, Any], errors: Output) -> bool:
-    """Whether the user accepts the estimated cost; without an estimate there is no question."""
+    """Whether the user wants to pay what the run will likely cost; nobody is asked where that is not known."""
     estimate = estimate_cost(inputs, **arguments) if inputs != "-" else None
     if estimate is None:
         return True

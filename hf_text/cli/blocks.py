@@ -45,7 +45,7 @@ class Leaf:
         begin: its first line in the source.
         end: the line after its last one.
         lines: how it is shown, after the blank line before it, if there is one.
-        settled: how many of them stay as they are when its text goes on.
+        settled: how many of them stay as they are when its text continues.
         top: the first line, in the source, of the outermost block or item of a list that it stands in.
         level: how deep it stands.
         blank: whether the first line is the blank one before it.

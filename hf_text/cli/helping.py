@@ -34,7 +34,7 @@ class HelpFormatter(argparse.HelpFormatter):
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Lines that begin a line of their own, each with those that only go on with it."""
+    """Lines that begin a line of their own, each with those that only continue with it."""
     open_lines: list[str] = []
     for line in text.split("\n"):
         if open_lines and (not line or line.startswith(" ") or open_lines[-1].endswith(":")):

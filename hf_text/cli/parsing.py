@@ -58,17 +58,16 @@ class Parser(argparse.ArgumentParser):
         """What it takes, for completion; argparse has no public name for it."""
         return self._actions
 
-    def error(self, message: str) -> NoReturn:
-        super().error(self.masked(message))
-
-    @staticmethod
-    def masked(message: str) -> str:
-        """The message as people say it, without values that may be keys."""
+    def explain(self, message: str) -> str:
+        """A message of argparse as users read it: in the words of the options, and without what may be a key."""
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
         message = _LONG_VALUE.sub("'***'", message)
         message = _INVALID_VALUE.sub(lambda found: f"{found[1]} must be {_KINDS.get(found[2], found[2])}, not", message)
         message = _INVALID_CHOICE.sub(_explain_choice, message)
         return one_line(message.removeprefix("argument "))
+
+    def error(self, message: str) -> NoReturn:
+        super().error(self.explain(message))
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments, wherever the options stand among them. Ends the command for those that cannot be."""

@@ -21,8 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--pace", type=float, default=0.0, metavar="S", help="seconds between the words of an answer")
     add("--require-key", metavar="K", help="the only key that is accepted (default: any, or none)")
     add("--fault", metavar="NAME", choices=names, help="what goes wrong with every chat completion")
+    note = "what goes wrong with the next one; may be repeated"
+    add("--fault-once", metavar="NAME", choices=names, action="append", default=[], help=note)
     add("--record", metavar="FOLDER", help="hand requests on to a server, and record what passes there")
     add("--upstream", metavar="URL", help="with --record: the server (default: Hugging Face)")
     add("--replay", metavar="FOLDER", help="answer from the records of that folder")
-    note = "what goes wrong with the next one; may be repeated"
-    add("--fault-once", metavar="NAME", choices=names, action="append", default=[], help=note)
