@@ -28,6 +28,8 @@ _NO_KEY = (
     'variable HF_TOKEN; or see how it works without one: hf-text --demo "Hello!"'
 )
 
+_KEY_OF_SERVER = "a key goes into the environment variable HF_TEXT_API_KEY"
+
 _OPTIONS = (
     *("api_base", "bill_to", "max_tokens", "media", "model", "provider", "reasoning_effort", "seed", "stop"),
     *("temperature", "timeout", "top_p"),
@@ -63,9 +65,11 @@ def explain(error: HFTextError) -> str:
 
 def _name_options(text: str, error: HFTextError) -> str:
     """The library's names of arguments, and of types, as they are said here."""
-    text = text.replace("bill_to='its-name'", "--bill-to NAME")
+    text = text.replace("bill_to='its-name'", "--bill-to NAME").replace("give the key as api_key", _KEY_OF_SERVER)
     if not isinstance(error, InvalidRequestError):
         return text
+    text = re.sub(r"^Client\.stream\(\) has no argument", "-o: a call has no option", text)
+    text = text.replace("'api_key' is an argument of Client()", f"A{_KEY_OF_SERVER.removeprefix('a')}")
     text = re.sub(r"^timeout: (connect|first|gap)\b", "--timeout", text)
     text = re.sub(r"^(\w+)\b(\[\d+\])?", lambda found: _TYPED.get(found[1], found[0]), text)
     text = re.sub(r"\bextra_body=\{'(\w+)': …\}", r"""-o extra_body '{"\1": …}'""", text)

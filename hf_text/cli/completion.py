@@ -24,7 +24,7 @@ def complete() -> None:
     parser = parser_of(first if first in COMMANDS else "ask")
     if first in COMMANDS:
         os.environ["_ARGCOMPLETE"] = "2"  # as many words stand before the arguments
-    for action in parser._actions:  # argparse offers no other way
+    for action in parser.arguments:
         _set_completer(action, first=not first)
     argcomplete.autocomplete(parser, default_completer=SuppressCompleter())
 

@@ -53,6 +53,11 @@ class Parser(argparse.ArgumentParser):
         )
         self.add_argument("-h", "--help", action="help", help="show this help and end")
 
+    @property
+    def arguments(self) -> Sequence[argparse.Action]:
+        """What it takes, for completion; argparse has no public name for it."""
+        return self._actions
+
     def explain(self, message: str) -> str:
         """A message of argparse as users read it: in the words of the options, and without what may be a key."""
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)

@@ -83,7 +83,7 @@ def test_no_option_takes_a_key():
     for name in COMMANDS:
         shown = [
             option
-            for action in parser_of(name)._actions
+            for action in parser_of(name).arguments
             if action.help != argparse.SUPPRESS
             for option in action.option_strings
         ]

@@ -185,3 +185,11 @@ def test_who_answers_is_told_in_one_line_whatever_its_name_is(hf, start):
 def test_a_pipe_gets_the_text_as_it_is(hf, start):
     hf.reply(Response.text("A\x1b[1mb\r\n"))
     assert start("Hello").finish().out == "A\x1b[1mb\r\n"
+
+
+def test_who_forgot_that_something_is_piped_in_is_told(hf, start):
+    process = start("Hello", stdin=subprocess.PIPE)
+    assert b"--no-stdin" in process.stderr.readline()
+    process.stdin.write(b"It came late.")
+    assert process.finish().status == 0
+    assert hf.requests[-1].json["messages"][-1]["content"] == "Hello\n\nIt came late."

@@ -24,8 +24,8 @@ none is needed here
   HF_TEXT_MODEL     the model, where -m names none
   HF_TEXT_MARKDOWN  1: --markdown
 
-The answer goes to standard output; who answers, reasoning, warnings and errors go to standard error. With --json an \
-error is a JSON object too, with "error" and "partial".
+The answer goes to standard output; the provider's name, reasoning, warnings and errors go to standard error. With \
+--json an error is a JSON object too, with "error" and "partial".
 
 exit status: 0; 1 after an error; 2 for wrong arguments; 130 after Ctrl-C
 

@@ -38,7 +38,7 @@ def build_parser() -> Parser:
     add("-s", "--system", metavar="TEXT", help="a system message, with --template")
     add("--id", metavar="COLUMN", help="the column with the name of each row (default: custom_id)")
     add("--keep", metavar="COLUMN", action="append", default=[], help="a column to carry into the output; repeatable")
-    add("--samples", metavar="N", type=int, default=1, help="ask each row so many times (default: 1)")
+    add("--samples", metavar="N", type=int, default=1, help="how often each row is asked (default: 1)")
     add("--max-tokens", metavar="N", type=int, help="the longest answer, in tokens")
     add("--temperature", metavar="T", type=float, help="0 to 2")
     add(
@@ -76,7 +76,7 @@ def _add_bounds(parser: Parser) -> None:
     add("--rate", metavar="R", type=float, help="never more requests a second (default: as the server allows)")
     add("--tokens-per-minute", metavar="N", type=float, help="never more tokens a minute")
     add("--max-cost", metavar="USD", type=float, help="start no more rows at this cost, earlier runs included")
-    add("--max-failures", metavar="N", type=int, help="start no more rows when more than so many have failed")
+    add("--max-failures", metavar="N", type=int, help="start no more rows once more than N have failed")
     add("--deadline", metavar="TIME", type=duration, help="start no more rows after this time: 90s, 30m, 2h")
     add("--drain", metavar="TIME", type=duration, default=25.0, help="how long what is under way may still take")
 
