@@ -20,7 +20,7 @@ from .operations import Operations
 from .transport.call import DEFAULT
 from .wrong_names import wrong_name
 
-__all__ = ["CallerOptions", "call_options", "client_options", "kept_operations"]
+__all__ = ["CallerOptions", "cached_operations", "call_options", "client_options", "kept_operations"]
 
 
 class CallerOptions(TypedDict, total=False):
@@ -190,7 +190,9 @@ def _rename_address(options: dict[str, Any]) -> None:
 
 
 def kept_operations(cls: Any, api_key: str | None, api_base: str | None, options: Mapping[str, Any]) -> Operations:
-    """Those that were made for the same settings, else new ones. A key that is found now is one of the settings."""
+    """Those that were made for the same settings, else new ones. A key that is found now is one of the settings; so are
+    the overrides of the class, where there is one.
+    """
     found = find_key() if api_key is None and api_base is None else None
     environment = (os.environ.get("HF_ENDPOINT"), os.environ.get("HF_TEXT_ROUTER_URL"), found)
     settings = {name: _frozen(value) for name, value in options.items()}
@@ -198,12 +200,15 @@ def kept_operations(cls: Any, api_key: str | None, api_base: str | None, options
         hash((api_key, api_base, *settings.values()))
     except TypeError:  # something of a wrong type, which the client refuses by its name
         return Operations(api_key, api_base=api_base, **options)
-    return _operations(environment, cls, api_key, api_base, **settings)
+    return cached_operations(environment, cls, api_key, api_base, **settings)
 
 
 @lru_cache(maxsize=32, typed=True)
-def _operations(environment: Any, cls: Any, api_key: str | None, api_base: str | None, **options: Any) -> Operations:
-    return Operations(api_key, api_base=api_base, provider_mapping=cls.provider_mapping, **options)
+def cached_operations(
+    environment: Any, cls: Any, api_key: str | None, api_base: str | None, **options: Any
+) -> Operations:
+    """The operations for these settings, kept for the next call; ``cache_clear()`` forgets them all."""
+    return Operations(api_key, api_base=api_base, provider_mapping=getattr(cls, "provider_mapping", None), **options)
 
 
 def _frozen(value: Any) -> Any:

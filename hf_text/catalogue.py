@@ -143,13 +143,15 @@ class Catalogue:
         try:
             return self._fetch(call, url)[0]
         except (NotFoundError, AuthenticationError) as error:
-            # The Hub answers 401, not 404, to whom it does not know; only this message is about the key
+            # The Hub answers 401, not 404, without a valid key; only this message is about the key
             # (huggingface_hub, utils/_http.py).
             if isinstance(error, AuthenticationError) and "Invalid credentials" in str(error):
                 raise
             why = "no key was found, set HF_TOKEN" if self._connect().anonymous else "the key does not open it"
             message = f"the Hub has no model {model!r}, or it is private and {why}"
-            raise ModelNotSupportedError(message, model=model) from error
+            raise ModelNotSupportedError(
+                message, model=model, status_code=error.status_code, request_id=error.request_id, body=error.body
+            ) from error
 
     def _next_page(self, url: str, headers: Mapping[str, str]) -> str | None:
         following = next_link(headers.get("link", ""))

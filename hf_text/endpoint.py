@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from .errors import HFTextError, InvalidRequestError
 from .keys import leads_to_hugging_face, whose_key
 from .patterns import pattern
-from .records import dataclass
 
 __all__ = ["Endpoint"]
 

@@ -4,7 +4,7 @@
 
     HFTextError
     ├── MissingAuthError            a key is needed and none was found; nothing was sent
-    ├── ModelNotSupportedError      nobody serves this model, or not in this way
+    ├── ModelNotSupportedError      no provider serves this model, or not in this way
     ├── InvalidRequestError         a wrong argument; nothing was sent (also a ValueError and a TypeError)
     ├── MissingExtraError           an optional package is not installed (also an ImportError)
     ├── LocalServerError            a server of hf_text.local did not start, or ended
@@ -34,6 +34,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from .printable import printable
+from .tracebacks import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,13 +101,17 @@ class HFTextError(Exception):
         """Append a sentence to the message."""
         self.args: tuple[Any, ...] = (f"{self} {printable(advice)}",)
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter show."""
+        return render(self)
+
 
 class MissingAuthError(HFTextError):
     """A key is needed and none was found. Nothing was sent."""
 
 
 class ModelNotSupportedError(HFTextError):
-    """Nobody serves this model, or nobody serves it in the way that was asked.
+    """No provider serves this model, or none supports what was asked of it.
 
     Raised before anything is sent where that is known, and for a response that says so, whatever its status.
 

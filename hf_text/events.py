@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
-
-from .records import dataclass, field
 
 __all__ = [
     "ConversationEvent",
@@ -101,7 +100,7 @@ class ToolCall:
 
     def to_dict(self) -> dict[str, Any]:
         """The call in the form of the chat protocol, to be put into a message of the conversation, with what the
-        provider sent besides: some refuse the next turn without it.
+        provider sent with it: some refuse the next turn without them.
         """
         extra = dict(self.extra)
         if extra.get("type") == "custom":

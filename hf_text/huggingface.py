@@ -24,6 +24,7 @@ from .protocol.names import (
 from .template import OpenaiTemplate
 from .tools import Tools
 from .transport.call import DEFAULT, Timeouts
+from .wrong_names import explain_wrong_names
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -62,6 +63,7 @@ class HuggingFaceAPI(OpenaiTemplate):
     provider_mapping: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = PROVIDER_MAPPING
 
     @classmethod
+    @explain_wrong_names
     async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
         """Who serves a model: provider name to ``{"task", "providerId", "status", …}``; from ``provider_mapping``, as
         it is written there, else from the Hub.
@@ -82,6 +84,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         return _to_dicts(await client.mapping(name))
 
     @classmethod
+    @explain_wrong_names
     def get_mapping_sync(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
         """The blocking twin of ``get_mapping``.
 
@@ -99,6 +102,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         return _to_dicts(client.mapping(name))
 
     @classmethod
+    @explain_wrong_names
     def create_generator(  # type: ignore[override]  # the documented order of the arguments
         cls,
         model: str,
@@ -158,7 +162,7 @@ class HuggingFaceAPI(OpenaiTemplate):
             api_key: the key; for Hugging Face the one that is found where none is given.
             max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option
                 from here on but the next.
-            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming is told by a
+            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming emits a
                 warning. None sends all.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
                 images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
@@ -202,7 +206,7 @@ class HuggingFaceAPI(OpenaiTemplate):
             kwargs: see ``OpenaiTemplate``.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
-        ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when every way to it
+        ModelNotSupportedError when no provider serves the model for chat, PaymentRequiredError when every way to it
         wants payment, and all other errors of ``HFTextError``'s tree.
         """
         return cls._deliver(cls._open(**without_self(locals())))
@@ -210,6 +214,7 @@ class HuggingFaceAPI(OpenaiTemplate):
     create_completion = create_generator  # type: ignore[assignment]
 
     @classmethod
+    @explain_wrong_names
     def create_async_generator(  # type: ignore[override]  # as above
         cls,
         # Arguments of HuggingFaceAPI.create_generator (.ci/signatures.py)
@@ -269,8 +274,8 @@ class HuggingFaceAPI(OpenaiTemplate):
             api_key: the key; for Hugging Face the one that is found where none is given.
             max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
                 here on but the next.
-            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming is told by a
-                warning. None sends all.
+            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming emits a warning.
+                None sends all.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
                 images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
             proxy: the address of a proxy, for http and https.
@@ -313,12 +318,13 @@ class HuggingFaceAPI(OpenaiTemplate):
             kwargs: see ``OpenaiTemplate``.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
-        ModelNotSupportedError when nobody serves the model for conversation, PaymentRequiredError when every way to it
+        ModelNotSupportedError when no provider serves the model for chat, PaymentRequiredError when every way to it
         wants payment, and all other errors of ``HFTextError``'s tree.
         """
         return cls._deliver_async(cls._open(**without_self(locals())))
 
     @classmethod
+    @explain_wrong_names
     async def create_async(  # type: ignore[override]  # as above
         cls,
         # Arguments of HuggingFaceAPI.create_generator (.ci/signatures.py)
@@ -376,8 +382,8 @@ class HuggingFaceAPI(OpenaiTemplate):
             api_key: the key; for Hugging Face the one that is found where none is given.
             max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
                 here on but the next.
-            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming is told by a
-                warning. None sends all.
+            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming emits a warning.
+                None sends all.
             media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
                 images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
             proxy: the address of a proxy, for http and https.

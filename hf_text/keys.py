@@ -1,6 +1,6 @@
 """The key: where it is found, and that it is one.
 
-It is looked for as huggingface_hub does (``utils/_auth.py``), so whoever is logged in there is logged in here. It is
+It is looked for as huggingface_hub does (``utils/_auth.py``), so a login there is a login here. It is
 checked where it comes in: what is no key would only come back as a 401, and a broken header shows up late, in a message
 that contains it. What surely does not belong to a key (quotes, ``Bearer``) is taken away; what may be anything is
 refused. No message here shows a key or a part of one.
@@ -138,7 +138,7 @@ def leads_to_hugging_face(url: str) -> bool:
 
 
 def whose_key(text: str) -> str | None:
-    """Who gives out keys that begin as this text does; None if nobody is known to."""
+    """The company whose keys begin as this text does; None if unknown."""
     if text.startswith("hf_"):
         return "Hugging Face"
     return next((whose for prefix, whose in _FOREIGN.items() if text.startswith(prefix)), None)

@@ -140,7 +140,7 @@ class Operations:
         """The steps of an answer; nothing is sent before the first one.
 
         The arguments are those of ``Client.stream``. Those that are not named here are fields of the body
-        (``build_payload``). If nobody serves the model, the ``fallback_models`` are asked for, one after the other.
+        (``build_payload``). If no provider serves the model, the ``fallback_models`` are tried in order.
         """
         checked = add_media(check_messages(messages), media)
         options = _describe_functions(options)
@@ -163,7 +163,8 @@ class Operations:
     def models(self, call: Call, *, refresh: bool = False, **conditions: Any) -> list[Model]:
         """As ``Client.models``."""
         protocol.selection.select_models([], **conditions)  # a wrong condition is refused before anything is sent
-        return protocol.selection.select_models(self._catalogue.models(call, refresh), **conditions)
+        found = protocol.selection.select_models(self._catalogue.models(call, refresh), **conditions)
+        return protocol.listings.Models(found)
 
     def model(self, call: Call, name: str) -> Model:
         """As ``Client.model``."""
@@ -219,7 +220,7 @@ class Operations:
     def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
         """As ``Client.mapping``."""
         name = split_suffix(resolve_alias(_check_model(model)))[0]
-        return self._catalogue.override(name) or self._catalogue.mapping(call, name)
+        return protocol.listings.Providers(self._catalogue.override(name) or self._catalogue.mapping(call, name))
 
     def hub_pages(
         self,

@@ -23,7 +23,7 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The same for what stands in one line: line ends and tabs are shown too."""
+    """The same for what is in one line: line ends and tabs are shown too."""
     return text if text.isprintable() else _whole(text).translate(_ESCAPES)
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from time import monotonic
-
-from .records import dataclass
 
 __all__ = ["DEFAULT_TUNING", "Tuning"]
 

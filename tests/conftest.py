@@ -67,6 +67,16 @@ def isolated_user(
     default_client.cache_clear()
 
 
+def pytest_collection_finish() -> None:
+    """Modules and collected tests live until the end: the many collections between tests need not look at them."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    gc.unfreeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "every_client: run with the blocking client and with the async one")
     config.addinivalue_line("markers", "blocking_client: not run with the async client, in such a module")

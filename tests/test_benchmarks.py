@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from thorough import THOROUGH
 
 from benchmarks import WITHOUT_ORJSON, growth, instructions, report
 
@@ -128,6 +129,7 @@ class TestInstructions:
         assert run("benchmarks.instructions", PATH="") == "skipped: valgrind is not installed\n"
 
     @needs_valgrind
+    @pytest.mark.skipif(not THOROUGH, reason="HF_TEXT_TEST_THOROUGH=1 runs it: it takes 20 s")
     def test_the_instructions_of_one_more_chunk_are_counted(self) -> None:
         counts = instructions.per_chunk(instructions.count_by_cachegrind, "raw_socket", ("each",), long=120)
         assert 1_000 < counts["raw_socket each"] < 1_000_000

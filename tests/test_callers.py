@@ -10,7 +10,7 @@ import pytest
 
 import hf_text
 from hf_text import HuggingFaceAPI, OpenaiTemplate
-from hf_text.callers import CallerOptions, _operations
+from hf_text.callers import CallerOptions, cached_operations
 from hf_text.emulator import Emulator, Response
 from hf_text.protocol.names import RETIRED_ALIASES
 
@@ -25,7 +25,7 @@ TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": 
 def logged_in(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("HF_TOKEN", KEY)
     yield
-    _operations.cache_clear()
+    cached_operations.cache_clear()
 
 
 def body_for(emulator: Emulator, **options: Any) -> Any:

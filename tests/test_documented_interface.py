@@ -22,7 +22,7 @@ from hf_text import (
     default_llama_model,
     default_vision_model,
 )
-from hf_text.callers import _operations
+from hf_text.callers import cached_operations
 from hf_text.emulator import Emulator, Response, build_model
 
 GEMMA = "google/gemma-3-27b-it"
@@ -37,7 +37,7 @@ Create = Callable[..., list[Any]]
 def logged_in(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("HF_TOKEN", "hf_AKeyForTestsAndNothing")
     yield
-    _operations.cache_clear()
+    cached_operations.cache_clear()
 
 
 def on_loop(backend: str, *args: Any, **options: Any) -> list[Any]:
@@ -111,7 +111,7 @@ def test_get_models(emulator: Emulator) -> None:
         build_model("a/draws", {"provider": "novita", "task": "text-to-image"}),
     ]
     assert HuggingFaceAPI.get_models() == ["a/chats", GEMMA]
-    _operations.cache_clear()
+    cached_operations.cache_clear()
     emulator.always("server-error", path="/api/models")
     with pytest.warns(HFTextWarning, match="the models could not be listed"):
         assert HuggingFaceAPI.get_models(max_retries=0) == HuggingFaceAPI.fallback_models

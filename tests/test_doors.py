@@ -19,7 +19,7 @@ import pytest
 import hf_text
 from hf_text import Client, HuggingFaceAPI, OpenaiTemplate
 from hf_text.aio import AsyncClient, AsyncConversation
-from hf_text.callers import _operations
+from hf_text.callers import cached_operations
 from hf_text.client import default_client
 from hf_text.emulator import Emulator
 
@@ -111,7 +111,7 @@ SENDING: dict[str, Callable[..., Any]] = {
 def nothing_is_kept(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("HF_TOKEN", KEY)
     yield
-    _operations.cache_clear()
+    cached_operations.cache_clear()
     default_client().close()
     default_client.cache_clear()
 

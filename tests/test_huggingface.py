@@ -26,7 +26,7 @@ from hf_text import (
     Usage,
     calculate_lenght,
 )
-from hf_text.callers import _operations
+from hf_text.callers import cached_operations
 from hf_text.emulator import Emulator, Response, build_model
 
 KEY = "hf_MadeUpKeyForTests"
@@ -48,7 +48,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(autouse=True)
 def kept_clients_are_forgotten() -> Iterator[None]:
     yield
-    _operations.cache_clear()
+    cached_operations.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -317,7 +317,7 @@ def test_get_models_is_kept_for_each_hub(emulator: Emulator, monkeypatch: pytest
         assert HuggingFaceAPI.get_models() == ["x/other", GEMMA]
         monkeypatch.setenv("HF_ENDPOINT", emulator.url)
         assert "x/other" not in HuggingFaceAPI.get_models()
-        _operations.cache_clear()
+        cached_operations.cache_clear()
 
 
 def test_a_list_that_is_changed_by_the_caller_is_not_that_of_the_next(emulator: Emulator) -> None:
@@ -331,7 +331,7 @@ def test_get_models_of_another_server_are_those_that_it_lists(emulator: Emulator
         assert HuggingFaceAPI.get_models(api_base=other.api_base) == ["x/other"]
         assert HuggingFaceAPI.get_model("x/other", strict=True, api_base=other.api_base) == "x/other"
         assert {request.authorization for request in other.requests} == {None}
-        _operations.cache_clear()
+        cached_operations.cache_clear()
     assert emulator.requests == []
 
 
@@ -493,7 +493,7 @@ def test_another_server_never_gets_the_hugging_face_key(emulator: Emulator, gene
         assert KEY not in str([request.headers.pairs for request in other.requests])
         generate("emulator/small", "Count", other.api_base, "sk-mine")
         assert other.requests[-1].key == "sk-mine"
-        _operations.cache_clear()
+        cached_operations.cache_clear()
     assert emulator.requests == []
 
 
@@ -501,7 +501,7 @@ def test_another_server_needs_no_key(emulator: Emulator, generate: Generate, mon
     monkeypatch.delenv("HF_TOKEN")
     with Emulator() as other:
         assert generate("emulator/small", "Count", other.api_base)
-        _operations.cache_clear()
+        cached_operations.cache_clear()
 
 
 def test_a_key_of_a_subclass_stays_with_hugging_face() -> None:
@@ -510,7 +510,7 @@ def test_a_key_of_a_subclass_stays_with_hugging_face() -> None:
         list(mine.create_generator("emulator/small", "Count", other.api_base))
         assert other.requests[-1].authorization is None
         list(mine.create_generator("emulator/small", "Count"))
-        _operations.cache_clear()
+        cached_operations.cache_clear()
 
 
 def test_another_server_is_not_asked_for_an_override(emulator: Emulator, generate: Generate) -> None:
@@ -518,7 +518,7 @@ def test_another_server_is_not_asked_for_an_override(emulator: Emulator, generat
         other.reply(Response.text("One"))
         assert generate(GEMMA, "Count", other.api_base)
         assert chats(other) == [ROUTER]
-        _operations.cache_clear()
+        cached_operations.cache_clear()
     assert emulator.requests == []
 
 
@@ -537,7 +537,7 @@ def test_a_server_that_only_has_the_name_of_the_host_in_its_address_is_asked_its
         with pytest.raises(hf_text.NotFoundError):
             generate("m", "Count", f"{other.url}/https://api-inference.huggingface.co/v1", max_retries=0)
         assert other.requests[-1].authorization is None
-        _operations.cache_clear()
+        cached_operations.cache_clear()
 
 
 # Trimming

@@ -17,8 +17,8 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "patterns", "printable", "records"),
-    ("errors", "events", "markdown", "completion", "tuning"),
+    ("_version", "patterns", "printable", "tables", "tracebacks"),
+    ("errors", "events", "markdown", "shown", "completion", "tuning"),
     ("checks", "wrong_names"),
     ("protocol",),
     ("schemas",),
@@ -38,31 +38,40 @@ LAYERS = (
     ("__init__",),
     ("local",),
     ("batch",),
-    ("aio.batch", "cli", "integrations", "__main__"),
+    ("aio.batch", "cli", "notebook", "integrations", "__main__"),
 )
 
 # It imitates the servers, so it shares nothing with the client but the wire.
 STANDALONE = "emulator"
 
 # Who may import what does not come with Python.
-THIRD_PARTIES = {
+THIRD_PARTIES: dict[str, str | tuple[str, ...]] = {
     "requests": "transport",
     "urllib3": "transport",
     "sseclient": "generation",
     "anyio": "aio",
     "orjson": "protocol.jsons",
-    "pydantic": "schemas",
+    "pydantic": ("schemas", "integrations"),  # llm and LangChain are made of it
     "typing_extensions": "schemas",
     "docstring_parser": "schemas",
     "jsonschema": "schemas",
     "referencing": "schemas",  # what jsonschema resolves references with
     "google": "keys",  # google.colab, which is there only in Colab
-    "pytest": "emulator.fixtures",
+    "pytest": ("emulator.fixtures", "integrations.pytest_plugin"),
     "rich": "cli",
+    "markdown_it": "cli",
+    "argcomplete": "cli.completion",
     "prompt_toolkit": "cli",
     "huggingface_hub": "local.download",
     "xllamacpp": "local.serving",
     "g4f": "integrations.g4f",
+    "opentelemetry": "integrations",
+    "llm": "integrations",
+    "click": "integrations.llm",  # comes with llm
+    "langchain_core": "integrations",
+    "pydantic_ai": "integrations",
+    "smolagents": "integrations",
+    "inspect_ai": "integrations",
     "tqdm": "batch",
     "pandas": "batch.outputs",
     "pyarrow": "batch.frames",
@@ -72,7 +81,7 @@ THIRD_PARTIES = {
 
 # Imports inside functions, each with its reason.
 INSIDE_FUNCTIONS = {
-    ("completion", "hf_text.markdown"): "only for notebooks, and its patterns take time to compile",
+    ("completion", "hf_text.shown"): "only for people who look, and its patterns take time to compile",
     ("client", "hf_text.procedures.reader"): "only for parse",
     ("client", "hf_text.structured.parsing"): "only for parse",
     ("aio.client", "hf_text.aio.reader"): "only for parse",
@@ -87,6 +96,7 @@ INSIDE_FUNCTIONS = {
     ("schemas", "hf_text.schemas.parameters"): "needs the extra schema",
     ("protocol.pages", "html"): "only for error pages, and it reads a large table",
     ("keys", "google.colab"): "is there only in Colab",
+    ("emulator.recorder", "ssl"): "costs 10 ms, and a server on this machine is asked without",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
     ("cli.connect", "hf_text.emulator"): "only for --demo",
     ("cli.local", "hf_text.local"): "only for --local",
@@ -97,14 +107,17 @@ INSIDE_FUNCTIONS = {
         "local.serving",
         "xllamacpp",
     ): "may be missing, which is to be told in a message; and what it prints is caught first",
+    ("cli.viewing", "hf_text.cli.markdown"): "needs the extra cli",
     ("cli.chat", "prompt_toolkit"): "an extra, only for a terminal",
-    ("cli.batch", "rich.console"): "an extra, only for a terminal",
-    ("cli.batch", "rich.progress"): "an extra, only for a terminal",
+    ("cli.progress", "rich.console"): "an extra, only for a terminal",
+    ("cli.progress", "rich.progress"): "an extra, only for a terminal",
     ("batch.bars", "tqdm.auto"): "an extra, only for progress=True",
     ("batch.outputs", "pandas"): "only for to_frame",
     ("batch.frames", "pyarrow"): "only for blocks of it, so it is there",
     ("batch.frames", "polars"): "only for blocks of it, so it is there",
     ("batch.plots", "matplotlib.figure"): "an extra, only for --plot",
+    ("integrations.llm", "hf_text.aio"): "llm imports the plugin at every start",
+    ("integrations.llm", "hf_text.integrations.llm_turns"): "llm imports the plugin at every start",
 }
 
 # What a pure module has no use for: sockets, clocks, threads, processes, chance.
@@ -190,6 +203,11 @@ def layer_of(module: str) -> int:
     return next(rank for rank, places in enumerate(LAYERS) if place_of(module) in places)
 
 
+def may_import(module: str, third_party: str) -> bool:
+    places = THIRD_PARTIES.get(third_party, ())
+    return any(belongs(module, place) for place in ([places] if isinstance(places, str) else places))
+
+
 SOURCES = sorted(ROOT.rglob("*.py"))
 IMPORTS = [found for path in SOURCES for found in find_imports(path)]
 OURS = [found for found in IMPORTS if belongs(found.imported, "hf_text")]
@@ -238,9 +256,7 @@ def test_there_are_no_circles() -> None:
 
 def test_each_third_party_is_imported_in_one_place() -> None:
     foreign = [i for i in OTHERS if not i.for_types and i.imported.split(".")[0] not in sys.stdlib_module_names]
-    misplaced = [
-        str(i) for i in foreign if not belongs(i.importer, THIRD_PARTIES.get(i.imported.split(".")[0], "nowhere"))
-    ]
+    misplaced = [str(i) for i in foreign if not may_import(i.importer, i.imported.split(".")[0])]
     assert misplaced == []
     assert {"requests", "urllib3", "sseclient", "anyio"} <= {i.imported.split(".")[0] for i in foreign}
 
@@ -255,3 +271,38 @@ def test_an_import_inside_a_function_has_its_reason() -> None:
     inside = {(i.importer, i.imported) for i in IMPORTS if i.inside}
     assert inside - set(INSIDE_FUNCTIONS) == set(), "name the reason in INSIDE_FUNCTIONS, or move it to the top"
     assert set(INSIDE_FUNCTIONS) - inside == set(), "no longer there"
+
+
+# Names with an underscore that are documented or (argparse) have no public counterpart, and the hooks of other packages with the one module that uses each.
+DOCUMENTED = {"_actions", "_asdict", "_exit", "_getframe", "_replace"}
+HOOKS = {
+    ("transport.connections", "_dns_host"): "urllib3's connection: the name to resolve",
+    ("transport.head", "_put_conn"): "urllib3's pool: how a connection goes back",
+    ("transport.instruments", "_make_request"): "urllib3's pool: what monitoring tools replace",
+    ("emulator.sending", "_value2member_map_"): "enum: whether a number is a status, without an exception",
+}
+
+
+def find_foreign_private_names(path: Path) -> Iterator[str]:
+    """Private names that a module takes from another; what its classes inherit, through self or cls, is their own."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    own |= {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.name for alias in node.names if is_private(alias.name))
+        elif isinstance(node, ast.Attribute) and is_private(node.attr) and node.attr not in own:
+            inherited = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            if not inherited:
+                yield node.attr
+
+
+def is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and name not in {"_version", *DOCUMENTED}
+
+
+def test_no_module_uses_a_private_name_of_another() -> None:
+    found = {(name_of(path), name) for path in SOURCES for name in find_foreign_private_names(path)}
+    assert found - set(HOOKS) == set(), "make it public, or move what needs it"
+    assert set(HOOKS) - found == set(), "no longer there"

@@ -476,7 +476,7 @@ def test_a_401_for_a_missing_model_is_about_the_model(emulator: Emulator) -> Non
     ):
         client.mapping(name)
     assert caught.value.model == name
-    assert isinstance(caught.value.__cause__, hf_text.AuthenticationError)
+    assert isinstance(caught.value.__context__, hf_text.AuthenticationError)
 
 
 def test_the_account_of_a_key_can_be_read(emulator: Emulator) -> None:

@@ -22,7 +22,7 @@ from hf_text import (
     Timeouts,
     Usage,
 )
-from hf_text.callers import _operations
+from hf_text.callers import cached_operations
 from hf_text.emulator import Emulator, Gate, Response, build_model
 
 KEY = "sk-MadeUpKeyOfTheClass"
@@ -41,7 +41,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 @pytest.fixture(autouse=True)
 def kept_clients_are_forgotten() -> Iterator[None]:
     yield
-    _operations.cache_clear()
+    cached_operations.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -411,7 +411,7 @@ def test_get_models_is_kept_for_each_key_and_server(emulator: Emulator, local: L
         other.models = [build_model("emulator/other", "novita")]
         assert local.get_models(api_base=other.api_base) == ["emulator/other"]
         assert "emulator/other" not in local.get_models()
-        _operations.cache_clear()
+        cached_operations.cache_clear()
 
 
 def test_without_fallback_models_the_failure_is_raised(emulator: Emulator, local: Local) -> None:

@@ -43,7 +43,7 @@ class _Job(Generic[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         self.ended = Event()
         self._work = work
-        self._tickets = [True]  # whoever takes the one ticket runs it, or withdraws it
+        self._tickets = [True]  # the holder of the one ticket runs the job, or withdraws it
         self._value: T
         self._error: BaseException | None = None
 

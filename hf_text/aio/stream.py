@@ -9,9 +9,10 @@ from typing import Any
 from anyio import get_cancelled_exc_class
 
 from ..completion import Completion
-from ..errors import InvalidRequestError
+from ..errors import HFTextError, InvalidRequestError
 from ..events import Event, ProviderInfo
 from ..generation.steps import Step, Steps
+from ..tracebacks import shorten
 from ..transport.call import SOCKET, WRITE, Wait
 from .items import AsyncItems
 from .stop_button import stop_button_works
@@ -67,7 +68,11 @@ class AsyncStream:
     @property
     def completion(self) -> Completion:
         """The whole answer, once the stream was read to its end; raises StreamError as ``Stream.completion``."""
-        return self._steps.completion()
+        try:
+            return self._steps.completion()
+        except HFTextError as error:
+            shorten(error)
+            raise
 
     @property
     def stopped(self) -> bool:
@@ -109,6 +114,9 @@ class AsyncStream:
                     return step
                 if step is None:
                     return []
+        except HFTextError as error:
+            shorten(error)
+            raise
         finally:
             self._reading = False
 

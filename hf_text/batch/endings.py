@@ -1,4 +1,4 @@
-"""How Ctrl-C and SIGTERM end a run: in one line, with an output that the next run goes on with."""
+"""How Ctrl-C and SIGTERM end a run: in one line, with an output that the next run continues with."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _MAX_TRIES = 3  # of a row that fails in a way that may pass
 _MAX_ALONE = 5  # refusals of a row while others are answered
 _MAX_PAUSE = 30.0
 _LAST_ROWS, _LAST_ROWS_SECONDS = 3, 60.0  # so few rows, refused for so long, are given up rather than the run
-_NOBODY_SECONDS = 1.0  # without any answer yet: how long an address at which nobody is found is tried
+_UNREACHABLE_SECONDS = 1.0  # without any answer yet: how long an address without a server is tried
 _LONGEST_WAIT = 3600.0  # the longest time that a server may ask for and still be waited for
 
 
@@ -199,7 +199,7 @@ class Engine:
         return self._ready.popleft()
 
     def stop(self, reason: str, within: float | None = None) -> None:
-        """Start no more rows; what is under way may take so many seconds (None: as long as it takes). May be called
+        """Start no more rows; what is under way may take ``within`` seconds (None: as long as it takes). May be called
         within a signal handler.
         """
         if self._tally.stopped_by is None:
@@ -458,8 +458,8 @@ class Engine:
 
     def _nobody_is_there(self, lane: _Lane, error: HFTextError) -> bool:
         """No connection at all, from the first request on: rather a wrong address than an outage."""
-        nobody = isinstance(error.underlying, TransportError) and not self._tally.answered
-        return nobody and lane.pace.outage >= _NOBODY_SECONDS
+        unreachable = isinstance(error.underlying, TransportError) and not self._tally.answered
+        return unreachable and lane.pace.outage >= _UNREACHABLE_SECONDS
 
     def _is_last_and_hopeless(self, lane: _Lane, task: _Task, now: float) -> bool:
         left = lane.in_flight + len(lane.waiting) + len(lane.again) + 1

@@ -40,5 +40,5 @@ def explain_lost(error: BaseException) -> BrokenExecutor:
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return BrokenExecutor(
         f"the executor lost its workers or its scheduler ({said}). What was answered is kept: start it again, and the "
-        "same call goes on"
+        "same call continues"
     )

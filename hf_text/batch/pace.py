@@ -1,6 +1,6 @@
 """How fast a server may be asked.
 
-A limit of so many requests a second is not a limit of concurrency: with answers of 20 s, a limit of 10/s needs 200
+A limit of requests per second is not a limit of concurrency: with answers of 20 s, a limit of 10/s needs 200
 requests in flight. So the rate is steered, not the number in flight. What the server lets through is the measure.
 
 * **Beginning**: 16 requests at once, then 16/s, doubled every quarter of a second, until the first refusal.
@@ -46,7 +46,7 @@ _SAMPLES = 50
 _WINDOW = (1.0, 60.0)  # seconds of the measure: the shortest, and the longest for slow rates
 _KEPT = 8192
 
-_DOWN_STREAK = 3  # requests in a row that found nobody
+_DOWN_STREAK = 3  # requests in a row that reached no server
 _REFUSED_STREAK, _REFUSED_SECONDS = 5, 0.5  # in a row, and for so long, nothing was let through
 _PROBE_SHARE, _MIN_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.125, 0.5, 60.0
 _PATIENCE = 1.0  # seconds; a probe that is out for longer than every refusal took was let in
@@ -163,7 +163,7 @@ class Pace:
                 self._open(self._clock())
 
     def answered(self, ticket: Ticket, tokens: int = 0) -> None:
-        """This request was answered, with so many tokens in prompt and answer."""
+        """This request was answered; ``tokens`` counts prompt and answer."""
         with self._lock:
             self.began(ticket)
             if tokens:
@@ -181,7 +181,7 @@ class Pace:
         Args:
             ticket: the request.
             retry_after: seconds that the server asks to wait, if it says so.
-            down: whether nobody was there (502, 503, 504, no connection), rather than too many requests (429).
+            down: whether the server was unavailable (502, 503, 504, no connection), rather than over its limit (429).
         """
         with self._lock:
             now = self._clock()
@@ -230,8 +230,8 @@ class Pace:
         self._cut_at = now
 
     def _is_chance(self, now: float, share: float) -> bool:
-        """Whether so many are refused however few are sent: again and again below the measure, and few of them. Then
-        that share is put up with, until it is confirmed no more.
+        """Whether refusals no longer depend on the rate: a few, again and again, below the measured limit. That share
+        is then accepted for as long as it is confirmed.
         """
         below = self._curve(now) < self._ceiling and share < _MAX_CHANCE
         self._below = self._below + 1 if below else 0

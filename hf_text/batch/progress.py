@@ -1,4 +1,4 @@
-"""What a run tells about itself: while it goes on, and at its end."""
+"""What a run tells about itself: while it runs, and at its end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from time import monotonic
 
 from ..completion import Completion
 from ..errors import APIStatusError, HFTextError
+from ..tables import Table, Tabular, number, price
 
 __all__ = ["Percentiles", "Progress", "ProviderSummary", "Summary", "Tally", "reason_of"]
 
@@ -27,7 +28,7 @@ class Progress:
         tokens: what this run has used so far, prompts and answers, as far as the servers tell.
         seconds: since the run began.
         rate: rows a second, over the last half minute.
-        tokens_per_second: likewise.
+        tokens_per_second: measured in the same way.
         in_flight: rows that are being asked.
         cost: USD so far, those of earlier runs included; None while no price is known.
         expected_cost: USD for all rows, if the rest is like those so far; None if that is not known.
@@ -81,8 +82,8 @@ class ProviderSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What came of a run.
+class Summary(Tabular):
+    """What came of a run. A notebook shows it as a table of the providers.
 
     Attributes:
         rows: how many rows there are, as far as it is known.
@@ -118,6 +119,40 @@ class Summary:
     latency: Percentiles = Percentiles()
     providers: Mapping[str, ProviderSummary] = field(default_factory=dict)
     stopped_by: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Summary: {self._told()}>"
+
+    def _table(self) -> Table:
+        heads = ("provider", "answers", "tokens in", "tokens out", "cost", "median", "90 %", "99 %")
+        return Table(self._told(), heads, [_provider_row(*item) for item in self.providers.items()])
+
+    def _told(self) -> str:
+        """What came of it, in a line."""
+        errors = ", ".join(f"{count:,} {name}" for name, count in self.errors.items())
+        facts = (
+            f"{self.done:,} of {self.rows:,} rows done",
+            f"{self.failed:,} failed{errors and f' ({errors})'}" if self.failed else "",
+            f"{self.resumed:,} of them before" if self.resumed else "",
+            f"{self.truncated:,} cut off" if self.truncated else "",
+            f"{self.seconds:.1f} s",
+            f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens",
+            price(self.cost),
+            f"stopped by {self.stopped_by}" if self.stopped_by else "",
+        )
+        return ", ".join(filter(None, facts))
+
+
+def _provider_row(name: str, provider: ProviderSummary) -> tuple[str, ...]:
+    seconds = (provider.seconds.p50, provider.seconds.p90, provider.seconds.p99)
+    return (
+        name or "the server",
+        number(provider.answers),
+        number(provider.prompt_tokens),
+        number(provider.completion_tokens),
+        price(provider.cost) if provider.cost else "",
+        *("" if value is None else f"{value:g} s" for value in seconds),
+    )
 
 
 class _Histogram:
@@ -183,7 +218,7 @@ class _Speed:
 
 
 class Tally:
-    """The counts of a run, while it goes on.
+    """The counts of a run, while it runs.
 
     Attributes:
         rows: as in ``Progress``.

@@ -30,7 +30,7 @@ from .prompts import Template, build_prompt, check_template
 __all__ = ["OPTIONS", "Known", "Row", "RowParser", "Shape", "shard_of"]
 
 OPTIONS = frozenset(signature(Client.stream).parameters) - {"self", "messages"}
-"""What a row in the short form may set besides its prompt."""
+"""The fields of a row in the short form other than its prompt."""
 
 # Fields of a request's body that are arguments of Client.stream under the same name.
 _BODY_ARGUMENTS = OPTIONS - {"media", "include_usage", "extra_body", "extra_headers", "provider", "timeout"}
@@ -326,7 +326,7 @@ def _second(name: str, place: str) -> InvalidRequestError:
 
 
 def shard_of(name: str, count: int) -> int:
-    """Which of so many shards a row belongs to; it must never change between versions."""
+    """The shard that a row belongs to; it must never change between versions."""
     base = name.rpartition("#")[0] or name
     return int.from_bytes(blake2b(base.encode(), digest_size=8).digest(), "big") % count
 
@@ -362,7 +362,7 @@ def _merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
 
 
 def _options(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """What is asked besides the messages."""
+    """The options of the request, without its messages."""
     merged = _merge(base, own)
     return {
         key: merged[key] for key in merged if key not in _NOT_ASKED and key != "messages" and merged[key] is not None
@@ -388,7 +388,7 @@ def _hash_content(own: Mapping[str, Any], place: str) -> str:
 
 
 def _to_json(value: object) -> object:
-    """What a row may hold besides JSON, so that the same content gives the same name."""
+    """The values in a row that JSON lacks, so that the same content gives the same name."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return sha256(value).hexdigest()
     if isinstance(value, os.PathLike):

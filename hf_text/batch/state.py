@@ -48,7 +48,7 @@ class StateFile:
 
 def read_state(output: str | os.PathLike[str]) -> tuple[Progress, dict[str, Any]]:
     """How far the run is that writes this output, or wrote it; and ``pid``, ``host``, ``started``, ``updated`` (Unix
-    time) and ``ended``: ``"finished"``, what stopped it, or empty while it goes on.
+    time) and ``ended``: ``"finished"``, what stopped it, or empty while it runs.
 
     Raises InvalidRequestError if no run has left its state there.
     """

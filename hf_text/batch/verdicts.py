@@ -16,7 +16,7 @@ __all__ = ["is_down", "is_fatal", "is_throttled", "may_succeed_later"]
 
 
 def is_down(error: HFTextError) -> bool:
-    """Of an error that is throttled: whether nobody was there, rather than too many requests."""
+    """Of a throttling error: whether the server was unavailable, rather than over its limit."""
     return not isinstance(error.underlying, RateLimitError)
 
 

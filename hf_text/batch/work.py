@@ -56,7 +56,7 @@ class Worker:
                     self._open.discard(stream)
 
     def cancel(self) -> None:
-        """Stop all that goes on in this process, at once."""
+        """Stop all runs of this process, at once."""
         with self._lock:
             self._cancelled = True
             for stream in self._open:

@@ -32,7 +32,7 @@ def describe_usage(client: Client, completion: Completion) -> str:
 def _cost(client: Client, answers: Completion | Conversation) -> float | None:
     try:
         return client.cost(answers)
-    except HFTextError:  # the prices cannot be had: the answer is whole all the same
+    except HFTextError:  # there are no prices: the answer is whole all the same
         return None
 
 

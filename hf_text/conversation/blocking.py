@@ -40,7 +40,7 @@ class Conversation(BaseConversation):
             print(text, end="", flush=True)
 
     A turn that fails leaves nothing behind: what was cut off is never in the next request. Only rounds in which tools
-    have run stay, with all their results, so that nothing is done twice; ``retry()`` goes on from there.
+    have run stay, with all their results, so that nothing is done twice; ``retry()`` continues from there.
     One turn at a time.
 
     Args:
@@ -135,7 +135,7 @@ class Conversation(BaseConversation):
 
         Args:
             messages: a str, or messages: turns of the user, or results of tools that are run elsewhere. None answers
-                anew what stands last, as ``retry()``.
+                again what stands last, as ``retry()``.
             media: as for ``Client.stream``.
 
         Raises InvalidRequestError for a wrong argument. All other errors are raised while reading: those of
@@ -152,7 +152,7 @@ class Conversation(BaseConversation):
             return stream.completion
 
     def retry(self) -> Completion:
-        """Answer anew what stands last: a turn that failed, or one whose answer is to be another. It goes on after the
+        """Answer the last turn again: a turn that failed, or one whose answer is to be another. It continues after the
         last finished round, so tools that ran are not run again. If it fails, what was there stays.
 
         Raises what ``generate`` raises, and InvalidRequestError if there is nothing to answer.

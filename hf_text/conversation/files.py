@@ -37,7 +37,7 @@ def write_history(path: str | PathLike[str], history: History, model: str | None
     }
     target = Path(path)
     body = encode_payload(values)
-    number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # nobody else may read it
+    number, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # readable by its owner only
     try:
         with os.fdopen(number, "wb") as file:
             file.write(body)

@@ -90,7 +90,7 @@ class History:
         return called - {result["tool_call_id"] for result in results}
 
     def without_answer(self) -> list[Entry]:
-        """The entries without an answer at the end, so that it can be given anew."""
+        """The entries without an answer at the end, so that it can be given again."""
         answered = bool(self.entries) and _role(self.entries[-1]) == "assistant"
         return self.entries[:-1] if answered else list(self.entries)
 
@@ -110,7 +110,7 @@ class History:
 
 
 def is_silent(entries: Iterable[Entry]) -> bool:
-    """Whether nobody has said anything."""
+    """Whether it has no turns yet."""
     return all(_role(entry) in _SYSTEM_ROLES for entry in entries)
 
 

@@ -1,4 +1,4 @@
-"""`take_turn`: what happens between a turn of the user and the model's answer to it, whoever drives it.
+"""`take_turn`: what happens between a turn of the user and the model's answer; sans-IO, driven by a thread or a task.
 
 An entry gets into the history only with its whole round: an answer with calls, and a result for each of them. So a
 failure needs no tidying up: what was not finished was never there. Only a round in which a tool has run, or may have,
@@ -58,7 +58,7 @@ def take_turn(history: History, asked: Sequence[dict[str, Any]] | None, rules: R
 
     Args:
         history: what was said; it grows by each finished round.
-        asked: the user's turn, or results of tools that are run elsewhere; None to answer anew what stands last.
+        asked: the user's turn, or results of tools that are run elsewhere; None to answer the last turn again.
         rules: how it is led.
     """
     with history.one_turn():
@@ -88,7 +88,7 @@ def _begin(history: History, asked: Sequence[dict[str, Any]] | None) -> tuple[li
         asked, before = history.unanswered, history.without_answer()
         before = list(history.entries) if asked else before
         if not asked and is_silent(before):
-            raise InvalidRequestError("there is nothing to answer: nobody has said anything")
+            raise InvalidRequestError("there is nothing to answer: the conversation is empty")
     else:
         before = list(history.entries)
     missing = history.pending() - {str(message.get("tool_call_id")) for message in asked}
@@ -123,7 +123,7 @@ def _check_calls(answer: Completion, to_run: Sequence[ToolCall], rounds_left: in
     if to_run and not rounds_left:
         raise StreamError(
             "the model still calls tools after as many rounds as max_rounds allows. What was done is kept: retry() "
-            "goes on, undo() takes the turn back",
+            "continues, undo() takes the turn back",
             partial=answer,
             attempts=answer.attempts,
         )

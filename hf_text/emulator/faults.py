@@ -161,7 +161,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
         Response.sse({"code": 1302, "msg": "High concurrency usage of this API", "success": False}),
     ),
     "strange-chunk": (
-        "a chunk that nobody knows after two words, and [DONE] without a finish reason",
+        "an unknown chunk after two words, and [DONE] without a finish reason",
         _begun({"id": "chatcmpl-emulator", "verdict": "moved to another engine"}, done=True),
     ),
     "finish-first": (
@@ -187,7 +187,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
         ),
     ),
     "unknown-deltas": (
-        "deltas that nobody knows before the text",
+        "unknown deltas before the text",
         Response.sse(*[_chunk({"something_new": "a"})] * 3, *_events(*_WORDS, done=False)),
     ),
     "usage-in-choice": (
@@ -296,7 +296,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
         replace(_nginx(503, "Service Temporarily Unavailable"), end="reset"),
     ),
     "unreadable-encoding": (
-        "a stream that is compressed as nobody asked for",
+        "a stream compressed with an encoding that was not asked for",
         _stream(b"\x0b\x02\x80\xff\xfe compressed", **{"Content-Encoding": "br"}),
     ),
 }

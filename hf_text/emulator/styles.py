@@ -67,9 +67,9 @@ class Style:
 
     Attributes:
         first: the delta of a first chunk of its own; None: there is no such chunk.
-        base: what stands in every delta.
+        base: what is in every delta.
         reasoning: the key of reasoning in a delta; ``"<think>"`` puts it into the content between tags.
-        reasoning_extra: what stands beside it.
+        reasoning_extra: what is beside it.
         null_finish: whether ordinary chunks have ``"finish_reason": null``; else they lack the key.
         usage: where usage comes: on ``"every"`` chunk so far, on the ``"finish"`` chunk, on a ``"last"`` one without
             choices.

@@ -19,7 +19,7 @@ def encode_json(value: object) -> bytes:
 
 
 def encode_event(event: Event, prefix: bytes = b"data: ") -> bytes:
-    """One event as it goes on the wire; bytes stay as they are."""
+    """One event as it is on the wire; bytes stay as they are."""
     if isinstance(event, bytes):
         return event
     data = event.encode() if isinstance(event, str) else encode_json(event)

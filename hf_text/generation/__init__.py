@@ -1,1 +1,1 @@
-"""One answer: whom to ask, the reading and the verdict on its stream, and what users hold of it."""
+"""One answer: the targets, the requests, the reading of the stream, the verdict, and what users hold of it."""

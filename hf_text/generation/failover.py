@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ..checks import is_plain_path
 from ..errors import (
@@ -21,7 +22,6 @@ from ..errors import (
 )
 from ..patterns import pattern
 from ..protocol.refusals import blames_request
-from ..records import dataclass
 from ..transport.retries import NO_ANSWER, Retries, is_throttled, spoken_words
 
 __all__ = [

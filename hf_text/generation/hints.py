@@ -48,7 +48,9 @@ class Hints:
         """Add to the error the providers that do serve the model, or served models with a similar name."""
         name = split_suffix(model)[0]
         if name in RETIRED_ALIASES:
-            failure.add_advice(f"{name!r} used to mean {RETIRED_ALIASES[name]}, which nobody serves for chat any more.")
+            failure.add_advice(
+                f"{name!r} used to mean {RETIRED_ALIASES[name]}, which no provider serves for chat any more."
+            )
         models = self._look_up()
         serving = [known for known in models if known.id == name]
         if serving:

@@ -45,7 +45,7 @@ def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> It
     """Read an answer with status 200: yield its events, all that have arrived at a time.
 
     While nothing has arrived and the call does not block, yields what to wait for. Ends when the answer is whole.
-    Otherwise raises, after all that arrived was yielded, the error that tells how it ended.
+    Otherwise raises, after all that arrived was yielded, the error that says how it ended.
     """
     url = reply.mask(reply.url.partition("?")[0])
     for step in _Reader(reply, answer, max_event_bytes).read():
@@ -236,7 +236,7 @@ class _Reader:
             self._progressed = self._assembler.feed(chunk, events) or self._progressed
 
     def _is_passed_over(self, kind: str, data: str) -> bool:
-        """Whether an event that is not the plain chunk is none at all. Raises ReportedError if it tells a failure."""
+        """Whether an event that is not the plain chunk is none at all. Raises ReportedError if it reports a failure."""
         if kind != "message" and re.search(_ERROR_KINDS, kind):
             raise ReportedError
         if data[:1] == "{":
@@ -246,7 +246,7 @@ class _Reader:
         return kind != "message" or not data.strip()  # a keep-alive in the shape of an event
 
     def _read_strays(self) -> HFTextError | None:
-        """What stands in the stream that is not of an event stream: the failure that it tells."""
+        """What is in the stream that is not of an event stream: the failure that it reports."""
         strays, self._decoder.strays = self._decoder.strays, []
         for stray in strays:
             told = re.sub(_ERROR_FIELD, "", stray, count=1)
@@ -257,7 +257,7 @@ class _Reader:
         return None
 
     def _read_rest(self, ending: Interrupted | BodyCut | None) -> HFTextError | None:
-        """What came of an event that never ended: the failure that it tells, though it is none by the standard."""
+        """What came of an event that never ended: the failure that it reports, though it is none by the standard."""
         if isinstance(ending, Interrupted) and ending.clock is None:
             return None  # cancelled
         rest = self._decoder.take_rest()

@@ -67,7 +67,7 @@ class Reports:
         return _settle(self.reported("\n".join(lines) or beginning), False)
 
     def failed(self, word: str) -> ProviderStreamError:
-        """The finish reason tells a failure."""
+        """The finish reason reports a failure."""
         told = f"the answer ended with the finish reason {self._reply.mask(word)[:_MAX_WORD]!r}{self.arrived()}"
         error = self._error_in({"message": told})
         return ProviderStreamError(f"the provider reported a failure: {error}", error=error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..catalogue import Catalogue
@@ -11,7 +12,6 @@ from ..endpoint import Endpoint
 from ..protocol.formats import format_for
 from ..protocol.media import has_media
 from ..protocol.payload import encode_payload
-from ..records import dataclass
 from ..transport.session import Http
 from ..tuning import Tuning
 from .breaker import Breaker
@@ -50,7 +50,7 @@ class Request:
         model: the model; None for the first that the server lists.
         providers: for Hugging Face: policies and names of providers, in the order to try.
         headers: headers for this request.
-        fallback_models: what to ask for, one after the other, if nobody serves the model.
+        fallback_models: tried in order if no provider serves the model.
 
     Attributes:
         has_media: whether there is media in the messages.

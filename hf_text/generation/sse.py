@@ -89,7 +89,7 @@ class SSEDecoder:
         return len(self._tail)
 
     def begin_unfinished(self, limit: int) -> str:
-        """The first bytes, at most so many, of the event that has not ended yet, as text."""
+        """The beginning of the event that has not ended yet, cut to ``limit`` bytes, as text."""
         return self._tail[:limit].decode(errors="replace")
 
     def take_rest(self) -> str:

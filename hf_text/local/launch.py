@@ -50,7 +50,7 @@ class Launch:
     Args:
         source: the model.
         settings: how to run it.
-        confirm: is asked before a download; None: nobody is.
+        confirm: called before a download; None downloads without asking.
         notify: is told what takes long.
     """
 
@@ -91,7 +91,7 @@ class Launch:
         with self._process(str(name), "hf_text.local.download", order) as child:
             message = child.receive()
             if "bytes" in message:
-                check_memory(str(name), message["bytes"])  # before it is downloaded in vain
+                check_memory(str(name), message["bytes"])  # before a download that could not be used
                 self._agree(f"{name} is {show_bytes(message['bytes'])} to download from the Hub", name)
                 child.send({})
                 message = child.receive()

@@ -14,7 +14,7 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def free_memory() -> int | None:
-    """Bytes that can be had without ending others: what the system has, or what is left of the container's limit.
+    """Bytes available without ending other programs: what the system has, or what is left of the container's limit.
 
     None where neither is known.
     """
@@ -46,6 +46,6 @@ def _of_the_container() -> Iterator[int]:
 def _left_of(limit: Path, used: Path, statistics: Path) -> Iterator[int]:
     with suppress(OSError, ValueError):  # there is no such group, or its limit is "max"
         left = int(limit.read_text("ascii")) - int(used.read_text("ascii"))
-        # Files that were read count as used, and are given up for whoever needs the memory.
+        # Files that were read count as used, and are released when memory is needed.
         cached = re.search(r"^(?:total_)?inactive_file (\d+)", statistics.read_text("ascii"), re.MULTILINE)
         yield left + (int(cached[1]) if cached else 0)

@@ -17,6 +17,7 @@ from ..checks import check_int, refusal
 from ..client import Client
 from ..errors import LocalServerError
 from ..transport.locks import ForkSafeLock
+from ..wrong_names import explain_wrong_names
 from .failures import closed_early, explain_end
 from .launch import Launch, Running, Settings
 from .names import parse_model
@@ -29,6 +30,7 @@ __all__ = ["LocalServer"]
 _LOG = logging.getLogger("hf_text")
 
 
+@explain_wrong_names
 class LocalServer:
     """llama.cpp's server with one model, in a process of its own, for as long as a ``with`` block lasts.
 
@@ -50,8 +52,8 @@ class LocalServer:
         slots: how many answers it generates at once; further requests wait. Each has the whole context.
         threads: threads that compute; None: half the cores that this process may use.
         timeout: seconds that loading the model may take; a download is not counted.
-        confirm: is asked, with one sentence, before anything is downloaded; ``False`` gives up. None: nobody is asked.
-        notify: is told, in one sentence, of loading that takes long, and of a download that nobody was asked about.
+        confirm: is asked, with one sentence, before anything is downloaded; ``False`` gives up. None: no question.
+        notify: called with one sentence when loading takes long, and before a download that was not confirmed.
             None: the logger ``hf_text``, at INFO.
 
     Raises InvalidRequestError for a wrong argument, and LocalServerError for a path where nothing is; ``start()``

@@ -1,4 +1,4 @@
-"""Takes a procedure from one effect to the next, whoever performs them; stopped from any thread."""
+"""Takes a procedure from one effect to the next; sans-IO, and stopped from any thread."""
 
 from __future__ import annotations
 

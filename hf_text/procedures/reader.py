@@ -79,5 +79,5 @@ def _run(effect: Run) -> Any:
     if not inspect.isawaitable(value):
         return value
     if inspect.iscoroutine(value):
-        value.close()  # else Python warns that nobody awaited it
+        value.close()  # else Python warns that it was never awaited
     raise TypeError("what it returned must be awaited; it needs hf_text.aio")

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from ..errors import TransportError
 
 if TYPE_CHECKING:
-    from . import catalog, prices, selection
+    from . import catalog, listings, prices, selection
 
-__all__ = ["catalog", "prices", "selection"]
+__all__ = ["catalog", "listings", "prices", "selection"]
 
 
 def __getattr__(name: str) -> Any:
@@ -29,4 +29,4 @@ def __getattr__(name: str) -> Any:
     except ImportError:
         if not sys.is_finalizing():
             raise
-        raise TransportError("the call cannot go on: the interpreter ends, and nothing is loaded any more") from None
+        raise TransportError("the call cannot continue: the interpreter ends, and nothing is loaded any more") from None

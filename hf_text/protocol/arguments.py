@@ -18,7 +18,7 @@ _NOT_BLANK = re.compile(r"\S")
 _MARKS = pattern(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
 
 _MAX_VALUES = 50  # that are compared: more of them are garbage, not repetitions
-_MAX_BEGINNINGS = 16  # where it is tried whether the value was begun anew
+_MAX_BEGINNINGS = 16  # where it is tried whether the value was begun again
 _UNREAD, _NOT_JSON = object(), object()
 
 
@@ -146,7 +146,7 @@ def _is_json(text: str) -> bool:
 
 
 def holds(larger: JsonText, smaller: JsonText) -> bool:
-    """Whether one JSON text says all that another says: it is equal, or goes on where the other stops."""
+    """Whether one JSON text says all that another says: it is equal, or continues where the other stops."""
     if larger.bare == smaller.bare:
         return True
     try:

@@ -12,10 +12,12 @@ Units are the same everywhere: USD per million tokens, seconds, tokens per secon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..checks import is_plain_path
-from ..records import dataclass, field
+from ..tables import Table, Tabular
+from .listings import describe_hub_model, describe_model, describe_provider, model_table
 from .tasks import can_chat
 from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
 
@@ -49,7 +51,7 @@ class ModelProvider:
         supports_tools: whether it can call tools.
         supports_structured_output: whether it holds to a JSON schema.
         first_token_latency: seconds to the first token, as Hugging Face last measured it.
-        throughput: tokens per second, likewise.
+        throughput: tokens per second, measured in the same way.
         is_model_author: whether the provider made the model.
         cached_input_price: USD per million tokens of the prompt that come out of the provider's cache.
     """
@@ -66,6 +68,9 @@ class ModelProvider:
     is_model_author: bool | None = None
     cached_input_price: float | None = None
 
+    def __repr__(self) -> str:
+        return describe_provider(self)
+
     @property
     def live(self) -> bool:
         """Whether it can be used now. Every status but ``"live"``, known or not, means no."""
@@ -73,8 +78,11 @@ class ModelProvider:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class Model(Tabular):
     """One model of a server's list. ``str()`` gives its id.
+
+    What only its live providers tell is None where none of them tells, or there are none. All attributes are fields,
+    so ``pandas.DataFrame(client.models())`` has a column for each.
 
     Attributes:
         id: the name to ask for.
@@ -85,6 +93,13 @@ class Model:
         providers: who serves it, live or not; empty on a server that has no providers.
         direct: what such a server tells of its own service of the model; None where there are providers.
         chat: whether it can chat; None if the server does not tell.
+        vision: whether it reads pictures; None if the server does not tell.
+        tools: whether a live provider can call tools with it.
+        structured_output: whether a live provider holds to a JSON schema with it.
+        context_length: the largest context among the live providers, in tokens.
+        price: the cheapest output among the live providers, in USD per million tokens.
+        throughput: the best throughput among the live providers, in tokens per second.
+        latency: the shortest time to the first token among the live providers, in seconds.
     """
 
     id: str
@@ -95,49 +110,41 @@ class Model:
     providers: tuple[ModelProvider, ...] = ()
     direct: ModelProvider | None = None
     chat: bool | None = None
+    vision: bool | None = field(init=False, compare=False)
+    tools: bool | None = field(init=False, compare=False)
+    structured_output: bool | None = field(init=False, compare=False)
+    context_length: int | None = field(init=False, compare=False)
+    price: float | None = field(init=False, compare=False)
+    throughput: float | None = field(init=False, compare=False)
+    latency: float | None = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        offers = self.offers
+        derived = {
+            "vision": "image" in self.input_modalities if self.input_modalities else None,
+            "tools": any_known(offer.supports_tools for offer in offers),
+            "structured_output": any_known(offer.supports_structured_output for offer in offers),
+            "context_length": best(max, (offer.context_length for offer in offers)),
+            "price": best(min, (offer.output_price for offer in offers)),
+            "throughput": best(max, (offer.throughput for offer in offers)),
+            "latency": best(min, (offer.first_token_latency for offer in offers)),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     def __str__(self) -> str:
         return self.id
+
+    def __repr__(self) -> str:
+        return describe_model(self)
+
+    def _table(self) -> Table:
+        return model_table(self)
 
     @property
     def offers(self) -> tuple[ModelProvider, ...]:
         """The ways to this model now: its live providers, or the server itself where it has no providers."""
         return (self.direct,) if self.direct else tuple(offer for offer in self.providers if offer.live)
-
-    @property
-    def vision(self) -> bool | None:
-        """Whether it reads pictures; None if the server does not tell."""
-        return "image" in self.input_modalities if self.input_modalities else None
-
-    @property
-    def tools(self) -> bool | None:
-        """Whether a live provider can call tools with it; None if none of them tells."""
-        return any_known(offer.supports_tools for offer in self.offers)
-
-    @property
-    def structured_output(self) -> bool | None:
-        """Whether a live provider holds to a JSON schema with it; None if none of them tells."""
-        return any_known(offer.supports_structured_output for offer in self.offers)
-
-    @property
-    def context_length(self) -> int | None:
-        """The largest context among the live providers, in tokens; None if none of them tells."""
-        return best(max, (offer.context_length for offer in self.offers))
-
-    @property
-    def price(self) -> float | None:
-        """The cheapest output among the live providers, in USD per million tokens; None if none of them tells."""
-        return best(min, (offer.output_price for offer in self.offers))
-
-    @property
-    def throughput(self) -> float | None:
-        """The best throughput among the live providers, in tokens per second; None if none of them tells."""
-        return best(max, (offer.throughput for offer in self.offers))
-
-    @property
-    def latency(self) -> float | None:
-        """The shortest time to the first token among the live providers, in seconds; None if none of them tells."""
-        return best(min, (offer.first_token_latency for offer in self.offers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +174,9 @@ class ProviderMapping:
     first_token_latency: float | None = None
     throughput: float | None = None
     adapter_weights_path: str | None = None
+
+    def __repr__(self) -> str:
+        return describe_provider(self)
 
     @property
     def live(self) -> bool:
@@ -212,7 +222,7 @@ class HubModel:
         gated: False, or ``"auto"`` or ``"manual"`` where its files must be asked for. Says nothing about inference.
         private: whether only its owners see it.
         created_at: ISO 8601, as the Hub writes it.
-        mapping: who serves it; empty if nobody does or the listing was made without mappings.
+        mapping: the providers that serve it; empty if there is none, or if the listing was made without mappings.
     """
 
     id: str
@@ -224,6 +234,9 @@ class HubModel:
     private: bool | None = None
     created_at: str | None = None
     mapping: Mapping[str, ProviderMapping] = field(default_factory=dict, hash=False)
+
+    def __repr__(self) -> str:
+        return describe_hub_model(self)
 
     def __str__(self) -> str:
         return self.id
@@ -260,7 +273,7 @@ def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, Provider
     """Who serves a model: by provider, in the Hub's order, which is the account's own where the request had a key.
 
     Takes a model's info or its ``inferenceProviderMapping`` alone, as a dict by provider or as a list. Null, absent and
-    empty mean that nobody does. Malformed entries are skipped. Of several entries for one provider, the first that is
+    empty mean that there is none. Malformed entries are skipped. Of several entries for one provider, the first that is
     live for chat is taken, else the first. ``default_status`` is for entries without a status, such as overrides have.
     Raises ValueError for anything that is neither an object, an array nor null.
     """

@@ -55,8 +55,11 @@ class Assembler:
 
     Attributes:
         ending: its finish reason, as far as it is known.
+        id: the answer's id, as its chunks tell it; None if they do not.
+        model: the model, as they tell it; None if they do not.
         unexplained: a chunk that could not be understood; ``""`` if there was none.
         system_fingerprint: the last one that came, or None.
+        model: what the server calls the model that answers, or None.
         reasoning_key: the name under which the reasoning came, ``"<think>"`` for tags; ``""`` for none.
         chunks: how many chunks were fed.
     """
@@ -79,6 +82,8 @@ class Assembler:
         "_usage",
         "chunks",
         "ending",
+        "id",
+        "model",
         "reasoning_key",
         "system_fingerprint",
         "unexplained",
@@ -105,6 +110,8 @@ class Assembler:
         # What came without choices may be what a gateway says of a failure, so it counts once the answer is whole.
         self._apart: list[dict[str, Any]] = []
         self.ending: Ending = Ending()
+        self.id: str | None = None
+        self.model: str | None = None
         self.unexplained: str = ""
         self.system_fingerprint: str | None = None
         self.reasoning_key: str = ""
@@ -205,8 +212,9 @@ class Assembler:
         if usage is not None:
             self._usage = usage
         self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
+        self.id, self.model = self.id or as_text(chunk.get("id")), self.model or as_text(chunk.get("model"))
         progressed = choice is not None and self._feed_choice(choice, out)
-        if failed:  # raised after the text that may stand beside it
+        if failed:  # raised after the text that may come with it
             raise ReportedError
         if choices is None:
             self._apart = [*self._apart[-_MAX_APART:], chunk]
@@ -214,7 +222,7 @@ class Assembler:
             self._extras.keep(chunk, _CHUNK_KEYS)
         if choices:
             self._chunk_keys = len(chunk)
-            return progressed or bool(choice is None and any(choices))  # another choice goes on
+            return progressed or bool(choice is None and any(choices))  # another choice continues
         if choices is None and usage is None:
             self._note_unexplained(chunk)
         return False
@@ -243,7 +251,7 @@ class Assembler:
         return progressed or bool(finish)
 
     def _read_beside(self, choice: dict[str, Any]) -> Told:
-        """What stands beside a delta that says nothing: the next text, or a message, which may repeat all that came
+        """What is beside a delta that says nothing: the next text, or a message, which may repeat all that came
         but is never added to what deltas brought.
         """
         message = choice.get("message")

@@ -30,7 +30,7 @@ _MAX_LEVELS = 8
 class Told(NamedTuple):
     """What a delta says.
 
-    ``key`` is the name under which the reasoning came, ``unread`` what stands in it that is neither text nor reasoning
+    ``key`` is the name under which the reasoning came, ``unread`` what is in it that is neither text nor reasoning
     nor a call, under the name where it stands.
     """
 
@@ -95,7 +95,7 @@ def _read_text(value: Any, levels: int = _MAX_LEVELS) -> str:
 
 
 def _read_calls(delta: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The fragments of tool calls in a delta, and what stands in their place but cannot be read. A single call need not
+    """The fragments of tool calls in a delta, and what is in their place but cannot be read. A single call need not
     be in a list, and the older ``function_call`` is one.
     """
     calls = delta.get("tool_calls")

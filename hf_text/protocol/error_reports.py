@@ -122,7 +122,7 @@ def _with_raw(report: ErrorReport, metadata: dict[str, Any], levels: int) -> Err
 
 
 def _with_details(message: str, value: dict[str, Any]) -> str:
-    """A message together with what stands beside it: OAuth's description, FastAPI's place."""
+    """A message together with what is beside it: OAuth's description, FastAPI's place."""
     if isinstance(value.get("error"), str) and isinstance(value.get("errordescription"), str):
         return f"{message}: {value['errordescription']}"
     if message and isinstance(value.get("msg"), str) and isinstance(value.get("loc"), list):

@@ -31,7 +31,7 @@ _FAILURE = (
 
 
 class Ending:
-    """The finish reason of one answer, which counts until the answer goes on after it.
+    """The finish reason of one answer, which counts until the answer continues after it.
 
     Attributes:
         reason: the one that stands, in the protocol's word where it has one, else the server's own; None for none.

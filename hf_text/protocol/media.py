@@ -40,7 +40,7 @@ _SCHEME = pattern(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 def media_from_url(url: str, *, allow_files: bool = False) -> str:
     """A URL for ``media=``, and nothing but a URL: for what comes from other people, such as the visitors of a page.
 
-    In ``media=`` a str is also the path of a file, which whoever may name one can have sent to the model. This takes
+    In ``media=`` a str can also be a path, and the file is then sent to the model. This takes
     http and https URLs and data URIs only. A URL is fetched by the server that runs the model: one of your own should
     not reach what is not meant for them.
 

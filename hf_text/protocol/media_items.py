@@ -1,7 +1,7 @@
 """An item of media, read: a path, bytes, a binary file or a PIL image becomes bytes of a known type.
 
 What is neither a picture nor a sound that the protocol carries is refused. Of a file no byte is shown, neither in the
-error nor in the variables of its traceback: whoever names a path may want to see what is in it.
+error nor in the variables of its traceback: naming a path must not be a way to read it.
 """
 
 from __future__ import annotations

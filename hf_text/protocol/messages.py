@@ -3,7 +3,7 @@
 Everything is checked once, at the door, and copied on the way in: behind ``check_messages`` a conversation is a list
 of dicts of ours with roles and contents that the protocol knows, and whatever else the caller put into a message goes
 through unchanged. An error names the place in the caller's own value (``messages[1]["content"][0]["text"]``) and shows
-what stands there.
+what is there.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
 # Reasoning by the names of several servers: a turn that was cut off may hold nothing else.
 _REASONING = ("reasoning", "reasoning_content", "reasoning_details", "thinking", "thinking_blocks")
 
-# What a message costs besides its text, in the documented measure of length.
+# What a message adds to the length of its text, in the documented measure of length.
 _MESSAGE_OVERHEAD = 16
 
 

@@ -1,7 +1,7 @@
 """Names of models and providers: data only, and only what cannot be asked at run time.
 
 Models come and go within months. The live catalogue (``GET {router}/v1/models``) is the truth; what stands here serves
-when nobody names a model, when the catalogue cannot be had, and for people who type short names.
+when no model is named, when the catalogue is out of reach, and for short names.
 State: November 2026.
 """
 
@@ -45,7 +45,7 @@ VISION_MODELS = (
     "zai-org/GLM-5.3-Flash",
 )
 
-# What to offer when no listing can be had: text models first.
+# What to offer without a listing: text models first.
 FALLBACK_MODELS = (
     DEFAULT_MODEL,
     "openai/gpt-oss-20b",
@@ -60,7 +60,7 @@ FALLBACK_MODELS = (
     *VISION_MODELS,
 )
 
-# Short names in the style of g4f. A name whose model nobody serves any more is left out: to answer it with another
+# Short names in the style of g4f. A name whose model is no longer served is left out: to answer it with another
 # model would mislead, and without an alias the server says so itself.
 MODEL_ALIASES: dict[str, str] = {
     "deepseek-r1": "deepseek-ai/DeepSeek-R1",

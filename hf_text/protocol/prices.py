@@ -29,7 +29,7 @@ def cost_of(usage: Usage | None, offer: ModelProvider | None) -> float | None:
 def find_offers(models: Iterable[Model], name: str, provider: str | None = None) -> tuple[ModelProvider, ...]:
     """The ways to a model now: those of the provider if one is named, also behind the colon of the name; else all.
 
-    A suffix that is a policy (``:fastest``) names nobody.
+    A suffix that is a policy (``:fastest``) does not name a provider.
     """
     base, suffix = split_suffix(name)
     known = {model.id: model for model in models}

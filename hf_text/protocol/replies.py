@@ -60,6 +60,14 @@ _UNKNOWN_MODEL = pattern(
     re.IGNORECASE,
 )
 
+# What says in a 400 that it is the key: the words of xAI and Gemini, and of LiteLLM, which looks an unknown key up in a
+# database that it may not have.
+_WRONG_KEY = re.compile(
+    r"(?:incorrect|invalid|wrong|expired) api[ _-]?key|api[ _-]?key[ _](?:is )?(?:not valid|invalid|incorrect|expired)"
+    r"|no connected db",
+    re.IGNORECASE,
+)
+
 _ACCOUNT_CREDITS = r"(?i)included credits|pre-?paid credits"
 _MAX_MESSAGE = 2000
 _MAX_BODY = 20_000
@@ -107,6 +115,8 @@ def parse_reply_error(
         status, asked = report.status or status, None
     served_by = headers.get("x-inference-provider") or provider
     cls = _choose_class(status)
+    if status == 400 and _WRONG_KEY.search(f"{message} {report.code}"):
+        cls = AuthenticationError
     if _is_about_model(status, report, model):
         cls = ModelNotSupportedError
     data: dict[str, Any] = {

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..checks import plain_number, refusal
-from ..records import dataclass
 from .catalog import Model, ModelProvider, any_known, best
 from .tasks import is_named_for_another_task
 from .values import as_number

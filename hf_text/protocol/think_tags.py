@@ -5,8 +5,8 @@ the answer begins: further on, ``<think>`` is a thing that the model writes abou
 themselves.
 
 Some chat templates write the opening tag into the prompt, so that the model only closes it. A closing tag at the very
-beginning is dropped; whether one that comes later ends reasoning cannot be told before it comes, so whoever knows the
-model has to say so (``opened``).
+beginning is dropped; whether one that comes later ends reasoning cannot be known before it comes, so a caller who knows
+the model has to say so (``opened``).
 """
 
 from __future__ import annotations

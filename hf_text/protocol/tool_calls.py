@@ -27,7 +27,7 @@ class _Fragment:
     """What one element of ``tool_calls`` says.
 
     Attributes:
-        place: where it stands in the list that it came in.
+        place: where it is in the list that it came in.
         alone: whether it stands there alone.
     """
 
@@ -170,7 +170,7 @@ class ToolCallAssembler:
 def _drop_repeated(calls: list[_GrowingCall]) -> list[tuple[_GrowingCall, JsonText]]:
     """The calls with their arguments, without those that say nothing and those that only say again what one said."""
     kept: list[tuple[_GrowingCall, JsonText]] = []
-    latest: dict[tuple[str, str | int], int] = {}  # by name and id, by name and place: where it stands in the list
+    latest: dict[tuple[str, str | int], int] = {}  # by name and id, by name and place: where it is in the list
     for call in calls:
         arguments = JsonText(call.arguments.text())
         if not call.name.strip() and arguments.bare in ("", "{}"):

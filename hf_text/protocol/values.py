@@ -75,7 +75,7 @@ def with_plain_keys(value: dict[str, Any]) -> dict[str, Any]:
 
 def as_bounded(value: Any, levels: int = _MAX_LEVELS) -> Any:
     """A copy of a JSON value that can be shown, copied and pickled anywhere: half characters are replaced, and what is
-    nested deeper than so many levels stands there as the beginning of its text.
+    nested deeper than ``levels`` is replaced by the beginning of its text.
     """
     if isinstance(value, str):
         return join_surrogates(value)

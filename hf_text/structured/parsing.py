@@ -1,4 +1,4 @@
-"""`parsing`: how an answer of a type comes about, whoever drives it."""
+"""`parsing`: how an answer becomes a typed value; sans-IO, driven by a thread or a task."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Way:
     Attributes:
         method: ``"json_schema"`` (``response_format``), ``"tool"`` (a call of a tool whose arguments are the value), or
             ``"prompt"`` (the schema in the prompt).
-        providers: whom to ask, in order; None leaves that to the request.
+        providers: the providers to ask, in order; None leaves that to the request.
     """
 
     method: Method

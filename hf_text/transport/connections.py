@@ -154,7 +154,7 @@ class _CallBound:
                 self.cut_short = not whole
             else:
                 super().send(data)  # type: ignore[misc]
-        except ssl.SSLEOFError as error:  # urllib3 goes on to what the server said before it closed, as without TLS
+        except ssl.SSLEOFError as error:  # urllib3 continues to what the server said before it closed, as without TLS
             raise BrokenPipeError(str(error)) from error
 
     def getresponse(self) -> Any:
@@ -194,7 +194,7 @@ class _Pool(HTTPConnectionPool):
     def retire(self) -> None:
         """Close the connections that are kept alive now; those in use are closed when they come back.
 
-        urllib3 would close them only when nobody holds on to the pool any more, and every traceback does.
+        urllib3 would close them only when the last reference to the pool is gone, and every traceback holds one.
         """
         self.retired = True
         idle: Any = self.pool
@@ -319,7 +319,7 @@ class Adapter(HTTPAdapter):
         return hide_headers(super().proxy_headers(proxy))
 
     def close(self) -> None:
-        """Close the connections that are kept alive. Those in use go on."""
+        """Close the connections that are kept alive. Those in use are not affected."""
         for pool, _ in list(self._pools_by_url.values()):
             pool.retire()
         super().close()
@@ -363,7 +363,7 @@ class Adapter(HTTPAdapter):
         return pool
 
     def request_url(self, request: Any, proxies: Any) -> str:
-        """What stands in the first line of the request."""
+        """What is in the first line of the request."""
         way = self._pools_by_url.get(request.url)
         return way[1] if way else super().request_url(request, proxies)
 

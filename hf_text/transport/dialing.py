@@ -1,6 +1,6 @@
 """Connecting to a server: its name to addresses, and a socket to the first of them that answers.
 
-No step waits longer than the call allows, and none goes on once the call is cancelled.
+No step waits longer than the call allows, and none continues once the call is cancelled.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _connect(call: Call, address: Any, options: Any, seconds: float) -> Generato
             raise OSError(failure, os.strerror(failure))
         if call.blocking:
             sock.settimeout(call.time_left())
-    except BaseException:  # Interrupted, Ctrl-C, the reader left: nobody else knows of the socket
+    except BaseException:  # Interrupted, Ctrl-C, the reader left: nothing else holds the socket
         sock.close()
         call.release()
         raise
@@ -82,7 +82,7 @@ def _until_writable(call: Call, ends: float) -> Iterator[Wait]:
 
 
 def _resolve(call: Call, host: str, port: int) -> Generator[Wait, None, list[Any]]:
-    """The addresses of a host, found in a thread of its own: nothing can stop getaddrinfo(), but nobody has to wait
+    """The addresses of a host, found in a thread of its own: nothing can stop getaddrinfo(), but the call need not wait
     for it.
     """
     host = host.strip("[]")
@@ -113,7 +113,7 @@ def _resolve(call: Call, host: str, port: int) -> Generator[Wait, None, list[Any
 
 
 def _run_in_thread(work: Callable[[], None], name: str) -> None:
-    """Without a thread where none can be had: there are too many, or the interpreter ends and one would never run."""
+    """Runs here where no thread can be started: there are too many, or the interpreter is shutting down."""
     if not sys.is_finalizing():
         with suppress(RuntimeError):
             threading.Thread(target=work, name=name, daemon=True).start()

@@ -20,14 +20,14 @@ __all__ = ["exchange"]
 def exchange(
     adapter: Adapter, session: requests.Session, request: requests.PreparedRequest, settings: Mapping[str, Any]
 ) -> RawResponse:
-    """Send a request; the answer, its head still to be read, unless somebody looks at answers at once.
+    """Send a request; the response, its head still to be read, unless an instrument inspects responses at once.
 
     Args:
         adapter: what sends it.
-        session: one that sends by this adapter. The request goes this long way only if somebody waits for it there.
+        session: one that sends by this adapter. The longer path is for instruments that are installed on it.
         settings: the arguments of ``send()``.
 
-    Raises what requests and urllib3 raise, and InvalidRequestError if somebody answers in the place of the server.
+    Raises what requests and urllib3 raise, and InvalidRequestError if a test double answers in place of the server.
     """
     double = find_double()
     if double is not None:
@@ -49,7 +49,7 @@ def exchange(
 
 
 def _comes_from_double(error: Exception) -> bool:
-    """Whether it was raised by somebody who stands between requests and our pools."""
+    """Whether it was raised by code between requests and our pools."""
     if isinstance(error, RequestException):
         return not has_reached_pools()
     return type(error).__module__.partition(".")[0] == name_interceptor()

@@ -84,7 +84,7 @@ class RawResponse(HTTPResponse):
     def receive_head(self) -> bool:
         """Read the head. False if it has not arrived yet and the call does not block; then call again.
 
-        Raises what http.client raises, Interrupted if the call may not go on, OSError if the connection breaks.
+        Raises what http.client raises, Interrupted if the call has to stop, OSError if the connection breaks.
         """
         while not self._has_head and (head := self._next_head()) is not None:
             if not _INTERIM.match(head):

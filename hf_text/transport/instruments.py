@@ -28,7 +28,7 @@ _DOUBLES = {"vcr": "vcrpy", "httpretty": "httpretty", "mocket": "mocket"}
 
 
 def is_watched() -> bool:
-    """Whether somebody looks at answers as soon as they are there: an instrument, or urllib3's log."""
+    """Whether responses are inspected as soon as they arrive: by an instrument, or by urllib3's log."""
     return (
         requests_is_wrapped()
         or _is_foreign(HTTPSConnectionPool.urlopen, urllib3.connectionpool)
@@ -39,7 +39,7 @@ def is_watched() -> bool:
 
 
 def requests_is_wrapped() -> bool:
-    """Whether somebody replaced a function of requests that prepares or sends."""
+    """Whether a function of requests that prepares or sends was replaced."""
     return any(_is_foreign(function, module) for function, module in _senders())
 
 

@@ -9,7 +9,7 @@ __all__ = ["ForkSafeLock"]
 
 
 class ForkSafeLock:
-    """A lock that is free in a process that was forked off, whoever held it at that moment; a context manager.
+    """A lock that is free in a forked process, even if another thread held it at that moment; a context manager.
 
     A thread that held it is not there in the new process, and would never let it go.
     """

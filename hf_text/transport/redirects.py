@@ -1,4 +1,4 @@
-"""Where the key may go on to: a redirect, the next page of a listing."""
+"""Where the key may be sent to: a redirect, the next page of a listing."""
 
 from __future__ import annotations
 

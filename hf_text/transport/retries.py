@@ -95,7 +95,7 @@ def is_retryable(error: HFTextError) -> bool:
 
 
 def is_throttled(error: HFTextError) -> bool:
-    """Whether the server refuses for now, whatever it is asked: too many requests, a gateway with nobody behind it, no
+    """Whether the server refuses every request for now: too many requests, a gateway without a backend, no
     connection. A caller with many requests steers its rate by that (``hf_text.batch``).
     """
     error = error.underlying

@@ -49,6 +49,9 @@ _MAX_PLANS = 1000
 _PYTHON = ".".join(map(str, sys.version_info[:3]))  # platform.python_version() costs more than all else here
 _USER_AGENT = f"hf_text/{__version__} python/{_PYTHON} requests/{requests.__version__}"
 
+# Loads what requests and typing import at the first request. When the interpreter shuts down, nothing can be imported.
+requests.Request("GET", "http://localhost").prepare()
+
 
 class Http:
     """What a client sends with: sessions, keys, headers, proxies and certificates. Safe to share among threads and

@@ -1,7 +1,7 @@
 """Sockets that the garbage collector closes without a word.
 
 A stream that is dropped closes its connection. But in a circle of references, and at the interpreter's end, the
-collector may come to the socket before it comes to the stream, and Python's own sockets then warn that nobody closed
+collector may come to the socket before it comes to the stream, and Python's own sockets then warn of an unclosed
 them.
 """
 
@@ -26,7 +26,7 @@ class TLSSocket(ssl.SSLSocket):
 
 
 def make_socket(family: int, kind: int, protocol: int) -> socket.socket:
-    """A new socket. Where somebody put another class in the place of Python's (gevent, pytest-socket), one of that."""
+    """A new socket. Where Python's class was replaced (gevent, pytest-socket), one of the replacement."""
     ours = issubclass(_Socket, socket.socket)
     return (_Socket if ours else socket.socket)(family, kind, protocol)
 

@@ -1,4 +1,4 @@
-"""The TLS settings of connections: whom they trust, and what they show of themselves."""
+"""The TLS settings of connections: the certificates that they trust and the one that they present."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _check_path(path: Any) -> str:
         raise InvalidRequestError(f"cert: a path must be a str or a path, not {_kind(path)}")
     name = str(os.fspath(path))
     if "-----BEGIN" in name:
-        raise InvalidRequestError("cert must be the path of a PEM file, not what stands in it")
+        raise InvalidRequestError("cert must be the path of a PEM file, not what is in it")
     if not os.path.isfile(name):
         raise InvalidRequestError(f"cert: there is no file {show(name)}")
     return name

@@ -24,7 +24,7 @@ def upload(sock: Any, data: bytes, call: Call) -> tuple[bytes, bool]:
     """Send all of the data, or as much as the server takes until it answers with a status from 300 up.
 
     Gives what came of a response, and whether all was sent. Raises OSError if the connection breaks before either,
-    Interrupted if the call may not go on.
+    Interrupted if the call has to stop.
     """
     rest = memoryview(data)
     came = b""

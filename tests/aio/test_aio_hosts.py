@@ -26,7 +26,7 @@ import pytest
 import hf_text
 from hf_text import Client, HuggingFaceAPI
 from hf_text.aio import AsyncClient, AsyncStream
-from hf_text.callers import _operations
+from hf_text.callers import cached_operations
 from hf_text.client import default_client
 from hf_text.emulator import Emulator, Gate, Response
 
@@ -50,7 +50,7 @@ def module_functions(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setenv("HF_TOKEN", KEY)
     yield
     default_client().close()
-    _operations.cache_clear()
+    cached_operations.cache_clear()
 
 
 def held_reply(gate: Gate, *pieces: str) -> Response:

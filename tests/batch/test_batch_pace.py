@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from simulated_server import Bucket, Flaky, Slots, Window, simulate
+from thorough import THOROUGH
 
 from hf_text import (
     AuthenticationError,
@@ -27,7 +28,7 @@ from hf_text.batch import Pace
 from hf_text.batch.verdicts import is_down, is_fatal, is_throttled, may_succeed_later
 
 # Requests a second, and seconds that an answer takes.
-LOADS = [(50, 0.1), (50, 2), (20, 5), (10, 20)]
+LOADS = [(50, 0.1), (50, 2), (20, 5), (10, 20)] if THOROUGH else [(50, 2), (10, 20)]
 
 
 class Clock:

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import hf_text
-from hf_text.cli.batch import duration
+from hf_text.cli.parsers.batch import duration
 from hf_text.emulator import Emulator, Gate, Request, Response, build_model
 
 PROJECT = Path(hf_text.__file__).parent.parent
@@ -106,7 +106,7 @@ class TestRuns:
         emulator.always(Response.text("Yes", usage=(100, 50), provider="novita"))
         done = hf_text_batch(inputs, tmp_path / "out.jsonl", *LABEL, "-m", "org/m", "--max-cost", 0.0008)
         assert done.returncode == 3
-        assert "stopped by max_cost; the same command goes on with the other rows" in done.stderr
+        assert "stopped by max_cost; the same command continues with the other rows" in done.stderr
         assert len(chats(emulator)) == 4
 
     @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -130,7 +130,9 @@ class TestRuns:
         gate.open()
         _, errors = process.communicate(timeout=20)
         assert process.returncode == status
-        assert re.fullmatch(r"stopped by .*: 10 of 10 rows are done\. The same call goes on with the others\n", errors)
+        assert re.fullmatch(
+            r"stopped by .*: 10 of 10 rows are done\. The same call continues with the others\n", errors
+        )
 
 
 class TestErrors:
@@ -138,7 +140,11 @@ class TestErrors:
         ("words", "status", "said"),
         [
             (["in.jsonl"], 2, "give the path of the inputs and that of the output"),
-            (["in.jsonl", "out", "--deadline", "soon"], 2, "argument --deadline: invalid duration value: 'soon'"),
+            (
+                ["in.jsonl", "out", "--deadline", "soon"],
+                2,
+                "--deadline must be a time such as 90s, 30m or 2h, not 'soon'",
+            ),
             (["in.jsonl", "out", "--shard", "3"], 2, "--shard must be I/N"),
             (["in.jsonl", "out", "-s", "Be brief"], 2, "--system needs --template"),
             (["in.jsonl", "out", "--template", "{txt}"], 2, "the template names 'txt', but the columns are id, text"),

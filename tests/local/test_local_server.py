@@ -20,13 +20,14 @@ from urllib.parse import urlsplit
 
 import anyio
 import pytest
+from thorough import repeated
 
 import hf_text
 from hf_text import InvalidRequestError, LocalServerError
 from hf_text.local import LocalServer
 
 BACKENDS = ("asyncio", "trio")
-CYCLES = 50
+CYCLES = repeated(50)
 SHORT: dict[str, Any] = {"max_tokens": 3, "temperature": 0}
 
 Wait = Callable[[int], None]
@@ -56,7 +57,7 @@ def open_pipes() -> list[str]:
 
 
 @pytest.mark.timeout(400)
-def test_fifty_times_opened_asked_and_closed_leaves_nothing(
+def test_opened_asked_and_closed_again_and_again_leaves_nothing(
     model: Path, wait_for_end: Wait, nothing_leaks: None
 ) -> None:
     answers = set()
@@ -70,7 +71,7 @@ def test_fifty_times_opened_asked_and_closed_leaves_nothing(
 
 
 @pytest.mark.timeout(400)
-def test_fifty_times_opened_and_closed_at_once_leaves_nothing(
+def test_opened_and_closed_at_once_again_and_again_leaves_nothing(
     model: Path, wait_for_end: Wait, nothing_leaks: None
 ) -> None:
     for _ in range(CYCLES):

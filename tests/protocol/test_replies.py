@@ -152,6 +152,34 @@ ROWS = {
         "Invalid credentials in Authorization header",
         headers={"X-Error-Message": "Invalid credentials in Authorization header"},
     ),
+    "a wrong key with 400 (LiteLLM without its database)": Row(
+        400,
+        {"error": {"message": "No connected db.", "type": "no_db_connection", "param": None, "code": "400"}},
+        AuthenticationError,
+        "No connected db.",
+        "no_db_connection",
+    ),
+    "a wrong key with 400 (xAI)": Row(
+        400,
+        {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xx. See the console."},
+        AuthenticationError,
+        "Incorrect API key provided",
+        "Client specified an invalid argument",
+    ),
+    "a wrong key with 400 (Gemini)": Row(
+        400,
+        [
+            {
+                "error": {
+                    "code": 400,
+                    "message": "API key not valid. Please pass a valid API key.",
+                    "status": "INVALID_ARGUMENT",
+                }
+            }
+        ],
+        AuthenticationError,
+        "API key not valid",
+    ),
     "no key (Hub)": Row(
         401, {"error": "Invalid username or password."}, AuthenticationError, "Invalid username or password."
     ),
