@@ -273,7 +273,7 @@ def test_an_import_inside_a_function_has_its_reason() -> None:
     assert set(INSIDE_FUNCTIONS) - inside == set(), "no longer there"
 
 
-# Names with an underscore that are documented or (argparse) have no public counterpart, and the hooks of other packages with the one module that uses each.
+# Names with an underscore that are documented, or that argparse gives no other name; and hooks, with their one user.
 DOCUMENTED = {"_actions", "_asdict", "_exit", "_getframe", "_replace"}
 HOOKS = {
     ("transport.connections", "_dns_host"): "urllib3's connection: the name to resolve",

@@ -14,7 +14,7 @@ from importlib import import_module
 from ..errors import HFTextError, InvalidRequestError
 from .advice import explain
 from .commands import COMMANDS, find_slip
-from .output import INTERRUPTED, Output, OutputError
+from .output import INTERRUPTED, Output, OutputError, open_errors
 from .parsers import parser_of
 
 __all__ = ["main"]
@@ -34,17 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
-        errors = Output(sys.stderr, vital=False)
+        errors = open_errors()
         if errors.is_terminal:  # which has written ^C, and the shell's prompt would follow in its line
             errors.write("\n")
         return INTERRUPTED
     except HFTextError as error:
-        Output(sys.stderr, vital=False).write_line(f"hf-text: error: {explain(error)}")
+        open_errors().write_line(f"hf-text: error: {explain(error)}")
         return 2 if isinstance(error, InvalidRequestError) else 1
     except OutputError as error:
         if error.pipe_closed:  # "| head -1" has all that it wants: nothing to complain about
             return _PIPE_CLOSED
-        Output(sys.stderr, vital=False).write_line(f"hf-text: error: {error}")
+        open_errors().write_line(f"hf-text: error: {error}")
         return 1
 
 
@@ -53,7 +53,7 @@ def _run(words: list[str]) -> int:
         import_module(f"{__name__}.completion").complete()
     slip = find_slip(words)
     if slip and sys.stdin and sys.stdin.isatty():
-        Output(sys.stderr, vital=False).write_line(f"hf-text: error: {slip}")
+        open_errors().write_line(f"hf-text: error: {slip}")
         return 2
     name = words.pop(0) if words and words[0] in COMMANDS else "ask"
     try:

@@ -20,7 +20,7 @@ from ..errors import HFTextError, InvalidRequestError
 from .advice import explain
 from .arguments import Options
 from .connect import connect
-from .output import Output
+from .output import Output, open_errors
 from .parsing import Fail, fill_in_environment, refuse_two_servers
 from .progress import show_progress
 from .views import View
@@ -32,7 +32,7 @@ _SOME_FAILED = 3
 
 def main(options: argparse.Namespace, fail: Fail) -> int:
     """Do what the arguments say. Returns the exit status."""
-    errors = Output(sys.stderr, vital=False)
+    errors = open_errors()
     refuse_two_servers(vars(options), fail)
     fill_in_environment(vars(options))
     try:
@@ -123,7 +123,7 @@ def _agrees(inputs: str, arguments: dict[str, Any], errors: Output) -> bool:
     estimate = estimate_cost(inputs, **arguments) if inputs != "-" else None
     if estimate is None:
         return True
-    errors.write(f"hf-text: {estimate}. Go on? [y/N] ")
+    errors.write_line(f"hf-text: {estimate}. Go on? [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

@@ -18,7 +18,7 @@ from .connect import connect
 from .local import settle_local
 from .parsers.chat import CHAT_COMMANDS
 from .parsing import Fail, fill_in_environment, refuse_two_servers
-from .usage import describe_total
+from .usage import describe_total, describe_usage
 from .viewing import describe_wait, make_view
 from .views import View
 
@@ -65,6 +65,9 @@ class Chat:
     def __init__(self, client: Client, options: Options, view: View, load: str | None = None) -> None:
         self._client, self._view = client, view
         self._settings: dict[str, Any] = {"max_tokens": options.max_tokens, **(options.call or {})}
+        self._usage = options.usage
+        if options.usage or options.api_base is None:  # some other servers refuse the question
+            self._settings.setdefault("include_usage", True)
         if options.model is not None:
             self._settings["model"] = options.model
         system: dict[str, Any] = {} if options.system is None else {"system": options.system}
@@ -112,6 +115,9 @@ class Chat:
                 session: Any = PromptSession()
                 return lambda: str(session.prompt("> "))
 
+        if sys.stdout.isatty():  # readline has to know the prompt, to draw the line again
+            return lambda: input("> ")
+
         def read() -> str:
             sys.stderr.write("> ")
             sys.stderr.flush()
@@ -156,6 +162,8 @@ class Chat:
                 for event in stream.events():
                     self._view.show(event)
                 self._view.finish(stream.completion)
+                if self._usage:
+                    self._view.note(describe_usage(self._client, stream.completion))
         except BaseException as error:
             self._media = media  # the turn is not kept, so they are still to be sent
             if isinstance(error, KeyboardInterrupt):
@@ -213,5 +221,4 @@ class Chat:
 
     def do_help(self, _: str) -> None:
         """What can be typed."""
-        for line in CHAT_COMMANDS.splitlines():
-            self._view.note(line)
+        self._view.list(CHAT_COMMANDS)

@@ -52,11 +52,23 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
             return 1
         try:
             for offer in offers:
-                view.note(f"asking {offer.provider} ...")
+                view.wait(f"asking {offer.provider} ...")
                 results.append(_ask(client, values, offer, prompt))
+                view.note(_describe(results[-1]))
         finally:  # also after Ctrl-C: what was paid for is shown
             _show(results, values, view)
     return 0 if any(result.error is None for result in results) else 1
+
+
+def _describe(result: Result) -> str:
+    if result.error:
+        return f"{result.provider}: error: {result.error}"
+    parts = []
+    if result.first_token is not None:
+        parts.append(f"first token after {result.first_token:.2f} s")
+    if result.tokens_per_second is not None:
+        parts.append(f"{result.tokens_per_second:,.0f} tokens/s")
+    return f"{result.provider}: {', '.join(parts) or 'answered'}"
 
 
 def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Namespace, view: View) -> bool:

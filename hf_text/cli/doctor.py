@@ -24,7 +24,7 @@ from ..tuning import Tuning
 from .advice import explain
 from .arguments import Options
 from .connect import connect
-from .output import Output
+from .output import Output, wrapping_for
 from .parsing import Fail, fill_in_environment, refuse_two_servers
 from .views import View
 
@@ -49,7 +49,7 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     refuse_two_servers(found, fail)
     fill_in_environment(found)
     options = Options.of({**found, "timeout": found["timeout"] or _SECONDS})
-    out = Output(sys.stdout, vital=True)
+    out = Output(sys.stdout, vital=True, layout=wrapping_for(sys.stdout))
     well = True
     for finding in _examine(options, found["ask"]):
         well = well and not finding.fix
@@ -58,7 +58,7 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
             continue
         out.write_line(f"{'FIX ' if finding.fix else 'ok  '}{finding.what}: {_safe(finding.found)}")
         if finding.fix:
-            out.write_line(f"      {_safe(finding.fix)}")
+            out.write_line(f"->  {_safe(finding.fix)}")
     return 0 if well else 1
 
 
@@ -113,8 +113,8 @@ def _look_at_certificates() -> Iterator[Finding]:
 def _look_at_servers(client: Client) -> Iterator[Finding]:
     endpoint = client.operations.endpoint
     if not getproxies():  # else the proxy looks names up
-        for url in dict.fromkeys(filter(None, (endpoint.hub_url, endpoint.api_base))):
-            yield _resolve(urlsplit(url).hostname or "")
+        urls = filter(None, (endpoint.hub_url, endpoint.api_base))
+        yield from map(_resolve, dict.fromkeys(urlsplit(url).hostname or "" for url in urls))
     if endpoint.hub_url is not None:
         yield _attempt("account", lambda: _ask_who(client, f"{endpoint.hub_url}/api/whoami-v2"))
     yield _attempt(f"models of {endpoint.host}", lambda: f"{len(client.models(refresh=True)):,}")

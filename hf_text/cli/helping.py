@@ -20,7 +20,7 @@ class HelpFormatter(argparse.HelpFormatter):
 
     def __init__(self, prog: str) -> None:
         width = max(min(shutil.get_terminal_size().columns - 1, _WIDEST), _NARROWEST)
-        super().__init__(prog, max_help_position=min(24, width // 6), width=width)
+        super().__init__(prog, max_help_position=24 if width >= 60 else 6, width=width)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         """``-f, --file FILE``, in every version of Python."""

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from ..protocol.catalog import Model
 from ..tables import number, yes_or_no
 from .listing import connected
-from .output import Output
+from .output import Output, open_errors
 from .parsing import Fail
 from .tables import bars, table
 
@@ -36,7 +36,7 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     for line in lines if models else []:
         out.write_line(line)
     if not models:
-        Output(sys.stderr, vital=False).write_line("hf-text: no model fits; hf-text models without options lists all")
+        open_errors().write_line("hf-text: no model fits; hf-text models without options lists all")
     return 0 if models else 1
 
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sys
 from typing import Protocol, TextIO
 
 from ..printable import one_line, printable
+from .wrapping import Wrapping
 
-__all__ = ["INTERRUPTED", "Layout", "Output", "OutputError", "columns_of_terminal"]
+__all__ = ["INTERRUPTED", "Layout", "Output", "OutputError", "columns_of_terminal", "open_errors", "wrapping_for"]
 
 INTERRUPTED = 130  # the exit status: 128 + SIGINT, as a shell reports it
 
@@ -145,6 +147,16 @@ class Output:
         os.close(nowhere)
         if self._vital:
             raise OutputError(error) from error
+
+
+def open_errors() -> Output:
+    """Standard error: what cannot be written there is passed over."""
+    return Output(sys.stderr, vital=False, layout=wrapping_for(sys.stderr))
+
+
+def wrapping_for(file: TextIO | None) -> Wrapping | None:
+    """On a terminal, lines end between words; else they stay as they are."""
+    return Wrapping(lambda: columns_of_terminal(file) or 80) if columns_of_terminal(file) else None
 
 
 def columns_of_terminal(file: TextIO | None) -> int:

@@ -13,12 +13,17 @@ from ..batch.bars import describe
 
 __all__ = ["show_progress"]
 
+_SECONDS_BETWEEN_LINES = 10.0
+
 
 @contextmanager
 def show_progress(*, quiet: bool) -> Iterator[Callable[[batch.Progress], object] | None]:
     """What shows how far the run is: a bar of rich where that is installed, else one line; nothing on a pipe."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
+        return
+    if os.environ.get("TERM", "") in ("", "dumb"):
+        yield _tell_now_and_then()
         return
     try:
         from rich.console import Console  # type: ignore[import-not-found, unused-ignore]
@@ -44,6 +49,21 @@ def show_progress(*, quiet: bool) -> Iterator[Callable[[batch.Progress], object]
             bar.update(task, completed=done, total=total, description=describe(at, console.width - taken))
 
         yield show
+
+
+def _tell_now_and_then() -> Callable[[batch.Progress], object]:
+    """A line of its own every few seconds, for a terminal that cannot erase one."""
+    told = time.monotonic()
+
+    def show(at: batch.Progress) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= _SECONDS_BETWEEN_LINES:
+            told = now
+            counts = f"{at.done + at.failed:,}/{'?' if at.rows is None else f'{at.rows:,}'}"
+            print(f"hf-text: {counts} {describe(at, 60)}", file=sys.stderr, flush=True)
+
+    return show
 
 
 @contextmanager

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import codecs
 import locale
-import sys
 import threading
 from collections.abc import Sequence
 from typing import TextIO
 
-from .output import Output
+from .output import open_errors
 
 __all__ = ["build_prompt", "decode_text", "read_piped_bytes", "read_piped_text", "read_text_file"]
 
@@ -45,7 +44,7 @@ def read_piped_bytes(stdin: TextIO) -> bytes:
 
 
 def _tell_of_pipe() -> None:
-    Output(sys.stderr, vital=False).write_line(
+    open_errors().write_line(
         "hf-text: reading standard input until it ends, because it is not a terminal; --no-stdin leaves it alone"
     )
 

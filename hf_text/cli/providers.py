@@ -11,7 +11,7 @@ from dataclasses import asdict
 from ..protocol.catalog import Model, ModelProvider
 from ..tables import number, yes_or_no
 from .listing import connected
-from .output import Output
+from .output import Output, open_errors
 from .parsing import Fail
 from .tables import bars, table
 
@@ -33,7 +33,7 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     for line in [json.dumps(asdict(offer)) for offer in offers] if values.json else _table(offers) if offers else []:
         out.write_line(line)
     if not offers:
-        Output(sys.stderr, vital=False).write_line("hf-text: no provider fits; leave out options to see all")
+        open_errors().write_line("hf-text: no provider fits; leave out options to see all")
     return 0 if offers else 1
 
 

@@ -7,9 +7,8 @@ import sys
 from ..client import Client
 from ..errors import MissingExtraError
 from .arguments import Options
-from .output import Layout, Output, columns_of_terminal
+from .output import Layout, Output, columns_of_terminal, wrapping_for
 from .views import CodeView, JsonView, View
-from .wrapping import Wrapping
 
 __all__ = ["describe_wait", "make_view"]
 
@@ -25,21 +24,16 @@ def make_view(options: Options) -> View:
 
 def _layout(options: Options) -> Layout | None:
     """On a terminal, text is broken between words; else it stays as it is."""
-    if not columns_of_terminal(sys.stdout):
-        return None
-    if not (options.markdown and Output(sys.stdout, vital=True).is_capable):
-        return Wrapping(_columns)
+    wrapping = wrapping_for(sys.stdout)
+    if wrapping is None or not (options.markdown and Output(sys.stdout, vital=True).is_capable):
+        return wrapping
     try:
         from .markdown import Markdown
     except ImportError:
         raise MissingExtraError(
             "--markdown needs rich and markdown-it-py: pip install 'hf-text[cli]'", package="rich", extra="cli"
         ) from None
-    return Markdown(_columns)
-
-
-def _columns() -> int:
-    return columns_of_terminal(sys.stdout) or 80
+    return Markdown(lambda: columns_of_terminal(sys.stdout) or 80)
 
 
 def describe_wait(client: Client, model: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ..completion import Completion
 from ..events import ConversationEvent, ProviderInfo, Reasoning
 from ..printable import one_line
-from .output import Layout, Output
+from .output import Layout, Output, open_errors
 
 __all__ = ["CodeView", "JsonView", "View"]
 
@@ -29,7 +29,7 @@ class View:
     def __init__(self, *, reasoning: bool, layout: Layout | None = None) -> None:
         self._reasoning = reasoning
         self._out = Output(sys.stdout, vital=True, layout=layout)
-        self._err = Output(sys.stderr, vital=False)
+        self._err = open_errors()
         self._introduced = False
         self._told = ""
 
@@ -37,6 +37,10 @@ class View:
         """A line to the user; what others put into it makes no second one."""
         self._err.clear_status()
         self._err.write_line(f"hf-text: {one_line(text)}")
+
+    def list(self, lines: str) -> None:
+        """Lines of ours that are to stand as they are."""
+        self._err.write_line(lines)
 
     def wait(self, text: str) -> None:
         """Say what is waited for, until something comes."""

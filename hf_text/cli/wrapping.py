@@ -43,9 +43,18 @@ class Wrapping:
         return "".join(map(self._take, _PIECES.findall(text)))
 
     def end(self) -> str:
-        """What is left."""
+        """What is left. What follows begins a line."""
+        done = self._flush()
+        self._begin_line()
+        self._fence = ""
+        return done
+
+    def _flush(self) -> str:
         held, self._held = self._held, ""
         return self._place(held) if held else ""
+
+    def _begin_line(self) -> None:
+        self._column, self._space, self._in_word, self._line = 0, "", False, ""
 
     def _take(self, piece: str) -> str:
         if piece == "\n":
@@ -55,10 +64,10 @@ class Wrapping:
         if self._fence or self._line[0] in " \t|":
             return piece
         if piece[0] in " \t":
-            done, self._in_word, self._space = self.end(), False, piece
+            done, self._in_word, self._space = self._flush(), False, piece
             return done
         if len(piece) == 1 and columns_of(piece) == 2:
-            done = self.end() + self._place(piece)
+            done = self._flush() + self._place(piece)
             self._in_word = False
             return done
         return self._take_word(piece)
@@ -70,7 +79,7 @@ class Wrapping:
         self._held += piece
         column = self._column + columns_of(self._space)
         if self._width() - column >= _EDGE or columns_of(self._held) >= _EDGE:
-            return self.end()
+            return self._flush()
         return ""
 
     def _place(self, word: str) -> str:
@@ -85,11 +94,11 @@ class Wrapping:
         return f"{space}{word}"
 
     def _end_line(self) -> str:
-        done = self.end()
+        done = self._flush()
         mark = self._line[:3]
         if mark in ("```", "~~~") and mark == (self._fence or mark):
             self._fence = "" if self._fence else mark
-        self._column, self._space, self._in_word, self._line = 0, "", False, ""
+        self._begin_line()
         return f"{done}\n"
 
 

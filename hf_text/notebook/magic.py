@@ -99,7 +99,7 @@ class _Magic:
             parser.error("--continue: there is no conversation yet; leave it out in the first cell")
         for name, value in vars(values).items():
             if name not in _OF_A_CELL and value != parser.get_default(name):
-                parser.error(f"--continue continues with the options that the conversation began with; leave out {name}")
+                parser.error(f"--continue keeps the options that the conversation began with; leave out {name}")
         return self._chat
 
 

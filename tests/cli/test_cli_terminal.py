@@ -294,3 +294,16 @@ def test_bash_completes_commands_and_options(hf, terminal, tmp_path):
     shell.wait_for("--sort throughput")
     shell.type("\x15exit\n")
     shell.wait()
+
+
+def test_the_second_answer_of_a_chat_begins_a_line_of_its_own_width(hf, terminal):
+    hf.reply(Response.text("One two three."), Response.text("Four five six seven eight nine."))
+    shell = terminal(40)
+    shell.run("chat")
+    for turn, shown in (("First", "three."), ("Second", "nine."), ("/help", "/quit            end")):
+        shell.wait_for("\n>", times=1 + shell.text.count("\n> "))
+        shell.type(f"{turn}\r")
+        shell.wait_for(shown)
+    assert "Four five six seven eight nine." in shell.lines
+    shell.type("/quit\r")
+    assert shell.wait() == 0
