@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.instructions [--update]`` counts what a client needs for one more chunk (the difference between a
 long answer and a very short one, so that starting up cancels out), blocking and async, one event at a time and all that
-a fast server sends at once; and what an import needs. How many instructions that are depends on the build of Python.
+a fast server sends at once; for one more row of a batch; and what an import needs.
+How many instructions that are depends on the build of Python.
 So they are divided by those of the floor (a raw socket; ``import requests``) in the same run, and these ratios are
 compared with the ones that ``instructions.json`` keeps for this Python: each has its own price for a call. Fails when
 one has grown by more than a fifth; ``--update`` keeps the new ones. JSON is read by the standard library, whether
@@ -30,11 +31,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import WITHOUT_ORJSON
-from .server import END, HEAD, TOKEN, answer, read_request
+from .server import END, HEAD, TOKEN, answer, read_request, running
 
 KEPT = Path(__file__).with_name("instructions.json")
 BOUND = 1.2
 SHORT, LONG = 20, 1000  # chunks
+FEW, MANY = 10, 110  # rows
+ROWS = {"batch row": "batch", "raw_socket row": "raw_socket"}
 FLOOR = "raw_socket"
 CLIENTS = ("hf_text_sync", "hf_text_async")
 HOWS = ("each", "block")
@@ -132,6 +135,24 @@ def per_chunk(count: Count, driver: str, hows: tuple[str, ...] = HOWS, long: int
     return {f"{driver} {how}": (count_reading(count, driver, how, long) - start) / (long - SHORT) for how in hows}
 
 
+def per_row(count: Count) -> dict[str, float]:
+    """The instructions for one more short answer, as a row of a batch and from a raw socket."""
+    counts = {}
+    with running() as ports:
+        for name, way in ROWS.items():
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.read_rows",
+                way,
+                f"http://127.0.0.1:{ports['http']}/block/1/0/v1",
+            ]
+            run_uncounted([*command, str(FEW)])  # so that what it loads is compiled
+            few, many = (count([*command, str(rows)]) for rows in (FEW, MANY))
+            counts[name] = (many - few) / (MANY - FEW)
+    return counts
+
+
 def per_import(count: Count) -> dict[str, float]:
     """The instructions of imports, without those of an empty interpreter."""
     python = [sys.executable, "-S", "-c"]  # site would load what the .pth file of an editable install needs
@@ -148,8 +169,8 @@ def collect(count: Count, jobs: int) -> dict[str, float]:
     """All counts, by name."""
     with ThreadPoolExecutor(jobs) as pool:
         longest_first = [pool.submit(per_chunk, count, driver) for driver in (*reversed(CLIENTS), FLOOR)]
-        imports = pool.submit(per_import, count)
-        return {name: value for done in (*longest_first, imports) for name, value in done.result().items()}
+        others = [pool.submit(per_row, count), pool.submit(per_import, count)]
+        return {name: value for done in (*longest_first, *others) for name, value in done.result().items()}
 
 
 def divide(counts: dict[str, float]) -> dict[str, float]:
@@ -157,6 +178,7 @@ def divide(counts: dict[str, float]) -> dict[str, float]:
     ratios = {
         f"{driver} {how}": counts[f"{driver} {how}"] / counts[f"{FLOOR} {how}"] for driver in CLIENTS for how in HOWS
     }
+    ratios["batch row"] = counts["batch row"] / counts["raw_socket row"]
     return {**ratios, **{name: counts[name] / counts[IMPORT_FLOOR] for name in IMPORTS}}
 
 

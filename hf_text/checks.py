@@ -99,7 +99,7 @@ def plain_number(value: Any) -> Any:
     kind = type(value)
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, (int, str)) or getattr(value, "shape", ()) != ():
+    if value is None or isinstance(value, (int, str)) or getattr(value, "shape", ()) != ():
         return value
     if kind.__name__ in ("bool", "bool_"):  # NumPy's
         return bool(value)

@@ -298,11 +298,21 @@ def test_importing_the_package_loads_nothing_until_a_name_is_used() -> None:
 
 
 def test_using_the_package_loads_little_that_requests_does_not() -> None:
-    # platform is for the User-Agent; the rest of the line is what any use of requests for streams would import.
-    before = modules_after("import json, platform\nimport requests, sseclient, dataclasses")
-    new = {name for name in modules_after("import json, hf_text; hf_text.Client") - before if "hf_text" not in name}
+    # What any use of requests for streams would import.
+    before = modules_after("import json\nimport requests, sseclient, dataclasses")
+    loaded = modules_after("import json, hf_text; hf_text.Client") - before
+    new = {name for name in loaded if "hf_text" not in name}
+    rare = {
+        "protocol.catalog",
+        "protocol.prices",
+        "protocol.selection",
+        "tools.functions",
+        "conversation",
+        "structured",
+    }
+    assert loaded & {f"hf_text.{name}" for name in rare} == set()
     codecs = {"encodings.ascii", "encodings.latin_1", "encodings.utf_8_sig"}  # which the first request would load
-    assert new - {"orjson", "orjson.orjson", "uuid", "_uuid", "zoneinfo", *codecs} == set()
+    assert new - {"orjson", "orjson.orjson", "uuid", "_uuid", "platform", "zoneinfo", *codecs} == set()
 
 
 @pytest.mark.parametrize("version", ["1.26.20", "2.5.0"])

@@ -1,7 +1,8 @@
 """The async client: the same operations as the blocking one, awaited. Nothing is decided here.
 
-What blocks, such as connecting, is done in a worker thread; answers are waited for by the event loop, and what has
-arrived is read there. A cancelled task cancels its call, which shuts the socket down and so ends the thread.
+What blocks, such as the first connection to a server, is done in a worker thread; answers and further connections are
+waited for by the event loop, and what has arrived is read there. A cancelled task cancels its call, which shuts the
+socket down and so ends the thread.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Any
 
 from anyio import get_cancelled_exc_class
-from anyio.lowlevel import checkpoint
 
 from ..completion import Completion
 from ..errors import HFTextError, InvalidRequestError
@@ -17,7 +16,7 @@ from ..tracebacks import shorten
 from ..transport.call import SOCKET, WRITE, Wait
 from .items import AsyncItems
 from .stop_button import stop_button_works
-from .tasks import this_task
+from .tasks import stop_if_cancelled, this_task
 from .threads import SHARED_THREADS, Threads
 from .waiting import LoopWait, running_loop, wait_by_anyio
 
@@ -98,7 +97,7 @@ class AsyncStream:
                 try:
                     if not self._begun:
                         self._begun = True
-                        await checkpoint()  # a task that is cancelled already sends nothing
+                        await stop_if_cancelled()  # a task that is cancelled already sends nothing
                     step = steps.advance()
                     if step is SOCKET or step is WRITE:
                         with stop_button_works():

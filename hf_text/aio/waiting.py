@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+from contextvars import Context, copy_context
 
 from anyio import move_on_after, wait_readable, wait_writable
 
@@ -57,6 +58,7 @@ class LoopWait:
         self._writing: int | None = None  # and for writing
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ends = math.inf  # by ``time.monotonic()``
+        self._context: Context
         self._next: asyncio.Future[Step | None] | None = None  # what a task waits for
 
     def next_step(self, wait_for: Step) -> asyncio.Future[Step | None]:
@@ -64,6 +66,7 @@ class LoopWait:
         and ``end()`` of the steps. Raises NotImplementedError if the loop cannot watch sockets.
         """
         self._watch(wait_for)
+        self._context = copy_context()  # that of the task: the loop has the one in which it was asked first
         self._next = self.loop.create_future()
         return self._next
 
@@ -109,7 +112,7 @@ class LoopWait:
             self._unregister()
             return
         try:
-            step = self._steps.advance()
+            step = self._context.run(self._steps.advance)
             if step is SOCKET or step is WRITE:
                 self._watch(step)  # it may be another socket now, after a redirect
                 return

@@ -18,7 +18,8 @@ stands in these two, here what sends, there what is received. Some of it is no p
                                  stand in ``pool``. ``_make_request()`` and ``_prepare_proxy()`` connect
 ``_CallBound``                   ``connect()`` makes its socket by ``_new_conn()``; ``request()`` sends all by
                                  ``send()``. http.client's ``getresponse()`` makes an answer by ``response_class`` and
-                                 lets it ``begin()``; urllib3's would copy it
+                                 lets it ``begin()``; urllib3's would copy it. A connection whose ``sock`` is set is
+                                 open for both: one that was dialled in an event loop
 ``head.RawResponse``             what http.client, urllib3 and instruments look at of an answer (see there)
 ===============================  =====================================================================================
 """
@@ -56,6 +57,7 @@ __all__ = ["Adapter", "NotReady", "bound_to", "has_reached_pools"]
 
 _MAX_POOLS = 1000
 _MAX_HELD_BYTES = 65536
+_MAX_DIALLING = 32  # at once in event loops: a handshake takes a millisecond or two, in which a loop does nothing else
 
 _this_thread = threading.local()
 
@@ -297,6 +299,7 @@ class Adapter(HTTPAdapter):
         self._mask = mask
         self._contexts: dict[tuple[bool | str, Cert | None], ssl.SSLContext] = {}
         self._making = threading.Lock()
+        self._dialling = 0
         self._pools_by_url: dict[str, tuple[Any, str]] = {}
         super().__init__(pool_connections=32, pool_maxsize=64)
 
@@ -327,15 +330,21 @@ class Adapter(HTTPAdapter):
         return pool is not None and pool.has_open_connection()
 
     def can_dial(self, url: str) -> bool:
-        """Whether connections for this address can be opened without blocking: it was used before, without a proxy."""
+        """Whether a connection for this address can be opened without blocking: it was used before, without a proxy,
+        and not many others are being opened so. Those take their turn in threads.
+        """
         pool, _ = self._pools_by_url.get(url, (None, ""))
-        return pool is not None and pool.pool is not None and pool.proxy is None
+        return pool is not None and pool.pool is not None and pool.proxy is None and self._dialling < _MAX_DIALLING
 
     def dial(self, call: Call, url: str) -> Generator[Wait, None, Any]:
         """Open a connection for this address, if none is kept alive; None if not. Raises what urllib3 raises."""
         if not self.can_dial(url) or self.has_open_connection(url):
             return None
-        return (yield from self._pools_by_url[url][0].dial(call))
+        self._dialling += 1
+        try:
+            return (yield from self._pools_by_url[url][0].dial(call))
+        finally:
+            self._dialling -= 1
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
