@@ -76,7 +76,7 @@ class Completion:
         logprobs: the tokens with their log probabilities, where they were asked for.
         extra: what the provider sent beyond the protocol, by its own names: ``citations``, ``search_results``,
             ``images``, ``audio``, ``annotations`` …; under ``finish_reason`` the provider's own word, where it is
-            another.
+            another; under ``model`` the name of the model that answered, where a server ignored the one asked for.
         reasoning_key: the name under which the provider sent the reasoning: ``"reasoning_content"``, ``"reasoning"`` …,
             ``"<think>"`` for tags in the text; ``""`` if there was none.
     """

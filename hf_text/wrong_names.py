@@ -158,7 +158,10 @@ def _others(door: str) -> dict[str, Collection[str]]:
     family = door.removesuffix("()").partition(".")[0]
     if f"{family}.stream" not in _names:
         family = "Client"
-    families = {family, "AsyncClient" if family.startswith("Async") else "Client"}  # a conversation has a client
+    families = (family, "AsyncClient" if family.startswith("Async") else "Client")  # a conversation has a client
     return {
-        other: names for other, names in _names.items() if other.partition(".")[0] in families and f"{other}()" != door
+        other: names
+        for each in families
+        for other, names in _names.items()
+        if other.partition(".")[0] == each and f"{other}()" != door
     }

@@ -6,6 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from os import PathLike
 from typing import Any
 
 import jupyter_client.manager
@@ -89,10 +90,12 @@ def leaving_no_loop() -> Iterator[None]:
     asyncio.set_event_loop(None)
 
 
-def run_notebook(text: str) -> Any:
-    """A notebook, run from top to bottom, as it is saved then."""
+def run_notebook(text: str, folder: str | PathLike[str] = "") -> Any:
+    """A notebook, run in a folder from top to bottom, as it is saved then."""
     notebook = nbformat.reads(text, as_version=4)
-    nbclient.NotebookClient(notebook, timeout=PATIENCE).execute()
+    resources = {"metadata": {"path": str(folder)}}
+    # Text that is printed in pieces is one output, as a frontend has it.
+    nbclient.NotebookClient(notebook, timeout=PATIENCE, resources=resources, coalesce_streams=True).execute()
     return notebook
 
 

@@ -59,6 +59,8 @@ THIRD_PARTIES: dict[str, str | tuple[str, ...]] = {
     "google": "keys",  # google.colab, which is there only in Colab
     "pytest": ("emulator.fixtures", "integrations.pytest_plugin"),
     "rich": "cli",
+    "markdown_it": "cli",
+    "argcomplete": "cli.completion",
     "prompt_toolkit": "cli",
     "huggingface_hub": "local.download",
     "xllamacpp": "local.serving",
@@ -105,9 +107,10 @@ INSIDE_FUNCTIONS = {
         "local.serving",
         "xllamacpp",
     ): "may be missing, which is to be told in a message; and what it prints is caught first",
+    ("cli.viewing", "hf_text.cli.markdown"): "needs the extra cli",
     ("cli.chat", "prompt_toolkit"): "an extra, only for a terminal",
-    ("cli.batch", "rich.console"): "an extra, only for a terminal",
-    ("cli.batch", "rich.progress"): "an extra, only for a terminal",
+    ("cli.progress", "rich.console"): "an extra, only for a terminal",
+    ("cli.progress", "rich.progress"): "an extra, only for a terminal",
     ("batch.bars", "tqdm.auto"): "an extra, only for progress=True",
     ("batch.outputs", "pandas"): "only for to_frame",
     ("batch.frames", "pyarrow"): "only for blocks of it, so it is there",
@@ -271,8 +274,8 @@ def test_an_import_inside_a_function_has_its_reason() -> None:
     assert set(INSIDE_FUNCTIONS) - inside == set(), "no longer there"
 
 
-# Names with an underscore that libraries document, and the hooks of other packages with the one module that uses each.
-DOCUMENTED = {"_asdict", "_exit", "_getframe", "_replace"}
+# Names with an underscore that are documented, or that argparse gives no other name; and hooks, with their one user.
+DOCUMENTED = {"_actions", "_asdict", "_exit", "_getframe", "_replace"}
 HOOKS = {
     ("transport.connections", "_dns_host"): "urllib3's connection: the name to resolve",
     ("transport.head", "_put_conn"): "urllib3's pool: how a connection goes back",

@@ -68,7 +68,13 @@ def test_what_is_exported_is_what_type_checkers_see_and_what_is_loaded_when_it_i
     loaded = {(module, name) for module, names in hf_text._HOMES.items() for name in names}
     assert {*loaded, (".errors", "*")} == {*seen, (".errors", "*")}
     assert {"__version__", *errors.__all__, *(name for _, name in loaded)} == set(hf_text.__all__)
-    assert set(hf_text.__all__) <= set(dir(hf_text))
+
+
+def test_dir_shows_the_public_names_and_the_submodules_and_nothing_else() -> None:
+    shown = run_python("import hf_text; print(*dir(hf_text))").stdout.split()
+    submodules = ["aio", "batch", "emulator", "errors", "integrations", "local", "notebook"]
+    assert sorted(shown) == sorted([*hf_text.__all__, *submodules])
+    assert run_python("import hf_text; hf_text.aio.AsyncClient, hf_text.notebook.show").returncode == 0
 
 
 def test_a_name_that_is_not_exported_is_refused_by_name() -> None:

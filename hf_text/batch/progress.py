@@ -127,6 +127,8 @@ class Summary(Tabular):
         heads = ("provider", "answers", "tokens in", "tokens out", "cost", "median", "90 %", "99 %")
         return Table(self._told(), heads, [_provider_row(*item) for item in self.providers.items()])
 
+    _repr_pretty_ = Tabular._repr_pretty_  # IPython prefers the __repr__ of a class to what its bases have
+
     def _told(self) -> str:
         """What came of it, in a line."""
         errors = ", ".join(f"{count:,} {name}" for name, count in self.errors.items())

@@ -101,6 +101,7 @@ class Transcript:
     def completion(self) -> Completion:
         """All that arrived so far."""
         assembler = self.assembler
+        extra = {**assembler.extra, **self._other_model()}
         return Completion(
             text=assembler.text,
             reasoning=assembler.reasoning,
@@ -114,6 +115,17 @@ class Transcript:
             attempts=tuple(self.attempts),
             system_fingerprint=assembler.system_fingerprint,
             logprobs=assembler.logprobs,
-            extra=assembler.extra if self.whole or self._mask is None else self._mask.in_value(assembler.extra),
+            extra=extra if self.whole or self._mask is None else self._mask.in_value(extra),
             reasoning_key=assembler.reasoning_key,
         )
+
+    def _other_model(self) -> dict[str, str]:
+        """What a server calls the model that answers, where it ignores the one that was asked for.
+
+        Inference providers have names of their own for the same model, so theirs do not count.
+        """
+        name = self.assembler.model
+        if name is None or self.provider is not None or not self.model:
+            return {}
+        asked, answered = (each.rpartition("/")[2].lower() for each in (self.model, name))
+        return {} if asked in answered or answered in asked else {"model": name}

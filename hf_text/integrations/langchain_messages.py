@@ -17,7 +17,7 @@ with importing("langchain_core", "langchain"):
 
 __all__ = ["as_chunk", "as_result", "build_chunk", "build_last_chunk", "build_message", "build_messages"]
 
-# What a turn holds of other makers' models, and what stands in tool_calls as well.
+# What a turn holds of other makers' models, and what is in tool_calls as well.
 _NOT_SENT = {"thinking", "redacted_thinking", "reasoning", "tool_call", "function_call", "invalid_tool_call"}
 
 

@@ -199,7 +199,7 @@ def _read_list() -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, TypeError, KeyError):  # llm must start all the same
-        warnings.warn(f"{_list_path()} cannot be read; write it anew: llm hf refresh", HFTextWarning, stacklevel=2)
+        warnings.warn(f"{_list_path()} cannot be read; write it again: llm hf refresh", HFTextWarning, stacklevel=2)
         return []
 
 

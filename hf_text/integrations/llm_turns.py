@@ -118,7 +118,7 @@ def finish_value(response: Any, parsed: hf_text.Parsed[Any]) -> Iterator[StreamE
 
 
 def _load(call: ToolCall) -> dict[str, Any]:
-    """The arguments. What is not a JSON object goes on as llm has it: the tool refuses it, and the model is told."""
+    """The arguments. What is not a JSON object continues as llm has it: the tool refuses it, and the model is told."""
     try:
         arguments = call.parse()
     except ValueError:

@@ -39,7 +39,7 @@ _SETTINGS = {
 class HFTextModel(Model):
     """A model of Hugging Face Inference Providers, or of any server that speaks the OpenAI chat protocol.
 
-    Errors are Pydantic AI's (``ModelAPIError`` and its kinds), so a ``FallbackModel`` goes on after them; the error of
+    Errors are Pydantic AI's (``ModelAPIError`` and its kinds), so a ``FallbackModel`` fails over on them; the error of
     ``hf_text``, with what had arrived, is their ``__cause__``.
 
     Args:

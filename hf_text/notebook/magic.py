@@ -42,7 +42,7 @@ class _Parser(Parser):
     """A parser in a program that does not end with it."""
 
     def error(self, message: str) -> NoReturn:
-        raise InvalidRequestError(f"%%hf_text: {self.masked(message)}") from None
+        raise InvalidRequestError(f"%%hf_text: {self.explain(message)}") from None
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
         raise _Shown
@@ -99,7 +99,7 @@ class _Magic:
             parser.error("--continue: there is no conversation yet; leave it out in the first cell")
         for name, value in vars(values).items():
             if name not in _OF_A_CELL and value != parser.get_default(name):
-                parser.error(f"--continue goes on with the options that the conversation began with; leave out {name}")
+                parser.error(f"--continue keeps the options that the conversation began with; leave out {name}")
         return self._chat
 
 
@@ -133,7 +133,7 @@ def _build_parser() -> Parser:
     parser = _Parser("%%hf_text", "[options] [prompt ...]", _DESCRIPTION, _EPILOG)
     add = parser.add_argument
     add("words", nargs="*", metavar="prompt", help="what comes before the cell")
-    add("-c", "--continue", dest="go_on", action="store_true", help="go on with the conversation of the last cell")
+    add("-c", "--continue", dest="go_on", action="store_true", help="continue with the conversation of the last cell")
     add(
         "-a", "--media", metavar="FILE", action="append", default=[], help="a picture or sound: file or URL; repeatable"
     )

@@ -133,7 +133,7 @@ def _refuse_options(arguments: Mapping[str, Any]) -> None:
 
 
 def prices_of(client: Client | None) -> FindCost:
-    """Finds the cost of an answer; None where it is not known, or the prices cannot be had."""
+    """Finds the cost of an answer; None where it is not known, or there are no prices."""
 
     def find(completion: Completion) -> float | None:
         if client is None or completion.usage is None:

@@ -141,6 +141,8 @@ class Model(Tabular):
     def _table(self) -> Table:
         return model_table(self)
 
+    _repr_pretty_ = Tabular._repr_pretty_  # IPython prefers the __repr__ of a class to what its bases have
+
     @property
     def offers(self) -> tuple[ModelProvider, ...]:
         """The ways to this model now: its live providers, or the server itself where it has no providers."""

@@ -59,6 +59,7 @@ class Assembler:
         model: the model, as they tell it; None if they do not.
         unexplained: a chunk that could not be understood; ``""`` if there was none.
         system_fingerprint: the last one that came, or None.
+        model: what the server calls the model that answers, or None.
         reasoning_key: the name under which the reasoning came, ``"<think>"`` for tags; ``""`` for none.
         chunks: how many chunks were fed.
     """

@@ -1,6 +1,6 @@
 """Connecting to a server: its name to addresses, and a socket to the first of them that answers.
 
-No step waits longer than the call allows, and none goes on once the call is cancelled.
+No step waits longer than the call allows, and none continues once the call is cancelled.
 """
 
 from __future__ import annotations

@@ -183,7 +183,7 @@ def test_the_clocks_take_fractions_of_a_second(hf, cli, fault):
         ("provider-payment", "--provider"),
         ("bad-gateway-html", "-m"),
         ("model-withdrawn", "-m"),
-        ("html-200", "again"),
+        ("html-200", "open any page in a browser"),
         ("closed-before-headers", "again"),
     ],
 )

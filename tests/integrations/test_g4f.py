@@ -47,7 +47,7 @@ def prepare_home() -> str:
     return home
 
 
-WHERE = "see docs/g4f.rst and .ci/run"
+WHERE = "see docs/integrations/g4f.rst and .ci/run"
 require("g4f", where=WHERE, whole_file=True)
 
 HOME = prepare_home()
@@ -551,7 +551,7 @@ def test_models_are_those_of_the_hub(emulator: Emulator) -> None:
 
 
 def test_the_snippet_of_the_page(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "g4f.rst").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "integrations" / "g4f.rst").read_text("utf-8")
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", page)
     (code,) = [block for block in blocks if "from g4f.client" in block]
     emulator.reply(Response.text("One", " two"))

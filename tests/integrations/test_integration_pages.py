@@ -85,8 +85,3 @@ def test_the_commands_that_record_and_replay_start(emulator: Emulator, tmp_path:
         head = [process.stdout.readline() for _ in range(3)]
         process.terminate()
     assert ("This records what" in head[2], "answers from tapes" in head[2]) == (number == 0, number == 1)
-
-
-def test_each_page_is_listed() -> None:
-    index = (DOCS.parent / "index.rst").read_text("utf-8")
-    assert [path.name for path in DOCS.glob("*.rst") if f"<integrations/{path.name}>" not in index] == []

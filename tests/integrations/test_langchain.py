@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import ONE_PIXEL, find_blocks
 from required import require
-from test_readme import ONE_PIXEL, find_blocks
 
 import hf_text
 from hf_text.callers import cached_operations

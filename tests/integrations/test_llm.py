@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import ONE_PIXEL, find_blocks
 from required import require
-from test_readme import ONE_PIXEL, find_blocks
 
 from hf_text.emulator import Emulator, Gate, Response
 
