@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from test_readme import find_blocks
+from pages import find_blocks
 
 from hf_text.emulator import Emulator
 

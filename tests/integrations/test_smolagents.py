@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import find_blocks
 from required import require
-from test_readme import find_blocks
 
 import hf_text
 from hf_text.emulator import Emulator, Gate, Response
