@@ -63,7 +63,6 @@ def stream(text, size):
     for start in range(0, len(data), size):
         for event in decoder.decode(data[start : start + size]):
             pass
-        decoder.strays.clear()
     list(decoder.decode(b"\\n\\n"))
 """
 HEAD = """

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 
 from ..errors import HFTextError, MalformedStreamError
 from ..events import Event
@@ -18,7 +19,7 @@ from ..transport.body import BodyCut
 from ..transport.call import Interrupted, Wait
 from ..transport.response import Response
 from .reports import Reports
-from .sse import EventTooLong, SSEDecoder
+from .sse import STRAY, EventTooLong, SSEDecoder
 from .steps import Step
 from .transcript import Transcript
 from .verdict import BOM, Verdict
@@ -38,10 +39,11 @@ _ERROR_KINDS = r"(?i)error|exception"
 _ERROR_TEXT = r"(?i)\[?error\b"
 _ERROR_FIELD = r"(?im)^[ \t]*error[ \t]*:"
 _OTHER_FIELD = r"[\w-]+:"
+_BARE_VALUES = r"(?i)[\s\ufeff]*(?:data:\s*)?[\[{]"  # without their field, or with it as the standard does not take it
 
 _DONE = ("[DONE]", '"[DONE]"', "DONE")
 # What servers send to keep a connection alive, in the place of a chunk.
-_KEEP_ALIVES = ("", "null", "[]", '""', "ping", "keepalive", "keep-alive", "heartbeat")
+_KEEP_ALIVES = ("", "\0", "null", "[]", '""', "ping", "keepalive", "keep-alive", "heartbeat")
 
 
 def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[Step]:
@@ -220,8 +222,6 @@ class _Reader:
             failure = self._reports.unreadable("a chunk", error, data)
         if reported:
             failure = self._reports.reported(reported)
-        elif failure is None and self._decoder.strays:
-            failure = self._read_strays()
         return failure
 
     def _feed_values(self, text: str, events: list[Event]) -> None:
@@ -240,8 +240,11 @@ class _Reader:
         reports a failure, else as ``Assembler.feed()``.
         """
         word = data.strip()
-        if word in _DONE:
+        if word.upper() in _DONE:
             self._verdict.done = True
+        elif kind == STRAY:
+            if word.lower() not in _KEEP_ALIVES:
+                self._read_stray(data, events)
         elif kind != "message" and re.search(_ERROR_KINDS, kind):
             raise ReportedError
         elif data[:1] == "{":
@@ -252,18 +255,18 @@ class _Reader:
             self._feed_values(data, events)
         return True
 
-    def _read_strays(self) -> HFTextError | None:
-        """What is in the stream that is not of an event stream: the failure that it reports."""
-        strays, self._decoder.strays = self._decoder.strays, []
-        for stray in strays:
-            if stray.strip() in _DONE:
-                self._verdict.done = True
-                continue
-            told = re.sub(_ERROR_FIELD, "", stray, count=1)
-            if told != stray or _tells_error(stray):
-                return self._reports.reported(told.strip())
-            if not re.match(_OTHER_FIELD, stray):
-                self._verdict.stray = describe_page(stray) if stray.startswith("<") else stray
+    def _read_stray(self, stray: str, events: list[Event]) -> None:
+        """Read lines that are not of an event stream: chunks all the same, or what tells a failure, or is shown in the
+        error if the answer is not whole. Raises ReportedError.
+        """
+        told = re.sub(_ERROR_FIELD, "", stray, count=1)
+        if told != stray or _tells_error(stray):
+            raise ReportedError(told.strip())
+        if re.match(_BARE_VALUES, stray):
+            with suppress(ValueError, TypeError, RecursionError):
+                return self._feed_values(stray, events)
+        if not re.match(_OTHER_FIELD, stray):
+            self._verdict.stray = describe_page(stray) if stray.startswith("<") else stray
         return None
 
     def _read_rest(self, ending: Interrupted | BodyCut | None, events: list[Event]) -> HFTextError | None:
@@ -271,7 +274,7 @@ class _Reader:
         if (isinstance(ending, Interrupted) and ending.clock is None) or self._verdict.done:
             return None
         failure = self._decode(b"\n\n", events) if self._decoder.unfinished_bytes < self._long else None
-        return self._read_strays() if isinstance(failure, MalformedStreamError) else failure
+        return None if isinstance(failure, MalformedStreamError) else failure
 
     def _read_end(self) -> Iterator[Step]:
         """``[DONE]`` came: see whether the body ends. With a finish reason only for a moment, to use the

@@ -12,10 +12,13 @@ longer for that than the JSON in it takes, so it gets only the others.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 from sseclient import SSEClient
 
-__all__ = ["EventTooLong", "SSEDecoder"]
+__all__ = ["STRAY", "EventTooLong", "SSEDecoder"]
+
+STRAY = ""  # no event has this type
 
 _BOM = b"\xef\xbb\xbf"
 _DATA = "data: "
@@ -41,9 +44,6 @@ class SSEDecoder:
     Args:
         max_event_bytes: the longest event that is taken, from the first byte of its first field to the last byte of its
             last. A newline counts as one byte; comments before the first field do not count.
-
-    Attributes:
-        strays: lines that are not of an event stream, those of one block together; for the reader to take away.
     """
 
     def __init__(self, max_event_bytes: int) -> None:
@@ -54,11 +54,10 @@ class SSEDecoder:
         self._start: bytes | None = b""  # what may be a byte order mark; None once the stream has begun
         self._after_cr = False
         self._tail = bytearray()  # the event that has not ended yet
-        self.strays: list[str] = []
 
     def decode(self, data: bytes) -> Iterator[tuple[str, str]]:
         """Take the next bytes; give the events that they complete, each as its type and its data, to be used up before
-        the next call.
+        the next call. Lines that are not of an event stream come as one of the type `STRAY` for each block.
 
         Raises EventTooLong, now or after the events that come before the one that is too long.
         """
@@ -142,12 +141,12 @@ class SSEDecoder:
         if event[0] == ":" and "\n" not in event:
             return iter(())
         stray = _find_stray(event)
-        if stray and len(self.strays) < _MANY_LINES:
-            self.strays.append(stray)
         if len(event) > _LONG_BYTES or event.count("\n") > _MANY_LINES:
-            return _parse_many_lines(event)
-        self._blocks[:] = (event.encode() + b"\n\n",)
-        return ((event.event, event.data) for event in self._client.events())
+            parsed = _parse_many_lines(event)
+        else:
+            self._blocks[:] = (event.encode() + b"\n\n",)
+            parsed = ((event.event, event.data) for event in self._client.events())
+        return chain([(STRAY, stray)], parsed) if stray else parsed
 
     def _events_of_long(self, left: bytearray, rest: bytes) -> Iterator[tuple[str, str]]:
         """The same one by one, because each may be very long: no more than two copies are held."""

@@ -16,11 +16,12 @@ _WRAPPERS = ("data", "result", "response", "output")
 class Picker:
     """Picks the choices of one answer out of its chunks."""
 
-    __slots__ = ("_aside", "_found")
+    __slots__ = ("_aside", "_calling", "_found")
 
     def __init__(self) -> None:
         self._found = False  # choice 0 came
         self._aside: list[tuple[str, Choice]] = []  # the others, until it comes
+        self._calling: list[tuple[str, Choice]] = []  # those of the others that call tools
 
     def pick(self, choices: Any) -> list[Choice]:
         """Choice 0, if it is among them; one without an index has that of its place. Some gateways write its parts as
@@ -39,14 +40,32 @@ class Picker:
                 self._found = True
                 self._aside.clear()
                 picked.append(choice)
-            elif not self._found:
+                continue
+            if not self._found:
                 self._aside.append((str(index), choice))
+            if _said(choice).get("tool_calls"):
+                self._calling.append((str(index), choice))
         return picked
 
     def take_left(self) -> list[Choice]:
         """The answer has ended: if there was no choice 0, those of the first that there was."""
         left, self._aside = self._aside, []
-        return [choice for index, choice in left if index == left[0][0]]
+        return _first_of(left)
+
+    def take_calls(self) -> list[Choice]:
+        """What the first of the other choices says that calls tools: GitHub Copilot writes the text of an answer into
+        choice 0, which ends with ``tool_calls``, and the calls into the next.
+        """
+        calling, self._calling = self._calling, []
+        return [_said(choice) for choice in _first_of(calling)]
+
+
+def _first_of(choices: list[tuple[str, Choice]]) -> list[Choice]:
+    return [choice for index, choice in choices if index == choices[0][0]]
+
+
+def _said(choice: Choice) -> dict[str, Any]:
+    return as_object(choice.get("delta")) or as_object(choice.get("message"))
 
 
 def unwrap(chunk: dict[str, Any]) -> dict[str, Any] | None:

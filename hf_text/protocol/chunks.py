@@ -317,6 +317,9 @@ class Assembler:
         with suppress(ValueError):  # of a delta that cannot be read
             for choice in self._picker.take_left():
                 self._feed_choice(choice, out)
+            if self.ending.reason == "tool_calls" and not self._calls:
+                for said in self._picker.take_calls():
+                    self._calls.feed(read_delta(said).calls)
         reasoning, text = self._think.feed(self._content_joiner.flush())
         held_reasoning, held_text = self._think.flush()
         self._emit(self._reasoning_joiner.flush() + reasoning + held_reasoning, text + held_text, out)

@@ -21,7 +21,7 @@ from requests.structures import CaseInsensitiveDict
 from hf_text import APIStatusError, Client, HFTextError, InvalidRequestError, RequestTimeoutError, StreamError, Timeouts
 from hf_text.emulator import Emulator, Response
 from hf_text.events import Event, FinishReason, Reasoning, ToolCalls, Usage
-from hf_text.generation.sse import EventTooLong, SSEDecoder
+from hf_text.generation.sse import STRAY, EventTooLong, SSEDecoder
 from hf_text.protocol.catalog import chat_providers, parse_hub_models, parse_mapping, parse_models
 from hf_text.protocol.chunks import Assembler
 from hf_text.protocol.replies import next_link, parse_reply_error
@@ -53,7 +53,8 @@ def _events(pieces: list[bytes], limit: int) -> tuple[list[tuple[str, str]], boo
     try:
         for piece in pieces:
             for event in decoder.decode(piece):
-                events.append(event)
+                if event[0] != STRAY:
+                    events.append(event)
     except EventTooLong:
         return events, True
     return events, False

@@ -61,6 +61,10 @@ CHUNKS = [json.loads(piece[6:]) for piece in (chunk("One"), chunk(" two"), chunk
         f"data: {json.dumps(CHUNKS)}\n\n",
         "".join(f"data: data: {json.dumps(each)}\n\n" for each in CHUNKS),
         "\n".join(f"data: {json.dumps(each)}" for each in CHUNKS),
+        "".join(f" Data: {json.dumps(each)}\n\n" for each in CHUNKS),
+        ": ok\n\n" + "".join(f"{json.dumps(each)}\n" for each in CHUNKS),
+        "\ufeff".join(f"data: {json.dumps(each)}\n\n" for each in CHUNKS),
+        "\n\n".join([f"data: {json.dumps(CHUNKS[0])}", *map(json.dumps, CHUNKS[1:]), "[DONE]"]),
     ],
     ids=[
         *("events without empty lines", "a chunk a line", "a list of chunks", "a list of one answer"),
@@ -71,6 +75,12 @@ CHUNKS = [json.loads(piece[6:]) for piece in (chunk("One"), chunk(" two"), chunk
             "an answer and [DONE]",
         ),
         *("both on one line", "in one event", "in a list in an event", "a prefix twice", "events without an end"),
+        *(
+            "a field in other letters",
+            "a chunk a line after a comment",
+            "a byte order mark each",
+            "some without a field",
+        ),
     ],
 )
 def test_chunks_that_are_put_together_in_another_way_are_read(once: Client, emulator: Emulator, body: str) -> None:
@@ -94,7 +104,15 @@ def test_what_comes_in_the_place_of_a_chunk_to_keep_the_connection_alive_says_no
 
 
 @pytest.mark.parametrize(
-    "done", ['data: "[DONE]"\n\n', "data: DONE\n\n", "[DONE]\n\n", "data: [DONE]", "data: data: [DONE]\n\n"]
+    "done",
+    [
+        'data: "[DONE]"\n\n',
+        "data: DONE\n\n",
+        "data: [done]\n\n",
+        "[DONE]\n\n",
+        "data: [DONE]",
+        "data: data: [DONE]\n\n",
+    ],
 )
 def test_the_end_of_the_stream_is_told_in_many_ways(once: Client, emulator: Emulator, done: str) -> None:
     emulator.reply(stream(chunk("One"), done))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import pytest
 from sse_reference import read_events
 
-from hf_text.generation.sse import EventTooLong, SSEDecoder
+from hf_text.generation.sse import STRAY, EventTooLong, SSEDecoder
 
 BOM = b"\xef\xbb\xbf"
 LIMIT = 1 << 26
@@ -17,9 +17,13 @@ LIMIT = 1 << 26
 Events = list[tuple[str, str]]
 
 
-def decode_lazily(*pieces: bytes, limit: int = LIMIT) -> Iterator[tuple[str, str]]:
+def decode_all(*pieces: bytes, limit: int = LIMIT) -> Iterator[tuple[str, str]]:
     decoder = SSEDecoder(limit)
     return (event for piece in pieces for event in decoder.decode(piece))
+
+
+def decode_lazily(*pieces: bytes, limit: int = LIMIT) -> Iterator[tuple[str, str]]:
+    return (event for event in decode_all(*pieces, limit=limit) if event[0] != STRAY)
 
 
 def decode(*pieces: bytes, limit: int = LIMIT) -> Events:
@@ -124,6 +128,13 @@ def test_the_events_are_the_same_when_they_have_very_many_lines(name: str) -> No
             newline[: len(newline) // 2].join([b"x: y"] * 600 + [event]) for event in body.split(newline)
         )
         assert decode(long) == decode(long[:4000], long[4000:]) == read_events(long)
+
+
+def test_lines_that_are_not_of_an_event_stream_come_where_they_stand() -> None:
+    body = b"data: a\n\nBad\n gateway\n\ndata: b\nerror: c\n\n: d\n\nid: e\n\n"
+    assert list(decode_all(body)) == [
+        *(("message", "a"), (STRAY, "Bad\n gateway"), (STRAY, "error: c"), ("message", "b")),
+    ]
 
 
 class TestTheTime:

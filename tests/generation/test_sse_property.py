@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sse_reference import read_events
 
-from hf_text.generation.sse import EventTooLong, SSEDecoder
+from hf_text.generation.sse import STRAY, EventTooLong, SSEDecoder
 
 BOM = b"\xef\xbb\xbf"
 
@@ -46,7 +46,7 @@ def pieces_of(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> list[bytes]:
 
 def decode(pieces: list[bytes], limit: int = 1 << 26) -> list[tuple[str, str]]:
     decoder = SSEDecoder(limit)
-    return [event for piece in pieces for event in decoder.decode(piece)]
+    return [event for piece in pieces for event in decoder.decode(piece) if event[0] != STRAY]
 
 
 def decode_until_too_long(pieces: list[bytes], limit: int) -> tuple[list[tuple[str, str]], bool]:
@@ -56,7 +56,8 @@ def decode_until_too_long(pieces: list[bytes], limit: int) -> tuple[list[tuple[s
     try:
         for piece in pieces:
             for event in decoder.decode(piece):
-                events.append(event)
+                if event[0] != STRAY:
+                    events.append(event)
     except EventTooLong:
         return events, True
     return events, False

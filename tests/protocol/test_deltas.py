@@ -99,6 +99,15 @@ class TestContent:
         assembler = read({"choices": choices})
         assert (assembler.text, [call.name for call in assembler.tool_calls]) == ("Blue", ["now"])
 
+    def test_calls_in_the_next_choice_are_of_an_answer_that_ends_with_calls(self) -> None:
+        """GitHub Copilot."""
+        call = {"id": "a", "function": {"name": "now", "arguments": "{}"}}
+        others = [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}] * 2
+        for reason, calls in (("tool_calls", ["now"]), ("stop", [])):
+            first = {"message": {"content": "Blue"}, "finish_reason": reason}
+            assembler = read({"choices": [first, *others]})
+            assert (assembler.text, [call.name for call in assembler.tool_calls]) == ("Blue", calls)
+
 
 class TestToolUse:
     """Parts of a content that use a tool, as Anthropic writes them and gateways pass them on."""
