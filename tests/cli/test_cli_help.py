@@ -44,7 +44,7 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("line", list(examples()))
 def test_an_example_of_a_help_runs(hf, cli, folder, line):
     if "-x" in line.split():
-        hf.always(Response.text("```sh\nseq 10\n```\n", "Yes.", usage=(3, 2)))
+        hf.always(Response.text("```sh\nseq 10\n```\n", "Yes.", usage=(3, 2), provider="groq"))
     words = shlex.split(line.partition(" > ")[0].replace("http://localhost:8080/v1", hf.api_base))
     stdin = b""
     if words[:2] == ["cat", "notes.txt"]:
