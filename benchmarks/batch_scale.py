@@ -2,7 +2,8 @@
 
 * start: seconds from the call to the first request, with so many rows to do;
 * resume: seconds of a run whose rows are all done, and its memory;
-* asked: rows a second, CPU and memory of a run, beside ``openai``'s async client with a semaphore (``--peers``).
+* asked: rows a second, CPU, and memory over time of a run, beside ``openai``'s async client with a semaphore and its
+  client with threads (``--peers``).
 
 Each is measured in a process of its own. The server is a process too, and answers at once.
 """
@@ -92,9 +93,16 @@ def measure_asked(url: str, inputs: str, output: str) -> dict[str, float]:
     from hf_text import Client, batch
 
     before, started, cpu = memory(), time.monotonic(), time.process_time()
+    over_time: dict[int, float] = {}
+
+    def watch(at: batch.Progress) -> None:
+        if at.rows and at.done * 10 // at.rows not in over_time:
+            over_time[at.done * 10 // at.rows] = memory() - before
+
     with Client(api_base=url) as client:
-        summary = batch.run(inputs, output, client=client, model="m", max_workers=32)
-    return _cost_of(summary.done, started, cpu, before)
+        summary = batch.run(inputs, output, client=client, model="m", max_workers=32, progress=watch)
+    tenths = {f"MB after {tenth}/10": over_time[tenth] for tenth in (1, 5, 9) if tenth in over_time}
+    return _cost_of(summary.done, started, cpu, before) | tenths
 
 
 def measure_openai(url: str, inputs: str, output: str) -> dict[str, float]:
@@ -123,6 +131,30 @@ def measure_openai(url: str, inputs: str, output: str) -> dict[str, float]:
     return _cost_of(asyncio.run(ask_all()), started, cpu, before)
 
 
+def measure_openai_threads(url: str, inputs: str, output: str) -> dict[str, float]:
+    """The same with openai's client and 32 threads."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from openai import OpenAI
+
+    client = OpenAI(api_key="none", base_url=url)
+
+    def ask(line: str) -> str:
+        row = json.loads(line)
+        messages: Any = [{"role": "user", "content": row["prompt"]}]
+        stream = client.chat.completions.create(model="m", messages=messages, stream=True)
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+        return json.dumps({"custom_id": row["custom_id"], "text": text}) + "\n"
+
+    before, started, cpu = memory(), time.monotonic(), time.process_time()
+    done = 0
+    with open(inputs) as rows, open(output, "w") as file, ThreadPoolExecutor(32) as pool:
+        for line in pool.map(ask, rows):
+            file.write(line)
+            done += 1
+    return _cost_of(done, started, cpu, before)
+
+
 def _cost_of(rows: int, started: float, cpu: float, before: float) -> dict[str, float]:
     seconds = time.monotonic() - started
     return {
@@ -138,6 +170,7 @@ MEASURES: dict[str, Callable[[str, str, str], dict[str, float]]] = {
     "resume": measure_resume,
     "asked": measure_asked,
     "openai": measure_openai,
+    "openai threads": measure_openai_threads,
 }
 
 
@@ -176,7 +209,8 @@ def main() -> None:
         for number in range(options.rounds):
             measure("asked", url, few, Path(folder) / f"asked{number}.jsonl")
             if options.peers:
-                measure("openai", url, few, Path(folder) / f"openai{number}.jsonl")
+                for peer in ("openai", "openai threads"):
+                    measure(peer, url, few, Path(folder) / f"{peer}{number}.jsonl")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import pytest
 from kernels import leaving_no_loop, plain, starting_kernel
 
 import hf_text
-from hf_text.callers import _operations
+from hf_text.callers import cached_operations
 from hf_text.emulator import Emulator, Response
 
 MAX_LINES = 15
@@ -77,7 +77,7 @@ def key(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, tmp_path: Path) -> 
     monkeypatch.delenv("HF_TEXT_DEBUG", raising=False)
     monkeypatch.chdir(tmp_path)
     yield
-    _operations.cache_clear()
+    cached_operations.cache_clear()
 
 
 def reply(emulator: Emulator, answer: str | Response | None) -> None:
@@ -133,7 +133,7 @@ def test_jupyter_shows_at_most_fifteen_lines(emulator: Emulator) -> None:
         (message,) = kernel.messages("%env HF_TEXT_DEBUG=1")
         (message,) = kernel.messages('client.generate("Hi", media="nope.png")')
         assert len(plain(message["content"]["traceback"]).splitlines()) > 50
-        kernel.run("client.close(); hf_text.callers._operations.cache_clear()")
+        kernel.run("client.close(); hf_text.callers.cached_operations.cache_clear()")
 
 
 def test_a_program_prints_it_so() -> None:

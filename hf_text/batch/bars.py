@@ -76,7 +76,10 @@ def _make_bar() -> Any:
         raise MissingExtraError(
             "progress=True needs tqdm: pip install 'hf-text[batch]'", package="tqdm", extra="batch"
         ) from None
-    return tqdm(unit="row", dynamic_ncols=True, bar_format="{percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt} {desc}")
+    # A notebook has a bar of its own, which stands for "{bar}" alone.
+    in_notebook = any(cls.__module__ == "tqdm.notebook" for cls in tqdm.__mro__)
+    shown = "{percentage:3.0f}% {bar} " if in_notebook else "{percentage:3.0f}%|{bar:10}| "
+    return tqdm(unit="row", dynamic_ncols=True, bar_format=shown + "{n_fmt}/{total_fmt} {desc}")
 
 
 def _update(bar: Any, at: Progress) -> None:

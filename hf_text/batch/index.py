@@ -1,7 +1,7 @@
 """What is known of each row, by its name, in about 20 bytes: names themselves would take a hundred.
 
-A name is known by its 64-bit hash: 15 bits choose one of 32,768 buckets, six bytes stand in it, with what is known. Two
-among 10 million names share a hash once in 200,000 runs; the fingerprints of what was asked tell them apart even then.
+A name is known by its hash: 12 to 18 bits choose its bucket, six bytes stand in it, with what is known. Two among 10
+million names share 60 of these bits once in 20,000 runs; the fingerprints of what was asked tell them apart even then.
 """
 
 from __future__ import annotations
@@ -14,34 +14,43 @@ ANSWERED, FAILED, DOUBLE, SEEN = 1, 2, 4, 8
 NO_FINGERPRINT = bytes(8)
 """Stands for a fingerprint that is not known."""
 
-_BUCKETS = 1 << 15
-_MASK = _BUCKETS - 1
+_MIN_BITS, _MAX_BITS = 12, 18  # of the number of buckets
+_BUCKET = 256  # rows at most, about; fewer cost memory, more cost time
 _KEY = 6
 _KEYS = (1 << 8 * _KEY) - 1
 _FLAGS = _KEY + len(NO_FINGERPRINT)
 _RECORD = _FLAGS + 1
+_join = bytearray().join  # as large as it must be; += would leave room for more
 _BYTES = [bytes([flags]) for flags in range(2 * SEEN)]
 
 
 class Index:
-    """What is known of rows, by their names."""
+    """What is known of rows, by their names.
 
-    def __init__(self) -> None:
-        self._buckets = [bytearray() for _ in range(_BUCKETS)]
+    Args:
+        rows: how many there will be, about.
+    """
+
+    def __init__(self, rows: int = 0) -> None:
+        self._bits = min(max((rows // _BUCKET).bit_length(), _MIN_BITS), _MAX_BITS)
+        self._mask = (1 << self._bits) - 1
+        self._buckets = [bytearray() for _ in range(1 << self._bits)]
 
     def get(self, name: str) -> tuple[int, bytes]:
         """What is known of this row, and the fingerprint of what was asked."""
-        bucket, key = self._place(name)
+        number, key = self._place(name)
+        bucket = self._buckets[number]
         at = _find(bucket, key)
         return (0, NO_FINGERPRINT) if at < 0 else (bucket[at + _FLAGS], bytes(bucket[at + _KEY : at + _FLAGS]))
 
     def set(self, name: str, known: int, fingerprint: bytes = NO_FINGERPRINT) -> None:
         """Note this instead of what was known of the row."""
-        bucket, key = self._place(name)
+        number, key = self._place(name)
+        bucket = self._buckets[number]
         at = _find(bucket, key)
         record = key + fingerprint + _BYTES[known]
         if at < 0:
-            bucket += record
+            self._buckets[number] = _join((bucket, record))
         else:
             bucket[at : at + _RECORD] = record
 
@@ -50,34 +59,36 @@ class Index:
     def add(self, name: str, known: int, fingerprint: bytes) -> bool:
         """Note this if nothing was known of the row. Returns whether that was so."""
         hashed = hash(name)
-        bucket = self._buckets[hashed & _MASK]
-        key = (hashed >> 15 & _KEYS).to_bytes(_KEY, "little")
+        number = hashed & self._mask
+        bucket = self._buckets[number]
+        key = (hashed >> self._bits & _KEYS).to_bytes(_KEY, "little")
         at = bucket.find(key)
         if at >= 0 and (not at % _RECORD or _find(bucket, key) >= 0):
             return False
-        bucket += key + fingerprint + _BYTES[known]
+        self._buckets[number] = _join((bucket, key, fingerprint, _BYTES[known]))
         return True
 
     def see(self, name: str) -> tuple[int, bytes]:
         """As ``get``; and from now on it is known that the row stood in the inputs."""
         hashed = hash(name)
-        bucket = self._buckets[hashed & _MASK]
-        key = (hashed >> 15 & _KEYS).to_bytes(_KEY, "little")
+        number = hashed & self._mask
+        bucket = self._buckets[number]
+        key = (hashed >> self._bits & _KEYS).to_bytes(_KEY, "little")
         at = bucket.find(key)
         if at > 0 and at % _RECORD:
             at = _find(bucket, key)
         if at < 0:
-            bucket += key + NO_FINGERPRINT + _BYTES[SEEN]
+            self._buckets[number] = _join((bucket, key, NO_FINGERPRINT, _BYTES[SEEN]))
             return 0, NO_FINGERPRINT
         flags = at + _FLAGS
         known = bucket[flags]
         bucket[flags] = known | SEEN
         return known, bytes(bucket[at + _KEY : flags])
 
-    def _place(self, name: str) -> tuple[bytearray, bytes]:
-        """The bucket of a name, and what its record begins with."""
+    def _place(self, name: str) -> tuple[int, bytes]:
+        """The number of the bucket of a name, and what its record begins with."""
         hashed = hash(name)
-        return self._buckets[hashed & _MASK], (hashed >> 15 & _KEYS).to_bytes(_KEY, "little")
+        return hashed & self._mask, (hashed >> self._bits & _KEYS).to_bytes(_KEY, "little")
 
 
 def _find(bucket: bytearray, key: bytes) -> int:

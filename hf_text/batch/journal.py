@@ -31,6 +31,7 @@ __all__ = ["Journal", "supersedes"]
 
 _SYNC_SECONDS = 1.0
 _READ_BYTES = 1 << 20
+_LINE_BYTES, _ROW_BYTES = 500, 200  # of a line of the output, and of the inputs, about
 _REPLACED_SHARE = 0.05  # of all lines; above it the file is written again at the end of a run
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_ROOM_SECONDS = 60.0  # how long a disk that is full is waited for
@@ -70,7 +71,7 @@ class Journal:
         self.path: str = os.path.realpath(path)
         if inputs is not None and os.path.exists(self.path) and os.path.samefile(inputs, self.path):
             raise InvalidRequestError(f"output must be another file than the inputs, not {show(path)}")
-        self.index: Index = Index()
+        self.index: Index = Index(_estimate_rows(self.path, inputs))
         self.answered = self.failed = self._lines = 0
         self.spent: float = 0.0
         self._end = 0  # of the last whole line
@@ -362,6 +363,12 @@ class Journal:
     def abandon(self) -> None:
         """In a process that was forked off: the lock is held as long as anybody has the file open."""
         self._release()
+
+
+def _estimate_rows(output: str, inputs: str | None) -> int:
+    """How many rows there are, about, by the sizes of the files."""
+    sizes = [os.path.getsize(path) if path and os.path.isfile(path) else 0 for path in (output, inputs)]
+    return max(sizes[0] // _LINE_BYTES, sizes[1] // _ROW_BYTES)
 
 
 _OPEN: weakref.WeakSet[Journal] = weakref.WeakSet()
