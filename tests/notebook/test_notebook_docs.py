@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from kernels import leaving_no_loop, starting_kernel
-from test_readme import find_blocks
+from pages import find_blocks
 
 import hf_text
 from hf_text.emulator import Emulator
