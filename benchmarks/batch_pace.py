@@ -85,12 +85,12 @@ def measure_outage(rate: float, answer: float, outage: float, seconds: float) ->
     without, _, _ = run(rate, answer, rows)
     with_one, summary, report = run(rate, answer, rows, outage=(seconds / 3, outage))
     lost = report["broken"] / rate  # answers that the outage broke: they are asked again, at the same rate
-    extra = with_one - without - lost
+    extra, refused = with_one - without - lost, sum(report["refused"])
     print(
         f"{rate:g}/s, answers of {answer:g} s, an outage of {outage:g} s: {without:.1f} s without, {with_one:.1f} s "
         f"with it ({report['broken']} answers broken, {lost:.1f} s of the limit; {extra / outage:.0%} of the outage "
-        f"beside that); {sum(report['refused'])} requests refused; {summary.done} rows "
-        f"done, {summary.failed} failed",
+        f"beside that); {refused} requests refused ({refused / (refused + sum(report['through'])):.1%}); "
+        f"{summary.done} rows done, {summary.failed} failed",
         flush=True,
     )
 
@@ -110,7 +110,7 @@ def main() -> None:
             measure_load(rate, answer, options.seconds)
     if options.only != "loads":
         for rate, answer, outage in OUTAGES:
-            measure_outage(rate, answer, outage, options.seconds / 2)
+            measure_outage(rate, answer, outage, max(options.seconds, 4 * outage))
 
 
 if __name__ == "__main__":

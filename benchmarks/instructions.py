@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.instructions [--update]`` counts what a client needs for one more chunk (the difference between a
 long answer and a very short one, so that starting up cancels out), blocking and async, one event at a time and all that
-a fast server sends at once; and what an import needs. How many instructions that are depends on the build of Python.
+a fast server sends at once; for one more row of a batch; and what an import needs.
+How many instructions that are depends on the build of Python.
 So they are divided by those of the floor (a raw socket; ``import requests``) in the same run, and these ratios are
 compared with the ones that ``instructions.json`` keeps for this Python: each has its own price for a call. Fails when
 one has grown by more than a fifth; ``--update`` keeps the new ones. JSON is read by the standard library, whether
@@ -30,11 +31,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import WITHOUT_ORJSON
-from .server import END, HEAD, TOKEN, answer, read_request
+from .server import END, HEAD, TOKEN, answer, read_request, running
 
 KEPT = Path(__file__).with_name("instructions.json")
 BOUND = 1.2
 SHORT, LONG = 20, 1000  # chunks
+FEW, MANY = 10, 110  # rows
 FLOOR = "raw_socket"
 CLIENTS = ("hf_text_sync", "hf_text_async")
 HOWS = ("each", "block")
@@ -42,6 +44,8 @@ IMPORTS = {"import hf_text": "import hf_text", "first use": "import hf_text; hf_
 IMPORT_FLOOR = "import requests"
 
 PYTHON = f"{platform.python_implementation()} {'.'.join(platform.python_version_tuple()[:2])} on {platform.machine()}"
+
+_NO_ORJSON = "import sys; sys.modules['orjson'] = None"  # it imports half of the standard library
 
 _SECONDS = 300
 
@@ -130,13 +134,23 @@ def per_chunk(count: Count, driver: str, hows: tuple[str, ...] = HOWS, long: int
     return {f"{driver} {how}": (count_reading(count, driver, how, long) - start) / (long - SHORT) for how in hows}
 
 
+def per_row(count: Count) -> dict[str, float]:
+    """The instructions for one more row of a batch, a short answer."""
+    with running() as ports:
+        url = f"http://127.0.0.1:{ports['http']}/block/1/0/v1"
+        command = [sys.executable, "-m", "benchmarks.read_rows", url]
+        run_uncounted([*command, str(FEW)])  # so that what it loads is compiled
+        few, many = (count([*command, str(rows)]) for rows in (FEW, MANY))
+    return {"batch row": (many - few) / (MANY - FEW)}
+
+
 def per_import(count: Count) -> dict[str, float]:
     """The instructions of imports, without those of an empty interpreter."""
     python = [sys.executable, "-S", "-c"]  # site would load what the .pth file of an editable install needs
-    start = count([*python, ""])
+    start = count([*python, _NO_ORJSON])
     counts = {}
     for name, code in {**IMPORTS, IMPORT_FLOOR: IMPORT_FLOOR}.items():
-        command = [*python, code]
+        command = [*python, f"{_NO_ORJSON}; {code}"]
         run_uncounted(command)  # so that what it loads is compiled
         counts[name] = float(count(command) - start)
     return counts
@@ -146,8 +160,8 @@ def collect(count: Count, jobs: int) -> dict[str, float]:
     """All counts, by name."""
     with ThreadPoolExecutor(jobs) as pool:
         longest_first = [pool.submit(per_chunk, count, driver) for driver in (*reversed(CLIENTS), FLOOR)]
-        imports = pool.submit(per_import, count)
-        return {name: value for done in (*longest_first, imports) for name, value in done.result().items()}
+        others = [pool.submit(per_row, count), pool.submit(per_import, count)]
+        return {name: value for done in (*longest_first, *others) for name, value in done.result().items()}
 
 
 def divide(counts: dict[str, float]) -> dict[str, float]:
@@ -155,6 +169,7 @@ def divide(counts: dict[str, float]) -> dict[str, float]:
     ratios = {
         f"{driver} {how}": counts[f"{driver} {how}"] / counts[f"{FLOOR} {how}"] for driver in CLIENTS for how in HOWS
     }
+    ratios["batch row"] = counts["batch row"] / counts[f"{FLOOR} each"]  # an answer comes in no certain number of reads
     return {**ratios, **{name: counts[name] / counts[IMPORT_FLOOR] for name in IMPORTS}}
 
 

@@ -80,14 +80,13 @@ def drive(coroutine: Any) -> Figure:
     raise RuntimeError("a blocking client waited for the event loop")
 
 
-def cpu_per_chunk(bench: Bench, how: str) -> Figure:
+def cpu_per_chunk(bench: Bench, how: str, chunks: int = 20_000, pause_us: int = 0) -> Figure:
     """CPU time of a token, in microseconds."""
-    chunks = 20_000 // bench.scale
-    url = bench.url(how, chunks)
+    chunks //= bench.scale
+    warm, url = bench.url(how, max(chunks // 20, 1)), bench.url(how, chunks, pause_us)
 
     async def work(read: Callable[..., Any]) -> Figure:
-        client = bench.open(url)
-        await read(client)
+        await read(bench.open(warm))
         client = bench.open(url)
         gc.collect()
         started, wall = time.process_time(), time.perf_counter()
@@ -202,6 +201,7 @@ def long_stream(bench: Bench, chunks: int) -> Figure:
 FIGURES: dict[str, Callable[[Bench], Figure]] = {
     "cpu_each": lambda bench: cpu_per_chunk(bench, "each"),
     "cpu_block": lambda bench: cpu_per_chunk(bench, "block"),
+    "cpu_lone": lambda bench: cpu_per_chunk(bench, "each", 2000, 1000),
     "first_kept": lambda bench: first_token(bench, "http", True),
     "first_new": lambda bench: first_token(bench, "http", False),
     "first_new_tls": lambda bench: first_token(bench, "https", False),

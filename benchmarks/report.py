@@ -62,6 +62,7 @@ def streams_rows(count: int) -> list[Row]:
 
 ROWS = [
     Row("cpu_each", "value", "CPU per chunk, one event a write: µs"),
+    Row("cpu_lone", "value", "CPU per chunk, one each millisecond: µs"),
     Row("cpu_block", "value", "CPU per chunk, writes of 64 KiB: µs"),
     Row("first_kept", "value", "first token, kept-alive connection: µs"),
     Row("first_new", "value", "first token, new connection: µs"),

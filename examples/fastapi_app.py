@@ -2,16 +2,20 @@
 
 ::
 
-    pip install fastapi uvicorn
+    pip install hf_text fastapi uvicorn
     HF_TOKEN=hf_xxx uvicorn fastapi_app:app
+    HF_TEXT_API_BASE=http://localhost:8080/v1 uvicorn fastapi_app:app     # a server of your own
+
+``HF_TEXT_MODEL`` names the model, ``HF_TEXT_API_KEY`` is the key of a server of your own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from fastapi import FastAPI, HTTPException, Request
@@ -21,9 +25,22 @@ from pydantic import BaseModel
 import hf_text
 from hf_text.aio import AsyncClient, AsyncStream
 
-app = FastAPI()
-client = AsyncClient(timeout=hf_text.Timeouts(first=30, gap=20))
+client = AsyncClient(
+    os.environ.get("HF_TEXT_API_KEY"),
+    api_base=os.environ.get("HF_TEXT_API_BASE"),
+    model=os.environ.get("HF_TEXT_MODEL"),
+    timeout=hf_text.Timeouts(first=30, gap=20),
+)
 log = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await client.aclose()
+
+
+app = FastAPI(lifespan=lifespan)
 
 # What visitors are told. The errors themselves name hosts, models and the account: they are for the log.
 WORDS = {

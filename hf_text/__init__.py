@@ -105,6 +105,8 @@ _HOMES = {
     ".transport.call": ("Timeouts",),
 }
 
+_SUBMODULES = ("aio", "batch", "emulator", "errors", "integrations", "local", "notebook")
+
 
 def __getattr__(name: str) -> Any:
     for module, names in _HOMES.items():
@@ -112,8 +114,12 @@ def __getattr__(name: str) -> Any:
             home = import_module(module, __name__)
             globals().update((each, getattr(home, each)) for each in names)
             return globals()[name]
+    if name in ("load_ipython_extension", "unload_ipython_extension"):  # %load_ext hf_text
+        return getattr(import_module(".notebook", __name__), name)
+    if name in _SUBMODULES:
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*_SUBMODULES, *__all__})

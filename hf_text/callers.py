@@ -190,7 +190,9 @@ def _rename_address(options: dict[str, Any]) -> None:
 
 
 def kept_operations(cls: Any, api_key: str | None, api_base: str | None, options: Mapping[str, Any]) -> Operations:
-    """Those that were made for the same settings, else new ones. A key that is found now is one of the settings."""
+    """Those that were made for the same settings, else new ones. A key that is found now is one of the settings; so are
+    the overrides of the class, where there is one.
+    """
     found = find_key() if api_key is None and api_base is None else None
     environment = (os.environ.get("HF_ENDPOINT"), os.environ.get("HF_TEXT_ROUTER_URL"), found)
     settings = {name: _frozen(value) for name, value in options.items()}
@@ -206,7 +208,7 @@ def cached_operations(
     environment: Any, cls: Any, api_key: str | None, api_base: str | None, **options: Any
 ) -> Operations:
     """The operations for these settings, kept for the next call; ``cache_clear()`` forgets them all."""
-    return Operations(api_key, api_base=api_base, provider_mapping=cls.provider_mapping, **options)
+    return Operations(api_key, api_base=api_base, provider_mapping=getattr(cls, "provider_mapping", None), **options)
 
 
 def _frozen(value: Any) -> Any:

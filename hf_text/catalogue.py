@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode, urlsplit
 
+from . import protocol
 from .checks import is_plain_path, refusal
 from .endpoint import Endpoint
 from .errors import (
@@ -17,15 +18,6 @@ from .errors import (
     ModelNotSupportedError,
     NotFoundError,
 )
-from .protocol.catalog import (
-    HubModel,
-    Model,
-    ProviderMapping,
-    parse_hub_models,
-    parse_mapping,
-    parse_model,
-    parse_models,
-)
 from .protocol.jsons import begin_json
 from .protocol.replies import next_link
 from .transport.call import Call
@@ -35,6 +27,9 @@ from .transport.redirects import follow_link
 from .transport.retries import Retries
 from .transport.session import Http
 from .tuning import Tuning
+
+if TYPE_CHECKING:
+    from .protocol.catalog import HubModel, Model, ProviderMapping
 
 __all__ = ["Catalogue"]
 
@@ -71,7 +66,8 @@ class Catalogue:
         self._max_retries = max_retries
         self._tuning = tuning
         self._overrides = {
-            model: parse_mapping(_plain(mapping), default_status="live") for model, mapping in overrides.items()
+            model: protocol.catalog.parse_mapping(_plain(mapping), default_status="live")
+            for model, mapping in overrides.items()
         }
         self._cache: dict[str, tuple[float, Any]] = {}
         self._lock = ForkSafeLock()
@@ -79,14 +75,14 @@ class Catalogue:
     def models(self, call: Call, refresh: bool = False) -> list[Model]:
         """The server's models."""
         url = self._models_url
-        return self._cached(url, lambda: self._parse(parse_models, url, self._fetch(call, url)[0]), refresh)
+        return self._cached(url, lambda: self._ask(protocol.catalog.parse_models, call, url), refresh)
 
     def model(self, call: Call, name: str) -> Model | None:
         """One of the server's models, asked for alone unless the list is cached; None if there is no such model."""
         if not self.has_models():
             url = f"{self._models_url}/{quote(name, safe='/')}"
             try:
-                return self._cached(url, lambda: self._parse(parse_model, url, self._fetch(call, url)[0]))
+                return self._cached(url, lambda: self._ask(protocol.catalog.parse_model, call, url))
             except (BadRequestError, NotFoundError, ModelNotSupportedError):
                 pass  # there is no such model, or the server tells of none alone
             except APIStatusError as error:
@@ -106,7 +102,9 @@ class Catalogue:
         if not {".", ".."}.isdisjoint(model.split("/")):
             raise refusal("model", "the name of a model on the Hub", model)
         url = f"{self._hub()}/api/models/{quote(model, safe='/')}?expand[]=inferenceProviderMapping"
-        return self._cached(url, lambda: self._parse(parse_mapping, url, self._ask_about(call, model, url)))
+        return self._cached(
+            url, lambda: self._parse(protocol.catalog.parse_mapping, url, self._ask_about(call, model, url))
+        )
 
     def hub_pages(
         self, new_call: Callable[[], Call], search: str | None, provider: str, limit: int | None
@@ -131,7 +129,7 @@ class Catalogue:
         while url and left != 0 and url not in seen and len(seen) < _MAX_PAGES:
             seen.add(url)
             value, headers = self._fetch(new_call(), url)
-            page = self._parse(parse_hub_models, url, value)[:left]
+            page = self._parse(protocol.catalog.parse_hub_models, url, value)[:left]
             left = None if left is None else left - len(page)
             yield page
             url = self._next_page(url, headers)
@@ -151,7 +149,9 @@ class Catalogue:
                 raise
             why = "no key was found, set HF_TOKEN" if self._connect().anonymous else "the key does not open it"
             message = f"the Hub has no model {model!r}, or it is private and {why}"
-            raise ModelNotSupportedError(message, model=model) from error
+            raise ModelNotSupportedError(
+                message, model=model, status_code=error.status_code, request_id=error.request_id, body=error.body
+            ) from error
 
     def _next_page(self, url: str, headers: Mapping[str, str]) -> str | None:
         following = next_link(headers.get("link", ""))
@@ -165,6 +165,9 @@ class Catalogue:
         except HFTextError as error:
             self._endpoint.advise(error, anonymous=http.anonymous)
             raise
+
+    def _ask(self, parse: Callable[[Any], T], call: Call, url: str) -> T:
+        return self._parse(parse, url, self._fetch(call, url)[0])
 
     def _parse(self, parse: Callable[[Any], T], url: str, value: Any) -> T:
         try:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import operator
 import re
 import reprlib
+import sys
+import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from .errors import InvalidRequestError
+from .errors import HFTextWarning, InvalidRequestError
 
 __all__ = [
     "check_int",
@@ -23,6 +25,7 @@ __all__ = [
     "plain_value",
     "refusal",
     "show",
+    "warn",
     "without_self",
 ]
 
@@ -96,7 +99,7 @@ def plain_number(value: Any) -> Any:
     kind = type(value)
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, (int, str)) or getattr(value, "shape", ()) != ():
+    if value is None or isinstance(value, (int, str)) or getattr(value, "shape", ()) != ():
         return value
     if kind.__name__ in ("bool", "bool_"):  # NumPy's
         return bool(value)
@@ -136,6 +139,14 @@ def check_text(text: str, place: str) -> str:
 def without_self(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The ``locals()`` of a method that does nothing before: its arguments, to be handed on as they are."""
     return {name: value for name, value in arguments.items() if name not in ("self", "cls", "__class__")}
+
+
+def warn(message: str) -> None:
+    """Warn, at the line outside this package from which it was called: that is the line that the user can change."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] == "hf_text":
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, HFTextWarning, stacklevel=level)
 
 
 def _as_float_or_int(value: Any) -> float | int:

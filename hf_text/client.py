@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from .checks import without_self
 from .completion import Completion
+from .errors import HFTextError
 from .generation.stream import Stream
 from .operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from .protocol.catalog import HubModel, Model, ProviderMapping
 from .protocol.media import Media
 from .protocol.messages import Messages
 from .tools import Tools
+from .tracebacks import shorten
 from .transport.call import DEFAULT, Timeouts
 from .wrong_names import explain_wrong_names
 
 if TYPE_CHECKING:
     from .options import Validator
+    from .protocol.catalog import HubModel, Model, ProviderMapping
     from .structured import Parsed
 
 __all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]
@@ -447,8 +448,7 @@ class Client:
             TransportError and APIStatusError.
         """
         operations = self.operations
-        pages = operations.hub_pages(operations.new_call, search=search, provider=provider, limit=limit)
-        return chain.from_iterable(pages)
+        return _each(operations.hub_pages(operations.new_call, search=search, provider=provider, limit=limit))
 
     def close(self) -> None:
         """Close the idle connections. The client can still be used."""
@@ -470,6 +470,15 @@ class Client:
 
     def __setstate__(self, arguments: dict[str, Any]) -> None:
         self.operations = Operations(**arguments)
+
+
+def _each(pages: Iterator[list[HubModel]]) -> Iterator[HubModel]:
+    try:
+        for page in pages:
+            yield from page
+    except HFTextError as error:
+        shorten(error)
+        raise
 
 
 # The functions of the module: those of a client with the default settings, made when it is first needed.

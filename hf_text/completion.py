@@ -76,7 +76,7 @@ class Completion:
         logprobs: the tokens with their log probabilities, where they were asked for.
         extra: what the provider sent beyond the protocol, by its own names: ``citations``, ``search_results``,
             ``images``, ``audio``, ``annotations`` …; under ``finish_reason`` the provider's own word, where it is
-            another.
+            another; under ``model`` the name of the model that answered, where a server ignored the one asked for.
         reasoning_key: the name under which the provider sent the reasoning: ``"reasoning_content"``, ``"reasoning"`` …,
             ``"<think>"`` for tags in the text; ``""`` if there was none.
     """
@@ -98,6 +98,11 @@ class Completion:
 
     def __str__(self) -> str:
         return self.text
+
+    def __repr__(self) -> str:
+        from .shown import describe
+
+        return describe(self)
 
     @property
     def truncated(self) -> bool:
@@ -154,12 +159,19 @@ class Completion:
         return cls(**made)
 
     def _repr_markdown_(self) -> str:
-        """What a notebook shows: the answer as Markdown, the reasoning folded away above it. Nothing in it can act:
-        raw HTML, scripts and pictures are shown as they are written.
+        """What a notebook shows: the answer as Markdown, the reasoning folded away above it, and in small who
+        answered. Nothing in it can act: raw HTML, scripts and pictures are shown as they are written.
         """
-        from .markdown import render
+        from .shown import as_markdown, footer
 
-        return render(self.text, self.reasoning)
+        return as_markdown(self, footer(self))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython shows in a terminal: alone the text, within other things the ``repr``."""
+        from .shown import as_text, footer
+
+        alone = len(getattr(printer, "stack", ())) <= 1
+        printer.text(as_text(self, footer(self)) if alone else repr(self))
 
 
 def _make_logprobs(logprobs: Any) -> tuple[Logprob, ...]:

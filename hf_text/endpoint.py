@@ -9,17 +9,18 @@ from urllib.parse import urlsplit
 
 from .errors import HFTextError, InvalidRequestError
 from .keys import leads_to_hugging_face, whose_key
+from .patterns import pattern
 
 __all__ = ["Endpoint"]
 
 _HUB_URL = "https://huggingface.co"
 _ROUTER_URL = "https://router.huggingface.co"
 
-_VERSION = re.compile(r"/v\d")
+_VERSION = pattern(r"/v\d")
 _LM_STUDIO = "Unexpected endpoint or method"  # it answers 200 to every path
 
 # A word that may be a key: with a known beginning, or long and without the dots of a host.
-_KEY = re.compile(r"\bhf_\w+|(?<![\w.-])[\w-]{20,}(?![\w.-])")
+_KEY = pattern(r"\bhf_\w+|(?<![\w.-])[\w-]{20,}(?![\w.-])")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from .printable import printable
+from .tracebacks import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +100,10 @@ class HFTextError(Exception):
     def add_advice(self, advice: str) -> None:
         """Append a sentence to the message."""
         self.args: tuple[Any, ...] = (f"{self} {printable(advice)}",)
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and Jupyter show."""
+        return render(self)
 
 
 class MissingAuthError(HFTextError):

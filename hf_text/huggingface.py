@@ -24,6 +24,7 @@ from .protocol.names import (
 from .template import OpenaiTemplate
 from .tools import Tools
 from .transport.call import DEFAULT, Timeouts
+from .wrong_names import explain_wrong_names
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -62,6 +63,7 @@ class HuggingFaceAPI(OpenaiTemplate):
     provider_mapping: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = PROVIDER_MAPPING
 
     @classmethod
+    @explain_wrong_names
     async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
         """Who serves a model: provider name to ``{"task", "providerId", "status", …}``; from ``provider_mapping``, as
         it is written there, else from the Hub.
@@ -82,6 +84,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         return _to_dicts(await client.mapping(name))
 
     @classmethod
+    @explain_wrong_names
     def get_mapping_sync(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
         """The blocking twin of ``get_mapping``.
 
@@ -99,6 +102,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         return _to_dicts(client.mapping(name))
 
     @classmethod
+    @explain_wrong_names
     def create_generator(  # type: ignore[override]  # the documented order of the arguments
         cls,
         model: str,
@@ -210,6 +214,7 @@ class HuggingFaceAPI(OpenaiTemplate):
     create_completion = create_generator  # type: ignore[assignment]
 
     @classmethod
+    @explain_wrong_names
     def create_async_generator(  # type: ignore[override]  # as above
         cls,
         # Arguments of HuggingFaceAPI.create_generator (.ci/signatures.py)
@@ -319,6 +324,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         return cls._deliver_async(cls._open(**without_self(locals())))
 
     @classmethod
+    @explain_wrong_names
     async def create_async(  # type: ignore[override]  # as above
         cls,
         # Arguments of HuggingFaceAPI.create_generator (.ci/signatures.py)

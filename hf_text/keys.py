@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .errors import InvalidRequestError
+from .patterns import pattern
 
 __all__ = ["clean_key", "find_key", "leads_to_hugging_face", "whose_key"]
 
@@ -48,16 +49,16 @@ _FOREIGN = {
 # Docker takes the quotes of an --env-file for a part of the value; word processors make them round.
 _QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019")
 # What is copied along with a key: a line of a header, or of a file of variables.
-_LABEL = re.compile(
+_LABEL = pattern(
     r"(?:authorization\s*:\s*)?bearer(?:[\s:]+|\Z)|(?:export\s+)?[A-Z][A-Z0-9_]*(?:TOKEN|KEY)\s*=(?=[^=])",
     re.IGNORECASE,
 )
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_UNEXPANDED = re.compile(r"\$[({]|\{\{|\$\w+\Z|%\w+%\Z|os\.(?:environ|getenv)|process\.env")
-_BRACKETS = re.compile(r"<.*>|\[.*\]|\{.*\}")
+_UNEXPANDED = pattern(r"\$[({]|\{\{|\$\w+\Z|%\w+%\Z|os\.(?:environ|getenv)|process\.env")
+_BRACKETS = pattern(r"<.*>|\[.*\]|\{.*\}")
 # hf_xxx, and what has one of these words for itself: your_token, hf_your_token_here. A real key has one "_".
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = pattern(
     r"(?:hf_)?[x*._-]{4,}|hf_(?:[x*._-]{3,})?|(?:.*[_\W])?(?:your(?:hf|api|access)?(?:token|key)?|insert|replace|change(?:me)?|todo"
     r"|placeholder|here)(?:[_\W].*)?",
     re.IGNORECASE,

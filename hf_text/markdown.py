@@ -14,7 +14,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
-__all__ = ["render"]
+from .printable import one_line
+
+__all__ = ["escape", "render"]
 
 _MAX_QUOTES = 8  # levels; what is nested deeper is text
 
@@ -41,6 +43,7 @@ _LIKE_MATHS_INDENTED = re.compile(r"\$|" + _LIKE_MATHS.pattern)
 _ACTIVE_MATHS = re.compile(r"`|~~~|://|www\.|\\(?:href|url|includegraphics|require|html|class|style|cssId|data)")
 
 _DOLLAR = "<span>&#36;</span>"
+_NOT_PLAIN = {ord(mark): f"&#{ord(mark)};" for mark in "!#&*:;<=>@[\\]^_`{|}~\"'"} | {ord("$"): _DOLLAR}
 _PUNCTUATION = {code: f"&#{code};" for code in range(0x21, 0x7F) if not chr(code).isalnum()}
 
 
@@ -56,6 +59,11 @@ def render(text: str, reasoning: str = "") -> str:
         return shown
     quoted = "\n".join(f"> {line}" for line in _render_lines(reasoning, 1))
     return f"<details><summary>Reasoning</summary>\n\n{quoted}\n\n</details>\n\n{shown}"
+
+
+def escape(text: str) -> str:
+    """A name or a short text as a part of a line: every renderer shows it as it is written."""
+    return one_line(text).translate(_NOT_PLAIN)
 
 
 def _render_lines(text: str, depth: int) -> list[str]:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from . import protocol
 from .catalogue import Catalogue
 from .checks import check_int, refusal, without_self
 from .completion import Completion
@@ -21,19 +22,20 @@ from .generation.request import Backend, Request
 from .generation.steps import Steps
 from .generation.transcript import Transcript
 from .keys import clean_key, find_key
-from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping, split_suffix
 from .protocol.media import Media, add_media, has_media
 from .protocol.messages import Messages, check_messages
 from .protocol.names import DEFAULT_MODEL, DEFAULT_VISION_MODEL, MODEL_ALIASES
 from .protocol.payload import build_payload
-from .protocol.prices import cost_of, find_offers
-from .protocol.selection import nearest_names, select_models
+from .protocol.suffixes import split_suffix
 from .tools import describe_tools, name_of_choice
 from .transport.call import DEFAULT, Call, Timeouts
 from .transport.locks import ForkSafeLock
 from .transport.session import Http, check_headers, check_proxies
 from .transport.tls import check_cert
 from .tuning import DEFAULT_TUNING, Tuning
+
+if TYPE_CHECKING:
+    from .protocol.catalog import HubModel, Model, ModelProvider, ProviderMapping
 
 __all__ = ["MAX_EVENT_BYTES", "HasCompletions", "Operations", "completions_of", "resolve_alias"]
 
@@ -160,8 +162,9 @@ class Operations:
 
     def models(self, call: Call, *, refresh: bool = False, **conditions: Any) -> list[Model]:
         """As ``Client.models``."""
-        select_models([], **conditions)  # a wrong condition is refused before anything is sent
-        return select_models(self._catalogue.models(call, refresh), **conditions)
+        protocol.selection.select_models([], **conditions)  # a wrong condition is refused before anything is sent
+        found = protocol.selection.select_models(self._catalogue.models(call, refresh), **conditions)
+        return protocol.listings.Models(found)
 
     def model(self, call: Call, name: str) -> Model:
         """As ``Client.model``."""
@@ -169,7 +172,9 @@ class Operations:
         model = self._catalogue.model(call, name)
         if model is not None:
             return model
-        suggestions = tuple(nearest_names(name, [model.id for model in self._catalogue.models(call)]))
+        suggestions = tuple(
+            protocol.selection.nearest_names(name, [model.id for model in self._catalogue.models(call)])
+        )
         message = f"{self.endpoint.host} does not list the model {name!r}."
         if suggestions:
             message += f" Models with a similar name: {', '.join(suggestions)}."
@@ -208,14 +213,14 @@ class Operations:
         if completion.usage is None:
             return None
         model = self._catalogue.model(call, split_suffix(completion.model)[0])
-        offers = find_offers([model] if model else [], completion.model, completion.provider)
-        prices = {cost_of(completion.usage, offer) for offer in offers}
+        offers = protocol.prices.find_offers([model] if model else [], completion.model, completion.provider)
+        prices = {protocol.prices.cost_of(completion.usage, offer) for offer in offers}
         return prices.pop() if len(prices) == 1 else None
 
     def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
         """As ``Client.mapping``."""
         name = split_suffix(resolve_alias(_check_model(model)))[0]
-        return self._catalogue.override(name) or self._catalogue.mapping(call, name)
+        return protocol.listings.Providers(self._catalogue.override(name) or self._catalogue.mapping(call, name))
 
     def hub_pages(
         self,

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import inspect
 import json
-import warnings
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .callers import CallerOptions, call_options, client_options, kept_operations
-from .checks import check_int, refusal, without_self
+from .checks import check_int, refusal, warn, without_self
 from .errors import (
     APIStatusError,
-    HFTextWarning,
     InvalidRequestError,
     MissingAuthError,
     ModelNotSupportedError,
@@ -31,6 +29,7 @@ from .protocol.media import Media, add_media, has_media
 from .protocol.messages import Messages, check_messages, count_length, trim_messages
 from .tools import Tools
 from .transport.call import DEFAULT, Timeouts
+from .wrong_names import explain_wrong_names
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -99,6 +98,7 @@ class OpenaiTemplate:
     provider_mapping: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
 
     @classmethod
+    @explain_wrong_names
     def get_model(cls, model: str | None, **kwargs: Any) -> str:
         """The model that a name means: empty the default, an alias its target, anything else itself.
 
@@ -119,6 +119,7 @@ class OpenaiTemplate:
         return name
 
     @classmethod
+    @explain_wrong_names
     def get_models(cls, api_key: str | None = None, api_base: str | None = None, **kwargs: Any) -> list[str]:
         """The names of the models that can be used, and those of ``provider_mapping``; kept for five minutes.
 
@@ -144,11 +145,12 @@ class OpenaiTemplate:
             if not own or not cls.fallback_models:
                 raise
             message = f"the models could not be listed, here are the usual ones: {error}"
-            warnings.warn(message, HFTextWarning, stacklevel=2)
+            warn(message)
             names = cls.fallback_models
         return list(dict.fromkeys([*names, *(cls._overridden_models() if own else ())]))
 
     @classmethod
+    @explain_wrong_names
     def create_generator(
         cls,
         model: str,
@@ -255,6 +257,7 @@ class OpenaiTemplate:
     create_completion = create_generator
 
     @classmethod
+    @explain_wrong_names
     def create_async_generator(
         cls,
         # Arguments of OpenaiTemplate.create_generator (.ci/signatures.py)
@@ -358,6 +361,7 @@ class OpenaiTemplate:
         return cls._deliver_async(cls._open(**without_self(locals())))
 
     @classmethod
+    @explain_wrong_names
     async def create_async(
         cls,
         # Arguments of OpenaiTemplate.create_generator (.ci/signatures.py)
@@ -606,7 +610,7 @@ def _trim(messages: list[dict[str, Any]], argument: str, limit: Any) -> list[dic
     before, after = count_length(messages), count_length(kept)
     if after < before:
         message = f"the messages are trimmed from {before} characters to {after}, because of {argument}={limit}"
-        warnings.warn(f"{message}; None sends them whole", HFTextWarning, stacklevel=4)
+        warn(f"{message}; None sends them whole")
     return kept
 
 

@@ -1,4 +1,6 @@
-"""A wrong name of an argument is refused in one line that says what is meant."""
+"""The doors: public functions. A wrong name of an argument is refused there in one line that says what is meant, and an
+error leaves them with a short traceback.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +9,12 @@ from functools import wraps
 from types import FunctionType
 from typing import Any, TypeVar
 
-from .errors import InvalidRequestError
+from .errors import HFTextError, InvalidRequestError
+from .tracebacks import shorten
 
 __all__ = ["explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
 
-_CO_COROUTINE = 0x80  # as in inspect, which is large
+_CO_VARKEYWORDS, _CO_COROUTINE = 0x08, 0x80  # as in inspect, which is large
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -29,6 +32,7 @@ _OTHER_NAMES = {
     **dict.fromkeys(("default_headers",), "headers"),
     **dict.fromkeys(("proxy",), "proxies"),
     **dict.fromkeys(("ca_bundle", "ssl_verify", "verify_ssl"), "verify"),
+    **dict.fromkeys(("response_model", "response_format", "text_format", "schema"), "output_type"),
     "functions": "tools",
     "function_call": "tool_choice",
     "random_seed": "seed",
@@ -70,14 +74,14 @@ def explain_wrong_names_of(door: str) -> Callable[[T], T]:
 
 
 def explain_wrong_names(target: T) -> T:
-    """Have a wrong keyword argument refused with what is meant: of a function, or of the methods of a class that have
-    keyword-only arguments. Signatures stay as they are.
+    """Have a wrong keyword argument refused with what is meant, and tracebacks shortened: of a function, or of the
+    constructor and the public methods of a class. Signatures stay as they are.
     """
     if not isinstance(target, type):
         explained: T = _explain(target)
         return explained
     for name, value in list(vars(target).items()):
-        if isinstance(value, FunctionType) and value.__kwdefaults__:
+        if isinstance(value, FunctionType) and (name == "__init__" or not name.startswith("_")):
             setattr(target, name, _explain(value))
     return target
 
@@ -85,21 +89,32 @@ def explain_wrong_names(target: T) -> T:
 def _explain(function: Any, door: str | None = None) -> Any:
     door = door or function.__qualname__.removesuffix(".__init__")
     code = function.__code__
-    names = _names[door] = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    names = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    takes_any = bool(code.co_flags & _CO_VARKEYWORDS)
+    if not takes_any:
+        _names[door] = names
 
     @wraps(function)
     def checked(*args: Any, **arguments: Any) -> Any:
-        if not arguments.keys() <= names:
+        if not takes_any and not arguments.keys() <= names:
             raise wrong_name(f"{door}()", next(name for name in arguments if name not in names), names)
         given: list[Any] = [args, arguments]
         del args, arguments  # a traceback that shows variables would show a key among them
-        return function(*given.pop(0), **given.pop())
+        try:
+            return function(*given.pop(0), **given.pop())
+        except HFTextError as error:
+            shorten(error)
+            raise
 
     @wraps(function)
     async def checked_coroutine(*args: Any, **arguments: Any) -> Any:
         given: list[Any] = [args, arguments]
         del args, arguments
-        return await checked(*given.pop(0), **given.pop())
+        try:
+            return await checked(*given.pop(0), **given.pop())
+        except HFTextError as error:
+            shorten(error)
+            raise
 
     return checked_coroutine if code.co_flags & _CO_COROUTINE else checked
 
@@ -143,6 +158,10 @@ def _others(door: str) -> dict[str, Collection[str]]:
     family = door.removesuffix("()").partition(".")[0]
     if f"{family}.stream" not in _names:
         family = "Client"
+    families = (family, "AsyncClient" if family.startswith("Async") else "Client")  # a conversation has a client
     return {
-        other: names for other, names in _names.items() if other.partition(".")[0] == family and f"{other}()" != door
+        other: names
+        for each in families
+        for other, names in _names.items()
+        if other.partition(".")[0] == each and f"{other}()" != door
     }

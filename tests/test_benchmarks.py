@@ -48,13 +48,6 @@ def test_without_orjson_it_is_as_if_it_were_not_installed() -> None:
     assert done.stdout == "True\n"
 
 
-def test_every_command_of_the_documentation_is_run_for_every_change() -> None:
-    page = (PROJECT / "docs" / "performance.rst").read_text("utf-8")
-    commands = re.findall(r"^    python (-m benchmarks.*)$", page, re.MULTILINE)
-    assert commands
-    assert [command for command in commands if command not in (PROJECT / ".ci" / "run").read_text("utf-8")] == []
-
-
 class TestReport:
     RESULTS: report.Results = {  # noqa: RUF012
         "cpu_each": {

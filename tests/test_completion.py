@@ -9,6 +9,7 @@ import pickle
 from typing import Any
 
 import pytest
+from IPython.lib.pretty import pretty
 
 import hf_text
 from hf_text import completion
@@ -48,10 +49,27 @@ def test_str_is_the_text(text: str) -> None:
     assert f"{answer}" == text
 
 
-def test_repr_shows_what_it_holds() -> None:
-    assert repr(WHOLE).startswith(
-        "Completion(text='Blue light scatters.', reasoning='Sky is air.', tool_calls=(ToolCall("
-    )
+def test_repr_is_one_line() -> None:
+    told = "calls weather, stop, acme/x, groq, 12 + 7 tokens, 1.5 s"
+    assert repr(WHOLE) == f"<Completion 'Blue light scatters.', {told}>"
+    long = repr(dataclasses.replace(WHOLE, text="\x1b]0;title\n" * 1000))
+    assert long.isprintable()
+    assert len(long) < 200
+    assert repr(Completion("So", model="a/b")) == "<Completion 'So', not complete, a/b>"
+
+
+def test_alone_ipython_shows_the_text_and_who_answered() -> None:
+    text = 'Blue light scatters.\n\ncalls weather({"city": "Paris"})\n\n[acme/x · groq · 12 + 7 tokens · 1.5 s]'
+    assert pretty(WHOLE) == text
+    assert pretty([WHOLE]) == f"[{WHOLE!r}]"
+
+
+def test_a_notebook_shows_what_is_wrong_with_an_answer_and_the_calls_of_tools() -> None:
+    cut = Completion("", tool_calls=WHOLE.tool_calls, finish_reason="length", model="a_b")
+    shown = cut._repr_markdown_()
+    assert shown.startswith("calls <code>weather(")
+    assert shown.endswith("<sub>cut off at the largest number of tokens (max&#95;tokens) · a&#95;b</sub>")
+    assert "not complete · a" in Completion("So", model="a")._repr_markdown_()
 
 
 def test_an_empty_one_has_every_attribute() -> None:

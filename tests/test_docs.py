@@ -193,30 +193,6 @@ def test_a_socks_proxy_is_refused_and_nothing_is_sent(hf: Emulator, make: Callab
     assert hf.connections == 0
 
 
-def test_the_example_runs_and_prints_what_had_arrived(capsys: pytest.CaptureFixture[str]) -> None:
-    found = re.search(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", RELIABILITY)
-    assert found is not None
-    exec(re.sub("^    ", "", found[1], flags=re.MULTILINE), {})
-    assert "cut the answer off" in (printed := capsys.readouterr().out)
-    assert printed.endswith("/ One two\n")
-
-
-SNIPPETS = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", (DOCS / "answers.rst").read_text("utf-8"))
-
-
-@pytest.mark.parametrize("number", range(3))
-def test_a_snippet_about_answers_runs(emulator: Emulator, number: int) -> None:
-    assert len(SNIPPETS) == 3
-    done = run(re.sub("^    ", "", SNIPPETS[number], flags=re.MULTILINE), emulator)
-    assert (done.stderr, done.returncode) == ("", 0)
-
-
-@pytest.mark.parametrize("path", sorted(DOCS.glob("*.rst")), ids=lambda path: path.name)
-def test_every_file_that_a_document_links_to_is_there(path: Path) -> None:
-    links = re.findall(r"<([^<>:\s]+)>`_", path.read_text("utf-8"))
-    assert [link for link in links if not (DOCS / link).exists()] == []
-
-
 # --- Without a word on standard error
 
 EVERYTHING = """

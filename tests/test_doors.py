@@ -22,6 +22,7 @@ from hf_text.aio import AsyncClient, AsyncConversation
 from hf_text.callers import cached_operations
 from hf_text.client import default_client
 from hf_text.emulator import Emulator
+from hf_text.notebook import show
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / ".ci" / "signatures.py"
@@ -385,6 +386,15 @@ def test_a_wrong_name_is_told_what_is_meant(emulator: Emulator, name: str, words
         (lambda: hf_text.models(serach="x"), "models() has no argument 'serach'. Did you mean 'search'?"),
         (lambda: Client().models(zzz="x"), "There are max_output_price, min_context,"),
         (lambda: hf_text.Conversation(sytem="x"), "Conversation() has no argument 'sytem'. Did you mean 'system'?"),
+        (lambda: hf_text.Conversation(base_url="x"), "'api_base' is an argument of Client()"),
+        (
+            lambda: hf_text.Conversation(Client("k")).generate("Hi", max_tokens=5),
+            "'max_tokens' is an argument of Conversation()",
+        ),
+        (lambda: Client("k").parse("Hi", int, response_format={}), "It is called 'output_type' here"),
+        (lambda: hf_text.generate("Hi", response_model=int), "'output_type' is an argument of Client.parse()"),
+        (lambda: Client("k").mapping("a/b", token="k"), "'api_key' is an argument of Client()"),
+        (lambda: show("Hi", base_url="x"), "notebook.show() has no argument 'base_url'. 'api_base' is an argument"),
         (lambda: asyncio.run(AsyncClient("k").generate("Hi", max_token=1)), "Did you mean 'max_tokens'?"),
         (
             lambda: HuggingFaceAPI.create_generator("", "Hi", temprature=1),

@@ -1,6 +1,4 @@
-"""Each example and each snippet of docs/async.rst is run, an emulator in the place of the servers; and what that page
-promises is seen.
-"""
+"""Each example is run, an emulator in the place of the servers; and what docs/async.rst promises is seen."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ import http.client
 import importlib.util
 import itertools
 import json
+import os
 import re
 import signal
 import subprocess
@@ -21,7 +20,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio.lowlevel import checkpoint
-from test_readme import STALLS, Block, Example, choose, find_blocks
+from pages import read_blocks
 
 import hf_text
 from hf_text.aio import AsyncClient
@@ -115,15 +114,48 @@ def test_ten_prompts_that_are_all_answered_are_a_success() -> None:
     assert done.stdout.count(BUILT_IN) == 10
 
 
+# examples/agent.py
+
+
+@pytest.mark.parametrize(("said", "written"), [("y", True), ("n", False)])
+def test_the_agent_reads_freely_and_writes_only_what_is_allowed(
+    emulator: Emulator, tmp_path: Path, said: str, written: bool
+) -> None:
+    (tmp_path / "tea.md").write_text("Tea is a plant.", "utf-8")
+    emulator.reply(
+        Response.text(tool_calls=[("list_files", {}), ("read_file", {"name": "../secret"})]),
+        Response.text(tool_calls=[("write_file", {"name": "tea.txt", "text": "tea.md"})]),
+        Response.text("One file."),
+    )
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "agent.py"), str(tmp_path), "Which are about tea?"]
+    done = subprocess.run(command, input=f"{said}\n", capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.endswith("One file.\n")
+    assert "[list_files: done]" in done.stderr
+    assert "PermissionError" in done.stderr.splitlines()[1]
+    assert (tmp_path / "tea.txt").exists() == written
+    last = [request.json for request in emulator.requests if request.method == "POST"][-1]
+    assert last["messages"][-1]["content"] == ("written" if written else "The user does not want this.")
+
+
+def test_the_agent_says_why_it_failed(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.always("cut-mid-stream")
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "agent.py"), str(tmp_path), "Hi"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (1, "One two")
+    assert "failed: " in done.stderr
+
+
 # examples/fastapi_app.py
 
 
 class App:
     """The app, in a uvicorn of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, **variables: str) -> None:
         command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "fastapi_app:app", "--port", "0"]
-        self._server = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, encoding="utf-8")
+        self._server = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, encoding="utf-8", env={**os.environ, **variables}
+        )
         assert self._server.stderr is not None
         self._log = self._server.stderr
         found = (re.search(r"running on http://127\.0\.0\.1:(\d+)", line) for line in self._log)
@@ -234,6 +266,18 @@ class TestFastAPI:
         assert [words for *_, words in cases if words not in log] == []
         assert "messages must not be empty" in log
 
+    def test_a_server_of_your_own_is_named_by_a_variable_and_gets_no_key_of_hugging_face(self) -> None:
+        with Emulator() as server:
+            app = App(HF_TEXT_API_BASE=f"{server.url}/v1", HF_TEXT_MODEL="emulator/small")
+            try:
+                visitor = http.client.HTTPConnection("127.0.0.1", app.port, timeout=5)
+                ask(visitor, "Why?")
+                assert visitor.getresponse().read().decode().startswith(BUILT_IN)
+                visitor.close()
+            finally:
+                app.stop()
+        assert {(request.key, request.json["model"]) for request in server.requests} == {(None, "emulator/small")}
+
     def test_an_answer_that_breaks_off_is_not_taken_for_whole(
         self, emulator: Emulator, app: App, visitor: http.client.HTTPConnection
     ) -> None:
@@ -245,40 +289,7 @@ class TestFastAPI:
         assert "TruncatedStreamError" in app.stop()
 
 
-# The snippets of docs/async.rst
-
-BLOCKS = list(find_blocks((PROJECT / "docs" / "async.rst").read_text("utf-8")))
-
-SNIPPETS = [
-    Example("Why is the sea salty?", ("You asked: Why is the sky blue?", "You asked: Why is the sea salty?", "stop")),
-    Example("CapacityLimiter(4)", (BUILT_IN, "the number 0.", "the number 19.")),
-    Example("anyio.move_on_after", ("Once upon", "so far: 9 characters"), STALLS),
-    Example("stream.cancel", ("Once upon", "stopped after 9 characters"), STALLS),
-    Example('backend="trio"', (BUILT_IN,)),
-    Example("client = AsyncClient()\nstream", (BUILT_IN,)),
-    Example("create_async_generator", ("refused: messages[0]", BUILT_IN)),
-]
-
-# What a notebook does with a cell.
-CELL = """
-import ast, asyncio, sys
-asyncio.run(eval(compile(sys.argv[1], "cell", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)))
-"""
-
-
-@pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_a_snippet_runs_and_prints_what_it_should(block: Block, emulator: Emulator) -> None:
-    example = choose(SNIPPETS, block)
-    if example.reply is not None:
-        emulator.always(example.reply)
-    done = run("-c", CELL, block.code) if block.language == "ipython" else run("-c", block.code)
-    assert done.returncode == 0
-    assert [text for text in example.prints if text not in done.stdout] == [], done.stdout
-
-
-def test_each_snippet_has_its_expectations() -> None:
-    assert {block.language for block in BLOCKS} == {"python", "ipython"}
-    assert len(BLOCKS) == len(SNIPPETS)
+BLOCKS = read_blocks(PROJECT / "docs" / "async.rst")
 
 
 def test_the_snippet_with_a_limit_keeps_to_it(emulator: Emulator) -> None:

@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from hf_text import Completion, ToolCall
 from hf_text.markdown import render
+from hf_text.shown import as_markdown, footer
 
 PLAIN = MarkdownIt("commonmark", {"html": True})
 GITHUB = MarkdownIt("gfm-like", {"html": True})  # tables, struck out text, bare addresses as links
@@ -146,6 +148,20 @@ HOSTILE = [
     "[![a](https://x/y.png)](https://x)",
     "![a]\\(x)![b](https://x/y.png)",
 ]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_and_calls_below_an_answer_do_not_act_and_are_shown_as_they_are(name: str) -> None:
+    answer = Completion(
+        "Hi.", tool_calls=(ToolCall("1", "look", name),), model=name, provider=name, finish_reason="stop"
+    )
+    for renderer in RENDERERS:
+        page = Page(renderer.render(as_markdown(answer, footer(answer, 0.5))))
+        assert [found for found in can_act(page) if found[0] != "sub"] == []
+        assert [tag for tag, _ in page.tags if tag not in ("p", "code", "sub", "span", "a")] == []
+        if name.isprintable():
+            assert f"look({name})" in page.text
+            assert f"{name} · {name} · $0.50" in page.text
 
 
 @pytest.mark.parametrize("text", HOSTILE)

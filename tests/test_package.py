@@ -68,7 +68,13 @@ def test_what_is_exported_is_what_type_checkers_see_and_what_is_loaded_when_it_i
     loaded = {(module, name) for module, names in hf_text._HOMES.items() for name in names}
     assert {*loaded, (".errors", "*")} == {*seen, (".errors", "*")}
     assert {"__version__", *errors.__all__, *(name for _, name in loaded)} == set(hf_text.__all__)
-    assert set(hf_text.__all__) <= set(dir(hf_text))
+
+
+def test_dir_shows_the_public_names_and_the_submodules_and_nothing_else() -> None:
+    shown = run_python("import hf_text; print(*dir(hf_text))").stdout.split()
+    submodules = ["aio", "batch", "emulator", "errors", "integrations", "local", "notebook"]
+    assert sorted(shown) == sorted([*hf_text.__all__, *submodules])
+    assert run_python("import hf_text; hf_text.aio.AsyncClient, hf_text.notebook.show").returncode == 0
 
 
 def test_a_name_that_is_not_exported_is_refused_by_name() -> None:
@@ -287,15 +293,26 @@ def test_using_the_package_loads_neither_anyio_nor_an_extra_nor_a_tool() -> None
 
 def test_importing_the_package_loads_nothing_until_a_name_is_used() -> None:
     loaded = {name for name in modules_after("import hf_text") if name.split(".")[0] in ("requests", "hf_text")}
-    assert loaded == {"hf_text", "hf_text._version", "hf_text.errors", "hf_text.printable"}  # leaves
+    leaves = {"_version", "errors", "printable", "tracebacks"}
+    assert loaded == {"hf_text", *(f"hf_text.{leaf}" for leaf in leaves)}
 
 
 def test_using_the_package_loads_little_that_requests_does_not() -> None:
-    # platform is for the User-Agent; the rest of the line is what any use of requests for streams would import.
-    before = modules_after("import json, platform\nimport requests, sseclient, dataclasses")
-    new = {name for name in modules_after("import json, hf_text; hf_text.Client") - before if "hf_text" not in name}
+    # What any use of requests for streams would import.
+    before = modules_after("import json\nimport requests, sseclient, dataclasses")
+    loaded = modules_after("import json, hf_text; hf_text.Client") - before
+    new = {name for name in loaded if "hf_text" not in name}
+    rare = {
+        "protocol.catalog",
+        "protocol.prices",
+        "protocol.selection",
+        "tools.functions",
+        "conversation",
+        "structured",
+    }
+    assert loaded & {f"hf_text.{name}" for name in rare} == set()
     codecs = {"encodings.ascii", "encodings.latin_1", "encodings.utf_8_sig"}  # which the first request would load
-    assert new - {"orjson", "orjson.orjson", "uuid", "_uuid", "zoneinfo", *codecs} == set()
+    assert new - {"orjson", "orjson.orjson", "uuid", "_uuid", "platform", "zoneinfo", *codecs} == set()
 
 
 @pytest.mark.parametrize("version", ["1.26.20", "2.5.0"])

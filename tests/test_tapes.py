@@ -475,8 +475,8 @@ def test_a_401_for_a_missing_model_is_about_the_model(emulator: Emulator) -> Non
         pytest.raises(hf_text.ModelNotSupportedError, match="the Hub has no model") as caught,
     ):
         client.mapping(name)
-    assert caught.value.model == name
-    assert isinstance(caught.value.__cause__, hf_text.AuthenticationError)
+    assert (caught.value.model, caught.value.status_code) == (name, 401)
+    assert isinstance(caught.value.__context__, hf_text.AuthenticationError)
 
 
 def test_the_account_of_a_key_can_be_read(emulator: Emulator) -> None:

@@ -1,9 +1,28 @@
-"""The async adapter: the blocking core, driven by an event loop, for asyncio and trio."""
+"""The async adapter: the blocking core, driven by an event loop, for asyncio and trio.
+
+Conversations are loaded when they are first used.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .client import AsyncClient
-from .conversation import AsyncConversation, AsyncConversationStream
 from .stream import AsyncStream
 
+if TYPE_CHECKING:
+    from .conversation import AsyncConversation, AsyncConversationStream
+
 __all__ = ["AsyncClient", "AsyncConversation", "AsyncConversationStream", "AsyncStream"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(".conversation", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

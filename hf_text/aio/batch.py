@@ -47,8 +47,10 @@ from ..batch.prompts import Template
 from ..batch.runner import Stopper, run_stoppable
 from ..checks import refusal
 from ..client import Client
+from ..errors import HFTextError
 from ..protocol.media import Media
 from ..tools import Tools
+from ..tracebacks import shorten
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names_of
 from .client import AsyncClient
@@ -91,7 +93,11 @@ class Outcomes(AsyncIterator[Outcome]):
         self._closed = False
 
     async def __anext__(self) -> Outcome:
-        outcome = await _run(self._next, self._stop)
+        try:
+            outcome = await _run(self._next, self._stop)
+        except HFTextError as error:
+            shorten(error)
+            raise
         if outcome is None:
             raise StopAsyncIteration
         return outcome

@@ -1,7 +1,8 @@
 """The async client: the same operations as the blocking one, awaited. Nothing is decided here.
 
-What blocks, such as connecting, is done in a worker thread; answers are waited for by the event loop, and what has
-arrived is read there. A cancelled task cancels its call, which shuts the socket down and so ends the thread.
+What blocks, such as the first connection to a server, is done in a worker thread; answers and further connections are
+waited for by the event loop, and what has arrived is read there. A cancelled task cancels its call, which shuts the
+socket down and so ends the thread.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..checks import without_self
 from ..completion import Completion
 from ..operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from ..protocol.catalog import HubModel, Model, ProviderMapping
 from ..protocol.media import Media
 from ..protocol.messages import Messages
 from ..tools import Tools
@@ -26,6 +26,7 @@ from .threads import MAX_THREADS, Threads
 
 if TYPE_CHECKING:
     from ..options import Validator
+    from ..protocol.catalog import HubModel, Model, ProviderMapping
     from ..structured import Parsed
 
 __all__ = ["AsyncClient"]

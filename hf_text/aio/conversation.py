@@ -11,10 +11,12 @@ from ..checks import refusal, without_self
 from ..completion import Completion
 from ..conversation.base import BaseConversation
 from ..conversation.stream import completion_of, info_of, partial_of
+from ..errors import HFTextError
 from ..events import ConversationEvent, ProviderInfo, ToolCall
 from ..protocol.media import Media
 from ..protocol.messages import Messages
 from ..tools import Tools
+from ..tracebacks import shorten
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names
 from .client import AsyncClient
@@ -191,7 +193,11 @@ class AsyncConversationStream:
         if self._ahead:
             ahead, self._ahead = self._ahead, ()
             return ahead
-        return await self._reader.read()
+        try:
+            return await self._reader.read()
+        except HFTextError as error:
+            shorten(error)
+            raise
 
     def cancel(self) -> None:
         """Stop at once; a reader gets ``StreamCancelledError``."""

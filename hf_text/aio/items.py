@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
-from ..errors import InvalidRequestError
+from ..errors import HFTextError, InvalidRequestError
+from ..tracebacks import shorten
 
 __all__ = ["AsyncItems", "Source"]
 
@@ -48,10 +49,11 @@ class AsyncItems(AsyncGenerator[T, None]):
                     return item
             try:
                 some = await self._source.read()
-            except InvalidRequestError:  # the other reader continues
-                raise
-            except BaseException:  # a cancellation too
-                self._close()
+            except BaseException as error:  # a cancellation too
+                if not isinstance(error, InvalidRequestError):  # else the other reader continues
+                    self._close()
+                if isinstance(error, HFTextError):
+                    shorten(error)
                 raise
             self._items = iter(some) if some else None
         raise StopAsyncIteration

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from ..errors import StreamCancelledError
-from ..protocol.catalog import HubModel
 from ..transport.call import Call, Interrupted
 from .threads import Threads
+
+if TYPE_CHECKING:
+    from ..protocol.catalog import HubModel
 
 __all__ = ["Listing"]
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from types import TracebackType
 from typing import Any
 
-from anyio import get_cancelled_exc_class, move_on_after, wait_readable
-from anyio.lowlevel import checkpoint
+from anyio import get_cancelled_exc_class
 
 from ..completion import Completion
-from ..errors import InvalidRequestError
+from ..errors import HFTextError, InvalidRequestError
 from ..events import Event, ProviderInfo
 from ..generation.steps import Step, Steps
-from ..transport.call import SOCKET, Wait
+from ..tracebacks import shorten
+from ..transport.call import SOCKET, WRITE, Wait
 from .items import AsyncItems
 from .stop_button import stop_button_works
-from .tasks import this_task
+from .tasks import stop_if_cancelled, this_task
 from .threads import SHARED_THREADS, Threads
+from .waiting import LoopWait, running_loop, wait_by_anyio
 
 __all__ = ["AsyncStream"]
 
@@ -35,6 +36,7 @@ class AsyncStream:
         self._threads = threads
         self._begun = False
         self._reading = False
+        self._loop_wait: LoopWait | None = None
         self._closer: int | None = None  # the task that closed it
 
     def __aiter__(self) -> AsyncIterator[str]:
@@ -66,7 +68,11 @@ class AsyncStream:
     @property
     def completion(self) -> Completion:
         """The whole answer, once the stream was read to its end; raises StreamError as ``Stream.completion``."""
-        return self._steps.completion()
+        try:
+            return self._steps.completion()
+        except HFTextError as error:
+            shorten(error)
+            raise
 
     @property
     def stopped(self) -> bool:
@@ -86,7 +92,21 @@ class AsyncStream:
         try:
             while True:
                 steps.call.blocking = False
-                step = await self._poll()
+                if not steps.begin():
+                    return []
+                try:
+                    if not self._begun:
+                        self._begun = True
+                        await stop_if_cancelled()  # a task that is cancelled already sends nothing
+                    step = steps.advance()
+                    if step is SOCKET or step is WRITE:
+                        with stop_button_works():
+                            step = await self._next_step(step)
+                except get_cancelled_exc_class():
+                    self._give_up()
+                    raise
+                finally:
+                    steps.end()
                 if step is Wait.THREAD:
                     steps.call.blocking = True
                     step = await self._threads.run(steps.step, steps.cancel)
@@ -94,27 +114,29 @@ class AsyncStream:
                     return step
                 if step is None:
                     return []
+        except HFTextError as error:
+            shorten(error)
+            raise
         finally:
             self._reading = False
 
-    async def _poll(self) -> Step | None:
-        """The next step that is not a wait for the socket: that is waited for here."""
-        steps, call = self._steps, self._steps.call
-        if not steps.begin():
-            return None
+    def _next_step(self, wait_for: Step) -> Awaitable[Step | None]:
+        """The next step that is not a wait for the socket."""
+        wait, loop = self._loop_wait, running_loop()
+        if loop is None:
+            return wait_by_anyio(self._steps, wait_for)
+        if wait is None or wait.loop is not loop:
+            wait = self._loop_wait = LoopWait(self._steps, loop)
         try:
-            if not self._begun:
-                self._begun = True
-                await checkpoint()  # a task that is cancelled already sends nothing
-            while (step := steps.advance()) is SOCKET:
-                with stop_button_works(), move_on_after(call.longest_wait()):
-                    await wait_readable(call.fileno())
-            return step
-        except get_cancelled_exc_class():
-            steps.cancel()
-            raise
-        finally:
-            steps.end()
+            return wait.next_step(wait_for)
+        except NotImplementedError:  # Windows' ProactorEventLoop
+            return wait_by_anyio(self._steps, wait_for)
+
+    def _give_up(self) -> None:
+        """The task that reads was cancelled."""
+        self._steps.cancel()
+        if self._loop_wait is not None:
+            self._loop_wait.abandon()
 
     def cancel(self) -> None:
         """As ``Stream.cancel()``."""

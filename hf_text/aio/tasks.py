@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from anyio import get_current_task
+import asyncio
+from contextlib import suppress
 
-__all__ = ["this_task"]
+from anyio import get_current_task
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
+
+__all__ = ["stop_if_cancelled", "this_task"]
 
 
 def this_task() -> int | None:
@@ -13,3 +17,19 @@ def this_task() -> int | None:
         return get_current_task().id
     except (RuntimeError, AssertionError):  # AssertionError: in a callback, by anyio 4.7
         return None
+
+
+async def stop_if_cancelled() -> None:
+    """Raise the cancellation if this task is cancelled already. Otherwise the event loop need not take a turn."""
+    task = None
+    with suppress(RuntimeError):  # trio runs
+        task = asyncio.current_task()
+    if task is not None and _may_be_cancelled(task):
+        await checkpoint()
+    else:
+        await checkpoint_if_cancelled()
+
+
+def _may_be_cancelled(task: asyncio.Task[object]) -> bool:
+    """Whether ``cancel()`` was called; Python 3.10 does not tell."""
+    return not hasattr(task, "cancelling") or task.cancelling() > 0

@@ -13,10 +13,11 @@ from weakref import WeakKeyDictionary
 
 from ..checks import check_int, refusal
 from ..client import Client, default_client
-from ..errors import InvalidRequestError
+from ..errors import HFTextError, InvalidRequestError
 from ..operations import Operations
 from ..protocol.media import Media
 from ..tools import Tools
+from ..tracebacks import shorten
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names_of
 from .costs import Costs
@@ -154,7 +155,11 @@ class Outcomes(Iterator[Outcome]):
         self._costs = costs
 
     def __next__(self) -> Outcome:
-        return next(self._engine)
+        try:
+            return next(self._engine)
+        except HFTextError as error:
+            shorten(error)
+            raise
 
     @property
     def progress(self) -> Progress:

@@ -16,14 +16,13 @@ import os
 import shutil
 import stat
 import time
-import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from types import TracebackType
 
-from ..checks import refusal, show
-from ..errors import HFTextWarning, InvalidRequestError
+from ..checks import refusal, show, warn
+from ..errors import InvalidRequestError
 from .files import is_same_file, lock, replacing, write_all
 from .index import ANSWERED, DOUBLE, FAILED, NO_FINGERPRINT, SEEN, Index
 from .lines import LINE_BEGINNING, Head, Line, build_line, parse_head
@@ -154,7 +153,7 @@ class Journal:
                     give_up = now + _NO_ROOM_SECONDS
                     if error.errno in _NO_ROOM:
                         message = f"{self.path}: {error.strerror}; waiting up to {_NO_ROOM_SECONDS:g} s for room"
-                        warnings.warn(message, HFTextWarning, stacklevel=3)
+                        warn(message)
                 if error.errno not in _NO_ROOM or now >= give_up:
                     self._under_way = None
                     raise
@@ -249,7 +248,7 @@ class Journal:
             raise self._busy() from None
         except OSError as error:
             message = f"{self.path} cannot be locked ({error}): see that no two runs write to it"
-            warnings.warn(message, HFTextWarning, stacklevel=4)
+            warn(message)
         # The run that held the lock may have replaced the file after we opened it.
         if not is_same_file(self._descriptor, self.path):
             raise self._busy()
@@ -344,7 +343,7 @@ class Journal:
                     copy.write(data + b"\n")
         self._reopen()
         message = f"{self.path}: {len(damaged)} damaged lines were moved to {aside}; their rows are asked again"
-        warnings.warn(message, HFTextWarning, stacklevel=5)
+        warn(message)
 
     def _salvage(self, data: bytes) -> bytes:
         """The whole line at the end of a damaged one. Its beginning cannot stand within: quotes are escaped there."""

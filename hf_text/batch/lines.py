@@ -86,7 +86,7 @@ def parse_head(data: bytes) -> Head:
     if found is None:
         return _head_of(parse_line(data))
     checksum, name, asked, cost = found.groups()
-    if checksum != b"%08x" % zlib.crc32(data[_CHECKED_FROM:]):
+    if int(checksum, 16) != zlib.crc32(data[_CHECKED_FROM:]):
         return _head_of(parse_line(data))  # edited by hand, or damaged
     answered = data.endswith(_ANSWERED_END)
     return name.decode(), answered, unhexlify(asked), None if cost == b"null" else float(cost)

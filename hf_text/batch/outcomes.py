@@ -31,7 +31,7 @@ class Outcome:
     error: HFTextError | None = None
     columns: Mapping[str, Any] = field(default_factory=dict)
     cost: float | None = None
-    asked: bytes = NO_FINGERPRINT
+    asked: bytes = field(default=NO_FINGERPRINT, repr=False)
 
     @property
     def text(self) -> str | None:

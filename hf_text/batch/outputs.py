@@ -14,6 +14,7 @@ from ..completion import Attempt, Completion, Logprob, Timings
 from ..errors import HFTextError, InvalidRequestError, MissingExtraError
 from ..events import ToolCall, Usage
 from ..protocol.values import as_number, as_object, as_text
+from ..wrong_names import explain_wrong_names_of
 from .files import replacing
 from .index import ANSWERED, FAILED, NO_FINGERPRINT, Index
 from .inputs import Inputs, Source
@@ -28,6 +29,7 @@ __all__ = ["failures", "merge", "read", "read_lines", "sort", "to_frame"]
 Output = str | os.PathLike[str]
 
 
+@explain_wrong_names_of("batch.read")
 def read(output: Output) -> Iterator[Outcome]:
     """What an output holds of each row, in the order of its lines. A line that a later one replaces is left out, and so
     is a last line that is torn.
@@ -46,11 +48,13 @@ def read_lines(output: Output) -> Iterator[dict[str, Any]]:
                 yield parse_line(data)
 
 
+@explain_wrong_names_of("batch.failures")
 def failures(output: Output) -> list[Outcome]:
     """The rows of an output that have no answer, each with its error. ``run(…, only="failed")`` asks them again."""
     return [outcome for outcome in read(output) if not outcome.ok]
 
 
+@explain_wrong_names_of("batch.to_frame")
 def to_frame(output: Output) -> Any:
     """An output as a pandas DataFrame: ``custom_id``, the columns that were kept, ``text``, ``finish_reason``,
     ``model``, ``provider``, ``prompt_tokens``, ``completion_tokens``, ``cost``, ``seconds``, ``error``.
@@ -68,6 +72,7 @@ def to_frame(output: Output) -> Any:
     return frame.drop(columns=rare)
 
 
+@explain_wrong_names_of("batch.sort")
 def sort(
     inputs: Inputs,
     output: Output,
@@ -101,6 +106,7 @@ def sort(
                 copy.write(data + b"\n")
 
 
+@explain_wrong_names_of("batch.merge")
 def merge(outputs: Iterable[Output], output: Output) -> int:
     """Put the outputs of shards together into one, in their order; returns how many rows it has.
 

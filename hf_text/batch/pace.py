@@ -4,13 +4,13 @@ A limit of requests per second is not a limit of concurrency: with answers of 20
 requests in flight. So the rate is steered, not the number in flight. What the server lets through is the measure.
 
 * **Beginning**: 16 requests at once, then 16/s, doubled every quarter of a second, until the first refusal.
-* **Refusals** (429), if they are 4 % or more since the last cut, set 95 % of what was let through, at most once a
+* **Refusals** (429), if they are 3 % or more since the last cut, set 95 % of what was let through, at most once a
   second. From there the rate returns to the measure along a cubic, stays near it, and then goes beyond it: CUBIC, as
   TCP does it (RFC 9438). It stays below a measure the longer, the oftener that was confirmed. Fewer refusals change
   nothing: a few random ones must not bring a run to a halt.
 * **Nobody there** (502, 503, 504, no connection; or nothing is let through any more) shuts the door. One probe at a
-  time asks whether the server is back, after pauses of an eighth of the outage. The first probe that is let in opens it
-  at a quarter of the former rate, doubled twice a second.
+  time asks whether the server is back, after pauses of a tenth of the outage. The first probe that is let in opens it
+  at a quarter of the former rate, doubled every quarter of a second.
 * **What the server asks for** (``Retry-After``, ``RateLimit``) is waited for by all.
 
 No I/O and no sleep: the clock is an argument, and what is to be waited for is told.
@@ -33,12 +33,13 @@ _FIRST_BURST = 16
 _MAX_RATE = 1e6
 _DOUBLING = 0.25  # seconds
 _CATCH_UP = 0.05  # seconds of requests that may be sent at once if the thread wakes up late
-_REOPENING = 0.5  # seconds, to double after an outage
+_REOPENING = 0.25  # seconds, to double after an outage
 
 _CUT = 0.05
-_PLATEAU = (2.0, 30.0)  # seconds from a cut back to the measure: of the first one, and of one that was confirmed
-_SAME = 0.1  # how far two measures may be apart to confirm each other
-_FEW = 0.04  # the share of refusals since the last cut that changes nothing
+_PLATEAU = (3.0, 30.0)  # seconds from a cut back to the measure: of the first one, and of one that was confirmed
+_GROWTH = 3.0  # of the plateau, for each measure that confirms the last one
+_SAME = 0.15  # how far two measures may be apart to confirm each other
+_FEW = 0.03  # the share of refusals since the last cut that changes nothing
 _CHANCES, _MAX_CHANCE = 3, 0.2  # cuts in a row below the measure, and their share, that are put down to chance
 _SHARE_SAMPLES = (100, 400)  # the fewest requests that it is taken of, and the most
 
@@ -48,8 +49,8 @@ _KEPT = 8192
 
 _DOWN_STREAK = 3  # requests in a row that reached no server
 _REFUSED_STREAK, _REFUSED_SECONDS = 5, 0.5  # in a row, and for so long, nothing was let through
-_PROBE_SHARE, _MIN_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.125, 0.5, 60.0
-_PATIENCE = 1.0  # seconds; a probe that is out for longer than every refusal took was let in
+_PROBE_SHARE, _MIN_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.1, 0.75, 60.0
+_PATIENCE = 0.75  # seconds; a probe that is out for longer than every refusal took was let in
 
 
 class Ticket:
@@ -93,6 +94,8 @@ class Pace:
         self._mark, self._base, self._ceiling, self._period = self._began_at, _FIRST_RATE, _MAX_RATE, _DOUBLING
         self._plateau = _PLATEAU[0]
         self._cut_at = float("-inf")
+        self._before_cut = (_MAX_RATE, self._plateau)
+        self._measured_from = self._began_at
         self._few = _FEW
         self._below = 0  # cuts in a row below the measure
         self._next_at = self._began_at
@@ -224,7 +227,10 @@ class Pace:
         share = self._share()
         if self._period < 0 and not asked_to_wait and (share < self._few or self._is_chance(now, share)):
             return
-        through = self._measure(now, *_WINDOW)
+        through = self._measure(now, *_WINDOW, self._measured_from)
+        self._before_cut = (self._ceiling if self._period < 0 else through, self._plateau)
+        if self._period > 0:  # what a pause had saved up is used up from here on
+            self._measured_from = now
         self._note_ceiling(through)
         self._follow_cubic(max(now, self._resume_at), through)
         self._cut_at = now
@@ -245,17 +251,21 @@ class Pace:
 
     def _note_ceiling(self, through: float) -> None:
         """The measure of a refusal. The oftener it is confirmed, the longer the rate stays below it."""
-        confirmed = abs(through - self._ceiling) <= _SAME * self._ceiling
         shortest, longest = _PLATEAU
-        self._plateau = min(2 * self._plateau, longest) if confirmed else shortest
+        self._plateau = min(_GROWTH * self._plateau, longest) if self._confirms(through) else shortest
         self._ceiling = min(through, self._max_rate)
 
-    def _measure(self, now: float, shortest: float, longest: float) -> float:
-        """Requests a second that were let through in the last seconds."""
+    def _confirms(self, through: float) -> bool:
+        return abs(through - self._ceiling) <= _SAME * self._ceiling
+
+    def _measure(self, now: float, shortest: float, longest: float, begin: float) -> float:
+        """Requests a second that were let through in the last seconds, from ``begin`` on."""
         through = 0
-        since = self._began_at
+        since = begin
         for sent, ticket in enumerate(reversed(self._sent)):
             age = now - ticket.sent_at
+            if ticket.sent_at < begin:
+                break
             if age > longest or (age > shortest and sent >= _SAMPLES):
                 since = ticket.sent_at
                 break
@@ -292,14 +302,15 @@ class Pace:
         return down  # since the very beginning
 
     def _shut(self, ticket: Ticket, now: float, down: bool) -> None:
-        if down:  # the measure is that of the time before
-            before = next((sent.sent_at for sent in reversed(self._sent) if not sent.refused), now)
-            through = self._curve(now) if self._period < 0 else self._measure(before, *_WINDOW)
-            self._plateau = _PLATEAU[0]
-        else:  # a quota that was used up in a burst: the measure is that of a minute
-            through = self._measure(now, _WINDOW[1], _WINDOW[1])
-            self._plateau = _PLATEAU[1]
-        self._ceiling = min(through, self._max_rate)
+        last = next((sent.sent_at for sent in reversed(self._sent) if not sent.refused), now)
+        if self._cut_at >= last:  # that was the beginning of this
+            self._ceiling, self._plateau = self._before_cut
+        if not down:  # a quota may have been used up in a burst: then the measure is that of a minute
+            through = self._measure(now, _WINDOW[1], _WINDOW[1], self._began_at)
+            if not self._confirms(through):
+                self._ceiling, self._plateau = min(through, self._max_rate), _PLATEAU[1]
+        elif self._period > 0:
+            self._ceiling = min(self._measure(last, *_WINDOW, self._measured_from), self._max_rate)
         self._shut_at, self._probe = now, None
         self._slowest_refusal = now - ticket.sent_at
         self._pause_probes(now)
@@ -310,6 +321,7 @@ class Pace:
 
     def _open(self, now: float) -> None:
         self._shut_at = self._probe = None
+        self._measured_from = now
         self._mark, self._base, self._period = now, max(0.01, self._ceiling / 4), _REOPENING
         self._next_at = now
         self._free = 0

@@ -64,7 +64,9 @@ def _draw(rate_axis: Any, latency_axis: Any, points: Sequence[tuple[float, float
     numbers = range(max(bins) + 1)
     unit, name = (60.0, "minutes") if end - begin >= 300 else (1.0, "seconds")
     times = [number * width / unit for number in numbers]
-    rate_axis.step(times, [len(bins.get(number, ())) / width for number in numbers], where="post")
+    rates = [len(bins.get(number, ())) / width for number in numbers]
+    # The last step needs an end, else it is drawn as a fall.
+    rate_axis.step([*times, times[-1] + width / unit], [*rates, rates[-1]], where="post")
     rate_axis.set_ylabel("answers a second")
     known = sorted(bins)
     for share, label in ((0.5, "median"), (0.9, "90 %")):
@@ -74,5 +76,5 @@ def _draw(rate_axis: Any, latency_axis: Any, points: Sequence[tuple[float, float
     latency_axis.set_xlabel(f"{name} since the first answer")
     latency_axis.legend(loc="upper right")
     for axis in (rate_axis, latency_axis):
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(0, axis.get_ylim()[1] * 1.25)  # with room for the legend
         axis.grid(alpha=0.3)

@@ -10,6 +10,7 @@ from time import monotonic
 
 from ..completion import Completion
 from ..errors import APIStatusError, HFTextError
+from ..tables import Table, Tabular, number, price
 
 __all__ = ["Percentiles", "Progress", "ProviderSummary", "Summary", "Tally", "reason_of"]
 
@@ -81,8 +82,8 @@ class ProviderSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """What came of a run.
+class Summary(Tabular):
+    """What came of a run. A notebook shows it as a table of the providers.
 
     Attributes:
         rows: how many rows there are, as far as it is known.
@@ -118,6 +119,42 @@ class Summary:
     latency: Percentiles = Percentiles()
     providers: Mapping[str, ProviderSummary] = field(default_factory=dict)
     stopped_by: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Summary: {self._told()}>"
+
+    def _table(self) -> Table:
+        heads = ("provider", "answers", "tokens in", "tokens out", "cost", "median", "90 %", "99 %")
+        return Table(self._told(), heads, [_provider_row(*item) for item in self.providers.items()])
+
+    _repr_pretty_ = Tabular._repr_pretty_  # IPython prefers the __repr__ of a class to what its bases have
+
+    def _told(self) -> str:
+        """What came of it, in a line."""
+        errors = ", ".join(f"{count:,} {name}" for name, count in self.errors.items())
+        facts = (
+            f"{self.done:,} of {self.rows:,} rows done",
+            f"{self.failed:,} failed{errors and f' ({errors})'}" if self.failed else "",
+            f"{self.resumed:,} of them before" if self.resumed else "",
+            f"{self.truncated:,} cut off" if self.truncated else "",
+            f"{self.seconds:.1f} s",
+            f"{self.prompt_tokens:,} + {self.completion_tokens:,} tokens",
+            price(self.cost),
+            f"stopped by {self.stopped_by}" if self.stopped_by else "",
+        )
+        return ", ".join(filter(None, facts))
+
+
+def _provider_row(name: str, provider: ProviderSummary) -> tuple[str, ...]:
+    seconds = (provider.seconds.p50, provider.seconds.p90, provider.seconds.p99)
+    return (
+        name or "the server",
+        number(provider.answers),
+        number(provider.prompt_tokens),
+        number(provider.completion_tokens),
+        price(provider.cost) if provider.cost else "",
+        *("" if value is None else f"{value:g} s" for value in seconds),
+    )
 
 
 class _Histogram:

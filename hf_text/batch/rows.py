@@ -147,24 +147,25 @@ class RowParser:
         self._index = Index() if index is None else index
         self._plain = self._shape == Shape(table=self._shape.table)
         self._repeats: dict[str, int] = {}  # how often each name was used that was used more than once
-        self._digests: dict[int, bytes] = {}  # of the options alone, for rows that set none
+        # Of the options alone, for rows that set none; None if they hold a picture, a file.
+        self._short_digest, self._batch_digest = _digest_defaults(self._short), _digest_defaults(self._batch)
 
     def parse(self, value: object, place: str) -> Sequence[Known]:
         """The rows for a value; none if it has its answer and may be left out.
 
         Raises InvalidRequestError that names the place. Arguments are not checked here.
         """
-        if self._plain and type(value) is dict and len(value) == 2:  # a name and a prompt, as in most long files
+        digest = self._short_digest  # most long files hold a name and a prompt each
+        if self._plain and digest and type(value) is dict and len(value) == 2:
             name, prompt = value.get("custom_id"), value.get("prompt")
             if type(name) is type(prompt) is str and name and prompt and name.isascii():
                 known, asked = self._index.see(name)
                 if known & SEEN:
                     raise _second(name, place)
-                base = self._short
-                fingerprint = _fingerprint_text(self._digests.get(id(base)) or self._digest_base(base), prompt)
+                fingerprint = _fingerprint_text(digest, prompt)
                 if self._skip and known & ANSWERED and asked == fingerprint:
                     return ()
-                return (Known(Row(name, {"messages": prompt}, base, fingerprint, None, place), known, asked),)
+                return (Known(Row(name, {"messages": prompt}, self._short, fingerprint, None, place), known, asked),)
         if isinstance(value, InvalidRequestError):
             raise value
         return tuple(self._parse(value, place))
@@ -259,19 +260,17 @@ class RowParser:
         messages = own["messages"]
         try:
             if len(own) > 1:
-                options = _digest(_options(base, own))
+                options: bytes | None = _digest(_options(base, own))
             else:
-                options = self._digests.get(id(base)) or self._digest_base(base)
+                options = self._short_digest if base is self._short else self._batch_digest
+            if options is None:
+                return NO_FINGERPRINT
             if type(messages) is str:
                 return _fingerprint_text(options, messages)
             content = options + b"json" + _encode(messages).encode()
         except (TypeError, ValueError, RecursionError):  # a picture, a file: then the name alone counts
             return NO_FINGERPRINT
         return blake2b(content, digest_size=len(NO_FINGERPRINT)).digest()
-
-    def _digest_base(self, base: Mapping[str, Any]) -> bytes:
-        digest = self._digests[id(base)] = _digest(_options(base, {}))
-        return digest
 
     def _parse_short_form(self, request: Mapping[str, Any], place: str) -> dict[str, Any]:
         shape = self._shape
@@ -317,6 +316,8 @@ class RowParser:
             return InvalidRequestError(f"{columns}; say what to ask with {example}")
         return refusal(place, _FORMS, request)
 
+
+_FINGERPRINT_SIZE = len(NO_FINGERPRINT)
 
 _ROW_KEYS = OPTIONS | {"messages", "prompt"}
 
@@ -370,8 +371,14 @@ def _options(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fingerprint_text(options: bytes, prompt: str) -> bytes:
-    content = options + b"text" + prompt.encode("utf-8", "surrogatepass")
-    return blake2b(content, digest_size=len(NO_FINGERPRINT)).digest()
+    return blake2b(options + b"text" + prompt.encode("utf-8", "surrogatepass"), digest_size=_FINGERPRINT_SIZE).digest()
+
+
+def _digest_defaults(defaults: Mapping[str, Any]) -> bytes | None:
+    try:
+        return _digest(_options(defaults, {}))
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _digest(options: Mapping[str, Any]) -> bytes:

@@ -1,21 +1,24 @@
 """The command ``hf-text``, on the standard library alone; extras add beauty, not commands.
 
 The first word alone decides which command is meant: each has a module of its own, with a function ``main`` that takes
-the words after it. Everything else is a question. What ends a command early is decided here.
+what its parser found. Everything else is a question. What ends a command early is decided here.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from ..errors import HFTextError, InvalidRequestError
+from .advice import explain
 from .commands import COMMANDS, find_slip
-from .output import Output, OutputError
+from .output import INTERRUPTED, Output, OutputError, open_errors
+from .parsers import parser_of
 
 __all__ = ["main"]
 
-_INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 _PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 
@@ -31,23 +34,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(list(sys.argv[1:] if argv is None else argv))
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        errors = open_errors()
+        if errors.is_terminal:  # which has written ^C, and the shell's prompt would follow in its line
+            errors.write("\n")
+        return INTERRUPTED
+    except HFTextError as error:
+        open_errors().write_line(f"hf-text: error: {explain(error)}")
+        return 2 if isinstance(error, InvalidRequestError) else 1
     except OutputError as error:
         if error.pipe_closed:  # "| head -1" has all that it wants: nothing to complain about
             return _PIPE_CLOSED
-        Output(sys.stderr, vital=False).write_line(f"hf-text: error: {error}")
+        open_errors().write_line(f"hf-text: error: {error}")
         return 1
 
 
 def _run(words: list[str]) -> int:
+    if "_ARGCOMPLETE" in os.environ:  # a shell asks, which has been told to, so the extra was there
+        import_module(f"{__name__}.completion").complete()
     slip = find_slip(words)
     if slip and sys.stdin and sys.stdin.isatty():
-        Output(sys.stderr, vital=False).write_line(f"hf-text: error: {slip}")
+        open_errors().write_line(f"hf-text: error: {slip}")
         return 2
     name = words.pop(0) if words and words[0] in COMMANDS else "ask"
-    run = import_module(f"{__name__}.{name}").main  # other commands need not wait for it
     try:
-        return int(run(words))
+        parser = parser_of(name)
+        values = parser.parse(words)
+        command = import_module(f"{__name__}.{name}")  # what help and other commands need not wait for
+        return int(command.main(values, parser.error))
     except SystemExit as done:  # argparse: help, or a usage error
         Output(sys.stdout, vital=True).flush()
         return done.code if isinstance(done.code, int) else 0

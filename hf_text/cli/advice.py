@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Sequence
 
 from ..errors import (
     AuthenticationError,
@@ -26,6 +28,8 @@ _NO_KEY = (
     'variable HF_TOKEN; or see how it works without one: hf-text --demo "Hello!"'
 )
 
+_KEY_OF_SERVER = "a key goes into the environment variable HF_TEXT_API_KEY"
+
 _OPTIONS = (
     *("api_base", "bill_to", "max_tokens", "media", "model", "provider", "reasoning_effort", "seed", "stop"),
     *("temperature", "timeout", "top_p"),
@@ -33,15 +37,17 @@ _OPTIONS = (
 _TYPED = {name: f"--{name.replace('_', '-')}" for name in _OPTIONS}
 _TYPED |= {"verify": "--ca-bundle", "response_format": "--schema"}
 
+# "(HTTP 401, from router.huggingface.co, model a/b)", after which the next sentence begins.
+_END_OF_ORIGIN = re.compile(r"(\((?:HTTP \d{3}|from )[^()]*\)) (?=[A-Z])")
+
 # The first class that fits.
 _ADVICE: tuple[tuple[type[HFTextError], str], ...] = (
-    (ModelNotSupportedError, "Choose another model with -m."),
+    (ModelNotSupportedError, "Choose another model with -m; hf-text models lists them."),
     (NotFoundError, "Check the model (-m) and the address (--api-base)."),
     (RateLimitError, "Wait a while, or choose another provider (--provider) or model (-m)."),
     (ServerError, "Try again, or choose another provider (--provider) or model (-m)."),
     (RequestTimeoutError, "Try again; --timeout gives it longer."),
     (TransportError, "Try again."),
-    (StreamError, "The answer is not whole: ask again."),
 )
 
 
@@ -49,31 +55,54 @@ def explain(error: HFTextError) -> str:
     """The error in one line, with what to do next where the error itself does not tell."""
     if isinstance(error, MissingAuthError):
         return _NO_KEY
-    text = _name_options(" ".join(str(error).split()), error)
+    text = _END_OF_ORIGIN.sub(r"\1. ", _name_options(" ".join(str(error).split()), error))
+    text = re.sub(r"(https://\S*\w) (?=[A-Z])", r"\1. ", text)
     advice = _advise(error)
     if not advice:
         return text
-    return f"{text} {advice}" if text.endswith((".", "!")) else f"{text}. {advice}"
+    return f"{text} {advice}" if text.endswith((".", "!", "?")) else f"{text}. {advice}"
 
 
 def _name_options(text: str, error: HFTextError) -> str:
-    """The library's names of arguments as they are typed here."""
-    text = text.replace("bill_to='its-name'", "--bill-to NAME")
+    """The library's names of arguments, and of types, as they are said here."""
+    text = text.replace("bill_to='its-name'", "--bill-to NAME").replace("give the key as api_key", _KEY_OF_SERVER)
     if not isinstance(error, InvalidRequestError):
         return text
+    text = re.sub(r"^Client\.stream\(\) has no argument", "-o: a call has no option", text)
+    text = text.replace("'api_key' is an argument of Client()", f"A{_KEY_OF_SERVER.removeprefix('a')}")
     text = re.sub(r"^timeout: (connect|first|gap)\b", "--timeout", text)
-    return re.sub(r"^(\w+)\b", lambda found: _TYPED.get(found[1], found[1]), text)
+    text = re.sub(r"^(\w+)\b(\[\d+\])?", lambda found: _TYPED.get(found[1], found[0]), text)
+    text = re.sub(r"\bextra_body=\{'(\w+)': …\}", r"""-o extra_body '{"\1": …}'""", text)
+    return re.sub(r"\bnot (?:float|int|str): ", "not ", text).replace("an int of", "a whole number of")
 
 
 def _advise(error: HFTextError) -> str:
-    if "HF_TEXT_API_KEY" in str(error):
+    text = str(error)
+    if "HF_TEXT_API_KEY" in text or text.endswith("?"):  # it tells, or asks what to look after
         return ""
-    if isinstance(error, AuthenticationError) and "https://" not in str(error):  # Hugging Face's names the page
+    if "begins with http://" in text:
+        return "Check the beginning of --api-base."
+    if "does not speak HTTP" in text:
+        return "Check the address and the port (--api-base)."
+    if "HTML page" in text:
+        return (
+            "A network that wants you to sign in, or a proxy, may have sent it: open any page in a browser. "
+            "Else check --api-base, which often ends with /v1."
+        )
+    if isinstance(error, AuthenticationError) and "https://" not in text:  # Hugging Face's names the page
         return "The key of this server goes into the environment variable HF_TEXT_API_KEY."
     if isinstance(error, PaymentRequiredError) and error.scope == "provider":
         return "Choose another provider with --provider."
     if isinstance(error, ModelNotSupportedError) and error.providers:
-        return "Choose one of these with --provider, or another model with -m."
-    if str(error).endswith("?"):  # it asks what to look after
-        return ""
+        return _suggest_provider(text, error.providers)
+    if isinstance(error, StreamError):
+        return "The answer is not whole: ask again." if error.partial and error.partial.text else "Ask again."
     return next((advice for kind, advice in _ADVICE if isinstance(error, kind)), "")
+
+
+def _suggest_provider(text: str, providers: Sequence[str]) -> str:
+    """A provider that does not serve the model may be a slip of one that does."""
+    asked = re.search(r"by provider '([^']+)'", text)
+    near = difflib.get_close_matches(asked[1], providers, 1) if asked else []
+    meant = f"Did you mean --provider {near[0]}? " if near and asked and near[0] != asked[1] else ""
+    return f"{meant}Choose one of these with --provider, or another model with -m."

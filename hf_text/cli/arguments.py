@@ -1,50 +1,21 @@
-"""The arguments of ``ask``: what the command line may say, and what it said as one value."""
+"""What the command line says, as one value."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NoReturn
+from typing import Any
 
-from .._version import __version__
-from .commands import COMMANDS
 from .local import settle_local
-from .parsing import Parser, add_call_options, add_local_options, add_server_options, fill_in_environment
-from .prompt import build_prompt, read_piped_text, read_text_file
+from .parsing import Fail, fill_in_environment, refuse_two_servers
+from .prompt import build_prompt, read_piped_bytes, read_piped_text, read_text_file
 
-__all__ = ["Options", "build_parser", "call_options", "parse_arguments"]
+__all__ = ["Options", "call_options", "read_arguments"]
 
 _EXAMPLES = 'hf-text "Why is the sky blue?"   or   cat notes.txt | hf-text "Summarise this:"'
-
-_DESCRIPTION = """\
-Ask a model, and read its answer as it arrives: from Hugging Face Inference Providers, or from
-any server that speaks the OpenAI chat protocol. Text that is piped in follows the prompt."""
-
-_EPILOG = f"""\
-commands, where the first word is one of them (see 'hf-text COMMAND --help'):
-{chr(10).join(f"  {name:10} {note}" for name, note in COMMANDS.items())}
-
-keys, read from the environment only (other users see the arguments of a command):
-  HF_TOKEN          for Hugging Face; https://huggingface.co/settings/tokens makes one.
-                    Whoever is logged in with 'hf auth login' needs none here.
-  HF_TEXT_API_KEY   for the server of --api-base
-defaults: HF_TEXT_API_BASE (the server), HF_TEXT_MODEL (the model)
-
-The answer goes to standard output; the provider's name, reasoning, warnings and errors go to
-standard error. With --json an error is a JSON object too, with "error" and "partial".
-
-exit status: 0, 1 after an error, 2 for wrong arguments, 130 after Ctrl-C
-
-examples:
-  hf-text "Why is the sky blue?"
-  cat notes.txt | hf-text -m gpt-oss-20b "Summarise this:"
-  hf-text --media cat.jpg "What is in the picture?"
-  hf-text -x "A shell script that counts to 10" > count.sh
-  hf-text --api-base http://localhost:8080/v1 "Hello!"
-  hf-text --local model.gguf "Hello!"   a model on this machine
-  hf-text --demo "Hello!"          no key and no network needed"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +36,7 @@ class Options:
         timeout: seconds for the connect, first and gap clocks; None: as the library has them.
         json: whether the whole answer is to be written as one JSON object.
         extract: whether only the code of the answer is to be written, at its end.
+        markdown: whether to show Markdown as a terminal can.
         reasoning: whether to show the reasoning.
         usage: whether to tell tokens, speed and cost.
         demo: whether to ask the built-in emulator.
@@ -85,6 +57,7 @@ class Options:
     timeout: float | None = None
     json: bool = False
     extract: bool = False
+    markdown: bool = False
     reasoning: bool = False
     usage: bool = False
     demo: bool = False
@@ -97,30 +70,26 @@ class Options:
         return cls(**{field.name: found[field.name] for field in fields(cls) if field.name in found})
 
 
-def parse_arguments(words: Sequence[str]) -> Options:
-    """What the command line and the piped text say.
+def read_arguments(found: dict[str, Any], fail: Fail) -> Options:
+    """What the command line, the environment and the piped text say.
 
-    Raises SystemExit where that was all: help, or a usage error.
+    Args:
+        found: what the parser found, by name; changed.
+        fail: ends the command with a message, for what cannot be.
     """
-    parser = build_parser()
-    # By hand, because parse_intermixed_args forgets a "--" at the beginning (Python 3.10 to 3.13).
-    words = list(words)
-    end = words.index("--") if "--" in words else len(words)
-    found = vars(parser.parse(words[:end]))
-    if found["demo"] and found["api_base"] is not None:
-        parser.error("--demo asks the built-in emulator, so there can be no --api-base")
-    settle_local(found, parser.error)
+    refuse_two_servers(found, fail)
+    settle_local(found, fail)
     fill_in_environment(found)
-    found["call"] = call_options(found, parser.error)
-    if found["hide_reasoning"]:
-        found["reasoning"] = False
+    found["call"] = call_options(found, fail)
     if found["json"] and found["extract"]:
-        parser.error("--json writes the whole answer and -x its code alone: leave one out")
-    found["prompt"] = _read_prompt(found, words[end + 1 :], parser.error)
+        fail("--json writes the whole answer and -x its code alone: leave one out")
+    found["prompt"] = _read_prompt(found, fail)
+    if found["ca_bundle"] and not os.path.exists(found["ca_bundle"]):
+        fail(f"--ca-bundle: there is no file {found['ca_bundle']!r}")
     return Options.of(found)
 
 
-def _read_prompt(found: dict[str, Any], after: Sequence[str], fail: Callable[[str], NoReturn]) -> str:
+def _read_prompt(found: dict[str, Any], fail: Fail) -> str:
     try:
         texts = [read_text_file(path) for path in found["file"]]
     except (OSError, ValueError) as error:
@@ -132,19 +101,21 @@ def _read_prompt(found: dict[str, Any], after: Sequence[str], fail: Callable[[st
         if "-" in found["media"]:
             if sys.stdin is None or sys.stdin.isatty():
                 fail("--media - reads a picture or sound that is piped in, and standard input is a terminal")
-            data = sys.stdin.buffer.read()
+            data = read_piped_bytes(sys.stdin)
+            if not data:
+                fail("--media - reads a picture or sound that is piped in, and nothing came")
             found["media"] = [data if item == "-" else item for item in found["media"]]
         elif not found["no_stdin"]:
             piped = read_piped_text(sys.stdin)
     except (OSError, ValueError) as error:
         fail(f"standard input cannot be read: {error}")
-    prompt = build_prompt([*found["words"], *after], [*texts, piped])
+    prompt = build_prompt(found["words"], [*texts, piped])
     if not prompt:
         fail(f"there is no prompt. Try: {_EXAMPLES}")
     return prompt
 
 
-def call_options(found: Mapping[str, Any], fail: Callable[[str], NoReturn]) -> dict[str, Any]:
+def call_options(found: Mapping[str, Any], fail: Fail) -> dict[str, Any]:
     """The options of a call that have no field of their own, by the library's names."""
     names = ("temperature", "top_p", "seed", "stop", "reasoning_effort")
     call = {name: found[name] for name in names if found[name] is not None}
@@ -164,7 +135,7 @@ def _parse_value(text: str) -> Any:
         return text
 
 
-def _read_schema(text: str, fail: Callable[[str], NoReturn]) -> dict[str, Any]:
+def _read_schema(text: str, fail: Fail) -> dict[str, Any]:
     """A JSON schema, given as JSON or as the path of a file with it, in the form of the protocol."""
     try:
         schema = json.loads(text if text.lstrip().startswith("{") else read_text_file(text))
@@ -177,25 +148,3 @@ def _read_schema(text: str, fail: Callable[[str], NoReturn]) -> dict[str, Any]:
     if schema.get("type") == "json_schema":
         return schema
     return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
-
-
-def build_parser() -> Parser:
-    """The parser of ``hf-text`` and ``hf-text ask``."""
-    parser = Parser("hf-text", "[options] [prompt ...]", _DESCRIPTION, _EPILOG)
-    add = parser.add_argument
-    add("words", nargs="*", metavar="prompt", help="the question; several words are joined, '--' ends the options")
-    add("-f", "--file", metavar="FILE", action="append", default=[], help="a text that follows the prompt; repeatable")
-    add("-a", "--media", metavar="FILE", action="append", default=[],
-        help="a picture or sound: file, URL, or - for what is piped in; repeatable")  # fmt: skip
-    add("--no-stdin", action="store_true", help="do not read standard input, even where it is not a terminal")
-    add("--json", action="store_true", help="write the whole answer as one JSON object, at its end")
-    add("-x", "--extract", action="store_true", help="write only the first block of code, else the whole answer")
-    add("--schema", metavar="JSON", help="a JSON schema (or its file) that the answer has to fit")
-    add("--reasoning", action="store_true", help="show the reasoning, on standard error")
-    add("-R", "--hide-reasoning", action="store_true", help="hide the reasoning (the default)")
-    add("--usage", action="store_true", help="tell tokens, speed and cost, on standard error")
-    add_call_options(parser)
-    add_server_options(parser)
-    add_local_options(parser)
-    add("--version", action="version", version=f"%(prog)s {__version__}")
-    return parser

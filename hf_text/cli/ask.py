@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
 
 from ..client import Client
 from ..errors import HFTextError, InvalidRequestError
 from ..generation.stream import Stream
 from .advice import explain
-from .arguments import Options, parse_arguments
+from .arguments import Options, read_arguments
 from .connect import connect
+from .output import INTERRUPTED
+from .parsing import Fail
 from .usage import describe_usage
-from .views import CodeView, JsonView, View
+from .viewing import describe_wait, make_view
+from .views import View
 
 __all__ = ["main"]
 
 
-def main(words: Sequence[str]) -> int:
-    """Ask, and show the answer. Returns the exit status: 0, 1 after an error, 2 if the arguments are at fault.
+def main(values: argparse.Namespace, fail: Fail) -> int:
+    """Ask, and show the answer.
 
-    Raises KeyboardInterrupt and OutputError, with what had arrived shown and the connection closed.
+    Returns the exit status: 0, 1 after an error, 2 if the arguments are at fault, 130 after Ctrl-C while the answer
+    comes. Raises OutputError, with the connection closed.
     """
-    options = parse_arguments(words)
-    kind = JsonView if options.json else CodeView if options.extract else View
-    view = kind(reasoning=options.reasoning)
+    options = read_arguments(vars(values), fail)
+    view = make_view(options)
     try:
         with connect(options, view) as client, _ask(client, options) as stream:
-            _show(stream, view)
+            if not _show(stream, view, describe_wait(client, options.model)):
+                return INTERRUPTED
             if options.usage:
                 view.note(describe_usage(client, stream.completion))
     except HFTextError as error:
@@ -47,11 +51,14 @@ def _ask(client: Client, options: Options) -> Stream:
     )
 
 
-def _show(stream: Stream, view: View) -> None:
+def _show(stream: Stream, view: View, waiting: str) -> bool:
+    """Show the answer as it comes. Returns whether it is whole: the user did not stop it."""
     try:
+        view.wait(waiting)
         for event in stream.events():
             view.show(event)
     except KeyboardInterrupt:
         view.interrupt(stream.partial)
-        raise
+        return False
     view.finish(stream.completion)
+    return True

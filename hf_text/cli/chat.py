@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ..client import Client
@@ -15,57 +16,31 @@ from .advice import explain
 from .arguments import Options, call_options
 from .connect import connect
 from .local import settle_local
-from .parsing import Parser, add_call_options, add_local_options, add_server_options, fill_in_environment
-from .usage import describe_total
+from .parsers.chat import CHAT_COMMANDS
+from .parsing import Fail, fill_in_environment, refuse_two_servers
+from .usage import describe_total, describe_usage
+from .viewing import describe_wait, make_view
 from .views import View
 
-__all__ = ["Chat", "build_parser", "main"]
+__all__ = ["Chat", "main"]
 
 with contextlib.suppress(ImportError):  # lines of input() can be edited then
     import readline  # noqa: F401
 
-_DESCRIPTION = """\
-Talk with a model. Ctrl-C stops an answer, Ctrl-D (or /quit) ends. Nothing is kept but what /save writes."""
-
-_COMMANDS = """\
-  /model [NAME]    show or change the model
-  /system [TEXT]   show or change the system message
-  /media FILE      add a picture or sound to your next turn
-  /save FILE       save the conversation
-  /load FILE       continue with a saved one
-  /retry           ask for another answer to your last turn
-  /undo            take your last turn back
-  /usage           tokens and cost so far
-  /help            this list
-  /quit            end
-Lines between two lines of \"\"\" are one turn."""
-
-_EPILOG = f"""\
-in the conversation:
-{_COMMANDS}
-
-examples:
-  hf-text chat
-  hf-text chat -m gpt-oss-20b -s "Answer like a pirate."
-  hf-text chat --load talk.json
-  hf-text chat --demo"""
-
 _QUOTES = '"""'
 
 
-def main(words: Sequence[str]) -> int:
+def main(values: argparse.Namespace, fail: Fail) -> int:
     """Talk until the user ends it. Returns the exit status: 0; 1 where a turn of a script failed, or no server."""
-    parser = build_parser()
-    found = vars(parser.parse(words))
+    found = vars(values)
     found["words"] = []
-    settle_local(found, parser.error)
+    settle_local(found, fail)
     if found["words"]:
-        parser.error(f"there is neither a file nor a folder {found['words'][0]!r} for --local")
-    if found["demo"] and found["api_base"] is not None:
-        parser.error("--demo asks the built-in emulator, so there can be no --api-base")
+        fail(f"there is neither a file nor a folder {found['words'][0]!r} for --local")
+    refuse_two_servers(found, fail)
     fill_in_environment(found)
-    options = Options.of({**found, "call": call_options(found, parser.error)})
-    view = View(reasoning=options.reasoning)
+    options = Options.of({**found, "call": call_options(found, fail)})
+    view = make_view(options)
     try:
         with connect(options, view) as client:
             return Chat(client, options, view, found["load"]).run()
@@ -75,17 +50,6 @@ def main(words: Sequence[str]) -> int:
     except OSError as error:
         view.note(f"error: --load: {error.strerror}: {error.filename}")
         return 1
-
-
-def build_parser() -> Parser:
-    """The parser of ``hf-text chat``."""
-    parser = Parser("hf-text chat", "[options]", _DESCRIPTION, _EPILOG)
-    parser.add_argument("--load", metavar="FILE", help="continue with a conversation that /save wrote")
-    parser.add_argument("--reasoning", action="store_true", help="show the reasoning, on standard error")
-    add_call_options(parser)
-    add_server_options(parser)
-    add_local_options(parser)
-    return parser
 
 
 class Chat:
@@ -101,6 +65,9 @@ class Chat:
     def __init__(self, client: Client, options: Options, view: View, load: str | None = None) -> None:
         self._client, self._view = client, view
         self._settings: dict[str, Any] = {"max_tokens": options.max_tokens, **(options.call or {})}
+        self._usage = options.usage
+        if options.usage or options.api_base is None:  # some other servers refuse the question
+            self._settings.setdefault("include_usage", True)
         if options.model is not None:
             self._settings["model"] = options.model
         system: dict[str, Any] = {} if options.system is None else {"system": options.system}
@@ -148,6 +115,9 @@ class Chat:
                 session: Any = PromptSession()
                 return lambda: str(session.prompt("> "))
 
+        if sys.stdout.isatty():  # readline has to know the prompt, to draw the line again
+            return lambda: input("> ")
+
         def read() -> str:
             sys.stderr.write("> ")
             sys.stderr.flush()
@@ -188,12 +158,16 @@ class Chat:
         media, self._media = self._media, []
         try:
             with self._chat.stream(turn, media or None) as stream:
+                self._view.wait(describe_wait(self._client, self._chat.model))
                 for event in stream.events():
                     self._view.show(event)
                 self._view.finish(stream.completion)
-        except BaseException:
+                if self._usage:
+                    self._view.note(describe_usage(self._client, stream.completion))
+        except BaseException as error:
             self._media = media  # the turn is not kept, so they are still to be sent
-            self._view.end()
+            if isinstance(error, KeyboardInterrupt):
+                self._view.interrupt(None)
             raise
 
     def do_model(self, name: str) -> None:
@@ -247,5 +221,4 @@ class Chat:
 
     def do_help(self, _: str) -> None:
         """What can be typed."""
-        for line in _COMMANDS.splitlines():
-            self._view.note(line)
+        self._view.list(CHAT_COMMANDS)

@@ -12,26 +12,15 @@ from dataclasses import asdict, dataclass
 from ..client import Client
 from ..errors import HFTextError, InvalidRequestError
 from ..protocol.catalog import ModelProvider
-from .listing import answered_by, connected
+from ..tables import number
+from .listing import connected
 from .output import Output
-from .parsing import Parser, add_server_options
-from .tables import bars, number, table
+from .parsers.compare import COMPARE_PROMPT
+from .parsing import Fail
+from .tables import bars, table
 from .views import View
 
-__all__ = ["Result", "build_parser", "main"]
-
-_PROMPT = "Explain in one paragraph why the sky is blue."
-
-_DESCRIPTION = "Ask every provider that serves a model now, and compare how fast and how dear they answer."
-
-_EPILOG = f"""\
-FIRST is the time to the first token in seconds. Who is asked and the highest likely cost are told
-before anything is sent. The prompt, where none is given: {_PROMPT}
-
-examples:
-  hf-text compare openai/gpt-oss-120b --demo
-  hf-text compare openai/gpt-oss-120b "Write a haiku." --max-tokens 100 --yes
-  hf-text compare openai/gpt-oss-120b --yes --plot speed.svg"""
+__all__ = ["Result", "main"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,33 +37,13 @@ class Result:
     error: str | None = None
 
 
-def main(words: Sequence[str]) -> int:
+def main(values: argparse.Namespace, fail: Fail) -> int:
     """Compare. Returns the exit status: 0 if anyone answered."""
-    parser = build_parser()
-    values = parser.parse(words)
     if values.plot and not values.plot.lower().endswith(".svg"):
-        parser.error("--plot writes SVG: give a name that ends with .svg")
-    return answered_by(lambda: _compare(values, parser))
-
-
-def build_parser() -> Parser:
-    """The parser of ``hf-text compare``."""
-    parser = Parser("hf-text compare", "[options] MODEL [PROMPT ...]", _DESCRIPTION, _EPILOG)
-    add = parser.add_argument
-    add("name", metavar="MODEL", help="the model, such as openai/gpt-oss-120b")
-    add("words", nargs="*", metavar="PROMPT", help="what to ask")
-    add("--max-tokens", metavar="N", type=int, default=300, help="the longest answer (default: %(default)s)")
-    add("--yes", action="store_true", help="do not ask whether to continue")
-    add("--json", action="store_true", help="write a JSON object for each provider, in a line of its own")
-    add("--plot", metavar="FILE.svg", help="draw speed and time to the first token")
-    add_server_options(parser)
-    return parser
-
-
-def _compare(values: argparse.Namespace, parser: Parser) -> int:
-    prompt = " ".join(values.words) or _PROMPT
+        fail("--plot writes SVG: give a name that ends with .svg")
+    prompt = " ".join(values.words) or COMPARE_PROMPT
     view, results = View(reasoning=False), list[Result]()
-    with connected(values, parser) as client:
+    with connected(values, fail) as client:
         offers = [offer for offer in client.model(values.name).providers if offer.live]
         if not offers:
             raise InvalidRequestError(f"no provider serves {values.name} now; hf-text providers shows who could")
@@ -83,11 +52,23 @@ def _compare(values: argparse.Namespace, parser: Parser) -> int:
             return 1
         try:
             for offer in offers:
-                view.note(f"asking {offer.provider} ...")
+                view.wait(f"asking {offer.provider} ...")
                 results.append(_ask(client, values, offer, prompt))
+                view.note(_describe(results[-1]))
         finally:  # also after Ctrl-C: what was paid for is shown
             _show(results, values, view)
     return 0 if any(result.error is None for result in results) else 1
+
+
+def _describe(result: Result) -> str:
+    if result.error:
+        return f"{result.provider}: error: {result.error}"
+    parts = []
+    if result.first_token is not None:
+        parts.append(f"first token after {result.first_token:.2f} s")
+    if result.tokens_per_second is not None:
+        parts.append(f"{result.tokens_per_second:,.0f} tokens/s")
+    return f"{result.provider}: {', '.join(parts) or 'answered'}"
 
 
 def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Namespace, view: View) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -23,19 +24,11 @@ from ..tuning import Tuning
 from .advice import explain
 from .arguments import Options
 from .connect import connect
-from .output import Output
-from .parsing import Parser, add_server_options, fill_in_environment
+from .output import Output, wrapping_for
+from .parsing import Fail, fill_in_environment, refuse_two_servers
 from .views import View
 
-__all__ = ["Finding", "build_parser", "main"]
-
-_DESCRIPTION = "Look at what may stand between you and an answer. The report shows no key, user or home folder."
-
-_EPILOG = """\
-examples:
-  hf-text doctor
-  hf-text doctor --ask     also ask a model for one token, which costs next to nothing
-  hf-text doctor --api-base http://localhost:8080/v1"""
+__all__ = ["Finding", "main"]
 
 _TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
@@ -50,13 +43,13 @@ class Finding(NamedTuple):
     fix: str = ""
 
 
-def main(words: Sequence[str]) -> int:
+def main(values: argparse.Namespace, fail: Fail) -> int:
     """Report. Returns the exit status: 0 if all is well, else 1."""
-    parser = build_parser()
-    found = vars(parser.parse(words))
+    found = vars(values)
+    refuse_two_servers(found, fail)
     fill_in_environment(found)
     options = Options.of({**found, "timeout": found["timeout"] or _SECONDS})
-    out = Output(sys.stdout, vital=True)
+    out = Output(sys.stdout, vital=True, layout=wrapping_for(sys.stdout))
     well = True
     for finding in _examine(options, found["ask"]):
         well = well and not finding.fix
@@ -65,18 +58,8 @@ def main(words: Sequence[str]) -> int:
             continue
         out.write_line(f"{'FIX ' if finding.fix else 'ok  '}{finding.what}: {_safe(finding.found)}")
         if finding.fix:
-            out.write_line(f"      {_safe(finding.fix)}")
+            out.write_line(f"->  {_safe(finding.fix)}")
     return 0 if well else 1
-
-
-def build_parser() -> Parser:
-    """The parser of ``hf-text doctor``."""
-    parser = Parser("hf-text doctor", "[options]", _DESCRIPTION, _EPILOG)
-    parser.add_argument("--ask", action="store_true", help="also ask a model for one token")
-    parser.add_argument("-m", "--model", metavar="NAME", help="the model for --ask (HF_TEXT_MODEL)")
-    parser.add_argument("--json", action="store_true", help="write a JSON object for each line")
-    add_server_options(parser)
-    return parser
 
 
 def _examine(options: Options, ask: bool) -> Iterator[Finding]:
@@ -91,7 +74,7 @@ def _examine(options: Options, ask: bool) -> Iterator[Finding]:
             if ask:
                 yield _attempt("an answer", lambda: _ask(client, options))
     except HFTextError as error:
-        yield Finding("settings", type(error).__name__, explain(error))
+        yield Finding("settings", "unusable", explain(error))
 
 
 def _look_at_key() -> Finding:
@@ -130,8 +113,8 @@ def _look_at_certificates() -> Iterator[Finding]:
 def _look_at_servers(client: Client) -> Iterator[Finding]:
     endpoint = client.operations.endpoint
     if not getproxies():  # else the proxy looks names up
-        for url in dict.fromkeys(filter(None, (endpoint.hub_url, endpoint.api_base))):
-            yield _resolve(urlsplit(url).hostname or "")
+        urls = filter(None, (endpoint.hub_url, endpoint.api_base))
+        yield from map(_resolve, dict.fromkeys(urlsplit(url).hostname or "" for url in urls))
     if endpoint.hub_url is not None:
         yield _attempt("account", lambda: _ask_who(client, f"{endpoint.hub_url}/api/whoami-v2"))
     yield _attempt(f"models of {endpoint.host}", lambda: f"{len(client.models(refresh=True)):,}")
@@ -151,7 +134,7 @@ def _attempt(what: str, work: Callable[[], str]) -> Finding:
     try:
         found = work()
     except HFTextError as error:
-        return Finding(what, type(error).__name__, explain(error))
+        return Finding(what, "failed", explain(error))
     if found.startswith("not allowed"):
         return Finding(
             what, found, f"give the key the permission 'Make calls to Inference Providers' at {_TOKENS_PAGE}"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import argparse
 
-from ..emulator.__main__ import main as serve
+from ..emulator.__main__ import serve
+from .output import open_errors
+from .parsing import Fail
 
 __all__ = ["main"]
 
 
-def main(words: Sequence[str]) -> int:
+def main(values: argparse.Namespace, fail: Fail) -> int:
     """Serve until Ctrl-C. Returns the exit status."""
-    return serve(list(words), "hf-text emulate")
+    status = serve(values)
+    errors = open_errors()
+    if errors.is_terminal:  # which has written ^C
+        errors.write("\n")
+    return status

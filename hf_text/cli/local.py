@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequestError
+from .parsing import Fail
 
 if TYPE_CHECKING:
     from ..client import Client
@@ -28,7 +29,7 @@ _LIKE_A_MODEL = re.compile(r"[./~\\]\S*|\S+\.gguf(:\S+)?|(https://)?[\w.-]+(/[\w
 _ELSEWHERE = {"demo": "--demo", "api_base": "--api-base", "provider": "--provider", "model": "-m"}
 
 
-def settle_local(found: dict[str, Any], fail: Callable[[str], NoReturn]) -> None:
+def settle_local(found: dict[str, Any], fail: Fail) -> None:
     """Whether the word after ``--local`` is a model or already the prompt, which then goes to the other words.
 
     Args:

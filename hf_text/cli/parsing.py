@@ -6,12 +6,24 @@ import argparse
 import difflib
 import os
 import re
-from collections.abc import Collection, Sequence
-from typing import Any, NoReturn
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, NoReturn, TypeAlias
 
 from ..printable import one_line
+from .helping import HelpFormatter
 
-__all__ = ["Parser", "add_call_options", "add_local_options", "add_server_options", "fill_in_environment"]
+__all__ = [
+    "Fail",
+    "Parser",
+    "add_call_options",
+    "add_local_options",
+    "add_reading_options",
+    "add_server_options",
+    "fill_in_environment",
+    "refuse_two_servers",
+]
+
+Fail: TypeAlias = Callable[[str], NoReturn]  # ends a command whose arguments cannot be, with this message
 
 _NO_KEYS_HERE = (
     "a key is not taken from the command line, where others can see it; put it into the environment variable "
@@ -19,6 +31,11 @@ _NO_KEYS_HERE = (
 )
 _KEY_OPTION = re.compile(r"-k|--(?:.*[-_])?(?:api)?(?:key|token|auth|secret|password)", re.IGNORECASE)
 _LONG_VALUE = re.compile(r"'[^'\s]{16,}'|\"[^\"\s]{16,}\"")
+
+
+_INVALID_VALUE = re.compile(r"^argument (?:-\w/)?(\S+): invalid (.+?) value:")
+_INVALID_CHOICE = re.compile(r"^argument (?:-\w/)?(\S+): invalid choice: '(.*)' \(choose from (.*)\)$", re.DOTALL)
+_KINDS = {"float": "a number", "int": "a whole number"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -30,20 +47,48 @@ class Parser(argparse.ArgumentParser):
             usage=f"%(prog)s {usage}",
             description=description,
             epilog=epilog,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=HelpFormatter,
             allow_abbrev=False,
+            add_help=False,
         )
+        self.add_argument("-h", "--help", action="help", help="show this help and end")
+
+    @property
+    def arguments(self) -> Sequence[argparse.Action]:
+        """What it takes, for completion; argparse has no public name for it."""
+        return self._actions
+
+    def explain(self, message: str) -> str:
+        """A message of argparse as users read it: in the words of the options, and without what may be a key."""
+        message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
+        message = _LONG_VALUE.sub("'***'", message)
+        message = _INVALID_VALUE.sub(lambda found: f"{found[1]} must be {_KINDS.get(found[2], found[2])}, not", message)
+        message = _INVALID_CHOICE.sub(_explain_choice, message)
+        return one_line(message.removeprefix("argument "))
 
     def error(self, message: str) -> NoReturn:
-        message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
-        super().error(one_line(_LONG_VALUE.sub("'***'", message)))
+        super().error(self.explain(message))
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments, wherever the options stand among them. Ends the command for those that cannot be."""
-        values, unknown = self.parse_known_intermixed_args(list(words))
+        words, after = list(words), list[str]()
+        if "--" in words and any(action.dest == "words" for action in self._actions):
+            # By hand, because parse_intermixed_args forgets a "--" at the beginning (Python 3.10 to 3.13).
+            end = words.index("--")
+            words, after = words[:end], words[end + 1 :]
+        values, unknown = self.parse_known_intermixed_args(words)
         if unknown:
             self.error(_explain_unknown(unknown, self._option_string_actions))
+        if after:
+            values.words = [*values.words, *after]
         return values
+
+
+def _explain_choice(found: re.Match[str]) -> str:
+    choices = [choice.strip("' ") for choice in found[3].split(",")]
+    near = difflib.get_close_matches(found[2], choices, 1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return f"{found[1]} must be one of {', '.join(choices)}, not '{found[2]}'{meant}"
 
 
 class _RefusedKey(argparse.Action):
@@ -64,6 +109,23 @@ def _explain_unknown(arguments: Sequence[str], known: Collection[str]) -> str:
     shown = [name for name in known if name != "--api-key"]
     near = next((match for name in unknown for match in difflib.get_close_matches(name, shown, 1)), None)
     return f"unknown option {' '.join(unknown)}" + (f"; did you mean {near}?" if near else "")
+
+
+def refuse_two_servers(found: Mapping[str, Any], fail: Fail) -> None:
+    """The built-in emulator is a server of its own."""
+    if found["demo"] and found["api_base"] is not None:
+        fail("--demo asks the built-in emulator, so there can be no --api-base")
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """The options for how an answer is shown."""
+    add = parser.add_argument
+    add("--markdown", action="store_true", default=os.environ.get("HF_TEXT_MARKDOWN") == "1",
+        help="show Markdown as a terminal can: headings, lists, code, tables (HF_TEXT_MARKDOWN=1)")  # fmt: skip
+    add("--plain", dest="markdown", action="store_false", help="show the text as it is (the default)")
+    add("--reasoning", action="store_true", help="show the reasoning, on standard error")
+    add("-R", "--hide-reasoning", dest="reasoning", action="store_false", help="hide the reasoning (the default)")
+    add("--usage", action="store_true", help="tell tokens, speed, provider and cost, on standard error")
 
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +191,7 @@ def _tokens(text: str) -> int | None:
     return None if text.lower() == "none" else int(text)
 
 
-_tokens.__name__ = "number of tokens"  # argparse shows it
+_tokens.__name__ = "a number of tokens or none"  # argparse shows it
 
 
 def fill_in_environment(found: dict[str, Any]) -> None:

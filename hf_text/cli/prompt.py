@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import codecs
 import locale
+import threading
 from collections.abc import Sequence
 from typing import TextIO
 
-__all__ = ["build_prompt", "decode_text", "read_piped_text", "read_text_file"]
+from .output import open_errors
+
+__all__ = ["build_prompt", "decode_text", "read_piped_bytes", "read_piped_text", "read_text_file"]
+
+
+_SILENCE = 1.0  # seconds
 
 
 def build_prompt(words: Sequence[str], texts: Sequence[str]) -> str:
@@ -23,7 +29,24 @@ def read_piped_text(stdin: TextIO | None) -> str:
     """
     if stdin is None or stdin.isatty():
         return ""
-    return decode_text(stdin.buffer.read(), stdin.encoding)
+    return decode_text(read_piped_bytes(stdin), stdin.encoding)
+
+
+def read_piped_bytes(stdin: TextIO) -> bytes:
+    """All of standard input, to its end. Who forgot that something is piped in is told what is waited for."""
+    note = threading.Timer(_SILENCE, _tell_of_pipe)
+    note.daemon = True
+    note.start()
+    try:
+        return stdin.buffer.read()
+    finally:
+        note.cancel()
+
+
+def _tell_of_pipe() -> None:
+    open_errors().write_line(
+        "hf-text: reading standard input until it ends, because it is not a terminal; --no-stdin leaves it alone"
+    )
 
 
 def read_text_file(path: str) -> str:

@@ -9,23 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 from ..protocol.catalog import Model, ModelProvider
-from .listing import answered_by, connected, yes_or_no
-from .output import Output
-from .parsing import Parser, add_server_options
-from .tables import bars, number, table
+from ..tables import number, yes_or_no
+from .listing import connected
+from .output import Output, open_errors
+from .parsing import Fail
+from .tables import bars, table
 
-__all__ = ["build_parser", "main"]
-
-_DESCRIPTION = "The providers of a model: whether they serve it now, what they take, how fast they are."
-
-_EPILOG = """\
-Prices are in USD per million tokens of the prompt (IN) and of the answer (OUT); FIRST is the time to
-the first token in seconds. Latency and throughput are what Hugging Face measured last.
-
-examples:
-  hf-text providers openai/gpt-oss-120b
-  hf-text providers openai/gpt-oss-120b --sort throughput
-  hf-text providers openai/gpt-oss-120b --demo"""
+__all__ = ["main"]
 
 _SORTS: dict[str, Callable[[ModelProvider], float]] = {
     "price": lambda offer: _or_last(offer.output_price),
@@ -35,35 +25,15 @@ _SORTS: dict[str, Callable[[ModelProvider], float]] = {
 }
 
 
-def main(words: Sequence[str]) -> int:
+def main(values: argparse.Namespace, fail: Fail) -> int:
     """Show the providers. Returns the exit status."""
-    parser = build_parser()
-    values = parser.parse(words)
-    return answered_by(lambda: _list(values, parser))
-
-
-def build_parser() -> Parser:
-    """The parser of ``hf-text providers``."""
-    parser = Parser("hf-text providers", "[options] MODEL", _DESCRIPTION, _EPILOG)
-    add = parser.add_argument
-    add("name", metavar="MODEL", help="the model, such as openai/gpt-oss-120b")
-    add("--live", action="store_true", help="only those that can be used now")
-    add("--tools", action="store_true", help="only those that call tools")
-    add("--schema", action="store_true", help="only those that keep to a JSON schema")
-    add("--sort", choices=tuple(_SORTS), help="the order (default: the server's)")
-    add("--json", action="store_true", help="write a JSON object for each provider, in a line of its own")
-    add_server_options(parser)
-    return parser
-
-
-def _list(values: argparse.Namespace, parser: Parser) -> int:
-    with connected(values, parser) as client:
+    with connected(values, fail) as client:
         offers = _choose(client.model(values.name), values)
     out = Output(sys.stdout, vital=True)
     for line in [json.dumps(asdict(offer)) for offer in offers] if values.json else _table(offers) if offers else []:
         out.write_line(line)
     if not offers:
-        Output(sys.stderr, vital=False).write_line("hf-text: no provider fits; leave out options to see all")
+        open_errors().write_line("hf-text: no provider fits; leave out options to see all")
     return 0 if offers else 1
 
 

@@ -2,42 +2,42 @@
 
 from __future__ import annotations
 
-import os
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from ..printable import one_line
+from ..tables import aligned
+from .output import columns_of_terminal
 
-__all__ = ["bars", "number", "table"]
+__all__ = ["bars", "table"]
 
 _GAP = "  "
+_NARROWEST = 20
 _BAR = 8  # characters of the longest bar
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines. Numbers stand to the right; the last columns are left out where the terminal is too narrow."""
+    """The lines. Numbers stand to the right; what a narrow terminal has no room for is named below."""
     cells = [[one_line(cell) for cell in row] for row in rows]
     columns = list(zip(heads, *cells, strict=True))
     widths = [max(map(len, column)) for column in columns]
-    shown = len(widths)
-    while shown > 1 and (room := _width()) and sum(widths[:shown]) + len(_GAP) * (shown - 1) > room:
-        shown -= 1
-    right = [all(_is_number(cell) for cell in column[1:]) for column in columns]
-    lines = []
-    for row in [list(heads), *cells]:
-        padded = [
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row[:shown], widths[:shown], right[:shown], strict=True)
-        ]
-        lines.append(_GAP.join(padded).rstrip())
-    if shown < len(heads):
-        lines.append(f"(not shown in this width: {', '.join(heads[shown:])}; --json has all)")
+    shown = _choose_columns(heads, widths)
+    lines = aligned([heads[place] for place in shown], [[row[place] for place in shown] for row in cells])
+    hidden = [head for place, head in enumerate(heads) if head and place not in shown]
+    if hidden:
+        note = f"Not shown in this width: {', '.join(hidden)}. --json has all."
+        lines += textwrap.wrap(note, max(columns_of_terminal(sys.stdout), _NARROWEST))
     return lines
 
 
-def number(value: float | None, digits: int = 0) -> str:
-    """A number for people; empty where it is not known."""
-    return "" if value is None else f"{value:,.{digits}f}"
+def _choose_columns(heads: Sequence[str], widths: Sequence[int]) -> list[int]:
+    """Those that the terminal has room for: the bars, which have no heads, give way first, then the last ones."""
+    room = columns_of_terminal(sys.stdout)
+    shown = list(range(len(heads)))
+    while room and len(shown) > 1 and sum(widths[place] + len(_GAP) for place in shown) - len(_GAP) > room:
+        shown.remove(next((place for place in reversed(shown) if not heads[place]), shown[-1]))
+    return shown
 
 
 def bars(values: Sequence[float | None]) -> list[str]:
@@ -45,20 +45,6 @@ def bars(values: Sequence[float | None]) -> list[str]:
     most = max((value for value in values if value is not None), default=0.0)
     mark = _mark()
     return [mark * max(1, round(value / most * _BAR)) if value and most > 0 else "" for value in values]
-
-
-def _is_number(cell: str) -> bool:
-    return not cell or cell.replace(",", "").replace(".", "", 1).isdigit()
-
-
-def _width() -> int:
-    """Columns of the terminal; 0 where there is none."""
-    if sys.stdout is None or not sys.stdout.isatty():
-        return 0
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
-    except OSError:
-        return 0
 
 
 def _mark() -> str:

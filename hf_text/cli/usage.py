@@ -26,7 +26,11 @@ def describe_usage(client: Client, completion: Completion) -> str:
     if completion.provider:
         parts.append(completion.provider)
     cost = _cost(client, completion)
-    return ", ".join([*parts, "cost unknown" if cost is None else f"${cost:.4g}"])
+    if cost is not None:
+        parts.append(f"${cost:.4g}")
+    elif client.operations.endpoint.hugging_face:  # the user's own servers have no prices
+        parts.append("cost unknown")
+    return ", ".join(parts)
 
 
 def _cost(client: Client, answers: Completion | Conversation) -> float | None:

@@ -10,7 +10,7 @@ from typing import Any
 from ..completion import Completion
 from ..events import ConversationEvent, ProviderInfo, Reasoning
 from ..printable import one_line
-from .output import Output
+from .output import Layout, Output, open_errors
 
 __all__ = ["CodeView", "JsonView", "View"]
 
@@ -23,18 +23,28 @@ class View:
 
     Args:
         reasoning: whether to show the reasoning.
+        layout: how the text is laid out; None: as it is.
     """
 
-    def __init__(self, *, reasoning: bool) -> None:
+    def __init__(self, *, reasoning: bool, layout: Layout | None = None) -> None:
         self._reasoning = reasoning
-        self._out = Output(sys.stdout, vital=True)
-        self._err = Output(sys.stderr, vital=False)
+        self._out = Output(sys.stdout, vital=True, layout=layout)
+        self._err = open_errors()
         self._introduced = False
         self._told = ""
 
     def note(self, text: str) -> None:
         """A line to the user; what others put into it makes no second one."""
+        self._err.clear_status()
         self._err.write_line(f"hf-text: {one_line(text)}")
+
+    def list(self, lines: str) -> None:
+        """Lines of ours that are to stand as they are."""
+        self._err.write_line(lines)
+
+    def wait(self, text: str) -> None:
+        """Say what is waited for, until something comes."""
+        self._err.show_status(text)
 
     def introduce(self, text: str) -> None:
         """Say who is going to answer, in place of what the answer says about that."""
@@ -50,20 +60,29 @@ class View:
                 self._told = who
         elif isinstance(event, Reasoning):
             if self._reasoning:
-                self._err.write(event.text)
+                self._err.clear_status()
+                self._err.write(event.text, dim=True)
+            else:
+                self._err.show_status("the model is thinking ...")
         elif isinstance(event, str):
+            self._err.clear_status()
             self._err.end_line()
             self._show_text(event)
 
     def finish(self, completion: Completion) -> None:
         """The answer is whole."""
         self._end_lines()
+        if "model" in completion.extra:
+            self.note(f"the server says that {completion.extra['model']} answered, not {completion.model}")
         if completion.finish_reason == "length":
             self.note(
                 "warning: the answer was cut because it reached the limit of tokens; --max-tokens sets a higher one"
             )
         elif completion.finish_reason == "content_filter":
             self.note("warning: the provider's content filter ended the answer")
+        elif completion.tool_calls:
+            names = ", ".join(call.name for call in completion.tool_calls)
+            self.note(f"warning: the model wants to call {names}, and this command calls no tools")
         elif not completion.text.strip():
             self.note("warning: the answer is empty")
 
@@ -72,11 +91,12 @@ class View:
         self._end_lines()
         self.note(f"error: {message}")
 
-    def interrupt(self, partial: Completion) -> None:
+    def interrupt(self, partial: Completion | None) -> None:
         """The user has enough of it."""
+        on_terminal = [output for output in (self._out, self._err) if output.is_terminal]
+        if on_terminal and not any(output.is_busy for output in on_terminal):
+            on_terminal[-1].write("\n")  # the terminal has written ^C into an empty line
         self._end_lines()
-        if not partial.text and sys.stderr is not None and sys.stderr.isatty():
-            self._err.write("\n")  # the terminal has written ^C, and the shell's prompt would follow in its line
 
     def end(self) -> None:
         """What follows stands in a line of its own."""
@@ -86,6 +106,7 @@ class View:
         self._out.write(text)
 
     def _end_lines(self) -> None:
+        self._err.clear_status()
         self._out.end_line()
         self._err.end_line()
 
@@ -120,7 +141,8 @@ class JsonView(View):
         self._write_error(name, message, partial)
         super().fail(name, message, partial)
 
-    def interrupt(self, partial: Completion) -> None:
+    def interrupt(self, partial: Completion | None) -> None:
+        super().interrupt(partial)
         self._write_error("KeyboardInterrupt", "interrupted", partial)
 
     def _show_text(self, text: str) -> None:

@@ -7,10 +7,11 @@ from types import TracebackType
 from typing import Any
 
 from ..completion import Completion
-from ..errors import StreamError
+from ..errors import HFTextError, StreamError
 from ..events import ConversationEvent, ProviderInfo
 from ..procedures.driver import Driver
 from ..procedures.reader import Reader
+from ..tracebacks import shorten
 
 __all__ = ["ConversationStream", "completion_of", "info_of", "partial_of"]
 
@@ -65,7 +66,11 @@ class ConversationStream:
         if self._ahead:
             ahead, self._ahead = self._ahead, ()
             return ahead
-        return self._reader.read()
+        try:
+            return self._reader.read()
+        except HFTextError as error:
+            shorten(error)
+            raise
 
     def cancel(self) -> None:
         """Stop at once; a reader gets ``StreamCancelledError``."""
@@ -102,6 +107,9 @@ class ConversationStream:
                         break  # the next read() tells, or ends the loop
                     if isinstance(event, wanted):
                         yield event
+        except HFTextError as error:
+            shorten(error)
+            raise
         finally:
             self.close()
 

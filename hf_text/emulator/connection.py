@@ -95,15 +95,17 @@ class Connection:
         except OSError as error:
             raise ClientLeftError from error
 
-    def wait(self, seconds: float | None = None, gate: Gate | None = None) -> None:
-        """Return after that many seconds (None: never) or when the gate opens.
+    def wait(
+        self, seconds: float | None = None, gate: Gate | None = None, readable: socket.socket | None = None
+    ) -> None:
+        """Return after that many seconds (None: never), when the gate opens, or when that socket has something to read.
 
         Raises ClientLeftError as soon as the client leaves or the connection is shut down.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
         with _Selector() as selector, ExitStack() as stack:
             selector.register(self._sock, selectors.EVENT_READ)
-            bell = stack.enter_context(gate.waiting()) if gate else None
+            bell = stack.enter_context(gate.waiting()) if gate else readable
             if bell is not None:
                 selector.register(bell, selectors.EVENT_READ)
             while deadline is None or time.monotonic() < deadline:

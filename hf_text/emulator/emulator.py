@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .answers import NOTE
 from .faults import fault
 from .hub import answer_hub
+from .recorder import Recorder, hide_request
+from .records import Player
 from .replies import Response
 from .router import answer_router, is_chat_path
 from .server import Server
@@ -40,6 +44,17 @@ class Emulator(Server):
         pace: seconds between the pieces of a built-in answer.
         tls: certificate and key files; then it serves https.
         port: the port; 0 takes a free one.
+        record: a folder: requests are handed on to ``upstream``, and what passes is recorded there, the answers byte
+            for byte and with their timing; keys, cookies and billing names are crossed out before they reach the disk.
+            The records of an earlier run are replaced. What was asked and answered is recorded as it is.
+        upstream: with ``record``: the URL of the server to which paths are added, such as ``"http://127.0.0.1:8080"``;
+            None: Hugging Face.
+        replay: a folder of records: requests are answered from there. One that was not recorded is answered 400, and
+            told in ``failures``.
+        timing: with ``replay``: whether the answers take as long as they took; else they come at once.
+        secrets: with ``record`` and ``replay``: what else must not be recorded, such as the name of a customer.
+
+    Scripted replies go before what is handed on or replayed.
     """
 
     def __init__(
@@ -49,8 +64,20 @@ class Emulator(Server):
         pace: float = 0.0,
         tls: tuple[str, str] | None = None,
         port: int = 0,
+        record: str | os.PathLike[str] | None = None,
+        upstream: str | None = None,
+        replay: str | os.PathLike[str] | None = None,
+        timing: bool = False,
+        secrets: Iterable[str] = (),
     ) -> None:
         super().__init__(port=port, tls=tls)
+        if record is not None and replay is not None:
+            raise ValueError("give record= or replay=, not both")
+        if record is None and upstream is not None:
+            raise ValueError("upstream= is the server to record from: give record= too")
+        self._secrets = tuple(secrets)
+        self._recorder = None if record is None else Recorder(Path(record), upstream, self._secrets, self.failures)
+        self._player = None if replay is None else Player(Path(replay), timing)
         self._world = World(require_key=require_key, pace=pace)
         self._scripts: dict[str | None, deque[Scripted]] = {}
         self._standing: dict[str | None, Scripted] = {}
@@ -119,9 +146,22 @@ class Emulator(Server):
     def handle(self, request: Request) -> Response:
         """The scripted reply, else the built-in one."""
         scripted = self._take_scripted(request)
+        if scripted is None and (self._recorder or self._player):
+            return self._answer_recorded(request)
         if scripted is None:
             return answer_router(self._world, request) or answer_hub(self._world, request) or _answer_rest(request)
         return scripted if isinstance(scripted, Response) else scripted(request)
+
+    def _answer_recorded(self, request: Request) -> Response:
+        try:
+            if self._recorder is not None:
+                return self._recorder.answer(request)
+            assert self._player is not None
+            with self.changed:
+                return self._player.find(request.method, *hide_request(request, self._secrets))
+        except (OSError, LookupError) as error:
+            self.failures.append(error)
+            return Response.error(502 if isinstance(error, OSError) else 400, f"hf_text.emulator: {error}")
 
     def _take_scripted(self, request: Request) -> Response | Callable[[Request], Response] | None:
         with self.changed:

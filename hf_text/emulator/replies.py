@@ -6,6 +6,7 @@ A reply is a frozen value without any socket in it, so that one can be defined o
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -16,13 +17,26 @@ from .shapes import build_error
 from .styles import STYLES
 from .wire import Event, build_usage, encode_event, encode_json
 
-__all__ = ["Body", "Piece", "Response"]
+__all__ = ["Body", "BodyEnd", "End", "Piece", "Response"]
 
-Piece = bytes | str | float | Gate
-"""A piece of a body: bytes or text to send, seconds to pause, or a gate to hold at."""
+Piece = bytes | str | float | Gate | socket.socket
+"""A piece of a body: bytes or text to send, seconds to pause, a gate to hold at, or a socket that has to have something
+to read."""
+
+End = Literal["complete", "cut", "reset", "stall"]
+"""How a response ends."""
 
 Body = bytes | str | Iterable[Piece] | Callable[[], Iterable[Piece]]
 """A whole body, its pieces, or a function that makes the pieces (for a body without end)."""
+
+
+class BodyEnd(Exception):
+    """Raised by the pieces of a response: it ends here, in this way."""
+
+    def __init__(self, end: End) -> None:
+        super().__init__(end)
+        self.end = end
+
 
 EVENT_STREAM = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
 JSON = {"Content-Type": "application/json; charset=utf-8"}
@@ -57,7 +71,8 @@ class Response:
             before the last chunk; with a Content-Length one byte more is announced then.
         keep_alive: False announces ``Connection: close`` and does it.
         write_size: the most bytes written at once; 1 sends every byte on its own.
-        raw: these bytes go on the wire instead of a whole response; then ``end`` applies (``end_after`` counts them).
+        raw: these bytes go on the wire instead of a whole response, or the pieces that this function makes; then
+            ``end`` applies (``end_after`` counts the bytes).
         reason: the words after the status; None: the usual ones.
         http_version: ``"1.1"`` or ``"1.0"``.
     """
@@ -70,12 +85,12 @@ class Response:
     pace: float = 0.0
     delay: float | Gate = 0.0
     header_pace: float = 0.0
-    end: Literal["complete", "cut", "reset", "stall"] = "complete"
+    end: End = "complete"
     end_at: Literal["start", "headers", "body"] = "body"
     end_after: int | None = None
     keep_alive: bool = True
     write_size: int | None = None
-    raw: bytes | None = None
+    raw: bytes | Callable[[], Iterable[Piece]] | None = None
     reason: str | None = None
     http_version: str = "1.1"
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from .gate import Gate
+from .replies import BodyEnd
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["send_reply"]
 
-Step = bytes | float | Gate
+Step = bytes | float | Gate | socket.socket
 
 _WINDOW_BITS = {"gzip": 31, "deflate": 15}
 
@@ -28,9 +31,29 @@ def send_reply(connection: Connection, request: Request, reply: Response) -> boo
     if reply.end != "complete" and reply.end_at == "start":
         return _end(connection, reply)
     if reply.raw is not None:
-        connection.send(reply.raw[: reply.end_after], reply.write_size)
-        return _end(connection, reply) and reply.keep_alive
+        return _send_raw(connection, reply, reply.raw) and reply.keep_alive
     return _send_response(connection, request, reply)
+
+
+def _send_raw(connection: Connection, reply: Response, raw: bytes | Callable[[], Iterable[Piece]]) -> bool:
+    if isinstance(raw, bytes):
+        connection.send(raw[: reply.end_after], reply.write_size)
+        return _end(connection, reply)
+    pieces = raw()
+    try:
+        for piece in pieces:
+            step = piece.encode() if isinstance(piece, str) else piece
+            if isinstance(step, bytes):
+                connection.send(step, reply.write_size)
+            else:
+                _take_step(connection, step)
+    except BodyEnd as ended:
+        return _end(connection, replace(reply, end=ended.end))
+    finally:
+        close = getattr(pieces, "close", None)
+        if close is not None:
+            close()
+    return _end(connection, reply)
 
 
 def _send_response(connection: Connection, request: Request, reply: Response) -> bool:
@@ -127,9 +150,11 @@ def _frame(part: bytes, announced: int) -> bytes:
     return b"%x\r\n%b%b" % (announced, part, b"\r\n" if len(part) == announced else b"")
 
 
-def _take_step(connection: Connection, step: float | Gate) -> None:
+def _take_step(connection: Connection, step: float | Gate | socket.socket) -> None:
     if isinstance(step, Gate):
         connection.wait(gate=step)
+    elif isinstance(step, socket.socket):
+        connection.wait(readable=step)
     else:
         connection.wait(step)
 

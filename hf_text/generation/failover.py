@@ -20,6 +20,7 @@ from ..errors import (
     RequestTimeoutError,
     ServerError,
 )
+from ..patterns import pattern
 from ..protocol.refusals import blames_request
 from ..transport.retries import NO_ANSWER, Retries, is_throttled, spoken_words
 
@@ -35,7 +36,7 @@ __all__ = [
 POLICIES = ("auto", "fastest", "cheapest", "preferred")
 
 # 400s that say what this provider cannot do (novita, nebius, groq, fireworks, together) or does not have (z.ai).
-_CAPABILITY = re.compile(
+_CAPABILITY = pattern(
     r"not support|unsupported|multimodal|not permitted|must be a string|non-serverless|not available"
     r"|unknown model|model\b.{0,200}\bdoes not exist",
     re.IGNORECASE | re.DOTALL,

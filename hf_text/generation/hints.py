@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from .. import protocol
 from ..errors import HFTextError, ModelNotSupportedError
-from ..protocol.catalog import Model, split_suffix
 from ..protocol.names import RETIRED_ALIASES
-from ..protocol.selection import nearest_names
+from ..protocol.suffixes import split_suffix
 from ..transport.call import Call
 from .request import Backend
+
+if TYPE_CHECKING:
+    from ..protocol.catalog import Model
 
 __all__ = ["Hints"]
 
@@ -51,7 +56,7 @@ class Hints:
         if serving:
             failure.providers = tuple(offer.provider for offer in serving[0].offers)
         else:
-            failure.suggestions = tuple(nearest_names(name, [known.id for known in models]))
+            failure.suggestions = tuple(protocol.selection.nearest_names(name, [known.id for known in models]))
         if failure.providers:
             failure.add_advice(f"It is served by: {', '.join(failure.providers[:_MAX_NAMES])}.")
         elif failure.suggestions:

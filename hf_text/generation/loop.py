@@ -7,21 +7,20 @@ retried or tried elsewhere; after it, never.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Generator
 
+from ..checks import warn
 from ..completion import Attempt
 from ..errors import (
     APIStatusError,
     HFTextError,
-    HFTextWarning,
     ModelNotSupportedError,
     RequestTimeoutError,
     StreamCancelledError,
     StreamError,
 )
 from ..printable import one_line
-from ..protocol.catalog import split_suffix
+from ..protocol.suffixes import split_suffix
 from ..transport.call import Call, Interrupted, Wait
 from ..transport.failures import explain_timeout
 from ..transport.response import Response
@@ -84,7 +83,7 @@ class Generation:
         if following is None or self._transcript.committed:
             raise error
         message = f"{self._transcript.model} is not served now: {following} is asked instead. Name a model to choose it"
-        warnings.warn(message, HFTextWarning, stacklevel=2)
+        warn(message)
         self._transcript.model = following
         self._route = self._plan.route(following)
 

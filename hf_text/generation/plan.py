@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from .. import protocol
 from ..errors import APIStatusError, AuthenticationError, HFTextError
-from ..protocol.catalog import ProviderMapping, chat_providers, split_suffix
-from ..protocol.selection import first_chat_model
+from ..protocol.suffixes import split_suffix
 from ..transport.call import Call
 from ..transport.retries import Retries
 from .failover import POLICIES, Route, Target
 from .request import Backend, Request
+
+if TYPE_CHECKING:
+    from ..protocol.catalog import ProviderMapping
 
 __all__ = ["UNNAMED_MODEL", "Plan"]
 
@@ -37,7 +41,7 @@ class Plan:
         if self._request.model is not None:
             return self._request.model
         try:
-            first = first_chat_model(self._backend.catalogue.models(self._call))
+            first = protocol.selection.first_chat_model(self._backend.catalogue.models(self._call))
         except AuthenticationError:
             raise
         except APIStatusError:
@@ -84,8 +88,9 @@ class Plan:
     def _preferred(self, model: str) -> list[Target]:
         """The override, then what the request names."""
         name = split_suffix(model)[0]
-        override = chat_providers(self._backend.catalogue.override(name))
-        return [*(self._target_of(name, entry) for entry in override), *self._named(model)]
+        override = self._backend.catalogue.override(name)
+        preferred = protocol.catalog.chat_providers(override) if override else []
+        return [*(self._target_of(name, entry) for entry in preferred), *self._named(model)]
 
     def _all(self, model: str) -> Iterator[Target]:
         """Every target that may serve the model; first a substitute where the preferred one failed recently."""
@@ -103,7 +108,7 @@ class Plan:
             mapping = self._backend.catalogue.mapping(self._call, model)
         except HFTextError:  # the error that led here says more
             return
-        for entry in chat_providers(mapping):
+        for entry in protocol.catalog.chat_providers(mapping):
             yield self._target_of(model, entry)
 
     def _target(self, model: str, provider: str) -> Target:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 from ..completion import Completion
 from ..errors import InvalidRequestError, StreamCancelledError, StreamError
@@ -132,6 +132,12 @@ class Steps:
         """Let the next step give these events, which were read ahead."""
         if events:
             self._events = _prepend(events, self._events)
+
+    def wrap(self, wrapper: Callable[[Generator[Step, None, None]], Generator[Step, None, None]]) -> None:
+        """Let what watches calls see the steps as they are taken: it hands them on, and closes them when it is closed.
+        To be called before the first step.
+        """
+        self._events = wrapper(self._events)
 
     def cancel(self) -> None:
         """Stop at once, from any thread, without blocking; a reader gets StreamCancelledError."""

@@ -7,7 +7,9 @@ from types import TracebackType
 from typing import Any
 
 from ..completion import Completion
+from ..errors import HFTextError
 from ..events import Event, ProviderInfo
+from ..tracebacks import shorten
 from .steps import Steps
 
 __all__ = ["Stream"]
@@ -48,7 +50,7 @@ class Stream:
         arrived is read as usual afterwards. Does nothing on a stream that has begun.
         """
         if self.info is None:
-            self._steps.put_back(self._steps.read())
+            self._steps.put_back(self.read())
         return self
 
     @property
@@ -67,7 +69,11 @@ class Stream:
 
         Raises StreamError before that, and after an error, with what is missing. ``partial`` is always there.
         """
-        return self._steps.completion()
+        try:
+            return self._steps.completion()
+        except HFTextError as error:
+            shorten(error)
+            raise
 
     @property
     def stopped(self) -> bool:
@@ -80,7 +86,11 @@ class Stream:
         What iteration is built on; for callers who want few wake-ups rather than single events. Raises the errors of
         ``HFTextError``'s tree; InvalidRequestError if two threads read at once.
         """
-        return self._steps.read()
+        try:
+            return self._steps.read()
+        except HFTextError as error:
+            shorten(error)
+            raise
 
     def raise_refusals(self) -> None:
         """Before the first read: leave refusals for now (429, 502, 503, 504, no connection) to the caller. They are
@@ -125,5 +135,8 @@ class Stream:
                         break  # the next read() tells, or ends the loop
                     if isinstance(event, wanted):
                         yield event
+        except HFTextError as error:
+            shorten(error)
+            raise
         finally:
             self.close()

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from ..completion import Attempt, Completion, Timings
 from ..events import Event, ProviderInfo
 from ..protocol.chunks import Assembler
+from ..protocol.headers import request_id
 from ..protocol.names import PROVIDER_LABELS
-from ..protocol.replies import request_id
 from ..transport.call import Call
 from ..transport.mask import Mask
 from ..transport.response import Response
@@ -68,6 +68,19 @@ class Transcript:
             self._closers.discard(self.model)
 
     @property
+    def response_id(self) -> str | None:
+        """The answer's own id (``id`` of its chunks), once known."""
+        return self._masked(self.assembler.id)
+
+    @property
+    def response_model(self) -> str | None:
+        """The model by the name that the answer gives, once known."""
+        return self._masked(self.assembler.model)
+
+    def _masked(self, text: str | None) -> str | None:
+        return text if text is None or self._mask is None else self._mask(text)
+
+    @property
     def committed(self) -> bool:
         """Whether a part of the answer was handed out."""
         return self.info is not None
@@ -88,6 +101,7 @@ class Transcript:
     def completion(self) -> Completion:
         """All that arrived so far."""
         assembler = self.assembler
+        extra = {**assembler.extra, **self._other_model()}
         return Completion(
             text=assembler.text,
             reasoning=assembler.reasoning,
@@ -101,6 +115,17 @@ class Transcript:
             attempts=tuple(self.attempts),
             system_fingerprint=assembler.system_fingerprint,
             logprobs=assembler.logprobs,
-            extra=assembler.extra if self.whole or self._mask is None else self._mask.in_value(assembler.extra),
+            extra=extra if self.whole or self._mask is None else self._mask.in_value(extra),
             reasoning_key=assembler.reasoning_key,
         )
+
+    def _other_model(self) -> dict[str, str]:
+        """What a server calls the model that answers, where it ignores the one that was asked for.
+
+        Inference providers have names of their own for the same model, so theirs do not count.
+        """
+        name = self.assembler.model
+        if name is None or self.provider is not None or not self.model:
+            return {}
+        asked, answered = (each.rpartition("/")[2].lower() for each in (self.model, name))
+        return {} if asked in answered or answered in asked else {"model": name}

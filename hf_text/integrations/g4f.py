@@ -19,20 +19,17 @@ from typing import Any
 
 from .. import errors
 from ..checks import refusal
-from ..errors import HFTextError, MissingExtraError
+from ..errors import HFTextError
 from ..events import Event, FinishReason, ProviderInfo, Reasoning, ToolCalls, Usage
 from ..generation.steps import Steps
 from ..huggingface import HuggingFaceAPI as _HuggingFaceAPI
+from . import importing
 
-try:
+with importing("g4f", "g4f"):
     import g4f.errors
     import g4f.Provider
     from g4f.providers import response
     from g4f.providers.base_provider import AsyncGeneratorProvider, ProviderModelMixin
-except ModuleNotFoundError as error:
-    if error.name != "g4f":
-        raise
-    raise MissingExtraError("this needs g4f: pip install 'hf_text[g4f]'", package="g4f", extra="g4f") from None
 
 __all__ = ["HuggingFaceAPI", "install"]
 
@@ -50,7 +47,7 @@ _G4F_ERRORS: dict[type[HFTextError], tuple[str, ...]] = {
 }
 
 
-class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin):  # type: ignore[misc]
+class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin):
     """``hf_text.HuggingFaceAPI`` as a provider of g4f.
 
     Its events are g4f's. Its errors are of both kinds: of this library, with all their data, and of g4f; a key that the

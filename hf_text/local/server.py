@@ -17,6 +17,7 @@ from ..checks import check_int, refusal
 from ..client import Client
 from ..errors import LocalServerError
 from ..transport.locks import ForkSafeLock
+from ..wrong_names import explain_wrong_names
 from .failures import closed_early, explain_end
 from .launch import Launch, Running, Settings
 from .names import parse_model
@@ -29,6 +30,7 @@ __all__ = ["LocalServer"]
 _LOG = logging.getLogger("hf_text")
 
 
+@explain_wrong_names
 class LocalServer:
     """llama.cpp's server with one model, in a process of its own, for as long as a ``with`` block lasts.
 

@@ -10,10 +10,12 @@ import json
 import re
 from typing import Any
 
+from ..patterns import pattern
+
 __all__ = ["GrowingArguments", "JsonText", "holds"]
 
 _NOT_BLANK = re.compile(r"\S")
-_MARKS = re.compile(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
+_MARKS = pattern(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
 
 _MAX_VALUES = 50  # that are compared: more of them are garbage, not repetitions
 _MAX_BEGINNINGS = 16  # where it is tried whether the value was begun again

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..checks import is_plain_path
+from ..tables import Table, Tabular
+from .listings import describe_hub_model, describe_model, describe_provider, model_table
 from .tasks import can_chat
 from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
 
@@ -31,7 +33,6 @@ __all__ = [
     "parse_mapping",
     "parse_model",
     "parse_models",
-    "split_suffix",
 ]
 
 T = TypeVar("T")
@@ -67,6 +68,9 @@ class ModelProvider:
     is_model_author: bool | None = None
     cached_input_price: float | None = None
 
+    def __repr__(self) -> str:
+        return describe_provider(self)
+
     @property
     def live(self) -> bool:
         """Whether it can be used now. Every status but ``"live"``, known or not, means no."""
@@ -74,8 +78,11 @@ class ModelProvider:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class Model(Tabular):
     """One model of a server's list. ``str()`` gives its id.
+
+    What only its live providers tell is None where none of them tells, or there are none. All attributes are fields,
+    so ``pandas.DataFrame(client.models())`` has a column for each.
 
     Attributes:
         id: the name to ask for.
@@ -86,6 +93,13 @@ class Model:
         providers: who serves it, live or not; empty on a server that has no providers.
         direct: what such a server tells of its own service of the model; None where there are providers.
         chat: whether it can chat; None if the server does not tell.
+        vision: whether it reads pictures; None if the server does not tell.
+        tools: whether a live provider can call tools with it.
+        structured_output: whether a live provider holds to a JSON schema with it.
+        context_length: the largest context among the live providers, in tokens.
+        price: the cheapest output among the live providers, in USD per million tokens.
+        throughput: the best throughput among the live providers, in tokens per second.
+        latency: the shortest time to the first token among the live providers, in seconds.
     """
 
     id: str
@@ -96,49 +110,43 @@ class Model:
     providers: tuple[ModelProvider, ...] = ()
     direct: ModelProvider | None = None
     chat: bool | None = None
+    vision: bool | None = field(init=False, compare=False)
+    tools: bool | None = field(init=False, compare=False)
+    structured_output: bool | None = field(init=False, compare=False)
+    context_length: int | None = field(init=False, compare=False)
+    price: float | None = field(init=False, compare=False)
+    throughput: float | None = field(init=False, compare=False)
+    latency: float | None = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        offers = self.offers
+        derived = {
+            "vision": "image" in self.input_modalities if self.input_modalities else None,
+            "tools": any_known(offer.supports_tools for offer in offers),
+            "structured_output": any_known(offer.supports_structured_output for offer in offers),
+            "context_length": best(max, (offer.context_length for offer in offers)),
+            "price": best(min, (offer.output_price for offer in offers)),
+            "throughput": best(max, (offer.throughput for offer in offers)),
+            "latency": best(min, (offer.first_token_latency for offer in offers)),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     def __str__(self) -> str:
         return self.id
+
+    def __repr__(self) -> str:
+        return describe_model(self)
+
+    def _table(self) -> Table:
+        return model_table(self)
+
+    _repr_pretty_ = Tabular._repr_pretty_  # IPython prefers the __repr__ of a class to what its bases have
 
     @property
     def offers(self) -> tuple[ModelProvider, ...]:
         """The ways to this model now: its live providers, or the server itself where it has no providers."""
         return (self.direct,) if self.direct else tuple(offer for offer in self.providers if offer.live)
-
-    @property
-    def vision(self) -> bool | None:
-        """Whether it reads pictures; None if the server does not tell."""
-        return "image" in self.input_modalities if self.input_modalities else None
-
-    @property
-    def tools(self) -> bool | None:
-        """Whether a live provider can call tools with it; None if none of them says."""
-        return any_known(offer.supports_tools for offer in self.offers)
-
-    @property
-    def structured_output(self) -> bool | None:
-        """Whether a live provider holds to a JSON schema with it; None if none of them says."""
-        return any_known(offer.supports_structured_output for offer in self.offers)
-
-    @property
-    def context_length(self) -> int | None:
-        """The largest context among the live providers, in tokens; None if none of them says."""
-        return best(max, (offer.context_length for offer in self.offers))
-
-    @property
-    def price(self) -> float | None:
-        """The cheapest output among the live providers, in USD per million tokens; None if none of them says."""
-        return best(min, (offer.output_price for offer in self.offers))
-
-    @property
-    def throughput(self) -> float | None:
-        """The best throughput among the live providers, in tokens per second; None if none of them says."""
-        return best(max, (offer.throughput for offer in self.offers))
-
-    @property
-    def latency(self) -> float | None:
-        """The shortest time to the first token among the live providers, in seconds; None if none of them says."""
-        return best(min, (offer.first_token_latency for offer in self.offers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +176,9 @@ class ProviderMapping:
     first_token_latency: float | None = None
     throughput: float | None = None
     adapter_weights_path: str | None = None
+
+    def __repr__(self) -> str:
+        return describe_provider(self)
 
     @property
     def live(self) -> bool:
@@ -225,6 +236,9 @@ class HubModel:
     private: bool | None = None
     created_at: str | None = None
     mapping: Mapping[str, ProviderMapping] = field(default_factory=dict, hash=False)
+
+    def __repr__(self) -> str:
+        return describe_hub_model(self)
 
     def __str__(self) -> str:
         return self.id
@@ -285,12 +299,6 @@ def parse_hub_models(value: Any) -> list[HubModel]:
     if not isinstance(value, list):
         raise ValueError("a Hub listing must be an array")
     return [_parse_hub_model(item) for item in value if isinstance(item, dict) and as_text(item.get("id"))]
-
-
-def split_suffix(model: str) -> tuple[str, str | None]:
-    """``"org/name:novita"`` is ``("org/name", "novita")``: the model, and a provider or policy; None without one."""
-    name, colon, suffix = model.rpartition(":")
-    return (name, suffix) if colon and name and suffix and "/" not in suffix else (model, None)
 
 
 def _parse_model(item: dict[str, Any]) -> Model:

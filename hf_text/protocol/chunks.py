@@ -55,6 +55,8 @@ class Assembler:
 
     Attributes:
         ending: its finish reason, as far as it is known.
+        id: the answer's id, as its chunks tell it; None if they do not.
+        model: the model, as they tell it; None if they do not.
         unexplained: a chunk that could not be understood; ``""`` if there was none.
         system_fingerprint: the last one that came, or None.
         reasoning_key: the name under which the reasoning came, ``"<think>"`` for tags; ``""`` for none.
@@ -79,6 +81,8 @@ class Assembler:
         "_usage",
         "chunks",
         "ending",
+        "id",
+        "model",
         "reasoning_key",
         "system_fingerprint",
         "unexplained",
@@ -105,6 +109,8 @@ class Assembler:
         # What came without choices may be what a gateway says of a failure, so it counts once the answer is whole.
         self._apart: list[dict[str, Any]] = []
         self.ending: Ending = Ending()
+        self.id: str | None = None
+        self.model: str | None = None
         self.unexplained: str = ""
         self.system_fingerprint: str | None = None
         self.reasoning_key: str = ""
@@ -205,6 +211,7 @@ class Assembler:
         if usage is not None and (self._usage is None or tells_counts(usage)):
             self._usage = usage
         self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
+        self.id, self.model = self.id or as_text(chunk.get("id")), self.model or as_text(chunk.get("model"))
         progressed = False
         for choice in picked:
             progressed = self._feed_choice(choice, out) or progressed

@@ -17,6 +17,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from ..checks import refusal, show
 from ..errors import InvalidRequestError
+from ..patterns import pattern
 from .media_items import AUDIO_FORMATS, MediaItem, find_type, names_svg, read_item
 from .messages import Message
 
@@ -33,7 +34,7 @@ Media = MediaItem | tuple[MediaItem, str] | Sequence[MediaItem | tuple[MediaItem
 
 _MEDIA_PART_TYPES = ("image_url", "input_audio")
 
-_SCHEME = re.compile(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_SCHEME = pattern(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def media_from_url(url: str, *, allow_files: bool = False) -> str:

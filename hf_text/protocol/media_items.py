@@ -9,11 +9,11 @@ from __future__ import annotations
 import errno
 import io
 import os
-import re
 from typing import IO, Any, Protocol
 
 from ..checks import refusal, show
 from ..errors import InvalidRequestError
+from ..patterns import pattern
 from .sniff import HEAD_BYTES, sniff_media_type
 
 __all__ = ["AUDIO_FORMATS", "MediaItem", "Picture", "find_type", "names_svg", "read_item"]
@@ -51,7 +51,7 @@ _PNG_MODE_FOR = {"I": "I;16", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 _ORIENTATION = 0x0112
 _UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
-_BASE64 = re.compile(r"[\w+/-]{100}")
+_BASE64 = pattern(r"[\w+/-]{100}")
 
 
 def read_item(item: Any, name: str | None, place: str) -> tuple[str, Data]:

@@ -45,8 +45,11 @@ class _Rule(NamedTuple):
 
 def check_option(name: str, value: Any) -> Any:
     """An option with one value, as it is sent; None as it is."""
-    rule, plain = _RULES[name], plain_number(value)
-    if value is not None and not rule.fits(plain):
+    rule = _RULES[name]
+    if value is None:
+        return None
+    plain = plain_number(value)
+    if not rule.fits(plain):
         raise _with_way_out(refusal(name, rule.words, value), name)
     return plain
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..events import Usage
-from .catalog import Model, ModelProvider, split_suffix
+from .catalog import Model, ModelProvider
+from .suffixes import split_suffix
 
 __all__ = ["cost_of", "find_offers"]
 

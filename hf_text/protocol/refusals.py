@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 
+from ..patterns import pattern
+
 __all__ = ["asks_to_retry", "blames_request"]
 
 # Each phrase as some server writes it. What comes between two words is bounded, so that a text is read in linear time.
-_FAULT = re.compile(
+_FAULT = pattern(
     r"not[ _]support|unsupported|not a multimodal model|missing data required for"  # llama.cpp, Ollama, vLLM
     r"|requires --|\bat most \d{1,9} (?:image|audio|video|file)"  # llama.cpp (--jinja), vLLM
     r"|jinja|chat template|template ?error|raise_exception|roles must alternate"  # llama.cpp, LM Studio, transformers
@@ -30,7 +32,7 @@ _FAULT = re.compile(
 )
 
 # But a server that asks for patience is believed.
-_PATIENCE = re.compile(
+_PATIENCE = pattern(
     r"try again (?:later|in|after|shortly|soon)|please (?:try again|retry)|\bretry\b|temporar|overload|capacity"
     r"|\bloading\b|deadline|\btimed?[ -]?out\b|\block(?:ed)?\b|unavailable",
     re.IGNORECASE,

@@ -24,7 +24,9 @@ from ..errors import (
     RateLimitError,
     ServerError,
 )
+from ..patterns import pattern
 from .error_reports import ErrorReport, parse_error
+from .headers import request_id
 from .pages import decode_text, describe_page
 from .surrogates import join_surrogates
 from .values import as_bounded
@@ -34,7 +36,6 @@ __all__ = [
     "next_link",
     "parse_reply_error",
     "parse_retry_after",
-    "request_id",
 ]
 
 _CLASSES: dict[int, type[APIStatusError]] = {
@@ -52,10 +53,18 @@ _PROXY_NAMES = r"(?i)squid|proxy|zscaler|bluecoat|forcepoint|websense|charles"
 # What says that it is the model: the router's codes, those of groq and novita, and the words of Ollama, vLLM, TGI,
 # fireworks, z.ai, LM Studio and the router's routes of providers.
 _UNKNOWN_MODEL_CODES = ("model_not_found", "model_not_supported", "model_decommissioned")
-_UNKNOWN_MODEL = re.compile(
+_UNKNOWN_MODEL = pattern(
     r"(?:unknown|no such) model|invalid model name"
     r"|model[: ]{0,2}[`'\"]?[\w./:@+-]{0,200}[`'\"]? (?:is |was |has been )?"
     r"(?:not found|does not exist|deprecated|decommissioned|not supported by|no longer supported)",
+    re.IGNORECASE,
+)
+
+# What says in a 400 that it is the key: the words of xAI and Gemini, and of LiteLLM, which looks an unknown key up in a
+# database that it may not have.
+_WRONG_KEY = re.compile(
+    r"(?:incorrect|invalid|wrong|expired) api[ _-]?key|api[ _-]?key[ _](?:is )?(?:not valid|invalid|incorrect|expired)"
+    r"|no connected db",
     re.IGNORECASE,
 )
 
@@ -106,6 +115,8 @@ def parse_reply_error(
         status, asked = report.status or status, None
     served_by = headers.get("x-inference-provider") or provider
     cls = _choose_class(status)
+    if status == 400 and _WRONG_KEY.search(f"{message} {report.code}"):
+        cls = AuthenticationError
     if _is_about_model(status, report, model):
         cls = ModelNotSupportedError
     data: dict[str, Any] = {
@@ -162,14 +173,6 @@ def next_link(header: str) -> str | None:
     for address, parameters in re.findall(r"<([^<>]*)>([^<]*)", header):  # in linear time, whatever comes
         if re.match(r'\s*;[^,]*\brel=(?:"next"|next(?![\w-]))', parameters):
             return str(address)
-    return None
-
-
-def request_id(headers: Mapping[str, str]) -> str | None:
-    """The id of the request, in the order in which huggingface_hub looks for it; LiteLLM's in its logs."""
-    for name in ("x-request-id", "x-litellm-call-id", "x-amzn-trace-id", "x-amz-cf-id", "inference-id"):
-        if headers.get(name):
-            return headers[name]
     return None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ..patterns import pattern
+
 __all__ = ["HEAD_BYTES", "sniff_media_type"]
 
 # How much of the beginning is looked at; only an SVG file's comments make it worth more than a few bytes.
@@ -30,8 +32,8 @@ _BRANDS = (
 )
 _BMP_HEADER_SIZES = (12, 16, 40, 52, 56, 64, 108, 124)
 
-_MARKUP_NOISE = re.compile(rb"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL)
-_FIRST_TAG = re.compile(rb"<(?:[a-z_][\w.-]*:)?([a-z_][\w.-]*)")
+_MARKUP_NOISE = pattern(rb"<!--.*?(?:-->|\Z)|<\?.*?(?:\?>|\Z)", re.DOTALL)
+_FIRST_TAG = pattern(rb"<(?:[a-z_][\w.-]*:)?([a-z_][\w.-]*)")
 _TEXT_BYTES = bytes({7, 8, 9, 10, 12, 13, 27} | set(range(0x20, 0x7F)) | set(range(0x80, 0x100)))
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ..patterns import pattern
 from .values import as_object, as_strings
 
 __all__ = ["can_chat", "is_named_for_another_task"]
@@ -15,16 +16,14 @@ __all__ = ["can_chat", "is_named_for_another_task"]
 _TASK_KEYS = ("type", "task", "model_type", "kind", "mode", "category", "pipeline_tag")
 _TASKS_KEYS = ("categories", "capabilities", "endpoints", "modes")
 
-_CHAT = re.compile(
-    r"chat|llm|vlm|language|conversation|text-generation|text-to-text|completion|\bcode\b", re.IGNORECASE
-)
-_OTHER = re.compile(
+_CHAT = pattern(r"chat|llm|vlm|language|conversation|text-generation|text-to-text|completion|\bcode\b", re.IGNORECASE)
+_OTHER = pattern(
     r"embed|rank|image|audio|speech|transcri|\btts|\bstt|\basr|moderation|video|classif|similarity|feature-extraction",
     re.IGNORECASE,
 )
 
 # Names that tell, as whole words: of embeddings and rerankers, of sound, of pictures, of filters, of raw completions.
-_NAMES = re.compile(
+_NAMES = pattern(
     r"(?<![a-z0-9])(?:embed(?:ding|dings|der)?|e5|bge|gte|minilm|mpnet|colbert|rerank(?:er)?"
     r"|whisper|tts|stt|asr|transcribe|realtime|xtts|kokoro|orpheus|parakeet|wav2vec2?|speech|audio"
     r"|dall-e|dalle|flux|sdxl|diffusion|image|imagen|sora|veo|video|clip|siglip"

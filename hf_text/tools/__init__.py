@@ -1,8 +1,27 @@
-"""Tools: functions that a model may call, what it is told of them, and what came of a call."""
+"""Tools: functions that a model may call, what it is told of them, and what came of a call.
+
+``functions`` and ``toolbox`` are loaded when they are first used: most calls give no functions.
+"""
 
 from __future__ import annotations
 
-from .tool import Tool, tool
-from .toolbox import Toolbox, Tools, describe_tools, name_of_choice
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .given import Tools, describe_tools, name_of_choice
+
+if TYPE_CHECKING:
+    from .functions import Tool, tool
+    from .toolbox import Toolbox
 
 __all__ = ["Tool", "Toolbox", "Tools", "describe_tools", "name_of_choice", "tool"]
+
+_HOMES = {"Tool": ".functions", "Toolbox": ".toolbox", "tool": ".functions"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = import_module(_HOMES[name], __name__)
+    value = globals()[name] = getattr(home, name)
+    return value

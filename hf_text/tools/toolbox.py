@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ..checks import refusal
 from ..errors import InvalidRequestError
-from .tool import Tool
+from .functions import Tool
+from .given import as_tool, describe_tools
 
-__all__ = ["Toolbox", "Tools", "describe_tools", "name_of_choice"]
-
-Tools = Sequence[Mapping[str, Any] | Callable[..., Any]]
-"""Functions, ``Tool`` objects, and mappings in the form of the protocol."""
-
-
-def describe_tools(tools: Any) -> Any:
-    """The argument ``tools`` in the form of the protocol: what is a function is described, anything else is left as it
-    is. Raises MissingExtraError, and InvalidRequestError for a function that a model cannot be told of.
-    """
-    if not isinstance(tools, (list, tuple)):
-        return tools
-    return [_as_tool(tool).to_dict() if callable(tool) else tool for tool in tools]
-
-
-def name_of_choice(choice: Any) -> Any:
-    """The argument ``tool_choice``, where a function stands for its name."""
-    return _as_tool(choice).name if callable(choice) else choice
+__all__ = ["Toolbox"]
 
 
 class Toolbox:
@@ -72,7 +56,7 @@ class Toolbox:
                 raise refusal(place, 'a function, or {"type": "function", "function": {"name": …}}', given)
             self._foreign.add(self._check_new(name, place))
         elif callable(given):
-            tool = _as_tool(given)
+            tool = as_tool(given)
             if tool.is_async and not awaits:
                 raise InvalidRequestError(f"{place}: {tool.name} is async; it needs hf_text.aio.AsyncConversation")
             self._runnable[self._check_new(tool.name, place)] = tool
@@ -83,10 +67,6 @@ class Toolbox:
         if name in self.names:
             raise InvalidRequestError(f"{place}: there is another tool named {name}")
         return name
-
-
-def _as_tool(given: Callable[..., Any]) -> Tool[..., Any]:
-    return given if isinstance(given, Tool) else Tool(given)
 
 
 def _name_in(tool: Mapping[str, Any]) -> Any:

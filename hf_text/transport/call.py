@@ -11,7 +11,7 @@ import math
 import os
 import socket
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
@@ -23,7 +23,7 @@ from ..checks import plain_number
 from ..errors import Clock, InvalidRequestError
 from .sockets import duplicate_socket
 
-__all__ = ["DEFAULT", "SOCKET", "Call", "Interrupted", "Timeouts", "Wait", "run"]
+__all__ = ["DEFAULT", "SOCKET", "WRITE", "Call", "Interrupted", "Timeouts", "Wait", "run"]
 
 T = TypeVar("T")
 
@@ -88,11 +88,19 @@ class Wait(Enum):
     SOCKET = "socket"
     """That the socket in use (``Call.fileno()``) can be read from."""
 
+    WRITE = "write"
+    """That it can be written to: it connects, or shakes hands."""
+
     THREAD = "thread"
     """A thread, because the next step blocks."""
 
+    TURN = "turn"
+    """Nothing: the thread has done what blocked, and need not be held any longer."""
 
-SOCKET: Final = Wait.SOCKET  # for what runs once for each token: looking a member up takes as long as a few steps
+
+# For what runs once for each token: looking a member up takes as long as a few steps.
+SOCKET: Final = Wait.SOCKET
+WRITE: Final = Wait.WRITE
 
 
 class Call:
@@ -102,16 +110,18 @@ class Call:
         timeouts: the clocks' settings.
         started: when the call began, by ``time.monotonic()``.
         clock: the clock that will run out next.
+        deadline: when, by ``time.monotonic()``.
         cancelled: whether ``cancel()`` was called.
         is_foreign: whether its connection is that of another process, from which this one was forked.
         reused: whether the connection in use had served another request before.
         blocking: whether a step that has to wait does so. If not, it gives way with a ``Wait`` instead.
+        on_release: closes the descriptor in use in place of this object; for who watches it in an event loop. May be
+            called in any thread.
         paced: whether the caller steers its rate by what is refused for now: that is raised then, not retried.
     """
 
     __slots__ = (
         "__weakref__",
-        "_deadline",
         "_end",
         "_gate",
         "_lock",
@@ -119,7 +129,9 @@ class Call:
         "blocking",
         "cancelled",
         "clock",
+        "deadline",
         "is_foreign",
+        "on_release",
         "paced",
         "reused",
         "started",
@@ -127,6 +139,7 @@ class Call:
     )
 
     clock: Clock
+    deadline: float
 
     def __init__(self, timeouts: Timeouts) -> None:
         self.timeouts: Timeouts = timeouts
@@ -135,6 +148,7 @@ class Call:
         self.reused: bool = False
         self.blocking: bool = True
         self.paced: bool = False
+        self.on_release: Callable[[socket.socket], None] | None = None
         self._socket: socket.socket | None = None
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
         # only ever released by cancel().
@@ -154,22 +168,22 @@ class Call:
         seconds: float = getattr(self.timeouts, clock)
         deadline = monotonic() + min(seconds, at_most)
         if deadline < self._end:
-            self.clock, self._deadline = clock, deadline
+            self.clock, self.deadline = clock, deadline
         else:
-            self.clock, self._deadline = "total", self._end
+            self.clock, self.deadline = "total", self._end
 
     def time_left(self) -> float:
         """Seconds that the next step may take. Raises Interrupted if there are none, or if the call was cancelled."""
         if self.cancelled:
             raise Interrupted
-        left = self._deadline - monotonic()
+        left = self.deadline - monotonic()
         if left <= 0:
             raise Interrupted(self.clock)
         return min(left, _MAX_STEP)
 
     def longest_wait(self) -> float:
         """As ``time_left()``, but 0 where that raises."""
-        return 0.0 if self.cancelled else max(self._deadline - monotonic(), 0.0)
+        return 0.0 if self.cancelled else max(self.deadline - monotonic(), 0.0)
 
     def need_thread(self) -> Iterator[Wait]:
         """The next step blocks: yield until it is driven from a thread. No clock runs meanwhile."""
@@ -179,7 +193,7 @@ class Call:
         waited = monotonic() - since
         self.started += waited
         self._end += waited
-        self._deadline += waited
+        self.deadline += waited
 
     def attach(self, sock: socket.socket) -> None:
         """This socket is used from now on: ``cancel()`` shuts it down.
@@ -203,15 +217,17 @@ class Call:
     def release(self) -> None:
         """The socket is not used any more: ``cancel()`` leaves it alone. To be called before others may use it."""
         with self._lock:
-            if self._socket is not None:
+            sock, self._socket = self._socket, None
+            if sock is not None:
                 _attached.discard(self)
-                self._socket.close()
-                self._socket = None
+                close, self.on_release = self.on_release or socket.socket.close, None
+                close(sock)
 
     def disown(self) -> None:
         """Close this process's copy of the descriptor: the connection is in use by the one from which it was forked."""
         self._lock = threading.RLock()  # a thread that is not here may hold the other
         self.is_foreign = self.cancelled = True
+        self.on_release = None
         self.release()
 
     def cancel(self) -> None:

@@ -18,7 +18,8 @@ stands in these two, here what sends, there what is received. Some of it is no p
                                  stand in ``pool``. ``_make_request()`` and ``_prepare_proxy()`` connect
 ``_CallBound``                   ``connect()`` makes its socket by ``_new_conn()``; ``request()`` sends all by
                                  ``send()``. http.client's ``getresponse()`` makes an answer by ``response_class`` and
-                                 lets it ``begin()``; urllib3's would copy it
+                                 lets it ``begin()``; urllib3's would copy it. A connection whose ``sock`` is set is
+                                 open for both: one that was dialled in an event loop
 ``head.RawResponse``             what http.client, urllib3 and instruments look at of an answer (see there)
 ===============================  =====================================================================================
 """
@@ -29,7 +30,7 @@ import queue
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
@@ -38,17 +39,17 @@ from requests.exceptions import InvalidSchema
 from requests.utils import prepend_scheme_if_needed, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NameResolutionError, NewConnectionError
+from urllib3.exceptions import NameResolutionError, NewConnectionError, SSLError
 from urllib3.util.ssltransport import SSLTransport
 from urllib3.util.wait import wait_for_write
 
-from .call import Call
-from .dialing import open_socket
+from .call import Call, Wait, run
+from .dialing import dial
 from .head import RawResponse
 from .instruments import requests_is_wrapped
 from .mask import Mask
 from .secrets import SecretBytes, hide_headers
-from .tls import Cert, make_context
+from .tls import Cert, make_context, shake_hands
 from .upload import upload
 from .wire import TLSInTLS
 
@@ -56,6 +57,7 @@ __all__ = ["Adapter", "NotReady", "bound_to", "has_reached_pools"]
 
 _MAX_POOLS = 1000
 _MAX_HELD_BYTES = 65536
+_MAX_DIALLING = 32  # at once in event loops: a handshake takes a millisecond or two, in which a loop does nothing else
 
 _this_thread = threading.local()
 
@@ -65,13 +67,17 @@ class NotReady(Exception):
 
 
 @contextmanager
-def bound_to(call: Call) -> Iterator[None]:
-    """Requests that this thread sends inside belong to the call."""
+def bound_to(call: Call, dialled: Any = None) -> Iterator[None]:
+    """Requests that this thread sends inside belong to the call; the first takes the connection, if one is given."""
     _this_thread.call = call
+    _this_thread.dialled = dialled
     _this_thread.mask = None
     try:
         yield
     finally:
+        unused, _this_thread.dialled = _this_thread.dialled, None
+        if unused is not None:
+            unused.home.take_back(unused)
         del _this_thread.call
 
 
@@ -84,18 +90,27 @@ class _CallBound:
     """Mixed into urllib3's connections: what belongs to a call."""
 
     call: Call
+    home: Any  # the pool, of one that was dialled
     _held: bytes | None = None  # what waits to be sent with what follows
     _early = b""  # what came of the response before all was sent
     cut_short = False  # not all was sent: no other request can follow
 
     def _new_conn(self) -> socket.socket:
+        return run(self._dial())
+
+    def _dial(self) -> Generator[Wait, None, socket.socket]:
         conn = cast(HTTPConnection, self)
         try:
-            return open_socket(self.call, conn._dns_host, conn.port or conn.default_port, conn.socket_options)
+            port = conn.port or conn.default_port
+            return (yield from dial(self.call, conn._dns_host, port, conn.socket_options))
         except socket.gaierror as error:
             raise NameResolutionError(conn.host, conn, error) from error
         except OSError as error:
             raise NewConnectionError(conn, f"Failed to establish a new connection: {error}") from error
+
+    def open(self) -> Generator[Wait, None, None]:
+        """As ``connect()`` without a proxy, for a call that does not block."""
+        cast(HTTPConnection, self).sock = yield from self._dial()
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc]
@@ -159,7 +174,14 @@ class _PlainConnection(_CallBound, HTTPConnection):  # type: ignore[misc]  # res
 
 
 class _TLSConnection(_CallBound, HTTPSConnection):  # type: ignore[misc]  # as above
-    pass
+    def open(self) -> Generator[Wait, None, None]:
+        yield from super().open()
+        sock, self.sock, context = self.sock, None, cast(ssl.SSLContext, self.ssl_context)
+        try:
+            self.sock = yield from shake_hands(self.call, sock, context, self.server_hostname or self.host)
+        except ssl.SSLError as error:
+            raise SSLError(error) from error
+        self.is_verified = context.verify_mode == ssl.CERT_REQUIRED
 
 
 class _Pool(HTTPConnectionPool):
@@ -182,9 +204,36 @@ class _Pool(HTTPConnectionPool):
                 if conn is not None:
                     conn.close()
 
+    def dial(self, call: Call) -> Generator[Wait, None, Any]:
+        """Open a connection for the call, which does not block; None if there is an open one by now. Raises what
+        urllib3 raises.
+        """
+        conn: Any = super()._get_conn()
+        if conn.sock is not None:
+            super()._put_conn(conn)
+            return None
+        conn.call, conn.home, call.reused = call, self, False
+        call.start_clock("connect")
+        try:
+            yield from conn.open()
+        except BaseException:  # Interrupted, Ctrl-C, the reader left
+            self.take_back(conn)
+            raise
+        call.start_clock("first")
+        return conn
+
+    def take_back(self, conn: Any) -> None:
+        """A connection that was dialled is not used: close it."""
+        conn.close()
+        self._put_conn(conn)
+
     def _get_conn(self, timeout: float | None = None) -> Any:
         call: Call = _this_thread.call
-        conn: Any = super()._get_conn(timeout)
+        conn: Any
+        conn, _this_thread.dialled = _this_thread.dialled, None
+        if conn is not None:
+            return conn
+        conn = super()._get_conn(timeout)
         conn.call = call
         call.reused = conn.sock is not None
         if not call.blocking and not (call.reused and _takes_a_request(conn.sock)):
@@ -250,6 +299,7 @@ class Adapter(HTTPAdapter):
         self._mask = mask
         self._contexts: dict[tuple[bool | str, Cert | None], ssl.SSLContext] = {}
         self._making = threading.Lock()
+        self._dialling = 0
         self._pools_by_url: dict[str, tuple[Any, str]] = {}
         super().__init__(pool_connections=32, pool_maxsize=64)
 
@@ -278,6 +328,23 @@ class Adapter(HTTPAdapter):
         """Whether a connection for this address is kept alive, as far as can be told at a glance."""
         pool, _ = self._pools_by_url.get(url, (None, ""))
         return pool is not None and pool.has_open_connection()
+
+    def can_dial(self, url: str) -> bool:
+        """Whether a connection for this address can be opened without blocking: it was used before, without a proxy,
+        and not many others are being opened so. Those take their turn in threads.
+        """
+        pool, _ = self._pools_by_url.get(url, (None, ""))
+        return pool is not None and pool.pool is not None and pool.proxy is None and self._dialling < _MAX_DIALLING
+
+    def dial(self, call: Call, url: str) -> Generator[Wait, None, Any]:
+        """Open a connection for this address, if none is kept alive; None if not. Raises what urllib3 raises."""
+        if not self.can_dial(url) or self.has_open_connection(url):
+            return None
+        self._dialling += 1
+        try:
+            return (yield from self._pools_by_url[url][0].dial(call))
+        finally:
+            self._dialling -= 1
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""

@@ -9,36 +9,41 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from urllib3.util.wait import wait_for_write
 
-from .call import Call
+from .call import Call, Wait
 from .sockets import make_socket
 
-__all__ = ["open_socket"]
+__all__ = ["dial"]
 
 # How often a thread that waits for a name or a connection looks whether it was cancelled. Linux wakes a thread
 # whose connecting socket is shut down; other systems do not, and none wakes a thread in getaddrinfo().
 _CANCEL_POLL_SECONDS = 0.02
+_SHUTDOWN_WAKES = sys.platform == "linux"
 
 
-def open_socket(call: Call, host: str, port: int, options: Any) -> socket.socket:
-    """Connect to the first address of the host that answers; each gets its share of the time."""
-    addresses = _resolve(call, host, port)
+def dial(call: Call, host: str, port: int, options: Any) -> Generator[Wait, None, socket.socket]:
+    """Connect to the first address of the host that answers; each gets its share of the time. A call that does not
+    block needs a thread for nothing but a name that has to be looked up.
+    """
+    addresses = yield from _resolve(call, host, port)
     failure: OSError | None = None
     for number, address in enumerate(addresses):
         try:
-            return _connect(call, address, options, call.time_left() / (len(addresses) - number))
+            return (yield from _connect(call, address, options, call.time_left() / (len(addresses) - number)))
         except OSError as error:
             failure = error
     raise failure or OSError(f"no address for {host}")
 
 
-def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.socket:
+def _connect(call: Call, address: Any, options: Any, seconds: float) -> Generator[Wait, None, socket.socket]:
     family, kind, protocol, _, where = address
+    ends = monotonic() + seconds
     sock = make_socket(family, kind, protocol)
     try:
         for option in options or ():
@@ -47,24 +52,36 @@ def _connect(call: Call, address: Any, options: Any, seconds: float) -> socket.s
         sock.setblocking(False)
         with suppress(BlockingIOError):
             sock.connect(where)
-        waited = 0.0
-        while not wait_for_write(sock, min(_CANCEL_POLL_SECONDS, call.time_left())):
-            waited += _CANCEL_POLL_SECONDS
-            if waited >= seconds:
+        while not wait_for_write(sock, min(_CANCEL_POLL_SECONDS, call.time_left()) if call.blocking else 0):
+            if monotonic() >= ends:
                 raise TimeoutError(f"no answer from {where[0]} port {where[1]}")
+            if not call.blocking:
+                yield from _until_writable(call, ends)
         call.time_left()
         failure = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if failure:
             raise OSError(failure, os.strerror(failure))
-        sock.settimeout(call.time_left())
-    except BaseException:  # Interrupted, Ctrl-C: nothing else holds the socket
+        if call.blocking:
+            sock.settimeout(call.time_left())
+    except BaseException:  # Interrupted, Ctrl-C, the reader left: nothing else holds the socket
         sock.close()
         call.release()
         raise
     return sock
 
 
-def _resolve(call: Call, host: str, port: int) -> list[Any]:
+def _until_writable(call: Call, ends: float) -> Iterator[Wait]:
+    """Wait for the socket that connects, but not longer than its share of the time."""
+    latest = ends if _SHUTDOWN_WAKES else min(ends, monotonic() + _CANCEL_POLL_SECONDS)
+    deadline, call.deadline = call.deadline, min(call.deadline, latest)
+    try:
+        yield Wait.WRITE
+    finally:
+        call.deadline = deadline
+    call.time_left()
+
+
+def _resolve(call: Call, host: str, port: int) -> Generator[Wait, None, list[Any]]:
     """The addresses of a host, found in a thread of its own: nothing can stop getaddrinfo(), but the call need not wait
     for it.
     """
@@ -72,6 +89,7 @@ def _resolve(call: Call, host: str, port: int) -> list[Any]:
     name = host.encode() if sys.is_finalizing() else host  # it cannot look for the codec of a str then
     if host == "localhost" or _is_address(host):
         return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    yield from call.need_thread()
     answer: list[Any] = []
     ready = threading.Event()
 
@@ -90,6 +108,7 @@ def _resolve(call: Call, host: str, port: int) -> list[Any]:
         raise socket.gaierror(socket.EAI_NONAME, "not a valid host name")
     if isinstance(answer[0], OSError):
         raise answer[0]
+    yield Wait.TURN
     return answer
 
 

@@ -16,6 +16,7 @@ from urllib3.exceptions import NameResolutionError, ProxyError, ReadTimeoutError
 from urllib3.util import parse_url
 
 from ..errors import Clock, InvalidRequestError, RequestTimeoutError, TransportError
+from ..patterns import pattern
 from .call import Call
 
 __all__ = ["describe_unreadable", "explain_failure", "explain_timeout", "lost_connection", "wrong_scheme"]
@@ -25,8 +26,8 @@ _NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG"
 _NO_TLS = "If the server does not speak TLS, its address begins with http://"
 
 # An alert or a handshake of TLS (RFC 8446, 5.1), and what nginx, Go and Apache answer to plain HTTP.
-_TLS_RECORD = re.compile(r"[\x15\x16]\x03")
-_PLAIN_ON_TLS = re.compile(
+_TLS_RECORD = pattern(r"[\x15\x16]\x03")
+_PLAIN_ON_TLS = pattern(
     rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server|speaking plain HTTP to an SSL",
     re.IGNORECASE,
 )

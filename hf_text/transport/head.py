@@ -19,6 +19,7 @@ from typing import Any, cast
 from urllib3 import HTTPHeaderDict
 from urllib3.response import HTTPResponse as LibraryResponse
 
+from ..patterns import pattern
 from .call import Call, Wait
 from .instruments import is_watched
 from .wire import Wire
@@ -29,14 +30,14 @@ _PIECE_BYTES = 65536
 _MAX_HEAD = 1024 * 1024
 
 _END = re.compile(rb"\n\r?\n")
-_INTERIM = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d\b")  # RFC 9110, section 15.2; http.client passes over 100 only
+_INTERIM = pattern(rb"HTTP/1\.\d 1(?!01)\d\d\b")  # RFC 9110, section 15.2; http.client passes over 100 only
 # Printable, each line ended by CR LF, none folded, at most as many headers as http.client takes.
 _PLAIN = re.compile(
     rb"HTTP/1\.1 ([2-9]\d\d)(?: ([\t -~]*))?\r\n((?:[-!#$%&'*+.^_`|~0-9A-Za-z]+:[\t -~\xa0-\xff]*\r\n){1,100})\r\n"
 )
 _LENGTH = re.compile(r"[0-9]{1,18}")
-_LONE_CR = re.compile(rb"\r(?!\n)")
-_LINE_ENDS = re.compile(r"[\r\n]+")
+_LONE_CR = pattern(rb"\r(?!\n)")
+_LINE_ENDS = pattern(r"[\r\n]+")
 _BLANKS = " \t"
 _MAX_NONSENSE = 4096  # bytes that are not HTTP, before their first line ends
 _WITHOUT_BODY = (204, 304)

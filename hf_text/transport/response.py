@@ -70,7 +70,7 @@ class Response:
         """The content encoding that keeps these bytes, the beginning of the body, from being read; None if nothing
         does. Some servers name a charset there, and send plain text.
         """
-        return None if data and _is_text(data) else self._unreadable
+        return None if self._unreadable is None or (data and _is_text(data)) else self._unreadable
 
     def close(self) -> None:
         """Release the connection: it went back to its pool if the body was read to its end, else it is closed."""

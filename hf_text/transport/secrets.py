@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote
 
+from ..patterns import pattern
+
 __all__ = ["Secret", "SecretBytes", "find_in_headers", "find_in_proxies", "hide_headers", "hide_proxies"]
 
 _WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
@@ -17,7 +19,7 @@ _SECRET_WORDS = frozenset(
         *("password", "passwd", "passphrase", "pwd", "credential", "credentials"),
     ]
 )
-_USER = re.compile(r"(?:[^/]*//)?([^/]*)@")
+_USER = pattern(r"(?:[^/]*//)?([^/]*)@")
 
 
 class Secret(str):

@@ -7,7 +7,7 @@ in hand, and which failures are none.
 from __future__ import annotations
 
 import os
-import platform
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Mapping
@@ -46,7 +46,11 @@ _MAX_REDIRECTS = 5
 _ERROR_BYTES = 65536
 _SHORT_REQUEST_BYTES = 16384  # what a connection takes at once
 _MAX_PLANS = 1000
-_USER_AGENT = f"hf_text/{__version__} python/{platform.python_version()} requests/{requests.__version__}"
+_PYTHON = ".".join(map(str, sys.version_info[:3]))  # platform.python_version() costs more than all else here
+_USER_AGENT = f"hf_text/{__version__} python/{_PYTHON} requests/{requests.__version__}"
+
+# Loads what requests and typing import at the first request. When the interpreter shuts down, nothing can be imported.
+requests.Request("GET", "http://localhost").prepare()
 
 
 class Http:
@@ -172,7 +176,8 @@ class Http:
             at_once = False
             try:
                 plan = session.plan(method, url, headers)
-                with bound_to(call):
+                dialled = None if call.blocking else (yield from session.adapter.dial(call, plan.url))
+                with bound_to(call, dialled):
                     raw = session.exchange(plan, body)
                 yield Wait.SOCKET
                 while not raw.receive_head():
@@ -260,13 +265,15 @@ class _Session:
         self._plans: dict[Any, _Plan] = {}
 
     def is_ready(self, method: str, url: str, headers: Mapping[str, str], body_bytes: int) -> bool:
-        """Whether such a request can be sent at once: the plan is made, it is short, a connection is open."""
+        """Whether such a request can be sent without blocking: the plan is made, it is short, a connection is open or
+        can be opened so.
+        """
         plan = self._plans.get((method, url, *headers.items()))
         return (
             plan is not None
             and plan.head_bytes + body_bytes <= _SHORT_REQUEST_BYTES
             and not is_watched()  # then the head is read at once
-            and self.adapter.has_open_connection(plan.url)
+            and (self.adapter.has_open_connection(plan.url) or self.adapter.can_dial(plan.url))
         )
 
     def plan(self, method: str, url: str, headers: Mapping[str, str]) -> _Plan:

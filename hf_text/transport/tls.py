@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import socket
 import ssl
+from collections.abc import Generator
 from typing import Any
 
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH
-from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
 
 from ..checks import show
 from ..errors import InvalidRequestError
+from .call import Call, Interrupted, Wait
 from .sockets import TLSSocket
 
-__all__ = ["Cert", "check_cert", "make_context"]
+__all__ = ["Cert", "check_cert", "make_context", "shake_hands"]
 
 Cert = str | tuple[str, str]
 """The path of a PEM file with a certificate and its key, or those of two files."""
@@ -68,6 +71,39 @@ def make_context(verify: bool | str, cert: Cert | None = None) -> ssl.SSLContext
     if cert is not None:
         _load_cert(context, cert)
     return context
+
+
+def shake_hands(
+    call: Call, sock: socket.socket, context: ssl.SSLContext, host: str
+) -> Generator[Wait, None, ssl.SSLSocket]:
+    """Begin TLS on a connected socket, which does not block; the server is held to its name as urllib3 does it."""
+    name = host.rstrip(".").strip("[]").partition("%")[0]
+    try:
+        context.set_alpn_protocols(ALPN_PROTOCOLS)
+        tls = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                wait = Wait.SOCKET
+            except ssl.SSLWantWriteError:
+                wait = Wait.WRITE
+            else:
+                return tls
+            yield wait
+            call.time_left()
+    except Interrupted as interruption:
+        tls.close()
+        if interruption.clock is None:
+            raise
+        raise TimeoutError("The handshake operation timed out") from None  # Python's words
+    except BaseException:
+        tls.close()
+        raise
 
 
 def _load_bundle(context: ssl.SSLContext, bundle: str) -> None:

@@ -690,7 +690,8 @@ async def test_every_fault_ends_as_with_the_blocking_client(
     emulator: Emulator, make_client: Callable[..., Client], make_async_client: Make, name: str
 ) -> None:
     seconds = 0.1 if name.startswith(("stall", "keep-alive")) else 5
-    options: dict[str, Any] = {"max_retries": 0, "timeout": Timeouts(connect=5, first=seconds, gap=seconds)}
+    first = 5 if "mid-stream" in name else seconds
+    options: dict[str, Any] = {"max_retries": 0, "timeout": Timeouts(connect=5, first=first, gap=seconds)}
     emulator.always(FAULTS[name])
     await _compare_with_blocking(make_client(**options), make_async_client(**options))
 

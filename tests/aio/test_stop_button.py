@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kernels import PATIENCE, Kernel, leaving_no_loop, run_notebook, starting_kernel
 
 from hf_text.emulator import Emulator, Response
 
-pytest.importorskip("ipykernel", reason="ipykernel is not installed")
-nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
-# These come with it.
-nbformat = pytest.importorskip("nbformat")
-jupyter_client = pytest.importorskip("jupyter_client")
-jupyter_core = pytest.importorskip("jupyter_core.utils")
-
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "streaming.ipynb"
 BUILT_IN = "This is the hf_text emulator, not a real model."
-PATIENCE = 30  # seconds; nothing takes so long
 
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Iterator[None]:
-    """The kernel finds a key, and the emulator; what Jupyter keeps for the next time is closed."""
+    """The kernel finds a key, and the emulator."""
     monkeypatch.setenv("HF_TOKEN", "hf_MadeUpKeyForTests")
-    yield
-    jupyter_core.ensure_event_loop().close()
-    asyncio.set_event_loop(None)
+    with leaving_no_loop():
+        yield
+
+
+@pytest.fixture
+def kernel() -> Iterator[Kernel]:
+    with starting_kernel() as kernel:
+        yield kernel
 
 
 # From top to bottom
 
 
-def read_notebook() -> Any:
-    return nbformat.reads(NOTEBOOK.read_text("utf-8"), as_version=4)
-
-
-def run_notebook() -> list[Any]:
+def code_cells() -> list[Any]:
     """The code cells, with what they put out."""
-    notebook = read_notebook()
-    nbclient.NotebookClient(notebook, timeout=PATIENCE).execute()
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+    return [cell for cell in run_notebook(NOTEBOOK.read_text("utf-8")).cells if cell.cell_type == "code"]
 
 
 def text_of(cell: Any) -> str:
@@ -57,7 +48,7 @@ def text_of(cell: Any) -> str:
 
 def test_the_notebook_runs_from_top_to_bottom(emulator: Emulator) -> None:
     emulator.reply(Response.text("*Rayleigh*", " scattering."))
-    cells = run_notebook()
+    cells = code_cells()
     shown = {cell.source: text_of(cell) for cell in cells}
     first, whole, *_ = shown.values()
     assert first == "*Rayleigh* scattering."
@@ -77,73 +68,14 @@ def test_the_notebook_runs_from_top_to_bottom(emulator: Emulator) -> None:
 
 
 def test_an_answer_is_shown_as_markdown() -> None:
-    cells = run_notebook()
+    cells = code_cells()
     results = [output for cell in cells for output in cell.outputs if "data" in output]
     markdown = [output.data["text/markdown"] for output in results if "text/markdown" in output.data]
     assert len(markdown) == 6
     assert [text.startswith("<details><summary>Reasoning</summary>") for text in markdown].count(True) == 1
 
 
-def test_the_notebook_is_kept_without_outputs() -> None:
-    cells = [cell for cell in read_notebook().cells if cell.cell_type == "code"]
-    assert [cell.outputs for cell in cells] == [[]] * len(cells)
-    assert {cell.execution_count for cell in cells} == {None}
-
-
 # The stop button
-
-
-class Kernel:
-    """A kernel, and what its cells put out."""
-
-    def __init__(self, manager: Any, client: Any) -> None:
-        self._manager = manager
-        self._client = client
-
-    def begin(self, cell: str) -> str:
-        """Begin to execute a cell, as one of its own. Returns the number to wait for."""
-        return str(self._client.execute(cell, stop_on_error=False))
-
-    def wait_for_output(self, number: str, words: str) -> None:
-        """Wait until the cell has printed these words."""
-        printed = ""
-        while words not in printed:
-            message = self._client.get_iopub_msg(timeout=PATIENCE)
-            if message["parent_header"].get("msg_id") == number and message["msg_type"] == "stream":
-                printed += message["content"]["text"]
-
-    def wait_for_end(self, number: str) -> str:
-        """Wait until the cell has ended. Returns ``"ok"``, or the name of the error that ended it."""
-        while True:
-            message = self._client.get_shell_msg(timeout=PATIENCE)
-            if message["parent_header"].get("msg_id") == number:
-                return str(message["content"].get("ename", message["content"]["status"]))
-
-    def run(self, cell: str) -> str:
-        """Execute a cell that prints something. Returns what it printed."""
-        printed: list[str] = []
-
-        def listen(message: Any) -> None:
-            if message["msg_type"] in ("stream", "error"):
-                printed.append(message["content"].get("text") or str(message["content"]))
-
-        self._client.execute_interactive(cell, timeout=PATIENCE, output_hook=listen)
-        return "".join(printed)
-
-    def press_stop(self) -> None:
-        """What the stop button does."""
-        self._manager.interrupt_kernel()
-
-
-@pytest.fixture
-def kernel() -> Iterator[Kernel]:
-    manager, client = jupyter_client.manager.start_new_kernel(startup_timeout=PATIENCE)
-    try:
-        yield Kernel(manager, client)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
-
 
 BLOCKING = """
 import hf_text

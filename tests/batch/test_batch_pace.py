@@ -108,12 +108,13 @@ class TestSimulation:
     def test_an_outage_costs_little_more_than_itself(
         self, rate: int, answer: float, seconds: int, down: bool, silent: bool
     ) -> None:
-        rows = 60 * rate
+        rows = max(120, 4 * seconds) * rate
         without = simulate(Bucket(rate), answer, rows=rows).seconds
         outage = (20.0, 20.0 + seconds)
         course = simulate(Bucket(rate), answer, rows=rows, outage=outage, down=down, silent=silent)
         assert course.seconds <= without + 1.2 * seconds
         assert course.during_outage <= 60
+        assert course.refused_share < 0.05
 
     def test_a_limit_that_is_raised_is_found(self) -> None:
         bucket = Bucket(10)
@@ -171,13 +172,13 @@ class TestPace:
         pace.answered(before)
         assert pace.rate == 0
 
-    def test_the_pauses_between_probes_are_an_eighth_of_the_outage(self, pace: Pace, clock: Clock) -> None:
+    def test_the_pauses_between_probes_are_a_tenth_of_the_outage(self, pace: Pace, clock: Clock) -> None:
         pauses = []
         for _ in range(60):
             pace.refused(pace.start(), down=True)
             pauses.append(pace.wait())
             clock.now += pauses[-1]
-        assert pauses[0] == 0.5
+        assert pauses[0] == 0.75
         assert pauses[-1] == 60
         assert sum(pause < 60 for pause in pauses) > 30
 

@@ -226,6 +226,10 @@ class TestFingerprints:
         row = {"custom_id": "a", "prompt": "Hi", "media": io.BytesIO(b"picture")}
         assert parse(row).asked == NO_FINGERPRINT
 
+    @pytest.mark.parametrize("row", ["Hi", {"custom_id": "a", "prompt": "Hi"}])
+    def test_nor_has_what_is_asked_with_such_an_option_of_the_run(self, row: Any) -> None:
+        assert parse(row, media=io.BytesIO(b"picture")).asked == NO_FINGERPRINT
+
 
 class TestNames:
     @pytest.mark.parametrize("name", [7, 7.0, "7"])

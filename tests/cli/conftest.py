@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from pseudo_terminal import Terminal
 
 import hf_text
 from hf_text.cli import main
@@ -91,6 +92,20 @@ def start() -> Iterator[Callable[..., Process]]:
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
+
+
+@pytest.fixture
+def terminal() -> Iterator[Callable[..., Terminal]]:
+    """Opens terminals; ``columns`` and the environment are those of ``Terminal``."""
+    opened: list[Terminal] = []
+
+    def open_one(columns: int = 80, **environ: str) -> Terminal:
+        opened.append(Terminal(columns, **environ))
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        each.close()
 
 
 @pytest.fixture

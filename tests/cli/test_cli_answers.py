@@ -183,7 +183,7 @@ def test_the_clocks_take_fractions_of_a_second(hf, cli, fault):
         ("provider-payment", "--provider"),
         ("bad-gateway-html", "-m"),
         ("model-withdrawn", "-m"),
-        ("html-200", "again"),
+        ("html-200", "open any page in a browser"),
         ("closed-before-headers", "again"),
     ],
 )
@@ -239,3 +239,23 @@ def test_the_demo_takes_the_other_options(cli):
     assert (status, value["model"], value["provider"]) == (0, "openai/gpt-oss-20b", "groq")
     assert value["finish_reason"] == "length"
     assert "made-up" in err
+
+
+def test_a_server_that_ignores_the_model_is_told_with_the_one_that_answered(hf, cli):
+    hf.always(Response.text("Hi", model="tiny-1b"))
+    result = cli("--api-base", hf.api_base, "-m", "org/large", "Hello")
+    assert result.status == 0
+    assert last_line(result.err) == "hf-text: the server says that tiny-1b answered, not org/large"
+
+
+def test_a_model_that_wants_a_tool_is_told(hf, cli):
+    hf.always("tool-call-repeated")
+    result = cli("Hello")
+    assert (result.status, result.out) == (0, "")
+    assert "calls no tools" in last_line(result.err)
+
+
+def test_a_slip_in_a_provider_is_met_with_the_one_that_is_near(hf, cli):
+    result = cli("--provider", "novitta", "Hello")
+    assert result.status == 1
+    assert "Did you mean --provider novita?" in result.err

@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 import hf_text
-from hf_text.cli.batch import duration
+from hf_text.cli.parsers.batch import duration
 from hf_text.emulator import Emulator, Gate, Request, Response, build_model
 
 PROJECT = Path(hf_text.__file__).parent.parent
@@ -140,7 +140,11 @@ class TestErrors:
         ("words", "status", "said"),
         [
             (["in.jsonl"], 2, "give the path of the inputs and that of the output"),
-            (["in.jsonl", "out", "--deadline", "soon"], 2, "argument --deadline: invalid duration value: 'soon'"),
+            (
+                ["in.jsonl", "out", "--deadline", "soon"],
+                2,
+                "--deadline must be a time such as 90s, 30m or 2h, not 'soon'",
+            ),
             (["in.jsonl", "out", "--shard", "3"], 2, "--shard must be I/N"),
             (["in.jsonl", "out", "-s", "Be brief"], 2, "--system needs --template"),
             (["in.jsonl", "out", "--template", "{txt}"], 2, "the template names 'txt', but the columns are id, text"),

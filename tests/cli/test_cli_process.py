@@ -176,57 +176,6 @@ def test_errors_that_nobody_can_read_do_not_get_into_the_answer(hf, start):
         assert start("Hello", stderr=unwritable).finish()[:2] == (1, "One two\n")
 
 
-# --- Terminals
-
-
-@pytest.fixture
-def terminal():
-    """Both ends of a pseudo-terminal: ours and the command's."""
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    yield ours, theirs
-    os.close(ours)
-    os.close(theirs)
-
-
-def read_terminal(ours, process):
-    """What the command wrote there."""
-    process.wait(15)
-    shown = b""
-    while select.select([ours], [], [], 0)[0]:
-        shown += os.read(ours, 4096)
-    return shown.decode().replace("\r\n", "\n")
-
-
-def test_on_a_terminal_without_a_prompt_the_usage_is_shown(hf, start, terminal):
-    ours, theirs = terminal
-    process = start(stdin=theirs, stdout=theirs, stderr=theirs)
-    shown = read_terminal(ours, process)
-    assert process.returncode == 2
-    assert "usage: hf-text" in shown
-    assert 'hf-text "Why is the sky blue?"' in shown
-
-
-def test_a_terminal_is_not_read_and_is_shown_what_would_drive_it(hf, start, terminal):
-    ours, theirs = terminal
-    text = ["A\tb\r", "\n\x1b]0;title\x07c\r\x9b2Jd é", "\u202egnp.exe\u2028", "\r", "\n"]
-    hf.reply(Response.text(*text, reasoning=["\x1b[2Jhm"]))
-    process = start("--reasoning", "Hello", stdin=theirs, stdout=theirs, stderr=theirs)
-    lines = read_terminal(ours, process).splitlines()
-    assert process.returncode == 0
-    assert lines[1:] == [r"\x1b[2Jhm", "A\tb", r"\x1b]0;title\x07c\r\x9b2Jd é\u202egnp.exe\u2028"]
-
-
-def test_what_others_put_into_an_error_or_a_name_is_shown_in_one_line(hf, start, terminal):
-    ours, theirs = terminal
-    hf.always(Response.error(404, "no\x1b[2Jsuch\nhf-text: all is well\u202e", "string"))
-    process = start("Hello", stdin=theirs, stdout=theirs, stderr=theirs)
-    shown = read_terminal(ours, process)
-    assert process.returncode == 1
-    assert r"no\x1b[2Jsuch hf-text: all is well\u202e" in shown
-    assert not {"\x1b", "\u202e"} & set(shown)
-
-
 def test_who_answers_is_told_in_one_line_whatever_its_name_is(hf, start):
     hf.reply(Response.text("Hi", provider="a\u061cb"))  # a header is read as Latin-1
     result = start("-m", "a/b", "Hello").finish()
@@ -238,46 +187,9 @@ def test_a_pipe_gets_the_text_as_it_is(hf, start):
     assert start("Hello").finish().out == "A\x1b[1mb\r\n"
 
 
-def test_an_error_on_a_terminal_has_a_line_of_its_own(hf, start, terminal):
-    ours, theirs = terminal
-    hf.reply("cut-mid-stream")
-    process = start("Hello", stdin=theirs, stdout=theirs, stderr=theirs)
-    lines = read_terminal(ours, process).splitlines()
-    assert process.returncode == 1
-    assert lines[1] == "One two"
-    assert lines[2].startswith("hf-text: error: ")
-
-
-def test_ctrl_c_before_any_answer_leaves_the_line_of_the_terminal(hf, start, terminal):
-    ours, theirs = terminal
-    hf.reply("stall-before-headers")
-    process = start("Hello", stdin=theirs, stdout=theirs, stderr=theirs)
-    hf.wait_for_requests()
-    process.send_signal(signal.SIGINT)
-    assert read_terminal(ours, process) == "\n"
-    assert process.returncode == 130
-
-
-def test_ctrl_c_in_a_chat_stops_the_answer_and_the_next_turn_does_not_hold_it(hf, start, terminal, monkeypatch):
-    monkeypatch.setenv("TERM", "dumb")
-    ours, theirs = terminal
-    reply, _ = held_after("Half")
-    hf.reply(reply, Response.text("Two."))
-    process = start("chat", stdin=theirs, stdout=theirs, stderr=theirs)
-
-    def wait_for(text, shown=b""):
-        while text not in shown:
-            assert select.select([ours], [], [], 15)[0], shown
-            shown += os.read(ours, 4096)
-        return shown
-
-    wait_for(b"> ")
-    os.write(ours, b"First\n")
-    wait_for(b"Half")
-    process.send_signal(signal.SIGINT)
-    assert b"this turn is not kept" in wait_for(b"> ")
-    os.write(ours, b"Second\n")
-    wait_for(b"> ", wait_for(b"Two.").partition(b"Two.")[2])  # one read may bring both
-    os.write(ours, b"/quit\n")
-    assert process.wait(15) == 0
-    assert [message["content"] for message in hf.requests[-1].json["messages"]] == ["Second"]
+def test_who_forgot_that_something_is_piped_in_is_told(hf, start):
+    process = start("Hello", stdin=subprocess.PIPE)
+    assert b"--no-stdin" in process.stderr.readline()
+    process.stdin.write(b"It came late.")
+    assert process.finish().status == 0
+    assert hf.requests[-1].json["messages"][-1]["content"] == "Hello\n\nIt came late."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from drive import CANCELLED, DAY
+from required import require
 
 from hf_text.emulator import Emulator
 
@@ -23,11 +23,7 @@ def needs() -> Callable[..., None]:
     """Skips the test if one of these modules is not installed; fails it where all of them must be."""
 
     def check(*modules: str) -> None:
-        missing = [name for name in modules if not _is_installed(name)]
-        if missing and os.environ.get("HF_TEXT_ALL_INTEGRATIONS"):
-            pytest.fail(f"not installed: {', '.join(missing)}")
-        if missing:
-            pytest.skip(f"{', '.join(missing)} is not installed (extra: integrations-test)")
+        require(*modules, where="extra: integrations-test")
 
     return check
 
@@ -63,10 +59,3 @@ def run_driven(emulator: Emulator, tmp_path: Path) -> Callable[..., str]:
         return (tmp_path / "out").read_text()
 
     return run
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # not even what it would be in
-        return False

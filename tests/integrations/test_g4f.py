@@ -29,6 +29,7 @@ from typing import Any
 
 import pytest
 import requests
+from required import require
 
 import hf_text
 from hf_text.callers import cached_operations
@@ -46,8 +47,8 @@ def prepare_home() -> str:
     return home
 
 
-if importlib.util.find_spec("g4f") is None:
-    pytest.skip("g4f is not installed; see docs/g4f.rst", allow_module_level=True)
+WHERE = "see docs/integrations/g4f.rst and .ci/run"
+require("g4f", where=WHERE, whole_file=True)
 
 HOME = prepare_home()
 with warnings.catch_warnings():
@@ -365,13 +366,14 @@ def test_the_delegating_class_asks_elsewhere_for_a_model_that_is_not_served(
 @pytest.fixture
 def server(emulator: Emulator) -> Iterator[str]:
     """The address of g4f's API server, on a socket."""
-    uvicorn = pytest.importorskip("uvicorn")
+    require("uvicorn", "python_multipart", where=WHERE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         api = importlib.import_module("g4f.api")
         install()
         app = api.create_app()
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        uvicorn = importlib.import_module("uvicorn")
         running = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical", lifespan="off"))
         thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -458,7 +460,7 @@ def test_a_reader_of_the_server_who_leaves_hangs_up(emulator: Emulator, server: 
 @pytest.fixture
 def gui(emulator: Emulator) -> Any:
     """Posts to the GUI's backend and gives the messages of its stream."""
-    pytest.importorskip("flask")
+    require("flask", where=WHERE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         flask_app = importlib.import_module("g4f.gui").get_gui_app()
@@ -549,7 +551,7 @@ def test_models_are_those_of_the_hub(emulator: Emulator) -> None:
 
 
 def test_the_snippet_of_the_page(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
-    page = (Path(__file__).parents[2] / "docs" / "g4f.rst").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "integrations" / "g4f.rst").read_text("utf-8")
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", page)
     (code,) = [block for block in blocks if "from g4f.client" in block]
     emulator.reply(Response.text("One", " two"))

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from required import require
 from tool_signatures import FUNCTIONS
 
 from hf_text import tool
 
-try:
-    import pydantic_ai
-    from langchain_core import tools as langchain_tools
-except ImportError as error:
-    if os.environ.get("HF_TEXT_ALL_INTEGRATIONS"):
-        raise
-    pytest.skip(f"{error.name} is not installed; it has an environment of its own", allow_module_level=True)
+require("pydantic_ai", "langchain_core", where="extra: frameworks-test", whole_file=True)
+
+import pydantic_ai
+from langchain_core import tools as langchain_tools
 
 Function = Callable[..., Any]
 

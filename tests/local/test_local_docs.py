@@ -1,15 +1,11 @@
-"""Each snippet and command of docs/local.rst is run with the real model, and its messages are those that there are."""
+"""What docs/local.rst says is so; its snippets are run by tests/test_snippets.py, with the real model."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-import pytest
-from test_readme import Block, find_blocks
+from pages import find_blocks
 
 import hf_text.local
 from hf_text.local.names import DEFAULT_MODEL
@@ -17,40 +13,18 @@ from hf_text.local.names import DEFAULT_MODEL
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "local.rst").read_text("utf-8")
 BLOCKS = list(find_blocks(PAGE))
-PYTHON = [block for block in BLOCKS if block.language == "python"]
-
-
-@pytest.fixture
-def folder(model: Path, tmp_path: Path) -> Path:
-    """A folder as the second command leaves it."""
-    (tmp_path / ".model").symlink_to(model.parent, target_is_directory=True)
-    return tmp_path
-
-
-@pytest.mark.parametrize("block", PYTHON, ids=str)
-def test_a_snippet_runs_and_prints_an_answer(block: Block, folder: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", block.code],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-        cwd=folder,
-        env=environment,
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert len(done.stdout.split()) > 5
 
 
 def test_the_commands_are_those_of_the_readme_which_the_checks_run() -> None:
     (commands,) = [block.code.splitlines() for block in BLOCKS if block.language == "bash"]
-    readme = (PROJECT / "README.rst").read_text("utf-8").replace(".venv/bin/", "").replace("--quiet ", "")
+    readme = (
+        (PROJECT / "README.rst")
+        .read_text("utf-8")
+        .replace(".venv/bin/", "")
+        .replace("--quiet ", "")
+        .replace(".[local]", "hf_text[local]")
+    )
     assert " && ".join(commands) in readme
-
-
-def test_every_block_is_run() -> None:
-    assert len(BLOCKS) == len(PYTHON) + 1
 
 
 def test_every_message_of_the_table_is_one_that_there_is() -> None:

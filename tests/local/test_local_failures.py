@@ -104,7 +104,7 @@ def test_a_machine_where_no_port_can_be_had_says_so(model: Path) -> None:
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this user may not make a network of its own")
     message = start(model, "taken", prefix=prefix)
-    assert message.endswith("No port of 127.0.0.1 can be had: close programs that hold many connections")
+    assert message.endswith("No port of 127.0.0.1 is free: close programs that hold many connections")
 
 
 def test_a_model_that_is_not_loaded_in_time_is_given_up(model: Path, nothing_leaks: None) -> None:

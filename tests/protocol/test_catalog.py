@@ -19,10 +19,10 @@ from hf_text.protocol.catalog import (
     parse_hub_models,
     parse_mapping,
     parse_models,
-    split_suffix,
 )
 from hf_text.protocol.names import PROVIDER_MAPPING
 from hf_text.protocol.selection import SORT_KEYS, nearest_names, select_models
+from hf_text.protocol.suffixes import split_suffix
 
 ROUTER_MODELS = {
     "object": "list",

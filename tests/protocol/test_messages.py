@@ -126,7 +126,7 @@ class TestCheckMessages:
             ("", "messages must not be empty: ''"),
             ([], "messages must not be empty: []"),
             (user("hi"), "messages is a single message, wrap it in a list: {'content': 'hi', 'role': 'user'}"),
-            (Completion("hi"), "messages is a single message, wrap it in a list: Completion(text='hi'"),
+            (Completion("hi"), "messages is a single message, wrap it in a list: <Completion 'hi'"),
             (["hi"], 'messages[0] must be a mapping with "role" and "content", not str: \'hi\''),
             ([user("a"), None], 'messages[1] must be a mapping with "role" and "content", not None'),
             ([{"content": "hi"}], "messages[0] has no \"role\": {'content': 'hi'}"),

@@ -28,8 +28,9 @@ from hf_text.errors import (
     ServerError,
 )
 from hf_text.protocol.error_reports import parse_error
+from hf_text.protocol.headers import request_id
 from hf_text.protocol.pages import describe_page
-from hf_text.protocol.replies import next_link, parse_reply_error, parse_retry_after, request_id
+from hf_text.protocol.replies import next_link, parse_reply_error, parse_retry_after
 from hf_text.protocol.stream_errors import is_stream_error
 
 NOW = 1_795_000_000.0
@@ -150,6 +151,34 @@ ROWS = {
         AuthenticationError,
         "Invalid credentials in Authorization header",
         headers={"X-Error-Message": "Invalid credentials in Authorization header"},
+    ),
+    "a wrong key with 400 (LiteLLM without its database)": Row(
+        400,
+        {"error": {"message": "No connected db.", "type": "no_db_connection", "param": None, "code": "400"}},
+        AuthenticationError,
+        "No connected db.",
+        "no_db_connection",
+    ),
+    "a wrong key with 400 (xAI)": Row(
+        400,
+        {"code": "Client specified an invalid argument", "error": "Incorrect API key provided: xx. See the console."},
+        AuthenticationError,
+        "Incorrect API key provided",
+        "Client specified an invalid argument",
+    ),
+    "a wrong key with 400 (Gemini)": Row(
+        400,
+        [
+            {
+                "error": {
+                    "code": 400,
+                    "message": "API key not valid. Please pass a valid API key.",
+                    "status": "INVALID_ARGUMENT",
+                }
+            }
+        ],
+        AuthenticationError,
+        "API key not valid",
     ),
     "no key (Hub)": Row(
         401, {"error": "Invalid username or password."}, AuthenticationError, "Invalid username or password."

@@ -144,7 +144,7 @@ def test_a_key_given_instead_of_its_path_is_not_shown(alice: Pair) -> None:
     for cert in (key, (alice.certificate, key)):
         with pytest.raises(InvalidRequestError) as caught:
             Client(api_base="https://127.0.0.1:1/v1", cert=cert)
-        assert str(caught.value) == "cert must be the path of a PEM file, not what stands in it"
+        assert str(caught.value) == "cert must be the path of a PEM file, not what is in it"
 
 
 def test_files_that_do_not_fit_are_named_before_anything_is_sent(

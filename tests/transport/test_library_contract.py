@@ -171,6 +171,7 @@ def own_methods(cls: type) -> set[str]:
 
 NOT_THEIRS = {
     *("__init__", "_send_held", "_send_now", "retire", "has_open_connection", "_context"),
+    *("_dial", "open", "dial", "can_dial", "take_back"),
     *(
         "receive_head",
         "through_proxy",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial, update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
 from ..checks import refusal
 from ..errors import InvalidRequestError, MissingExtraError
+from ..patterns import pattern
 from ..schemas import load_object, schema_as_given, schema_of_parameters
 from ..schemas.written import written_function
 
@@ -22,7 +22,7 @@ __all__ = ["Tool", "tool"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")  # OpenAI, "Create chat completion", tools[].function.name
+_NAME = pattern(r"[a-zA-Z0-9_-]{1,64}")  # OpenAI, "Create chat completion", tools[].function.name
 
 
 class Tool(Generic[P, R]):

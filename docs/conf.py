@@ -1,0 +1,31 @@
+"""The documentation: ``python -m sphinx -W --keep-going -b html docs build/docs``. A warning is an error."""
+
+from __future__ import annotations
+
+from importlib.metadata import version as installed_version
+
+project = "hf_text"
+author = "hf_text developers"
+copyright = "hf_text developers"
+release = version = installed_version("hf_text")
+
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.extlinks"]
+exclude_patterns = ["figures"]
+
+# Files of the project: :source:`examples/fastapi_app.py`.
+extlinks = {"source": ("https://github.com/hf-text/hf_text/blob/main/%s", "%s")}
+extlinks_detect_hardcoded_links = True
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_type_aliases = {name: name for name in ("Media", "Messages", "Tools")}
+autodoc_class_signature = "mixed"
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 88
+napoleon_numpy_docstring = False
+
+html_theme = "furo"
+pygments_dark_style = "monokai"
+html_title = f"hf_text {release}"
+html_extra_path = ["llms.txt"]
+html_show_sphinx = False

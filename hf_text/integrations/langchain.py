@@ -1,0 +1,249 @@
+"""Hugging Face models for LangChain and LangGraph, blocking and async.
+
+::
+
+    from hf_text.integrations.langchain import ChatHFText
+
+    model = ChatHFText(model="openai/gpt-oss-120b")
+    print(model.invoke("Why is the sky blue?").text)
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import hf_text
+
+from ..aio import AsyncClient
+from ..callers import kept_operations
+from ..errors import StructuredOutputError
+from ..events import Reasoning
+from ..keys import find_key
+from ..operations import resolve_alias
+from ..protocol.suffixes import split_suffix
+from ..transport.call import Timeouts
+from . import importing
+from .langchain_messages import as_chunk, as_result, build_chunk, build_last_chunk, build_message, build_messages
+from .langchain_profile import build_profile
+from .langchain_structure import build_parsed, build_unfit, structure
+
+with importing("langchain_core", "langchain"):
+    from langchain_core.language_models import LanguageModelInput, ModelProfile
+    from langchain_core.language_models.chat_models import BaseChatModel
+    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.outputs import ChatGenerationChunk, ChatResult
+    from langchain_core.runnables import Runnable
+    from langchain_core.utils.function_calling import convert_to_openai_tool
+    from pydantic import ConfigDict, Field, SecretStr, model_validator
+
+__all__ = ["ChatHFText"]
+
+_OPTIONS = (
+    *("temperature", "max_tokens", "top_p", "seed", "reasoning_effort", "frequency_penalty", "presence_penalty"),
+    *("logprobs", "top_logprobs", "extra_body"),
+)
+_LOOKUP = Timeouts(connect=2, first=2, gap=2, total=2)
+_CHOICES: dict[Any, str] = {True: "required", "any": "required", False: "none"}
+
+
+class ChatHFText(BaseChatModel):
+    """A chat model of Hugging Face Inference Providers, or of any server that speaks the OpenAI chat protocol.
+
+    A stream that is cut off, a refusal and a timeout raise the errors of ``hf_text.HFTextError``'s tree; what had
+    arrived is in ``error.partial``. Models with the same settings share one client. Without ``profile=`` the catalogue
+    is asked for what the model can do, for at most two seconds; it is kept for five minutes.
+    """
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
+
+    model: str | None = None
+    """The model; None: a default one on Hugging Face, the first of the list elsewhere."""
+    api_key: SecretStr | None = None
+    """The key; None: for Hugging Face the one that you are logged in with (``HF_TOKEN``, the token file)."""
+    api_base: str | None = Field(None, alias="base_url")
+    """The base URL of another server, such as ``"http://localhost:8080/v1"``."""
+    provider: str | list[str] = "auto"
+    """``"auto"``, ``"fastest"``, ``"cheapest"``, ``"preferred"``, a provider, or several in the order to try."""
+    bill_to: str | None = None
+    """The organisation that pays."""
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    stop: str | list[str] | None = Field(None, alias="stop_sequences")
+    seed: int | None = None
+    reasoning_effort: str | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    extra_body: dict[str, Any] | None = None
+    timeout: float | Timeouts | None = None
+    """Seconds to connect, to the first token and between tokens; None: those of ``hf_text.Timeouts``."""
+    max_retries: int = 2
+    streaming: bool = False
+    """Whether ``invoke`` tells its callbacks each token."""
+    client_options: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
+    """Further arguments of ``hf_text.Client``: ``headers``, ``proxies``, ``verify`` … They are not serialised."""
+
+    @model_validator(mode="after")
+    def _check(self) -> ChatHFText:
+        """Find the key, and refuse what the client refuses."""
+        if self.api_key is None and self.api_base is None:
+            found = find_key()
+            self.api_key = None if found is None else SecretStr(found)
+        self._client()
+        return self
+
+    @property
+    def _llm_type(self) -> str:
+        return "hf_text"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return {"model": self.model, "api_base": self.api_base, "provider": self.provider, **self._options({})}
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        return True  # without the key
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Where the key is when it is loaded again."""
+        return {"api_key": "HF_TOKEN"}
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
+        named = {"model": kwargs.get("model") or self.model or "default"}
+        return {**super()._get_ls_params(stop=stop, **{**kwargs, **named}), "ls_provider": "huggingface"}
+
+    def _resolve_model_profile(self) -> ModelProfile | None:
+        """What the catalogue tells of the model."""
+        if self.model is None:
+            return None
+        name, suffix = split_suffix(resolve_alias(self.model))
+        operations = self._client().operations
+        return build_profile(operations.model(operations.new_call(_LOOKUP), name), suffix)
+
+    def _client(self) -> hf_text.Client:
+        key = None if self.api_key is None else self.api_key.get_secret_value()
+        settings: dict[str, Any] = {"provider": self.provider, "bill_to": self.bill_to, "max_retries": self.max_retries}
+        if self.timeout is not None:
+            settings["timeout"] = self.timeout
+        return hf_text.Client.of(kept_operations(None, key, self.api_base, {**settings, **self.client_options}))
+
+    def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The options of an answer: those of the model, and over them those of the call."""
+        own = {name: getattr(self, name) for name in _OPTIONS}
+        return {name: value for name, value in {**own, "stop": self.stop, **given}.items() if value is not None}
+
+    def _arguments(self, messages: list[BaseMessage], stop: list[str] | None, given: dict[str, Any]) -> dict[str, Any]:
+        given = {**given, "stop": stop} if stop else given
+        model = given.pop("model", None) or self.model
+        return {"messages": build_messages(messages, model), "model": model, **self._options(given)}
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        output_type, lenient = kwargs.pop("output_type", None), kwargs.pop("lenient", False)
+        arguments, client = self._arguments(messages, stop, kwargs), self._client()
+        if output_type is None:
+            return as_result(build_message(client.generate(**arguments)))
+        try:
+            return as_result(build_parsed(client.parse(output_type=output_type, **arguments)))
+        except StructuredOutputError as error:
+            return as_result(build_unfit(error, lenient))
+
+    async def _agenerate(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        output_type, lenient = kwargs.pop("output_type", None), kwargs.pop("lenient", False)
+        arguments, client = self._arguments(messages, stop, kwargs), AsyncClient.of(self._client().operations)
+        if output_type is None:
+            return as_result(build_message(await client.generate(**arguments)))
+        try:
+            return as_result(build_parsed(await client.parse(output_type=output_type, **arguments)))
+        except StructuredOutputError as error:
+            return as_result(build_unfit(error, lenient))
+
+    def _stream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> Iterator[ChatGenerationChunk]:
+        if "output_type" in kwargs:  # what has not been checked yet is not handed out
+            yield as_chunk(self._generate(messages, stop, **kwargs))
+            return
+        with self._client().stream(**self._arguments(messages, stop, kwargs)) as stream:
+            for event in stream.events():
+                if isinstance(event, (str, Reasoning)):
+                    chunk = build_chunk(event)
+                    if run_manager:
+                        run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
+            last = build_last_chunk(stream.completion)
+        if run_manager:
+            run_manager.on_llm_new_token("", chunk=last)
+        yield last
+
+    async def _astream(
+        self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
+    ) -> AsyncIterator[ChatGenerationChunk]:
+        if "output_type" in kwargs:
+            yield as_chunk(await self._agenerate(messages, stop, **kwargs))
+            return
+        client = AsyncClient.of(self._client().operations)
+        async with client.stream(**self._arguments(messages, stop, kwargs)) as stream:
+            async for event in stream.events():
+                if isinstance(event, (str, Reasoning)):
+                    chunk = build_chunk(event)
+                    if run_manager:
+                        await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
+                    yield chunk
+            last = build_last_chunk(stream.completion)
+        if run_manager:
+            await run_manager.on_llm_new_token("", chunk=last)
+        yield last
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | Any],
+        *,
+        tool_choice: str | bool | dict[str, Any] | None = None,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """The model with tools.
+
+        Args:
+            tools: functions, tools of LangChain, pydantic models, or mappings in the form of the protocol.
+            tool_choice: ``"auto"``, ``"none"``, ``"any"`` (also ``"required"`` or True) or the name of a tool.
+            strict: sent with each tool where it is given. Some servers refuse it.
+            kwargs: further options of each call, such as ``parallel_tool_calls``.
+        """
+        described = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        choice = _CHOICES.get(tool_choice, tool_choice) if isinstance(tool_choice, (bool, str)) else tool_choice
+        if choice is not None:
+            kwargs["tool_choice"] = choice
+        return self.bind(tools=described, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        method: Literal["auto", "json_schema", "function_calling", "json_mode"] = "auto",
+        include_raw: bool = False,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """The model with answers of a type.
+
+        Args:
+            schema: a pydantic model (its instances come out), a TypedDict or a JSON schema (mappings come out).
+            method: ``"auto"`` asks in the way that the provider understands, holds the answer against the type, and
+                asks once more for one that does not fit, as ``hf_text.Client.parse``. The others ask once.
+            include_raw: give ``{"raw", "parsed", "parsing_error"}`` instead of raising for what does not fit.
+            strict: whether the server is to hold the model to the schema, where the method knows that.
+            kwargs: further options of each call.
+
+        Raises, when it is invoked, StructuredOutputError or LangChain's OutputParserException for an answer that does
+        not fit, and TruncatedStreamError for one that was cut off.
+        """
+        return structure(self, schema, method, include_raw, strict, kwargs)

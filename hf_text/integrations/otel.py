@@ -1,0 +1,223 @@
+"""OpenTelemetry: one span and the metrics for each call, by the semantic conventions for generative AI.
+
+::
+
+    from hf_text.integrations.otel import instrument
+
+    instrument()  # all clients of this process, blocking and async
+
+Spans, metrics and events are made by OpenTelemetry's own ``opentelemetry-util-genai``, so that their names are those
+that its other instrumentations use, and change with them. Nothing of what was asked and answered is recorded, unless
+``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says so. ``docs/integrations/otel.rst`` lists what is.
+
+Source: https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/client-inference.md
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Generator, Mapping
+from contextlib import nullcontext
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from .._version import __version__
+from ..endpoint import Endpoint
+from ..errors import HFTextError, MissingExtraError, StreamCancelledError
+from ..generation.steps import Step, Steps
+from ..operations import Operations
+from ..protocol.messages import check_messages
+
+try:
+    from opentelemetry.context import Context, get_current
+    from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+    from opentelemetry.util.genai.completion_hook import load_completion_hook
+    from opentelemetry.util.genai.handler import TelemetryHandler
+    from opentelemetry.util.genai.invocation import InferenceInvocation
+    from opentelemetry.util.genai.types import Error
+
+    from .otel_content import describe_answer, describe_functions, describe_messages
+except ModuleNotFoundError as error:
+    if not (error.name or "").startswith("opentelemetry"):
+        raise
+    message = "this needs opentelemetry-util-genai: pip install 'hf_text[otel]'"
+    raise MissingExtraError(message, package="opentelemetry-util-genai", extra="otel") from None
+
+__all__ = ["HFTextInstrumentor", "instrument", "uninstrument"]
+
+# Arguments of a call, each with the field that it is recorded in. An argument that was not given is not recorded.
+_OPTIONS = {
+    "max_tokens": "request_max_tokens",
+    "temperature": "request_temperature",
+    "top_p": "request_top_p",
+    "seed": "request_seed",
+    "frequency_penalty": "request_frequency_penalty",
+    "presence_penalty": "request_presence_penalty",
+    "reasoning_effort": "request_reasoning_level",
+}
+_PORTS = {"http": 80, "https": 443}
+
+Open = Callable[..., Steps]
+
+
+class HFTextInstrumentor(BaseInstrumentor):
+    """The instrumentation in the form that ``opentelemetry-instrument`` looks for."""
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Nothing to look for: it comes with what it instruments."""
+        return ()
+
+    def _instrument(self, **options: Any) -> None:
+        options["completion_hook"] = options.get("completion_hook") or load_completion_hook()
+        handler = TelemetryHandler(
+            instrumentation_scope_name="hf_text", instrumentation_scope_version=__version__, **options
+        )
+        self._open: Open = Operations.open
+        Operations.open = _watched(Operations.open, handler)  # type: ignore[method-assign]
+
+    def _uninstrument(self, **_: Any) -> None:
+        Operations.open = self._open  # type: ignore[method-assign]
+
+
+def instrument(
+    *, tracer_provider: Any = None, meter_provider: Any = None, logger_provider: Any = None, completion_hook: Any = None
+) -> None:
+    """Record every call of this process from now on. A second time it does nothing.
+
+    Args:
+        tracer_provider: where the spans go. None: OpenTelemetry's global provider; so for the others.
+        meter_provider: where the metrics go.
+        logger_provider: where the events go.
+        completion_hook: what is given the content of each call, as a ``CompletionHook`` of opentelemetry-util-genai.
+            None: what ``OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK`` names, if it names one.
+    """
+    HFTextInstrumentor().instrument(
+        tracer_provider=tracer_provider,
+        meter_provider=meter_provider,
+        logger_provider=logger_provider,
+        completion_hook=completion_hook,
+    )
+
+
+def uninstrument() -> None:
+    """Record no call that begins from now on."""
+    HFTextInstrumentor().uninstrument()
+
+
+def _watched(open_steps: Open, handler: TelemetryHandler) -> Open:
+    """``Operations.open`` with a span for each call: from its first request, or from the refusal to send one."""
+
+    @functools.wraps(open_steps)
+    def open_watched(self: Operations, messages: Any, model: str | None = None, **options: Any) -> Steps:
+        # What is current now is the parent: a web framework reads the stream elsewhere than it was made.
+        begin = functools.partial(_begin, handler, self.endpoint, get_current())
+        try:
+            if handler.should_capture_content():
+                messages = check_messages(messages)  # what can be read only once is read here
+            steps = open_steps(self, messages, model, **options)
+        except HFTextError as error:
+            begin(self.base_model(model) if isinstance(model, str) else None).fail(_describe(error, handler))
+            raise
+        options["messages"] = messages
+        steps.wrap(lambda events: _watch(events, steps, lambda: begin(steps.transcript.model, options), handler))
+        return steps
+
+    return open_watched
+
+
+def _begin(
+    handler: TelemetryHandler,
+    endpoint: Endpoint,
+    parent: Context,
+    model: str | None,
+    asked: Mapping[str, Any] = MappingProxyType({}),
+) -> InferenceInvocation:
+    """Start the span, with all that is known before the answer."""
+    address = urlsplit(endpoint.api_base)
+    invocation = handler.inference(
+        "huggingface" if endpoint.hugging_face else "openai",
+        request_model=model or None,
+        server_address=address.hostname,
+        server_port=address.port or _PORTS.get(address.scheme),
+        context=parent,
+    )
+    invocation.suspend()  # it is made current where a request may be sent, and nowhere else
+    data = invocation.data
+    data.request_stream = True
+    for option, field in _OPTIONS.items():
+        setattr(data, field, asked.get(option))
+    stop = asked.get("stop")
+    data.request_stop_sequences = [stop] if isinstance(stop, str) else list(stop) if stop else None
+    if asked.get("response_format") is not None:
+        data.output_type = "json"
+    if handler.should_capture_content():
+        data.input_messages = describe_messages(asked.get("messages", ()))
+        data.tool_definitions = describe_functions(asked.get("tools"))
+    return invocation
+
+
+def _watch(
+    events: Generator[Step, None, None],
+    steps: Steps,
+    begin: Callable[[], InferenceInvocation],
+    handler: TelemetryHandler,
+) -> Generator[Step, None, None]:
+    """The steps of an answer, and a span that ends as they do, in whatever way."""
+    transcript = steps.transcript
+    invocation = begin()
+    failure: Error | None = None
+    try:
+        while True:
+            # The spans of HTTP libraries belong below this one. After the first event nothing more is sent.
+            with nullcontext() if transcript.committed else invocation.activate():
+                step = next(events, None)
+            if step is None:
+                return
+            if isinstance(step, list):
+                invocation.record_stream_chunk()
+            yield step
+    except (GeneratorExit, StreamCancelledError):  # whoever reads it, or the program, wants no more: no failure
+        if not transcript.whole:
+            invocation.attributes["hf_text.stopped"] = True
+        raise
+    except BaseException as error:
+        failure = _describe(error, handler)
+        raise
+    finally:
+        events.close()
+        if not steps.call.is_foreign:  # else the process from which this one was forked does it
+            _end(invocation, steps, failure)
+
+
+def _end(invocation: InferenceInvocation, steps: Steps, failure: Error | None) -> None:
+    """Record what came, and end the span."""
+    transcript, answer = steps.transcript, steps.transcript.completion()
+    if answer.model and invocation.request_model is None:  # the server was asked for its models first
+        invocation.data.request_model = answer.model
+        invocation.span.update_name(f"chat {answer.model}")
+    invocation.response_id, invocation.response_model_name = transcript.response_id, transcript.response_model
+    reason = answer.finish_reason if transcript.whole else "error"  # as the conventions want it
+    invocation.finish_reasons = [reason] if reason else None
+    if answer.usage is not None:
+        invocation.input_tokens = answer.usage.prompt_tokens
+        invocation.output_tokens = answer.usage.completion_tokens
+        invocation.thinking_tokens = answer.usage.reasoning_tokens
+        invocation.data.usage_cache_read_input_tokens = answer.usage.cached_tokens
+    invocation.attributes["hf_text.attempts"] = len(answer.attempts)
+    if answer.provider:
+        invocation.attributes["hf_text.provider"] = answer.provider
+    if invocation.should_capture_content:
+        invocation.data.output_messages = [describe_answer(answer, reason)]
+    if failure is None:
+        invocation.stop()
+    else:
+        invocation.fail(failure)
+
+
+def _describe(error: BaseException, handler: TelemetryHandler) -> Error:
+    """The error for a span. What a server says may repeat what it was asked, so that it counts as content."""
+    kind = Error.from_exception(error).type.replace("hf_text.errors.", "hf_text.")
+    status = getattr(error, "status_code", None)
+    told = str(error) if handler.should_capture_content() else f"status {status}" if status else None
+    return Error(message=told, type=kind)  # without the exception, which would hold on to this frame

@@ -1,0 +1,146 @@
+"""``show()``: an answer in a cell, as it arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from ..checks import refusal, without_self
+from ..client import Client, default_client
+from ..completion import Completion
+from ..conversation import ConversationStream
+from ..errors import HFTextError, InvalidRequestError
+from ..generation.stream import Stream
+from ..protocol.media import Media
+from ..protocol.messages import Messages
+from ..tools import Tools
+from ..tracebacks import render, shorten
+from ..transport.call import DEFAULT, Timeouts
+from ..wrong_names import explain_wrong_names_of
+from .pages import FindCost, Page, open_page
+
+__all__ = ["follow", "prices_of", "show"]
+
+_PRICES = Timeouts(connect=5, first=5, gap=5, total=5)  # seconds; the answer is there, only its cost is not
+
+
+@explain_wrong_names_of("notebook.show")
+def show(
+    messages: Messages | Stream | ConversationStream,
+    model: str | None = None,
+    *,
+    client: Client | None = None,
+    # Arguments of Client.stream (.ci/signatures.py)
+    media: Media | None = None,
+    max_tokens: int | None = None,
+    temperature: float | None = None,
+    top_p: float | None = None,
+    stop: str | Sequence[str] | None = None,
+    seed: int | None = None,
+    tools: Tools | None = None,
+    tool_choice: str | Mapping[str, Any] | Callable[..., Any] | None = None,
+    response_format: str | Mapping[str, Any] | None = None,
+    reasoning_effort: str | None = None,
+    frequency_penalty: float | None = None,
+    presence_penalty: float | None = None,
+    parallel_tool_calls: bool | None = None,
+    logprobs: bool | None = None,
+    top_logprobs: int | None = None,
+    include_usage: bool | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    provider: str | Sequence[str] | None = None,
+    timeout: Timeouts | float = DEFAULT,
+) -> Completion:
+    """Show an answer in this cell as it arrives, as Markdown, and give it back.
+
+    One output, updated at most ten times a second: the text, in which nothing acts whatever the model wrote; the
+    reasoning, folded away; below it who answered, tokens, time and cost. The stop button and an error leave what had
+    arrived, labelled. In a terminal the text is printed.
+
+    Args:
+        messages: a str (one turn of the user), or messages, as for ``Client.stream``; or a stream that something else
+            has opened: ``show(client.stream(…))``, ``show(chat.stream("And tomorrow?"))``.
+        model: a model's name, or an alias; None as for ``Client.stream``.
+        client: what asks; None: the one behind the functions of the module. For a stream: where its prices are asked
+            for; None: its cost is not shown.
+        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
+            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
+            see ``media_from_url``.
+        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
+            here on.
+        temperature: 0 to 2.
+        top_p: above 0, at most 1.
+        stop: texts that end the answer.
+        seed: for answers that can be repeated, where the provider supports it.
+        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
+            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
+            ``Conversation`` does so.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
+        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
+        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
+        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        parallel_tool_calls: whether the model may call several tools at once.
+        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
+        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
+            some refuse the question and many count unasked.
+        extra_body: further fields for the body of the request.
+        extra_headers: further headers for this request.
+        provider: as for the client, for this call.
+        timeout: as for the client, for this call.
+
+    Raises KeyboardInterrupt for the stop button, and the errors of ``HFTextError``'s tree.
+    """
+    arguments = without_self(locals())
+    del extra_headers, arguments["client"]  # a traceback that shows variables would show them
+    if not isinstance(client, (Client, type(None))):
+        raise refusal("client", "a Client", client)
+    if isinstance(messages, (Stream, ConversationStream)):
+        _refuse_options(arguments)
+        return follow(messages, open_page(), prices_of(client))
+    if hasattr(messages, "__aiter__"):
+        raise refusal("messages", "a prompt, or a stream of a blocking Client or Conversation", messages)
+    client = client or default_client()
+    return follow(client.stream(**arguments), open_page(), prices_of(client))
+
+
+def follow(stream: Stream | ConversationStream, page: Page, find_cost: FindCost) -> Completion:
+    """Read a stream to its end on a page."""
+    try:
+        with stream:
+            page.begin()
+            while events := stream.read():
+                page.grow(stream.partial, "".join(event for event in events if isinstance(event, str)))
+            completion = stream.completion
+    except BaseException as error:
+        stopped = isinstance(error, KeyboardInterrupt)
+        page.fail(stream.partial, "stopped" if stopped else f"not complete: {type(error).__name__}")
+        if stopped:
+            shorten(error)
+            vars(error)["_render_traceback_"] = partial(render, error)  # as that of an HFTextError
+        raise
+    page.end(completion, find_cost)
+    return completion
+
+
+def _refuse_options(arguments: Mapping[str, Any]) -> None:
+    for name, value in arguments.items():
+        if name != "messages" and value is not None and value is not DEFAULT:
+            raise InvalidRequestError(f"{name} is an option of the stream that is shown: give it where that is opened")
+
+
+def prices_of(client: Client | None) -> FindCost:
+    """Finds the cost of an answer; None where it is not known, or there are no prices."""
+
+    def find(completion: Completion) -> float | None:
+        if client is None or completion.usage is None:
+            return None
+        try:
+            return client.operations.cost(client.operations.new_call(_PRICES), [completion])
+        except HFTextError:
+            return None
+
+    return find

@@ -1,0 +1,134 @@
+"""Values as tables, for notebooks and for IPython in a terminal; and short forms of numbers, for all who show them.
+
+Names in a table may come from a server, so they are text and nothing else: HTML in them is shown as it is written.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, SupportsIndex, TypeVar, overload
+
+from .printable import one_line
+
+__all__ = ["Table", "Tabular", "TabularList", "aligned", "number", "price", "yes_or_no"]
+
+T = TypeVar("T")
+
+_MAX_ROWS = 40
+_NUMBER = re.compile(r"\$?[\d,]+(?:\.\d+)?(?:e-\d+)?(?: s|%)?")
+_HTML = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\"'"}
+
+
+class Table(NamedTuple):
+    """What is shown: a caption, the heads of the columns, and rows of as many cells."""
+
+    caption: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def filled(self) -> Table:
+        """The table without columns in which nothing stands."""
+        kept = [at for at in range(len(self.heads)) if any(row[at] for row in self.rows)]
+        return Table(self.caption, [self.heads[at] for at in kept], [[row[at] for at in kept] for row in self.rows])
+
+
+class Tabular:
+    """What shows itself as a table, where IPython or a notebook shows it alone; within other things by its ``repr``."""
+
+    __slots__ = ()
+
+    def _table(self) -> Table:
+        raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        return _as_html(self._table().filled())
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What IPython shows in a terminal, and a notebook that is saved as plain text."""
+        alone = len(getattr(printer, "stack", ())) <= 1  # IPython's printer keeps there what it is inside of
+        printer.text("\n".join(_as_text(self._table().filled())) if alone else repr(self))
+
+
+class TabularList(Tabular, list[T]):
+    """A list that shows itself as a table, and parts of it too."""
+
+    __slots__ = ()
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> T: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> TabularList[T]: ...
+
+    def __getitem__(self, index: SupportsIndex | slice) -> T | TabularList[T]:
+        return type(self)(super().__getitem__(index)) if isinstance(index, slice) else super().__getitem__(index)
+
+
+def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table in plain text; numbers stand to the right."""
+    columns = list(zip(heads, *rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    right = [all(map(_is_number, column[1:])) for column in columns]
+    return [
+        "  ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in [heads, *rows]
+    ]
+
+
+def number(value: float | None, digits: int = 0) -> str:
+    """A number for people; empty where it is not known."""
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def price(value: float | None) -> str:
+    """USD, with as many digits as small amounts need; empty where it is not known."""
+    if value is None:
+        return ""
+    digits = 2 if value >= 0.1 or value <= 0 else 1 - math.floor(math.log10(value))
+    return f"${value:,.{digits}f}"
+
+
+def yes_or_no(value: bool | None) -> str:
+    """A word; empty where it is not known."""
+    return "" if value is None else "yes" if value else "no"
+
+
+def _as_text(table: Table) -> Iterator[str]:
+    rows = [[one_line(cell) for cell in row] for row in table.rows[:_MAX_ROWS]]
+    yield one_line(table.caption)
+    if rows:
+        yield from aligned(table.heads, rows)
+    yield from _rest(table)
+
+
+def _as_html(table: Table) -> str:
+    right = [all(_is_number(row[at]) for row in table.rows) for at in range(len(table.heads))]
+    styles = [f' style="text-align: {"right" if to_right else "left"}"' for to_right in right]
+    lines = ["<table>", f'<caption style="text-align: left">{_escape(table.caption)}</caption>']
+    if table.rows:
+        lines += ["<thead>", _html_row("th", table.heads, styles), "</thead>"]
+    lines += ["<tbody>", *(_html_row("td", row, styles) for row in table.rows[:_MAX_ROWS]), "</tbody>", "</table>"]
+    return "\n".join([*lines, *(f"<p>{_escape(line)}</p>" for line in _rest(table))])
+
+
+def _html_row(tag: str, cells: Sequence[str], styles: Sequence[str]) -> str:
+    shown = (f"<{tag}{style}>{_escape(cell)}</{tag}>" for cell, style in zip(cells, styles, strict=True))
+    return f"<tr>{''.join(shown)}</tr>"
+
+
+def _rest(table: Table) -> Iterator[str]:
+    if len(table.rows) > _MAX_ROWS:
+        yield f"… and {len(table.rows) - _MAX_ROWS:,} more"
+
+
+def _escape(text: str) -> str:
+    return one_line(text).translate(_HTML)
+
+
+def _is_number(cell: str) -> bool:
+    return not cell or _NUMBER.fullmatch(cell) is not None

@@ -1,0 +1,35 @@
+"""Tools as they are given to a call, in the form of the protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .functions import Tool
+
+__all__ = ["Tools", "as_tool", "describe_tools", "name_of_choice"]
+
+Tools = Sequence[Mapping[str, Any] | Callable[..., Any]]
+"""Functions, ``Tool`` objects, and mappings in the form of the protocol."""
+
+
+def describe_tools(tools: Any) -> Any:
+    """The argument ``tools`` in the form of the protocol: what is a function is described, anything else is left as it
+    is. Raises MissingExtraError, and InvalidRequestError for a function that a model cannot be told of.
+    """
+    if not isinstance(tools, (list, tuple)):
+        return tools
+    return [as_tool(tool).to_dict() if callable(tool) else tool for tool in tools]
+
+
+def name_of_choice(choice: Any) -> Any:
+    """The argument ``tool_choice``, where a function stands for its name."""
+    return as_tool(choice).name if callable(choice) else choice
+
+
+def as_tool(given: Callable[..., Any]) -> Tool[..., Any]:
+    """The function as a tool, if it is not one yet."""
+    from .functions import Tool
+
+    return given if isinstance(given, Tool) else Tool(given)

@@ -1,0 +1,61 @@
+"""Short tracebacks of expected failures: the user's own lines, the public function that was called, and the message.
+
+The message of an ``HFTextError`` says what happened and what to do. The frames below the public function say nothing
+more to anyone but the developers of this library, so they are dropped where the error leaves it, and what is the cause
+of it becomes its ``__context__``, as with ``raise … from None``. With ``HF_TEXT_DEBUG=1`` everything stays.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+
+__all__ = ["render", "shorten"]
+
+# What runs between two frames of the user: this library, what it builds on, and Python itself.
+_INSIDE = {"hf_text", "requests", "urllib3", "sseclient", "anyio", "trio", "outcome", *sys.stdlib_module_names}
+_NOTEBOOK = {"IPython", "ipykernel"}
+
+
+def shorten(error: BaseException) -> None:
+    """Drop what lies below the public function that is left by an error. To be called in its ``except``.
+
+    Frames of the user stay, such as those of a callback.
+    """
+    traceback = error.__traceback__
+    if traceback is None or _debugging():
+        return
+    # Python 3.10 raises again with the traceback that it has set aside: so it is changed, and not replaced.
+    traceback.tb_next = _without(traceback.tb_next, _INSIDE)
+    if error.__cause__ is not None:
+        error.__context__, error.__cause__ = error.__cause__, None
+        error.__suppress_context__ = True
+
+
+def render(error: BaseException) -> list[str]:
+    """The lines in which IPython and Jupyter show the error: the user's frames alone, in the mode of ``%xmode``."""
+    traceback = error.__traceback__
+    shown = _without(traceback, _NOTEBOOK if _debugging() else _INSIDE | _NOTEBOOK) or traceback
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None:
+        return [f"{type(error).__name__}: {error}"]
+    lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, shown, tb_offset=0)
+    return lines
+
+
+def _without(traceback: TracebackType | None, packages: set[str]) -> TracebackType | None:
+    """The traceback without the frames of these packages."""
+    kept = []
+    while traceback is not None:
+        if str(traceback.tb_frame.f_globals.get("__name__")).partition(".")[0] not in packages:
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    chain = None
+    for entry in reversed(kept):
+        chain = TracebackType(chain, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
+    return chain
+
+
+def _debugging() -> bool:
+    return os.environ.get("HF_TEXT_DEBUG", "0") not in ("", "0")

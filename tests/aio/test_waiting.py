@@ -1,0 +1,167 @@
+"""A stream in asyncio keeps one registration and one timer for all its waits, and leaves neither behind."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+import weakref
+from typing import Any
+
+import pytest
+
+from hf_text import Client, RequestTimeoutError, StreamCancelledError, Timeouts
+from hf_text.aio import AsyncClient
+from hf_text.emulator import Emulator, Gate, Response
+
+KEY = "hf_MadeUpKeyForTests"
+MODEL = "emulator/small"
+
+
+class WatchedLoop(asyncio.SelectorEventLoop):
+    """Keeps what it is asked to watch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.registered: list[Any] = []
+        self.timers: list[asyncio.TimerHandle] = []
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
+        self.registered.append(fd)
+        super().add_reader(fd, callback, *args)
+
+    def call_at(self, *args: Any, **options: Any) -> asyncio.TimerHandle:
+        self.timers.append(super().call_at(*args, **options))
+        return self.timers[-1]
+
+
+def run(loop: asyncio.AbstractEventLoop, main: Any) -> Any:
+    try:
+        return loop.run_until_complete(main)
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+
+@pytest.fixture
+def client(emulator: Emulator) -> Any:
+    client = Client(KEY, hub_url=emulator.url, router_url=emulator.url, timeout=30)
+    yield AsyncClient.of(client.operations)
+    client.close()
+
+
+def held(gates: list[Gate]) -> Response:
+    """A stream of which each piece waits at a gate of its own."""
+    body = Response.text(*("word " for _ in gates)).body
+    assert isinstance(body, tuple)
+    pieces = [part for gate, piece in zip(gates, body[1:], strict=False) for part in (gate, piece)]
+    return Response(headers={"Content-Type": "text/event-stream"}, body=(body[0], *pieces, *body[len(gates) + 1 :]))
+
+
+async def read_through(client: AsyncClient, gates: list[Gate], loop: WatchedLoop) -> str:
+    """The text of an answer that comes in as many pieces as there are gates; each is waited for."""
+    text, closed = "", iter(gates)
+    async with client.stream("Count", MODEL) as stream:
+        loop.call_later(0.01, next(closed).open)
+        async for piece in stream:
+            text += piece
+            gate = next(closed, None)
+            if gate is not None:
+                loop.call_later(0.01, gate.open)
+    return text
+
+
+def test_a_stream_is_registered_once_for_all_its_tokens(emulator: Emulator, client: AsyncClient) -> None:
+    loop, gates = WatchedLoop(), [Gate() for _ in range(10)]
+    emulator.always(held(gates))
+    own = len(loop.registered)
+    assert run(loop, read_through(client, gates, loop)) == "word " * 10
+    assert len(loop.registered) - own <= 2
+
+
+def test_a_stream_that_has_ended_leaves_no_timer_and_nothing_of_itself(emulator: Emulator, client: AsyncClient) -> None:
+    loop = WatchedLoop()
+    gate = Gate()
+    emulator.always(held([gate]))
+
+    async def main() -> Any:
+        stream = client.stream("Count", MODEL)
+        loop.call_later(0.01, gate.open)
+        async for _ in stream:
+            pass
+        kept = weakref.ref(stream._steps)
+        del stream, _
+        gc.collect()
+        return kept()
+
+    assert run(loop, main()) is None
+    assert [timer for timer in loop.timers if not timer.cancelled() and timer.when() > loop.time()] == []
+
+
+def test_a_redirect_on_an_open_connection_is_followed(emulator: Emulator, client: AsyncClient) -> None:
+    async def main() -> tuple[str, str]:
+        emulator.reply(Response.text("one"), Response.redirect("/v1/chat/completions"), Response.text("two"))
+        return str(await client.generate("Count", MODEL)), str(await client.generate("Count", MODEL))
+
+    assert asyncio.run(main()) == ("one", "two")
+    assert [request.connection for request in emulator.requests] == [1, 1, 1]
+
+
+def test_a_loop_that_cannot_watch_sockets_is_waited_in_by_anyio(emulator: Emulator) -> None:
+    program = f"""
+import asyncio
+from hf_text.aio import AsyncClient
+
+class Loop(asyncio.SelectorEventLoop):  # as Windows' ProactorEventLoop
+    def add_reader(self, *args):
+        raise NotImplementedError
+
+async def main():
+    async with AsyncClient({KEY!r}, hub_url={emulator.url!r}, router_url={emulator.url!r}) as client:
+        print("".join([piece async for piece in client.stream("Count", {MODEL!r})]))
+
+Loop().run_until_complete(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip().endswith("nine ten"), done.stderr
+
+
+def test_the_clock_of_a_stream_runs_out_although_its_timer_was_set_for_a_longer_one(emulator: Emulator) -> None:
+    gate = Gate()
+    emulator.always(held([gate, Gate()]))
+
+    async def main() -> None:
+        async with AsyncClient(
+            KEY, hub_url=emulator.url, router_url=emulator.url, timeout=Timeouts(first=60, gap=1), max_retries=0
+        ) as client:
+            asyncio.get_running_loop().call_later(0.01, gate.open)
+            async for _ in client.stream("Count", MODEL):
+                pass
+
+    with pytest.raises(RequestTimeoutError):
+        asyncio.run(main())
+
+
+def test_a_stream_that_another_thread_closes_between_two_reads_leaves_the_selector_empty(
+    emulator: Emulator, client: AsyncClient
+) -> None:
+    gates = [Gate(), Gate()]
+    emulator.always(held(gates))
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        selector = loop._selector  # type: ignore[attr-defined]
+        before = set(selector.get_map())
+        stream = client.stream("Count", MODEL)
+        loop.call_later(0.01, gates[0].open)
+        assert await stream.read()
+        await asyncio.to_thread(stream.cancel)
+        with pytest.raises(StreamCancelledError):
+            await stream.read()
+        await asyncio.sleep(0)
+        assert set(selector.get_map()) == before
+
+    asyncio.run(main())
+    gates[1].open()
+    emulator.wait_for_disconnect()

@@ -1,0 +1,59 @@
+"""The pages of the integrations, and what is loaded without them; no framework is needed for this."""
+
+from __future__ import annotations
+
+import configparser
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+PAGES = sorted((PROJECT / "docs" / "integrations").glob("*.rst"))
+
+
+def read_setup() -> configparser.ConfigParser:
+    setup = configparser.ConfigParser()
+    setup.read(PROJECT / "setup.cfg")
+    return setup
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_names_an_extra_and_a_module_that_are_there(page: Path) -> None:
+    text = page.read_text("utf-8")
+    extras = set(re.findall(r"hf_text\[([\w-]+)\]", text))
+    assert extras or page.stem == "pytest"  # that one needs pytest alone
+    assert extras <= set(read_setup()["options.extras_require"])
+    for module in re.findall(r"hf_text\.integrations\.(\w+)", text):
+        assert (PROJECT / "hf_text" / "integrations" / f"{module}.py").is_file()
+
+
+def test_nothing_but_a_framework_that_knows_us_is_told_of_us() -> None:
+    """An entry point for pytest would load us in every run of everybody."""
+    assert set(read_setup()["options.entry_points"]) == {
+        *("console_scripts", "inspect_ai", "llm", "opentelemetry_instrumentor")
+    }
+
+
+def test_without_them_nothing_of_them_is_loaded() -> None:
+    program = (
+        "import sys, hf_text, hf_text.aio, hf_text.batch\nhf_text.Client\n"
+        "print(*(name for name in sys.modules if 'integrations' in name))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+@pytest.mark.parametrize("module", ["langchain", "llm", "pydantic_ai", "smolagents", "inspect_ai"])
+def test_without_its_package_it_says_what_to_install(module: str) -> None:
+    package = {"langchain": "langchain_core"}.get(module, module)
+    program = (
+        f"import sys\nsys.modules[{package!r}] = None\nimport hf_text\n"
+        f"try:\n    import hf_text.integrations.{module}\n"
+        "except hf_text.MissingExtraError as error:\n    print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    (extra,) = re.findall(r"pip install 'hf_text\[([\w-]+)\]'", done.stdout) or [done.stderr]
+    assert extra in read_setup()["options.extras_require"]

@@ -1,0 +1,392 @@
+"""OpenTelemetry: one span for each call, however it ends, with the names of the conventions, and the metrics."""
+
+from __future__ import annotations
+
+import gc
+import importlib.metadata
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hf_text
+from hf_text.emulator import Emulator, Gate, Response
+
+pytestmark = pytest.mark.every_client
+
+Needs = Callable[..., None]
+WHOLE = Response.text("One", " two", usage=(3, 4), provider="groq")
+SECRET = "a prompt that nobody else may read"
+
+
+class Telemetry:
+    """What OpenTelemetry was told."""
+
+    def __init__(self) -> None:
+        from opentelemetry.sdk._logs import LoggerProvider
+        from opentelemetry.sdk.metrics import MeterProvider
+        from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+        self._exporter = InMemorySpanExporter()
+        self._reader = InMemoryMetricReader()
+        self.tracers = TracerProvider(shutdown_on_exit=False)
+        self.tracers.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.meters = MeterProvider([self._reader], shutdown_on_exit=False)
+        self.loggers = LoggerProvider(shutdown_on_exit=False)
+
+    @property
+    def providers(self) -> dict[str, Any]:
+        return {"tracer_provider": self.tracers, "meter_provider": self.meters, "logger_provider": self.loggers}
+
+    @property
+    def spans(self) -> list[Any]:
+        return list(self._exporter.get_finished_spans())
+
+    @property
+    def span(self) -> Any:
+        (span,) = self.spans
+        return span
+
+    @property
+    def told(self) -> dict[str, Any]:
+        return dict(self.span.attributes)
+
+    def points(self) -> dict[str, list[Any]]:
+        """The points of each metric."""
+        data = self._reader.get_metrics_data()
+        scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics]
+        return {metric.name: list(metric.data.data_points) for scope in scopes for metric in scope.metrics}
+
+
+@pytest.fixture
+def telemetry(needs: Needs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemetry]:
+    needs("opentelemetry.sdk", "opentelemetry.util.genai")
+    from hf_text.integrations import otel
+
+    seen = Telemetry()
+    otel.instrument(**seen.providers)
+    yield seen
+    otel.uninstrument()
+
+
+def test_a_whole_answer_is_one_span_by_the_names_of_the_conventions(
+    telemetry: Telemetry, client: Any, emulator: Emulator
+) -> None:
+    emulator.reply(WHOLE)
+    options = {"temperature": 0.5, "top_p": 0.9, "max_tokens": 5, "seed": 1, "stop": "x", "reasoning_effort": "low"}
+    client.generate("Hi", "a/b", response_format="json_object", **options)
+    assert (telemetry.span.name, telemetry.span.kind.name, telemetry.span.status.status_code.name) == (
+        "chat a/b",
+        "CLIENT",
+        "UNSET",
+    )
+    assert telemetry.span.instrumentation_scope.name == "hf_text"
+    told = telemetry.told
+    assert told.pop("gen_ai.response.time_to_first_chunk") > 0
+    assert told == {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "huggingface",
+        "gen_ai.output.type": "json",
+        "gen_ai.request.model": "a/b",
+        "gen_ai.request.stream": True,
+        "gen_ai.request.temperature": 0.5,
+        "gen_ai.request.top_p": 0.9,
+        "gen_ai.request.max_tokens": 5,
+        "gen_ai.request.seed": 1,
+        "gen_ai.request.stop_sequences": ("x",),
+        "gen_ai.request.reasoning.level": "low",
+        "gen_ai.response.id": "chatcmpl-emulator",
+        "gen_ai.response.model": "openai/gpt-oss-120b",
+        "gen_ai.response.finish_reasons": ("stop",),
+        "gen_ai.usage.input_tokens": 3,
+        "gen_ai.usage.output_tokens": 4,
+        "server.address": "127.0.0.1",
+        "server.port": int(emulator.url.rpartition(":")[2]),
+        "hf_text.attempts": 1,
+        "hf_text.provider": "groq",
+    }
+
+
+def test_names_are_those_that_the_installed_conventions_define(
+    telemetry: Telemetry, client: Any, emulator: Emulator
+) -> None:
+    from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
+    from opentelemetry.semconv._incubating.metrics import gen_ai_metrics
+
+    emulator.reply(WHOLE)
+    client.generate("Hi", "a/b", temperature=0.5)
+    defined = {value for value in vars(gen_ai_attributes).values() if isinstance(value, str)}
+    assert {name for name in telemetry.told if name.startswith("gen_ai.")} <= defined
+    assert set(telemetry.points()) <= {value for value in vars(gen_ai_metrics).values() if isinstance(value, str)}
+
+
+def test_a_finish_reason_that_the_server_did_not_give_is_not_made_up(
+    telemetry: Telemetry, client: Any, emulator: Emulator
+) -> None:
+    emulator.reply("done-without-finish")
+    assert client.generate("Hi", "a/b").finish_reason is None
+    assert "gen_ai.response.finish_reasons" not in telemetry.told
+    assert "hf_text.stopped" not in telemetry.told
+
+
+REFUSED = Response.error(422, SECRET)
+FAILURES: dict[str, tuple[Any, str, str | None]] = {
+    "cut": ("cut-mid-stream", "TruncatedStreamError", None),
+    "no finish reason": ("no-finish-no-done", "TruncatedStreamError", None),
+    "error in the stream": ("error-in-stream", "ProviderStreamError", "status 500"),
+    "broken": ("broken-json", "MalformedStreamError", None),
+    "refused": (REFUSED, "BadRequestError", "status 422"),
+    "wrong key": ("bad-key", "AuthenticationError", "status 401"),
+    "reset": ("reset-before-headers", "TransportError", None),
+    "stalled": ("stall-mid-stream", "RequestTimeoutError", None),
+    "never begun": ("stall-before-headers", "RequestTimeoutError", None),
+}
+
+
+@pytest.mark.parametrize("how", FAILURES)
+def test_a_failed_call_is_one_span_that_names_the_error_and_not_what_was_asked(
+    telemetry: Telemetry, make_client: Callable[..., Any], emulator: Emulator, how: str
+) -> None:
+    reply, kind, description = FAILURES[how]
+    emulator.reply(reply)
+    client = make_client(max_retries=0, timeout=1 if kind == "RequestTimeoutError" else 20)
+    with pytest.raises(getattr(hf_text, kind)):
+        client.generate(SECRET, "a/b:novita")
+    assert telemetry.span.name == "chat a/b:novita"
+    assert (telemetry.span.status.status_code.name, telemetry.span.status.description) == ("ERROR", description)
+    assert telemetry.told["error.type"] == f"hf_text.{kind}"
+    assert telemetry.told["gen_ai.response.finish_reasons"] == ("error",)
+    assert SECRET not in telemetry.span.to_json()
+    (point,) = telemetry.points()["gen_ai.client.operation.duration"]
+    assert point.attributes["error.type"] == f"hf_text.{kind}"
+
+
+@pytest.mark.parametrize("end", ["break", "close", "cancel", "collected"])
+def test_a_stream_that_the_program_leaves_is_one_span_without_an_error(
+    telemetry: Telemetry, client: Any, emulator: Emulator, end: str
+) -> None:
+    emulator.reply("stall-mid-stream")
+    stream = client.stream("Hi", "a/b")
+    texts = iter(stream)
+    assert next(texts) == "One"
+    if end in ("close", "cancel"):
+        getattr(stream, end)()
+    del texts, stream
+    gc.collect()
+    emulator.wait_for_disconnect()
+    assert telemetry.span.status.status_code.name == "UNSET"
+    assert telemetry.told["hf_text.stopped"] is True
+    assert telemetry.told["gen_ai.response.finish_reasons"] == ("error",)
+
+
+@pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
+def test_a_call_that_is_cancelled_while_it_waits_is_one_span(
+    telemetry: Telemetry, client: Any, emulator: Emulator, fault: str
+) -> None:
+    emulator.reply(fault)
+    stream = client.stream("Hi", "a/b")
+    canceller = threading.Thread(target=lambda: (emulator.wait_for_requests(), stream.cancel()))
+    canceller.start()
+    with pytest.raises(hf_text.StreamCancelledError):
+        list(stream)
+    canceller.join()
+    assert telemetry.told["hf_text.stopped"] is True
+    assert "error.type" not in telemetry.told
+
+
+def test_a_stream_that_nobody_reads_sends_nothing_and_is_no_span(
+    telemetry: Telemetry, client: Any, emulator: Emulator
+) -> None:
+    client.stream("Hi", "a/b").close()
+    assert (telemetry.spans, emulator.requests) == ([], [])
+
+
+def test_a_call_that_is_refused_before_anything_is_sent_is_one_span(telemetry: Telemetry, client: Any) -> None:
+    with pytest.raises(hf_text.InvalidRequestError):
+        client.generate("Hi", "a/b", temperature="hot")
+    assert telemetry.span.name == "chat a/b"
+    assert telemetry.told["error.type"] == "hf_text.InvalidRequestError"
+
+
+def test_retries_and_failover_are_within_one_span(telemetry: Telemetry, client: Any, emulator: Emulator) -> None:
+    emulator.reply("server-error", "server-error", "server-error", WHOLE)
+    answer = client.generate("Hi", "openai/gpt-oss-120b")
+    assert telemetry.told["hf_text.attempts"] == len(answer.attempts) > 1
+    assert telemetry.told["hf_text.provider"] == "groq"
+    assert telemetry.span.status.status_code.name == "UNSET"
+
+
+def test_a_server_that_is_asked_for_its_model_gives_the_span_its_name(
+    telemetry: Telemetry, make_client: Callable[..., Any], emulator: Emulator
+) -> None:
+    emulator.reply(WHOLE)
+    answer = make_client(api_base=emulator.api_base, router_url="http://127.0.0.1:9").generate("Hi")
+    assert telemetry.span.name == f"chat {answer.model}"
+    assert telemetry.told["gen_ai.request.model"] == answer.model
+    assert telemetry.told["gen_ai.provider.name"] == "openai"
+
+
+def test_each_round_of_a_conversation_is_a_span(
+    telemetry: Telemetry, converse: Callable[..., Any], emulator: Emulator
+) -> None:
+    emulator.reply(Response.text(tool_calls=[("now", {})]), WHOLE)
+    tool = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
+    chat = converse(model="a/b", tools=[hf_text.tool(name="now", parameters=tool["function"]["parameters"])(lambda: 1)])
+    assert chat.generate("Hi").text == "One two"
+    assert [span.attributes["gen_ai.response.finish_reasons"] for span in telemetry.spans] == [
+        ("tool_calls",),
+        ("stop",),
+    ]
+
+
+def test_the_span_is_the_child_of_the_one_in_which_the_call_was_made(
+    telemetry: Telemetry, client: Any, emulator: Emulator
+) -> None:
+    from opentelemetry import trace
+
+    emulator.reply(WHOLE)
+    with telemetry.tracers.get_tracer("app").start_as_current_span("handler") as handler:
+        stream = client.stream("Hi", "a/b")
+    for _ in stream:
+        assert not trace.get_current_span().get_span_context().is_valid  # the reader's own work is no child of it
+    call = next(span for span in telemetry.spans if span.name == "chat a/b")
+    assert call.parent.span_id == handler.get_span_context().span_id
+
+
+def test_metrics_tell_the_duration_the_tokens_and_the_time_of_the_chunks(
+    telemetry: Telemetry, client: Any, emulator: Emulator
+) -> None:
+    emulator.reply(Response.text("One", " two", " three", usage=(3, 4), pace=0.01))
+    client.generate("Hi", "a/b")
+    points = telemetry.points()
+    assert set(points) == {
+        "gen_ai.client.operation.duration",
+        "gen_ai.client.token.usage",
+        "gen_ai.client.operation.time_to_first_chunk",
+        "gen_ai.client.operation.time_per_output_chunk",
+    }
+    tokens = {point.attributes["gen_ai.token.type"]: point.sum for point in points["gen_ai.client.token.usage"]}
+    assert tokens == {"input": 3, "output": 4}
+    for point in points["gen_ai.client.operation.duration"] + points["gen_ai.client.operation.time_to_first_chunk"]:
+        assert point.count == 1
+        assert point.attributes["gen_ai.request.model"] == "a/b"
+
+
+MESSAGES = [
+    {"role": "system", "content": "Be brief."},
+    {"role": "user", "content": [{"type": "text", "text": SECRET}]},
+    {
+        "role": "assistant",
+        "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+    },
+    {"role": "tool", "tool_call_id": "1", "content": "4711"},
+]
+TOOL = {"type": "function", "function": {"name": "f", "description": "does", "parameters": {"type": "object"}}}
+
+
+def test_nothing_of_the_content_is_recorded_unless_it_is_asked_for(
+    telemetry: Telemetry, client: Any, emulator: Emulator
+) -> None:
+    emulator.reply(Response.text("An", " answer", reasoning=["A thought"], tool_calls=[("f", {"secret": 1})]))
+    client.generate(MESSAGES, "a/b", tools=[TOOL])
+    recorded = telemetry.span.to_json()
+    for word in (SECRET, "4711", "answer", "thought", "secret", "does", "Be brief"):
+        assert word not in recorded
+
+
+def test_content_is_recorded_where_it_is_asked_for(
+    needs: Needs, monkeypatch: pytest.MonkeyPatch, client: Any, emulator: Emulator
+) -> None:
+    needs("opentelemetry.sdk", "opentelemetry.util.genai")
+    from hf_text.integrations import otel
+
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
+    telemetry = Telemetry()
+    otel.instrument(**telemetry.providers)
+    try:
+        emulator.reply(Response.text("An", " answer", reasoning=["A thought"], tool_calls=[("f", {"x": 1})]), REFUSED)
+        client.generate(iter(MESSAGES), "a/b", tools=[TOOL])
+        with pytest.raises(hf_text.BadRequestError):
+            client.generate("Hi", "a/b:novita")
+    finally:
+        otel.uninstrument()
+    whole, refused = telemetry.spans
+    roles = [message["role"] for message in json.loads(whole.attributes["gen_ai.input.messages"])]
+    assert roles == ["system", "user", "assistant", "tool"]
+    assert SECRET in whole.attributes["gen_ai.input.messages"]
+    (message,) = json.loads(whole.attributes["gen_ai.output.messages"])
+    assert [part["type"] for part in message["parts"]] == ["reasoning", "text", "tool_call"]
+    assert json.loads(whole.attributes["gen_ai.tool.definitions"])[0]["name"] == "f"
+    assert SECRET in refused.status.description
+
+
+@pytest.mark.blocking_client
+def test_after_uninstrument_nothing_is_recorded(telemetry: Telemetry, client: Any, emulator: Emulator) -> None:
+    from hf_text.integrations import otel
+
+    emulator.reply(WHOLE, WHOLE)
+    otel.instrument(**telemetry.providers)  # a second time, which does nothing
+    client.generate("Hi", "a/b")
+    otel.uninstrument()
+    client.generate("Hi", "a/b")
+    assert len(telemetry.spans) == 1
+
+
+@pytest.mark.blocking_client
+def test_requests_of_an_instrumented_http_library_are_children_of_the_call(needs: Needs, run_driven: Any) -> None:
+    needs("opentelemetry.sdk", "opentelemetry.util.genai", "opentelemetry.instrumentation.urllib3")
+    program = Path(__file__).with_name("otel_day.py").read_text("utf-8")
+    calls, requests, orphans = json.loads(run_driven(program).splitlines()[-1])
+    assert (calls, requests, orphans) == (11, 11, 0)
+
+
+@pytest.mark.blocking_client
+def test_a_forked_child_that_drops_its_copy_of_a_stream_tells_nothing(
+    telemetry: Telemetry, client: Any, emulator: Emulator
+) -> None:
+    gate = Gate()
+    first, *rest = Response.text("One", " two", done=True).body  # type: ignore[misc]
+    emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=(first, rest[0], gate, *rest[1:])))
+    texts = iter(client.stream("Hi", "a/b"))
+    assert next(texts) == "One"
+    child = os.fork()
+    if child == 0:
+        texts.close()
+        os._exit(len(telemetry.spans))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    gate.open()
+    assert list(texts) == [" two"]
+    assert "hf_text.stopped" not in telemetry.told
+
+
+@pytest.mark.blocking_client
+def test_opentelemetry_finds_the_instrumentation_by_its_entry_point(needs: Needs) -> None:
+    needs("opentelemetry.sdk", "opentelemetry.util.genai")
+    from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+    (entry,) = importlib.metadata.entry_points(group="opentelemetry_instrumentor", name="hf_text")
+    assert issubclass(entry.load(), BaseInstrumentor)
+
+
+@pytest.mark.blocking_client
+def test_without_the_package_one_line_says_what_to_install() -> None:
+    program = "import sys; sys.modules['opentelemetry'] = None\nimport hf_text.integrations.otel"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    assert "MissingExtraError: this needs opentelemetry-util-genai: pip install 'hf_text[otel]'" in done.stderr
+
+
+@pytest.mark.blocking_client
+def test_the_library_and_its_command_load_nothing_of_opentelemetry() -> None:
+    imports = "import sys, hf_text, hf_text.aio, hf_text.cli, hf_text.batch"
+    program = f"{imports}; print([name for name in sys.modules if 'opentelemetry' in name])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    assert (done.stdout, done.stderr) == ("[]\n", "")

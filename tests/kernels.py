@@ -1,0 +1,104 @@
+"""A Jupyter kernel, as a frontend sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike
+from typing import Any
+
+import jupyter_client.manager
+import jupyter_core.utils
+import nbclient
+import nbformat
+
+__all__ = ["PATIENCE", "Kernel", "leaving_no_loop", "plain", "run_notebook", "starting_kernel"]
+
+PATIENCE = 30  # seconds; nothing takes so long
+
+
+class Kernel:
+    """A kernel, and what its cells put out."""
+
+    def __init__(self, manager: Any, client: Any) -> None:
+        self._manager = manager
+        self._client = client
+
+    def begin(self, cell: str) -> str:
+        """Begin to execute a cell, as one of its own. Returns the number to wait for."""
+        return str(self._client.execute(cell, stop_on_error=False))
+
+    def wait_for_output(self, number: str, words: str) -> None:
+        """Wait until the cell has printed or displayed these words."""
+        printed = ""
+        while words not in printed:
+            message = self._client.get_iopub_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") == number:
+                content = message["content"]
+                printed += content.get("text", "") + content.get("data", {}).get("text/plain", "")
+
+    def wait_for_end(self, number: str) -> str:
+        """Wait until the cell has ended. Returns ``"ok"``, or the name of the error that ended it."""
+        while True:
+            message = self._client.get_shell_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") == number:
+                return str(message["content"].get("ename", message["content"]["status"]))
+
+    def messages(self, cell: str) -> list[Any]:
+        """Execute a cell. Returns what it sends: displays, updates, results, printed text, errors."""
+        return self.rest_of(self.begin(cell))
+
+    def rest_of(self, number: str) -> list[Any]:
+        """What a cell still sends, up to its end."""
+        sent: list[Any] = []
+        while True:
+            message = self._client.get_iopub_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") == number:
+                if message["content"].get("execution_state") == "idle":
+                    return sent
+                if message["msg_type"] not in ("status", "execute_input"):
+                    sent.append(message)
+
+    def run(self, cell: str) -> str:
+        """Execute a cell that prints something. Returns what it printed."""
+        sent = [message for message in self.messages(cell) if message["msg_type"] in ("stream", "error")]
+        return "".join(message["content"].get("text") or str(message["content"]) for message in sent)
+
+    def press_stop(self) -> None:
+        """What the stop button does."""
+        self._manager.interrupt_kernel()
+
+
+@contextmanager
+def starting_kernel() -> Iterator[Kernel]:
+    """A kernel, for as long as the block lasts."""
+    manager, client = jupyter_client.manager.start_new_kernel(startup_timeout=PATIENCE)
+    try:
+        yield Kernel(manager, client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@contextmanager
+def leaving_no_loop() -> Iterator[None]:
+    """Close, after the block, what Jupyter keeps for the next time."""
+    yield
+    jupyter_core.utils.ensure_event_loop().close()
+    asyncio.set_event_loop(None)
+
+
+def run_notebook(text: str, folder: str | PathLike[str] = "") -> Any:
+    """A notebook, run in a folder from top to bottom, as it is saved then."""
+    notebook = nbformat.reads(text, as_version=4)
+    resources = {"metadata": {"path": str(folder)}}
+    # Text that is printed in pieces is one output, as a frontend has it.
+    nbclient.NotebookClient(notebook, timeout=PATIENCE, resources=resources, coalesce_streams=True).execute()
+    return notebook
+
+
+def plain(traceback: list[str]) -> str:
+    """The text of a traceback without its colours."""
+    return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(traceback))

@@ -1,0 +1,173 @@
+"""The pages hold together: links lead somewhere, names are there, every public name is in the reference."""
+
+from __future__ import annotations
+
+import builtins
+import configparser
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pages import DOCS, PAGES, PROJECT
+
+import hf_text
+import hf_text.integrations
+
+TEXTS = {page: page.read_text("utf-8") for page in PAGES}
+PUBLIC = (
+    "hf_text",
+    "hf_text.aio",
+    "hf_text.aio.batch",
+    "hf_text.batch",
+    "hf_text.emulator",
+    "hf_text.local",
+    "hf_text.notebook",
+)
+FOREIGN = {
+    "APIConnectionError",
+    "APITimeoutError",
+    "CancelledError",
+    "HfHubHTTPError",
+    "InferenceTimeoutError",
+}
+
+
+def by_name(page: Path) -> str:
+    return str(page.relative_to(PROJECT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_every_link_leads_to_a_page_or_file_that_is_there(page: Path) -> None:
+    text = TEXTS[page]
+    pages = [given or named for named, given in re.findall(r":doc:`(?:[^`<]*<([^`>]+)>|([^`<]+))`", text)]
+    assert [name for name in pages if not (DOCS / f"{name.lstrip('/')}.rst").exists()] == []
+    files = [given or named for named, given in re.findall(r":source:`(?:[^`<]*<([^`>]+)>|([^`<]+))`", text)]
+    assert [name for name in files if not (PROJECT / name).exists()] == []
+    relative = re.findall(r"<([^<>:\s]+)>`_", text)
+    if page.name == "README.rst":  # read where there is no Sphinx
+        assert [name for name in relative if not (PROJECT / name).exists()] == []
+    else:
+        assert relative == [], "pages are linked with :doc:, files with :source:"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_name)
+def test_every_error_and_name_that_a_page_names_is_there(page: Path) -> None:
+    text = TEXTS[page].partition("In detail\n")[0] if page.stem == "comparison" else TEXTS[page]  # others' errors
+    prefix = r"hf_text\." if page.parent.name == "integrations" else r"(?:hf_text\.)?"  # there others' errors, too
+    errors = set(re.findall(rf"``{prefix}(\w+Error)``", text))
+    assert errors - FOREIGN - set(dir(builtins)) <= set(hf_text.__all__)
+    names = set(re.findall(r"``hf_text\.(\w+)(?:``|\()", TEXTS[page]))
+    if page.stem == "otel":  # attributes of spans have such names
+        names = {name for name in names if not name.islower()}
+    assert {name for name in names if not is_there(name)} == set()
+
+
+def is_there(name: str) -> bool:
+    return name in hf_text.__all__ or importlib.util.find_spec(f"hf_text.{name}") is not None
+
+
+def test_every_page_can_be_reached_from_the_first() -> None:
+    """The build tells of others; the patterns of the toctrees are read here."""
+    listed = re.findall(r"^   ([\w/*]+)$", TEXTS[DOCS / "index.rst"], re.MULTILINE)
+    reached = {found for pattern in listed for found in DOCS.glob(f"{pattern}.rst")}
+    assert set(PAGES) - reached == {PROJECT / "README.rst", DOCS / "index.rst"}
+
+
+# --- The reference
+
+REFERENCE = "\n".join(text for page, text in TEXTS.items() if page.parent == DOCS / "api")
+
+
+def documented(module: str) -> set[str]:
+    """The names of a module that the reference has: each by itself, or all of its ``__all__``."""
+    names = set()
+    for found in re.finditer(
+        r"^\.\. (currentmodule|automodule|auto\w+|py:\w+):: ([\w.]+).*((?:\n   :.*)*)", REFERENCE, re.MULTILINE
+    ):
+        directive, name, options = found.groups()
+        if directive in ("currentmodule", "automodule"):
+            current = name
+            members = re.search(r":members:(.*)", options)
+            if directive == "automodule" and members:
+                given = members[1].strip().split(", ")
+                names |= {(current, each) for each in (given if given != [""] else load(current).__all__)}
+        else:
+            names.add(tuple(name.rsplit(".", 1)) if "." in name else (current, name))
+    homes = {"hf_text": {"hf_text", "hf_text.errors"}}.get(module, {module})
+    return {name for home, name in names if home in homes}
+
+
+def load(module: str):  # type: ignore[no-untyped-def]
+    return importlib.import_module(module)
+
+
+@pytest.mark.parametrize("module", PUBLIC)
+def test_every_public_name_is_in_the_reference(module: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"there is no {module}")
+    missing = set(load(module).__all__) - documented(module)
+    if module == "hf_text.aio.batch":  # it hands on what is the same in both
+        missing = {name for name in missing if getattr(load(module), name) is not getattr(load("hf_text.batch"), name)}
+    assert missing == set()
+
+
+_HOME = Path(hf_text.integrations.__path__[0])
+_SOURCES = "".join(path.read_text("utf-8") for path in _HOME.glob("*.py"))
+_SHARED = {found for pair in re.findall(r"from \.(\w+) import|from \. import (\w+)", _SOURCES) for found in pair}
+INTEGRATIONS = sorted({each.name for each in pkgutil.iter_modules([str(_HOME)])} - _SHARED)
+
+
+@pytest.mark.parametrize("name", INTEGRATIONS)
+def test_an_integration_has_a_page_and_its_public_names_are_there_or_in_the_reference(name: str) -> None:
+    """Read from the source: the packages that it needs may be missing."""
+    names = re.search(r"^__all__ = (\[[^\]]*\])", (_HOME / f"{name}.py").read_text("utf-8"), re.MULTILINE)
+    assert names is not None
+    page = DOCS / "integrations" / f"{re.sub('_plugin$', '', name)}.rst"
+    text = TEXTS[page if page.exists() else page.with_stem(name.removesuffix("_ai"))]
+    wanted = {each for each in eval(names[1]) if not each.startswith("pytest_")}
+    told = documented(f"hf_text.integrations.{name}") | set(re.findall(r"\w+", text))
+    assert wanted - told == set()
+
+
+# --- Tables
+
+
+def test_the_tables_name_every_event_and_every_error_that_there_is() -> None:
+    table = {
+        page: set(re.findall(r"^``(\w+)``  ", TEXTS[DOCS / page], re.MULTILINE))
+        for page in ("errors.rst", "streaming.rst")
+    }
+    families = {"APIStatusError", "HFTextError", "StreamError"}
+    errors = {name for name in hf_text.__all__ if name.endswith("Error")}
+    assert {row for row in table["errors.rst"] if row.endswith("Error")} == errors - families
+    assert families <= set(re.findall(r"``(?:hf_text\.)?(\w+)``", TEXTS[DOCS / "errors.rst"]))
+    assert {"ProviderInfo", "Reasoning", "ToolCalls", "Usage", "FinishReason", "str"} <= table["streaming.rst"]
+
+
+def test_the_table_of_extras_has_those_that_users_may_want() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(PROJECT / "setup.cfg")
+    extras = {name for name in setup["options.extras_require"] if name.split("-")[-1] != "test"}
+    ours = {"dev", "docs", "urllib3"}  # for those who work on the library
+    rows = set(re.findall(r"^``([\w-]+)``  ", TEXTS[DOCS / "install.rst"], re.MULTILINE))
+    assert rows == extras - ours
+
+
+def test_every_message_of_the_page_on_troubleshooting_is_one_that_there_is() -> None:
+    messages = re.findall(r"^   \* - ``(.+)``$", TEXTS[DOCS / "troubleshooting.rst"], re.MULTILINE)
+    package = Path(hf_text.__file__).parent
+    source = "".join(path.read_text("utf-8") for path in package.rglob("*.py"))
+    literals = re.sub(r'"\n\s+f?"', "", source)
+    assert len(messages) > 25
+    assert [message for message in messages if message not in literals] == []
+
+
+def test_the_map_for_language_models_is_the_one_that_the_script_writes() -> None:
+    done = subprocess.run(
+        [sys.executable, str(DOCS / "llms.py"), "--check"], capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, "")

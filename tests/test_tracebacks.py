@@ -1,0 +1,184 @@
+"""What people see of a failure that is to be expected: their own line, and a message that says what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kernels import leaving_no_loop, plain, starting_kernel
+
+import hf_text
+from hf_text.callers import _operations
+from hf_text.emulator import Emulator, Response
+
+MAX_LINES = 15
+
+FORBIDDEN = Response.error(403, "No.", "string")
+
+# What is run, what the server says, and the beginning of the last line.
+FAILURES: dict[str, tuple[str, str | Response | None, str]] = {
+    "a picture that is not there": (
+        'client.generate("Hi", media="nope.png")',
+        None,
+        "InvalidRequestError: media[0] cannot be read: No such file or directory: 'nope.png'",
+    ),
+    "a model that nobody has": ('client.generate("Hi", "a/b:novita")', None, "ModelNotSupportedError: The requested"),
+    "a model that the Hub does not have": ('client.mapping("a/b")', None, "ModelNotSupportedError: the Hub has no"),
+    "a wrong key": ('client.generate("Hi")', "bad-key", "AuthenticationError: "),
+    "no credits": ('client.generate("Hi")', "credits-used-up", "PaymentRequiredError: "),
+    "a cut answer": ('client.generate("Hi")', "cut-mid-stream", "TruncatedStreamError: "),
+    "a cut answer, read as it arrives": ('for _ in client.stream("Hi"): pass', "cut-mid-stream", "TruncatedStreamErr"),
+    "a cut answer, in a conversation": (
+        'for _ in hf_text.Conversation(client).stream("Hi"): pass',
+        "cut-mid-stream",
+        "TruncatedStreamError: ",
+    ),
+    "an answer that is not of the type": (
+        'client.parse("Hi", int, retries=0)',
+        Response.text("many"),
+        "StructuredOutputError: ",
+    ),
+    "no server": (
+        'hf_text.Client(api_base="http://127.0.0.1:9/v1", max_retries=0).generate("Hi", "m")',
+        None,
+        "TransportError: cannot reach 127.0.0.1:9: connection refused. Is the server running",
+    ),
+    "a wrong name": ('client.generate(prompt="Hi")', None, "InvalidRequestError: Client.generate() has no argument"),
+    "a wrong value": ('client.stream("Hi", temperature="hot")', None, "InvalidRequestError: temperature must be"),
+    "an answer that is not whole yet": ('client.stream("Hi").completion', None, "StreamError: the answer is not"),
+    "a bad row": ('hf_text.batch.run([3], "out.jsonl")', None, "InvalidRequestError: "),
+    "a listing that fails": ("list(client.hub_models())", FORBIDDEN, "PermissionDeniedError: No."),
+    "the class interface": (
+        'list(hf_text.HuggingFaceAPI.create_generator("", "Hi", max_retries=0))',
+        "bad-key",
+        "AuthenticationError: ",
+    ),
+    "an async client": ('asyncio.run(ask("Hi", media="nope.png"))', None, "InvalidRequestError: media[0] cannot"),
+    "an async answer that is cut": ('asyncio.run(ask("Hi"))', "cut-mid-stream", "TruncatedStreamError: "),
+}
+SETUP = """
+import asyncio, hf_text, hf_text.batch, hf_text.aio
+client = hf_text.Client(max_retries=0)
+async def ask(*args, **options):
+    async with hf_text.aio.AsyncClient(max_retries=0) as client:
+        return await client.generate(*args, **options)
+"""
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setenv("HF_TOKEN", "hf_MadeUpKeyForTests")
+    monkeypatch.delenv("HF_TEXT_DEBUG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    yield
+    _operations.cache_clear()
+
+
+def reply(emulator: Emulator, answer: str | Response | None) -> None:
+    if answer is not None:
+        emulator.reply(answer, path="/api/models" if answer is FORBIDDEN else None)
+
+
+def fail(code: str) -> BaseException:
+    """The error that the code ends with, as it leaves the user's program."""
+    variables: dict[str, Any] = {"__name__": "__main__"}
+    exec(SETUP, variables)
+    try:
+        exec(compile(code, "user.py", "exec"), variables)
+    except hf_text.HFTextError as error:
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # this function
+        return error
+    finally:
+        variables["client"].close()
+    pytest.fail("it did not fail")
+
+
+def printed(error: BaseException) -> list[str]:
+    """The lines that Python prints."""
+    return "".join(traceback.format_exception(error)).splitlines()
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_python_prints_at_most_fifteen_lines(emulator: Emulator, name: str) -> None:
+    code, answer, words = FAILURES[name]
+    reply(emulator, answer)
+    lines = printed(fail(code))
+    assert lines[-1].removeprefix("hf_text.errors.").startswith(words)
+    assert "exception" not in "\n".join(lines[:-1])
+    if "asyncio" in code:  # which adds its own frames
+        lines = [line for line in lines if "asyncio" not in line]
+    assert len(lines) <= MAX_LINES
+    assert sum("/hf_text/" in line for line in lines) <= 1 + ("async" in code)
+
+
+def test_jupyter_shows_at_most_fifteen_lines(emulator: Emulator) -> None:
+    with leaving_no_loop(), starting_kernel() as kernel:
+        kernel.run(SETUP)
+        for code, answer, words in FAILURES.values():
+            if "asyncio.run" not in code:  # a cell awaits
+                reply(emulator, answer)
+                (message,) = kernel.messages(f"1\n2\n3\n4\n5\n{code}\n7\n8\n9")
+                lines = plain(message["content"]["traceback"]).splitlines()
+                assert lines[-1].startswith(words)
+                assert len(lines) <= MAX_LINES
+                assert "/hf_text/" not in "\n".join(lines)
+        (message,) = kernel.messages('await ask("Hi", media="nope.png")')
+        assert len(plain(message["content"]["traceback"]).splitlines()) <= MAX_LINES
+        (message,) = kernel.messages("%env HF_TEXT_DEBUG=1")
+        (message,) = kernel.messages('client.generate("Hi", media="nope.png")')
+        assert len(plain(message["content"]["traceback"]).splitlines()) > 50
+        kernel.run("client.close(); hf_text.callers._operations.cache_clear()")
+
+
+def test_a_program_prints_it_so() -> None:
+    code = SETUP + 'client.generate("Hi", media="nope.png")'
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
+    assert len(done.stderr.splitlines()) <= MAX_LINES
+    assert done.stderr.endswith("InvalidRequestError: media[0] cannot be read: No such file or directory: 'nope.png'\n")
+
+
+def test_with_the_variable_everything_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TEXT_DEBUG", "1")
+    error = fail('client.generate("Hi", media="nope.png")')
+    assert isinstance(error.__cause__, FileNotFoundError)
+    lines = printed(error)
+    assert len(lines) > MAX_LINES
+    assert "_read_path" in "\n".join(lines)
+
+
+def test_the_cause_is_kept_but_not_printed() -> None:
+    error = fail('client.generate("Hi", media="nope.png")')
+    assert isinstance(error.__context__, FileNotFoundError)
+    assert error.__suppress_context__
+
+
+def test_what_the_user_was_doing_is_still_told() -> None:
+    error = fail("try:\n    1 / 0\nexcept ZeroDivisionError:\n    client.generate('Hi', temperature='hot')")
+    assert "ZeroDivisionError: division by zero" in printed(error)
+
+
+def test_the_lines_of_a_callback_stay(emulator: Emulator) -> None:
+    code = """
+    def rows():
+        yield {"prompt": "One"}
+        yield {"prompt": client.generate("Hi", media="nope.png")}
+    hf_text.batch.run(rows(), "out.jsonl", client=client)
+    """
+    names = [frame.name for frame in traceback.extract_tb(fail(textwrap.dedent(code)).__traceback__)]
+    assert "rows" in names
+    assert len(names) <= 5
+
+
+def test_other_errors_keep_all_of_it() -> None:
+    """A mistake in the library itself is for its developers."""
+    broken = hf_text.Client()
+    del broken.operations
+    with pytest.raises(AttributeError) as caught:
+        broken.generate("Hi")
+    assert len(traceback.extract_tb(caught.value.__traceback__)) > 3
