@@ -4,12 +4,12 @@ A thread says which call it works for (``bound_to``) before it hands a request t
 connection of that request knows its call: it tells it the socket before it connects, and it never waits longer than
 the call allows, in name resolution, connecting, TLS, sending, and each single read of the headers and the body.
 
-This module and ``head`` are the seam to the libraries: all that is overridden of requests, urllib3 and http.client
-stands in these two, here what sends, there what is received. Some of it is no public interface of theirs.
+This module, ``adapter`` and ``head`` are the seam to the libraries: they hold all that is overridden of requests,
+urllib3 and http.client. Some of it is not a public interface of theirs.
 ``tests/transport/test_library_contract.py`` holds what they depend on, for the oldest and the newest versions:
 
 ===============================  =====================================================================================
-``Adapter``                      ``HTTPAdapter.send()`` asks for a pool (``get_connection_with_tls_context()``, which
+``adapter.Adapter``              ``HTTPAdapter.send()`` asks for a pool (``get_connection_with_tls_context()``, which
                                  asks for ``build_connection_pool_key_attributes()``), for ``cert_verify()`` and for
                                  ``request_url()``, and hands what urllib3 answers to ``build_response()``. Pool
                                  managers make pools of ``pool_classes_by_scheme``
@@ -34,9 +34,6 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, cast
 
-from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidSchema
-from requests.utils import prepend_scheme_if_needed, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NameResolutionError, NewConnectionError, SSLError
@@ -46,18 +43,15 @@ from urllib3.util.wait import wait_for_write
 from .call import Call, Wait, run
 from .dialing import dial
 from .head import RawResponse
-from .instruments import requests_is_wrapped
 from .mask import Mask
-from .secrets import SecretBytes, hide_headers
-from .tls import Cert, make_context, shake_hands
+from .secrets import SecretBytes
+from .tls import shake_hands
 from .upload import upload
 from .wire import TLSInTLS
 
-__all__ = ["Adapter", "NotReady", "bound_to", "has_reached_pools"]
+__all__ = ["POOLS", "NotReady", "bound_to", "has_reached_pools", "reach_pools"]
 
-_MAX_POOLS = 1000
 _MAX_HELD_BYTES = 65536
-_MAX_DIALLING = 32  # at once in event loops: a handshake takes a millisecond or two, in which a loop does nothing else
 
 _this_thread = threading.local()
 
@@ -84,6 +78,11 @@ def bound_to(call: Call, dialled: Any = None) -> Iterator[None]:
 def has_reached_pools() -> bool:
     """Whether the request that this thread sent last has come as far as our pools."""
     return _this_thread.mask is not None
+
+
+def reach_pools(mask: Mask, headers: Any) -> None:
+    """The request of this thread has come as far as our pools. What is printed of it is masked, its headers too."""
+    _this_thread.mask, _this_thread.headers = mask, headers
 
 
 class _CallBound:
@@ -284,107 +283,4 @@ class _TLSPool(_Pool, HTTPSConnectionPool):
             conn.connect()
 
 
-_POOLS = {"http": _Pool, "https": _TLSPool}
-
-
-class Adapter(HTTPAdapter):
-    """The requests adapter that uses these connections. One TLS context serves all of them: reading the CA bundle
-    takes 20 ms.
-
-    Args:
-        mask: takes the secrets out of what is sent, where it is printed.
-    """
-
-    def __init__(self, mask: Mask) -> None:
-        self._mask = mask
-        self._contexts: dict[tuple[bool | str, Cert | None], ssl.SSLContext] = {}
-        self._making = threading.Lock()
-        self._dialling = 0
-        self._pools_by_url: dict[str, tuple[Any, str]] = {}
-        super().__init__(pool_connections=32, pool_maxsize=64)
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        if proxy.lower().startswith("socks"):  # their connections are urllib3's own, which belong to no call
-            raise InvalidSchema("SOCKS proxies are not supported, only http:// and https:// ones")
-        manager = super().proxy_manager_for(proxy, **options)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
-
-    def proxy_headers(self, proxy: str) -> dict[str, str]:
-        """What a proxy is sent: its password among it."""
-        return hide_headers(super().proxy_headers(proxy))
-
-    def close(self) -> None:
-        """Close the connections that are kept alive. Those in use are not affected."""
-        for pool, _ in list(self._pools_by_url.values()):
-            pool.retire()
-        super().close()
-
-    def has_open_connection(self, url: str) -> bool:
-        """Whether a connection for this address is kept alive, as far as can be told at a glance."""
-        pool, _ = self._pools_by_url.get(url, (None, ""))
-        return pool is not None and pool.has_open_connection()
-
-    def can_dial(self, url: str) -> bool:
-        """Whether a connection for this address can be opened without blocking: it was used before, without a proxy,
-        and not many others are being opened so. Those take their turn in threads.
-        """
-        pool, _ = self._pools_by_url.get(url, (None, ""))
-        return pool is not None and pool.pool is not None and pool.proxy is None and self._dialling < _MAX_DIALLING
-
-    def dial(self, call: Call, url: str) -> Generator[Wait, None, Any]:
-        """Open a connection for this address, if none is kept alive; None if not. Raises what urllib3 raises."""
-        if not self.can_dial(url) or self.has_open_connection(url):
-            return None
-        self._dialling += 1
-        try:
-            return (yield from self._pools_by_url[url][0].dial(call))
-        finally:
-            self._dialling -= 1
-
-    def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
-        """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
-        _this_thread.mask, _this_thread.headers = self._mask, request.headers
-        pool, _ = self._pools_by_url.get(request.url, (None, ""))
-        if pool is None or pool.pool is None:  # closed: urllib3 keeps a limited number of pools
-            proxy = select_proxy(request.url, proxies) or ""
-            if proxy.lower().startswith("https:"):  # requests would leave its certificate to the system's bundle
-                # In the form in which requests looks for it.
-                address = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
-                self.proxy_manager_for(address, proxy_ssl_context=self._context(verify))
-            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-            if len(self._pools_by_url) >= _MAX_POOLS:
-                self._pools_by_url.clear()
-            self._pools_by_url[request.url] = pool, super().request_url(request, proxies)
-        return pool
-
-    def request_url(self, request: Any, proxies: Any) -> str:
-        """What is in the first line of the request."""
-        way = self._pools_by_url.get(request.url)
-        return way[1] if way else super().request_url(request, proxies)
-
-    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-        host, options = super().build_connection_pool_key_attributes(request, verify, cert)
-        if host["scheme"] == "https":
-            return host, {"ssl_context": self._context(verify, cert)}
-        return host, options
-
-    def build_response(self, request: Any, raw: Any) -> Any:
-        """urllib3's answer as it is. To make requests' own object of it (cookies, history) takes longer than to send
-        the request; it is made for those who look at it.
-        """
-        return super().build_response(request, raw) if requests_is_wrapped() else raw
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Nothing is left to set: the shared context has it all."""
-
-    def _context(self, verify: bool | str, cert: Cert | None = None) -> ssl.SSLContext:
-        with self._making:
-            context = self._contexts.get((verify, cert))
-            if context is None:
-                context = self._contexts[verify, cert] = make_context(verify, cert)
-            return context
+POOLS: dict[str, Any] = {"http": _Pool, "https": _TLSPool}

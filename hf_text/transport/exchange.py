@@ -10,7 +10,8 @@ import requests
 from requests.exceptions import RequestException
 
 from ..errors import InvalidRequestError, TransportError
-from .connections import Adapter, has_reached_pools
+from .adapter import Adapter
+from .connections import has_reached_pools
 from .head import RawResponse
 from .instruments import find_double, name_interceptor, requests_is_wrapped
 

@@ -25,8 +25,9 @@ from urllib3.exceptions import HTTPError
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
 from ..protocol.replies import parse_reply_error
+from .adapter import Adapter
 from .call import Call, Interrupted, Wait
-from .connections import Adapter, NotReady, bound_to
+from .connections import NotReady, bound_to
 from .exchange import exchange
 from .failures import describe_unreadable, explain_failure, lost_connection, wrong_scheme
 from .head import RawResponse
