@@ -26,6 +26,8 @@ _DETAILS = ("reasoning_details", "thinking_blocks")  # kept as they are, too: th
 
 _TOOL_USE = ("type", "tool_use_id", "name", "input")  # Snowflake writes the parts of a content into deltas
 
+_SELDOM = frozenset({"content_list", "text", "refusal", "type"})
+
 DELTA_KEYS = frozenset(
     {"role", "content", "text", "content_list", "refusal", "usage", "finish_reason", "stop_reason"}
     | {*_CALLS, *_REASONING, *_TOOL_USE} - {*_DETAILS}
@@ -50,33 +52,35 @@ class Told(NamedTuple):
 
 def read_delta(delta: dict[str, Any]) -> Told:
     """Read a delta, or a message."""
-    parts, listed = _Parts(), _Parts()
     content = delta.get("content")
-    if isinstance(content, (int, float)) and not isinstance(content, bool):
-        content = json.dumps(content)  # a token that is a number, written without quotes
-    text, reasoning = parts.read(content)
-    text_listed, reasoning_listed = listed.read(delta.get("content_list"))  # Snowflake's, often the same once more
-    if not (text or reasoning):
-        text, reasoning = text_listed or _read_text(delta.get("text")), reasoning_listed
-    refusal = _read_text(delta.get("refusal"))
+    calls, unread = _read_calls(delta)
+    text, reasoning = content if isinstance(content, str) else "", ""
+    if (content is not None and content is not text) or not _SELDOM.isdisjoint(delta):
+        text, reasoning, used = _read_seldom(delta, unread)
+        calls = [*calls, *used]
     key = "content" if reasoning else ""
     for name in _REASONING:
         if delta.get(name) and (told := _read_text(delta[name])):
             key, reasoning = name, told + reasoning
             break
-    calls, unread = _read_calls(delta)
-    calls = [
-        *calls,
-        *map(_as_call, (*parts.calls, *listed.calls, *([delta] if delta.get("type") == "tool_use" else ()))),
-    ]
-    for name, value in (
-        ("content", parts.unread),
-        ("content_list", listed.unread),
-        ("refusal", refusal if text else ""),
-    ):
-        if value:
-            unread[name] = value
-    return Told(text or refusal, reasoning, key, calls, unread)
+    return Told(text, reasoning, key, calls, unread)
+
+
+def _read_seldom(delta: dict[str, Any], unread: dict[str, Any]) -> tuple[str, str, list[Any]]:
+    """Text, reasoning and uses of tools in a delta of more than text; what is none of these is put to ``unread``."""
+    parts, listed = _Parts(), _Parts()
+    content = delta.get("content")
+    if isinstance(content, (int, float)) and not isinstance(content, bool):
+        content = json.dumps(content)  # a token that is a number, written without quotes
+    text, reasoning = parts.read(content)
+    told = listed.read(delta.get("content_list"))  # Snowflake's, often the same once more
+    if not (text or reasoning):
+        text, reasoning = told[0] or _read_text(delta.get("text")), told[1]
+    refusal = _read_text(delta.get("refusal"))
+    left = {"content": parts.unread, "content_list": listed.unread, "refusal": refusal if text else ""}
+    unread.update({name: value for name, value in left.items() if value})
+    used = [*parts.calls, *listed.calls, *([delta] if delta.get("type") == "tool_use" else [])]
+    return text or refusal, reasoning, list(map(_as_call, used))
 
 
 def read_other_delta(choice: dict[str, Any]) -> dict[str, Any]:

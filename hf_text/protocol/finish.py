@@ -75,10 +75,9 @@ def read_finish(choice: dict[str, Any], delta: dict[str, Any]) -> str:
     SGLang's own API has an object.
     """
     word = choice.get("finish_reason") or choice.get("finishReason") or delta.get("finish_reason")
-    if not word:  # vLLM's is the token
-        word = next(
-            (told for told in (choice.get("stop_reason"), delta.get("stop_reason")) if isinstance(told, str)), ""
-        )
+    if not word and ("stop_reason" in choice or "stop_reason" in delta):
+        word = choice.get("stop_reason") or delta.get("stop_reason")
+        word = word if isinstance(word, str) else ""  # vLLM's is the token
     if isinstance(word, list) and word:
         word = word[0]
     if isinstance(word, dict):

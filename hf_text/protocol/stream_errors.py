@@ -17,6 +17,8 @@ __all__ = ["HARMLESS", "ReportedError", "begins_report", "find_report", "is_stre
 _MESSAGES = ("message", "msg", "detail", "details", "description", "title", "statusmsg")
 _TELLING = ("error", "errors", "err", "detail", "errormessage", "errormsg", "errmsg", "fault", "exception")
 _FAILURES = ("error_message", "error_msg", "errorMessage", "errorMsg")
+_KINDS = ("type", "event", "status")
+_FLAGS = frozenset({"success", "ok", *_FAILURES, *_KINDS})
 _CODES = ("code", "errorcode", "errcode", "statuscode", "httpcode")
 _GOOD = ("0", "00000", "200", "ok", "success", "succeeded", "none", "null")
 _BAD = ("error", "failed", "failure", "fail", "exception")
@@ -76,7 +78,7 @@ def find_report(chunk: Any) -> Any:
         return chunk
     choices = chunk.get("choices")
     if choices:
-        return chunk if _is_failed(chunk) else _find_in_choices(choices)
+        return chunk if not _FLAGS.isdisjoint(chunk) and _is_failed(chunk) else _find_in_choices(choices)
     if _is_report(chunk):
         return chunk
     inner = next((value for key, value in chunk.items() if key.lower() in _WRAPPERS and isinstance(value, dict)), {})
@@ -86,8 +88,8 @@ def find_report(chunk: Any) -> Any:
 def _find_in_choices(choices: Any) -> Any:
     for choice in choices if isinstance(choices, list) else [choices]:
         if isinstance(choice, dict) and choice.get("index") in (None, 0, "0"):
-            for place in (choice, as_object(choice.get("delta")), as_object(choice.get("message"))):
-                if _says(place.get("error")):
+            for place in (choice, choice.get("delta"), choice.get("message")):
+                if isinstance(place, dict) and _says(place.get("error")):
                     return {"error": place["error"]}
     return None
 
@@ -97,7 +99,7 @@ def _is_failed(chunk: dict[str, Any]) -> bool:
     return (
         any(chunk.get(key) is False for key in ("success", "ok"))
         or any(_says(chunk.get(key)) for key in _FAILURES)
-        or any(_word(chunk.get(key)) in _BAD for key in ("type", "event", "status"))
+        or any(_word(chunk.get(key)) in _BAD for key in _KINDS)
     )
 
 
