@@ -60,7 +60,7 @@ CLIENT: list[tuple[str, Any, str]] = [
     ("api_key", "https://localhost/v1", "it is a URL. A server is named with api_base="),
     ("api_key", "<your_token>", "it stands in brackets"),
     ("api_key", "None", "it is the text of a value that is missing"),
-    ("api_key", "gsk_0123", "it is a key of Groq, and goes to Hugging Face without api_base="),
+    ("api_key", "gsk_0123", "it is a key of Groq, and would go to Hugging Face"),
     ("provider_mapping", {"a/b": {"../x": {"providerId": "b"}}}, "../x"),
     ("provider", "../x", "../x"),
     ("provider", ["novita", "a/../../b"], "a/../../b"),

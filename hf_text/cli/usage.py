@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from ..client import Client
 from ..completion import Completion
 from ..conversation import Conversation
@@ -27,7 +29,7 @@ def describe_usage(client: Client, completion: Completion) -> str:
         parts.append(completion.provider)
     cost = _cost(client, completion)
     if cost is not None:
-        parts.append(f"${cost:.4g}")
+        parts.append(_dollars(cost))
     elif client.operations.endpoint.hugging_face:  # the user's own servers have no prices
         parts.append("cost unknown")
     return ", ".join(parts)
@@ -46,4 +48,11 @@ def describe_total(client: Client, chat: Conversation) -> str:
         return "no tokens were counted"
     cost = _cost(client, chat)
     tokens = f"{chat.usage.prompt_tokens:,} + {chat.usage.completion_tokens:,} tokens"
-    return f"{tokens} in {len(chat.completions)} answers, {'cost unknown' if cost is None else f'${cost:.4g}'}"
+    count = len(chat.completions)
+    answers = f"{count} answer{'' if count == 1 else 's'}"
+    return f"{tokens} in {answers}, {'cost unknown' if cost is None else _dollars(cost)}"
+
+
+def _dollars(cost: float) -> str:
+    """Two digits that count, and no exponent: $0.0000049."""
+    return f"${cost:.4g}" if not 0 < cost < 1e-4 else f"${cost:.{1 - math.floor(math.log10(cost))}f}"
