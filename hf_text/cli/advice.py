@@ -67,8 +67,12 @@ def _name_options(text: str, error: HFTextError) -> str:
     text = re.sub(r"^Client\.stream\(\) has no argument", "-o: a call has no option", text)
     text = text.replace("'api_key' is an argument of Client()", f"A{_KEY_OF_SERVER.removeprefix('a')}")
     text = text.replace("'api_base' is an argument of Client()", "It is called --api-base")
-    text = text.replace("generate() gives the answer as a whole, stream() in pieces", "Answers are written as they arrive")
-    text = text.replace("Name its server with api_base=", "Put it into HF_TEXT_API_KEY, and name its server: --api-base")
+    text = text.replace(
+        "generate() gives the answer as a whole, stream() in pieces", "Answers are written as they arrive"
+    )
+    text = text.replace(
+        "Name its server with api_base=", "Put it into HF_TEXT_API_KEY, and name its server: --api-base"
+    )
     text = text.replace("A server is named with api_base=", "A server is named with --api-base")
     text = re.sub(r", or Timeouts\(.*?\)", "", text)
     text = re.sub(r"^(\w+)\b(\[\d+\])?", lambda found: _TYPED.get(found[1], found[0]), text)

@@ -64,9 +64,9 @@ class Parser(argparse.ArgumentParser):
     def explain(self, message: str) -> str:
         """A message of argparse as users read it: in the words of the options, and without what may be a key."""
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
-        message = _LONG_VALUE.sub("'***'", message)
+        choice = _INVALID_CHOICE.sub(_explain_choice, message)
+        message = choice if choice != message else _LONG_VALUE.sub("'***'", message)
         message = _INVALID_VALUE.sub(lambda found: f"{found[1]} must be {_KINDS.get(found[2], found[2])}, not", message)
-        message = _INVALID_CHOICE.sub(_explain_choice, message)
         return one_line(message.removeprefix("argument "))
 
     def error(self, message: str) -> NoReturn:
@@ -91,7 +91,8 @@ def _explain_choice(found: re.Match[str]) -> str:
     choices = [choice.strip("' ") for choice in found[3].split(",")]
     near = difflib.get_close_matches(found[2], choices, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    return f"{found[1]} must be one of {', '.join(choices)}, not '{found[2]}'{meant}"
+    given = _LONG_VALUE.sub("'***'", f"'{found[2]}'")
+    return f"{found[1]} must be one of {', '.join(choices)}, not {given}{meant}"
 
 
 class _RefusedKey(argparse.Action):

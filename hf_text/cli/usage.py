@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 from ..client import Client
 from ..completion import Completion
 from ..conversation import Conversation
 from ..errors import HFTextError
+from ..tables import price
 
 __all__ = ["describe_total", "describe_usage"]
 
@@ -29,7 +28,7 @@ def describe_usage(client: Client, completion: Completion) -> str:
         parts.append(completion.provider)
     cost = _cost(client, completion)
     if cost is not None:
-        parts.append(_dollars(cost))
+        parts.append(price(cost))
     elif client.operations.endpoint.hugging_face:  # the user's own servers have no prices
         parts.append("cost unknown")
     return ", ".join(parts)
@@ -50,9 +49,4 @@ def describe_total(client: Client, chat: Conversation) -> str:
     tokens = f"{chat.usage.prompt_tokens:,} + {chat.usage.completion_tokens:,} tokens"
     count = len(chat.completions)
     answers = f"{count} answer{'' if count == 1 else 's'}"
-    return f"{tokens} in {answers}, {'cost unknown' if cost is None else _dollars(cost)}"
-
-
-def _dollars(cost: float) -> str:
-    """Two digits that count, and no exponent: $0.0000049."""
-    return f"${cost:.4g}" if not 0 < cost < 1e-4 else f"${cost:.{1 - math.floor(math.log10(cost))}f}"
+    return f"{tokens} in {answers}, {'cost unknown' if cost is None else price(cost)}"
