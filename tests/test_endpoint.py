@@ -284,7 +284,7 @@ class TestAdvice:
         for ask in (lambda client: client.generate("Hi", "m"), lambda client: client.models()):
             with pytest.raises(HFTextError) as caught:
                 ask(bare(None))
-            assert str(caught.value).endswith(f") {advice}")
+            assert str(caught.value).endswith(f"). {advice}")
             for client in (bare("key"), bare(None, headers={"Authorization": "Token key"})):
                 with pytest.raises(HFTextError) as caught:
                     ask(client)

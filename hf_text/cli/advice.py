@@ -95,6 +95,8 @@ def _advise(error: HFTextError) -> str:
         )
     if isinstance(error, AuthenticationError) and "https://" not in text:  # Hugging Face's names the page
         return "The key of this server goes into the environment variable HF_TEXT_API_KEY."
+    if "does not list the model" in text:  # the model may be an argument, or that of -m
+        return "hf-text models lists those that there are."
     if isinstance(error, PaymentRequiredError) and error.scope == "provider":
         return "Choose another provider with --provider."
     if isinstance(error, ModelNotSupportedError) and error.providers:

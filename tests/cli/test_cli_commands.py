@@ -80,6 +80,18 @@ def test_an_option_by_the_name_that_others_give_it_is_told_with_its_own(hf, cli,
     assert words in result.err
 
 
+@pytest.mark.parametrize("name", ["providers", "compare"])
+def test_a_model_that_is_not_listed_is_told_without_an_option_that_the_command_does_not_have(hf, cli, name):
+    result = cli(name, "no/such-model")
+    assert result.status == 1
+    assert result.err.endswith("hf-text models lists those that there are.\n")
+
+
+def test_a_conversation_ends_with_exit_too(hf, cli):
+    cli("chat", stdin=b"First\n/exit\nnever\n")
+    assert len(chats(hf)) == 1
+
+
 def test_the_names_of_faults_are_not_taken_for_keys(cli):
     result = cli("emulate", "--fault", "cut-mid-steam")
     assert result.status == 2
