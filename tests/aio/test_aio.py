@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -951,15 +951,22 @@ async def test_a_call_that_asks_the_hub_before_it_sends_leaves_the_loop_free(
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_MAXSEG"), reason="cannot make the system's buffers small")
 async def test_a_request_to_a_peer_that_does_not_read_waits_for_a_thread(make_async_client: Make) -> None:
+    for _ in range(10):  # at times the system finds room for the second request after all
+        if await waits_for_a_thread(make_async_client):
+            return
+    pytest.fail("each of ten requests was sent by the loop")
+
+
+async def waits_for_a_thread(make_async_client: Make) -> bool:
+    """Whether a second request waits for a thread, where the peer has hardly read the first."""
     peers: list[socket.socket] = []
     with socket.socket() as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        client = make_async_client(
-            None, f"http://127.0.0.1:{listener.getsockname()[1]}/v1", max_threads=1, max_retries=0
-        )
+        base = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        client = make_async_client(None, base, max_threads=1, max_retries=0, timeout=Timeouts(first=1))
 
         def answer_unread() -> None:
             peers.append(listener.accept()[0])
@@ -972,13 +979,19 @@ async def test_a_request_to_a_peer_that_does_not_read_waits_for_a_thread(make_as
             tasks.start_soon(run_sync, answer_unread)
             assert str(await client.generate("x" * 45_000, "m")) == "One"
         stream = client.stream("x" * 12_000, "m")
+
+        async def read() -> None:
+            with suppress(hf_text.RequestTimeoutError):
+                await stream.read()
+
         async with client.threads.limiter(), anyio.create_task_group() as tasks:
-            tasks.start_soon(stream.read)
-            while not client.threads.limiter().statistics().tasks_waiting:
+            tasks.start_soon(read)
+            while not client.threads.limiter().statistics().tasks_waiting and not stream.partial.attempts:
                 await anyio.lowlevel.checkpoint()
-            assert stream.partial.attempts == ()  # nothing was sent that ran out a clock
+            waits = not stream.partial.attempts  # nothing was sent that ran out a clock
             tasks.cancel_scope.cancel()
         peers[0].close()
+        return waits
 
 
 async def test_a_long_event_waits_for_a_thread_and_no_clock_runs(emulator: Emulator, make_async_client: Make) -> None:
