@@ -159,7 +159,7 @@ def _others(door: str) -> dict[str, Collection[str]]:
     """The other functions of the same client, by name. The functions of the module are those of a ``Client``."""
     family = door.removesuffix("()").partition(".")[0]
     if f"{family}.stream" not in _names:
-        if family[:1].isupper():  # a class beside the clients, such as LocalServer
+        if family[:1].isupper() and family in _names:  # a class beside the clients, such as LocalServer
             return {}
         family = "Client"
     families = (family, "AsyncClient" if family.startswith("Async") else "Client")  # a conversation has a client
