@@ -118,7 +118,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(".notebook", __name__), name)
     if name in _SUBMODULES:
         return import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    advice = f"; it is in {__name__}.aio" if name.startswith("Async") else ""
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{advice}")
 
 
 def __dir__() -> list[str]:

@@ -87,7 +87,7 @@ class Endpoint:
     def _advise_path(self) -> str:
         if _VERSION.search(urlsplit(self.api_base).path):
             return ""
-        return f"api_base has no /v1 at its end, where most servers answer: try {self.api_base}/v1"
+        return f"The address has no /v1 at its end, where most servers answer: try {self.api_base}/v1"
 
     def completions(self, route: str | None = None) -> str:
         """The address of the chat completions, or those of a single provider's route below the router."""

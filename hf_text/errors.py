@@ -98,8 +98,10 @@ class HFTextError(Exception):
         return self
 
     def add_advice(self, advice: str) -> None:
-        """Append a sentence to the message."""
-        self.args: tuple[Any, ...] = (f"{self} {printable(advice)}",)
+        """Append a sentence to the message, which ends with a full stop then."""
+        text = str(self)
+        end = "" if text.endswith((".", "!", "?")) else "."
+        self.args: tuple[Any, ...] = (f"{text}{end} {printable(advice)}",)
 
     def _render_traceback_(self) -> list[str]:
         """What IPython and Jupyter show."""

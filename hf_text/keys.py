@@ -182,7 +182,7 @@ def _why_not_hugging_face(key: str, placeholders: bool) -> str:
         return "it is a placeholder. Keys are made at https://huggingface.co/settings/tokens"
     whose = whose_key(key)
     if whose not in (None, "Hugging Face"):
-        return f"it is a key of {whose}, and goes to Hugging Face without api_base=. Pass api_base= of its server"
+        return f"it is a key of {whose}, and would go to Hugging Face. Name its server with api_base="
     return ""
 
 

@@ -12,19 +12,20 @@ from typing import Any, TypeVar
 from .errors import HFTextError, InvalidRequestError
 from .tracebacks import shorten
 
-__all__ = ["explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
+__all__ = ["OTHER_NAMES", "explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
 
 _CO_VARKEYWORDS, _CO_COROUTINE = 0x08, 0x80  # as in inspect, which is large
 
 T = TypeVar("T", bound=Callable[..., Any])
 
 # What other libraries and the servers call it: openai, huggingface_hub, litellm, requests, httpx, TGI.
-_OTHER_NAMES = {
+OTHER_NAMES = {
     **dict.fromkeys(("base_url", "endpoint", "url", "api_url", "server"), "api_base"),
     **dict.fromkeys(("token", "key", "hf_token", "access_token", "apikey"), "api_key"),
     **dict.fromkeys(("max_new_tokens", "max_completion_tokens", "max_output_tokens", "max_length"), "max_tokens"),
     **dict.fromkeys(("prompt", "input", "inputs", "message", "question", "text"), "messages"),
     **dict.fromkeys(("model_id", "model_name", "repo_id"), "model"),
+    **dict.fromkeys(("n_ctx", "ctx_size", "context_length"), "context"),
     **dict.fromkeys(("image", "images", "picture", "pictures", "files", "audio"), "media"),
     **dict.fromkeys(("stop_sequences", "stop_words"), "stop"),
     **dict.fromkeys(("organization", "organisation", "org"), "bill_to"),
@@ -37,6 +38,7 @@ _OTHER_NAMES = {
     "function_call": "tool_choice",
     "random_seed": "seed",
     "top_n_tokens": "top_logprobs",
+    "n_threads": "threads",
 }
 
 # Fields of the body that some servers know.
@@ -131,7 +133,7 @@ def wrong_name(door: str, name: str, names: Collection[str]) -> InvalidRequestEr
 
 
 def _advise(door: str, name: str, names: Collection[str]) -> str:
-    meant = _OTHER_NAMES.get(name, name)
+    meant = OTHER_NAMES.get(name, name)
     if meant in names:
         return f"It is called {meant!r} here"
     if name in _ADVICE:
@@ -157,6 +159,8 @@ def _others(door: str) -> dict[str, Collection[str]]:
     """The other functions of the same client, by name. The functions of the module are those of a ``Client``."""
     family = door.removesuffix("()").partition(".")[0]
     if f"{family}.stream" not in _names:
+        if family[:1].isupper() and family in _names:  # a class beside the clients, such as LocalServer
+            return {}
         family = "Client"
     families = (family, "AsyncClient" if family.startswith("Async") else "Client")  # a conversation has a client
     return {

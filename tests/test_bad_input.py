@@ -60,7 +60,7 @@ CLIENT: list[tuple[str, Any, str]] = [
     ("api_key", "https://localhost/v1", "it is a URL. A server is named with api_base="),
     ("api_key", "<your_token>", "it stands in brackets"),
     ("api_key", "None", "it is the text of a value that is missing"),
-    ("api_key", "gsk_0123", "it is a key of Groq, and goes to Hugging Face without api_base="),
+    ("api_key", "gsk_0123", "it is a key of Groq, and would go to Hugging Face"),
     ("provider_mapping", {"a/b": {"../x": {"providerId": "b"}}}, "../x"),
     ("provider", "../x", "../x"),
     ("provider", ["novita", "a/../../b"], "a/../../b"),
@@ -230,6 +230,7 @@ def test_what_people_copy_along_with_an_address_is_taken_away(given: str, meant:
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "5", True, [5]])
 def test_a_clock_refuses_what_is_no_time(emulator: Emulator, clock: str, seconds: Any) -> None:
     refused(emulator, lambda: Timeouts(**{clock: seconds}), clock, repr(seconds))
+    refused(emulator, lambda: Client(timeout=seconds), "timeout must be a number of seconds above 0", repr(seconds))
 
 
 def test_numbers_of_other_libraries_are_taken(client: Client) -> None:

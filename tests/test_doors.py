@@ -22,6 +22,7 @@ from hf_text.aio import AsyncClient, AsyncConversation
 from hf_text.callers import cached_operations
 from hf_text.client import default_client
 from hf_text.emulator import Emulator
+from hf_text.local import LocalServer
 from hf_text.notebook import show
 
 ROOT = Path(__file__).parents[1]
@@ -373,6 +374,8 @@ def test_a_wrong_name_is_told_what_is_meant(emulator: Emulator, name: str, words
             lambda: Client(temperature=1),
             "Client() has no argument 'temperature'. 'temperature' is an argument of Client.stream()",
         ),
+        (lambda: LocalServer(".model", port=1), "has no argument 'port'. There are confirm, context,"),
+        (lambda: LocalServer(".model", n_ctx=1), "LocalServer() has no argument 'n_ctx'. It is called 'context' here"),
         (lambda: Client(temprature=1), "Did you mean 'temperature', an argument of Client.stream()?"),
         (
             lambda: AsyncClient(base_url="http://x"),

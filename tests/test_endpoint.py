@@ -247,7 +247,7 @@ class TestAdvice:
         self, emulator: Emulator, bare: MakeClient, reply: Response
     ) -> None:
         emulator.always(reply, path="/chat/completions")
-        advice = f"api_base has no /v1 at its end, where most servers answer: try {emulator.url}/v1"
+        advice = f"The address has no /v1 at its end, where most servers answer: try {emulator.url}/v1"
         client = bare(max_retries=0)
         with pytest.raises(HFTextError) as caught:
             client.generate("Hi", "m")
@@ -284,7 +284,7 @@ class TestAdvice:
         for ask in (lambda client: client.generate("Hi", "m"), lambda client: client.models()):
             with pytest.raises(HFTextError) as caught:
                 ask(bare(None))
-            assert str(caught.value).endswith(f") {advice}")
+            assert str(caught.value).endswith(f"). {advice}")
             for client in (bare("key"), bare(None, headers={"Authorization": "Token key"})):
                 with pytest.raises(HFTextError) as caught:
                     ask(client)
@@ -299,7 +299,9 @@ class TestAdvice:
         emulator.always(Response.error(401, "Invalid username or password.", "string"), path="/*")
         with pytest.raises(AuthenticationError) as caught:
             make_client(None).models()
-        assert str(caught.value).endswith(") No key was found: set HF_TOKEN, or run 'hf auth login', or pass api_key=…")
+        assert str(caught.value).endswith(
+            "). No key was found: set HF_TOKEN, or run 'hf auth login', or pass api_key=…"
+        )
         assert "Check the key" not in str(caught.value)
         with pytest.raises(ModelNotSupportedError, match="it is private and no key was found, set HF_TOKEN"):
             make_client(None).mapping("a/b")

@@ -314,7 +314,10 @@ class RowParser:
             example = f'template="…{{{names[-1] if names else "column"}}}…"'
             columns = f"{place}: none of the columns {', '.join(names)} is named 'prompt' or 'messages'"
             return InvalidRequestError(f"{columns}; say what to ask with {example}")
-        return refusal(place, _FORMS, request)
+        error = refusal(place, _FORMS, request)
+        if "prompt" not in request and "messages" not in request:
+            error.add_advice('For a row of columns give template="…{column}…"')
+        return error
 
 
 _FINGERPRINT_SIZE = len(NO_FINGERPRINT)

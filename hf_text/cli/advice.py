@@ -37,9 +37,6 @@ _OPTIONS = (
 _TYPED = {name: f"--{name.replace('_', '-')}" for name in _OPTIONS}
 _TYPED |= {"verify": "--ca-bundle", "response_format": "--schema"}
 
-# "(HTTP 401, from router.huggingface.co, model a/b)", after which the next sentence begins.
-_END_OF_ORIGIN = re.compile(r"(\((?:HTTP \d{3}|from )[^()]*\)) (?=[A-Z])")
-
 # The first class that fits.
 _ADVICE: tuple[tuple[type[HFTextError], str], ...] = (
     (ModelNotSupportedError, "Choose another model with -m; hf-text models lists them."),
@@ -55,8 +52,7 @@ def explain(error: HFTextError) -> str:
     """The error in one line, with what to do next where the error itself does not tell."""
     if isinstance(error, MissingAuthError):
         return _NO_KEY
-    text = _END_OF_ORIGIN.sub(r"\1. ", _name_options(" ".join(str(error).split()), error))
-    text = re.sub(r"(https://\S*\w) (?=[A-Z])", r"\1. ", text)
+    text = _name_options(" ".join(str(error).split()), error)
     advice = _advise(error)
     if not advice:
         return text
@@ -70,7 +66,15 @@ def _name_options(text: str, error: HFTextError) -> str:
         return text
     text = re.sub(r"^Client\.stream\(\) has no argument", "-o: a call has no option", text)
     text = text.replace("'api_key' is an argument of Client()", f"A{_KEY_OF_SERVER.removeprefix('a')}")
-    text = re.sub(r"^timeout: (connect|first|gap)\b", "--timeout", text)
+    text = text.replace("'api_base' is an argument of Client()", "It is called --api-base")
+    text = text.replace(
+        "generate() gives the answer as a whole, stream() in pieces", "Answers are written as they arrive"
+    )
+    text = text.replace(
+        "Name its server with api_base=", "Put it into HF_TEXT_API_KEY, and name its server: --api-base"
+    )
+    text = text.replace("A server is named with api_base=", "A server is named with --api-base")
+    text = re.sub(r", or Timeouts\(.*?\)", "", text)
     text = re.sub(r"^(\w+)\b(\[\d+\])?", lambda found: _TYPED.get(found[1], found[0]), text)
     text = re.sub(r"\bextra_body=\{'(\w+)': …\}", r"""-o extra_body '{"\1": …}'""", text)
     return re.sub(r"\bnot (?:float|int|str): ", "not ", text).replace("an int of", "a whole number of")
@@ -91,6 +95,8 @@ def _advise(error: HFTextError) -> str:
         )
     if isinstance(error, AuthenticationError) and "https://" not in text:  # Hugging Face's names the page
         return "The key of this server goes into the environment variable HF_TEXT_API_KEY."
+    if "does not list the model" in text:  # the model may be an argument, or that of -m
+        return "hf-text models lists those that there are."
     if isinstance(error, PaymentRequiredError) and error.scope == "provider":
         return "Choose another provider with --provider."
     if isinstance(error, ModelNotSupportedError) and error.providers:

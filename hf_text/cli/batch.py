@@ -17,6 +17,7 @@ from ..batch.bars import describe, format_seconds
 from ..batch.estimates import estimate_cost
 from ..batch.plots import plot
 from ..errors import HFTextError, InvalidRequestError
+from ..tables import price
 from .advice import explain
 from .arguments import Options
 from .connect import connect
@@ -46,10 +47,13 @@ def main(options: argparse.Namespace, fail: Fail) -> int:
     except batch.Stopped as stopped:
         return stopped.code if isinstance(stopped.code, int) else 130
     except HFTextError as error:
-        text = re.sub(r"stale='(\w+)'", r"--stale \1", explain(error))
+        text = re.sub(r"stale='(\w+)'", r"--stale \1", explain(error)).replace("template=", "--template ")
         errors.write_line(f"hf-text: error: {text}")
         return 2 if isinstance(error, InvalidRequestError) else 1
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
+        errors.write_line(f"hf-text: error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+        return 1
+    except RuntimeError as error:
         errors.write_line(f"hf-text: error: {error}")
         return 1
 
@@ -102,8 +106,8 @@ def _shard(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     found = re.fullmatch(r"(\d+)/(\d+)", text)
-    if found is None:
-        raise InvalidRequestError(f"--shard must be I/N, such as 0/8, not {text!r:.80}")
+    if found is None or int(found[1]) >= int(found[2]):
+        raise InvalidRequestError(f"--shard must be I/N, from 0/N to N-1/N, not {text!r:.80}")
     return int(found[1]), int(found[2])
 
 
@@ -129,7 +133,7 @@ def _agrees(inputs: str, arguments: dict[str, Any], errors: Output) -> bool:
 
 def _tell(summary: batch.Summary, output: str) -> Iterator[str]:
     """What came of the run, for people."""
-    cost = "" if summary.cost is None else f", ${summary.cost:.4g}"
+    cost = "" if summary.cost is None else f", {price(summary.cost)}"
     yield (
         f"hf-text: {summary.done:,} of {summary.rows:,} rows are done in {format_seconds(summary.seconds)}{cost}; "
         f"see {output}"
@@ -143,7 +147,8 @@ def _tell(summary: batch.Summary, output: str) -> Iterator[str]:
         yield f"hf-text: warning: {summary.truncated:,} answers were cut; --max-tokens sets a higher limit"
     if summary.failed:
         why = ", ".join(f"{count:,} {name}" for name, count in summary.errors.items()) or "in earlier runs"
-        yield f"hf-text: warning: {summary.failed:,} rows failed ({why}). The same command asks them again"
+        rows = "1 row" if summary.failed == 1 else f"{summary.failed:,} rows"
+        yield f"hf-text: warning: {rows} failed ({why}); {output} tells why. The same command asks them again"
     if summary.stopped_by:
         yield f"hf-text: stopped by {summary.stopped_by}; the same command continues with the other rows"
 

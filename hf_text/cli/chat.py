@@ -96,7 +96,7 @@ class Chat:
                 if self._terminal:
                     self._view.end()
                 break
-            if turn.strip() == "/quit":
+            if turn.strip() in ("/quit", "/exit"):
                 break
             if turn.strip():
                 self._take(turn)

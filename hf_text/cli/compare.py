@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from ..client import Client
 from ..errors import HFTextError, InvalidRequestError
 from ..protocol.catalog import ModelProvider
-from ..tables import number
+from ..tables import number, price
 from .listing import connected
 from .output import Output
 from .parsers.compare import COMPARE_PROMPT
@@ -81,7 +81,7 @@ def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Names
     known = sum(cost for cost in costs if cost is not None)
     unknown = sum(cost is None for cost in costs)
     view.note(
-        f"this asks {', '.join(offer.provider for offer in offers)}, and may cost up to ${known:.4g}"
+        f"this asks {', '.join(offer.provider for offer in offers)}, and may cost up to {price(known)}"
         + (f", and what {unknown} of them charge whose price is not known" if unknown else "")
     )
     if values.yes:

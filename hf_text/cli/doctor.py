@@ -33,6 +33,7 @@ __all__ = ["Finding", "main"]
 _TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _SECONDS = 15.0
+_UNUSABLE = "unusable"
 
 
 class Finding(NamedTuple):
@@ -68,10 +69,14 @@ def _examine(options: Options, ask: bool) -> Iterator[Finding]:
     yield from _look_at_certificates()
     try:
         with connect(options, View(reasoning=False)) as client:
+            usable = True
             if client.operations.endpoint.hugging_face and not options.demo:
-                yield _look_at_key()
-            yield from _look_at_servers(client)
-            if ask:
+                yield (key := _look_at_key())
+                usable = key.found != _UNUSABLE
+            yield from _look_at_names(client)
+            if usable:  # else each would tell of the key again
+                yield from _look_at_servers(client)
+            if ask and usable:
                 yield _attempt("an answer", lambda: _ask(client, options))
     except HFTextError as error:
         yield Finding("settings", "unusable", explain(error))
@@ -81,7 +86,7 @@ def _look_at_key() -> Finding:
     try:
         key = find_key()
     except HFTextError as error:
-        return Finding("key", "unusable", explain(error))
+        return Finding("key", _UNUSABLE, explain(error))
     if key is None:
         return Finding("key", "none was found", f"make one at {_TOKENS_PAGE} and put it into HF_TOKEN")
     names = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
@@ -110,11 +115,15 @@ def _look_at_certificates() -> Iterator[Finding]:
             yield Finding(name, path)
 
 
-def _look_at_servers(client: Client) -> Iterator[Finding]:
+def _look_at_names(client: Client) -> Iterator[Finding]:
     endpoint = client.operations.endpoint
     if not getproxies():  # else the proxy looks names up
         urls = filter(None, (endpoint.hub_url, endpoint.api_base))
         yield from map(_resolve, dict.fromkeys(urlsplit(url).hostname or "" for url in urls))
+
+
+def _look_at_servers(client: Client) -> Iterator[Finding]:
+    endpoint = client.operations.endpoint
     if endpoint.hub_url is not None:
         yield _attempt("account", lambda: _ask_who(client, f"{endpoint.hub_url}/api/whoami-v2"))
     yield _attempt(f"models of {endpoint.host}", lambda: f"{len(client.models(refresh=True)):,}")

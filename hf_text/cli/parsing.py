@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 from ..printable import one_line
+from ..wrong_names import OTHER_NAMES
 from .helping import HelpFormatter
 
 __all__ = [
@@ -30,6 +31,8 @@ _NO_KEYS_HERE = (
     "HF_TOKEN (Hugging Face) or HF_TEXT_API_KEY (the server of --api-base)"
 )
 _KEY_OPTION = re.compile(r"-k|--(?:.*[-_])?(?:api)?(?:key|token|auth|secret|password)", re.IGNORECASE)
+_COUNT_OPTION = re.compile(r"--(?:max|min|num|n)[-_](?:.*[-_])?token", re.IGNORECASE)  # counts tokens: not a key
+_TYPED = {"verify": "--ca-bundle", "output_type": "--schema"}  # the others are spelled as the arguments are
 _LONG_VALUE = re.compile(r"'[^'\s]{16,}'|\"[^\"\s]{16,}\"")
 
 
@@ -61,9 +64,9 @@ class Parser(argparse.ArgumentParser):
     def explain(self, message: str) -> str:
         """A message of argparse as users read it: in the words of the options, and without what may be a key."""
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
-        message = _LONG_VALUE.sub("'***'", message)
+        choice = _INVALID_CHOICE.sub(_explain_choice, message)
+        message = choice if choice != message else _LONG_VALUE.sub("'***'", message)
         message = _INVALID_VALUE.sub(lambda found: f"{found[1]} must be {_KINDS.get(found[2], found[2])}, not", message)
-        message = _INVALID_CHOICE.sub(_explain_choice, message)
         return one_line(message.removeprefix("argument "))
 
     def error(self, message: str) -> NoReturn:
@@ -88,7 +91,8 @@ def _explain_choice(found: re.Match[str]) -> str:
     choices = [choice.strip("' ") for choice in found[3].split(",")]
     near = difflib.get_close_matches(found[2], choices, 1)
     meant = f"; did you mean {near[0]}?" if near else ""
-    return f"{found[1]} must be one of {', '.join(choices)}, not '{found[2]}'{meant}"
+    given = _LONG_VALUE.sub("'***'", f"'{found[2]}'")
+    return f"{found[1]} must be one of {', '.join(choices)}, not {given}{meant}"
 
 
 class _RefusedKey(argparse.Action):
@@ -101,14 +105,27 @@ class _RefusedKey(argparse.Action):
 def _explain_unknown(arguments: Sequence[str], known: Collection[str]) -> str:
     """Options that are not known, without their values: ``--token=…``, ``-k…``; and what may be meant."""
     names = [re.match(r"--[^=]*|-.|", argument)[0] for argument in arguments]  # type: ignore[index]  # it always matches
-    if any(_KEY_OPTION.fullmatch(name) for name in names):
+    if any(_KEY_OPTION.fullmatch(name) and not _COUNT_OPTION.fullmatch(name) for name in names):
         return f"{' '.join(names)}: {_NO_KEYS_HERE}"
     unknown = list(filter(None, names))
     if not unknown:
         return "there are more words than this command takes. To send them as a prompt: hf-text ask …"
+    if {"--stream", "--no-stream"} & {*unknown}:
+        return f"unknown option {' '.join(unknown)}; answers are always streamed: leave it out"
     shown = [name for name in known if name != "--api-key"]
-    near = next((match for name in unknown for match in difflib.get_close_matches(name, shown, 1)), None)
+    near = next(filter(None, (_find_meant(name, shown) for name in unknown)), None)
     return f"unknown option {' '.join(unknown)}" + (f"; did you mean {near}?" if near else "")
+
+
+def _find_meant(name: str, known: Collection[str]) -> str | None:
+    """The option that is meant by another name, by its beginning, or by one with a slip; None: nobody knows."""
+    name = name.lower().replace("_", "-")
+    meant = OTHER_NAMES.get(name[2:].replace("-", "_"), "")
+    option = _TYPED.get(meant, f"--{meant.replace('_', '-')}")
+    if option in known:
+        return option
+    begun = [each for each in known if name.startswith(f"{each}-") or (len(name) > 4 and each.startswith(name))]
+    return next(iter(begun or difflib.get_close_matches(name, known, 1, cutoff=0.7)), None)
 
 
 def refuse_two_servers(found: Mapping[str, Any], fail: Fail) -> None:

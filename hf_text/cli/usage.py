@@ -6,6 +6,7 @@ from ..client import Client
 from ..completion import Completion
 from ..conversation import Conversation
 from ..errors import HFTextError
+from ..tables import price
 
 __all__ = ["describe_total", "describe_usage"]
 
@@ -27,7 +28,7 @@ def describe_usage(client: Client, completion: Completion) -> str:
         parts.append(completion.provider)
     cost = _cost(client, completion)
     if cost is not None:
-        parts.append(f"${cost:.4g}")
+        parts.append(price(cost))
     elif client.operations.endpoint.hugging_face:  # the user's own servers have no prices
         parts.append("cost unknown")
     return ", ".join(parts)
@@ -46,4 +47,6 @@ def describe_total(client: Client, chat: Conversation) -> str:
         return "no tokens were counted"
     cost = _cost(client, chat)
     tokens = f"{chat.usage.prompt_tokens:,} + {chat.usage.completion_tokens:,} tokens"
-    return f"{tokens} in {len(chat.completions)} answers, {'cost unknown' if cost is None else f'${cost:.4g}'}"
+    count = len(chat.completions)
+    answers = f"{count} answer{'' if count == 1 else 's'}"
+    return f"{tokens} in {answers}, {'cost unknown' if cost is None else price(cost)}"

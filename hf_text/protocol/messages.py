@@ -126,7 +126,7 @@ def trim_messages(messages: Sequence[dict[str, Any]], max_length: int) -> list[d
 
 def _list_messages(messages: object) -> Iterator[tuple[object, str]]:
     if isinstance(messages, Completion) or plain_mapping(messages) is not None:
-        raise InvalidRequestError(f"messages is a single message, wrap it in a list: {show(messages)}")
+        raise InvalidRequestError(f"messages is a single message; wrap it in a list: {show(messages)}")
     if not isinstance(messages, Iterable) or isinstance(messages, (bytes, bytearray, memoryview)):
         raise refusal("messages", "a str or a list of messages", messages)
     return ((message, f"messages[{index}]") for index, message in enumerate(messages))

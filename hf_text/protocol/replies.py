@@ -135,9 +135,10 @@ def parse_reply_error(
     of_proxy = proxy and (page or status == 407)
     who = name_sender(host, proxy, headers) if of_proxy else served_by or host
     told = _tell(join_surrogates(message[:_MAX_MESSAGE]), status, who, model, data["request_id"])
-    if hugging_face:
-        told += _advise(status, data.get("scope"), report.code)
-    return cls(told, **data)
+    error = cls(told, **data)
+    if hugging_face and (advice := _advise(status, data.get("scope"), report.code)):
+        error.add_advice(advice)
+    return error
 
 
 def _choose_message(said: str, header: str, reason: str, note: str, value: Any) -> str:
@@ -239,13 +240,13 @@ def _tell(message: str, status: int | None, who: str, model: str | None, id: str
 
 def _advise(status: int | None, scope: str | None, code: str | None) -> str:
     if status == 401:
-        return " Check the key: https://huggingface.co/settings/tokens"
+        return "Check the key: https://huggingface.co/settings/tokens"
     if status == 402 and scope == "account":
-        return " See https://huggingface.co/settings/billing, or let an organisation pay with bill_to='its-name'."
+        return "See https://huggingface.co/settings/billing, or let an organisation pay with bill_to='its-name'."
     if status == 403:
-        return f" A token with the permission to call Inference Providers is made at {_TOKEN_PAGE}"
+        return f"A token with the permission to call Inference Providers is made at {_TOKEN_PAGE}"
     if code == "model_not_supported":
-        return " Providers are switched on at https://huggingface.co/settings/inference-providers"
+        return "Providers are switched on at https://huggingface.co/settings/inference-providers"
     return ""
 
 

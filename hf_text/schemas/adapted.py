@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticUserError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from pydantic.json_schema import GenerateJsonSchema
 
 from ..errors import InvalidRequestError
@@ -64,6 +64,8 @@ def _resolve_root(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _explain(error: Exception) -> str:
-    """The first sentence of pydantic's message."""
+    """The first sentence of pydantic's message; for a class without fields that it knows, what would do."""
+    if isinstance(error, PydanticSchemaGenerationError):
+        return f"{' '.join(error.message.split()).split('. ')[0]}. Use a dataclass, a TypedDict or a pydantic model"
     text = getattr(error, "message", None) or str(error)
     return " ".join(str(text).split()).split(". ")[0].rstrip(".")

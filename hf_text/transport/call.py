@@ -19,7 +19,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 from weakref import WeakSet
 
-from ..checks import plain_number
+from ..checks import plain_number, refusal
 from ..errors import Clock, InvalidRequestError
 from .sockets import duplicate_socket
 
@@ -57,7 +57,7 @@ class Timeouts:
             object.__setattr__(self, clock, seconds)
             if seconds is None and clock == "total":
                 continue
-            if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < math.inf:
+            if not _is_time(seconds):
                 raise InvalidRequestError(f"timeout: {clock} must be a number of seconds above 0, not {seconds!r:.80}")
 
     @classmethod
@@ -67,7 +67,15 @@ class Timeouts:
             raise InvalidRequestError(
                 "timeout must not be None; for no limit on the total time use Timeouts(total=None)"
             )
-        return timeout if isinstance(timeout, cls) else cls(timeout, timeout, timeout)
+        if isinstance(timeout, cls):
+            return timeout
+        if not _is_time(plain_number(timeout)):
+            raise refusal("timeout", "a number of seconds above 0, or Timeouts(connect=…, first=…, gap=…)", timeout)
+        return cls(timeout, timeout, timeout)
+
+
+def _is_time(seconds: Any) -> bool:
+    return isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and 0 < seconds < math.inf
 
 
 DEFAULT = Timeouts()

@@ -91,7 +91,8 @@ class TestRuns:
         emulator.reply(Response.error(422, "No"))
         done = hf_text_batch(inputs, tmp_path / "out.jsonl", *LABEL)
         assert done.returncode == 3
-        assert "1 rows failed (1 BadRequestError). The same command asks them again" in done.stderr
+        assert "1 row failed (1 BadRequestError); " in done.stderr
+        assert "out.jsonl tells why. The same command asks them again" in done.stderr
         assert hf_text_batch(inputs, tmp_path / "out.jsonl", *LABEL, "--only-failed").returncode == 0
         assert len(chats(emulator)) == 11
 
@@ -146,11 +147,12 @@ class TestErrors:
                 "--deadline must be a time such as 90s, 30m or 2h, not 'soon'",
             ),
             (["in.jsonl", "out", "--shard", "3"], 2, "--shard must be I/N"),
+            (["in.jsonl", "out", "--shard", "3/3"], 2, "--shard must be I/N, from 0/N to N-1/N, not '3/3'"),
             (["in.jsonl", "out", "-s", "Be brief"], 2, "--system needs --template"),
             (["in.jsonl", "out", "--template", "{txt}"], 2, "the template names 'txt', but the columns are id, text"),
             (["in.csv", "out"], 2, "read it with pandas.read_csv"),
-            (["none.jsonl", "out"], 1, "No such file or directory: 'none.jsonl'"),
-            (["in.jsonl", "out"], 2, "in.jsonl, line 1 must be a str"),
+            (["none.jsonl", "out"], 1, "No such file or directory: none.jsonl"),
+            (["in.jsonl", "out"], 2, "For a row of columns give --template "),
             (["in.jsonl", "out", "-o", "max_token", "5"], 2, "batch.run() has no argument 'max_token'"),
             (["--status", "out"], 2, "no run has left its state in out.state"),
             (["--status"], 2, "--status takes the path of the output alone"),

@@ -62,6 +62,17 @@ def test_a_server_that_is_down_and_certificates_that_are_not_there_are_told(cli,
     assert not any(word in result.out for word in ("jane", "secret", str(tmp_path)))
 
 
+def test_a_key_that_cannot_be_one_is_told_once(cli, monkeypatch):
+    monkeypatch.delenv("HF_TEXT_ROUTER_URL", raising=False)
+    monkeypatch.delenv("HF_TEXT_HUB_URL", raising=False)
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # so that no name is looked up
+    monkeypatch.setenv("HF_TOKEN", "sk-0123456789abcdef")
+    result = cli("doctor")
+    assert result.status == 1
+    assert result.out.count("HF_TOKEN cannot be a key: it is a key of OpenAI or a server like it") == 1
+    assert result.out.endswith("Put it into HF_TEXT_API_KEY, and name its server: --api-base\n")
+
+
 # --- compare
 
 

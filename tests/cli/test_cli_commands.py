@@ -59,6 +59,46 @@ def test_a_wrong_option_is_told_with_the_nearest(hf, cli, name):
     assert "did you mean --api-base?" in result.err
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("--max-token", "unknown option --max-token; did you mean --max-tokens?"),
+        ("--n_token", "did you mean --max-tokens?"),
+        ("--base_url", "did you mean --api-base?"),
+        ("--url", "did you mean --api-base?"),
+        ("--image", "did you mean --media?"),
+        ("--temp", "did you mean --temperature?"),
+        ("--system-prompt", "did you mean --system?"),
+        ("--response-format", "did you mean --schema?"),
+        ("--stream", "unknown option --stream; answers are always streamed: leave it out"),
+        ("--verbose", "unknown option --verbose\n"),
+    ],
+)
+def test_an_option_by_the_name_that_others_give_it_is_told_with_its_own(hf, cli, name, words):
+    result = cli(name, "5", "Hello")
+    assert (result.status, hf.requests) == (2, [])
+    assert words in result.err
+
+
+@pytest.mark.parametrize("name", ["providers", "compare"])
+def test_a_model_that_is_not_listed_is_told_without_an_option_that_the_command_does_not_have(hf, cli, name):
+    result = cli(name, "no/such-model")
+    assert result.status == 1
+    assert result.err.endswith("hf-text models lists those that there are.\n")
+
+
+def test_a_conversation_ends_with_exit_too(hf, cli):
+    cli("chat", stdin=b"First\n/exit\nnever\n")
+    assert len(chats(hf)) == 1
+
+
+def test_the_names_of_faults_are_not_taken_for_keys(cli):
+    result = cli("emulate", "--fault", "cut-mid-steam")
+    assert result.status == 2
+    assert "closed-before-headers" in result.err
+    assert result.err.endswith("not 'cut-mid-steam'; did you mean cut-mid-stream?\n")
+
+
 # --- Options of a question
 
 

@@ -125,8 +125,8 @@ class TestCheckMessages:
             (42, "messages must be a str or a list of messages, not int: 42"),
             ("", "messages must not be empty: ''"),
             ([], "messages must not be empty: []"),
-            (user("hi"), "messages is a single message, wrap it in a list: {'content': 'hi', 'role': 'user'}"),
-            (Completion("hi"), "messages is a single message, wrap it in a list: <Completion 'hi'"),
+            (user("hi"), "messages is a single message; wrap it in a list: {'content': 'hi', 'role': 'user'}"),
+            (Completion("hi"), "messages is a single message; wrap it in a list: <Completion 'hi'"),
             (["hi"], 'messages[0] must be a mapping with "role" and "content", not str: \'hi\''),
             ([user("a"), None], 'messages[1] must be a mapping with "role" and "content", not None'),
             ([{"content": "hi"}], "messages[0] has no \"role\": {'content': 'hi'}"),
@@ -251,8 +251,8 @@ class TestModelsAndDataclasses:
             ([Turn("bot", "a")], 'messages[0]["role"] must be one of system'),
             ([Turn("user", 5)], 'messages[0]["content"] must be a str'),
             ([Turn("user", [Part(type="image_url", image_url={})])], '[0]["image_url"] must be a mapping with "url"'),
-            (Turn("user", "a"), "messages is a single message, wrap it in a list: Turn(role='user'"),
-            (Say(role="user", content="a"), "messages is a single message, wrap it in a list: Say(role='user'"),
+            (Turn("user", "a"), "messages is a single message; wrap it in a list: Turn(role='user'"),
+            (Say(role="user", content="a"), "messages is a single message; wrap it in a list: Say(role='user'"),
             ([Turn], 'messages[0] must be a mapping with "role" and "content", not type'),
         ):
             with pytest.raises(InvalidRequestError) as caught:
