@@ -47,8 +47,8 @@ def test_what_stands_in_one_line_makes_no_second_one() -> None:
 
 def test_the_message_of_an_error_holds_nothing_that_acts() -> None:
     error = RateLimitError("wait\x1b[2J", status_code=429, body={"error": "wait\x1b[2J"})
-    error.add_advice("or \u202ethis")
-    assert str(error) == r"wait\x1b[2J or \u202ethis"
+    error.add_advice("Or \u202ethis")
+    assert str(error) == r"wait\x1b[2J. Or \u202ethis"
     assert error.body == {"error": "wait\x1b[2J"}
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
         assert (str(twin), twin.status_code, twin.body) == (str(error), 429, error.body)
