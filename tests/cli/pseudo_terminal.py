@@ -65,6 +65,17 @@ class Terminal:
         while self.text.count(text) < times:
             assert self._read(PATIENCE), f"{text!r} did not come:\n{self.text}"
 
+    def interrupt(self, text: str) -> None:
+        """Press Ctrl-C until the text is there, as people do: a signal that comes just before Python begins to read a
+        line is noticed only when the next key is pressed.
+        """
+        for _ in range(int(PATIENCE)):
+            self.type("\x03")
+            while self._read(1):
+                if text in self.text:
+                    return
+        raise AssertionError(f"{text!r} did not come:\n{self.text}")
+
     def wait(self) -> int:
         """Read until the program ends. Returns its exit status."""
         while self.process.poll() is None:
