@@ -80,7 +80,7 @@ class CallerOptions(TypedDict, total=False):
     width: Any
 
 
-# Fields of the body that are no options of the client.
+# Fields of the body that are not options of the client.
 _BODY_FIELDS = (
     *("user", "top_k", "logit_bias", "modalities", "audio"),
     *("include_reasoning", "max_completion_tokens", "prompt_cache_key", "search_settings"),

@@ -78,13 +78,13 @@ class Catalogue:
         return self._cached(url, lambda: self._ask(protocol.catalog.parse_models, call, url), refresh)
 
     def model(self, call: Call, name: str) -> Model | None:
-        """One of the server's models, asked for alone unless the list is cached; None if there is no such model."""
+        """One of the server's models, asked for alone unless the list is cached; None if it is unknown."""
         if not self.has_models():
             url = f"{self._models_url}/{quote(name, safe='/')}"
             try:
                 return self._cached(url, lambda: self._ask(protocol.catalog.parse_model, call, url))
             except (BadRequestError, NotFoundError, ModelNotSupportedError):
-                pass  # there is no such model, or the server tells of none alone
+                pass  # unknown, or the server does not describe models one by one
             except APIStatusError as error:
                 if error.status_code != 200:  # else it answers with something else
                     raise

@@ -39,7 +39,7 @@ class Endpoint:
 
     @classmethod
     def at(cls, api_base: str | None, hub_url: str | None, router_url: str | None) -> Endpoint:
-        """The server for a client's arguments. Raises InvalidRequestError for what is no URL."""
+        """The server for a client's arguments. Raises InvalidRequestError for what is not a URL."""
         hub = _find_url("hub_url", hub_url, "HF_ENDPOINT", _HUB_URL)
         router = _find_url("router_url", router_url, "HF_TEXT_ROUTER_URL", _ROUTER_URL)
         base = f"{router}/v1" if api_base is None else _check_url("api_base", api_base)

@@ -1,9 +1,9 @@
 """The key: where it is found, and that it is one.
 
-It is looked for as huggingface_hub does (``utils/_auth.py``), so a login there is a login here. It is
-checked where it comes in: what is no key would only come back as a 401, and a broken header shows up late, in a message
-that contains it. What surely does not belong to a key (quotes, ``Bearer``) is taken away; what may be anything is
-refused. No message here shows a key or a part of one.
+It is looked for as huggingface_hub does (``utils/_auth.py``), so a login there is a login here. It is checked where
+it comes in: what is not a key would only come back as a 401, and a broken header shows up late, in a message that
+contains it. What surely does not belong to a key (quotes, ``Bearer``) is taken away; what may be anything is refused.
+No message here shows a key or a part of one.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def find_key(environ: Mapping[str, str] | None = None, *, placeholders: bool | N
 
     Raises InvalidRequestError if one of them holds what cannot be a key, or if the file is there and cannot be read:
     someone who is logged in should hear of it rather than be treated as anonymous. A file that is not there, or stands
-    in a directory that may not be looked into, is no error.
+    in a directory that may not be read, is not an error.
     """
     environ = os.environ if environ is None else environ
     if environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() in _TRUE:

@@ -603,7 +603,7 @@ class OpenaiTemplate:
 
 
 def _trim(messages: list[dict[str, Any]], argument: str, limit: Any) -> list[dict[str, Any]]:
-    """The messages, made to fit the limit that the argument of this name gives; None is no limit."""
+    """The messages, made to fit the limit that the argument of this name gives; None means unlimited."""
     if limit is None:
         return messages
     kept = trim_messages(messages, check_int(argument, limit, 1))

@@ -20,7 +20,7 @@ from .prompts import Template
 
 __all__ = ["Block", "block_arguments", "generate_frame"]
 
-_NUMBER = "\0number"  # rows of a block need no names of their own; this is no column of theirs
+_NUMBER = "\0number"  # rows of a block need no names of their own; this is not one of their columns
 
 
 @explain_wrong_names_of("batch.generate_frame")

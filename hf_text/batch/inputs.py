@@ -51,7 +51,7 @@ class Source:
     Attributes:
         path: the path, if the inputs are one.
         repeatable: whether they can be read more than once.
-        table: whether they are a table: then the values are mappings, and may hold columns that are no options.
+        table: whether they are a table: then the values are mappings, and may hold columns that are not options.
         rows: how many there are, about; None if that cannot be told beforehand.
 
     Raises InvalidRequestError for inputs of another kind, and OSError for a path that leads nowhere.

@@ -20,7 +20,7 @@ class Outcome:
     Attributes:
         custom_id: the name of the row.
         completion: the answer; None if there is none.
-        error: why there is no answer; None if there is one.
+        error: why the row failed; None if it was answered.
         columns: what was to be kept of the row.
         cost: USD, by the prices of the server; None if it is not known.
         asked: a fingerprint of what was asked.
@@ -35,7 +35,7 @@ class Outcome:
 
     @property
     def text(self) -> str | None:
-        """The text of the answer; None if there is no answer."""
+        """The text of the answer; None if the row failed."""
         return None if self.completion is None else self.completion.text
 
     @property

@@ -155,7 +155,7 @@ class Pace:
         rate = self._curve(now)
         late = max(1 / rate, _CATCH_UP)
         idle = now - late - max(self._next_at, self._resume_at, self._tokens_at)
-        if idle > 0:  # more could have been sent: that is no proof that more is let through (RFC 7661)
+        if idle > 0:  # more could have been sent: that does not prove that more is allowed (RFC 7661)
             self._mark += min(idle, now - self._mark)
         self._next_at = max(self._next_at, now - late) + 1 / rate
 

@@ -1,6 +1,6 @@
 """One value of the inputs -> rows: names, and the arguments of ``Client.stream``.
 
-Two forms are read. A request of OpenAI's Batch API says what goes over the wire: fields of its body that are no
+Two forms are read. A request of OpenAI's Batch API says what goes over the wire: fields of its body that are not
 arguments of ours are sent as they are, and no default is added. The short form says what ``Client.stream`` is to be
 called with. With a template, any columns make a row.
 
@@ -98,7 +98,7 @@ class Shape:
         keep: the columns that are carried into the output.
         samples: how often each row is asked.
         models: the models of which each row is asked; empty: that of the row or the run.
-        table: whether the values may hold columns that are no options.
+        table: whether the values may hold columns that are not options.
 
     Raises InvalidRequestError for a value that cannot be.
     """
@@ -216,7 +216,7 @@ class RowParser:
         if column is None:
             return columns.get("custom_id")
         if column not in columns:
-            raise InvalidRequestError(f"{place}: there is no column {show(column)} for the name (id=)")
+            raise InvalidRequestError(f"{place}: no column {show(column)} for the name (id=)")
         if columns[column] is None:
             raise InvalidRequestError(f"{place}: the column {show(column)} with the name (id=) is empty")
         return columns[column]
@@ -226,7 +226,7 @@ class RowParser:
             raise InvalidRequestError(f"{place}: a prompt alone has no columns to keep")
         for name in self._shape.keep:
             if name not in columns:
-                raise InvalidRequestError(f"{place}: there is no column {show(name)} to keep")
+                raise InvalidRequestError(f"{place}: no column {show(name)} to keep")
         return {name: keepable(columns[name], f"{place}: the column {name}") for name in self._shape.keep}
 
     def _name(self, name: object, own: Mapping[str, Any], place: str) -> tuple[str, int, bytes]:

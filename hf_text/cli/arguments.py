@@ -85,7 +85,7 @@ def read_arguments(found: dict[str, Any], fail: Fail) -> Options:
         fail("--json writes the whole answer and -x its code alone: leave one out")
     found["prompt"] = _read_prompt(found, fail)
     if found["ca_bundle"] and not os.path.exists(found["ca_bundle"]):
-        fail(f"--ca-bundle: there is no file {found['ca_bundle']!r}")
+        fail(f"--ca-bundle: file not found: {found['ca_bundle']!r}")
     return Options.of(found)
 
 
@@ -111,7 +111,7 @@ def _read_prompt(found: dict[str, Any], fail: Fail) -> str:
         fail(f"standard input cannot be read: {error}")
     prompt = build_prompt(found["words"], [*texts, piped])
     if not prompt:
-        fail(f"there is no prompt. Try: {_EXAMPLES}")
+        fail(f"no prompt was given. Try: {_EXAMPLES}")
     return prompt
 
 

@@ -140,7 +140,7 @@ class Chat:
             if not name.startswith("/") or "\n" in turn or "/" in name[1:]:
                 self._answer(turn)
             elif (command := getattr(self, f"do_{name[1:]}", None)) is None:
-                self._view.note(f"there is no {name}; /help lists what there is")
+                self._view.note(f"unknown command {name}; /help lists the commands")
             else:
                 command(rest.strip())
         except KeyboardInterrupt:
@@ -185,7 +185,7 @@ class Chat:
     def do_media(self, item: str) -> None:
         """Add a picture or sound to the next turn."""
         if item and "://" not in item and not item.startswith("data:") and not os.path.isfile(item):
-            self._view.note(f"error: there is no file {item!r}")
+            self._view.note(f"error: file not found: {item!r}")
             return
         self._media += [item] if item else []
         self._view.note(f"with your next turn: {', '.join(self._media) or 'nothing; give a file or URL'}")

@@ -103,7 +103,7 @@ class Output:
         return self._in_line or bool(self._status)
 
     def show_status(self, text: str) -> None:
-        """A line that the next text takes the place of; nothing where there is no terminal that can erase one."""
+        """A line that the next text replaces. Writes nothing unless the terminal can erase a line."""
         if self.is_capable and not self._in_line and text != self._status:
             self.clear_status()
             shown = one_line(text)[: max(columns_of_terminal(self._file) - 1, 0)]

@@ -25,7 +25,7 @@ def build_prompt(words: Sequence[str], texts: Sequence[str]) -> str:
 def read_piped_text(stdin: TextIO | None) -> str:
     """All of standard input, to its end; empty where it is a terminal, or closed.
 
-    Raises OSError where it cannot be read, and ValueError where it is no text.
+    Raises OSError if it cannot be read, and ValueError if it is not text.
     """
     if stdin is None or stdin.isatty():
         return ""
@@ -50,7 +50,7 @@ def _tell_of_pipe() -> None:
 
 
 def read_text_file(path: str) -> str:
-    """The text of a file. Raises OSError where it cannot be read, and ValueError where it is no text."""
+    """The text of a file. Raises OSError if it cannot be read, and ValueError if it is not text."""
     with open(path, "rb") as file:
         return decode_text(file.read(), locale.getpreferredencoding(False))
 
@@ -58,7 +58,7 @@ def read_text_file(path: str) -> str:
 def decode_text(data: bytes, encoding: str) -> str:
     """The text in UTF-8, in UTF-16 with its mark (PowerShell writes it), or else in the system's encoding.
 
-    Raises ValueError for data that is no text.
+    Raises ValueError for data that is not text.
     """
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16")

@@ -87,7 +87,7 @@ class View:
             self.note("warning: the answer is empty")
 
     def fail(self, name: str, message: str, partial: Completion | None) -> None:
-        """There is no answer, or only a part of one, which was shown."""
+        """The call failed; what had arrived of the answer was shown."""
         self._end_lines()
         self.note(f"error: {message}")
 
@@ -120,7 +120,7 @@ class CodeView(View):
             self._out.write(found[2] if found else completion.text)
         super().finish(completion)
         if completion.text.strip() and not found:
-            self.note("warning: there is no block of code in the answer; this is all of it")
+            self.note("warning: the answer has no code block; this is the whole answer")
 
     def _show_text(self, text: str) -> None:
         pass  # it may not be code

@@ -42,7 +42,7 @@ def write_history(path: str | PathLike[str], history: History, model: str | None
         with os.fdopen(number, "wb") as file:
             file.write(body)
         os.replace(name, target)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: no temporary file is left behind
         with suppress(OSError):
             os.unlink(name)
         raise

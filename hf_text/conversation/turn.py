@@ -164,7 +164,7 @@ class _Round:
         tool = self._toolbox.find(call.name)
         if tool is None:
             names = ", ".join(self._toolbox.names)
-            return _fail(call, LookupError(f"there is no tool {call.name!r}; there are: {names}"), "Error: {}")
+            return _fail(call, LookupError(f"unknown tool {call.name!r}; the tools are: {names}"), "Error: {}")
         try:
             args, options = tool.load(call.arguments)
         except ValueError as error:

@@ -103,7 +103,7 @@ def _find_choice_fault(choice: Any, tools: Sequence[Mapping[str, Any]]) -> str |
     if not _has_function_name(choice):
         return ".function.name: Field required"
     name = choice["function"]["name"]
-    return None if any(tool["function"]["name"] == name for tool in tools) else f": there is no tool {name!r:.80}"
+    return None if any(tool["function"]["name"] == name for tool in tools) else f": unknown tool {name!r:.80}"
 
 
 def _find_open_call(messages: Sequence[Mapping[str, Any]]) -> str | None:

@@ -147,5 +147,5 @@ def check_provider(provider: str | Sequence[str]) -> tuple[str, ...]:
         raise InvalidRequestError(f"provider must be a name, a policy or a list of names, not {provider!r:.80}")
     for name in names:
         if not isinstance(name, str) or not is_plain_path(name):
-            raise InvalidRequestError(f"provider: {name!r:.80} is no name of a provider")
+            raise InvalidRequestError(f"provider: {name!r:.80} is not a provider name")
     return tuple(names)

@@ -118,7 +118,7 @@ class _Reader:
             yield from self._read_stream(piece)
 
     def _first_piece(self) -> Generator[Wait, None, bytes]:
-        """The beginning of the body, up to its first character that is no white space."""
+        """The beginning of the body, up to its first character that is not white space."""
         data, size = b"", 0
         while (piece := self._reply.read()) != b"":
             if isinstance(piece, Wait):

@@ -1,7 +1,7 @@
 """Bytes of an event stream to events, through sseclient-py.
 
 sseclient-py reads events well when it is fed whole ones; this is the part that sees to that, by the standard
-(WHATWG HTML, section 9.2.6): it drops a byte order mark, makes every newline a line feed, replaces what is no
+(WHATWG HTML, section 9.2.6): it drops a byte order mark, makes every newline a line feed, replaces what is not
 UTF-8, keeps an event that has not ended yet, and refuses one that grows beyond a limit. An event that never ends stays
 here; whoever knows that the stream has ended may end it.
 

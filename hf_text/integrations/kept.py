@@ -11,7 +11,7 @@ __all__ = ["give_back", "keep"]
 
 
 def keep(answer: Completion) -> dict[str, Any] | None:
-    """What is to be kept of an answer, in values that JSON has; None where there are no calls of tools. Some providers
+    """What to keep of an answer, in values that JSON has; None without tool calls. Some providers
     refuse the results of tools without the reasoning and the signatures that came with the calls.
     """
     if not answer.tool_calls:

@@ -1,4 +1,4 @@
-"""Why there is no server, in one line that ends with what to do."""
+"""Why a server did not start, in one line that ends with what to do."""
 
 from __future__ import annotations
 

@@ -136,6 +136,6 @@ class Launch:
         except ChildEndedError as error:
             child.kill()
             raise (closed_early(name) if self.stopped else explain_end(name, error.status, log)) from None
-        except BaseException:
+        except BaseException:  # Ctrl-C, cancellation: no process is left behind
             child.kill()
             raise

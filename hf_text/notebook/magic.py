@@ -69,7 +69,7 @@ class _Magic:
             return None
         prompt = "\n\n".join(filter(None, (" ".join(values.words), (cell or "").strip())))
         if not prompt:
-            parser.error("there is no prompt: write it into the cell")
+            parser.error("no prompt was given: write it into the cell")
         chat = self._go_on(values, parser) if values.go_on else self._begin(values, parser)
         stream = chat.stream(prompt, media=values.media or None)
         completion = follow(stream, open_page(), prices_of(chat.client))
@@ -96,7 +96,7 @@ class _Magic:
 
     def _go_on(self, values: argparse.Namespace, parser: Parser) -> Conversation:
         if self._chat is None:
-            parser.error("--continue: there is no conversation yet; leave it out in the first cell")
+            parser.error("--continue needs an earlier cell: leave it out in the first one")
         for name, value in vars(values).items():
             if name not in _OF_A_CELL and value != parser.get_default(name):
                 parser.error(f"--continue keeps the options that the conversation began with; leave out {name}")

@@ -133,7 +133,7 @@ def _refuse_options(arguments: Mapping[str, Any]) -> None:
 
 
 def prices_of(client: Client | None) -> FindCost:
-    """Finds the cost of an answer; None where it is not known, or there are no prices."""
+    """Finds the cost of an answer; None where it is not known."""
 
     def find(completion: Completion) -> float | None:
         if client is None or completion.usage is None:

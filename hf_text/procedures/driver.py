@@ -152,7 +152,7 @@ class Driver(Generic[T]):
             self._effect = step(value)
         except StopIteration as end:
             self._effect, self._result, self._ended = None, end.value, True
-        except BaseException:
+        except BaseException:  # Ctrl-C too: a generator that has raised is over
             self._ended = True
             raise
 

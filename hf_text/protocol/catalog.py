@@ -252,7 +252,7 @@ class HubModel:
 def parse_models(value: Any) -> list[Model]:
     """The models of a server's list: ``{"data": […]}``, ``{"models": […]}`` or a bare array, in the server's order.
 
-    Items without an id are skipped. Raises ValueError if there is no list.
+    Items without an id are skipped. Raises ValueError without a list.
     """
     # llama.cpp sends both keys; its "models" are in Ollama's form, without an id.
     key = next((key for key in ("data", "models") if isinstance(value, dict) and key in value), None)

@@ -263,7 +263,7 @@ def _find_cut(messages: Sequence[Message], index: int) -> int:
 
 
 def _find_last_turn(messages: Sequence[Message]) -> int | None:
-    """The index of the user's last message, or else of the last that is no part of a call."""
+    """The index of the user's last message, or else of the last that is not part of a call."""
     indexes = range(len(messages) - 1, -1, -1)
     users = (index for index in indexes if messages[index]["role"] == "user")
     alone = (index for index in indexes if not _belongs_to_a_call(messages[index]))

@@ -13,10 +13,8 @@ __all__ = [
     "DEFAULT_VISION_MODEL",
     "FALLBACK_MODELS",
     "MODEL_ALIASES",
-    "PROVIDERS_WITHOUT_CHAT",
     "PROVIDER_LABELS",
     "PROVIDER_MAPPING",
-    "PROVIDER_ROUTES",
     "RETIRED_ALIASES",
     "VISION_MODELS",
 ]
@@ -114,30 +112,6 @@ RETIRED_ALIASES: dict[str, str] = {
     "qwq-32b": "Qwen/QwQ-32B",
     "sd-3.5": "stabilityai/stable-diffusion-3.5-large",
 }
-
-# Below the router's host, what comes before "/chat/completions". From huggingface_hub's inference/_providers/*.py at
-# ee0a4510 (August 2026), the same in huggingface.js. "{model}" is the provider's id of the model. A provider that is
-# not here is reached at "{provider}/v1", which fits most. "openai" is no route: it takes no Hugging Face key.
-PROVIDER_ROUTES: dict[str, str] = {
-    "baseten": "baseten/v1",
-    "cerebras": "cerebras/v1",
-    "cohere": "cohere/compatibility/v1",
-    "deepinfra": "deepinfra/v1/openai",
-    "featherless-ai": "featherless-ai/v1",
-    "fireworks-ai": "fireworks-ai/inference/v1",
-    "groq": "groq/openai/v1",
-    "hf-inference": "hf-inference/models/{model}/v1",
-    "novita": "novita/v3/openai",
-    "nscale": "nscale/v1",
-    "ovhcloud": "ovhcloud/v1",
-    "publicai": "publicai/v1",
-    "scaleway": "scaleway/v1",
-    "together": "together/v1",
-    "zai-org": "zai-org/api/paas/v4",
-}
-
-# They make pictures, video and sound; the same source has no chat task for them.
-PROVIDERS_WITHOUT_CHAT = frozenset({"black-forest-labs", "fal-ai", "replicate", "wavespeed"})
 
 # Names for people, as the pages below https://huggingface.co/docs/inference-providers/providers are titled. Providers
 # that left in July 2026 stay: older mappings still name them.

@@ -49,7 +49,7 @@ def _find_charset(text: str) -> str | None:
 
 def describe_page(text: str) -> str:
     """The words of an error page: ``<h1>502</h1><p>Bad Gateway</p>``; where that is one word only, its title or its
-    first paragraph too; where there is no heading, as in XML, how its text begins.
+    first paragraph too; without a heading, as in XML, the beginning of its text.
     """
     heading, title = re.search(_HEADING, text), re.search(_TITLE, text)
     found = heading or title

@@ -2,8 +2,8 @@
 
 JSON may write a character outside the Basic Multilingual Plane as two escapes, a surrogate pair (RFC 8259, section 7).
 A server that cuts its text between UTF-16 units, as programs in JavaScript or Java do, sends the halves in two chunks.
-Half a pair is no character: printing or encoding it raises. So the first half waits for the second, and a half that has
-no partner becomes U+FFFD.
+Half a pair is not a character: printing or encoding it raises. So the first half waits for the second, and a half
+without a partner becomes U+FFFD.
 """
 
 from __future__ import annotations

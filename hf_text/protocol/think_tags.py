@@ -29,7 +29,7 @@ class ThinkSplitter:
         opened: the prompt opened the tag, so what comes is reasoning up to the closing one.
 
     Attributes:
-        done: True once all that follows can only be answer; then there is no need to ask any more.
+        done: True once all that follows can only be answer; then there is no need to ask again.
     """
 
     __slots__ = ("_blank", "_held", "_inside", "_opened", "done")

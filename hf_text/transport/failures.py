@@ -124,7 +124,7 @@ def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str], 
         if isinstance(cause, ssl.SSLError):
             return _explain_alert(str(cause.reason or cause))
         if isinstance(cause, (socket.gaierror, NameResolutionError)):
-            return f"there is no address for the name {host} (DNS). Is the network up, and the name right?"
+            return f"the name {host} could not be resolved (DNS). Is the network up, and the name right?"
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused. Is the server running, and is the port right?"
         if isinstance(cause, (ConnectionError, RemoteDisconnected)):

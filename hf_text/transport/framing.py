@@ -135,7 +135,7 @@ class ChunkedFraming(Framing):
             size = line.partition(b";")[0].strip()
             # int() takes signs, underscores and "0x", which would let two readers of one stream see different chunks.
             if not size or size.strip(_HEX_DIGITS) or len(size) > _MAX_DIGITS:
-                raise BadFraming("the length of a chunk is no number")
+                raise BadFraming("the length of a chunk is not a number")
             self._left = int(size, 16)
             self._in_chunk = self._left > 0
             self._in_trailer = not self._in_chunk

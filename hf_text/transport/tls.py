@@ -42,7 +42,7 @@ def _check_path(path: Any) -> str:
     if "-----BEGIN" in name:
         raise InvalidRequestError("cert must be the path of a PEM file, not what is in it")
     if not os.path.isfile(name):
-        raise InvalidRequestError(f"cert: there is no file {show(name)}")
+        raise InvalidRequestError(f"cert: file not found: {show(name)}")
     return name
 
 
@@ -81,7 +81,7 @@ def shake_hands(
     try:
         context.set_alpn_protocols(ALPN_PROTOCOLS)
         tls = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: nothing else holds the socket
         sock.close()
         raise
     try:
@@ -101,7 +101,7 @@ def shake_hands(
         if interruption.clock is None:
             raise
         raise TimeoutError("The handshake operation timed out") from None  # Python's words
-    except BaseException:
+    except BaseException:  # Ctrl-C, the reader left: nothing else holds the socket
         tls.close()
         raise
 

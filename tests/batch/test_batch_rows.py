@@ -148,9 +148,9 @@ class TestTemplates:
                 "row 7: the template names 'txt', but the columns are id, text, stars, label",
             ),
             ({"template": "{empty}"}, "row 7: the column 'empty' of the template is empty"),
-            ({"template": "{text}", "id": "name"}, "row 7: there is no column 'name' for the name"),
+            ({"template": "{text}", "id": "name"}, "row 7: no column 'name' for the name"),
             ({"template": "{text}", "id": "empty"}, "row 7: the column 'empty' with the name .id=. is empty"),
-            ({"template": "{text}", "keep": ["lable"]}, "row 7: there is no column 'lable' to keep"),
+            ({"template": "{text}", "keep": ["lable"]}, "row 7: no column 'lable' to keep"),
             ({"template": "{text}", "keep": ["odd"]}, "row 7: the column odd must be a value that JSON can hold"),
         ],
     )

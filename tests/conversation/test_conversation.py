@@ -151,7 +151,7 @@ class TestTools:
         ("called", "error", "told"),
         [
             (("explode", {}), ZeroDivisionError, "Error: ZeroDivisionError: division by zero"),
-            (("nothing", {}), LookupError, "Error: there is no tool 'nothing'; there are: explode, get_weather"),
+            (("nothing", {}), LookupError, "Error: unknown tool 'nothing'; the tools are: explode, get_weather"),
             (("get_weather", {}), ValueError, "Error: the arguments do not fit:\ncity: Field required"),
             (("get_weather", {"city": 1}), ValueError, "city: Input should be a valid string"),
             (("get_weather", {"city": "x", "day": 1}), ValueError, "day: is not a parameter"),

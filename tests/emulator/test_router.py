@@ -348,7 +348,7 @@ class TestRefusals:
             (
                 body(tools=[TOOL], tool_choice={"type": "function", "function": {"name": "other"}}),
                 422,
-                "no tool 'other'",
+                "unknown tool 'other'",
             ),
             (body(tool_choice="auto"), 422, "tools must not be empty"),
             (body(tools=[TOOL], tool_choice="sometimes"), 422, "unknown value"),

@@ -447,7 +447,7 @@ class TestCheckProvider:
         ],
     )
     def test_what_is_no_name_is_refused_and_shown(self, name: Any) -> None:
-        with pytest.raises(InvalidRequestError, match="is no name of a provider") as caught:
+        with pytest.raises(InvalidRequestError, match="is not a provider name") as caught:
             check_provider(["groq", name])
         assert repr(name) in str(caught.value)
 

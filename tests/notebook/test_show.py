@@ -97,10 +97,10 @@ def test_the_magic_asks_the_cell_and_goes_on(emulator: Emulator, kernel: Kernel)
 
 def test_a_wrong_magic_is_told_in_a_line(emulator: Emulator, kernel: Kernel) -> None:
     wrong = {
-        "%hf_text": "there is no prompt",
+        "%hf_text": "no prompt was given",
         "%hf_text --modle x Hi": "unknown option --modle; did you mean --model?",
         "%hf_text 'Hi": "No closing quotation",
-        "%hf_text -c Hi": "there is no conversation yet",
+        "%hf_text -c Hi": "--continue needs an earlier cell",
         "%hf_text --max-tokens lots Hi": "--max-tokens",
         "%hf_text --api-key hf_secret Hi": "HF_TOKEN",
     }

@@ -116,9 +116,9 @@ def test_a_server_that_wants_another_certificate_says_so(
 
 
 REFUSED = {
-    "not there": ("{folder}/none.pem", "cert: there is no file '{folder}/none.pem'"),
-    "key not there": (("{alice}", "{folder}/none.key"), "cert: there is no file '{folder}/none.key'"),
-    "a folder": ("{folder}", "cert: there is no file '{folder}'"),
+    "not there": ("{folder}/none.pem", "cert: file not found: '{folder}/none.pem'"),
+    "key not there": (("{alice}", "{folder}/none.key"), "cert: file not found: '{folder}/none.key'"),
+    "a folder": ("{folder}", "cert: file not found: '{folder}'"),
     "three": (("a", "b", "c"), "cert must be the path of a PEM file, or (certificate, key), not a tuple"),
     "none": ((), "cert must be the path of a PEM file, or (certificate, key), not a tuple"),
     "a number": (7, "cert must be the path of a PEM file, or (certificate, key), not an int"),
