@@ -135,7 +135,7 @@ def test_a_name_without_an_address_is_told_as_such(
     with Client(api_base="http://nowhere.invalid/v1", timeout=clocks(), max_retries=0) as client:
         error = outcome(client.stream("Hi", "m")).error
     assert type(error) is TransportError
-    assert "no address for the name nowhere.invalid (DNS)" in str(error)
+    assert "the name nowhere.invalid could not be resolved (DNS)" in str(error)
 
 
 def addresses(*ports: int) -> Callable[..., Any]:
