@@ -333,5 +333,5 @@ def test_what_follows_on_a_connection_has_the_head_of_what_was_first_but_for_its
     assert lengths == [len(request.body) for request in emulator.requests]
     assert [request.json["messages"][0]["content"] for request in emulator.requests] == prompts
     assert first == third
-    assert [name for name in first if first[name] != second[name]] == ["Content-Length"]
+    assert [name for name in first if first[name] != second[name]] == ["content-length"]
     assert emulator.connections == 1
