@@ -29,7 +29,7 @@ COMMANDS = {
     "models": ("models", "openai/gpt-oss-120b"),
     "providers": ("providers openai/gpt-oss-120b", "groq"),
     "compare": ("compare openai/gpt-oss-120b Hello --yes --max-tokens 9", "TOKENS/S"),
-    "doctor": ("doctor", "versions"),
+    "doctor": ("doctor", "stream: "),
     "batch": ("batch {folder}/in.jsonl {folder}/out.jsonl -m openai/gpt-oss-120b", "3 of 3 rows are done"),
     "emulate": ("emulate", "Ctrl-C ends it"),
 }
@@ -45,8 +45,8 @@ def run_to_its_end(shell, folder, name):
     elif name == "emulate":
         shell.wait_for(shown)
         shell.type(CTRL_C)
-    elif name == "batch":
-        shell.wait_for("Go on?")
+    elif name in ("batch", "doctor"):
+        shell.wait_for("y/N]")
         shell.type("y\n")
     status = shell.wait()
     assert shown in shell.text.replace("\n", " ")
