@@ -333,6 +333,15 @@ def test_a_catalogue_that_is_not_there_does_no_harm(emulator: Emulator) -> None:
     assert ChatHFText(model=MODEL, profile={}).profile == {}
 
 
+def test_a_catalogue_that_cannot_be_reached_is_not_asked_for_each_model(emulator: Emulator) -> None:
+    emulator.always("closed-before-headers", path=f"/v1/models/{MODEL}")
+    assert ChatHFText(model=MODEL, max_retries=0).profile is None
+    asked_for = len(emulator.requests)
+    assert asked_for > 0
+    assert ChatHFText(model=MODEL, max_retries=0, temperature=0.5).profile is None
+    assert len(emulator.requests) == asked_for
+
+
 def load_again(written: str, **how: Any) -> Any:
     return loads(written, valid_namespaces=["hf_text"], secrets_from_env=True, **how)
 
