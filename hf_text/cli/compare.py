@@ -80,10 +80,10 @@ def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Names
         for offer in offers
     ]
     known = sum(cost for cost in costs if cost is not None)
-    unknown = sum(cost is None for cost in costs)
+    unknown = [offer.provider for offer, cost in zip(offers, costs, strict=True) if cost is None]
     view.note(
         f"this asks {', '.join(offer.provider for offer in offers)}, and may cost up to {price(known)}"
-        + (f", and what {unknown} of them charge whose price is not known" if unknown else "")
+        + (f"; not known is the price of {', '.join(unknown)}" if unknown else "")
     )
     if values.yes:
         return True

@@ -28,7 +28,7 @@ class Bar(NamedTuple):
 
 
 def check_plot(path: str, fail: Fail) -> None:
-    """Before anyone is asked: whether the picture can be drawn. Raises MissingExtraError for a PNG without the extra."""
+    """Whether a picture can be drawn, before anyone is asked. Raises MissingExtraError for a PNG without the extra."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in (".svg", ".png"):
         fail("--plot writes SVG or PNG: give a name that ends with .svg or .png")
