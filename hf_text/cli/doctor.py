@@ -71,8 +71,11 @@ def _examine(options: Options, ask: bool, *, quiet: bool) -> Iterator[Finding]:
             yield from findings.look_at_names(endpoint)
             yield from findings.look_at_tls(endpoint, options.ca_bundle)
             if usable:  # else each would tell of the key again
-                yield from _look_at_servers(client, options.bill_to)
-                if ask or options.demo or (not quiet and _agrees(view)):
+                well = True
+                for finding in _look_at_servers(client, options.bill_to):
+                    well = well and not finding.fix
+                    yield finding
+                if ask or options.demo or (well and not quiet and _agrees(view)):
                     yield from _ask(client, options)
                 else:
                     yield Finding("an answer", "nobody was asked for one; --ask does, and costs next to nothing")

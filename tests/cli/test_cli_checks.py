@@ -8,9 +8,11 @@ import threading
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
+import PIL.Image
 import pytest
 
 from hf_text.cli.pieces import judge_pieces
+from hf_text.cli.plots import Bar, write_plot
 from hf_text.emulator import Emulator, Gate, Response
 from hf_text.transport.issuers import look_at_certificate
 
@@ -204,9 +206,26 @@ def test_a_provider_that_fails_is_a_row_and_not_the_end(hf, cli):
     assert {result["error"] for result in results[1:]} == {None}
 
 
-@pytest.mark.parametrize("argv", [[MODEL, "--yes", "--plot", "x.png"], [], ["no/such", "--yes"]], ids=str)
+@pytest.mark.parametrize(
+    "argv",
+    [[MODEL, "--yes", "--plot", "x.gif"], [MODEL, "--yes", "--plot", "no/x.svg"], [], ["no/such", "--yes"]],
+    ids=str,
+)
 def test_what_cannot_be_compared_is_an_error_and_nobody_is_asked(hf, cli, argv):
     result = cli("compare", *argv)
     assert result.status in (1, 2)
     assert "error: " in result.err
     assert [request for request in hf.requests if request.path.endswith("/chat/completions")] == []
+
+
+BARS = [Bar("groq<&$x$", 512.4, 0.21), Bar("日本", 88.0, 1.5), Bar("down", None, None)]
+
+
+def test_a_plot_is_a_picture_with_every_provider(tmp_path):
+    write_plot(str(tmp_path / "speed.svg"), "a/b<", BARS)
+    texts = [text.text for text in ET.parse(tmp_path / "speed.svg").getroot().iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a/b<", "groq<&$x$", "512 tokens/s", "1.50 s to the first", "down", "no answer"} <= {*texts}
+    write_plot(str(tmp_path / "speed.PNG"), "a/b<", [BARS[0], BARS[2]])
+    with PIL.Image.open(tmp_path / "speed.PNG") as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 20)}
+    assert {(0x38, 0x67, 0xD6), (0xFA, 0x82, 0x31)} <= colours
