@@ -13,6 +13,7 @@ from ..client import Client
 from ..errors import HFTextError, InvalidRequestError
 from ..protocol.catalog import ModelProvider
 from ..tables import number, price
+from .consent import can_ask, consents
 from .listing import connected
 from .output import Output
 from .parsers.compare import COMPARE_PROMPT
@@ -86,10 +87,9 @@ def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Names
     )
     if values.yes:
         return True
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         raise InvalidRequestError("this is not a terminal, so the question cannot be asked; --yes answers it")
-    view.note("Go on? [y/N]")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return consents("Go on?", view)
 
 
 def _ask(client: Client, values: argparse.Namespace, offer: ModelProvider, prompt: str) -> Result:
