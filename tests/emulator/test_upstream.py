@@ -96,9 +96,14 @@ def ask(emulator: Emulator, path: str = "/v1/chat/completions") -> requests.Resp
         )
 
 
-def test_a_server_with_a_certificate_of_its_own_is_recorded(server: Emulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["argument", "environment"])
+def test_a_server_with_a_certificate_of_its_own_is_recorded(
+    server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
     server.reply(Response.text("One", " two"))
-    with Emulator(record=tmp_path, upstream=server.url, verify=CERTIFICATE) as recorder:
+    if by == "environment":
+        monkeypatch.setenv("SSL_CERT_FILE", CERTIFICATE)
+    with Emulator(record=tmp_path, upstream=server.url, verify=CERTIFICATE if by == "argument" else None) as recorder:
         live = ask(recorder).content
     assert server.requests[0].key == KEY
     with Emulator(replay=tmp_path) as player:
