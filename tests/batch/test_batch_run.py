@@ -430,7 +430,7 @@ class TestInterrupts:
         process.send_signal(signum)
         _, errors = process.communicate(timeout=20)
         assert (
-            errors.decode() == f"stopped by {name}: 10 of 30 rows are done. The same call continues with the others\n"
+            errors.decode() == f"stopped by {name}: 10 of 30 rows are done. Run it again to continue with the others\n"
         )
         assert process.returncode == status
         emulator.wait_for_disconnect(4)

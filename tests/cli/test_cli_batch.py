@@ -132,7 +132,7 @@ class TestRuns:
         _, errors = process.communicate(timeout=20)
         assert process.returncode == status
         assert re.fullmatch(
-            r"stopped by .*: 10 of 10 rows are done\. The same call continues with the others\n", errors
+            r"stopped by .*: 10 of 10 rows are done\. Run it again to continue with the others\n", errors
         )
 
 
