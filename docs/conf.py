@@ -36,6 +36,7 @@ pygments_dark_style = "monokai"
 html_title = f"hf_text {release}"
 html_show_sphinx = False
 
+<<<<<<< HEAD
 
 def _write_llms(app: Any, problem: Exception | None) -> None:
     if problem is None and app.builder.name == "html":
@@ -44,3 +45,7 @@ def _write_llms(app: Any, problem: Exception | None) -> None:
 
 def setup(app: Any) -> None:
     app.connect("build-finished", _write_llms)
+=======
+# python -m sphinx -b man docs build/man
+man_pages = [("command", "hf-text", "ask language models from a terminal", "", 1)]
+>>>>>>> main
