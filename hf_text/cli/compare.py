@@ -40,15 +40,15 @@ class Result:
 def main(values: argparse.Namespace, fail: Fail) -> int:
     """Compare. Returns the exit status: 0 if anyone answered."""
     if values.plot and not values.plot.lower().endswith(".svg"):
-        fail("--plot writes SVG: give a name that ends with .svg")
+        fail("--plot writes SVG: use a name that ends with .svg")
     prompt = " ".join(values.words) or COMPARE_PROMPT
     view, results = View(reasoning=False), list[Result]()
     with connected(values, fail) as client:
         offers = [offer for offer in client.model(values.name).providers if offer.live]
         if not offers:
-            raise InvalidRequestError(f"no provider serves {values.name} now; hf-text providers shows who could")
+            raise InvalidRequestError(f"no provider serves {values.name} now; hf-text providers shows those that could")
         if not (values.demo or _agrees(offers, prompt, values, view)):
-            view.note("nothing was asked")
+            view.note("nothing was sent")
             return 1
         try:
             for offer in offers:
@@ -87,8 +87,8 @@ def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Names
     if values.yes:
         return True
     if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InvalidRequestError("this is not a terminal, so the question cannot be asked; --yes answers it")
-    view.note("Go on? [y/N]")
+        raise InvalidRequestError("this is not a terminal, so there is nobody to confirm; pass --yes")
+    view.note("Continue? [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

@@ -88,7 +88,7 @@ def _look_at_key() -> Finding:
     except HFTextError as error:
         return Finding("key", _UNUSABLE, explain(error))
     if key is None:
-        return Finding("key", "none was found", f"make one at {_TOKENS_PAGE} and put it into HF_TOKEN")
+        return Finding("key", "none was found", f"create one at {_TOKENS_PAGE} and set HF_TOKEN")
     names = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
     place = next((name for name in names if os.environ.get(name, "").strip()), "the file of 'hf auth login', or Colab")
     return Finding("key", f"found, from {place}")
@@ -110,7 +110,7 @@ def _look_at_certificates() -> Iterator[Finding]:
     for name in _CERTIFICATES:
         path = os.environ.get(name)
         if path and not os.path.exists(path):
-            yield Finding(name, f"{path} is not there", f"unset {name}, or let it name a PEM file")
+            yield Finding(name, f"{path} is not there", f"unset {name}, or set it to the path of a PEM file")
         elif path:
             yield Finding(name, path)
 
@@ -134,7 +134,7 @@ def _resolve(host: str) -> Finding:
         socket.getaddrinfo(host, 443)
     except (OSError, UnicodeError):
         return Finding(
-            f"name {host}", "cannot be resolved", "check the network, and DNS; behind a proxy set HTTPS_PROXY"
+            f"name {host}", "cannot be resolved", "check the network and DNS; behind a proxy, set HTTPS_PROXY"
         )
     return Finding(f"name {host}", "resolved")
 
@@ -160,7 +160,7 @@ def _ask_who(client: Client, url: str) -> str:
         role = str(token["role"])
         allowed = role in ("read", "write") or "inference.serverless.write" in json.dumps(token)
     except (KeyError, TypeError):
-        return "the Hub knows the key"
+        return "the Hub accepts the key"
     return f"{'may' if allowed else 'not allowed to'} call providers (a key of the kind {role})"
 
 

@@ -70,7 +70,7 @@ def test_a_key_that_cannot_be_one_is_told_once(cli, monkeypatch):
     result = cli("doctor")
     assert result.status == 1
     assert result.out.count("HF_TOKEN cannot be a key: it is a key of OpenAI or a server like it") == 1
-    assert result.out.endswith("Put it into HF_TEXT_API_KEY, and name its server: --api-base\n")
+    assert result.out.endswith("Put it in HF_TEXT_API_KEY, and pass the server's address with --api-base\n")
 
 
 # --- compare

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 import hf_text
 from hf_text.emulator import Emulator, Gate, Response
@@ -104,7 +105,7 @@ def test_records_are_played_in_their_order_and_only_for_what_was_asked(server: E
         with (
             hf_text.Client(KEY, api_base=player.api_base, router_url="http://127.0.0.1:9") as client,
             pytest.raises(
-                hf_text.BadRequestError, match="no record answers POST /v1/chat/completions: its body differs"
+                hf_text.BadRequestError, match="no recording matches POST /v1/chat/completions: its body differs"
             ),
         ):
             client.generate("Something else", "a/b")
@@ -214,14 +215,43 @@ def test_a_server_that_cannot_be_reached_is_told_to_the_client_and_to_the_test(t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_compressed_answer_is_not_recorded_since_nobody_could_look_through_it(
-    server: Emulator, tmp_path: Path
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("end_after", [None, 40])
+def test_a_compressed_answer_is_recorded_as_it_came(
+    server: Emulator, tmp_path: Path, encoding: Any, end_after: int | None
 ) -> None:
-    server.reply(Response.text("One", encoding="gzip"))
-    with pytest.raises(ValueError, match="is not recorded"), Emulator(record=tmp_path, upstream=server.url) as recorder:
-        assert ask(recorder).text == "One"
-    assert list(tmp_path.iterdir()) == []
+    end: Any = {} if end_after is None else {"end": "cut", "end_after": end_after}
+    server.reply(Response.text("One", " two", encoding=encoding, **end))
+    with Emulator(record=tmp_path, upstream=server.url) as recorder:
+        live = talk(recorder)
+    with Emulator(replay=tmp_path) as player:
+        assert talk(player) == live
+        assert end_after or ask_for_nothing(player) == "One two"
     assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
+def ask_for_nothing(player: Emulator) -> str:
+    """What a client that decompresses reads."""
+    answer = requests.post(f"{player.api_base}/chat/completions", json={}, timeout=5)
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    return "".join(event["choices"][0]["delta"].get("content") or "" for event in events if event["choices"])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Response.text("One", f" {KEY}", encoding="gzip"),
+        Response(headers={"Content-Encoding": "br"}, body=b"\x0b\x02\x80One\x03"),
+        Response(headers={"Content-Encoding": "gzip"}, body=b"not gzip"),
+    ],
+)
+def test_a_compressed_answer_that_nobody_can_cross_out_in_is_not_recorded(
+    server: Emulator, tmp_path: Path, reply: Response
+) -> None:
+    server.reply(reply)
+    with pytest.raises(ValueError, match="is not recorded"), Emulator(record=tmp_path, upstream=server.url) as recorder:
+        assert talk(recorder, b"Authorization: Bearer %b\r\n" % KEY.encode())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_requests_at_the_same_time_are_all_recorded(server: Emulator, tmp_path: Path) -> None:
