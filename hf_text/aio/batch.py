@@ -196,7 +196,7 @@ def generate(
         rows: as for ``run``.
         client: who asks.
         model: the model for rows that name none.
-        template: the prompt, built from the columns of a row: ``"Label: {text}"``, messages with such texts, or a function
+        template: the prompt, built from a row's columns: ``"Label: {text}"``, messages with such texts, or a function
             from a row to a prompt or a row.
         id: the column that identifies each row, a str or an int; default ``custom_id``.
         keep: columns that are carried into the outcomes.
@@ -318,7 +318,7 @@ async def run(
         progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
             start, after each row, and once a second.
         model: the model for rows that name none.
-        template: the prompt, built from the columns of a row: ``"Label: {text}"``, messages with such texts, or a function
+        template: the prompt, built from a row's columns: ``"Label: {text}"``, messages with such texts, or a function
             from a row to a prompt or a row.
         id: the column that identifies each row, a str or an int; default ``custom_id``.
         keep: columns that are carried into the outcomes.

@@ -48,7 +48,8 @@ class Costs:
                 for offer in find_offers(self._models, name)
             ):
                 raise InvalidRequestError(
-                    f"max_cost: the server lists no price for {name}, so the limit cannot be enforced. Leave out max_cost to run it"
+                    f"max_cost: the server lists no price for {name}, so the limit cannot be enforced. "
+                    "Leave out max_cost to run it"
                 )
 
     def close(self) -> None:

@@ -107,7 +107,7 @@ def run(
         client: who asks; default: a ``Client()`` of the run's own. For other processes it is pickled, and a key that
             was given to it too.
         model: the model for rows that name none.
-        template: the prompt, built from the columns of a row: ``"Label: {text}"``, messages with such texts, or a function
+        template: the prompt, built from a row's columns: ``"Label: {text}"``, messages with such texts, or a function
             from a row to a prompt or a row.
         id: the column that identifies each row, a str or an int; default ``custom_id``.
         keep: columns that are carried into the outcomes.

@@ -42,7 +42,8 @@ def settle_local(found: dict[str, Any], fail: Fail) -> None:
     for name, option in _ELSEWHERE.items():
         if found[name]:
             fail(
-                f"--local uses a model on this machine and cannot be combined with {option}; name the model after --local"
+                f"--local uses a model on this machine and cannot be combined with {option}; "
+                "name the model after --local"
             )
     if not word or _LIKE_A_MODEL.fullmatch(word) or os.path.exists(word):
         return

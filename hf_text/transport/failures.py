@@ -49,7 +49,10 @@ def explain_timeout(
     """The error for a clock that ran out."""
     if in_handshake and clock == "connect":
         # A server without TLS waits for the rest of what it takes for a request.
-        message = f"{host} accepted the connection, but did not complete the TLS handshake within {call.timeouts.connect:g} s (timeout: connect). "
+        message = (
+            f"{host} accepted the connection, but did not complete the TLS handshake within "
+            f"{call.timeouts.connect:g} s (timeout: connect). "
+        )
         return RequestTimeoutError(message + _NO_TLS, clock=clock, seconds=call.timeouts.connect)
     seconds = getattr(call.timeouts, clock) or call.seconds()  # an auxiliary lookup has its own total clock
     what = {
