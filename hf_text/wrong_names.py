@@ -56,10 +56,10 @@ _BODY_FIELDS = (
 )
 
 _ADVICE = {
-    "n": "One call gives one answer: call it once for each",
-    "stream": "generate() gives the answer as a whole, stream() in pieces: leave it out",
-    "ordered": "The output is in the order of the answers; batch.sort puts it in that of the rows",
-    "stream_options": "The token counts are asked for by include_usage=True",
+    "n": "One call returns one answer: call it once for each",
+    "stream": "generate() returns the whole answer, stream() yields it in pieces: leave it out",
+    "ordered": "The output is in the order of the answers; use batch.sort to restore the order of the rows",
+    "stream_options": "Request token counts with include_usage=True",
     **dict.fromkeys(
         ("system", "system_prompt"),
         'Put {"role": "system", "content": …} in front of the messages',
@@ -159,7 +159,7 @@ def _advise(door: str, name: str, names: Collection[str]) -> str:
         return f"It is called {meant!r} here"
     if name in _ADVICE:
         return _ADVICE[name]
-    into_body = f"What only the server knows goes into the body by extra_body={{{name!r:.80}: …}}"
+    into_body = f"Pass other fields of the request with extra_body={{{name!r:.80}: …}}"
     if name in _BODY_FIELDS and "extra_body" in names:
         return into_body
     others = _others(door)

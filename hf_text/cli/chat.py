@@ -149,7 +149,7 @@ class Chat:
         except KeyboardInterrupt:
             if not self._terminal:
                 raise
-            self._view.note("stopped; this turn is not kept. /retry asks it again")
+            self._view.note("stopped; this turn is not kept. /retry sends it again")
         except HFTextError as error:
             self._failed = True
             self._view.fail(type(error).__name__, explain(error), error.partial)
@@ -191,20 +191,20 @@ class Chat:
             self._view.note(f"error: file not found: {item!r}")
             return
         self._media += [item] if item else []
-        self._view.note(f"with your next turn: {', '.join(self._media) or 'nothing; give a file or URL'}")
+        self._view.note(f"with your next turn: {', '.join(self._media) or 'nothing; name a file or URL'}")
 
     def do_save(self, path: str) -> None:
         """Save the conversation."""
         if not path:
-            self._view.note("give the file: /save talk.json")
+            self._view.note("name a file: /save talk.json")
             return
         self._chat.save(path)
-        self._view.note(f"saved; hf-text chat --load {path} continues with it")
+        self._view.note(f"saved; continue with hf-text chat --load {path}")
 
     def do_load(self, path: str) -> None:
         """Go on with a saved conversation."""
         if not path:
-            self._view.note("give the file: /load talk.json")
+            self._view.note("name a file: /load talk.json")
             return
         self._chat = Conversation.load(path, self._client, **self._settings)
         self._view.note(f"{len(self._chat.messages)} messages")
@@ -216,7 +216,7 @@ class Chat:
     def do_undo(self, _: str) -> None:
         """Take the last turn back."""
         taken = self._chat.undo()
-        self._view.note("your last turn is taken back" if taken else "there is nothing to take back")
+        self._view.note("your last turn was removed" if taken else "there is nothing to undo")
 
     def do_usage(self, _: str) -> None:
         """Tokens and cost so far."""

@@ -217,7 +217,7 @@ class _Reader:
         except ReportedError as report:
             reported = str(report) or data  # told below: what was caught holds the chunk
         except EventTooLong as error:
-            failure = self._reports.malformed(f"sent what is too long: {error}", retryable=False)
+            failure = self._reports.malformed(f"sent a response that is too long: {error}", retryable=False)
         except (ValueError, TypeError, RecursionError) as error:
             failure = self._reports.unreadable("a chunk", error, data)
         if reported:

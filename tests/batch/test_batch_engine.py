@@ -218,7 +218,7 @@ class TestBounds:
         self, client: Client, emulator: Emulator, output: Path
     ) -> None:
         emulator.models = [build_model("org/m", {"provider": "novita", "pricing": None})]
-        with pytest.raises(InvalidRequestError, match="max_cost: the server tells no price of org/m"):
+        with pytest.raises(InvalidRequestError, match="max_cost: the server lists no price for org/m"):
             batch.run(rows(3), output, client=client, model="org/m", max_cost=1.0)
         assert not chats(emulator)
 
