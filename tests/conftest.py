@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import os
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,6 +31,10 @@ __all__ = ["emulator"]
 pytest_plugins = ["transport_fixtures"]  # the servers, threads and certificates of the tests of the transport
 
 KEY = "hf_MadeUpKeyForTests"
+
+# Tests start hundreds of processes. What one has compiled, the others need not compile again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _FOREIGN = re.compile(
     r"HF_|HUGGING_?FACE|XDG_|OPENAI_|NETRC|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_|(https?|all|no)_proxy$",
