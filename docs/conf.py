@@ -29,3 +29,6 @@ pygments_dark_style = "monokai"
 html_title = f"hf_text {release}"
 html_extra_path = ["llms.txt"]
 html_show_sphinx = False
+
+# python -m sphinx -b man docs build/man
+man_pages = [("command", "hf-text", "ask language models from a terminal", "", 1)]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, SupportsIndex, TypeVar, overload
 
+from .columns import columns_of, pad
 from .printable import one_line
 
 __all__ = ["Table", "Tabular", "TabularList", "aligned", "number", "price", "yes_or_no"]
@@ -69,12 +70,11 @@ class TabularList(Tabular, list[T]):
 def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines of a table in plain text; numbers stand to the right."""
     columns = list(zip(heads, *rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
+    widths = [max(map(columns_of, column)) for column in columns]
     right = [all(map(_is_number, column[1:])) for column in columns]
     return [
         "  ".join(
-            cell.rjust(width) if to_right else cell.ljust(width)
-            for cell, width, to_right in zip(row, widths, right, strict=True)
+            pad(cell, width, right=to_right) for cell, width, to_right in zip(row, widths, right, strict=True)
         ).rstrip()
         for row in [heads, *rows]
     ]

@@ -17,7 +17,7 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "patterns", "printable", "tables", "tracebacks"),
+    ("_version", "columns", "patterns", "printable", "tables", "tracebacks"),
     ("errors", "events", "markdown", "shown", "completion", "tuning"),
     ("checks", "wrong_names"),
     ("protocol",),
@@ -76,7 +76,7 @@ THIRD_PARTIES: dict[str, str | tuple[str, ...]] = {
     "pandas": "batch.outputs",
     "pyarrow": "batch.frames",
     "polars": "batch.frames",
-    "matplotlib": "batch.plots",
+    "matplotlib": ("batch.plots", "cli.plots"),
 }
 
 # Imports inside functions, each with its reason.
@@ -96,7 +96,7 @@ INSIDE_FUNCTIONS = {
     ("schemas", "hf_text.schemas.parameters"): "needs the extra schema",
     ("protocol.pages", "html"): "only for error pages, and it reads a large table",
     ("keys", "google.colab"): "is there only in Colab",
-    ("emulator.recorder", "ssl"): "costs 10 ms, and a server on this machine is asked without",
+    ("emulator.recorder", "hf_text.emulator.upstream"): "costs 40 ms, and most emulators record nothing",
     ("emulator.server", "ssl"): "costs 10 ms, and few emulators serve https",
     ("cli.connect", "hf_text.emulator"): "only for --demo",
     ("cli.local", "hf_text.local"): "only for --local",
@@ -116,6 +116,7 @@ INSIDE_FUNCTIONS = {
     ("batch.frames", "pyarrow"): "only for blocks of it, so it is there",
     ("batch.frames", "polars"): "only for blocks of it, so it is there",
     ("batch.plots", "matplotlib.figure"): "an extra, only for --plot",
+    ("cli.plots", "matplotlib.figure"): "an extra, only for --plot with a .png",
     ("integrations.inspect_ai", "hf_text.integrations.inspect_api"): "Inspect imports all its plugins",
     ("integrations.llm", "hf_text.aio"): "llm imports the plugin at every start",
     ("integrations.llm", "hf_text.integrations.llm_turns"): "llm imports the plugin at every start",

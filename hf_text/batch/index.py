@@ -1,6 +1,6 @@
 """What is known of each row, by its name, in about 20 bytes: names themselves would take a hundred.
 
-A name is known by its hash: 12 to 18 bits choose its bucket, six bytes stand in it, with what is known. Two among 10
+A name is known by its hash: 12 to 19 bits choose its bucket, six bytes stand in it, with what is known. Two among 10
 million names share 60 of these bits once in 20,000 runs; the fingerprints of what was asked tell them apart even then.
 """
 
@@ -14,8 +14,8 @@ ANSWERED, FAILED, DOUBLE, SEEN = 1, 2, 4, 8
 NO_FINGERPRINT = bytes(8)
 """Stands for a fingerprint that is not known."""
 
-_MIN_BITS, _MAX_BITS = 12, 18  # of the number of buckets
-_BUCKET = 256  # rows at most, about; fewer cost memory, more cost time
+_MIN_BITS, _MAX_BITS = 12, 19  # of the number of buckets
+_BUCKET = 128  # rows at most, about; fewer cost memory, more cost time
 _KEY = 6
 _KEYS = (1 << 8 * _KEY) - 1
 _FLAGS = _KEY + len(NO_FINGERPRINT)
@@ -54,7 +54,7 @@ class Index:
         else:
             bucket[at : at + _RECORD] = record
 
-    # A million rows pass through these two: what they would call is written out.
+    # A million rows pass through these: what they would call is written out.
 
     def add(self, name: str, known: int, fingerprint: bytes) -> bool:
         """Note this if nothing was known of the row. Returns whether that was so."""
@@ -84,6 +84,20 @@ class Index:
         known = bucket[flags]
         bucket[flags] = known | SEEN
         return known, bytes(bucket[at + _KEY : flags])
+
+    def see_answer(self, name: str, fingerprint: bytes) -> bool:
+        """Whether the row has its answer to this, and was not seen yet; then it is noted as seen. Else nothing is."""
+        hashed = hash(name)
+        bucket = self._buckets[hashed & self._mask]
+        at = bucket.find((hashed >> self._bits & _KEYS).to_bytes(_KEY, "little") + fingerprint)
+        if at < 0 or at % _RECORD:
+            return False
+        at += _FLAGS
+        known = bucket[at]
+        if known & (ANSWERED | SEEN) != ANSWERED:
+            return False
+        bucket[at] = known | SEEN
+        return True
 
     def _place(self, name: str) -> tuple[int, bytes]:
         """The number of the bucket of a name, and what its record begins with."""

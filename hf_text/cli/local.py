@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequestError
+from .consent import can_ask, consents
 from .parsing import Fail
 
 if TYPE_CHECKING:
@@ -76,7 +77,6 @@ def serve(options: Options, view: View) -> Iterator[Client]:
 
 
 def _ask(sentence: str, view: View) -> bool:
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         raise InvalidRequestError(f"{sentence}; --yes agrees to that, and --local MODEL names one that is here")
-    view.note(f"{sentence}. Agreed? [Y/n]")
-    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+    return consents(f"{sentence}. Agreed?", view, default=True)

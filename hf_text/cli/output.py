@@ -13,6 +13,7 @@ import os
 import sys
 from typing import Protocol, TextIO
 
+from ..columns import cut
 from ..printable import one_line, printable
 from .wrapping import Wrapping
 
@@ -106,7 +107,7 @@ class Output:
         """A line that the next text replaces. Writes nothing unless the terminal can erase a line."""
         if self.is_capable and not self._in_line and text != self._status:
             self.clear_status()
-            shown = one_line(text)[: max(columns_of_terminal(self._file) - 1, 0)]
+            shown = cut(one_line(text), columns_of_terminal(self._file) - 1)
             self._status = text  # first, since Ctrl-C may come when it is hardly written
             self._send(f"{_DIM}{shown}{_PLAIN}" if self._dims else shown, ends_line=True)
 

@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
+from ..columns import columns_of
 from ..printable import one_line
 from ..tables import aligned
 from .output import columns_of_terminal
@@ -21,7 +22,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """The lines. Numbers stand to the right; what a narrow terminal has no room for is named below."""
     cells = [[one_line(cell) for cell in row] for row in rows]
     columns = list(zip(heads, *cells, strict=True))
-    widths = [max(map(len, column)) for column in columns]
+    widths = [max(map(columns_of, column)) for column in columns]
     shown = _choose_columns(heads, widths)
     lines = aligned([heads[place] for place in shown], [[row[place] for place in shown] for row in cells])
     hidden = [head for place, head in enumerate(heads) if head and place not in shown]

@@ -7,10 +7,11 @@ Code and what begins with white space keep their lines: who selects them gets th
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable
 
-__all__ = ["WIDE", "Wrapping", "columns_of"]
+from ..columns import columns_of, continues
+
+__all__ = ["WIDE", "Wrapping"]
 
 _EDGE = 24  # columns before the edge in which a word may not fit; longer ones are rare
 
@@ -37,6 +38,7 @@ class Wrapping:
         self._in_word = False  # whether the beginning of the word is written
         self._line = ""  # the first characters of the line, as the model wrote it
         self._fence = ""
+        self._last = ""  # the last character that was written, but for white space
 
     def feed(self, text: str) -> str:
         """What can be written now that this has come."""
@@ -54,7 +56,7 @@ class Wrapping:
         return self._place(held) if held else ""
 
     def _begin_line(self) -> None:
-        self._column, self._space, self._in_word, self._line = 0, "", False, ""
+        self._column, self._space, self._in_word, self._line, self._last = 0, "", False, "", ""
 
     def _take(self, piece: str) -> str:
         if piece == "\n":
@@ -85,6 +87,10 @@ class Wrapping:
     def _place(self, word: str) -> str:
         """The word, after its white space, or in a line of its own."""
         space, self._space, self._in_word = self._space, "", True
+        last, self._last = self._last, word[-1]
+        if not space and continues(last, word[0]):
+            self._column += columns_of(last + word) - columns_of(last)
+            return word
         taken = columns_of(word)
         before = self._column + columns_of(space)
         if self._column and before + taken > self._width():
@@ -100,16 +106,3 @@ class Wrapping:
             self._fence = "" if self._fence else mark
         self._begin_line()
         return f"{done}\n"
-
-
-def columns_of(text: str) -> int:
-    """How many columns a text takes on a terminal."""
-    if text.isascii():
-        return len(text)
-    return sum(map(_columns_of_character, text))
-
-
-def _columns_of_character(character: str) -> int:
-    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

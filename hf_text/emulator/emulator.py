@@ -48,7 +48,9 @@ class Emulator(Server):
             for byte and with their timing; keys, cookies and billing names are crossed out before they reach the disk.
             The records of an earlier run are replaced. What was asked and answered is recorded as it is.
         upstream: with ``record``: the URL of the server to which paths are added, such as ``"http://127.0.0.1:8080"``;
-            None: Hugging Face.
+            None: Hugging Face. It is reached as the environment says: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``NO_PROXY``.
+        verify: with ``record``: a file of certificates, for a server whose own is signed by none that the system
+            trusts.
         replay: a folder of records: requests are answered from there. One that was not recorded is answered 400, and
             told in ``failures``.
         timing: with ``replay``: whether the answers take as long as they took; else they come at once.
@@ -66,6 +68,7 @@ class Emulator(Server):
         port: int = 0,
         record: str | os.PathLike[str] | None = None,
         upstream: str | None = None,
+        verify: str | os.PathLike[str] | None = None,
         replay: str | os.PathLike[str] | None = None,
         timing: bool = False,
         secrets: Iterable[str] = (),
@@ -73,10 +76,13 @@ class Emulator(Server):
         super().__init__(port=port, tls=tls)
         if record is not None and replay is not None:
             raise ValueError("give record= or replay=, not both")
-        if record is None and upstream is not None:
-            raise ValueError("upstream= is the server to record from: give record= too")
+        if record is None and (upstream is not None or verify is not None):
+            raise ValueError("upstream= and verify= are those of the server to record from: give record= too")
         self._secrets = tuple(secrets)
-        self._recorder = None if record is None else Recorder(Path(record), upstream, self._secrets, self.failures)
+        bundle = None if verify is None else os.fspath(verify)
+        self._recorder = (
+            None if record is None else Recorder(Path(record), upstream, self._secrets, self.failures, bundle)
+        )
         self._player = None if replay is None else Player(Path(replay), timing)
         self._world = World(require_key=require_key, pace=pace)
         self._scripts: dict[str | None, deque[Scripted]] = {}

@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import time
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,13 +24,8 @@ __all__ = ["Recorder", "hide_request"]
 
 _HUB = "https://huggingface.co"
 _ROUTER = "https://router.huggingface.co"
-_CONNECT_SECONDS = 30.0
-_COMPRESSED = re.compile(rb"(?im)^content-encoding:[ \t]*(?!identity)[a-z]")
-_HOP_BY_HOP = {"accept-encoding", "connection", "content-length", "expect", "host", "keep-alive", "te", "upgrade"} | {
-    "transfer-encoding",
-    "proxy-authorization",
-    "proxy-connection",
-}
+_ENCODING = re.compile(rb"(?im)^content-encoding:[ \t]*(?!identity)([a-z][^\r\n]*?)[ \t]*\r?$")
+_WINDOWS = {b"gzip": (31,), b"x-gzip": (31,), b"deflate": (15, -15)}  # what zlib calls wbits; RFC 9110, 8.4.1
 
 
 class Recorder:
@@ -40,11 +36,20 @@ class Recorder:
         upstream: the URL of the server; None: Hugging Face, the Hub for ``/api/``, else the router.
         secrets: what must not be recorded, beside keys, cookies and billing names.
         failures: takes the errors of what could not be recorded.
+        verify: a file of certificates that are trusted; None: those of the system.
     """
 
-    def __init__(self, folder: Path, upstream: str | None, secrets: Iterable[str], failures: list[Exception]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        upstream: str | None,
+        secrets: Iterable[str],
+        failures: list[Exception],
+        verify: str | None = None,
+    ) -> None:
         self._folder = folder
         self._upstream = None if upstream is None else _check_url(upstream)
+        self._verify = verify
         self._secrets = tuple(secrets)
         self._failures = failures
         self._lock = threading.Lock()
@@ -52,16 +57,22 @@ class Recorder:
 
     def answer(self, request: Request) -> Response:
         """What the server answers. Its bytes go to the client as they come. Raises OSError if it cannot be reached."""
-        server = _send(self.url_for(request), request)
-        return Response(raw=lambda: self._pass_on(request, server), keep_alive=False)
+        from . import upstream  # ssl, http.client and urllib.request cost 40 ms, and most emulators record nothing
 
-    def _pass_on(self, request: Request, server: socket.socket) -> Iterator[Piece]:
+        url = self.url_for(request)
+        server = upstream.send(url, request, self._verify)
+        pieces = upstream.lead_back(upstream.receive(server), url)
+        return Response(raw=lambda: self._pass_on(request, server, pieces), keep_alive=False)
+
+    def _pass_on(
+        self, request: Request, server: socket.socket, arriving: Iterator[bytes | socket.socket]
+    ) -> Iterator[Piece]:
         started = time.monotonic()
         pieces: list[tuple[float, bytes]] = []
         end: End = "stall"  # what it is if the client leaves while nothing comes
         with server:
             try:
-                for piece in _receive(server):
+                for piece in arriving:
                     if isinstance(piece, bytes):
                         pieces.append((time.monotonic() - started, piece))
                     yield piece
@@ -80,14 +91,12 @@ class Recorder:
 
     def _save(self, request: Request, pieces: tuple[tuple[float, bytes], ...], end: End) -> None:
         raw = b"".join(data for _, data in pieces)
-        if _COMPRESSED.search(raw[: raw.find(b"\r\n\r\n") + 2]):
-            why = "was compressed although that was refused, so that nothing can be crossed out in it"
-            self._failures.append(
-                ValueError(f"the answer to {request.method} {request.path} is not recorded: it {why}")
-            )
-            return
         target, body = hide_request(request, self._secrets)
-        clean = _hide(raw, _secrets_of(request, self._secrets))
+        try:
+            clean = _hide(raw, _secrets_of(request, self._secrets))
+        except ValueError as error:
+            self._failures.append(ValueError(f"the answer to {request.method} {request.path} is not recorded: {error}"))
+            return
         record = Record(request.method, target, body, _cut_like(pieces, clean), end)
         with self._lock:
             if self._count == 0:
@@ -109,16 +118,40 @@ def _secrets_of(request: Request, secrets: Iterable[str]) -> Secrets:
 
 
 def _hide(raw: bytes, secrets: Secrets) -> bytes:
-    """An answer without secrets, and as long as before. A secret may stand across the borders of chunks."""
+    """An answer without secrets, and as long as before. A secret may stand across the borders of chunks.
+
+    Raises ValueError for a compressed one that holds secrets, or that cannot be looked through.
+    """
     head = raw[: raw.find(b"\r\n\r\n") + 4]
     secrets.learn(head)
     clean = bytearray(raw)
     clean[: len(head)] = secrets.hide_in_head(head)
     spans = list(payload_spans(raw))
-    content = secrets.hide(b"".join(raw[start:end] for start, end in spans))
+    content = b"".join(raw[start:end] for start, end in spans)
+    if encoding := _ENCODING.search(head):
+        plain = _decompress(content, encoding[1].lower())
+        if secrets.hide(plain) != plain:
+            raise ValueError("it was compressed although that was refused, and nothing can be crossed out in it")
+        return bytes(clean)
+    content = secrets.hide(content)
     for start, end in spans:
         clean[start:end], content = content[: end - start], content[end - start :]
     return bytes(clean)
+
+
+def _decompress(content: bytes, encoding: bytes) -> bytes:
+    """All that can be read of it; it may be cut off. Raises ValueError."""
+    for bits in _WINDOWS.get(encoding, ()):
+        plain, rest = b"", content
+        try:
+            while rest:  # gzip may have several members
+                reader = zlib.decompressobj(bits)
+                plain += reader.decompress(rest)
+                rest = reader.unused_data
+        except zlib.error:
+            continue
+        return plain
+    raise ValueError("it was compressed although that was refused, and what it holds cannot be seen")
 
 
 def _cut_like(pieces: tuple[tuple[float, bytes], ...], data: bytes) -> tuple[tuple[float, bytes], ...]:
@@ -127,42 +160,6 @@ def _cut_like(pieces: tuple[tuple[float, bytes], ...], data: bytes) -> tuple[tup
         cut.append((seconds, data[start : start + len(piece)]))
         start += len(piece)
     return tuple(cut)
-
-
-def _send(url: SplitResult, request: Request) -> socket.socket:
-    """A connection to the server on which the request was sent. The answer ends it, and must not be compressed: what
-    is in it is to be seen.
-    """
-    fields = [(name, value) for name, value in request.headers.pairs if name.lower() not in _HOP_BY_HOP]
-    fields += [("Host", url.netloc.rpartition("@")[2]), ("Connection", "close"), ("Accept-Encoding", "identity")]
-    if request.body or request.method not in ("GET", "HEAD"):
-        fields.append(("Content-Length", str(len(request.body))))
-    head = [f"{request.method} {url.path.rstrip('/')}{request.target} HTTP/1.1", *(f"{k}: {v}" for k, v in fields)]
-    server = _connect(url)
-    server.sendall("\r\n".join([*head, "", ""]).encode("latin-1") + request.body)
-    server.settimeout(None)
-    return server
-
-
-def _connect(url: SplitResult) -> socket.socket:
-    host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
-    server = socket.create_connection((host, port), _CONNECT_SECONDS)
-    if url.scheme == "https":
-        import ssl  # costs 10 ms, and is not needed for a server on this machine
-
-        server = ssl.create_default_context().wrap_socket(server, server_hostname=host)
-    return server
-
-
-def _receive(server: socket.socket) -> Iterator[bytes | socket.socket]:
-    """What arrives, until the server ends it; the socket itself before each wait."""
-    while True:
-        if not getattr(server, "pending", int)():  # what TLS holds back already makes no socket readable
-            yield server
-        data = server.recv(1 << 16)
-        if not data:
-            return
-        yield data
 
 
 def _check_url(url: str) -> SplitResult:

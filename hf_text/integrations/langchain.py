@@ -19,23 +19,19 @@ from ..aio import AsyncClient
 from ..callers import kept_operations
 from ..errors import StructuredOutputError
 from ..events import Reasoning
-from ..keys import find_key
-from ..operations import resolve_alias
-from ..protocol.suffixes import split_suffix
-from ..transport.call import Timeouts
 from . import importing
 from .langchain_messages import as_chunk, as_result, build_chunk, build_last_chunk, build_message, build_messages
-from .langchain_profile import build_profile
+from .langchain_profile import find_profile
+from .langchain_saving import SavedChatModel, loadable
 from .langchain_structure import build_parsed, build_unfit, structure
 
 with importing("langchain_core", "langchain"):
     from langchain_core.language_models import LanguageModelInput, ModelProfile
-    from langchain_core.language_models.chat_models import BaseChatModel
     from langchain_core.messages import AIMessage, BaseMessage
     from langchain_core.outputs import ChatGenerationChunk, ChatResult
     from langchain_core.runnables import Runnable
     from langchain_core.utils.function_calling import convert_to_openai_tool
-    from pydantic import ConfigDict, Field, SecretStr, model_validator
+    from pydantic import Field, model_validator
 
 __all__ = ["ChatHFText"]
 
@@ -43,26 +39,21 @@ _OPTIONS = (
     *("temperature", "max_tokens", "top_p", "seed", "reasoning_effort", "frequency_penalty", "presence_penalty"),
     *("logprobs", "top_logprobs", "extra_body"),
 )
-_LOOKUP = Timeouts(connect=2, first=2, gap=2, total=2)
 _CHOICES: dict[Any, str] = {True: "required", "any": "required", False: "none"}
 
 
-class ChatHFText(BaseChatModel):
+@loadable
+class ChatHFText(SavedChatModel):
     """A chat model of Hugging Face Inference Providers, or of any server that speaks the OpenAI chat protocol.
 
     A stream that is cut off, a refusal and a timeout raise the errors of ``hf_text.HFTextError``'s tree; what had
     arrived is in ``error.partial``. Models with the same settings share one client. Without ``profile=`` the catalogue
-    is asked for what the model can do, for at most two seconds; it is kept for five minutes.
+    is asked for what the model can do, for at most two seconds; what it said is kept for five minutes, and so is that
+    it could not be reached.
     """
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
 
     model: str | None = None
     """The model; None: a default one on Hugging Face, the first of the list elsewhere."""
-    api_key: SecretStr | None = None
-    """The key; None: for Hugging Face the one that you are logged in with (``HF_TOKEN``, the token file)."""
-    api_base: str | None = Field(None, alias="base_url")
-    """The base URL of another server, such as ``"http://localhost:8080/v1"``."""
     provider: str | list[str] = "auto"
     """``"auto"``, ``"fastest"``, ``"cheapest"``, ``"preferred"``, a provider, or several in the order to try."""
     bill_to: str | None = None
@@ -78,8 +69,6 @@ class ChatHFText(BaseChatModel):
     logprobs: bool | None = None
     top_logprobs: int | None = None
     extra_body: dict[str, Any] | None = None
-    timeout: float | Timeouts | None = None
-    """Seconds to connect, to the first token and between tokens; None: those of ``hf_text.Timeouts``."""
     max_retries: int = 2
     streaming: bool = False
     """Whether ``invoke`` tells its callbacks each token."""
@@ -88,10 +77,7 @@ class ChatHFText(BaseChatModel):
 
     @model_validator(mode="after")
     def _check(self) -> ChatHFText:
-        """Find the key, and refuse what the client refuses."""
-        if self.api_key is None and self.api_base is None:
-            found = find_key()
-            self.api_key = None if found is None else SecretStr(found)
+        """Refuse what the client refuses."""
         self._client()
         return self
 
@@ -103,26 +89,13 @@ class ChatHFText(BaseChatModel):
     def _identifying_params(self) -> dict[str, Any]:
         return {"model": self.model, "api_base": self.api_base, "provider": self.provider, **self._options({})}
 
-    @classmethod
-    def is_lc_serializable(cls) -> bool:
-        return True  # without the key
-
-    @property
-    def lc_secrets(self) -> dict[str, str]:
-        """Where the key is when it is loaded again."""
-        return {"api_key": "HF_TOKEN"}
-
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> Any:
         named = {"model": kwargs.get("model") or self.model or "default"}
         return {**super()._get_ls_params(stop=stop, **{**kwargs, **named}), "ls_provider": "huggingface"}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         """What the catalogue tells of the model."""
-        if self.model is None:
-            return None
-        name, suffix = split_suffix(resolve_alias(self.model))
-        operations = self._client().operations
-        return build_profile(operations.model(operations.new_call(_LOOKUP), name), suffix)
+        return None if self.model is None else find_profile(self._client().operations, self.model)
 
     def _client(self) -> hf_text.Client:
         key = None if self.api_key is None else self.api_key.get_secret_value()

@@ -79,9 +79,11 @@ def find_report(chunk: Any) -> Any:
         return next((report for item in chunk if isinstance(item, dict) and (report := find_report(item))), None)
     if not isinstance(chunk, dict):
         return None
-    if _says(chunk.get("error")) or _says(as_object(chunk.get("x_groq")).get("error")):
+    if "error" in chunk and _says(chunk["error"]):
         return chunk
-    if _is_bad_code(as_object(chunk.get("base_resp")).get("status_code")):
+    if "x_groq" in chunk and _says(as_object(chunk["x_groq"]).get("error")):
+        return chunk
+    if "base_resp" in chunk and _is_bad_code(as_object(chunk["base_resp"]).get("status_code")):
         return chunk
     choices = chunk.get("choices")
     if choices:
@@ -96,7 +98,7 @@ def _find_in_choices(choices: Any) -> Any:
     for choice in choices if isinstance(choices, list) else [choices]:
         if isinstance(choice, dict) and choice.get("index") in (None, 0, "0"):
             for place in (choice, choice.get("delta"), choice.get("message")):
-                if isinstance(place, dict) and _says(place.get("error")):
+                if isinstance(place, dict) and "error" in place and _says(place["error"]):
                     return {"error": place["error"]}
     return None
 

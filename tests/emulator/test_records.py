@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 import hf_text
 from hf_text.emulator import Emulator, Gate, Response
@@ -187,6 +189,20 @@ def test_no_key_cookie_or_billing_name_reaches_the_disk_in_any_form(server: Emul
     assert b"%2Dup" in again[1]  # what is no secret stays
 
 
+def test_a_signed_address_to_which_a_redirect_leads_is_crossed_out_and_followed(
+    server: Emulator, tmp_path: Path
+) -> None:
+    server.always(Response(status=307, headers={"Location": "/file?X-Amz-Signature=made%2fup&n=1"}))
+    server.always(Response.text("One"), path="/file")
+    with Emulator(record=tmp_path, upstream=server.url) as recorder:
+        live = requests.post(f"{recorder.api_base}/chat/completions", json={}, timeout=5)
+    for path in tmp_path.iterdir():
+        assert not re.search(rb"made(%2f|/)up", path.read_bytes(), re.IGNORECASE)
+    with Emulator(replay=tmp_path) as player:
+        assert requests.post(f"{player.api_base}/chat/completions", json={}, timeout=5).content == live.content
+    assert len(list(tmp_path.iterdir())) == 2
+
+
 def test_data_that_only_looks_like_a_secret_is_recorded_as_it_is(server: Emulator, tmp_path: Path) -> None:
     server.reply(Response.text("Use", " hf_hub_download", " or sk-learn", logprobs=1))
     with Emulator(record=tmp_path, upstream=server.url) as recorder:
@@ -214,14 +230,43 @@ def test_a_server_that_cannot_be_reached_is_told_to_the_client_and_to_the_test(t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_compressed_answer_is_not_recorded_since_nobody_could_look_through_it(
-    server: Emulator, tmp_path: Path
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.parametrize("end_after", [None, 40])
+def test_a_compressed_answer_is_recorded_as_it_came(
+    server: Emulator, tmp_path: Path, encoding: Any, end_after: int | None
 ) -> None:
-    server.reply(Response.text("One", encoding="gzip"))
-    with pytest.raises(ValueError, match="is not recorded"), Emulator(record=tmp_path, upstream=server.url) as recorder:
-        assert ask(recorder).text == "One"
-    assert list(tmp_path.iterdir()) == []
+    end: Any = {} if end_after is None else {"end": "cut", "end_after": end_after}
+    server.reply(Response.text("One", " two", encoding=encoding, **end))
+    with Emulator(record=tmp_path, upstream=server.url) as recorder:
+        live = talk(recorder)
+    with Emulator(replay=tmp_path) as player:
+        assert talk(player) == live
+        assert end_after or ask_for_nothing(player) == "One two"
     assert server.requests[0].headers["accept-encoding"] == "identity"
+
+
+def ask_for_nothing(player: Emulator) -> str:
+    """What a client that decompresses reads."""
+    answer = requests.post(f"{player.api_base}/chat/completions", json={}, timeout=5)
+    events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
+    return "".join(event["choices"][0]["delta"].get("content") or "" for event in events if event["choices"])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Response.text("One", f" {KEY}", encoding="gzip"),
+        Response(headers={"Content-Encoding": "br"}, body=b"\x0b\x02\x80One\x03"),
+        Response(headers={"Content-Encoding": "gzip"}, body=b"not gzip"),
+    ],
+)
+def test_a_compressed_answer_that_nobody_can_cross_out_in_is_not_recorded(
+    server: Emulator, tmp_path: Path, reply: Response
+) -> None:
+    server.reply(reply)
+    with pytest.raises(ValueError, match="is not recorded"), Emulator(record=tmp_path, upstream=server.url) as recorder:
+        assert talk(recorder, b"Authorization: Bearer %b\r\n" % KEY.encode())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_requests_at_the_same_time_are_all_recorded(server: Emulator, tmp_path: Path) -> None:

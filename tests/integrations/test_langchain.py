@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import json
 import pickle
 import subprocess
@@ -40,6 +39,7 @@ from hf_text.integrations.langchain import ChatHFText
 PAGE = (Path(__file__).parents[2] / "docs" / "integrations" / "langchain.rst").read_text("utf-8")
 KEY = "hf_MadeUpKeyForTests"
 MODEL = "emulator/small"
+BETA = "The function `loads` is in beta"  # LangChain says so of its own
 CHAT = "/v1/chat/completions"
 
 
@@ -73,13 +73,6 @@ SCRIPTS = {
 
 class TestUnit(ChatModelUnitTests):
     """Without an answer."""
-
-    @pytest.fixture(autouse=True)
-    def listed(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """LangChain loads what its list of partners names; here it names us. Others say ``allowed_objects=[…]``."""
-        load = importlib.import_module("langchain_core.load.load")
-        allowed = load._get_default_allowed_class_paths("all") | {tuple(ChatHFText.lc_id())}
-        monkeypatch.setitem(load._default_class_paths_cache, "all", allowed)
 
     @property
     def chat_model_class(self) -> type[ChatHFText]:
@@ -340,15 +333,59 @@ def test_a_catalogue_that_is_not_there_does_no_harm(emulator: Emulator) -> None:
     assert ChatHFText(model=MODEL, profile={}).profile == {}
 
 
-@pytest.mark.filterwarnings("ignore:The function `loads` is in beta")
-def test_a_model_goes_through_json_and_pickle_without_its_secrets(emulator: Emulator) -> None:
-    model = ChatHFText(model=MODEL, temperature=0.5, client_options={"headers": {"X-Secret": "sesame"}})
+def test_a_catalogue_that_cannot_be_reached_is_not_asked_for_each_model(emulator: Emulator) -> None:
+    emulator.always("closed-before-headers", path=f"/v1/models/{MODEL}")
+    assert ChatHFText(model=MODEL, max_retries=0).profile is None
+    asked_for = len(emulator.requests)
+    assert asked_for > 0
+    assert ChatHFText(model=MODEL, max_retries=0, temperature=0.5).profile is None
+    assert len(emulator.requests) == asked_for
+
+
+def load_again(written: str, **how: Any) -> Any:
+    return loads(written, valid_namespaces=["hf_text"], secrets_from_env=True, **how)
+
+
+@pytest.mark.filterwarnings(f"ignore:{BETA}")
+@pytest.mark.parametrize("allowed", ["all", [ChatHFText]])
+def test_a_model_goes_through_json_without_its_secrets(emulator: Emulator, allowed: Any) -> None:
+    clocks = hf_text.Timeouts(first=30)
+    options = {"headers": {"X-Secret": "sesame"}}
+    model = ChatHFText(model=MODEL, temperature=0.5, timeout=clocks, client_options=options)
     written = dumps(model)
-    assert KEY not in written + repr(model)
-    assert "sesame" not in written + repr(model)
-    loaded = loads(written, valid_namespaces=["hf_text"], allowed_objects=[ChatHFText], secrets_from_env=True)
-    assert (loaded.temperature, loaded.api_key.get_secret_value()) == (0.5, KEY)
-    assert pickle.loads(pickle.dumps(model)).invoke("Count").text.startswith("one")
+    for secret in (KEY, "sesame"):
+        assert secret not in written + repr(model)
+    loaded = load_again(written, allowed_objects=allowed)
+    assert (loaded.temperature, loaded.timeout, loaded.api_key.get_secret_value()) == (0.5, clocks, KEY)
+    assert loaded.invoke("Count").text
+
+
+@pytest.mark.filterwarnings(f"ignore:{BETA}")
+def test_a_model_of_another_server_is_not_loaded_with_the_key_of_hugging_face(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = dumps(ChatHFText(model=MODEL, base_url="http://127.0.0.1:9/v1", api_key="sk-mine", profile={}))
+    assert "sk-mine" not in written
+    assert load_again(written, allowed_objects="all").api_key is None
+    monkeypatch.setenv("HF_TEXT_API_KEY", "sk-again")
+    assert load_again(written, allowed_objects="all").api_key.get_secret_value() == "sk-again"
+
+
+@pytest.mark.filterwarnings(f"ignore:{BETA}")
+def test_who_does_not_name_hf_text_is_not_given_a_model_of_it(emulator: Emulator) -> None:
+    with pytest.raises(ValueError, match="Invalid namespace"):
+        loads(dumps(ChatHFText(model=MODEL)), allowed_objects="all")
+
+
+def test_a_key_that_was_found_is_not_pickled_and_is_found_again(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, given = pickle.dumps(ChatHFText(model=MODEL)), pickle.dumps(ChatHFText(model=MODEL, api_key="hf_Given"))
+    assert KEY.encode() not in found
+    monkeypatch.setenv("HF_TOKEN", "hf_Another")
+    assert pickle.loads(found).api_key.get_secret_value() == "hf_Another"
+    assert pickle.loads(given).api_key.get_secret_value() == "hf_Given"
+    assert pickle.loads(found).invoke("Count").text.startswith("one")
 
 
 # --- answers of a type
@@ -426,12 +463,13 @@ def test_a_value_can_be_asked_for_by_events(emulator: Emulator) -> None:
 
 def test_the_snippets_of_the_page(emulator: Emulator, tmp_path: Path) -> None:
     blocks = [block for block in find_blocks(PAGE) if block.language == "python"]
-    assert len(blocks) == 3
-    for block, prints in zip(blocks, ("together", "Why do cats purr?", "sunny"), strict=True):
+    assert len(blocks) == 4
+    for block, prints in zip(blocks, ("together", "Why do cats purr?", "sunny", "0.5"), strict=True):
         emulator.reply(*PAGE_REPLIES.get(prints, ()), path=CHAT)
-        command = [sys.executable, "-W", "error", "-c", block.code]
+        command = [sys.executable, "-W", "error", "-W", f"ignore:{BETA}", "-c", block.code]
         done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, cwd=tmp_path)
-        assert (done.returncode, done.stderr) == (0, "")
+        said = [line for line in done.stderr.splitlines() if BETA not in line]
+        assert (done.returncode, said) == (0, [])
         assert prints in done.stdout
 
 

@@ -65,7 +65,7 @@ def test_the_commands_are_those_of_the_readme_which_the_checks_run() -> None:
 
 
 def test_every_message_of_the_table_is_one_that_there_is() -> None:
-    table = PAGE[PAGE.index("The message  ") : PAGE.index("A model that takes longer")]
+    table = PAGE[PAGE.index("The message  ") : PAGE.index("If a model takes longer")]
     messages = re.findall(r"^``([^`]+)``  ", table, re.MULTILINE)
     assert len(messages) == 11
     package = Path(hf_text.local.__file__).parent

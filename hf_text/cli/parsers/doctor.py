@@ -18,7 +18,11 @@ examples:
 def build_parser() -> Parser:
     """The parser."""
     parser = Parser("hf-text doctor", "[options]", _DESCRIPTION, _EPILOG)
-    parser.add_argument("--ask", action="store_true", help="also ask a model for one token; costs next to nothing")
+    parser.add_argument(
+        "--ask",
+        action="store_true",
+        help="also ask a model for a few words, without a question before it; costs next to nothing",
+    )
     parser.add_argument("-m", "--model", metavar="NAME", help="the model for --ask (HF_TEXT_MODEL)")
     parser.add_argument("--json", action="store_true", help="write a JSON object for each line")
     add_server_options(parser)

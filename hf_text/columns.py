@@ -1,0 +1,62 @@
+"""How many columns a text takes on a terminal: as rich and wcwidth count, without them."""
+
+from __future__ import annotations
+
+import unicodedata
+
+__all__ = ["columns_of", "continues", "cut", "pad"]
+
+_JOINER, _AS_EMOJI = "\u200d", "\ufe0f"
+
+
+def columns_of(text: str) -> int:
+    """How many columns a text takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    columns = taken = 0
+    before = ""
+    for character in text:
+        if character == _AS_EMOJI and taken == 1:
+            taken, added = 2, 1
+        elif continues(before, character):
+            added = 0
+        else:
+            taken = added = _columns_of_character(character)
+        columns += added
+        before = character
+    return columns
+
+
+def continues(before: str, character: str) -> bool:
+    """Whether a character changes the one before it, and takes no columns of its own: an accent, a colour of skin, the
+    next person of a family. There can be no line end between them.
+    """
+    if not before:
+        return False
+    changes = before.endswith(_JOINER) or "\U0001f3fb" <= character <= "\U0001f3ff"
+    return changes or _columns_of_character(character) == 0
+
+
+def cut(text: str, columns: int) -> str:
+    """The beginning of a text that fits into so many columns."""
+    if columns_of(text) <= columns:
+        return text
+    end = 0
+    while end < len(text) and columns_of(text[: end + 1]) <= columns:
+        end += 1
+    return text[:end]
+
+
+def pad(text: str, columns: int, *, right: bool = False) -> str:
+    """The text with spaces after it, or before it, so that it takes so many columns."""
+    spaces = " " * (columns - columns_of(text))
+    return f"{spaces}{text}" if right else f"{text}{spaces}"
+
+
+def _columns_of_character(character: str) -> int:
+    # The vowels and last consonants of Korean stand in the columns of the first consonant.
+    if "\u1160" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7fb":
+        return 0
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 1 if character == "\xad" else 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

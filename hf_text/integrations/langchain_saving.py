@@ -1,0 +1,81 @@
+"""The key of a chat model, and how the model is kept: by LangChain's ``dumps`` and ``loads``, and by pickle."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from importlib import import_module
+from typing import Any, TypeVar
+
+from ..keys import find_key
+from ..transport.call import Timeouts
+from . import importing
+
+with importing("langchain_core", "langchain"):
+    from langchain_core.language_models.chat_models import BaseChatModel
+    from langchain_core.load import Serializable
+    from pydantic import ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+
+__all__ = ["SavedChatModel", "loadable"]
+
+_Class = TypeVar("_Class", bound=type[Serializable])
+
+
+def loadable(cls: _Class) -> _Class:
+    """Put the class on the list of those that ``loads(…, allowed_objects="all")`` builds, as LangChain's partners are.
+
+    This opens nothing by itself: LangChain builds nothing of hf_text for who does not say
+    ``valid_namespaces=["hf_text"]`` too. LangChain reads the list once, at its first "all": for a program that imports
+    this later, and for a LangChain without the list, ``allowed_objects=[ChatHFText]`` remains.
+    """
+    path = tuple(cls.lc_id())
+    getattr(import_module("langchain_core.load.load"), "ALL_SERIALIZABLE_MAPPINGS", {}).setdefault(path, path)
+    return cls
+
+
+class SavedChatModel(BaseChatModel):
+    """What ``ChatHFText`` has to do with keys and files. A key is never written; where it is found again is."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
+
+    api_key: SecretStr | None = None
+    """The key; None: for Hugging Face the one that you are logged in with (``HF_TOKEN``, the token file)."""
+    api_base: str | None = Field(None, alias="base_url")
+    """The base URL of another server, such as ``"http://localhost:8080/v1"``."""
+    timeout: float | Timeouts | None = None
+    """Seconds to connect, to the first token and between tokens; None: those of ``hf_text.Timeouts``."""
+    _found: bool = PrivateAttr(False)
+
+    @model_validator(mode="after")
+    def _complete(self) -> SavedChatModel:
+        self._find_key()
+        return self
+
+    def _find_key(self) -> None:
+        if self.api_key is None and self.api_base is None:
+            found = find_key()
+            self.api_key, self._found = (None, False) if found is None else (SecretStr(found), True)
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        return True  # without the key
+
+    @property
+    def lc_secrets(self) -> dict[str, str]:
+        """Where the key is when the model is loaded again. Another server is not sent that of Hugging Face."""
+        return {"api_key": "HF_TOKEN" if self.api_base is None else "HF_TEXT_API_KEY"}
+
+    @property
+    def lc_attributes(self) -> dict[str, Any]:
+        """What JSON has no form for."""
+        if not isinstance(self.timeout, Timeouts):
+            return {}
+        return {"timeout": {field.name: getattr(self.timeout, field.name) for field in fields(self.timeout)}}
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """A key that was given is pickled, as that of a client; one that was found is looked for again."""
+        state = super().__getstate__()
+        return {**state, "__dict__": {**state["__dict__"], "api_key": None}} if self._found else state
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        super().__setstate__(state)
+        self._find_key()

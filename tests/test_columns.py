@@ -1,0 +1,51 @@
+"""How wide a text is on a terminal."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+
+from hf_text.columns import columns_of, continues, cut, pad
+from hf_text.tables import aligned
+
+TEXTS = [
+    "plain",
+    "日本語",
+    "e\u0301",
+    "か\u3099",
+    "한글",
+    "\u1112\u1161\u11ab",
+    "☔⚡",
+    "👍\U0001f3fd",
+    "👩\u200d👩\u200d👧 x",
+    "❤\ufe0f!",
+    "ﾊﾝ",
+    "a\u200bb",
+    "\uff21",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+def test_a_text_is_as_wide_as_rich_shows_it(text):
+    assert columns_of(text) == cell_len(text)
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+def test_what_is_cut_and_padded_takes_exactly_so_many_columns(text):
+    for columns in range(columns_of(text) + 3):
+        assert columns_of(cut(text, columns)) in (min(columns_of(text), columns), columns - 1)
+        assert columns_of(pad(cut(text, columns), columns, right=True)) == columns
+    assert cut(text, 99) == text
+    assert cut(text, -1) == ""
+
+
+def test_a_character_is_never_parted_from_what_changes_it():
+    assert cut("e\u0301x", 1) == "e\u0301"
+    assert not continues("", "\u0301")
+    assert continues("👩\u200d", "👧")
+
+
+def test_columns_of_a_table_stand_below_each_other_whatever_the_names_are():
+    lines = aligned(["NAME", "N"], [["千問/模型", "1"], ["a/b", "23"], ["👍\U0001f3fd", "4"]])
+    assert lines == ["NAME        N", "千問/模型   1", "a/b        23", "👍\U0001f3fd          4"]
+    assert len({columns_of(line) for line in lines}) == 1
