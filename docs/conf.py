@@ -36,7 +36,9 @@ pygments_dark_style = "monokai"
 html_title = f"hf_text {release}"
 html_show_sphinx = False
 
-<<<<<<< HEAD
+# python -m sphinx -b man docs build/man
+man_pages = [("command", "hf-text", "ask language models from a terminal", "", 1)]
+
 
 def _write_llms(app: Any, problem: Exception | None) -> None:
     if problem is None and app.builder.name == "html":
@@ -45,7 +47,3 @@ def _write_llms(app: Any, problem: Exception | None) -> None:
 
 def setup(app: Any) -> None:
     app.connect("build-finished", _write_llms)
-=======
-# python -m sphinx -b man docs build/man
-man_pages = [("command", "hf-text", "ask language models from a terminal", "", 1)]
->>>>>>> main
