@@ -279,7 +279,7 @@ def test_models_are_a_table_and_json_lines(hf, cli):
 def test_no_model_that_fits_is_status_1(hf, cli):
     result = cli("models", "no-such-model")
     assert (result.status, result.out) == (1, "")
-    assert "no model fits" in result.err
+    assert "no model matches" in result.err
 
 
 def test_providers_are_sorted_and_told_by_name(hf, cli):
