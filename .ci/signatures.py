@@ -207,7 +207,10 @@ def find_sources(texts: dict[str, str]) -> dict[str, dict[str, Parameter]]:
     """The parameters of the functions that the comments name."""
     asked = {mark[2] for text in texts.values() for line in text.split("\n") if (mark := MARK.match(line))}
     found: dict[str, dict[str, Parameter]] = {}
+    names = "|".join({name.rpartition(".")[2] for name in asked})
     for module, text in texts.items():
+        if not re.search(rf"\b(?:def|class) (?:{names})\b", text):
+            continue  # to parse it takes long
         for door in find_doors(text):
             for name in set() if door.overload else {door.name, f"{module}.{door.name}"} & asked:
                 if name in found:

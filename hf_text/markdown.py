@@ -7,6 +7,9 @@ Renderers differ in what they take for code. So nothing is left as it is because
 written in a form that every renderer reads alike, a span of code begins and ends on one line, and a backtick without a
 partner becomes an entity. All else is escaped. Where a renderer still sees code and this module does not, it shows an
 entity; nothing comes alive. Every step takes linear time.
+
+Renderers themselves do not: marked, which JupyterLab uses, takes minutes for 64,000 backticks, and gives up on quotes
+or lists that are nested deep. What no reader could follow either is shown as it is written, as a block of code.
 """
 
 from __future__ import annotations
@@ -18,17 +21,23 @@ from .printable import one_line
 
 __all__ = ["escape", "render"]
 
-_MAX_QUOTES = 8  # levels; what is nested deeper is text
+_MAX_NESTED = 8  # levels of quotes, and of lists in one line
+_MAX_INDENT = 40  # columns before an item of a list
+_MAX_MARKS = 400  # in one paragraph, item or row of a table
+_MAX_BLOCKS = 1_000  # lines of text, quotes, blocks of code
+_MAX_BACKTICKS = 80  # in one line of code
 
 # They end a line for some renderers, or for their regular expressions. CommonMark knows them as white space.
 _BLANKS = dict.fromkeys((0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029), " ") | {0: "\ufffd"}
 
 _MARKER = r"(?:[-*+]|\d{1,9}[.)])"
 _ITEM = re.compile(rf"[ \t]*{_MARKER}(?:[ \t]|$)")
-_FENCE = re.compile(rf"( *(?:{_MARKER} {{1,4}})*)(`{{3,}}|~{{3,}})(.*)", re.DOTALL)
+_FENCE = re.compile(rf"( {{0,{_MAX_INDENT}}}(?:{_MARKER} {{1,4}}){{0,{_MAX_NESTED}}})(`{{3,}}|~{{3,}})(.*)", re.DOTALL)
 _LANGUAGE = re.compile(r"\s*([\w+#.-]{1,40})(?![^\s{])")
 _QUOTE = re.compile(r"( {0,3}>) ?")
 _RUN = re.compile(r"`+")
+_MARKS = re.compile(r"[!#$%&*/:<=>@\[\\\]^_`{|}~]")
+_NESTED = re.compile(rf"(?:[ \t]*(?:>|{_MARKER}(?=[ \t]|$))){{{_MAX_NESTED + 1},}}")
 
 _SPECIAL = re.compile(r"\\[!-/:-@\[-`{-~]|\\(?:begin|end)|`+|\$|~{3,}|<|!\[|\][(:]|://|www\.", re.IGNORECASE)
 _URL_END = re.compile(r"\s|\Z")  # for a "<" is not written as one
@@ -84,12 +93,17 @@ class _Container:
         self._depth = depth
         self._at = 0
         self._in_list = False
+        self._blocks = 0
         self._out: list[str] = []
 
     def render(self) -> list[str]:
         """The lines, made harmless."""
         while self._at < len(self._lines):
             line = self._lines[self._at]
+            self._blocks += 1
+            if self._blocks > _MAX_BLOCKS:
+                self._write_as_it_is("\n".join(self._lines[self._at :]).rstrip().split("\n"))
+                break
             if _is_blank(line):
                 self._out.append("")
                 self._at += 1
@@ -108,7 +122,7 @@ class _Container:
         return not self._out or not self._out[-1]
 
     def _open_quote(self, line: str) -> str | None:
-        quote = _QUOTE.match(line) if self._depth < _MAX_QUOTES else None
+        quote = _QUOTE.match(line) if self._depth < _MAX_NESTED else None
         return quote[1] if quote else None
 
     def _is_code(self, line: str) -> bool:
@@ -131,25 +145,30 @@ class _Container:
         while _is_blank(self._lines[self._at - 1]):
             self._at -= 1
         code = [_expand(line)[4:] for line in self._lines[begin : self._at]]
-        longest = max((len(run) for line in code for run in _RUN.findall(line)), default=0)
-        self._write_code("", "`" * max(3, longest + 1), "", code)
+        self._write_as_it_is(code)
+
+    def _write_as_it_is(self, lines: list[str]) -> None:
+        longest = max((len(run) for line in lines for run in _RUN.findall(line)), default=0)
+        self._write_code("", "`" * max(3, longest + 1), "", lines)
 
     def _write_code(self, before: str, mark: str, language: str, code: list[str]) -> None:
         margin = " " * len(before)
         inside = bool(before or self._depth)
         like_maths = any(map((_LIKE_MATHS_INDENTED if inside else _LIKE_MATHS).search, code))
+        many_backticks = any(line.count("`") > _MAX_BACKTICKS for line in (mark, *code))
         # A fence ends a paragraph by itself, but what is indented deeper, or a list, may not. And nothing that could be
         # maths may reach from one block to the next.
-        if not self._after_blank and (like_maths or len(before) >= 4 or before.strip()):
+        apart = like_maths or many_backticks
+        if not self._after_blank and (apart or len(before) >= 4 or before.strip()):
             self._out.append("")
-        if like_maths and inside:
+        if many_backticks or (like_maths and inside):
             lines = [line.translate(_PUNCTUATION) for line in code] or [""]
             lines[0] = f"<pre><code>{lines[0]}"
             lines[-1] += "</code></pre>"
             self._out += [f"{before or margin}{lines[0]}", *(margin + line for line in lines[1:])]
         else:
             self._out += [f"{before}{mark}{language}", *_indented(code, margin), f"{margin}{mark}"]
-        if like_maths:
+        if apart:
             self._out.append("")
 
     def _take_quote(self, prefix: str) -> None:
@@ -162,8 +181,7 @@ class _Container:
     def _take_text(self) -> None:
         """Take the lines up to the next that is of another kind."""
         begin = self._at
-        while self._at < len(self._lines):
-            line = self._lines[self._at]
+        for line in self._lines[begin : begin + _MAX_BLOCKS + 1 - self._blocks]:
             if self._at > begin and (_is_blank(line) or _open_fence(line) or self._open_quote(line)):
                 break
             if _ITEM.match(line):
@@ -171,7 +189,12 @@ class _Container:
             elif not _indent(line) and (line.startswith("#") or (self._at == begin and self._after_blank)):
                 self._in_list = False
             self._at += 1
-        self._out += _Text("\n".join(self._lines[begin : self._at])).render().split("\n")
+        lines = self._lines[begin : self._at]
+        self._blocks += len(lines) - 1
+        if _is_tangled(lines, self._depth):
+            self._write_as_it_is(lines)
+        else:
+            self._out += _Text("\n".join(lines)).render().split("\n")
 
 
 class _Text:
@@ -275,6 +298,23 @@ def _balanced(maths: str) -> bool:
 
 def _is_blank(line: str) -> bool:
     return not line.strip(" \t")
+
+
+def _is_tangled(lines: list[str], depth: int) -> bool:
+    """Whether lines of text are nested too deep, or too full of marks, for a renderer."""
+    marks = 0
+    for line in lines:
+        item = _ITEM.match(line)
+        if _NESTED.match(line) or (item and _indent(line) > _MAX_INDENT):
+            return True
+        if depth == _MAX_NESTED and _QUOTE.match(line):
+            return True
+        if item or line.startswith(("#", "|")):
+            marks = 0
+        marks += len(_MARKS.findall(line))
+        if marks > _MAX_MARKS:
+            return True
+    return False
 
 
 def _expand(line: str) -> str:

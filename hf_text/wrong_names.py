@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from .errors import HFTextError, InvalidRequestError
 from .tracebacks import shorten
 
-__all__ = ["OTHER_NAMES", "explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
+__all__ = ["OTHER_NAMES", "advise_method", "explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
 
 _CO_VARKEYWORDS, _CO_COROUTINE = 0x08, 0x80  # as in inspect, which is large
 
@@ -66,6 +66,14 @@ _ADVICE = {
     ),
 }
 
+_ASK = "generate(messages, model) gives an answer, and stream(messages, model) its pieces"
+_OTHER_METHODS = {
+    **dict.fromkeys(("chat", "completions", "responses", "messages", "chat_completion", "text_generation"), _ASK),
+    **dict.fromkeys(("create", "complete", "invoke", "ask", "acompletion", "ChatCompletion"), _ASK),
+    **dict.fromkeys(("InferenceClient", "OpenAI", "HfApi"), "it is called Client"),
+    **dict.fromkeys(("AsyncInferenceClient", "AsyncOpenAI"), "it is called hf_text.aio.AsyncClient"),
+}
+
 _names: dict[str, Collection[str]] = {}
 """The arguments of the functions that were decorated, by the name of the function, or of the class for ``__init__``."""
 
@@ -85,7 +93,20 @@ def explain_wrong_names(target: T) -> T:
     for name, value in list(vars(target).items()):
         if isinstance(value, FunctionType) and (name == "__init__" or not name.startswith("_")):
             setattr(target, name, _explain(value))
+    if "stream" in vars(target):
+        vars_of_class: Any = target
+        vars_of_class.__getattr__ = _explain_missing  # not in the class's body: type checkers would allow any name then
     return target
+
+
+def _explain_missing(self: object, name: str) -> Any:
+    owner = type(self).__name__
+    raise AttributeError(f"{owner!r} object has no attribute {name!r}{advise_method(name)}", name=name, obj=self)
+
+
+def advise_method(name: str) -> str:
+    """What is meant by a method or class of another library; empty where nobody knows."""
+    return f". Here {_OTHER_METHODS[name]}" if name in _OTHER_METHODS else ""
 
 
 def _explain(function: Any, door: str | None = None) -> Any:

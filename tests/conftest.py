@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import os
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +32,10 @@ pytest_plugins = ["transport_fixtures"]  # the servers, threads and certificates
 
 KEY = "hf_MadeUpKeyForTests"
 
+# Tests start hundreds of processes. What one has compiled, the others need not compile again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 _FOREIGN = re.compile(
     r"HF_|HUGGING_?FACE|XDG_|OPENAI_|NETRC|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_|(https?|all|no)_proxy$",
     re.IGNORECASE,
@@ -52,7 +57,7 @@ def nothing_left_behind() -> Iterator[None]:
         waited = time.monotonic() - started
         if waited > 2:
             pytest.fail(f"left behind: {', '.join(left)}")
-        if waited > 0.01:
+        if waited > 0.002:
             _forget_ended_loops()
             gc.collect()  # what only lay in a circle is not lost
         time.sleep(0.001)
@@ -85,14 +90,25 @@ def model() -> Path:
     return found[0]
 
 
-def pytest_collection_finish() -> None:
-    """Modules and collected tests live until the end: the many collections between tests need not look at them."""
+@pytest.fixture(scope="module", autouse=True)
+def long_lived_objects_are_set_aside() -> None:
+    """What lives when a module begins lives to the end: the many collections between tests need not look at it."""
     gc.collect()
     gc.freeze()
 
 
 def pytest_sessionfinish() -> None:
     gc.unfreeze()
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist may be missing
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Two processes for each core with ``--numprocesses auto``: a test waits for about half of its time, for sockets,
+    pauses and other processes. Whoever sets ``PYTEST_XDIST_AUTO_NUM_WORKERS`` has the number of that.
+    """
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return 2 * (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -508,3 +508,13 @@ def test_a_function_refuses_what_the_method_refuses(emulator: Emulator, function
 
 def test_the_catalogue_function_refuses_what_the_method_refuses(emulator: Emulator) -> None:
     refused(emulator, lambda: hf_text.models(sort="size"), "sort", "'size'")
+
+
+@pytest.mark.parametrize("name", ["chat", "chat_completion", "text_generation", "responses"])
+def test_a_method_of_another_library_is_answered_with_the_one_that_is_meant(name: str) -> None:
+    for owner in (hf_text.Client("hf_x"), hf_text.aio.AsyncClient("hf_x"), hf_text.Conversation()):  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError, match=rf"no attribute '{name}'\. Here generate\(messages, model\) gives"):
+            getattr(owner, name)
+    with pytest.raises(AttributeError, match="called Client"):
+        getattr(hf_text, "InferenceClient")  # noqa: B009
+    assert not hasattr(hf_text.Client("hf_x"), "genrate")

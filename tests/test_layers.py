@@ -76,7 +76,7 @@ THIRD_PARTIES: dict[str, str | tuple[str, ...]] = {
     "pandas": "batch.outputs",
     "pyarrow": "batch.frames",
     "polars": "batch.frames",
-    "matplotlib": "batch.plots",
+    "matplotlib": ("batch.plots", "cli.plots"),
 }
 
 # Imports inside functions, each with its reason.
@@ -116,6 +116,7 @@ INSIDE_FUNCTIONS = {
     ("batch.frames", "pyarrow"): "only for blocks of it, so it is there",
     ("batch.frames", "polars"): "only for blocks of it, so it is there",
     ("batch.plots", "matplotlib.figure"): "an extra, only for --plot",
+    ("cli.plots", "matplotlib.figure"): "an extra, only for --plot with a .png",
     ("integrations.inspect_ai", "hf_text.integrations.inspect_api"): "Inspect imports all its plugins",
     ("integrations.llm", "hf_text.aio"): "llm imports the plugin at every start",
     ("integrations.llm", "hf_text.integrations.llm_turns"): "llm imports the plugin at every start",

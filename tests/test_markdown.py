@@ -345,3 +345,39 @@ class TestMoney:
 
     def test_in_maths_a_sign_is_still_that_sign(self) -> None:
         assert render("$a<b$ and $f[a](b)$") == r"$a\lt b$ and $f[a] (b)$"
+
+
+TANGLED = {
+    "backticks": "`" * 64_000,
+    "tildes": "~" * 64_000,
+    "asterisks": "*a " * 21_000,
+    "brackets": "[" * 64_000,
+    "dollars": "$" * 64_000,
+    "quotes in quotes": "> - " * 16_000 + "a",
+    "items in items": "1. " * 21_000 + "a",
+    "items further and further in": "\n".join("  " * level + "- a" for level in range(50)),
+    "runs of backticks in code": "~~~\n" + "` `` ``` " * 7_000,
+}
+
+
+@pytest.mark.parametrize("name", TANGLED)
+def test_what_would_hang_a_renderer_is_shown_as_it_is_written(name: str) -> None:
+    """marked takes minutes for such paragraphs, and JupyterLab's search for maths for such runs of backticks."""
+    text = TANGLED[name]
+    for page in pages(text):
+        assert can_act(page) == []
+        assert page.text.strip().replace("\n", "") in text.replace("\n", "")
+        assert {tag for tag, _ in page.tags} <= {"pre", "code", "blockquote"}
+    rendered = render(text)
+    assert len(rendered) < 6 * len(text)
+    assert "`" * 100 not in rendered
+
+
+def test_thousands_of_paragraphs_end_in_one_block() -> None:
+    page, _ = pages("a\n\n" * 9_000 + "the end")
+    assert len(page.tags) < 3_000
+    assert page.code[0].endswith("the end\n")
+
+
+def test_a_deep_fence_does_not_multiply_the_text() -> None:
+    assert len(render(" " * 9_000 + "```\n" + "a\n" * 9_000)) < 100_000

@@ -243,7 +243,7 @@ def generate(
         timeout: as for the client, for this call.
 
     Raises while iterating InvalidRequestError for a bad argument or row, which names the line; and the error that ends
-    a run: a wrong key, an account without credits, a server that stays away.
+    a run: a wrong key, an account without credits, a model that the server does not know, a server that stays away.
     """
     arguments = _blocking(locals())
     return Outcomes(lambda: blocking.generate(**arguments))

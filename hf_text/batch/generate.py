@@ -289,7 +289,7 @@ def generate(
         timeout: as for the client, for this call.
 
     Raises InvalidRequestError for a bad argument or row, which names the line; and while iterating the error that ends
-    a run: a wrong key, an account without credits, a server that stays away.
+    a run: a wrong key, an account without credits, a model that the server does not know, a server that stays away.
     """
     plan = make_plan({name: value for name, value in locals().items() if name != "rows"})
     source, tally = Source(rows), Tally()

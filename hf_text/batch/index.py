@@ -54,7 +54,7 @@ class Index:
         else:
             bucket[at : at + _RECORD] = record
 
-    # A million rows pass through these two: what they would call is written out.
+    # A million rows pass through these: what they would call is written out.
 
     def add(self, name: str, known: int, fingerprint: bytes) -> bool:
         """Note this if nothing was known of the row. Returns whether that was so."""
@@ -84,6 +84,20 @@ class Index:
         known = bucket[flags]
         bucket[flags] = known | SEEN
         return known, bytes(bucket[at + _KEY : flags])
+
+    def see_answer(self, name: str, fingerprint: bytes) -> bool:
+        """Whether the row has its answer to this, and was not seen yet; then it is noted as seen. Else nothing is."""
+        hashed = hash(name)
+        bucket = self._buckets[hashed & self._mask]
+        at = bucket.find((hashed >> self._bits & _KEYS).to_bytes(_KEY, "little") + fingerprint)
+        if at < 0 or at % _RECORD:
+            return False
+        at += _FLAGS
+        known = bucket[at]
+        if known & (ANSWERED | SEEN) != ANSWERED:
+            return False
+        bucket[at] = known | SEEN
+        return True
 
     def _place(self, name: str) -> tuple[int, bytes]:
         """The number of the bucket of a name, and what its record begins with."""

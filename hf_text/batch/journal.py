@@ -31,6 +31,7 @@ __all__ = ["Journal", "supersedes"]
 
 _SYNC_SECONDS = 1.0
 _READ_BYTES = 1 << 20
+_NEWLINE = 10
 _LINE_BYTES, _ROW_BYTES = 500, 200  # of a line of the output, and of the inputs, about
 _REPLACED_SHARE = 0.05  # of all lines; above it the file is written again at the end of a run
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -264,7 +265,7 @@ class Journal:
         offset = 0
         with open(self._descriptor, "rb", _READ_BYTES, closefd=False) as file:
             for data in file:
-                if data.endswith(b"\n") and not data.isspace():
+                if data[-1] == _NEWLINE and not data.isspace():
                     yield offset, data.rstrip(b"\r\n")
                 offset += len(data)
         self._end = offset

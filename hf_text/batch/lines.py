@@ -33,8 +33,8 @@ LINE_BEGINNING = b'{"id": "batch_req_'
 """How every line begins that is written here."""
 
 _OWN_HEAD = re.compile(
-    rb'\{"id": "batch_req_([0-9a-f]{8})[0-9a-f]{16}", "custom_id": "([^"\\]*)", "asked": "([0-9a-f]{16})",'
-    rb' "cost": ([^ ,]+), '
+    rb'\{"id": "batch_req_(.{8})[0-9a-f]{16}", "custom_id": "([^"\\]*)", "asked": "(.{16})", "cost": ([^ ,]+), ',
+    re.DOTALL,  # anything, where the checksum tells whether the line is ours
 )
 _CHECKED_FROM = len(LINE_BEGINNING) + 24 + len('", ')
 _ANSWERED_END = b'"error": null}'
@@ -86,7 +86,7 @@ def parse_head(data: bytes) -> Head:
     if found is None:
         return _head_of(parse_line(data))
     checksum, name, asked, cost = found.groups()
-    if int(checksum, 16) != zlib.crc32(data[_CHECKED_FROM:]):
+    if checksum != b"%08x" % zlib.crc32(data[_CHECKED_FROM:]):
         return _head_of(parse_line(data))  # edited by hand, or damaged
     answered = data.endswith(_ANSWERED_END)
     return name.decode(), answered, unhexlify(asked), None if cost == b"null" else float(cost)

@@ -24,7 +24,7 @@ from ..completion import Completion
 from ..errors import InvalidRequestError
 from ..events import ToolCall, ToolCalls
 from .columns import keepable, plain
-from .index import ANSWERED, NO_FINGERPRINT, SEEN, Index
+from .index import NO_FINGERPRINT, SEEN, Index
 from .prompts import Template, build_prompt, check_template
 
 __all__ = ["OPTIONS", "Known", "Row", "RowParser", "Shape", "shard_of"]
@@ -145,26 +145,29 @@ class RowParser:
         self._batch = {"include_usage": True, "max_tokens": None, **defaults}
         self._shape = shape or Shape()
         self._index = Index() if index is None else index
-        self._plain = self._shape == Shape(table=self._shape.table)
         self._repeats: dict[str, int] = {}  # how often each name was used that was used more than once
         # Of the options alone, for rows that set none; None if they hold a picture, a file.
         self._short_digest, self._batch_digest = _digest_defaults(self._short), _digest_defaults(self._batch)
+        plain_shape = self._shape == Shape(table=self._shape.table)
+        self._begun = _begin_fingerprint(self._short_digest) if plain_shape and self._short_digest else None
 
     def parse(self, value: object, place: str) -> Sequence[Known]:
         """The rows for a value; none if it has its answer and may be left out.
 
         Raises InvalidRequestError that names the place. Arguments are not checked here.
         """
-        digest = self._short_digest  # most long files hold a name and a prompt each
-        if self._plain and digest and type(value) is dict and len(value) == 2:
+        begun = self._begun  # most long files hold a name and a prompt each
+        if begun is not None and type(value) is dict and len(value) == 2:
             name, prompt = value.get("custom_id"), value.get("prompt")
             if type(name) is type(prompt) is str and name and prompt and name.isascii():
+                hashed = begun.copy()
+                hashed.update(prompt.encode("utf-8", "surrogatepass"))
+                fingerprint = hashed.digest()
+                if self._skip and self._index.see_answer(name, fingerprint):
+                    return ()
                 known, asked = self._index.see(name)
                 if known & SEEN:
                     raise _second(name, place)
-                fingerprint = _fingerprint_text(digest, prompt)
-                if self._skip and known & ANSWERED and asked == fingerprint:
-                    return ()
                 return (Known(Row(name, {"messages": prompt}, self._short, fingerprint, None, place), known, asked),)
         if isinstance(value, InvalidRequestError):
             raise value
@@ -374,7 +377,14 @@ def _options(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fingerprint_text(options: bytes, prompt: str) -> bytes:
-    return blake2b(options + b"text" + prompt.encode("utf-8", "surrogatepass"), digest_size=_FINGERPRINT_SIZE).digest()
+    hashed = _begin_fingerprint(options)
+    hashed.update(prompt.encode("utf-8", "surrogatepass"))
+    return hashed.digest()
+
+
+def _begin_fingerprint(options: bytes) -> blake2b:
+    """What the fingerprint of a text begins with: the same for all rows that set no options."""
+    return blake2b(options + b"text", digest_size=_FINGERPRINT_SIZE)
 
 
 def _digest_defaults(defaults: Mapping[str, Any]) -> bytes | None:

@@ -333,7 +333,7 @@ class _Run:
         summary = _summarize(self._tally, self._journal)
         name = self._tally.stopped_by or "Ctrl-C"
         whole = "" if self._tally.rows is None else f" of {self._tally.rows:,}"
-        message = f"stopped by {name}: {summary.done:,}{whole} rows are done. Repeat the same call to continue"
+        message = f"stopped by {name}: {summary.done:,}{whole} rows are done. Run it again to continue"
         say(message)
         return Stopped(message, summary, 128 + (listener.signum or 0))
 

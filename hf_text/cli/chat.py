@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import os
 import sys
 from collections.abc import Callable
@@ -112,7 +113,7 @@ class Chat:
             except ImportError:
                 pass
             else:
-                session: Any = PromptSession()
+                session: Any = PromptSession(enable_suspend=True)  # Ctrl-Z, as in every other program
                 return lambda: str(session.prompt("> "))
 
         if sys.stdout.isatty():  # readline has to know the prompt, to draw the line again
@@ -140,7 +141,9 @@ class Chat:
             if not name.startswith("/") or "\n" in turn or "/" in name[1:]:
                 self._answer(turn)
             elif (command := getattr(self, f"do_{name[1:]}", None)) is None:
-                self._view.note(f"unknown command {name}; /help lists the commands")
+                near = difflib.get_close_matches(name, [f"/{each[3:]}" for each in dir(self) if each[:3] == "do_"], 1)
+                meant = f"did you mean {near[0]}?" if near else "/help lists the commands"
+                self._view.note(f"unknown command {name}; {meant}")
             else:
                 command(rest.strip())
         except KeyboardInterrupt:

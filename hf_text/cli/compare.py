@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import html
 import json
 import sys
 from collections.abc import Sequence
@@ -13,10 +12,12 @@ from ..client import Client
 from ..errors import HFTextError, InvalidRequestError
 from ..protocol.catalog import ModelProvider
 from ..tables import number, price
+from .consent import can_ask, consents
 from .listing import connected
 from .output import Output
 from .parsers.compare import COMPARE_PROMPT
 from .parsing import Fail
+from .plots import Bar, check_plot, write_plot
 from .tables import bars, table
 from .views import View
 
@@ -39,8 +40,8 @@ class Result:
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
     """Compare. Returns the exit status: 0 if anyone answered."""
-    if values.plot and not values.plot.lower().endswith(".svg"):
-        fail("--plot writes SVG: use a name that ends with .svg")
+    if values.plot:
+        check_plot(values.plot, fail)
     prompt = " ".join(values.words) or COMPARE_PROMPT
     view, results = View(reasoning=False), list[Result]()
     with connected(values, fail) as client:
@@ -79,17 +80,16 @@ def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Names
         for offer in offers
     ]
     known = sum(cost for cost in costs if cost is not None)
-    unknown = sum(cost is None for cost in costs)
+    unknown = [offer.provider for offer, cost in zip(offers, costs, strict=True) if cost is None]
     view.note(
         f"this asks {', '.join(offer.provider for offer in offers)}, and may cost up to {price(known)}"
-        + (f", and what {unknown} of them charge whose price is not known" if unknown else "")
+        + (f"; not known is the price of {', '.join(unknown)}" if unknown else "")
     )
     if values.yes:
         return True
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        raise InvalidRequestError("this is not a terminal, so there is nobody to confirm; pass --yes")
-    view.note("Continue? [y/N]")
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    if not can_ask():
+        raise InvalidRequestError("this is not a terminal, so nobody can confirm; pass --yes")
+    return consents("Continue?", view)
 
 
 def _ask(client: Client, values: argparse.Namespace, offer: ModelProvider, prompt: str) -> Result:
@@ -112,9 +112,9 @@ def _show(results: Sequence[Result], values: argparse.Namespace, view: View) -> 
     for line in [json.dumps(asdict(result)) for result in results] if values.json else _table(results):
         out.write_line(line)
     if values.plot and results:
+        bars = [Bar(result.provider, result.tokens_per_second, result.first_token) for result in results]
         try:
-            with open(values.plot, "w", encoding="utf-8") as file:
-                file.write(_draw(results, values.name))
+            write_plot(values.plot, values.name, bars)
         except OSError as error:
             raise InvalidRequestError(f"--plot: {error.strerror}: {values.plot}") from None
         view.note(f"{values.plot} shows the comparison")
@@ -142,25 +142,3 @@ def _table(results: Sequence[Result]) -> list[str]:
         for result, first, speed in measured
     ]
     return table(heads, rows) if rows else []
-
-
-def _draw(results: Sequence[Result], model: str) -> str:
-    """Two rows of bars for each provider, as SVG."""
-    fastest = max((result.tokens_per_second or 0 for result in results), default=0) or 1
-    slowest = max((result.first_token or 0 for result in results), default=0) or 1
-    parts = [f'<text x="10" y="24" font-size="16">{html.escape(model)}</text>']
-    for place, result in enumerate(results):
-        y = 50 + 46 * place
-        parts.append(f'<text x="10" y="{y + 16}">{html.escape(result.provider)}</text>')
-        rows = (
-            (result.tokens_per_second, fastest, "#3867d6", "tokens/s", 0),
-            (result.first_token, slowest, "#fa8231", "s to the first", 2),
-        )
-        for row, (value, most, colour, unit, digits) in enumerate(rows):
-            top, width = y + 18 * row, 320 * (value or 0) / most
-            label = "no answer" if value is None else f"{value:,.{digits}f} {unit}"
-            parts.append(f'<rect x="150" y="{top}" width="{width:.1f}" height="14" fill="{colour}"/>')
-            parts.append(f'<text x="{158 + width:.1f}" y="{top + 12}" font-size="12">{label}</text>')
-    height = 60 + 46 * len(results)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="{height}" font-family="sans-serif">'
-    return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *parts, "</svg>\n"])

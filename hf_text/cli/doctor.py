@@ -5,43 +5,35 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import re
-import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
-from urllib.parse import urlsplit
-from urllib.request import getproxies
+from typing import Any
 
-from .._version import __version__
 from ..client import Client
 from ..errors import HFTextError
-from ..keys import find_key
+from ..events import Reasoning
 from ..transport.fetch import fetch_json
 from ..transport.retries import Retries
 from ..tuning import Tuning
+from . import findings
 from .advice import explain
 from .arguments import Options
 from .connect import connect
+from .consent import can_ask, consents
+from .findings import Finding
 from .output import Output, wrapping_for
 from .parsing import Fail, fill_in_environment, refuse_two_servers
+from .pieces import judge_pieces
 from .views import View
 
-__all__ = ["Finding", "main"]
+__all__ = ["main"]
 
-_TOKENS_PAGE = "https://huggingface.co/settings/tokens"
-_CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+_BILLING_PAGE = "https://huggingface.co/settings/billing"
 _SECONDS = 15.0
-_UNUSABLE = "unusable"
-
-
-class Finding(NamedTuple):
-    """One line: what was looked at, what was found, and what to do; no fix means that it is well."""
-
-    what: str
-    found: str
-    fix: str = ""
+_PROMPT = "Count from 1 to 40, in words."
+_MAX_TOKENS = 64
 
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
@@ -52,7 +44,7 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     options = Options.of({**found, "timeout": found["timeout"] or _SECONDS})
     out = Output(sys.stdout, vital=True, layout=wrapping_for(sys.stdout))
     well = True
-    for finding in _examine(options, found["ask"]):
+    for finding in _examine(options, found["ask"], quiet=found["json"]):
         well = well and not finding.fix
         if found["json"]:
             out.write_line(json.dumps({name: _safe(text) for name, text in finding._asdict().items()}))
@@ -63,110 +55,110 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     return 0 if well else 1
 
 
-def _examine(options: Options, ask: bool) -> Iterator[Finding]:
-    yield Finding("versions", f"hf_text {__version__}, Python {platform.python_version()}, {platform.system()}")
-    yield from _look_at_proxies()
-    yield from _look_at_certificates()
+def _examine(options: Options, ask: bool, *, quiet: bool) -> Iterator[Finding]:
+    yield findings.tell_versions()
+    yield from findings.look_at_proxies()
+    yield from findings.look_at_certificates(options.ca_bundle)
+    view = View(reasoning=False)
     try:
-        with connect(options, View(reasoning=False)) as client:
+        with connect(options, view) as client:
+            endpoint = client.operations.endpoint
             usable = True
-            if client.operations.endpoint.hugging_face and not options.demo:
-                yield (key := _look_at_key())
-                usable = key.found != _UNUSABLE
-            yield from _look_at_names(client)
+            if not options.demo:
+                yield (key := findings.look_at_key(endpoint))
+                usable = key.found != findings.UNUSABLE
+                yield from findings.look_at_netrc(endpoint)
+            yield from findings.look_at_names(endpoint)
+            yield from findings.look_at_tls(endpoint, options.ca_bundle)
             if usable:  # else each would tell of the key again
-                yield from _look_at_servers(client)
-            if ask and usable:
-                yield _attempt("an answer", lambda: _ask(client, options))
+                well = True
+                for finding in _look_at_servers(client, options.bill_to):
+                    well = well and not finding.fix
+                    yield finding
+                if ask or options.demo or (well and not quiet and _agrees(view)):
+                    yield from _ask(client, options)
+                else:
+                    yield Finding("an answer", "not requested; --ask does, and costs next to nothing")
     except HFTextError as error:
-        yield Finding("settings", "unusable", explain(error))
+        yield Finding("settings", findings.UNUSABLE, explain(error))
 
 
-def _look_at_key() -> Finding:
-    try:
-        key = find_key()
-    except HFTextError as error:
-        return Finding("key", _UNUSABLE, explain(error))
-    if key is None:
-        return Finding("key", "none was found", f"create one at {_TOKENS_PAGE} and set HF_TOKEN")
-    names = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
-    place = next((name for name in names if os.environ.get(name, "").strip()), "the file of 'hf auth login', or Colab")
-    return Finding("key", f"found, from {place}")
+def _agrees(view: View) -> bool:
+    question = f"Request {_MAX_TOKENS} tokens from a model, to see how they arrive? It costs next to nothing."
+    return can_ask() and consents(question, view)
 
 
-def _look_at_proxies() -> Iterator[Finding]:
-    for scheme, url in getproxies().items():
-        if scheme in ("http", "https", "all"):
-            try:
-                parts = urlsplit(url if "://" in url else f"//{url}")
-                place = f"{parts.hostname}:{parts.port}" if parts.port else f"{parts.hostname}"
-            except ValueError:
-                yield Finding(f"proxy for {scheme}", "not a URL", f"set {scheme.upper()}_PROXY to http://host:port")
-                continue
-            yield Finding(f"proxy for {scheme}", place)
-
-
-def _look_at_certificates() -> Iterator[Finding]:
-    for name in _CERTIFICATES:
-        path = os.environ.get(name)
-        if path and not os.path.exists(path):
-            yield Finding(name, f"{path} is not there", f"unset {name}, or set it to the path of a PEM file")
-        elif path:
-            yield Finding(name, path)
-
-
-def _look_at_names(client: Client) -> Iterator[Finding]:
-    endpoint = client.operations.endpoint
-    if not getproxies():  # else the proxy looks names up
-        urls = filter(None, (endpoint.hub_url, endpoint.api_base))
-        yield from map(_resolve, dict.fromkeys(urlsplit(url).hostname or "" for url in urls))
-
-
-def _look_at_servers(client: Client) -> Iterator[Finding]:
+def _look_at_servers(client: Client, bill_to: str | None) -> Iterator[Finding]:
     endpoint = client.operations.endpoint
     if endpoint.hub_url is not None:
-        yield _attempt("account", lambda: _ask_who(client, f"{endpoint.hub_url}/api/whoami-v2"))
+        yield from _look_at_account(client, f"{endpoint.hub_url}/api/whoami-v2", bill_to)
     yield _attempt(f"models of {endpoint.host}", lambda: f"{len(client.models(refresh=True)):,}")
-
-
-def _resolve(host: str) -> Finding:
-    try:
-        socket.getaddrinfo(host, 443)
-    except (OSError, UnicodeError):
-        return Finding(
-            f"name {host}", "cannot be resolved", "check the network and DNS; behind a proxy, set HTTPS_PROXY"
-        )
-    return Finding(f"name {host}", "resolved")
 
 
 def _attempt(what: str, work: Callable[[], str]) -> Finding:
     try:
-        found = work()
+        return Finding(what, work())
     except HFTextError as error:
         return Finding(what, "failed", explain(error))
-    if found.startswith("not allowed"):
-        return Finding(
-            what, found, f"give the key the permission 'Make calls to Inference Providers' at {_TOKENS_PAGE}"
-        )
-    return Finding(what, found)
 
 
-def _ask_who(client: Client, url: str) -> str:
-    """What the key may do. Who its owner is stays out of the report."""
+def _look_at_account(client: Client, url: str, bill_to: str | None) -> Iterator[Finding]:
+    """What the key may do, and who pays. Who its owner is stays out of the report."""
     operations = client.operations
-    value, _ = fetch_json(operations.connect(), operations.new_call(), url, Retries(0, Tuning()), hugging_face=True)
+    try:
+        value, _ = fetch_json(operations.connect(), operations.new_call(), url, Retries(0, Tuning()), hugging_face=True)
+    except HFTextError as error:
+        yield Finding("account", "failed", explain(error))
+        return
+    yield _judge_rights(value)
+    if isinstance(value, dict):
+        yield _judge_credits(value, bill_to)
+
+
+def _judge_rights(value: Any) -> Finding:
     try:
         token = value["auth"]["accessToken"]
         role = str(token["role"])
-        allowed = role in ("read", "write") or "inference.serverless.write" in json.dumps(token)
     except (KeyError, TypeError):
-        return "the Hub accepts the key"
-    return f"{'may' if allowed else 'not allowed to'} call providers (a key of the kind {role})"
+        return Finding("account", "the Hub accepts the key")
+    if role in ("read", "write") or "inference.serverless.write" in json.dumps(token):
+        return Finding("account", f"may call providers (a key of the kind {role})")
+    return Finding(
+        "account",
+        f"not allowed to call providers (a key of the kind {role})",
+        f"give the key the permission 'Make calls to Inference Providers' at {findings.TOKENS_PAGE}",
+    )
 
 
-def _ask(client: Client, options: Options) -> str:
-    answer = client.generate("Hi", options.model, max_tokens=1)
-    return f"{answer.model}, {answer.timings.total:.1f} s" if answer.timings else answer.model
+def _judge_credits(value: dict[str, Any], bill_to: str | None) -> Finding:
+    """No endpoint of the Hub reports the remaining credits, only the kind of account."""
+    if bill_to is not None:
+        orgs = value.get("orgs")
+        names = {org.get("name") for org in orgs if isinstance(org, dict)} if isinstance(orgs, list) else {bill_to}
+        if bill_to not in names:
+            return Finding(
+                "credits",
+                "the key's owner is not a member of the organisation in --bill-to",
+                "check the name, or omit --bill-to",
+            )
+        return Finding("credits", f"the organisation of --bill-to pays; see {_BILLING_PAGE} for its balance")
+    kind = "PRO account" if value.get("isPro") is True else "free account (few credits)"
+    return Finding("credits", f"included with a {kind}; see {_BILLING_PAGE} for the balance")
+
+
+def _ask(client: Client, options: Options) -> Iterator[Finding]:
+    arrivals: list[float] = []
+    begin = time.monotonic()
+    try:
+        with client.stream(_PROMPT, options.model, max_tokens=_MAX_TOKENS) as stream:
+            for event in stream.events():
+                if isinstance(event, (str, Reasoning)):
+                    arrivals.append(time.monotonic() - begin)
+    except HFTextError as error:
+        yield Finding("an answer", "failed", explain(error))
+        return
+    yield Finding("an answer", f"{stream.completion.model}, {time.monotonic() - begin:.1f} s")
+    yield judge_pieces(arrivals)
 
 
 def _safe(text: str) -> str:

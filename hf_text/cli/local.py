@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequestError
+from .consent import can_ask, consents
 from .parsing import Fail
 
 if TYPE_CHECKING:
@@ -79,7 +80,6 @@ def serve(options: Options, view: View) -> Iterator[Client]:
 
 
 def _ask(sentence: str, view: View) -> bool:
-    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+    if not can_ask():
         raise InvalidRequestError(f"{sentence}; pass --yes to agree, or --local MODEL for a model that you have")
-    view.note(f"{sentence}. Agreed? [Y/n]")
-    return sys.stdin.readline().strip().lower() in ("", "y", "yes")
+    return consents(f"{sentence}. Agreed?", view, default=True)

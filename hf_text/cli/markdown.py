@@ -56,8 +56,8 @@ class Markdown:
         return done
 
     def _advance(self, source: str, *, ended: bool) -> str:
-        if not self._printed:  # within a block the lines keep their width
-            self._columns = self._width()
+        if self._width() != self._columns:
+            source = self._change_width(source)
         leaves = self._renderer.render(source, self._columns, first=self._first)
         lines = [line for leaf in leaves for line in leaf.lines]
         known = len(lines)
@@ -70,6 +70,22 @@ class Markdown:
         self._forget(leaves)
         self._seen = len(self._source)
         return printed.get()
+
+    def _change_width(self, source: str) -> str:
+        """Take the new width from the next block on: within one, lines keep theirs. Returns what is to be rendered."""
+        known, top = 0, 0
+        for leaf in self._renderer.render(source, self._columns, first=self._first) if self._printed else ():
+            if leaf.top != top and known == self._printed:  # all above is printed, and nothing of it and below
+                lines = source.split("\n")
+                begin = leaf.top - (not lines[leaf.top - 1].strip())  # with the blank line above it
+                dropped = sum(len(line) + 1 for line in lines[:begin])
+                self._source, source = self._source[dropped:], source[dropped:]
+                self._printed, self._first = 0, False
+                break
+            known, top = known + len(leaf.lines), leaf.top
+        if not self._printed:
+            self._columns = self._width()
+        return source
 
     def _forget(self, leaves: list[Leaf]) -> None:
         """Drop what is printed and need not be read again: all before the last block; in a block of code, its lines."""

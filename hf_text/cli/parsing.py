@@ -6,12 +6,14 @@ import argparse
 import difflib
 import os
 import re
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 from ..printable import one_line
 from ..wrong_names import OTHER_NAMES
 from .helping import HelpFormatter
+from .output import open_errors
 
 __all__ = [
     "Fail",
@@ -70,7 +72,10 @@ class Parser(argparse.ArgumentParser):
         return one_line(message.removeprefix("argument "))
 
     def error(self, message: str) -> NoReturn:
-        super().error(self.explain(message))
+        """The usage, and the message, broken between words as all others are. Ends the command."""
+        self.print_usage(sys.stderr)
+        open_errors().write_line(f"{self.prog}: error: {self.explain(message)}")
+        self.exit(2)
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """The arguments, wherever the options stand among them. Ends the command for those that cannot be."""

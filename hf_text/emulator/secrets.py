@@ -12,7 +12,7 @@ import html
 import json
 import re
 from collections.abc import Iterable
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 __all__ = ["Secrets"]
 
@@ -61,10 +61,12 @@ class Secrets:
         self._found |= {value.decode("utf-8", "replace") for _, value in _JSON_FIELD.findall(body)}
 
     def learn(self, head: bytes) -> None:
-        """Take the secrets of a response's head too: its cookies, and where it names who pays."""
+        """Take the secrets of a response's head too: its cookies, signed addresses, and where it names who pays."""
         for name, value in _HEADER.findall(head):
             if name.lower() in (b"set-cookie", b"set-cookie2"):
                 self._found.add(value.split(b";")[0].partition(b"=")[2].decode("latin-1"))
+            elif name.lower() == b"location":
+                self._found |= _secrets_in_address(value.decode("latin-1"))
             elif name.decode().lower() in _BILLING_NAMES:
                 self._names.add(value.decode("latin-1"))
 
@@ -115,6 +117,12 @@ def _secrets_in(value: str) -> set[str]:
         if "=" in cookie:
             found.add(cookie.partition("=")[2].strip())
     return set(filter(None, found))
+
+
+def _secrets_in_address(address: str) -> set[str]:
+    """The values of parameters that hold a secret, as they stand there and as they are meant."""
+    pairs = [parameter.partition("=") for parameter in address.partition("?")[2].partition("#")[0].split("&")]
+    return {form for name, _, value in pairs if _is_secret(unquote(name)) for form in (value, unquote(value)) if form}
 
 
 def _in_json(text: str) -> str:

@@ -8,6 +8,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from traceback import clear_frames
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
@@ -66,6 +67,7 @@ def _connect(url: SplitResult, proxy: SplitResult | None, verify: str | None) ->
         connection.connect()
     except (OSError, HTTPException) as error:
         connection.close()
+        clear_frames(error.__traceback__)  # in Python 3.10 they hold the proxy's answer, and with it the socket
         if isinstance(error, HTTPException):
             raise OSError(f"the proxy does not speak HTTP: {error!r}") from error
         raise

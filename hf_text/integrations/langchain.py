@@ -19,12 +19,9 @@ from ..aio import AsyncClient
 from ..callers import kept_operations
 from ..errors import StructuredOutputError
 from ..events import Reasoning
-from ..operations import resolve_alias
-from ..protocol.suffixes import split_suffix
-from ..transport.call import Timeouts
 from . import importing
 from .langchain_messages import as_chunk, as_result, build_chunk, build_last_chunk, build_message, build_messages
-from .langchain_profile import build_profile
+from .langchain_profile import find_profile
 from .langchain_saving import SavedChatModel, loadable
 from .langchain_structure import build_parsed, build_unfit, structure
 
@@ -42,7 +39,6 @@ _OPTIONS = (
     *("temperature", "max_tokens", "top_p", "seed", "reasoning_effort", "frequency_penalty", "presence_penalty"),
     *("logprobs", "top_logprobs", "extra_body"),
 )
-_LOOKUP = Timeouts(connect=2, first=2, gap=2, total=2)
 _CHOICES: dict[Any, str] = {True: "required", "any": "required", False: "none"}
 
 
@@ -52,7 +48,8 @@ class ChatHFText(SavedChatModel):
 
     A stream that is cut off, a refusal and a timeout raise the errors of ``hf_text.HFTextError``'s tree; what had
     arrived is in ``error.partial``. Models with the same settings share one client. Without ``profile=`` the catalogue
-    is asked for what the model can do, for at most two seconds; it is kept for five minutes.
+    is asked for what the model can do, for at most two seconds; what it said is kept for five minutes, and so is that
+    it could not be reached.
     """
 
     model: str | None = None
@@ -98,11 +95,7 @@ class ChatHFText(SavedChatModel):
 
     def _resolve_model_profile(self) -> ModelProfile | None:
         """What the catalogue tells of the model."""
-        if self.model is None:
-            return None
-        name, suffix = split_suffix(resolve_alias(self.model))
-        operations = self._client().operations
-        return build_profile(operations.model(operations.new_call(_LOOKUP), name), suffix)
+        return None if self.model is None else find_profile(self._client().operations, self.model)
 
     def _client(self) -> hf_text.Client:
         key = None if self.api_key is None else self.api_key.get_secret_value()

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import time
+from weakref import WeakKeyDictionary
+
+from ..errors import RequestTimeoutError, TransportError
+from ..operations import Operations, resolve_alias
 from ..protocol.catalog import Model, any_known, best
+from ..protocol.suffixes import split_suffix
+from ..transport.call import Timeouts
 from . import importing
 
 with importing("langchain_core", "langchain"):
     from langchain_core.language_models import ModelProfile
 
-__all__ = ["build_profile"]
+__all__ = ["find_profile"]
+
+_LOOKUP = Timeouts(connect=2, first=2, gap=2, total=2)
+_ASK_AGAIN = 300.0  # seconds after which a catalogue that could not be reached is asked again
+_unreached: WeakKeyDictionary[Operations, float] = WeakKeyDictionary()
 
 
-def build_profile(model: Model, provider: str | None) -> ModelProfile:
+def find_profile(operations: Operations, name: str) -> ModelProfile | None:
+    """What the catalogue tells of the model; None if it could not be reached a while ago. Raises HFTextError."""
+    if time.monotonic() - _unreached.get(operations, float("-inf")) < _ASK_AGAIN:
+        return None
+    model, suffix = split_suffix(resolve_alias(name))
+    try:
+        return _build_profile(operations.model(operations.new_call(_LOOKUP), model), suffix)
+    except (RequestTimeoutError, TransportError):
+        _unreached[operations] = time.monotonic()  # models are made often, some for each call
+        raise
+
+
+def _build_profile(model: Model, provider: str | None) -> ModelProfile:
     """What the catalogue tells of the model, with this provider where it serves it."""
     offers = [offer for offer in model.offers if offer.provider == provider] or list(model.offers)
     told = {

@@ -46,11 +46,14 @@ class SavedChatModel(BaseChatModel):
     _found: bool = PrivateAttr(False)
 
     @model_validator(mode="after")
-    def _find_key(self) -> SavedChatModel:
+    def _complete(self) -> SavedChatModel:
+        self._find_key()
+        return self
+
+    def _find_key(self) -> None:
         if self.api_key is None and self.api_base is None:
             found = find_key()
             self.api_key, self._found = (None, False) if found is None else (SecretStr(found), True)
-        return self
 
     @classmethod
     def is_lc_serializable(cls) -> bool:

@@ -28,7 +28,10 @@ def main() -> None:
     parent.end_with_it_by_a_signal()
     # Never given back: its destructor waits for what it generates. What it raises, and llama.cpp's own words about it,
     # go to standard error, where the parent reads them when this process has ended.
-    server = xllamacpp.Server(_parameters(xllamacpp.CommonParams(), order))
+    parameters = _parameters(xllamacpp.CommonParams(), order)
+    # Fitting the layers into the memory of GPUs takes as long as the start itself, also where there are none.
+    parameters.fit_params = any("GPU" in device["type"].name for device in xllamacpp.get_device_info())
+    server = xllamacpp.Server(parameters)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)  # what goes wrong with a request is in its response, and the log would tell its content
     os.close(nowhere)

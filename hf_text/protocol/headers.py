@@ -9,7 +9,8 @@ __all__ = ["request_id"]
 
 def request_id(headers: Mapping[str, str]) -> str | None:
     """The id of the request, in the order in which huggingface_hub looks for it; LiteLLM's in its logs."""
+    # Looked for with ``in``: what is missing costs ``get()`` an exception.
     for name in ("x-request-id", "x-litellm-call-id", "x-amzn-trace-id", "x-amz-cf-id", "inference-id"):
-        if headers.get(name):
-            return headers[name]
+        if name in headers and (value := headers[name]):
+            return value
     return None

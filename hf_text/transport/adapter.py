@@ -13,6 +13,7 @@ from requests.utils import prepend_scheme_if_needed, select_proxy
 
 from .call import Call, Wait
 from .connections import POOLS, reach_pools
+from .head import RawResponse
 from .instruments import requests_is_wrapped
 from .mask import Mask
 from .secrets import hide_headers
@@ -82,6 +83,16 @@ class Adapter(HTTPAdapter):
             return (yield from self._pools_by_url[url][0].dial(call))
         finally:
             self._dialling -= 1
+
+    def send_again(self, url: str, head: bytes, body: bytes) -> RawResponse | None:
+        """Send a short request whose head urllib3 wrote before, on an open connection without a proxy; None if there
+        is none. Raises what the socket raises.
+        """
+        pool, _ = self._pools_by_url.get(url, (None, ""))
+        if pool is None or pool.pool is None or pool.proxy is not None:
+            return None
+        response: RawResponse | None = pool.send_again(head, body)
+        return response
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""

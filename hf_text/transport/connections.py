@@ -20,6 +20,8 @@ urllib3 and http.client. Some of it is not a public interface of theirs.
                                  ``send()``. http.client's ``getresponse()`` makes an answer by ``response_class`` and
                                  lets it ``begin()``; urllib3's would copy it. A connection whose ``sock`` is set is
                                  open for both: one that was dialled in an event loop
+``_Pool.send_again()``           what ``urlopen()`` and ``getresponse()`` do for a request like the last one: take a
+                                 connection, send, make a response that knows both
 ``head.RawResponse``             what http.client, urllib3 and instruments look at of an answer (see there)
 ===============================  =====================================================================================
 """
@@ -91,6 +93,7 @@ class _CallBound:
     call: Call
     home: Any  # the pool, of one that was dialled
     _held: bytes | None = None  # what waits to be sent with what follows
+    head: bytes | None = None  # of the last request that urllib3 sent
     _early = b""  # what came of the response before all was sent
     cut_short = False  # not all was sent: no other request can follow
 
@@ -129,6 +132,8 @@ class _CallBound:
 
     def send(self, data: Any) -> None:
         if self._held is not None and len(self._held) + len(data) <= _MAX_HELD_BYTES:
+            if not self._held:
+                self.head = SecretBytes(data)
             self._held += data
             return
         self._send_held()
@@ -257,6 +262,28 @@ class _Pool(HTTPConnectionPool):
                 conn.close()
                 return
         super()._put_conn(conn)
+
+    def send_again(self, head: bytes, body: bytes) -> RawResponse | None:
+        """Send a short request whose head urllib3 wrote before, on an open connection; None if there is none.
+
+        Raises what the socket raises. As with urllib3, a server that closed may have said why before.
+        """
+        if _this_thread.dialled is None and not self.has_open_connection():
+            return None
+        conn = self._get_conn()
+        if conn.sock is None or conn.debuglevel > 0:
+            self._put_conn(conn)
+            return None
+        try:
+            with suppress(BrokenPipeError):
+                conn._send_now(SecretBytes(head + body))
+        except BaseException:  # Interrupted, Ctrl-C
+            conn.close()
+            self._put_conn(conn)
+            raise
+        raw: RawResponse = conn.response_class(conn.sock, method="POST")
+        raw._pool, raw._connection = self, conn
+        return raw
 
     def has_open_connection(self) -> bool:
         """Whether a connection is kept alive, as far as can be told at a glance."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import requests
 from requests.exceptions import RequestException
@@ -13,31 +12,81 @@ from ..errors import InvalidRequestError, TransportError
 from .adapter import Adapter
 from .connections import has_reached_pools
 from .head import RawResponse
-from .instruments import find_double, name_interceptor, requests_is_wrapped
+from .instruments import find_double, is_watched, name_interceptor, requests_is_wrapped
+from .secrets import SecretBytes
 
-__all__ = ["exchange"]
+__all__ = ["Plan", "exchange"]
 
 
-def exchange(
-    adapter: Adapter, session: requests.Session, request: requests.PreparedRequest, settings: Mapping[str, Any]
-) -> RawResponse:
+_BODY_BYTES = 16384  # goes out in one packet with the head
+
+
+class Plan:
+    """A request without its body, and the settings that go with it.
+
+    Attributes:
+        url: where it goes.
+        settings: the arguments of requests' ``send()``.
+        head_bytes: about how long its head will be.
+    """
+
+    def __init__(self, prepared: requests.PreparedRequest, settings: dict[str, Any]) -> None:
+        self.url = str(prepared.url)
+        self.settings = settings
+        self._method = prepared.method
+        self._headers = dict(prepared.headers)
+        self._headers.pop("Content-Length", None)
+        # With room for what the libraries add.
+        self.head_bytes = 200 + len(self.url) + sum(len(name) + len(value) + 4 for name, value in self._headers.items())
+        self._head: tuple[bytes, bytes] | None = None
+
+    def request_with(self, body: bytes | None) -> requests.PreparedRequest:
+        """The request, ready to be sent."""
+        request: Any = requests.PreparedRequest()
+        request.method = self._method
+        request.url = self.url
+        request.headers = {**self._headers} if body is None else {**self._headers, "Content-Length": str(len(body))}
+        request.body = body
+        return cast(requests.PreparedRequest, request)
+
+    def learn(self, head: bytes | None, body: bytes | None) -> None:
+        """Keep the head that urllib3 wrote for a body: the next one differs in its length alone."""
+        before, length, after = (head or b"").partition(b"\r\nContent-Length: %d\r\n" % len(body or b""))
+        if body is not None and length and after.endswith(b"\r\n"):
+            self._head = SecretBytes(before), SecretBytes(after)
+
+    def head_for(self, body: bytes | None) -> bytes | None:
+        """The head for a short body, as urllib3 would write it; None where it has not written one yet."""
+        if self._head is None or body is None or len(body) > _BODY_BYTES:
+            return None
+        return SecretBytes(b"%b\r\nContent-Length: %d\r\n%b" % (self._head[0], len(body), self._head[1]))
+
+
+def exchange(adapter: Adapter, session: requests.Session, plan: Plan, body: bytes | None) -> RawResponse:
     """Send a request; the response, its head still to be read, unless an instrument inspects responses at once.
+
+    The first request of a plan goes through requests and urllib3. If a connection is open, and nothing looks on, those
+    that follow differ in the body alone, so they take the shortest way: writing the head takes as long as all else.
 
     Args:
         adapter: what sends it.
         session: one that sends by this adapter. The longer path is for instruments that are installed on it.
-        settings: the arguments of ``send()``.
+        plan: what is sent, but for the body.
 
     Raises what requests and urllib3 raise, and InvalidRequestError if a test double answers in place of the server.
     """
     double = find_double()
     if double is not None:
         raise _refusal(double)
+    head = None if is_watched() else plan.head_for(body)
+    if head is not None and body is not None and (raw := adapter.send_again(plan.url, head, body)) is not None:
+        return raw
+    request = plan.request_with(body)
     try:
         if requests_is_wrapped():
-            answer = session.send(request, allow_redirects=False, **settings).raw
+            answer = session.send(request, allow_redirects=False, **plan.settings).raw
         else:
-            answer = adapter.send(request, **settings)
+            answer = adapter.send(request, **plan.settings)
     except Exception as error:  # test doubles have errors of their own for what they do not know
         if sys.is_finalizing() and isinstance(error, (ImportError, LookupError)):
             raise TransportError("no connection can be made: the interpreter is shutting down") from None
@@ -46,6 +95,7 @@ def exchange(
         answer = None
     if not isinstance(answer, RawResponse):
         raise _refusal(name_interceptor())
+    plan.learn(answer.request_head, body)
     return answer
 
 

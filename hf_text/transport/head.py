@@ -105,6 +105,11 @@ class RawResponse(HTTPResponse):
         proxy = self._pool.proxy if self.through_proxy else None
         return "" if proxy is None else f"{proxy.host}:{proxy.port}"
 
+    @property
+    def request_head(self) -> bytes | None:
+        """The head of the request that this answers, as urllib3 sent it; None where it is not known."""
+        return self._connection.head if self._connection is not None else None
+
     def _read_status(self) -> tuple[str, int, str]:
         """For http.client, which reads the answer of a proxy to CONNECT from here on."""
         if self._left_to_http_client is None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import http.client
 import logging
 import socket
-from collections.abc import Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -30,17 +29,22 @@ _DOUBLES = {"vcr": "vcrpy", "httpretty": "httpretty", "mocket": "mocket"}
 def is_watched() -> bool:
     """Whether responses are inspected as soon as they arrive: by an instrument, or by urllib3's log."""
     return (
-        requests_is_wrapped()
-        or _is_foreign(HTTPSConnectionPool.urlopen, urllib3.connectionpool)
-        or _is_foreign(HTTPSConnectionPool._make_request, urllib3.connectionpool)
-        or _is_foreign(http.client.HTTPConnection.getresponse, http.client)
-        or _LOG.isEnabledFor(logging.DEBUG)
+        _LOG.isEnabledFor(logging.DEBUG)
+        or requests_is_wrapped()
+        or _has_foreign(
+            (
+                (HTTPSConnectionPool.urlopen, urllib3.connectionpool),
+                (HTTPSConnectionPool._make_request, urllib3.connectionpool),
+                (http.client.HTTPConnection.putrequest, http.client),
+                (http.client.HTTPConnection.getresponse, http.client),
+            )
+        )
     )
 
 
 def requests_is_wrapped() -> bool:
     """Whether a function of requests that prepares or sends was replaced."""
-    return any(_is_foreign(function, module) for function, module in _senders())
+    return _has_foreign(_senders())
 
 
 def find_double() -> str | None:
@@ -56,20 +60,25 @@ def find_double() -> str | None:
 def name_interceptor() -> str:
     """Who stands between requests and this library's adapter, as far as can be told."""
     for function, module in (*_senders(), (HTTPSConnectionPool.urlopen, urllib3.connectionpool)):
-        if _is_foreign(function, module) and function.__module__ != module.__name__:
+        if _has_foreign(((function, module),)) and function.__module__ != module.__name__:
             return str(function.__module__).partition(".")[0]
     return "another tool"
 
 
-def _senders() -> Iterator[tuple[Any, ModuleType]]:
-    yield requests.sessions.Session.prepare_request, requests.sessions
-    yield requests.sessions.Session.send, requests.sessions
-    yield requests.sessions.Session.get_adapter, requests.sessions
-    yield requests.adapters.HTTPAdapter.send, requests.adapters
+def _senders() -> tuple[tuple[Any, ModuleType], ...]:
+    return (
+        (requests.sessions.Session.prepare_request, requests.sessions),
+        (requests.sessions.Session.send, requests.sessions),
+        (requests.sessions.Session.get_adapter, requests.sessions),
+        (requests.adapters.HTTPAdapter.send, requests.adapters),
+    )
 
 
-def _is_foreign(function: Any, module: ModuleType) -> bool:
-    """Whether a function is not the one that its module defines. What wraps one may look like it in every respect but
-    its type and its globals.
+def _has_foreign(functions: tuple[tuple[Any, ModuleType], ...]) -> bool:
+    """Whether one of these is not the function that its module defines. What wraps one may look like it in every
+    respect but its type and its globals. Asked for each request.
     """
-    return type(function) is not FunctionType or function.__globals__ is not vars(module)
+    for function, module in functions:
+        if type(function) is not FunctionType or function.__globals__ is not module.__dict__:
+            return True
+    return False

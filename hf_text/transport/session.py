@@ -28,7 +28,7 @@ from ..protocol.replies import parse_reply_error
 from .adapter import Adapter
 from .call import Call, Interrupted, Wait
 from .connections import NotReady, bound_to
-from .exchange import exchange
+from .exchange import Plan, exchange
 from .failures import describe_unreadable, explain_failure, lost_connection, wrong_scheme
 from .head import RawResponse
 from .instruments import is_watched, requests_is_wrapped
@@ -263,7 +263,7 @@ class _Session:
         self._proxies = dict(proxies)
         self._verify = verify
         self._cert = cert
-        self._plans: dict[Any, _Plan] = {}
+        self._plans: dict[Any, Plan] = {}
 
     def is_ready(self, method: str, url: str, headers: Mapping[str, str], body_bytes: int) -> bool:
         """Whether such a request can be sent without blocking: the plan is made, it is short, a connection is open or
@@ -277,7 +277,7 @@ class _Session:
             and (self.adapter.has_open_connection(plan.url) or self.adapter.can_dial(plan.url))
         )
 
-    def plan(self, method: str, url: str, headers: Mapping[str, str]) -> _Plan:
+    def plan(self, method: str, url: str, headers: Mapping[str, str]) -> Plan:
         """What is sent and how, but for the body. Found out once: it costs requests as much as the rest of a
         round trip.
         """
@@ -290,7 +290,7 @@ class _Session:
                 prepared.url, self._proxies, True, self._verify, self._cert
             )
             settings["proxies"] = hide_proxies(check_proxies(settings["proxies"]))  # with those of the environment
-            plan = _Plan(prepared, dict(settings))
+            plan = Plan(prepared, dict(settings))
             if requests_is_wrapped():  # what was added to the headers may be for this request only
                 return plan
             if len(self._plans) >= _MAX_PLANS:
@@ -298,31 +298,9 @@ class _Session:
             self._plans[key] = plan
         return plan
 
-    def exchange(self, plan: _Plan, body: bytes | None) -> RawResponse:
+    def exchange(self, plan: Plan, body: bytes | None) -> RawResponse:
         """Send a request; the answer, its head perhaps still to be read."""
-        return exchange(self.adapter, self._session, plan.request_with(body), plan.settings)
-
-
-class _Plan:
-    """A request without its body, and the settings that go with it."""
-
-    def __init__(self, prepared: requests.PreparedRequest, settings: dict[str, Any]) -> None:
-        self.url = str(prepared.url)
-        self.settings = settings
-        self._method = prepared.method
-        self._headers = dict(prepared.headers)
-        self._headers.pop("Content-Length", None)
-        # With room for what the libraries add.
-        self.head_bytes = 200 + len(self.url) + sum(len(name) + len(value) + 4 for name, value in self._headers.items())
-
-    def request_with(self, body: bytes | None) -> requests.PreparedRequest:
-        """The request, ready to be sent."""
-        request: Any = requests.PreparedRequest()
-        request.method = self._method
-        request.url = self.url
-        request.headers = {**self._headers} if body is None else {**self._headers, "Content-Length": str(len(body))}
-        request.body = body
-        return cast(requests.PreparedRequest, request)
+        return exchange(self.adapter, self._session, plan, body)
 
 
 def _give_up(raw: RawResponse | None, call: Call) -> None:

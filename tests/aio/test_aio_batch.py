@@ -57,6 +57,7 @@ class TestGenerate:
         emulator.always(Response.text("Yes", delay=gate))
         async with batch.generate(map(str, range(9)), client=async_client, max_workers=3) as outcomes:
             async for _ in outcomes:
+                await anyio.to_thread.run_sync(emulator.wait_for_requests, 4)
                 break
         assert len(prompts(emulator)) <= 4
         await anyio.to_thread.run_sync(emulator.wait_for_disconnect, 2)

@@ -131,7 +131,7 @@ class TestRuns:
         gate.open()
         _, errors = process.communicate(timeout=20)
         assert process.returncode == status
-        assert re.fullmatch(r"stopped by .*: 10 of 10 rows are done\. Repeat the same call to continue\n", errors)
+        assert re.fullmatch(r"stopped by .*: 10 of 10 rows are done\. Run it again to continue\n", errors)
 
 
 class TestErrors:

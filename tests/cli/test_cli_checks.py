@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
+import PIL.Image
 import pytest
 
-from hf_text.emulator import Response
+from hf_text.cli.pieces import judge_pieces
+from hf_text.cli.plots import Bar, write_plot
+from hf_text.emulator import Emulator, Gate, Response
+from hf_text.transport.issuers import look_at_certificate
 
 MODEL = "openai/gpt-oss-120b"
 
@@ -52,11 +59,11 @@ def test_a_key_that_may_not_call_providers_is_told(hf, cli):
 
 def test_a_server_that_is_down_and_certificates_that_are_not_there_are_told(cli, unused_url, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "no.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "no.pem"))
     monkeypatch.setenv("https_proxy", "http://jane:secret@127.0.0.1:9")
     result = cli("doctor", "--api-base", unused_url)
     assert result.status == 1
-    assert "FIX SSL_CERT_FILE: ~/no.pem is not there" in result.out
+    assert "FIX REQUESTS_CA_BUNDLE: ~/no.pem is not there" in result.out
     assert "proxy for https: 127.0.0.1:9" in result.out
     assert "FIX models of 127.0.0.1" in result.out
     assert not any(word in result.out for word in ("jane", "secret", str(tmp_path)))
@@ -71,6 +78,101 @@ def test_a_key_that_cannot_be_one_is_told_once(cli, monkeypatch):
     assert result.status == 1
     assert result.out.count("HF_TOKEN cannot be a key: it is a key of OpenAI or a server like it") == 1
     assert result.out.endswith("Put it in HF_TEXT_API_KEY, and pass the server's address with --api-base\n")
+
+
+@pytest.fixture
+def secured(certificate, key, monkeypatch):
+    """Hugging Face, with a certificate that it has signed itself."""
+    with Emulator(tls=certificate) as emulator:
+        monkeypatch.setenv("HF_ENDPOINT", emulator.url)
+        monkeypatch.setenv("HF_TEXT_ROUTER_URL", emulator.url)
+        yield emulator
+
+
+def test_who_signs_what_passes_is_named_where_nobody_vouches_for_it(secured, cli):
+    found = findings(cli("doctor", "--json").out)[f"TLS with {secured.url.partition('//')[2]}"]
+    assert found["found"] == "the certificate is issued by localhost, and is not trusted: self-signed certificate"
+    assert "--ca-bundle FILE or REQUESTS_CA_BUNDLE" in found["fix"]
+
+
+def test_certificates_that_the_user_trusts_are_well_and_said_to_be_no_public_ones(secured, cli, certificate):
+    found = findings(cli("doctor", "--json", "--ca-bundle", certificate[0]).out)
+    line = found[f"TLS with {secured.url.partition('//')[2]}"]
+    assert re.match(r"TLSv1\.\d, the certificate is issued by localhost, which only your certificates", line["found"])
+    assert {each["fix"] for each in found.values()} == {""}
+
+
+def test_a_proxy_is_asked_for_the_way_and_gets_its_password(secured, certificate, raw_server, monkeypatch):
+    asked = []
+
+    def refuse(sock):
+        asked.append(sock.recv(4096))
+        sock.sendall(b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n")
+
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("https_proxy", f"http://jane:s%20cret@127.0.0.1:{raw_server(refuse)}")
+    assert look_at_certificate(secured.url, certificate[0], 5) is None
+    assert asked[0].startswith(b"CONNECT 127.0.0.1:")
+    assert b"Proxy-Authorization: Basic amFuZTpzIGNyZXQ=" in asked[0]
+
+
+def test_a_proxy_of_another_kind_and_a_server_without_tls_are_left_to_the_requests(hf, secured, monkeypatch):
+    assert look_at_certificate(hf.url.replace("http:", "https:"), None, 5) is None
+    monkeypatch.setenv("no_proxy", "")
+    monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:9")
+    assert look_at_certificate(secured.url, None, 5) is None
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "found", "well"),
+    [
+        ([0.1] * 5, "5 pieces: too few to tell", True),
+        ([0.3 + 0.02 * at for at in range(50)], "50 pieces, spread over 1.0 s: nothing holds them back", True),
+        ([0.3] * 40, "40 pieces in 0.3 s: too quick to tell", True),
+        ([2.0 + 0.00001 * at for at in range(40)], "40 pieces came all at once, after 2.0 s", False),
+        ([1.0] * 20 + [2.0] * 20, "40 pieces came in 2 bursts, after 2.0 s", False),
+    ],
+)
+def test_a_stream_that_is_held_back_is_told_from_one_that_is_not(arrivals, found, well):
+    finding = judge_pieces(arrivals)
+    assert finding.found.startswith(found)
+    assert ("proxy" in finding.fix) is not well
+
+
+def test_an_answer_that_comes_all_at_once_after_a_while_is_told(hf, cli):
+    gate = Gate()
+    hf.reply(replace(Response.text(*"A late answer."), delay=gate))
+    threading.Timer(0.6, gate.open).start()
+    found = findings(cli("doctor", "--json", "--ask").out)
+    assert "came all at once" in found["stream"]["found"]
+    assert "proxy_buffering off" in found["stream"]["fix"]
+
+
+def test_credits_are_those_of_the_account_or_of_the_organisation_that_pays(hf, cli):
+    assert "free account" in findings(cli("doctor", "--json").out)["credits"]["found"]
+    who = {"isPro": True, "orgs": [{"name": "acme"}], "auth": {"accessToken": {"role": "write"}}}
+    hf.always(Response.json(who), path="/api/whoami-v2")
+    assert "PRO account" in findings(cli("doctor", "--json").out)["credits"]["found"]
+    assert "--bill-to pays" in findings(cli("doctor", "--json", "--bill-to", "acme").out)["credits"]["found"]
+    result = cli("doctor", "--json", "--bill-to", "acne")
+    assert "omit --bill-to" in findings(result.out)["credits"]["fix"]
+    assert not {"acme", "acne"} & {*re.findall(r"\w+", result.out)}
+
+
+def test_credits_that_are_used_up_are_told_when_a_model_is_asked(hf, cli):
+    hf.reply(Response.error(402, "You have depleted your monthly included credits.", "string"))
+    found = findings(cli("doctor", "--json", "--ask").out)
+    assert "https://huggingface.co/settings/billing" in found["an answer"]["fix"]
+
+
+def test_other_places_for_keys_and_certificates_are_said_not_to_be_used(hf, cli, monkeypatch, tmp_path):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login jane password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/ca.pem")
+    result = cli("doctor", "--json")
+    assert findings(result.out)["netrc"]["found"].endswith("has an entry for 127.0.0.1, which is not used")
+    assert findings(result.out)["SSL_CERT_FILE"]["found"] == "/etc/ca.pem is not used here; REQUESTS_CA_BUNDLE is"
+    assert not {"jane", "secret"} & {*re.findall(r"\w+", result.out)}
 
 
 # --- compare
@@ -104,9 +206,26 @@ def test_a_provider_that_fails_is_a_row_and_not_the_end(hf, cli):
     assert {result["error"] for result in results[1:]} == {None}
 
 
-@pytest.mark.parametrize("argv", [[MODEL, "--yes", "--plot", "x.png"], [], ["no/such", "--yes"]], ids=str)
+@pytest.mark.parametrize(
+    "argv",
+    [[MODEL, "--yes", "--plot", "x.gif"], [MODEL, "--yes", "--plot", "no/x.svg"], [], ["no/such", "--yes"]],
+    ids=str,
+)
 def test_what_cannot_be_compared_is_an_error_and_nobody_is_asked(hf, cli, argv):
     result = cli("compare", *argv)
     assert result.status in (1, 2)
     assert "error: " in result.err
     assert [request for request in hf.requests if request.path.endswith("/chat/completions")] == []
+
+
+BARS = [Bar("groq<&$x$", 512.4, 0.21), Bar("日本", 88.0, 1.5), Bar("down", None, None)]
+
+
+def test_a_plot_is_a_picture_with_every_provider(tmp_path):
+    write_plot(str(tmp_path / "speed.svg"), "a/b<", BARS)
+    texts = [text.text for text in ET.parse(tmp_path / "speed.svg").getroot().iter("{http://www.w3.org/2000/svg}text")]
+    assert {"a/b<", "groq<&$x$", "512 tokens/s", "1.50 s to the first", "down", "no answer"} <= {*texts}
+    write_plot(str(tmp_path / "speed.PNG"), "a/b<", [BARS[0], BARS[2]])
+    with PIL.Image.open(tmp_path / "speed.PNG") as picture:
+        colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 20)}
+    assert {(0x38, 0x67, 0xD6), (0xFA, 0x82, 0x31)} <= colours

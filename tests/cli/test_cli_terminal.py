@@ -10,10 +10,11 @@ import sys
 from dataclasses import replace
 
 import pytest
-from pseudo_terminal import CTRL_C, CTRL_D
+from pseudo_terminal import CTRL_C, CTRL_D, PATIENCE
 from test_cli_process import held_after
 
 from hf_text.cli.wrapping import Wrapping
+from hf_text.columns import columns_of
 from hf_text.emulator import Response
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="terminals as on Unix")
@@ -29,7 +30,7 @@ COMMANDS = {
     "models": ("models", "openai/gpt-oss-120b"),
     "providers": ("providers openai/gpt-oss-120b", "groq"),
     "compare": ("compare openai/gpt-oss-120b Hello --yes --max-tokens 9", "TOKENS/S"),
-    "doctor": ("doctor", "versions"),
+    "doctor": ("doctor", "stream: "),
     "batch": ("batch {folder}/in.jsonl {folder}/out.jsonl -m openai/gpt-oss-120b", "3 of 3 rows are done"),
     "emulate": ("emulate", "Ctrl-C ends it"),
 }
@@ -45,8 +46,8 @@ def run_to_its_end(shell, folder, name):
     elif name == "emulate":
         shell.wait_for(shown)
         shell.type(CTRL_C)
-    elif name == "batch":
-        shell.wait_for("Go on?")
+    elif name in ("batch", "doctor"):
+        shell.wait_for("y/N]")
         shell.type("y\n")
     status = shell.wait()
     assert shown in shell.text.replace("\n", " ")
@@ -82,14 +83,28 @@ def test_no_color_means_none(hf, terminal, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    "words", ["models", "providers openai/gpt-oss-120b", "doctor", "chat --help", "compare a/b -h"]
+    "words",
+    [
+        "models",
+        "providers openai/gpt-oss-120b",
+        "doctor",
+        "ask Hello",
+        "compare a/b -h",
+        "compare openai/gpt-oss-120b Hi --yes",
+        "chat --help",
+        "emulate --help",
+        "batch --help",
+    ],
 )
 def test_a_reader_that_leaves_is_met_in_silence(hf, start, words):
     reader, writer = os.pipe()
     os.close(reader)
     process = start(*words.split(), stdout=writer)
     os.close(writer)
-    assert process.finish() == (141, "", "")
+    status, out, err = process.finish()
+    assert (status, out) == (141, "")
+    assert "error" not in err
+    assert "Traceback" not in err
 
 
 # --- Who is waited for
@@ -148,7 +163,7 @@ def test_what_would_drive_the_terminal_is_shown_to_it(hf, terminal):
     assert b"\x1b]" not in shell.raw
 
 
-@pytest.mark.parametrize("words", ["Hello", "models", "providers a/b", "doctor", "compare a/b --yes"])
+@pytest.mark.parametrize("words", ["Hello", "models", "providers a/b", "doctor --ask", "compare a/b --yes"])
 def test_what_others_put_into_an_error_or_a_name_drives_nothing(hf, terminal, words):
     hf.always(Response.error(404, "no\x1b[2Jsuch\nhf-text: all is well\u202e", "string"))
     hf.models = [{**model, "id": "a/b\x1b[2J\n"} for model in hf.models[:1]]
@@ -276,7 +291,133 @@ def test_ctrl_c_in_a_chat_stops_the_answer_and_the_next_turn_does_not_hold_it(hf
     assert [message["content"] for message in hf.requests[-1].json["messages"]] == ["Second"]
 
 
+# Where the user presses Ctrl-C: what is typed, the replies that hold there, and what then stands on the screen.
+ANSWERS = [
+    ("--reasoning Hello", {"reasoning": ["Hm, thinking."]}, "Hm, thinking."),
+    ("Hello", {"reasoning": ["Hm."]}, "the model is thinking"),
+    ("--markdown Hello", {}, "Half a line"),
+    ("compare openai/gpt-oss-120b Hi --yes", {}, "asking"),
+    ("doctor --ask", {}, "models of"),
+]
+
+
+@pytest.mark.parametrize("columns", [80, 40])
+@pytest.mark.parametrize(("words", "more", "shown"), ANSWERS, ids=[words for words, _, _ in ANSWERS])
+def test_ctrl_c_in_each_phase_of_an_answer_ends_the_command_at_the_beginning_of_a_line(
+    hf, terminal, words, more, shown, columns
+):
+    reply, gate = held_after("Half a line\n\nOf two", **more) if not more else held_after(**more)
+    hf.always(reply)
+    shell = terminal(columns)
+    shell.run(*words.split())
+    shell.wait_for(shown)
+    assert gate.reached.wait(PATIENCE)
+    shell.type(CTRL_C)
+    assert shell.wait() == 130
+    assert shell.cursor == 0
+    assert "Traceback" not in shell.text
+
+
+@pytest.mark.parametrize("words", ["doctor", "compare openai/gpt-oss-120b"])
+@pytest.mark.parametrize(("keys", "status"), [(CTRL_C, 130), (CTRL_D, None), ("n\n", None)], ids=["c", "d", "n"])
+def test_whatever_is_answered_to_the_question_but_yes_asks_nobody(hf, terminal, words, keys, status):
+    shell = terminal(40)
+    shell.run(*words.split())
+    shell.wait_for("y/N]")
+    shell.type(keys)
+    assert shell.wait() == (status if status is not None else int(words != "doctor"))
+    assert shell.cursor == 0
+    assert not [request for request in hf.requests if request.path.endswith("/chat/completions")]
+
+
+@pytest.mark.parametrize("words", ["models", "Hello"])
+def test_a_dead_network_is_told_in_words_at_both_widths(terminal, key, unused_url, words):
+    for columns in (80, 40):
+        shell = terminal(columns)
+        shell.run(words, "--api-base", unused_url)
+        assert shell.wait() == 1
+        assert "hf-text: error: " in shell.text
+        assert max(map(len, shell.lines)) <= columns
+
+
+def test_a_message_about_arguments_is_broken_between_words(terminal):
+    shell = terminal(40)
+    shell.run("--mrkdown", "Hello")
+    assert shell.wait() == 2
+    assert shell.lines[-2:] == ["hf-text: error: unknown option", "--mrkdown; did you mean --markdown?"]
+
+
+# --- Another width on the way
+
+
+@pytest.mark.parametrize("words", ["chat", "chat --markdown", "--markdown Hello"])
+def test_an_answer_whose_window_is_made_narrower_goes_on_in_the_new_width(hf, terminal, words):
+    reply, gate = held_after("One two three.\n\n")
+    tail = Response.text(f"{TEXT}\n\n| a | b |\n|---|---|\n| 日本 | 2 |\n\n", TEXT)
+    hf.reply(replace(reply, body=[*reply.body[: reply.body.index(gate) + 1], *tail.body]))
+    shell = terminal(80)
+    shell.run(*words.split())
+    if words.startswith("chat"):
+        shell.wait_for("\n>")
+        shell.type("Hello\r")
+    shell.wait_for("One two three.")
+    assert gate.reached.wait(PATIENCE)
+    shell.resize(40)
+    gate.open()
+    shell.wait_for("goes on.", times=2)
+    if words.startswith("chat"):
+        shell.type("/quit\r")
+    assert shell.wait() == 0
+    below = shell.lines[shell.lines.index("One two three.") :]
+    assert " ".join(" ".join(below).split()).count(TEXT) == 2
+    assert max(map(columns_of, below)) <= 40
+
+
+def test_a_bar_whose_window_is_made_narrower_stays_in_one_line(hf, terminal, tmp_path):
+    (tmp_path / "in.jsonl").write_text('"One"\n"Two"\n"Three"\n')
+    reply, gate = held_after("Half")
+    hf.always(reply)
+    shell = terminal(80)
+    shell.run("batch", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), "-m", "openai/gpt-oss-120b")
+    shell.wait_for("Go on?")
+    shell.type("y\n")
+    shell.wait_for("0/3")
+    assert gate.reached.wait(PATIENCE)
+    shell.resize(40)
+    gate.open()
+    assert shell.wait() == 0
+    assert "3 of 3 rows are done" in shell.text.replace("\n", " ")
+
+
 # --- The shell
+
+
+@pytest.mark.parametrize("name", ["zsh", "fish"])
+def test_other_shells_complete_commands_and_options(hf, terminal, tmp_path, name):
+    pytest.importorskip("argcomplete")
+    program = shutil.which(name)
+    if program is None:
+        pytest.skip(f"{name} is not installed")
+    command = tmp_path / "hf-text"
+    command.write_text(f"#!{sys.executable}\nimport sys\nfrom hf_text.cli import main\nsys.exit(main())\n")
+    command.chmod(0o755)
+    shell = terminal(
+        PATH=f"{tmp_path}{os.pathsep}{os.environ['PATH']}", PYTHONPATH=os.getcwd(), HOME=str(tmp_path), PS1="$ "
+    )
+    register = f"{sys.executable} -m argcomplete.scripts.register_python_argcomplete"
+    if name == "zsh":
+        shell.run("-f", "-i", prefix=(program,))
+        shell.type(f'autoload -U compinit; compinit -u; eval "$({register} hf-text)"; echo re""ady\n')
+    else:
+        shell.run("--no-config", "-i", prefix=(program,))
+        shell.type(f'{register} --shell fish hf-text | source; echo re""ady\n')
+    shell.wait_for("\nready")
+    shell.type("hf-text prov\t")
+    shell.wait_for("hf-text providers")
+    shell.type("--sort thr\t")
+    shell.wait_for("--sort throughput")
+    shell.type("\x15exit\n")
+    shell.wait()
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

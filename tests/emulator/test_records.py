@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -186,6 +187,20 @@ def test_no_key_cookie_or_billing_name_reaches_the_disk_in_any_form(server: Emul
         again = [talk(player, HEAD, body, target) for _ in range(2)]
     assert [len(data) for data in again] == [len(data) for data in live]
     assert b"%2Dup" in again[1]  # what is no secret stays
+
+
+def test_a_signed_address_to_which_a_redirect_leads_is_crossed_out_and_followed(
+    server: Emulator, tmp_path: Path
+) -> None:
+    server.always(Response(status=307, headers={"Location": "/file?X-Amz-Signature=made%2fup&n=1"}))
+    server.always(Response.text("One"), path="/file")
+    with Emulator(record=tmp_path, upstream=server.url) as recorder:
+        live = requests.post(f"{recorder.api_base}/chat/completions", json={}, timeout=5)
+    for path in tmp_path.iterdir():
+        assert not re.search(rb"made(%2f|/)up", path.read_bytes(), re.IGNORECASE)
+    with Emulator(replay=tmp_path) as player:
+        assert requests.post(f"{player.api_base}/chat/completions", json={}, timeout=5).content == live.content
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_data_that_only_looks_like_a_secret_is_recorded_as_it_is(server: Emulator, tmp_path: Path) -> None:

@@ -90,15 +90,20 @@ def ask(emulator: Emulator, path: str = "/v1/chat/completions") -> requests.Resp
         headers = {"Authorization": f"Bearer {KEY}"}
         return session.post(
             emulator.url + path,
-            json={"model": "a/b", "messages": [{"role": "user", "content": "Hi"}], "stream": True},
+            json={"stream": True},
             headers=headers,
             timeout=20,
         )
 
 
-def test_a_server_with_a_certificate_of_its_own_is_recorded(server: Emulator, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["argument", "environment"])
+def test_a_server_with_a_certificate_of_its_own_is_recorded(
+    server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
     server.reply(Response.text("One", " two"))
-    with Emulator(record=tmp_path, upstream=server.url, verify=CERTIFICATE) as recorder:
+    if by == "environment":
+        monkeypatch.setenv("SSL_CERT_FILE", CERTIFICATE)
+    with Emulator(record=tmp_path, upstream=server.url, verify=CERTIFICATE if by == "argument" else None) as recorder:
         live = ask(recorder).content
     assert server.requests[0].key == KEY
     with Emulator(replay=tmp_path) as player:
@@ -142,6 +147,7 @@ def test_no_proxy_is_asked_for_a_host_that_needs_none(
     server: Emulator, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
+    server.reply(Response.text("One"))
     with Emulator(record=tmp_path, upstream=server.url, verify=CERTIFICATE) as recorder:
         assert ask(recorder).ok
     assert proxy.heads == []

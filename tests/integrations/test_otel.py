@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import importlib.metadata
 import json
@@ -10,12 +11,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import hf_text
+from hf_text import batch
+from hf_text.aio import AsyncClient
 from hf_text.emulator import Emulator, Gate, Response
 
 pytestmark = pytest.mark.every_client
@@ -246,6 +250,46 @@ def test_each_round_of_a_conversation_is_a_span(
         ("tool_calls",),
         ("stop",),
     ]
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_each_request_for_a_typed_answer_is_a_span(
+    telemetry: Telemetry, client: Any, emulator: Emulator, fits: bool
+) -> None:
+    emulator.reply(Response.text('{"a": "x"}'), Response.text('{"a": 1}' if fits else '{"a": "y"}'))
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    with nullcontext() if fits else pytest.raises(hf_text.StructuredOutputError):
+        client.parse("Hi", schema, "a/b")
+    ends = [(span.status.status_code.name, span.attributes["gen_ai.output.type"]) for span in telemetry.spans]
+    assert ends == [("UNSET", "json")] * 2  # the answers are whole; that one does not fit shows in what comes next
+
+
+def test_each_row_of_a_batch_is_a_span(telemetry: Telemetry, emulator: Emulator, tmp_path: Path) -> None:
+    emulator.reply(WHOLE, REFUSED, WHOLE)
+    with hf_text.Client("hf_MadeUpKeyForTests", router_url=emulator.api_base, hub_url=emulator.url) as client:
+        batch.run(["One", "Two", "Three"], tmp_path / "answers.jsonl", model="a/b", client=client, max_workers=1)
+    ends = [span.status.status_code.name for span in telemetry.spans]
+    assert ends == ["UNSET", "ERROR", "UNSET"]
+
+
+@pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
+def test_a_task_that_is_cancelled_is_one_span_without_an_error(
+    telemetry: Telemetry, emulator: Emulator, fault: str
+) -> None:
+    emulator.reply(fault)
+
+    async def ask() -> None:
+        async with AsyncClient("hf_MadeUpKeyForTests", router_url=emulator.api_base, hub_url=emulator.url) as client:
+            task = asyncio.create_task(client.generate("Hi", "a/b"))
+            await asyncio.to_thread(emulator.wait_for_requests)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+
+    asyncio.run(ask())
+    emulator.wait_for_disconnect()
+    assert telemetry.span.status.status_code.name == "UNSET"
+    assert telemetry.told["hf_text.stopped"] is True
 
 
 def test_the_span_is_the_child_of_the_one_in_which_the_call_was_made(

@@ -24,7 +24,7 @@ import pytest
 import hf_text
 
 SERVERS: dict[str, dict[str, Any]] = json.loads(os.environ.get("HF_TEXT_REAL_SERVERS", "{}"))
-LONG = "Count from one to a thousand, in words, one number on each line, and leave none out."
+LONG = "Tell me a long story of a dragon, a wizard and a princess, with all that they did in ten years."
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )

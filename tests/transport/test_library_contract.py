@@ -172,11 +172,12 @@ def own_methods(cls: type) -> set[str]:
 
 
 NOT_THEIRS = {
-    *("__init__", "_send_held", "_send_now", "retire", "has_open_connection", "_context"),
+    *("__init__", "_send_held", "_send_now", "send_again", "retire", "has_open_connection", "_context"),
     *("_dial", "open", "dial", "can_dial", "take_back"),
     *(
         "receive_head",
         "through_proxy",
+        "request_head",
         "give_up",
         "_next_head",
         "_take_plain",

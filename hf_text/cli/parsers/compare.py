@@ -29,6 +29,6 @@ def build_parser() -> Parser:
     add("--max-tokens", metavar="N", type=int, default=300, help="the longest answer (default: %(default)s)")
     add("--yes", action="store_true", help="do not ask whether to continue")
     add("--json", action="store_true", help="write one JSON object per provider and line")
-    add("--plot", metavar="FILE.svg", help="draw speed and time to the first token")
+    add("--plot", metavar="FILE", help="draw speed and time to the first token (.svg; .png with the extra plot)")
     add_server_options(parser)
     return parser

@@ -18,7 +18,11 @@ examples:
 def build_parser() -> Parser:
     """The parser."""
     parser = Parser("hf-text doctor", "[options]", _DESCRIPTION, _EPILOG)
-    parser.add_argument("--ask", action="store_true", help="also request one token from a model; costs next to nothing")
+    parser.add_argument(
+        "--ask",
+        action="store_true",
+        help="request a few tokens from a model without asking first; costs next to nothing",
+    )
     parser.add_argument("-m", "--model", metavar="NAME", help="the model for --ask (HF_TEXT_MODEL)")
     parser.add_argument("--json", action="store_true", help="write one JSON object per finding and line")
     add_server_options(parser)

@@ -1,0 +1,109 @@
+"""Who issued the certificate of a server: for those who want to know what is between them and it."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+import ssl
+from http.client import HTTPException, HTTPSConnection
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH
+from requests.utils import get_environ_proxies, select_proxy
+
+__all__ = ["Certificate", "look_at_certificate"]
+
+
+class Certificate(NamedTuple):
+    """The certificate of a server.
+
+    Attributes:
+        issuer: the name of who issued it; empty where that could not be found out.
+        public: whether an authority that everyone trusts vouches for it.
+        problem: why it is not trusted; empty where it is.
+        protocol: such as ``"TLSv1.3"``.
+    """
+
+    issuer: str
+    public: bool
+    problem: str
+    protocol: str
+
+
+def look_at_certificate(url: str, bundle: str | None, seconds: float) -> Certificate | None:
+    """Look at the certificate that a server, or what stands before it, shows. Blocks.
+
+    Args:
+        url: an address of the server; it goes through the proxies of the environment.
+        bundle: the path of the certificates that the user trusts instead of those that come with requests.
+        seconds: that each connection may take.
+
+    Returns None where it cannot be reached, or speaks no TLS: a request tells why.
+    """
+    try:
+        found, protocol = _shake_hands(url, _trusting(bundle or DEFAULT_CA_BUNDLE_PATH), seconds)
+        return Certificate(_name_issuer(found), bundle is None or _is_public(url, seconds), "", protocol)
+    except ssl.SSLCertVerificationError as error:
+        problem = str(error.verify_message)
+    except (OSError, HTTPException, ValueError):
+        return None
+    return Certificate(_find_issuer(url, seconds), False, problem, "")
+
+
+def _is_public(url: str, seconds: float) -> bool:
+    with contextlib.suppress(OSError, HTTPException):
+        _shake_hands(url, _trusting(DEFAULT_CA_BUNDLE_PATH), seconds)
+        return True
+    return False
+
+
+def _trusting(bundle: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})
+    return context
+
+
+def _find_issuer(url: str, seconds: float) -> str:
+    """Who issued a certificate that nobody vouches for: Python tells of one that is trusted alone, so it is, for this
+    connection, over which nothing is sent.
+    """
+    unchecked, alone = (ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) for _ in range(2))
+    unchecked.check_hostname = alone.check_hostname = False
+    unchecked.verify_mode = ssl.CERT_NONE
+    alone.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    with contextlib.suppress(OSError, HTTPException):  # such as: it is out of date, too
+        data, _ = _shake_hands(url, unchecked, seconds, binary=True)
+        alone.load_verify_locations(cadata=data)
+        return _name_issuer(_shake_hands(url, alone, seconds)[0])
+    return ""
+
+
+def _shake_hands(url: str, context: ssl.SSLContext, seconds: float, *, binary: bool = False) -> tuple[Any, str]:
+    """The certificate, and the protocol. Raises OSError (also ssl.SSLError), HTTPException and ValueError."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or 443
+    proxy = select_proxy(url, get_environ_proxies(url))
+    if proxy is None:
+        connection = HTTPSConnection(host, port, context=context, timeout=seconds)
+    else:
+        way = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        if way.scheme != "http":
+            raise ValueError("only plain proxies are gone through here")
+        connection = HTTPSConnection(way.hostname or "", way.port or 80, context=context, timeout=seconds)
+        signed = {"Proxy-Authorization": _sign(way.username, way.password or "")} if way.username else {}
+        connection.set_tunnel(host, port, signed)
+    with contextlib.closing(connection):
+        connection.connect()
+        sock: Any = connection.sock
+        return sock.getpeercert(binary), str(sock.version())
+
+
+def _sign(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{unquote(user)}:{unquote(password)}'.encode()).decode()}"
+
+
+def _name_issuer(certificate: Any) -> str:
+    names = {name: value for part in certificate.get("issuer", ()) for name, value in part}
+    return str(names.get("organizationName") or names.get("commonName") or "")
