@@ -134,7 +134,7 @@ def test_a_connection_that_is_lost_before_the_answer_is_tried_again(
     completion = make().generate("Hi", "m")
     assert completion.text == "Hello"
     assert [attempt.status for attempt in completion.attempts] == [None, 200]
-    assert "closed before an answer" in str(completion.attempts[0].error)
+    assert "closed before a response" in str(completion.attempts[0].error)
 
 
 EMPTY: dict[str, Any] = {
