@@ -285,7 +285,7 @@ def test_more_than_a_minute_is_not_waited_for_and_told(
     server.reply(busy(status, **headers), HELLO)
     with pytest.raises(APIStatusError, match=r"Too busy .* Not retried: the server asks for a wait of") as caught:
         make().generate("Hi", "m")
-    assert f"wait {seconds:g} s" in str(caught.value)
+    assert f"wait of {seconds:g} s" in str(caught.value)
     assert caught.value.retry_after == seconds
     assert len(server.requests) == len(caught.value.attempts) == 1
 
