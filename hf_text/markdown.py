@@ -8,8 +8,8 @@ written in a form that every renderer reads alike, a span of code begins and end
 partner becomes an entity. All else is escaped. Where a renderer still sees code and this module does not, it shows an
 entity; nothing comes alive. Every step takes linear time.
 
-Renderers themselves do not: marked, which JupyterLab uses, takes minutes for 64,000 backticks, and gives up on quotes or
-lists that are nested deep. What no reader could follow either is therefore shown as it is written, as a block of code.
+Renderers themselves do not: marked, which JupyterLab uses, takes minutes for 64,000 backticks, and gives up on quotes
+or lists that are nested deep. What no reader could follow either is therefore shown as it is written, as a block of code.
 """
 
 from __future__ import annotations
