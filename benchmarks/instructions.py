@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.instructions [--update]`` counts what a client needs for one more chunk (the difference between a
 long answer and a very short one, so that starting up cancels out), blocking and async, one event at a time and all that
-a fast server sends at once; for one more row of a batch; and what an import needs.
+a fast server sends at once; for one more short answer on a connection that is kept alive; for one more row of a batch;
+and what an import needs.
 How many instructions that are depends on the build of Python.
 So they are divided by those of the floor (a raw socket; ``import requests``) in the same run, and these ratios are
 compared with the ones that ``instructions.json`` keeps for this Python: each has its own price for a call. Fails when
@@ -36,7 +37,7 @@ from .server import END, HEAD, TOKEN, answer, read_request, running
 KEPT = Path(__file__).with_name("instructions.json")
 BOUND = 1.2
 SHORT, LONG = 20, 1000  # chunks
-FEW, MANY = 10, 110  # rows
+FEW, MANY = 10, 110  # rows, or answers
 FLOOR = "raw_socket"
 CLIENTS = ("hf_text_sync", "hf_text_async")
 HOWS = ("each", "block")
@@ -144,6 +145,16 @@ def per_row(count: Count) -> dict[str, float]:
     return {"batch row": (many - few) / (MANY - FEW)}
 
 
+def per_request(count: Count, driver: str) -> dict[str, float]:
+    """The instructions for one more short answer on a connection that is kept alive."""
+    with running() as ports:
+        url = f"http://127.0.0.1:{ports['http']}/block/1/0/v1"
+        command = [sys.executable, "-m", "benchmarks.read_answers", driver, url]
+        run_uncounted([*command, str(FEW)])  # so that what it loads is compiled
+        few, many = (count([*command, str(answers)]) for answers in (FEW, MANY))
+    return {f"{driver} answer": (many - few) / (MANY - FEW)}
+
+
 def per_import(count: Count) -> dict[str, float]:
     """The instructions of imports, without those of an empty interpreter."""
     python = [sys.executable, "-S", "-c"]  # site would load what the .pth file of an editable install needs
@@ -160,7 +171,8 @@ def collect(count: Count, jobs: int) -> dict[str, float]:
     """All counts, by name."""
     with ThreadPoolExecutor(jobs) as pool:
         longest_first = [pool.submit(per_chunk, count, driver) for driver in (*reversed(CLIENTS), FLOOR)]
-        others = [pool.submit(per_row, count), pool.submit(per_import, count)]
+        requests = [pool.submit(per_request, count, driver) for driver in (*CLIENTS, FLOOR)]
+        others = [*requests, pool.submit(per_row, count), pool.submit(per_import, count)]
         return {name: value for done in (*longest_first, *others) for name, value in done.result().items()}
 
 
@@ -169,6 +181,7 @@ def divide(counts: dict[str, float]) -> dict[str, float]:
     ratios = {
         f"{driver} {how}": counts[f"{driver} {how}"] / counts[f"{FLOOR} {how}"] for driver in CLIENTS for how in HOWS
     }
+    ratios |= {f"{driver} answer": counts[f"{driver} answer"] / counts[f"{FLOOR} answer"] for driver in CLIENTS}
     ratios["batch row"] = counts["batch row"] / counts[f"{FLOOR} each"]  # an answer comes in no certain number of reads
     return {**ratios, **{name: counts[name] / counts[IMPORT_FLOOR] for name in IMPORTS}}
 

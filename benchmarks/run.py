@@ -1,9 +1,10 @@
 """Measure the library and its peers side by side: ``python -m benchmarks.run [--quick] [--rounds N] [--only …]
-    [--without-orjson] [--output FOLDER]``.
+    [--without-orjson | --both] [--output FOLDER]``.
 
 Rounds are interleaved: each client in turn, then the next round, so that a machine whose speed drifts is no
 advantage to anybody. What counts are the ratios to the floor (a raw socket) within a run. Peers that are not
-installed are left out. ``--quick`` only shows that everything works.
+installed are left out. ``--quick`` only shows that everything works. The tables of docs/performance.rst are made by
+``python -m benchmarks.run --both --output docs/figures``.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ def make_certificate(folder: Path) -> tuple[str, str]:
     try:
         import trustme
     except ImportError:
+        print("first_new_tls is left out: trustme, which makes the certificate, is not installed", file=sys.stderr)
         return "", ""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(folder / "ca.pem"))
@@ -158,32 +160,54 @@ def bars(results: Results) -> dict[str, dict[str, float]]:
     return {figure: clients for figure, clients in known.items() if {FLOOR, STREAMS_FLOOR, "requests"} & clients.keys()}
 
 
+def keep(folder: Path, name: str, machine: dict[str, Any], results: Results) -> None:
+    """Write the figures as JSON, as the table that the documentation includes, and as a plot."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps({"machine": machine, "results": results}, indent=1), "utf-8")
+    (folder / f"{name}.inc").write_text(f"{tell(machine)}\n\n{tables(results)}\n", "utf-8")
+    plot_bars(bars(results), folder / f"{name}.png")
+
+
+def tell(machine: dict[str, Any]) -> str:
+    """The machine and the versions, in words."""
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    return f"{machine['python']}, {machine['cores']} cores; {versions}. JSON is read by {machine['json_reader']}."
+
+
 def main() -> None:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small run that shows that everything works")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="+", choices=list(FIGURES), default=list(FIGURES))
-    parser.add_argument("--without-orjson", action="store_true", help="as if orjson were not installed")
+    reader = parser.add_mutually_exclusive_group()
+    reader.add_argument("--without-orjson", action="store_true", help="as if orjson were not installed")
+    reader.add_argument("--both", action="store_true", help="with orjson, and then without")
     parser.add_argument("--output", type=Path, help="a folder for the figures as JSON and as a plot")
     arguments = parser.parse_args()
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the network while it is imported
-    if arguments.without_orjson:
+    broken: list[str] = []
+    for without_orjson in (False, True) if arguments.both else (arguments.without_orjson,):
+        broken += run(arguments, without_orjson)
+    sys.exit(f"not measured: {broken}" if broken else 0)
+
+
+def run(arguments: argparse.Namespace, without_orjson: bool) -> list[str]:
+    """Measure with one reader of JSON; what of this library could not be measured."""
+    os.environ.pop(WITHOUT_ORJSON, None)
+    if without_orjson:
         os.environ[WITHOUT_ORJSON] = "1"
     results = collect(1 if arguments.quick else arguments.rounds, arguments.only, arguments.quick)
-    machine = describe(results, arguments.without_orjson)
+    machine = describe(results, without_orjson)
     print(json.dumps(machine, indent=1), tables(results), sep="\n\n")
     if arguments.output:
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        (arguments.output / "results.json").write_text(json.dumps({"machine": machine, "results": results}, indent=1))
-        plot_bars(bars(results), arguments.output / "results.png")
-    broken = [
-        f"{c}, {figure}"
-        for figure in results
-        for c, v in results[figure].items()
-        if "hf_text" in c and middle(v) is None
+        keep(arguments.output, "without_orjson" if without_orjson else "results", machine, results)
+    return [
+        f"{client}, {figure}"
+        for figure, clients in results.items()
+        for client, rounds in clients.items()
+        if "hf_text" in client and middle(rounds) is None
     ]
-    sys.exit(f"not measured: {broken}" if broken else 0)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import llms
 
 project = "hf_text"
 author = "hf_text developers"
@@ -27,8 +34,16 @@ napoleon_numpy_docstring = False
 html_theme = "furo"
 pygments_dark_style = "monokai"
 html_title = f"hf_text {release}"
-html_extra_path = ["llms.txt"]
 html_show_sphinx = False
 
 # python -m sphinx -b man docs build/man
 man_pages = [("command", "hf-text", "ask language models from a terminal", "", 1)]
+
+
+def _write_llms(app: Any, problem: Exception | None) -> None:
+    if problem is None and app.builder.name == "html":
+        Path(app.outdir, "llms.txt").write_text(llms.build(".html"), "utf-8")
+
+
+def setup(app: Any) -> None:
+    app.connect("build-finished", _write_llms)

@@ -1,6 +1,7 @@
 """Write docs/llms.txt, the map of these pages for language models: ``python docs/llms.py [--check]``.
 
-The sections are those of the toctrees in index.rst; a page is told by its title and its first sentence.
+Its links are relative: to the sources beside it here, and to the pages beside it in the HTML (docs/conf.py writes that
+one). The sections are those of the toctrees in index.rst; a page is told by its title and its first sentence.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from pathlib import Path
 
 DOCS = Path(__file__).parent
 TARGET = DOCS / "llms.txt"
-SITE = "https://hf-text.readthedocs.io/en/latest"
 HEAD = """\
 # hf_text
 
@@ -42,20 +42,20 @@ def read_toctrees(index: str) -> Iterator[tuple[str, list[str]]]:
         yield (caption[1] if caption else ""), names
 
 
-def describe(name: str) -> str:
+def describe(name: str, suffix: str) -> str:
     """The line of a page."""
     text = (DOCS / f"{name}.rst").read_text("utf-8")
     title, _, rest = text.partition("\n")
     prose = [part for part in rest.split("\n\n")[1:] if re.match(r"[\w`*]", part) and "\n--" not in part]
     sentence = re.split(r"(?<=\.)\s", " ".join(prose[0].split()), maxsplit=1)[0] if prose else ""
     plain = re.sub(r":\w+:`([^`<]*?)(?: <[^`]*>)?`", r"\1", sentence).replace("``", "`").rstrip(".:")
-    return f"- [{title}]({SITE}/{name}.html)" + (f": {plain}" if plain else "")
+    return f"- [{title}]({name}{suffix})" + (f": {plain}" if plain else "")
 
 
-def build() -> str:
+def build(suffix: str = ".rst") -> str:
     parts = [HEAD]
     for caption, names in read_toctrees((DOCS / "index.rst").read_text("utf-8")):
-        parts.append("\n".join([f"## {caption}", "", *map(describe, names)]) + "\n")
+        parts.append("\n".join([f"## {caption}", "", *(describe(name, suffix) for name in names)]) + "\n")
     return "\n".join(parts)
 
 

@@ -118,7 +118,9 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(".notebook", __name__), name)
     if name in _SUBMODULES:
         return import_module(f".{name}", __name__)
-    advice = f"; it is in {__name__}.aio" if name.startswith("Async") else ""
+    advice = import_module(".wrong_names", __name__).advise_method(name)
+    if not advice and name.startswith("Async"):
+        advice = f"; it is in {__name__}.aio"
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}{advice}")
 
 

@@ -136,7 +136,7 @@ class Catalogue:
 
     def _hub(self) -> str:
         if self._endpoint.hub_url is None:
-            raise InvalidRequestError(f"api_base: {self._endpoint.host} is not Hugging Face, so the Hub is not asked")
+            raise InvalidRequestError(f"api_base: {self._endpoint.host} is not Hugging Face, so the Hub cannot be used")
         return self._endpoint.hub_url
 
     def _ask_about(self, call: Call, model: str, url: str) -> Any:
@@ -147,7 +147,7 @@ class Catalogue:
             # (huggingface_hub, utils/_http.py).
             if isinstance(error, AuthenticationError) and "Invalid credentials" in str(error):
                 raise
-            why = "no key was found, set HF_TOKEN" if self._connect().anonymous else "the key does not open it"
+            why = "no key was found; set HF_TOKEN" if self._connect().anonymous else "the key has no access to it"
             message = f"the Hub has no model {model!r}, or it is private and {why}"
             raise ModelNotSupportedError(
                 message, model=model, status_code=error.status_code, request_id=error.request_id, body=error.body

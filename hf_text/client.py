@@ -406,7 +406,7 @@ class Client:
             vision: whether they see pictures.
             tools: whether they call tools.
             structured_output: whether they keep to a JSON schema.
-            min_context: tokens that the context must have room for.
+            min_context: the smallest context, in tokens.
             max_output_price: USD per million tokens of output, at most.
             sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None
                 keeps the server's order.
@@ -788,7 +788,7 @@ def models(
         vision: whether they see pictures.
         tools: whether they call tools.
         structured_output: whether they keep to a JSON schema.
-        min_context: tokens that the context must have room for.
+        min_context: the smallest context, in tokens.
         max_output_price: USD per million tokens of output, at most.
         sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None keeps the
             server's order.

@@ -87,7 +87,7 @@ class Endpoint:
     def _advise_path(self) -> str:
         if _VERSION.search(urlsplit(self.api_base).path):
             return ""
-        return f"The address has no /v1 at its end, where most servers answer: try {self.api_base}/v1"
+        return f"The address has no /v1 at its end, which most servers need: try {self.api_base}/v1"
 
     def completions(self, route: str | None = None) -> str:
         """The address of the chat completions, or those of a single provider's route below the router."""
@@ -106,9 +106,9 @@ def _check_url(name: str, url: object) -> str:
     url = url.strip()
     whose = whose_key(url)
     if whose is not None:
-        raise InvalidRequestError(f"{name} must be a URL, not a key of {whose}. Pass that as api_key=")
+        raise InvalidRequestError(f"{name} must be a URL, not a key of {whose}. Pass it as api_key=")
     if "@" in url.partition("//")[2].partition("/")[0]:  # not shown: it may be a password
-        raise InvalidRequestError(f"{name} must hold no user name or password; give the key as api_key")
+        raise InvalidRequestError(f"{name} must not contain a user name or password; pass the key as api_key")
     base, mark, _ = re.split("([?#]|$)", url, maxsplit=1)  # what follows may be a key
     if mark:
         raise InvalidRequestError(f"{name} must end with its path, without {mark!r} and what follows: {base!r:.200}")

@@ -164,11 +164,11 @@ def _why_not_sendable(key: str) -> str:
         kind = "a control character" if bad[0].isascii() else "a character that is not ASCII"
         return f"it has {kind} at position {bad.start() + 1}"
     if _URL.match(key):
-        return "it is a URL. A server is named with api_base="
+        return "it is a URL. Use api_base= for the address of a server"
     if _UNEXPANDED.match(key):
-        return "it is a variable that was not expanded"
+        return "it is an unexpanded variable"
     if _BRACKETS.fullmatch(key):
-        return "it stands in brackets, as a placeholder does"
+        return "it is in brackets, like a placeholder"
     if key and any(key[0] == quotes[0] or key[-1] == quotes[1] for quotes in _QUOTES):
         return "it has a quotation mark at one end only"
     return ""
@@ -177,12 +177,12 @@ def _why_not_sendable(key: str) -> str:
 def _why_not_hugging_face(key: str, placeholders: bool) -> str:
     """Why Hugging Face cannot have given out this key; ``""`` if it can."""
     if key.lower() in _NOTHING:
-        return "it is the text of a value that is missing"
+        return "it is the text of a missing value"
     if _PLACEHOLDER.fullmatch(key) and not placeholders:
-        return "it is a placeholder. Keys are made at https://huggingface.co/settings/tokens"
+        return "it is a placeholder. Create a key at https://huggingface.co/settings/tokens"
     whose = whose_key(key)
     if whose not in (None, "Hugging Face"):
-        return f"it is a key of {whose}, and would go to Hugging Face. Name its server with api_base="
+        return f"it is a key of {whose}, and would go to Hugging Face. Pass the server's address as api_base="
     return ""
 
 
@@ -190,7 +190,7 @@ def _clean_token(token: Any, name: str, placeholders: bool) -> str | None:
     """A key that was found rather than given. A blank in it tells that this is some other text, not to be sent out."""
     key = clean_key(token, name, hugging_face=True, placeholders=placeholders)
     if key and " " in key:
-        raise InvalidRequestError(f"{name} does not hold a key: there are blanks in it")
+        raise InvalidRequestError(f"{name} cannot be a key: it contains spaces")
     return key
 
 

@@ -9,7 +9,7 @@ partner becomes an entity. All else is escaped. Where a renderer still sees code
 entity; nothing comes alive. Every step takes linear time.
 
 Renderers themselves do not: marked, which JupyterLab uses, takes minutes for 64,000 backticks, and gives up on quotes
-or lists that are nested deep. What no reader could follow either is therefore shown as it is written, as a block of code.
+or lists that are nested deep. What no reader could follow either is shown as it is written, as a block of code.
 """
 
 from __future__ import annotations

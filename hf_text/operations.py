@@ -42,8 +42,8 @@ __all__ = ["MAX_EVENT_BYTES", "HasCompletions", "Operations", "completions_of", 
 MAX_EVENT_BYTES = 64 * 1024 * 1024
 
 _NO_KEY = (
-    "no Hugging Face key was found. Create one at https://huggingface.co/settings/tokens and put it into the "
-    "environment variable HF_TOKEN, or run 'hf auth login', or pass api_key=…; for a server of your own pass api_base=…"
+    "no Hugging Face key was found. Create one at https://huggingface.co/settings/tokens and set the "
+    "environment variable HF_TOKEN, or run 'hf auth login', or pass api_key=…; for your own server pass api_base=…"
 )
 
 

@@ -144,7 +144,7 @@ class OpenaiTemplate:
         except (TransportError, APIStatusError) as error:
             if not own or not cls.fallback_models:
                 raise
-            message = f"the models could not be listed, here are the usual ones: {error}"
+            message = f"the models could not be listed, using the default list: {error}"
             warn(message)
             names = cls.fallback_models
         return list(dict.fromkeys([*names, *(cls._overridden_models() if own else ())]))

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from .errors import HFTextError, InvalidRequestError
 from .tracebacks import shorten
 
-__all__ = ["OTHER_NAMES", "explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
+__all__ = ["OTHER_NAMES", "advise_method", "explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
 
 _CO_VARKEYWORDS, _CO_COROUTINE = 0x08, 0x80  # as in inspect, which is large
 
@@ -56,14 +56,22 @@ _BODY_FIELDS = (
 )
 
 _ADVICE = {
-    "n": "One call gives one answer: call it once for each",
-    "stream": "generate() gives the answer as a whole, stream() in pieces: leave it out",
-    "ordered": "The output is in the order of the answers; batch.sort puts it in that of the rows",
-    "stream_options": "The token counts are asked for by include_usage=True",
+    "n": "One call returns one answer: call it once for each",
+    "stream": "generate() returns the whole answer, stream() yields it in pieces: leave it out",
+    "ordered": "The output is in the order of the answers; use batch.sort to restore the order of the rows",
+    "stream_options": "Request token counts with include_usage=True",
     **dict.fromkeys(
         ("system", "system_prompt"),
         'Put {"role": "system", "content": …} in front of the messages',
     ),
+}
+
+_ASK = "generate(messages, model) gives an answer, and stream(messages, model) its pieces"
+_OTHER_METHODS = {
+    **dict.fromkeys(("chat", "completions", "responses", "messages", "chat_completion", "text_generation"), _ASK),
+    **dict.fromkeys(("create", "complete", "invoke", "ask", "acompletion", "ChatCompletion"), _ASK),
+    **dict.fromkeys(("InferenceClient", "OpenAI", "HfApi"), "it is called Client"),
+    **dict.fromkeys(("AsyncInferenceClient", "AsyncOpenAI"), "it is called hf_text.aio.AsyncClient"),
 }
 
 _names: dict[str, Collection[str]] = {}
@@ -85,7 +93,20 @@ def explain_wrong_names(target: T) -> T:
     for name, value in list(vars(target).items()):
         if isinstance(value, FunctionType) and (name == "__init__" or not name.startswith("_")):
             setattr(target, name, _explain(value))
+    if "stream" in vars(target):
+        vars_of_class: Any = target
+        vars_of_class.__getattr__ = _explain_missing  # not in the class's body: type checkers would allow any name then
     return target
+
+
+def _explain_missing(self: object, name: str) -> Any:
+    owner = type(self).__name__
+    raise AttributeError(f"{owner!r} object has no attribute {name!r}{advise_method(name)}", name=name, obj=self)
+
+
+def advise_method(name: str) -> str:
+    """What is meant by a method or class of another library; empty where nobody knows."""
+    return f". Here {_OTHER_METHODS[name]}" if name in _OTHER_METHODS else ""
 
 
 def _explain(function: Any, door: str | None = None) -> Any:
@@ -138,7 +159,7 @@ def _advise(door: str, name: str, names: Collection[str]) -> str:
         return f"It is called {meant!r} here"
     if name in _ADVICE:
         return _ADVICE[name]
-    into_body = f"What only the server knows goes into the body by extra_body={{{name!r:.80}: …}}"
+    into_body = f"Pass other fields of the request with extra_body={{{name!r:.80}: …}}"
     if name in _BODY_FIELDS and "extra_body" in names:
         return into_body
     others = _others(door)

@@ -57,9 +57,9 @@ CLIENT: list[tuple[str, Any, str]] = [
     ("api_key", "hf_a\x00b", "position 5"),
     ("api_key", "hf_a\tb", "position 5"),
     ("api_key", "hf_ä", "not ASCII"),
-    ("api_key", "https://localhost/v1", "it is a URL. A server is named with api_base="),
+    ("api_key", "https://localhost/v1", "it is a URL. Use api_base= for the address of a server"),
     ("api_key", "<your_token>", "it stands in brackets"),
-    ("api_key", "None", "it is the text of a value that is missing"),
+    ("api_key", "None", "it is the text of a missing value"),
     ("api_key", "gsk_0123", "it is a key of Groq, and would go to Hugging Face"),
     ("provider_mapping", {"a/b": {"../x": {"providerId": "b"}}}, "../x"),
     ("provider", "../x", "../x"),
@@ -508,3 +508,13 @@ def test_a_function_refuses_what_the_method_refuses(emulator: Emulator, function
 
 def test_the_catalogue_function_refuses_what_the_method_refuses(emulator: Emulator) -> None:
     refused(emulator, lambda: hf_text.models(sort="size"), "sort", "'size'")
+
+
+@pytest.mark.parametrize("name", ["chat", "chat_completion", "text_generation", "responses"])
+def test_a_method_of_another_library_is_answered_with_the_one_that_is_meant(name: str) -> None:
+    for owner in (hf_text.Client("hf_x"), hf_text.aio.AsyncClient("hf_x"), hf_text.Conversation()):  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError, match=rf"no attribute '{name}'\. Here generate\(messages, model\) gives"):
+            getattr(owner, name)
+    with pytest.raises(AttributeError, match="called Client"):
+        getattr(hf_text, "InferenceClient")  # noqa: B009
+    assert not hasattr(hf_text.Client("hf_x"), "genrate")

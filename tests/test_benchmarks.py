@@ -37,6 +37,7 @@ def test_a_figure_is_measured_and_set_beside_the_floor(tmp_path: Path) -> None:
     assert re.search(r"^CPU per chunk, one event a write: µs +[\d.]+ +[\d.]+ x +[\d.]+ x", printed, re.MULTILINE)
     kept = json.loads((tmp_path / "results.json").read_text("utf-8"))
     assert kept["machine"]["versions"]["requests"]
+    assert "CPU per chunk, one event a write" in (tmp_path / "results.inc").read_text("utf-8")
     assert kept["results"]["cpu_each"]["hf_text_sync"][0]["count"] == 1000
 
 

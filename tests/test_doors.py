@@ -348,14 +348,14 @@ def test_a_new_sampling_option_is_two_edits_and_then_goes_through_every_door(emu
         ("max_new_tokens", "Client.stream() has no argument 'max_new_tokens'. It is called 'max_tokens' here"),
         ("temprature", "Client.stream() has no argument 'temprature'. Did you mean 'temperature'?"),
         ("prompt", "Client.stream() has no argument 'prompt'. It is called 'messages' here"),
-        ("n", "Client.stream() has no argument 'n'. One call gives one answer: call it once for each"),
-        ("stream_options", "has no argument 'stream_options'. The token counts are asked for by include_usage=True"),
+        ("n", "Client.stream() has no argument 'n'. One call returns one answer: call it once for each"),
+        ("stream_options", "has no argument 'stream_options'. Request token counts with include_usage=True"),
         (
             "stream",
-            "has no argument 'stream'. generate() gives the answer as a whole, stream() in pieces: leave it out",
+            "has no argument 'stream'. generate() returns the whole answer, stream() yields it in pieces: leave it out",
         ),
         ("system", 'has no argument \'system\'. Put {"role": "system", "content": …} in front of the messages'),
-        ("top_k", "has no argument 'top_k'. What only the server knows goes into the body by extra_body={'top_k': …}"),
+        ("top_k", "has no argument 'top_k'. Pass other fields of the request with extra_body={'top_k': …}"),
     ],
 )
 def test_a_wrong_name_is_told_what_is_meant(emulator: Emulator, name: str, words: str) -> None:

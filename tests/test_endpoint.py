@@ -204,7 +204,7 @@ class TestRefusals:
     def test_a_key_is_told_from_a_url(self, name: str, key: str, whose: str) -> None:
         with pytest.raises(InvalidRequestError) as caught:
             server_with(name, key)
-        assert str(caught.value) == f"{name} must be a URL, not a key of {whose}. Pass that as api_key="
+        assert str(caught.value) == f"{name} must be a URL, not a key of {whose}. Pass it as api_key="
 
     @pytest.mark.parametrize("key", ["0a1b2c3d4e5f60718293a4b5c6d7e8f9", "localhost:0a1b2c3d4e5f60718293a4b5c6d7e8f9"])
     def test_what_may_be_a_key_is_not_shown(self, name: str, key: str) -> None:
@@ -247,7 +247,7 @@ class TestAdvice:
         self, emulator: Emulator, bare: MakeClient, reply: Response
     ) -> None:
         emulator.always(reply, path="/chat/completions")
-        advice = f"The address has no /v1 at its end, where most servers answer: try {emulator.url}/v1"
+        advice = f"The address has no /v1 at its end, which most servers need: try {emulator.url}/v1"
         client = bare(max_retries=0)
         with pytest.raises(HFTextError) as caught:
             client.generate("Hi", "m")
@@ -303,9 +303,9 @@ class TestAdvice:
             "). No key was found: set HF_TOKEN, or run 'hf auth login', or pass api_key=…"
         )
         assert "Check the key" not in str(caught.value)
-        with pytest.raises(ModelNotSupportedError, match="it is private and no key was found, set HF_TOKEN"):
+        with pytest.raises(ModelNotSupportedError, match="it is private and no key was found; set HF_TOKEN"):
             make_client(None).mapping("a/b")
-        with pytest.raises(ModelNotSupportedError, match="it is private and the key does not open it"):
+        with pytest.raises(ModelNotSupportedError, match="it is private and the key has no access to it"):
             make_client().mapping("a/b")
 
 

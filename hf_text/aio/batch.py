@@ -196,15 +196,15 @@ def generate(
         rows: as for ``run``.
         client: who asks.
         model: the model for rows that name none.
-        template: what is asked, from the columns of a row: ``"Label: {text}"``, messages with such texts, or a function
+        template: the prompt, built from a row's columns: ``"Label: {text}"``, messages with such texts, or a function
             from a row to a prompt or a row.
-        id: the column with the name of each row, a str or an int; default ``custom_id``.
+        id: the column that identifies each row, a str or an int; default ``custom_id``.
         keep: columns that are carried into the outcomes.
         samples: how often each row is asked; their names get ``#0``, ``#1`` …, and the seed, if there is one, grows.
         models: ask each row of each of these models; named as samples are, the models one after another.
         max_workers: the most rows in flight for each model (default 16).
-        rate: never more requests a second for each model; default: as the server allows.
-        tokens_per_minute: never more tokens a minute for each model.
+        rate: maximum requests per second for each model; default: as the server allows.
+        tokens_per_minute: maximum tokens per minute for each model.
         pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
         executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
             default: threads. It is not shut down.
@@ -243,7 +243,7 @@ def generate(
         timeout: as for the client, for this call.
 
     Raises while iterating InvalidRequestError for a bad argument or row, which names the line; and the error that ends
-    a run: a wrong key, an account without credits, a server that stays away.
+    a run: a wrong key, an account without credits, a model that the server does not know, a server that stays away.
     """
     arguments = _blocking(locals())
     return Outcomes(lambda: blocking.generate(**arguments))
@@ -318,15 +318,15 @@ async def run(
         progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
             start, after each row, and once a second.
         model: the model for rows that name none.
-        template: what is asked, from the columns of a row: ``"Label: {text}"``, messages with such texts, or a function
+        template: the prompt, built from a row's columns: ``"Label: {text}"``, messages with such texts, or a function
             from a row to a prompt or a row.
-        id: the column with the name of each row, a str or an int; default ``custom_id``.
+        id: the column that identifies each row, a str or an int; default ``custom_id``.
         keep: columns that are carried into the outcomes.
         samples: how often each row is asked; their names get ``#0``, ``#1`` …, and the seed, if there is one, grows.
         models: ask each row of each of these models; named as samples are, the models one after another.
         max_workers: the most rows in flight for each model (default 16).
-        rate: never more requests a second for each model; default: as the server allows.
-        tokens_per_minute: never more tokens a minute for each model.
+        rate: maximum requests per second for each model; default: as the server allows.
+        tokens_per_minute: maximum tokens per minute for each model.
         pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
         executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
             default: threads. It is not shut down.
@@ -422,8 +422,8 @@ async def generate_frame(
             the run when what is under way is finished.
         model: the model for rows that name none.
         max_workers: the most rows in flight for each model (default 16).
-        rate: never more requests a second for each model; default: as the server allows.
-        tokens_per_minute: never more tokens a minute for each model.
+        rate: maximum requests per second for each model; default: as the server allows.
+        tokens_per_minute: maximum tokens per minute for each model.
         pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
         executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
             default: threads. It is not shut down.

@@ -411,7 +411,7 @@ class AsyncClient:
             vision: whether they see pictures.
             tools: whether they call tools.
             structured_output: whether they keep to a JSON schema.
-            min_context: tokens that the context must have room for.
+            min_context: the smallest context, in tokens.
             max_output_price: USD per million tokens of output, at most.
             sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None keeps
                 the server's order.

@@ -86,7 +86,7 @@ class AsyncStream:
         if self._closer is not None and self._closer == this_task():
             return []
         if self._reading:
-            raise InvalidRequestError("this stream is being read already")
+            raise InvalidRequestError("this stream is already being read")
         self._reading = True
         steps = self._steps
         try:

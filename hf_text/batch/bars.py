@@ -16,7 +16,7 @@ __all__ = ["describe", "format_seconds", "show_progress"]
 def describe(at: Progress, width: int = 80) -> str:
     """What a run does now, in at most ``width`` characters: the most important first."""
     if at.stopping:
-        parts = [f"stopping ({at.stopping})", f"{at.in_flight} under way"]
+        parts = [f"stopping ({at.stopping})", f"{at.in_flight} in flight"]
     elif at.waiting:
         parts = [f"waiting {at.waiting}"]
     else:

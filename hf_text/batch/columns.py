@@ -90,12 +90,12 @@ def _named(rows: Any) -> Iterator[dict[str, Any]]:
 
 
 _INSTEAD = (
-    ("compute", "dask", "a Dask collection: give its .compute(), or see the documentation on clusters"),
-    ("collect", "polars", "a lazy frame: give its .collect()"),
-    ("toPandas", "", "a Spark DataFrame: give its .toPandas(), or use mapInPandas with batch.generate_frame"),
-    ("__array_interface__", "", "an array: give a list of prompts (its .tolist()) or a DataFrame"),
-    ("__dataframe__", "", "a table of an unknown kind: give a pandas DataFrame, or an Arrow table"),
-    ("__arrow_c_stream__", "", "a table of an unknown kind: give pyarrow.table(it)"),
+    ("compute", "dask", "a Dask collection: pass its .compute(), or see the documentation on clusters"),
+    ("collect", "polars", "a lazy frame: pass its .collect()"),
+    ("toPandas", "", "a Spark DataFrame: pass its .toPandas(), or use mapInPandas with batch.generate_frame"),
+    ("__array_interface__", "", "an array: pass a list of prompts (its .tolist()) or a DataFrame"),
+    ("__dataframe__", "", "a table of an unknown kind: pass a pandas DataFrame, or an Arrow table"),
+    ("__arrow_c_stream__", "", "a table of an unknown kind: pass pyarrow.table(it)"),
 )
 
 
@@ -106,7 +106,7 @@ def refuse_odd(value: Any) -> None:
         instead = (
             f"one of its splits: {', '.join(map(repr, value))}" if splits else "a list of rows, or a DataFrame of it"
         )
-        raise InvalidRequestError(f"inputs must be rows, not a mapping: give {instead}")
+        raise InvalidRequestError(f"inputs must be rows, not a mapping: pass {instead}")
     if hasattr(value, "to_list"):  # a column: a Series of pandas or polars
         return
     module = type(value).__module__.split(".")[0]

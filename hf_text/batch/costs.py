@@ -48,7 +48,8 @@ class Costs:
                 for offer in find_offers(self._models, name)
             ):
                 raise InvalidRequestError(
-                    f"max_cost: the server tells no price of {name}, so it cannot be kept. Without max_cost it is asked"
+                    f"max_cost: the server lists no price for {name}, so the limit cannot be enforced. "
+                    "Leave out max_cost to run it"
                 )
 
     def close(self) -> None:

@@ -17,7 +17,14 @@ from time import monotonic
 from typing import Any
 
 from ..completion import Completion
-from ..errors import HFTextError, InvalidRequestError, StreamCancelledError, TransportError
+from ..errors import (
+    HFTextError,
+    InvalidRequestError,
+    ModelNotSupportedError,
+    NotFoundError,
+    StreamCancelledError,
+    TransportError,
+)
 from .costs import Costs
 from .executors import Groups, explain_lost
 from .outcomes import Outcome
@@ -38,8 +45,10 @@ _UNPRICED = 4  # rows in flight before the first cost is known, where it is boun
 _MAX_TRIES = 3  # of a row that fails in a way that may pass
 _MAX_ALONE = 5  # refusals of a row while others are answered
 _MAX_PAUSE = 30.0
+_STOPPED_BY_COST = ("max_cost", "unknown price")
 _LAST_ROWS, _LAST_ROWS_SECONDS = 3, 60.0  # so few rows, refused for so long, are given up rather than the run
 _UNREACHABLE_SECONDS = 1.0  # without any answer yet: how long an address without a server is tried
+_UNKNOWN_ROWS = 20  # so many that all fail for want of the model, with no answer to any, end the run
 _LONGEST_WAIT = 3600.0  # the longest time that a server may ask for and still be waited for
 
 
@@ -97,6 +106,7 @@ class _Lane:
         self.again: list[_Task] = []  # to be sent again
         self.in_flight = 0
         self.answers = 0
+        self.unknown = 0.0  # rows that failed because the server does not know the model; -inf if one failed otherwise
         self.last_refusal: HFTextError | None = None
 
     def has_due(self, now: float) -> bool:
@@ -191,6 +201,7 @@ class Engine:
                 self.cancel()
                 raise
             if not going_on:
+                self._forget_needless_stop()
                 self._close()
                 if self._ended_by is not None:
                     error, self._ended_by = self._ended_by, None
@@ -235,6 +246,15 @@ class Engine:
     def __del__(self) -> None:
         if hasattr(self, "_closed"):
             self.cancel()
+
+    def _forget_needless_stop(self) -> None:
+        """A limit that was reached by the last row has kept no row from being asked."""
+        if self._tally.stopped_by not in _STOPPED_BY_COST or self._rows is None or self._tally.rows is None:
+            return
+        if not any(lane.waiting or lane.again for lane in self._lanes.values()):
+            with suppress(HFTextError, OSError):  # then there is another row, or it cannot be told
+                if next(self._rows, None) is None:
+                    self._tally.stopped_by = None
 
     def _close(self) -> None:
         self._closed = True
@@ -469,12 +489,28 @@ class Engine:
         if isinstance(error, InvalidRequestError) and self._strict and not task.row.own.get("media"):
             self._ended_by = self._ended_by or InvalidRequestError(f"{task.row.place}: {error}")
             return
+        if isinstance(error.underlying, (ModelNotSupportedError, NotFoundError)) and not lane.answers:
+            lane.unknown += 1
+            no_lane_works = not self._tally.answered and all(other.unknown > 0 for other in self._lanes.values())
+            if lane.unknown >= _UNKNOWN_ROWS and no_lane_works:
+                self._end_for_want_of_model(error)
+                return  # the next run asks this row again
+        else:
+            lane.unknown = float("-inf")
         task.tries += 1
         if task.tries < _MAX_TRIES and may_succeed_later(error) and not self._ending:
             task.due = monotonic() + 0.25 * 2.0**task.tries
             lane.again.append(task)
         else:
             self._give_failure(task, error)
+
+    def _end_for_want_of_model(self, error: HFTextError) -> None:
+        if self._ended_by is None:
+            error.add_advice(
+                f"The first {_UNKNOWN_ROWS} rows all failed like this, so the run ended: correct the model or the "
+                "address, and run it again."
+            )
+            self._ended_by = error
 
     def _give_answer(self, task: _Task, completion: Completion) -> None:
         row = task.row

@@ -39,6 +39,6 @@ def explain_lost(error: BaseException) -> BrokenExecutor:
     """The error for an executor that lost its workers, or its scheduler."""
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return BrokenExecutor(
-        f"the executor lost its workers or its scheduler ({said}). What was answered is kept: start it again, and the "
-        "same call continues"
+        f"the executor lost its workers or its scheduler ({said}). Finished rows are kept: restart it, and repeat the "
+        "same call to resume"
     )

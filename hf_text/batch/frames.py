@@ -77,8 +77,8 @@ def generate_frame(
             that was given to it too.
         model: the model for rows that name none.
         max_workers: the most rows in flight for each model (default 16).
-        rate: never more requests a second for each model; default: as the server allows.
-        tokens_per_minute: never more tokens a minute for each model.
+        rate: maximum requests per second for each model; default: as the server allows.
+        tokens_per_minute: maximum tokens per minute for each model.
         pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
         executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
             default: threads. It is not shut down.
@@ -165,7 +165,7 @@ def _rows_of(frame: Any) -> list[dict[str, Any]]:
         columns = {str(name): plain(list(values)) for name, values in frame.items()}
         lengths = {len(values) for values in columns.values()}
         if len(lengths) > 1:
-            raise InvalidRequestError("frame: its columns are not of one length")
+            raise InvalidRequestError("frame: its columns differ in length")
         count = lengths.pop() if lengths else 0
         return [{name: plain(values[number]) for name, values in columns.items()} for number in range(count)]
     if isinstance(frame, list) and all(isinstance(row, Mapping) for row in frame):

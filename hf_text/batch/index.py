@@ -1,6 +1,6 @@
 """What is known of each row, by its name, in about 20 bytes: names themselves would take a hundred.
 
-A name is known by its hash: 12 to 19 bits choose its bucket, six bytes stand in it, with what is known. Two among 10
+A name is known by its hash: 12 to 18 bits choose its bucket, six bytes stand in it, with what is known. Two among 10
 million names share 60 of these bits once in 20,000 runs; the fingerprints of what was asked tell them apart even then.
 """
 
@@ -14,8 +14,8 @@ ANSWERED, FAILED, DOUBLE, SEEN = 1, 2, 4, 8
 NO_FINGERPRINT = bytes(8)
 """Stands for a fingerprint that is not known."""
 
-_MIN_BITS, _MAX_BITS = 12, 19  # of the number of buckets
-_BUCKET = 128  # rows at most, about; fewer cost memory, more cost time
+_MIN_BITS, _MAX_BITS = 12, 18  # of the number of buckets
+_BUCKET = 256  # rows at most, about; fewer cost memory, more cost time
 _KEY = 6
 _KEYS = (1 << 8 * _KEY) - 1
 _FLAGS = _KEY + len(NO_FINGERPRINT)

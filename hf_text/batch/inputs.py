@@ -76,8 +76,8 @@ class Source:
         suffix = os.path.splitext(path)[1].lower()
         if suffix in _OTHER_FILES:
             raise InvalidRequestError(
-                f"inputs must be JSON lines, not a {suffix} file: read it with {_OTHER_FILES[suffix]}, and give what "
-                "that returns"
+                f"inputs must be JSON lines, not a {suffix} file: read it with {_OTHER_FILES[suffix]}, and pass "
+                "the result"
             )
         self.repeatable = False
         if path != "-":

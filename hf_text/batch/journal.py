@@ -71,7 +71,7 @@ class Journal:
             raise refusal("output", "the path of a file", path)
         self.path: str = os.path.realpath(path)
         if inputs is not None and os.path.exists(self.path) and os.path.samefile(inputs, self.path):
-            raise InvalidRequestError(f"output must be another file than the inputs, not {show(path)}")
+            raise InvalidRequestError(f"output must not be the file of the inputs, not {show(path)}")
         self.index: Index = Index(_estimate_rows(self.path, inputs))
         self.answered = self.failed = self._lines = 0
         self.spent: float = 0.0
@@ -154,7 +154,7 @@ class Journal:
                 if give_up is None:
                     give_up = now + _NO_ROOM_SECONDS
                     if error.errno in _NO_ROOM:
-                        message = f"{self.path}: {error.strerror}; waiting up to {_NO_ROOM_SECONDS:g} s for room"
+                        message = f"{self.path}: {error.strerror}; waiting up to {_NO_ROOM_SECONDS:g} s for free space"
                         warn(message)
                 if error.errno not in _NO_ROOM or now >= give_up:
                     self._under_way = None
@@ -210,7 +210,7 @@ class Journal:
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         with open(self._descriptor, "rb", closefd=False) as file, open(saved, "xb") as copy:
             shutil.copyfileobj(file, copy)
-        return f"the output was deleted or replaced during the run; all that it held is in {saved}"
+        return f"the output was deleted or replaced during the run; its contents were saved in {saved}"
 
     def _write_kept(self) -> None:
         winners = Index()  # where the line that counts begins, of rows with several
@@ -249,7 +249,7 @@ class Journal:
         except (BlockingIOError, PermissionError):
             raise self._busy() from None
         except OSError as error:
-            message = f"{self.path} cannot be locked ({error}): see that no two runs write to it"
+            message = f"{self.path} cannot be locked ({error}): make sure that no two runs write to it"
             warn(message)
         # The run that held the lock may have replaced the file after we opened it.
         if not is_same_file(self._descriptor, self.path):
@@ -344,7 +344,7 @@ class Journal:
                 if data:
                     copy.write(data + b"\n")
         self._reopen()
-        message = f"{self.path}: {len(damaged)} damaged lines were moved to {aside}; their rows are asked again"
+        message = f"{self.path}: {len(damaged)} damaged lines were moved to {aside}; their rows are retried"
         warn(message)
 
     def _salvage(self, data: bytes) -> bytes:

@@ -121,7 +121,7 @@ def merge(outputs: Iterable[Output], output: Output) -> int:
     paths = [*([target] if os.path.exists(target) else []), *(os.path.realpath(path) for path in outputs)]
     paths = list(dict.fromkeys(paths))
     if not paths:
-        raise InvalidRequestError("outputs: there is none to merge")
+        raise InvalidRequestError("outputs: nothing to merge")
     with ExitStack() as stack:
         files = [stack.enter_context(_Output(path)) for path in paths]
         winners = _Winners()

@@ -69,8 +69,8 @@ class Pace:
     """The rate at which one model of one server is asked. Safe to share among threads, and among runs.
 
     Args:
-        rate: never more requests a second than this; None: as many as the server takes.
-        tokens_per_minute: never more tokens a minute than this, prompts and answers. A row counts with the average
+        rate: maximum requests per second than this; None: as many as the server takes.
+        tokens_per_minute: maximum tokens per minute than this, prompts and answers. A row counts with the average
             so far until it is answered. None: no limit.
         clock: what tells the time, in seconds.
 

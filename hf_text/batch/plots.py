@@ -27,7 +27,7 @@ def plot(output: str | os.PathLike[str], picture: str | os.PathLike[str]) -> Non
     suffix = os.path.splitext(os.fspath(picture))[1].lower()
     if suffix not in (".svg", ".png", ".pdf"):
         raise InvalidRequestError(
-            f"the picture must be a .svg, .png or .pdf file, not {suffix or 'one without a suffix'}"
+            f"the picture must be a .svg, .png or .pdf file, not {suffix or 'one without an extension'}"
         )
     try:
         from matplotlib.figure import Figure

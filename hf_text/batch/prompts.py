@@ -77,5 +77,5 @@ def _fields(template: str) -> list[str]:
     try:
         return [name for _, name, _, _ in _formatter.parse(template) if name is not None]
     except ValueError as error:
-        message = f"template: {error}; a brace of the text itself is written twice, {{{{ or }}}}"
+        message = f"template: {error}; write a literal brace twice, {{{{ or }}}}"
         raise InvalidRequestError(message) from None

@@ -293,7 +293,7 @@ class RowParser:
                 raise InvalidRequestError(
                     f"{place}: {show(key)} is not an option. There are "
                     f"{', '.join(sorted(OPTIONS))}; a column of your own "
-                    "is named by keep=, id= or a template, and a field that only the server knows goes into extra_body"
+                    "is named by keep=, id= or a template, and other fields of the request go into extra_body"
                 )
         return own if self._shape.table else {key: plain(value) for key, value in own.items()}
 
@@ -305,7 +305,7 @@ class RowParser:
         for key, allowed in _UNANSWERABLE.items():
             if body.get(key) not in allowed:
                 raise InvalidRequestError(
-                    f"{place}: the body asks for {key}={show(body[key])}, which a result cannot hold"
+                    f"{place}: the body asks for {key}={show(body[key])}, which a result cannot represent"
                 )
         own = {key: value for key, value in body.items() if key in _BODY_ARGUMENTS or key == "messages"}
         rest = {key: value for key, value in body.items() if key not in own and key not in _ABOUT_STREAMING}
@@ -319,7 +319,7 @@ class RowParser:
             return InvalidRequestError(f"{columns}; say what to ask with {example}")
         error = refusal(place, _FORMS, request)
         if "prompt" not in request and "messages" not in request:
-            error.add_advice('For a row of columns give template="…{column}…"')
+            error.add_advice('For a row of columns pass template="…{column}…"')
         return error
 
 
@@ -403,7 +403,7 @@ def _hash_content(own: Mapping[str, Any], place: str) -> str:
     try:
         content = _encode(own)
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRequestError(f"{place} cannot be told from others and needs a custom_id: {error}") from None
+        raise InvalidRequestError(f"{place} cannot be identified and needs a custom_id: {error}") from None
     return f"row-{sha256(content.encode()).hexdigest()[:24]}"
 
 

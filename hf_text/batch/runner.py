@@ -107,15 +107,15 @@ def run(
         client: who asks; default: a ``Client()`` of the run's own. For other processes it is pickled, and a key that
             was given to it too.
         model: the model for rows that name none.
-        template: what is asked, from the columns of a row: ``"Label: {text}"``, messages with such texts, or a function
+        template: the prompt, built from a row's columns: ``"Label: {text}"``, messages with such texts, or a function
             from a row to a prompt or a row.
-        id: the column with the name of each row, a str or an int; default ``custom_id``.
+        id: the column that identifies each row, a str or an int; default ``custom_id``.
         keep: columns that are carried into the outcomes.
         samples: how often each row is asked; their names get ``#0``, ``#1`` …, and the seed, if there is one, grows.
         models: ask each row of each of these models; named as samples are, the models one after another.
         max_workers: the most rows in flight for each model (default 16).
-        rate: never more requests a second for each model; default: as the server allows.
-        tokens_per_minute: never more tokens a minute for each model.
+        rate: maximum requests per second for each model; default: as the server allows.
+        tokens_per_minute: maximum tokens per minute for each model.
         pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
         executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
             default: threads. It is not shut down.
@@ -270,7 +270,7 @@ class _Choice:
 def _stale(row: Row) -> InvalidRequestError:
     return InvalidRequestError(
         f"{row.place}: the output has an answer for {row.custom_id!r:.80}, but to another question or with other "
-        "options. Name another output, or give stale='redo' to ask again or stale='keep' to keep the old answers"
+        "options. Name another output, or pass stale='redo' to ask again or stale='keep' to keep the old answers"
     )
 
 
@@ -333,7 +333,7 @@ class _Run:
         summary = _summarize(self._tally, self._journal)
         name = self._tally.stopped_by or "Ctrl-C"
         whole = "" if self._tally.rows is None else f" of {self._tally.rows:,}"
-        message = f"stopped by {name}: {summary.done:,}{whole} rows are done. The same call continues with the others"
+        message = f"stopped by {name}: {summary.done:,}{whole} rows are done. Run it again to continue"
         say(message)
         return Stopped(message, summary, 128 + (listener.signum or 0))
 

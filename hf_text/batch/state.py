@@ -59,7 +59,7 @@ def read_state(output: str | os.PathLike[str]) -> tuple[Progress, dict[str, Any]
         progress = Progress(**{field.name: state.pop(field.name) for field in fields(Progress)})
     except FileNotFoundError:
         raise InvalidRequestError(
-            f"no run has left its state in {path}: see that it is the path of an output"
+            f"no run has stored its state in {path}: check that it is the path of an output"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidRequestError(f"{path} does not hold the state of a run ({error})") from None

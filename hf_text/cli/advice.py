@@ -24,11 +24,11 @@ from ..errors import (
 __all__ = ["explain"]
 
 _NO_KEY = (
-    "no Hugging Face key was found. Make one at https://huggingface.co/settings/tokens and put it into the environment "
-    'variable HF_TOKEN; or see how it works without one: hf-text --demo "Hello!"'
+    "no Hugging Face key was found. Create one at https://huggingface.co/settings/tokens and set the environment "
+    'variable HF_TOKEN; or try it without a key: hf-text --demo "Hello!"'
 )
 
-_KEY_OF_SERVER = "a key goes into the environment variable HF_TEXT_API_KEY"
+_KEY_OF_SERVER = "put a key in the environment variable HF_TEXT_API_KEY"
 
 _OPTIONS = (
     *("api_base", "bill_to", "max_tokens", "media", "model", "provider", "reasoning_effort", "seed", "stop"),
@@ -43,7 +43,7 @@ _ADVICE: tuple[tuple[type[HFTextError], str], ...] = (
     (NotFoundError, "Check the model (-m) and the address (--api-base)."),
     (RateLimitError, "Wait a while, or choose another provider (--provider) or model (-m)."),
     (ServerError, "Try again, or choose another provider (--provider) or model (-m)."),
-    (RequestTimeoutError, "Try again; --timeout gives it longer."),
+    (RequestTimeoutError, "Try again, or allow more time with --timeout."),
     (TransportError, "Try again."),
 )
 
@@ -61,19 +61,20 @@ def explain(error: HFTextError) -> str:
 
 def _name_options(text: str, error: HFTextError) -> str:
     """The library's names of arguments, and of types, as they are said here."""
-    text = text.replace("bill_to='its-name'", "--bill-to NAME").replace("give the key as api_key", _KEY_OF_SERVER)
+    text = text.replace("bill_to='its-name'", "--bill-to NAME").replace("pass the key as api_key", _KEY_OF_SERVER)
     if not isinstance(error, InvalidRequestError):
         return text
     text = re.sub(r"^Client\.stream\(\) has no argument", "-o: a call has no option", text)
     text = text.replace("'api_key' is an argument of Client()", f"A{_KEY_OF_SERVER.removeprefix('a')}")
     text = text.replace("'api_base' is an argument of Client()", "It is called --api-base")
     text = text.replace(
-        "generate() gives the answer as a whole, stream() in pieces", "Answers are written as they arrive"
+        "generate() returns the whole answer, stream() yields it in pieces", "Answers are written as they arrive"
     )
     text = text.replace(
-        "Name its server with api_base=", "Put it into HF_TEXT_API_KEY, and name its server: --api-base"
+        "Pass the server's address as api_base=",
+        "Put it in HF_TEXT_API_KEY, and pass the server's address with --api-base",
     )
-    text = text.replace("A server is named with api_base=", "A server is named with --api-base")
+    text = text.replace("Use api_base= for the address of a server", "Use --api-base for the address of a server")
     text = re.sub(r", or Timeouts\(.*?\)", "", text)
     text = re.sub(r"^(\w+)\b(\[\d+\])?", lambda found: _TYPED.get(found[1], found[0]), text)
     text = re.sub(r"\bextra_body=\{'(\w+)': …\}", r"""-o extra_body '{"\1": …}'""", text)
@@ -90,19 +91,19 @@ def _advise(error: HFTextError) -> str:
         return "Check the address and the port (--api-base)."
     if "HTML page" in text:
         return (
-            "A network that wants you to sign in, or a proxy, may have sent it: open any page in a browser. "
-            "Else check --api-base, which often ends with /v1."
+            "It may come from a network that requires you to sign in, or from a proxy: open any page in a browser. "
+            "If not, check --api-base, which often ends with /v1."
         )
     if isinstance(error, AuthenticationError) and "https://" not in text:  # Hugging Face's names the page
-        return "The key of this server goes into the environment variable HF_TEXT_API_KEY."
+        return "Put the key for this server in the environment variable HF_TEXT_API_KEY."
     if "does not list the model" in text:  # the model may be an argument, or that of -m
-        return "hf-text models lists those that there are."
+        return "hf-text models lists the available ones."
     if isinstance(error, PaymentRequiredError) and error.scope == "provider":
         return "Choose another provider with --provider."
     if isinstance(error, ModelNotSupportedError) and error.providers:
         return _suggest_provider(text, error.providers)
     if isinstance(error, StreamError):
-        return "The answer is not whole: ask again." if error.partial and error.partial.text else "Ask again."
+        return "The answer is not complete: try again." if error.partial and error.partial.text else "Ask again."
     return next((advice for kind, advice in _ADVICE if isinstance(error, kind)), "")
 
 

@@ -82,7 +82,7 @@ def read_arguments(found: dict[str, Any], fail: Fail) -> Options:
     fill_in_environment(found)
     found["call"] = call_options(found, fail)
     if found["json"] and found["extract"]:
-        fail("--json writes the whole answer and -x its code alone: leave one out")
+        fail("--json writes the whole answer and -x only its code: leave one out")
     found["prompt"] = _read_prompt(found, fail)
     if found["ca_bundle"] and not os.path.exists(found["ca_bundle"]):
         fail(f"--ca-bundle: file not found: {found['ca_bundle']!r}")
@@ -103,7 +103,7 @@ def _read_prompt(found: dict[str, Any], fail: Fail) -> str:
                 fail("--media - reads a picture or sound that is piped in, and standard input is a terminal")
             data = read_piped_bytes(sys.stdin)
             if not data:
-                fail("--media - reads a picture or sound that is piped in, and nothing came")
+                fail("--media - reads a picture or sound that is piped in, and nothing arrived")
             found["media"] = [data if item == "-" else item for item in found["media"]]
         elif not found["no_stdin"]:
             piped = read_piped_text(sys.stdin)
@@ -123,7 +123,7 @@ def call_options(found: Mapping[str, Any], fail: Fail) -> dict[str, Any]:
         call["response_format"] = _read_schema(found["schema"], fail)
     for name, text in found["option"]:
         if name in ("messages", "model", "media", "timeout", "provider", "max_tokens"):
-            fail(f"-o {name}: there is the option --{name.replace('_', '-')}")
+            fail(f"-o {name}: use the option --{name.replace('_', '-')}")
         call[name] = _parse_value(text)
     return call
 

@@ -39,10 +39,10 @@ def main(options: argparse.Namespace, fail: Fail) -> int:
     try:
         if options.status or options.plot:
             if len(options.paths) != 1:
-                fail(f"{'--status' if options.status else '--plot'} takes the path of the output alone")
+                fail(f"{'--status' if options.status else '--plot'} takes only the path of the output")
             return _show_state(options) if options.status else _plot(options, errors)
         if len(options.paths) != 2:
-            fail("give the path of the inputs and that of the output: hf-text batch IN OUT")
+            fail("pass the paths of the inputs and of the output: hf-text batch IN OUT")
         return _run(options, errors)
     except batch.Stopped as stopped:
         return stopped.code if isinstance(stopped.code, int) else 130
@@ -64,7 +64,7 @@ def _run(options: argparse.Namespace, errors: Output) -> int:
     with connect(Options.of(vars(options)), View(reasoning=False)) as client:
         arguments["client"] = client
         if not options.yes and _is_terminal() and not _agrees(inputs, arguments, errors):
-            errors.write_line("hf-text: nothing was asked")
+            errors.write_line("hf-text: nothing was sent")
             return 1
         with show_progress(quiet=options.quiet) as show:
             summary = batch.run(inputs, output, progress=show, **arguments)
@@ -127,7 +127,7 @@ def _agrees(inputs: str, arguments: dict[str, Any], errors: Output) -> bool:
     estimate = estimate_cost(inputs, **arguments) if inputs != "-" else None
     if estimate is None:
         return True
-    errors.write_line(f"hf-text: {estimate}. Go on? [y/N]")
+    errors.write_line(f"hf-text: {estimate}. Continue? [y/N]")
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
@@ -144,13 +144,13 @@ def _tell(summary: batch.Summary, output: str) -> Iterator[str]:
             f"{summary.prompt_tokens:,} + {summary.completion_tokens:,} tokens"
         )
     if summary.truncated:
-        yield f"hf-text: warning: {summary.truncated:,} answers were cut; --max-tokens sets a higher limit"
+        yield f"hf-text: warning: {summary.truncated:,} answers were cut off; raise the limit with --max-tokens"
     if summary.failed:
         why = ", ".join(f"{count:,} {name}" for name, count in summary.errors.items()) or "in earlier runs"
         rows = "1 row" if summary.failed == 1 else f"{summary.failed:,} rows"
-        yield f"hf-text: warning: {rows} failed ({why}); {output} tells why. The same command asks them again"
+        yield f"hf-text: warning: {rows} failed ({why}); {output} says why. Repeat the command to retry them"
     if summary.stopped_by:
-        yield f"hf-text: stopped by {summary.stopped_by}; the same command continues with the other rows"
+        yield f"hf-text: stopped by {summary.stopped_by}; repeat the same command to continue"
 
 
 def _show_state(options: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import difflib
 import os
 import sys
 from collections.abc import Callable
@@ -112,7 +113,7 @@ class Chat:
             except ImportError:
                 pass
             else:
-                session: Any = PromptSession()
+                session: Any = PromptSession(enable_suspend=True)  # Ctrl-Z, as in every other program
                 return lambda: str(session.prompt("> "))
 
         if sys.stdout.isatty():  # readline has to know the prompt, to draw the line again
@@ -140,13 +141,15 @@ class Chat:
             if not name.startswith("/") or "\n" in turn or "/" in name[1:]:
                 self._answer(turn)
             elif (command := getattr(self, f"do_{name[1:]}", None)) is None:
-                self._view.note(f"unknown command {name}; /help lists the commands")
+                near = difflib.get_close_matches(name, [f"/{each[3:]}" for each in dir(self) if each[:3] == "do_"], 1)
+                meant = f"did you mean {near[0]}?" if near else "/help lists the commands"
+                self._view.note(f"unknown command {name}; {meant}")
             else:
                 command(rest.strip())
         except KeyboardInterrupt:
             if not self._terminal:
                 raise
-            self._view.note("stopped; this turn is not kept. /retry asks it again")
+            self._view.note("stopped; this turn is not kept. /retry sends it again")
         except HFTextError as error:
             self._failed = True
             self._view.fail(type(error).__name__, explain(error), error.partial)
@@ -188,20 +191,20 @@ class Chat:
             self._view.note(f"error: file not found: {item!r}")
             return
         self._media += [item] if item else []
-        self._view.note(f"with your next turn: {', '.join(self._media) or 'nothing; give a file or URL'}")
+        self._view.note(f"with your next turn: {', '.join(self._media) or 'nothing; name a file or URL'}")
 
     def do_save(self, path: str) -> None:
         """Save the conversation."""
         if not path:
-            self._view.note("give the file: /save talk.json")
+            self._view.note("name a file: /save talk.json")
             return
         self._chat.save(path)
-        self._view.note(f"saved; hf-text chat --load {path} continues with it")
+        self._view.note(f"saved; continue with hf-text chat --load {path}")
 
     def do_load(self, path: str) -> None:
         """Go on with a saved conversation."""
         if not path:
-            self._view.note("give the file: /load talk.json")
+            self._view.note("name a file: /load talk.json")
             return
         self._chat = Conversation.load(path, self._client, **self._settings)
         self._view.note(f"{len(self._chat.messages)} messages")
@@ -213,7 +216,7 @@ class Chat:
     def do_undo(self, _: str) -> None:
         """Take the last turn back."""
         taken = self._chat.undo()
-        self._view.note("your last turn is taken back" if taken else "there is nothing to take back")
+        self._view.note("your last turn was removed" if taken else "there is nothing to undo")
 
     def do_usage(self, _: str) -> None:
         """Tokens and cost so far."""

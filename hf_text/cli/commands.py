@@ -14,11 +14,11 @@ COMMANDS = {
     "ask": "ask once; the default",
     "chat": "talk with a model",
     "models": "the models of a server",
-    "providers": "who serves a model, and how",
-    "compare": "ask every provider of a model, and compare",
-    "doctor": "find what stands between you and an answer",
-    "batch": "ask every row of a file",
-    "emulate": "run a made-up Hugging Face on this machine, for tests",
+    "providers": "the providers of a model",
+    "compare": "compare the providers of a model",
+    "doctor": "check your setup",
+    "batch": "run a file of prompts",
+    "emulate": "run a Hugging Face emulator on this machine, for tests",
 }
 
 

@@ -47,9 +47,9 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     with connected(values, fail) as client:
         offers = [offer for offer in client.model(values.name).providers if offer.live]
         if not offers:
-            raise InvalidRequestError(f"no provider serves {values.name} now; hf-text providers shows who could")
+            raise InvalidRequestError(f"no provider serves {values.name} now; hf-text providers shows those that could")
         if not (values.demo or _agrees(offers, prompt, values, view)):
-            view.note("nothing was asked")
+            view.note("nothing was sent")
             return 1
         try:
             for offer in offers:
@@ -88,8 +88,8 @@ def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Names
     if values.yes:
         return True
     if not can_ask():
-        raise InvalidRequestError("this is not a terminal, so the question cannot be asked; --yes answers it")
-    return consents("Go on?", view)
+        raise InvalidRequestError("this is not a terminal, so nobody can confirm; pass --yes")
+    return consents("Continue?", view)
 
 
 def _ask(client: Client, values: argparse.Namespace, offer: ModelProvider, prompt: str) -> Result:

@@ -55,5 +55,5 @@ def _choose_key(options: Options) -> str | None:
     if Endpoint.at(options.api_base, None, None).hugging_face:
         return None
     if options.provider:
-        raise InvalidRequestError("--provider chooses among those of Hugging Face; the server of --api-base has none")
+        raise InvalidRequestError("--provider chooses among those of Hugging Face; the server at --api-base has none")
     return clean_key(os.environ.get("HF_TEXT_API_KEY"), "HF_TEXT_API_KEY")

@@ -78,13 +78,13 @@ def _examine(options: Options, ask: bool, *, quiet: bool) -> Iterator[Finding]:
                 if ask or options.demo or (well and not quiet and _agrees(view)):
                     yield from _ask(client, options)
                 else:
-                    yield Finding("an answer", "nobody was asked for one; --ask does, and costs next to nothing")
+                    yield Finding("an answer", "not requested; --ask does, and costs next to nothing")
     except HFTextError as error:
         yield Finding("settings", findings.UNUSABLE, explain(error))
 
 
 def _agrees(view: View) -> bool:
-    question = f"Ask a model for {_MAX_TOKENS} tokens, to see how answers arrive? It costs next to nothing."
+    question = f"Request {_MAX_TOKENS} tokens from a model, to see how they arrive? It costs next to nothing."
     return can_ask() and consents(question, view)
 
 
@@ -120,7 +120,7 @@ def _judge_rights(value: Any) -> Finding:
         token = value["auth"]["accessToken"]
         role = str(token["role"])
     except (KeyError, TypeError):
-        return Finding("account", "the Hub knows the key")
+        return Finding("account", "the Hub accepts the key")
     if role in ("read", "write") or "inference.serverless.write" in json.dumps(token):
         return Finding("account", f"may call providers (a key of the kind {role})")
     return Finding(
@@ -131,19 +131,19 @@ def _judge_rights(value: Any) -> Finding:
 
 
 def _judge_credits(value: dict[str, Any], bill_to: str | None) -> Finding:
-    """The Hub tells no program what is left of the credits; but what kind of account it is."""
+    """No endpoint of the Hub reports the remaining credits, only the kind of account."""
     if bill_to is not None:
         orgs = value.get("orgs")
         names = {org.get("name") for org in orgs if isinstance(org, dict)} if isinstance(orgs, list) else {bill_to}
         if bill_to not in names:
             return Finding(
                 "credits",
-                "the owner of the key is not a member of the organisation of --bill-to",
-                "check the name, or leave --bill-to out",
+                "the key's owner is not a member of the organisation in --bill-to",
+                "check the name, or omit --bill-to",
             )
-        return Finding("credits", f"the organisation of --bill-to pays; its page at {_BILLING_PAGE} shows what is left")
-    kind = "PRO account" if value.get("isPro") is True else "free account, which includes little"
-    return Finding("credits", f"those of a {kind}; {_BILLING_PAGE} shows what is left")
+        return Finding("credits", f"the organisation of --bill-to pays; see {_BILLING_PAGE} for its balance")
+    kind = "PRO account" if value.get("isPro") is True else "free account (few credits)"
+    return Finding("credits", f"included with a {kind}; see {_BILLING_PAGE} for the balance")
 
 
 def _ask(client: Client, options: Options) -> Iterator[Finding]:

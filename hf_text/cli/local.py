@@ -42,7 +42,10 @@ def settle_local(found: dict[str, Any], fail: Fail) -> None:
         return
     for name, option in _ELSEWHERE.items():
         if found[name]:
-            fail(f"--local asks a model on this machine, so there can be no {option}; the model follows --local")
+            fail(
+                f"--local uses a model on this machine and cannot be combined with {option}; "
+                "name the model after --local"
+            )
     if not word or _LIKE_A_MODEL.fullmatch(word) or os.path.exists(word):
         return
     if words and not re.search(r"\s", word):
@@ -78,5 +81,5 @@ def serve(options: Options, view: View) -> Iterator[Client]:
 
 def _ask(sentence: str, view: View) -> bool:
     if not can_ask():
-        raise InvalidRequestError(f"{sentence}; --yes agrees to that, and --local MODEL names one that is here")
+        raise InvalidRequestError(f"{sentence}; pass --yes to agree, or --local MODEL for a model that you have")
     return consents(f"{sentence}. Agreed?", view, default=True)

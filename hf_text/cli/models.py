@@ -36,7 +36,7 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     for line in lines if models else []:
         out.write_line(line)
     if not models:
-        open_errors().write_line("hf-text: no model fits; hf-text models without options lists all")
+        open_errors().write_line("hf-text: no model matches; hf-text models without options lists all")
     return 0 if models else 1
 
 

@@ -29,8 +29,8 @@ __all__ = [
 Fail: TypeAlias = Callable[[str], NoReturn]  # ends a command whose arguments cannot be, with this message
 
 _NO_KEYS_HERE = (
-    "a key is not taken from the command line, where others can see it; put it into the environment variable "
-    "HF_TOKEN (Hugging Face) or HF_TEXT_API_KEY (the server of --api-base)"
+    "a key is not taken from the command line, where others can see it; put it in the environment variable "
+    "HF_TOKEN (Hugging Face) or HF_TEXT_API_KEY (the server at --api-base)"
 )
 _KEY_OPTION = re.compile(r"-k|--(?:.*[-_])?(?:api)?(?:key|token|auth|secret|password)", re.IGNORECASE)
 _COUNT_OPTION = re.compile(r"--(?:max|min|num|n)[-_](?:.*[-_])?token", re.IGNORECASE)  # counts tokens: not a key
@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
             add_help=False,
         )
-        self.add_argument("-h", "--help", action="help", help="show this help and end")
+        self.add_argument("-h", "--help", action="help", help="show this help and exit")
 
     @property
     def arguments(self) -> Sequence[argparse.Action]:
@@ -114,7 +114,7 @@ def _explain_unknown(arguments: Sequence[str], known: Collection[str]) -> str:
         return f"{' '.join(names)}: {_NO_KEYS_HERE}"
     unknown = list(filter(None, names))
     if not unknown:
-        return "there are more words than this command takes. To send them as a prompt: hf-text ask …"
+        return "too many arguments for this command. To send them as a prompt: hf-text ask …"
     if {"--stream", "--no-stream"} & {*unknown}:
         return f"unknown option {' '.join(unknown)}; answers are always streamed: leave it out"
     shown = [name for name in known if name != "--api-key"]
@@ -136,18 +136,18 @@ def _find_meant(name: str, known: Collection[str]) -> str | None:
 def refuse_two_servers(found: Mapping[str, Any], fail: Fail) -> None:
     """The built-in emulator is a server of its own."""
     if found["demo"] and found["api_base"] is not None:
-        fail("--demo asks the built-in emulator, so there can be no --api-base")
+        fail("--demo uses the built-in emulator and cannot be combined with --api-base")
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """The options for how an answer is shown."""
     add = parser.add_argument
     add("--markdown", action="store_true", default=os.environ.get("HF_TEXT_MARKDOWN") == "1",
-        help="show Markdown as a terminal can: headings, lists, code, tables (HF_TEXT_MARKDOWN=1)")  # fmt: skip
-    add("--plain", dest="markdown", action="store_false", help="show the text as it is (the default)")
-    add("--reasoning", action="store_true", help="show the reasoning, on standard error")
+        help="render Markdown in the terminal: headings, lists, code, tables (HF_TEXT_MARKDOWN=1)")  # fmt: skip
+    add("--plain", dest="markdown", action="store_false", help="show the text unchanged (the default)")
+    add("--reasoning", action="store_true", help="show the reasoning on standard error")
     add("-R", "--hide-reasoning", dest="reasoning", action="store_false", help="hide the reasoning (the default)")
-    add("--usage", action="store_true", help="tell tokens, speed, provider and cost, on standard error")
+    add("--usage", action="store_true", help="show tokens, speed, provider and cost on standard error")
 
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:
@@ -161,9 +161,9 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
         "--timeout",
         metavar="S",
         type=float,
-        help="seconds to wait for the connection, for the first word, and for each next one (default: 10, 120, 60)",
+        help="seconds to wait for the connection, the first piece, and each further piece (default: 10, 120, 60)",
     )
-    add("--demo", action="store_true", help="ask the built-in emulator: made-up answers, without key and network")
+    add("--demo", action="store_true", help="ask the built-in emulator: made-up answers, without a key or network")
 
 
 def add_local_options(parser: argparse.ArgumentParser) -> None:
@@ -193,7 +193,7 @@ def add_call_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--max-tokens", metavar="N", type=_tokens, default=2048, help="the longest answer in tokens, or none for as "
         "long as the server allows (default: %(default)s)")  # fmt: skip
-    add("--temperature", metavar="T", type=float, help="0 to 2; the server has a default")
+    add("--temperature", metavar="T", type=float, help="0 to 2; the default is the server's")
     add("--top-p", metavar="P", type=float, help="above 0, at most 1")
     add("--seed", metavar="N", type=int, help="for answers that can be repeated")
     add("--stop", metavar="TEXT", action="append", help="a text that ends the answer; repeatable")

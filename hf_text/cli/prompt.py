@@ -45,7 +45,7 @@ def read_piped_bytes(stdin: TextIO) -> bytes:
 
 def _tell_of_pipe() -> None:
     open_errors().write_line(
-        "hf-text: reading standard input until it ends, because it is not a terminal; --no-stdin leaves it alone"
+        "hf-text: reading standard input until it ends, because it is not a terminal; --no-stdin turns this off"
     )
 
 
@@ -63,7 +63,7 @@ def decode_text(data: bytes, encoding: str) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16")
     if b"\0" in data:
-        raise ValueError("it is not text. A picture or sound is given with --media")
+        raise ValueError("it is not text. Pass pictures and sound with --media")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

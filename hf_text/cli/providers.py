@@ -1,4 +1,4 @@
-"""``hf-text providers MODEL``: who serves a model, and how."""
+"""``hf-text providers MODEL``: the providers of a model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     for line in [json.dumps(asdict(offer)) for offer in offers] if values.json else _table(offers) if offers else []:
         out.write_line(line)
     if not offers:
-        open_errors().write_line("hf-text: no provider fits; leave out options to see all")
+        open_errors().write_line("hf-text: no provider matches; leave out options to see all")
     return 0 if offers else 1
 
 

@@ -27,7 +27,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = aligned([heads[place] for place in shown], [[row[place] for place in shown] for row in cells])
     hidden = [head for place, head in enumerate(heads) if head and place not in shown]
     if hidden:
-        note = f"Not shown in this width: {', '.join(hidden)}. --json has all."
+        note = f"Not shown at this width: {', '.join(hidden)}. --json has all."
         lines += textwrap.wrap(note, max(columns_of_terminal(sys.stdout), _NARROWEST))
     return lines
 

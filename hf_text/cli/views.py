@@ -75,14 +75,12 @@ class View:
         if "model" in completion.extra:
             self.note(f"the server says that {completion.extra['model']} answered, not {completion.model}")
         if completion.finish_reason == "length":
-            self.note(
-                "warning: the answer was cut because it reached the limit of tokens; --max-tokens sets a higher one"
-            )
+            self.note("warning: the answer was cut off at the token limit; raise it with --max-tokens")
         elif completion.finish_reason == "content_filter":
             self.note("warning: the provider's content filter ended the answer")
         elif completion.tool_calls:
             names = ", ".join(call.name for call in completion.tool_calls)
-            self.note(f"warning: the model wants to call {names}, and this command calls no tools")
+            self.note(f"warning: the model wants to call {names}, but this command cannot run tools")
         elif not completion.text.strip():
             self.note("warning: the answer is empty")
 

@@ -130,7 +130,7 @@ class BaseConversation:
     def _turn(self, messages: Messages | None, media: Media | None) -> Procedure[Completion]:
         """The procedure of one turn. Wrong arguments are refused at once."""
         if messages is None and media is not None:
-            raise InvalidRequestError("media goes with a turn of the user, and messages is None")
+            raise InvalidRequestError("media needs a user message, and messages is None")
         asked = None if messages is None else add_media(check_messages(messages), media)
         options = {**self._options, "model": self.model}
         rules = Rules(self._toolbox, self._max_rounds, self._approve, self._budget, options)

@@ -34,7 +34,7 @@ class Budget:
 
     def __post_init__(self) -> None:
         if (self.most is None) != (self.count is None):
-            raise InvalidRequestError("max_input_tokens and count_tokens go together: one counts what the other bounds")
+            raise InvalidRequestError("max_input_tokens and count_tokens go together: one counts what the other limits")
         if self.most is not None:
             check_int("max_input_tokens", self.most, 1)
         if self.count is not None and not callable(self.count):
@@ -78,7 +78,9 @@ class History:
     def refuse_if_in_use(self) -> None:
         """Raise InvalidRequestError while a turn is under way."""
         if self._in_use:
-            raise InvalidRequestError("this conversation is answering a turn: read that to its end, or close it, first")
+            raise InvalidRequestError(
+                "this conversation is answering another turn: read that stream to its end, or close it, first"
+            )
 
     def pending(self) -> set[str]:
         """The calls at the end that have no result: tools that are run elsewhere."""

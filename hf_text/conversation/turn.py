@@ -26,7 +26,7 @@ Approve = Callable[[ToolCall], Any]
 
 _NOT_APPROVED = "The user did not allow this call."
 _UNKNOWN_OUTCOME = "The call was cancelled while it ran; its outcome is unknown."
-_NOT_RUN = "The call was cancelled before it began."
+_NOT_RUN = "The call was cancelled before it started."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _begin(history: History, asked: Sequence[dict[str, Any]] | None) -> tuple[li
     missing = history.pending() - {str(message.get("tool_call_id")) for message in asked}
     if missing:
         raise InvalidRequestError(
-            f"calls wait for their results: {show(sorted(missing))}; give them as messages "
+            f"tool calls are waiting for results: {show(sorted(missing))}; pass them as messages "
             '{"role": "tool", "tool_call_id": …, "content": …}, or undo()'
         )
     history.unanswered = list(asked)
@@ -116,14 +116,14 @@ def _check_calls(answer: Completion, to_run: Sequence[ToolCall], rounds_left: in
     """Raise if the calls of this answer must not be run."""
     if answer.truncated:
         raise TruncatedStreamError(
-            f"the answer was cut off within a call of a tool (finish reason {answer.finish_reason}), so it was not run",
+            f"the answer was cut off within a tool call (finish reason {answer.finish_reason}), so it was not run",
             partial=answer,
             attempts=answer.attempts,
         )
     if to_run and not rounds_left:
         raise StreamError(
-            "the model still calls tools after as many rounds as max_rounds allows. What was done is kept: retry() "
-            "continues, undo() takes the turn back",
+            "the model still calls tools after as many rounds as max_rounds allows. Finished rounds are kept: retry() "
+            "continues, undo() removes the turn",
             partial=answer,
             attempts=answer.attempts,
         )
@@ -168,7 +168,7 @@ class _Round:
         try:
             args, options = tool.load(call.arguments)
         except ValueError as error:
-            return _fail(call, error, "Error: the arguments do not fit:\n{}")
+            return _fail(call, error, "Error: invalid arguments:\n{}")
         if self._rules.approve is not None:
             verdict = yield Run(self._rules.approve, (call,), cancel=_nothing)
             if verdict is not True:

@@ -63,12 +63,12 @@ def _what_it_is(options: argparse.Namespace) -> str:
 
 
 def _explain(emulator: Emulator, options: argparse.Namespace) -> None:
-    lines = [emulator.url, "", f"{_what_it_is(options)}. To lead a program to it:", ""]
+    lines = [emulator.url, "", f"{_what_it_is(options)}. To point a program to it:", ""]
     lines += [f"  export {name}={value}" for name, value in emulator.environ.items()]
-    key = "...   # the key that was given" if options.require_key else "hf_emulator   # any key will do"
+    key = "...   # the required key" if options.require_key else "hf_emulator   # any key will do"
     key = "...   # the server's" if options.record else key
     lines.append(f"  export HF_TOKEN={key}")
-    lines += ["", f"OpenAI-compatible base URL: {emulator.api_base}", "Ctrl-C ends it."]
+    lines += ["", f"OpenAI-compatible base URL: {emulator.api_base}", "Press Ctrl-C to stop it."]
     print("\n".join(lines), flush=True)
 
 

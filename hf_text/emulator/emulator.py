@@ -75,9 +75,9 @@ class Emulator(Server):
     ) -> None:
         super().__init__(port=port, tls=tls)
         if record is not None and replay is not None:
-            raise ValueError("give record= or replay=, not both")
+            raise ValueError("pass record= or replay=, not both")
         if record is None and (upstream is not None or verify is not None):
-            raise ValueError("upstream= and verify= are those of the server to record from: give record= too")
+            raise ValueError("upstream= and verify= are those of the server to record from: pass record= too")
         self._secrets = tuple(secrets)
         bundle = None if verify is None else os.fspath(verify)
         self._recorder = (

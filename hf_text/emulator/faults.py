@@ -76,15 +76,15 @@ def _nginx(status: int, words: str) -> Response:
 _TABLE: dict[str, tuple[str, Response]] = {
     # The connection
     "closed-before-headers": ("hangs up instead of an answer", Response(end="cut", end_at="start")),
-    "reset-before-headers": ("breaks the connection (RST) instead of an answer", Response(end="reset", end_at="start")),
-    "stall-before-headers": ("takes the request and says nothing", Response(end="stall", end_at="start")),
-    "cut-in-headers": ("hangs up in the midst of the headers", Response.text(*_WORDS, end="cut", end_at="headers")),
-    "stall-in-headers": ("stops in the midst of the headers", Response.text(*_WORDS, end="stall", end_at="headers")),
-    "stall-after-headers": ("sends the headers of a stream and nothing more", Response.sse(done=False, end="stall")),
+    "reset-before-headers": ("resets the connection (RST) instead of an answer", Response(end="reset", end_at="start")),
+    "stall-before-headers": ("accepts the request and sends nothing", Response(end="stall", end_at="start")),
+    "cut-in-headers": ("hangs up within the headers", Response.text(*_WORDS, end="cut", end_at="headers")),
+    "stall-in-headers": ("stalls within the headers", Response.text(*_WORDS, end="stall", end_at="headers")),
+    "stall-after-headers": ("sends the headers of a stream, then nothing", Response.sse(done=False, end="stall")),
     "cut-mid-stream": ("hangs up within an event", Response.text(*_WORDS, end="cut", end_after=_HALF)),
     "cut-between-events": ("hangs up after a whole event", Response.sse(*_BEGUN, done=False, end="cut")),
     "reset-mid-stream": (
-        "breaks the connection (RST) within an event",
+        "resets the connection (RST) within an event",
         Response.text(*_WORDS, end="reset", end_after=_HALF),
     ),
     "stall-mid-stream": (
@@ -95,8 +95,8 @@ _TABLE: dict[str, tuple[str, Response]] = {
         "the answer is whole, but its body does not end",
         Response.text(*_WORDS, end="stall"),
     ),
-    "keep-alive-comments-only": ("sends keep-alive comments for ever", _stream(_comments)),
-    "keep-alive-comments-mid-stream": ("sends comments for ever after two words", _stream(_begun_then_comments)),
+    "keep-alive-comments-only": ("sends keep-alive comments forever", _stream(_comments)),
+    "keep-alive-comments-mid-stream": ("sends comments forever after two words", _stream(_begun_then_comments)),
     "truncated-json": (
         "a JSON answer shorter than its Content-Length",
         Response.chat("One two three four", end="cut", end_after=40),
@@ -105,7 +105,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
     # The stream
     "empty-body": ("status 200 and nothing else", _stream(b"")),
     "done-only": ("status 200 and only [DONE]", Response.sse()),
-    "no-finish-no-done": ("a stream that ends properly, but without finish reason and [DONE]", _begun()),
+    "no-finish-no-done": ("a stream that ends properly, but without a finish reason or [DONE]", _begun()),
     "finish-without-done": ("a finish reason, but no [DONE]", Response.text(*_WORDS, done=False)),
     "done-without-finish": ("[DONE], but no finish reason", Response.text(*_WORDS, finish=None)),
     "no-text": ("a whole stream without any text", Response.text()),
@@ -116,7 +116,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
     "chunks-after-done": ("more text after [DONE]", Response.sse(*_events(*_WORDS), *_BEGUN, done=False)),
     "unterminated-event": ("the last event lacks its blank line", _stream(b"".join(_events(*_WORDS))[:-2])),
     "broken-json": ("an event that is not JSON", _begun('{"id":"chatcmpl-emulator","choices":[{"delta"', done=True)),
-    "wrong-json": ("an event that is JSON, but no chunk", _begun('["surprise"]', done=True)),
+    "wrong-json": ("an event that is JSON, but not a chunk", _begun('["surprise"]', done=True)),
     "invalid-utf8": (
         "bytes in the text that are not UTF-8",
         _begun(_BEGUN[-1].replace(b" two", b" \xff\xfe"), done=True),
@@ -149,7 +149,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
         _begun(_chunk({"content": ""}, "error", error={"code": 502, "message": "Upstream error"}), done=True),
     ),
     "error-as-finish-reason": (
-        "the finish reason error after two words, without a word of why",
+        "the finish reason error after two words, without an explanation",
         _begun(_chunk({}, "error"), done=True),
     ),
     "error-as-field": (
@@ -177,11 +177,11 @@ _TABLE: dict[str, tuple[str, Response]] = {
         Response.sse(*(_chunk({"content": word}, "stop") for word in _WORDS[:2]), done=False, end="cut"),
     ),
     "message-beside-delta": (
-        "the whole text in a message beside an empty delta",
+        "the whole text in a message next to an empty delta",
         Response.sse(_chunk({}, "stop", message={"role": "assistant", "content": "".join(_WORDS)})),
     ),
     "two-choices": (
-        "two choices, in turn",
+        "two choices, alternating",
         Response.sse(
             *(_chunk({"content": word}, index=index) for word in _WORDS for index in (1, 0)), _chunk({}, "stop")
         ),
@@ -211,7 +211,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
         ),
     ),
     "tool-call-repeated": (
-        "a tool call that is told again in parts and as a whole, beside one that says nothing",
+        "a tool call repeated in parts and as a whole, next to an empty one",
         Response.sse(
             _call(id="call_1", type="function", function={"name": "now", "arguments": "{}"}),
             _call(function={"arguments": '{"zone":'}),
@@ -225,10 +225,10 @@ _TABLE: dict[str, tuple[str, Response]] = {
     "html-200": ("a web page with status 200", Response.html(200, "Sign in to the network")),
     "json-200": ("status 200, and a JSON answer that is not streamed", Response.chat("One two three four")),
     "truncated-gzip": (
-        "a compressed stream that breaks off inside the compression",
+        "a compressed stream that is cut off",
         _stream(gzip.compress(b"".join(_events(*_WORDS)))[:-24], **{"Content-Encoding": "gzip"}),
     ),
-    "not-gzip": ("says gzip, but is not", _stream(b"".join(_events(*_WORDS)), **{"Content-Encoding": "gzip"})),
+    "not-gzip": ("claims to be gzip, but is not", _stream(b"".join(_events(*_WORDS)), **{"Content-Encoding": "gzip"})),
     # Refusals
     "bad-key": (
         "401, the key is wrong",
@@ -239,7 +239,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
         Response.error(402, _CREDITS, "string", headers=_ROUTER),
     ),
     "provider-payment": (
-        "402, one provider wants to be paid",
+        "402, one provider requires payment",
         Response.error(402, "Credit limit exceeded, please navigate to your billing page.", provider="together"),
     ),
     "no-permission": (
@@ -253,7 +253,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
         ),
     ),
     "model-withdrawn": (
-        "410, the provider serves the model no more",
+        "410, the provider no longer serves the model",
         Response.error(
             410, "The requested model is deprecated and no longer supported by provider 'novita'.", "string", "novita"
         ),
@@ -270,7 +270,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
         ),
     ),
     "overloaded": (
-        "429, the model has too much to do",
+        "429, the model is overloaded",
         Response.error(429, "Model is overloaded", "tgi", code="overloaded"),
     ),
     "server-error": (
@@ -278,7 +278,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
         Response.error(500, "Internal server error", "together", "together", type="server_error"),
     ),
     "server-error-novita": (
-        "500 of another provider, in its shape",
+        "500 of another provider, in its format",
         Response.error(
             500, "unknown error in the model inference server", "novita-trace", "novita", type="server_error"
         ),
@@ -292,7 +292,7 @@ _TABLE: dict[str, tuple[str, Response]] = {
         Response(502, {"Content-Type": "text/html; charset=gbk"}, "<html><title>余额不足</title></html>".encode("gbk")),
     ),
     "reset-after-error": (
-        "503, a web page, and breaks the connection (RST) before its end",
+        "503, a web page, and resets the connection (RST) before its end",
         replace(_nginx(503, "Service Temporarily Unavailable"), end="reset"),
     ),
     "unreadable-encoding": (

@@ -131,7 +131,7 @@ def _hide(raw: bytes, secrets: Secrets) -> bytes:
     if encoding := _ENCODING.search(head):
         plain = _decompress(content, encoding[1].lower())
         if secrets.hide(plain) != plain:
-            raise ValueError("it was compressed although that was refused, and nothing can be crossed out in it")
+            raise ValueError("it was compressed although that was refused, and nothing in it can be redacted")
         return bytes(clean)
     content = secrets.hide(content)
     for start, end in spans:
@@ -151,7 +151,7 @@ def _decompress(content: bytes, encoding: bytes) -> bytes:
         except zlib.error:
             continue
         return plain
-    raise ValueError("it was compressed although that was refused, and what it holds cannot be seen")
+    raise ValueError("it was compressed although that was refused, and it cannot be decoded")
 
 
 def _cut_like(pieces: tuple[tuple[float, bytes], ...], data: bytes) -> tuple[tuple[float, bytes], ...]:

@@ -100,11 +100,11 @@ class Player:
 
     def _explain(self, method: str, target: str) -> str:
         if not self._records:
-            return f"no record answers {method} {target}: there are none in {self._folder}"
+            return f"no recording matches {method} {target}: there are none in {self._folder}"
         known = sorted({f"{record.method} {record.target}" for record in self._records})
         same = f"{method} {target}" in known
         why = "its body differs from those recorded" if same else f"recorded are {', '.join(known)}"
-        return f"no record answers {method} {target}: {why}"
+        return f"no recording matches {method} {target}: {why}"
 
 
 def record_paths(folder: Path) -> list[Path]:

@@ -39,9 +39,9 @@ class Hints:
         name = split_suffix(model)[0]
         if any(known.id == name and known.vision is False for known in models):
             seeing = tuple(known.id for known in models if known.vision)[:_MAX_NAMES]
-            message = f"{name} takes text only, and there is media; nothing was sent."
+            message = f"{name} accepts only text, and there is media; nothing was sent."
             raise ModelNotSupportedError(
-                f"{message} Models that see: {', '.join(seeing)}", model=name, suggestions=seeing
+                f"{message} Models that accept pictures: {', '.join(seeing)}", model=name, suggestions=seeing
             )
 
     def name_alternatives(self, failure: ModelNotSupportedError, model: str) -> None:

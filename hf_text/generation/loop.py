@@ -82,7 +82,9 @@ class Generation:
         following = next(self._fallbacks, None)
         if following is None or self._transcript.committed:
             raise error
-        message = f"{self._transcript.model} is not served now: {following} is asked instead. Name a model to choose it"
+        message = (
+            f"{self._transcript.model} is not served at present: {following} is used instead. Pass model= to choose one"
+        )
         warn(message)
         self._transcript.model = following
         self._route = self._plan.route(following)
@@ -119,7 +121,7 @@ class Generation:
             failure = str(error)
             raise
         except GeneratorExit:
-            failure = "the reader left before the end"
+            failure = "the reader stopped before the end"
             raise
         finally:
             seconds = self._call.seconds() - started
@@ -157,7 +159,7 @@ class Generation:
 
     def _explain(self, interruption: Interrupted) -> HFTextError:
         if interruption.clock is None:
-            return StreamCancelledError("the stream was cancelled before an answer came")
+            return StreamCancelledError("the stream was cancelled before an answer arrived")
         return explain_timeout(interruption.clock, self._call, self._backend.endpoint.host)
 
     def _enrich(self, failure: HFTextError) -> HFTextError:

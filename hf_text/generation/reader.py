@@ -14,7 +14,7 @@ from ..events import Event
 from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads, read_values
 from ..protocol.pages import decode_text, describe_page
-from ..protocol.stream_errors import HARMLESS, ReportedError, begins_report, is_stream_error
+from ..protocol.stream_errors import ReportedError, begins_report, is_aside, is_stream_error
 from ..transport.body import BodyCut
 from ..transport.call import Interrupted, Wait
 from ..transport.response import Response
@@ -39,9 +39,11 @@ _ERROR_KINDS = r"(?i)error|exception"
 _ERROR_TEXT = r"(?i)\[?error\b"
 _ERROR_FIELD = r"(?im)^[ \t]*error[ \t]*:"
 _OTHER_FIELD = r"[\w-]+:"
-_BARE_VALUES = r"(?i)[\s\ufeff]*(?:data:\s*)?[\[{]"  # without their field, or with it as the standard does not take it
+_BARE_VALUES = (
+    r"(?i)[\s\0\ufeff]*(?:data:\s*)*[\[{]"  # without their field, or with it as the standard does not take it
+)
 
-_DONE = ("[DONE]", '"[DONE]"', "DONE")
+_DONE = ("DONE", "END", "EOS")  # without what stands around it: "[DONE]", <|end|>
 # What servers send to keep a connection alive, in the place of a chunk.
 _KEEP_ALIVES = ("", "\0", "null", "[]", '""', "ping", "keepalive", "keep-alive", "heartbeat")
 
@@ -217,7 +219,7 @@ class _Reader:
         except ReportedError as report:
             reported = str(report) or data  # told below: what was caught holds the chunk
         except EventTooLong as error:
-            failure = self._reports.malformed(f"sent what is too long: {error}", retryable=False)
+            failure = self._reports.malformed(f"sent a response that is too long: {error}", retryable=False)
         except (ValueError, TypeError, RecursionError) as error:
             failure = self._reports.unreadable("a chunk", error, data)
         if reported:
@@ -240,7 +242,7 @@ class _Reader:
         reports a failure, else as ``Assembler.feed()``.
         """
         word = data.strip()
-        if word.upper() in _DONE:
+        if word.upper().strip('[]<|>"') in _DONE:
             self._verdict.done = True
         elif kind == STRAY:
             if word.lower() not in _KEEP_ALIVES:
@@ -248,7 +250,7 @@ class _Reader:
         elif kind != "message" and re.search(_ERROR_KINDS, kind):
             raise ReportedError
         elif data[:1] == "{":
-            return kind.lower() in HARMLESS and '"choices"' not in data
+            return is_aside(kind) and '"choices"' not in data
         elif re.match(_ERROR_TEXT, data) or (kind != "message" and _tells_error(data)):
             raise ReportedError
         elif kind == "message" and word.lower() not in _KEEP_ALIVES and not word.startswith(":"):

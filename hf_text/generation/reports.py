@@ -77,7 +77,7 @@ class Reports:
         page = decode_text(beginning + self._reply.read_error(_PAGE_BYTES), self._reply.headers)
         told = describe_page(self._reply.mask(page))
         who = name_sender(self.host, self._reply.proxy, self._reply.headers)
-        return MalformedStreamError(f"{who} sent an HTML page where an answer was asked: {told}")
+        return MalformedStreamError(f"{who} sent an HTML page instead of an answer: {told}")
 
     def encoded(self, encoding: str) -> MalformedStreamError:
         """The body is in an encoding that cannot be unpacked."""

@@ -104,7 +104,7 @@ class Steps:
                 self._refuse_if_stopped()
                 return False
             if self._busy:
-                raise InvalidRequestError("this stream is being read already")
+                raise InvalidRequestError("this stream is already being read")
             self._busy = True
             return True
 
@@ -115,7 +115,7 @@ class Steps:
         except BaseException:  # Ctrl-C too: a generator that has raised is over
             self._ended = True
             if self.call.is_foreign:
-                raise InvalidRequestError("this stream is read by the process from which this one was forked") from None
+                raise InvalidRequestError("this stream belongs to the parent process of this fork") from None
             raise
         self._ended = step is None
         return step

@@ -127,7 +127,7 @@ def _refuse_paths(media: Any) -> None:
     for item in media if isinstance(media, (list, tuple)) else [media]:
         content = item[0] if isinstance(item, (list, tuple)) and item else item
         if isinstance(content, str) and not content.lower().startswith(("http://", "https://", "data:")):
-            raise refusal("media", "a URL or a data URI where it is a str; a file is given as a Path", content)
+            raise refusal("media", "a URL or a data URI where it is a str; pass a file as a Path", content)
 
 
 @contextmanager

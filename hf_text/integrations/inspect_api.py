@@ -121,7 +121,7 @@ class HFTextAPI(ModelAPI):
 
 def _build_options(config: GenerateConfig) -> dict[str, Any]:
     if (config.num_choices or 1) > 1:
-        raise ValueError("num_choices: one call gives one answer; use epochs")
+        raise ValueError("num_choices: one call returns one answer; use epochs")
     options = {ours: getattr(config, theirs) for theirs, ours in _OPTIONS.items()}
     more = {"top_k": config.top_k, "logit_bias": config.logit_bias}
     options["extra_body"] = {

@@ -97,6 +97,6 @@ def _reader(schema: Any, output_type: Any, checked: bool) -> Callable[[AIMessage
             problem = "; ".join(str(error).splitlines())
         else:
             return schema.parse_obj(value) if of_pydantic_1 else value
-        raise OutputParserException(f"the answer does not fit: {problem}", llm_output=text)
+        raise OutputParserException(f"the answer does not match: {problem}", llm_output=text)
 
     return read

@@ -134,7 +134,7 @@ def _check(schema: Mapping[str, Any], answer: Completion) -> None:
         problem = error
     else:
         return
-    message = f"the answer does not fit the schema: {'; '.join(str(problem).splitlines())}"
+    message = f"the answer does not match the schema: {'; '.join(str(problem).splitlines())}"
     raise StructuredOutputError(message, errors=problem.errors, partial=answer, attempts=answer.attempts)
 
 

@@ -52,9 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "order; always: what it answers from then on",
     )
     if config.getoption("hf_record") and config.getoption("hf_replay"):
-        raise pytest.UsageError("give --hf-record or --hf-replay, not both")
+        raise pytest.UsageError("pass --hf-record or --hf-replay, not both")
     if config.getoption("hf_upstream") and not config.getoption("hf_record"):
-        raise pytest.UsageError("--hf-upstream is the server to record from: give --hf-record too")
+        raise pytest.UsageError("--hf-upstream is the server to record from: pass --hf-record too")
 
 
 @pytest.fixture

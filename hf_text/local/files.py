@@ -18,11 +18,11 @@ _OVERHEAD = 100 << 20  # the program itself, and room to compute in
 # What people have instead of a GGUF file, by its first bytes.
 _OTHERS = {
     b"version https://git-lfs": "it is the pointer of Git LFS to one. Run git lfs pull in its folder",
-    b"PK\x03\x04": "it is an archive, as PyTorch writes it. llama.cpp takes the GGUF form of a model",
+    b"PK\x03\x04": "it is a PyTorch archive. llama.cpp needs the GGUF version of the model",
     b"<!DOCTYPE": "it is a web page. Download the file itself",
     b"<html": "it is a web page. Download the file itself",
 }
-_WHERE = "Models in this form: https://huggingface.co/models?library=gguf"
+_WHERE = "Models in this format: https://huggingface.co/models?library=gguf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def _parts_in(folder: Path) -> list[Path]:
         some = ", ".join(str(each.relative_to(folder)) for each in found[:5])
         raise LocalServerError(f"the folder {folder} holds {len(models)} models: name the file ({some} …)")
     if not found:
-        raise LocalServerError(f"the folder {folder} holds no .gguf file. {_WHERE}")
+        raise LocalServerError(f"the folder {folder} contains no .gguf file. {_WHERE}")
     return found
 
 
@@ -90,7 +90,7 @@ def _check_magic(file: Path) -> None:
         return
     what = next((what for magic, what in _OTHERS.items() if start.startswith(magic)), None)
     if what is None and start[8:10] == b'{"':
-        what = "it looks like safetensors. llama.cpp takes the GGUF form of a model"
+        what = "it looks like safetensors. llama.cpp needs the GGUF version of the model"
     raise LocalServerError(f"{file} is not a GGUF file{f': {what}' if what else ''}. {_WHERE}")
 
 

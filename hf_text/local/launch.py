@@ -104,7 +104,7 @@ class Launch:
         if self._confirm is None:
             self._notify(sentence)
         elif not self._confirm(sentence):
-            raise LocalServerError(f"{name} was not downloaded. Name a model that is here, or agree to the download")
+            raise LocalServerError(f"{name} was not downloaded. Use a model that you have, or agree to the download")
 
     def _serve(self, file: ModelFile) -> Running:
         key = secrets.token_urlsafe(32)
@@ -119,9 +119,9 @@ class Launch:
         while (waited := time.monotonic() - begun) < timeout:
             with suppress(TimeoutError):
                 return child.receive(min(_NEWS_SECONDS, timeout - waited))
-            self._notify(f"{what} is being loaded, for {time.monotonic() - begun:.0f} s")
+            self._notify(f"{what} is still loading, after {time.monotonic() - begun:.0f} s")
         raise LocalServerError(
-            f"{what} was not loaded after {timeout:g} s. Give it a longer timeout, or choose a smaller model"
+            f"{what} was not loaded after {timeout:g} s. Set a longer timeout, or choose a smaller model"
         )
 
     @contextmanager

@@ -87,10 +87,10 @@ def choose_files(names: Iterable[str], wanted: str | None) -> list[str]:
         if name.lower().endswith(".gguf") and not name.rpartition("/")[2].lower().startswith("mmproj"):
             models.setdefault(name_of_file(name), []).append(name)
     if not models:
-        raise LookupError("it holds no .gguf file; look for its name with GGUF at the end")
+        raise LookupError("it has no .gguf file; look for a repository whose name ends with GGUF")
     chosen = _choose(list(models), wanted)
     if chosen is None:
-        raise LookupError(f"it holds no such file, but {', '.join(models)}")
+        raise LookupError(f"it has no such file, but {', '.join(models)}")
     return models[chosen]
 
 

@@ -85,7 +85,7 @@ class _Magic:
     def _begin(self, values: argparse.Namespace, parser: Parser) -> Conversation:
         found = vars(values)
         if values.demo and values.api_base is not None:
-            parser.error("--demo asks the built-in emulator, so there can be no --api-base")
+            parser.error("--demo uses the built-in emulator and cannot be combined with --api-base")
         fill_in_environment(found)
         options = Options.of({**found, "call": call_options(found, parser.error)})
         self.close()
@@ -99,7 +99,7 @@ class _Magic:
             parser.error("--continue needs an earlier cell: leave it out in the first one")
         for name, value in vars(values).items():
             if name not in _OF_A_CELL and value != parser.get_default(name):
-                parser.error(f"--continue keeps the options that the conversation began with; leave out {name}")
+                parser.error(f"--continue keeps the options of the first cell; leave out {name}")
         return self._chat
 
 

@@ -129,7 +129,7 @@ def follow(stream: Stream | ConversationStream, page: Page, find_cost: FindCost)
 def _refuse_options(arguments: Mapping[str, Any]) -> None:
     for name, value in arguments.items():
         if name != "messages" and value is not None and value is not DEFAULT:
-            raise InvalidRequestError(f"{name} is an option of the stream that is shown: give it where that is opened")
+            raise InvalidRequestError(f"{name} is an option of the stream: pass it where the stream is created")
 
 
 def prices_of(client: Client | None) -> FindCost:

@@ -95,7 +95,7 @@ class Driver(Generic[T]):
                 self._refuse_if_stopped()
                 return False
             if self._busy:
-                raise InvalidRequestError("this stream is being read already")
+                raise InvalidRequestError("this stream is already being read")
             self._busy = True
             return True
 

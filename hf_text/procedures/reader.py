@@ -80,4 +80,4 @@ def _run(effect: Run) -> Any:
         return value
     if inspect.iscoroutine(value):
         value.close()  # else Python warns that it was never awaited
-    raise TypeError("what it returned must be awaited; it needs hf_text.aio")
+    raise TypeError("it returned an awaitable; use hf_text.aio")

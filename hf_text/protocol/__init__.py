@@ -29,4 +29,4 @@ def __getattr__(name: str) -> Any:
     except ImportError:
         if not sys.is_finalizing():
             raise
-        raise TransportError("the call cannot continue: the interpreter ends, and nothing is loaded any more") from None
+        raise TransportError("the call cannot continue: the interpreter is shutting down") from None

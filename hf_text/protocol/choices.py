@@ -29,6 +29,8 @@ class Picker:
 
         Raises ValueError for what cannot be a choice.
         """
+        if isinstance(choices, dict) and all(key.isdecimal() for key in choices):  # an object by index
+            choices = [{"index": key, **as_object(choice)} for key, choice in choices.items()]
         picked: list[Choice] = []
         for place, choice in enumerate(choices if isinstance(choices, list) else [choices]):
             if not choice:

@@ -25,7 +25,7 @@ _PLACES = (
 # Asked only where those say nothing.
 _LAST_PLACES = (
     *("errordescription", "description", "title", "reason", "text"),
-    *("response", "result", "data", "body", "xgroq"),
+    *("response", "result", "data", "body", "xgroq", "responsemetadata"),
 )
 
 _CODES = (

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from .surrogates import join_surrogates
+from .values import as_object
 
 __all__ = ["Ending", "read_finish"]
 
@@ -16,11 +17,13 @@ _WORDS = {
     word: reason
     for reason, words in {
         "stop": "stop eos eos_token stop_sequence end_turn complete completed stop_token stop_str eos_found end"
-        " endoftext finished done normal",
+        " endoftext finish finished ended done normal success succeeded true",
         "length": "length max_tokens max_output_tokens max_new_tokens model_length max_length max_context_length"
-        " model_context_window_exceeded context_window_exceeded context_length_exceeded token_limit incomplete",
+        " model_context_window_exceeded context_window_exceeded context_length_exceeded token_limit incomplete"
+        " length_limit max_output_reached max_tokens_reached",
         "tool_calls": "tool_calls tool_call tool_use",
         "content_filter": "content_filter content_filtered safety sensitive recitation blocklist prohibited_content"
+        " block blocked content_blocked"
         " spii language refusal image_safety image_prohibited_content model_armor guardrail_intervened",
     }.items()
     for word in words.split()
@@ -54,7 +57,7 @@ class Ending:
 
     def tell(self, word: str, choice: dict[str, Any]) -> None:
         """A finish reason came, in this choice."""
-        self.reason = _WORDS.get(word.lower().removeprefix(_PREFIX), word)
+        self.reason = _WORDS.get(_plain(word), word)
         self.word = None if word == self.reason else word
         self.failure = _describe(word, choice) if _is_failure(word) else None
 
@@ -83,14 +86,20 @@ def read_finish(choice: dict[str, Any], delta: dict[str, Any]) -> str:
     if isinstance(word, dict):
         word = word.get("type")
     text = join_surrogates(word) if isinstance(word, str) else str(word) if word else ""
-    return "" if text.lower().removeprefix(_PREFIX) in _NONE else text
+    return "" if _plain(text) in _NONE else text
+
+
+def _plain(word: str) -> str:
+    """The word in lower case, its parts joined by underscores: ``toolUse`` and ``tool-use`` are ``tool_use``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|[ -]", "_", word).lower().removeprefix(_PREFIX)
 
 
 def _is_failure(word: str) -> bool:
-    return word.lower().removeprefix(_PREFIX) not in _WORDS and bool(re.search(_FAILURE, word.lower()))
+    return _plain(word) not in _WORDS and bool(re.search(_FAILURE, word.lower()))
 
 
 def _describe(word: str, choice: dict[str, Any]) -> str:
-    """The word, and what OpenRouter and Gemini say beside it."""
+    """The word, and what OpenRouter and Gemini say beside it, or SGLang inside it."""
     said = [choice.get(key) for key in ("native_finish_reason", "finish_message", "finishMessage", "error_message")]
+    said.append(as_object(choice.get("finish_reason")).get("message"))
     return ": ".join(dict.fromkeys([word, *(join_surrogates(text) for text in said if isinstance(text, str) and text)]))

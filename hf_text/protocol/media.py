@@ -217,7 +217,7 @@ def _check_url(url: str, place: str) -> str:
         return url
     hint = ""
     if url[:5].lower() == "file:":
-        hint = ". A file is given by its path, or with hf_text.media_from_url(…, allow_files=True)"
+        hint = ". Pass a file by its path, or with hf_text.media_from_url(…, allow_files=True)"
     raise InvalidRequestError(f"{place} is not a usable http or https URL: {show(url)}{hint}")
 
 

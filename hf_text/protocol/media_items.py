@@ -148,7 +148,7 @@ def _read_file(file: Any, named_svg: bool, place: str) -> tuple[str, Data]:
     if not isinstance(data, (bytes, bytearray, memoryview)):
         kind = type(data).__name__
         del data
-        raise InvalidRequestError(f"{place}.read() must give bytes (is the file open in mode 'rb'?), not {kind}")
+        raise InvalidRequestError(f"{place}.read() must return bytes (is the file open in mode 'rb'?), not {kind}")
     media_type = _sniff(data, named_svg)
     if not _is_carried(media_type):
         del data

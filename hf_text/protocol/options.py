@@ -55,7 +55,7 @@ def check_option(name: str, value: Any) -> Any:
 
 
 def _with_way_out(error: InvalidRequestError, name: str) -> InvalidRequestError:
-    error.add_advice(f"(If your server takes it: extra_body={{{name!r}: …}})")
+    error.add_advice(f"(If your server supports it: extra_body={{{name!r}: …}})")
     return error
 
 
@@ -189,11 +189,11 @@ def build_extra_body(extra_body: Any) -> dict[str, Any]:
         raise refusal("extra_body", "a mapping", extra_body)
     for name in _RESERVED:
         if name in mapping:
-            raise InvalidRequestError(f"extra_body must not hold {name!r}, which is an argument of its own")
+            raise InvalidRequestError(f"extra_body must not contain {name!r}, which has its own argument")
     extra = dict(build_json(mapping, "extra_body"))
     if _counts_above_one(extra.get("n")):
         raise InvalidRequestError(
-            f'extra_body["n"] must be 1, not {show(extra["n"])}: one call gives one answer, so call again for another'
+            f'extra_body["n"] must be 1, not {show(extra["n"])}: one call returns one answer; call again for another'
         )
     return extra
 

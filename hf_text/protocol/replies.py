@@ -242,11 +242,11 @@ def _advise(status: int | None, scope: str | None, code: str | None) -> str:
     if status == 401:
         return "Check the key: https://huggingface.co/settings/tokens"
     if status == 402 and scope == "account":
-        return "See https://huggingface.co/settings/billing, or let an organisation pay with bill_to='its-name'."
+        return "See https://huggingface.co/settings/billing, or bill an organisation with bill_to='its-name'."
     if status == 403:
-        return f"A token with the permission to call Inference Providers is made at {_TOKEN_PAGE}"
+        return f"Create a token with the permission to call Inference Providers at {_TOKEN_PAGE}"
     if code == "model_not_supported":
-        return "Providers are switched on at https://huggingface.co/settings/inference-providers"
+        return "Enable providers at https://huggingface.co/settings/inference-providers"
     return ""
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .values import as_object, as_text, with_plain_keys
 
-__all__ = ["HARMLESS", "ReportedError", "begins_report", "find_report", "is_stream_error"]
+__all__ = ["ReportedError", "begins_report", "find_report", "is_aside", "is_stream_error"]
 
 # Keys are compared without regard to case and underscores.
 _MESSAGES = ("message", "msg", "detail", "details", "description", "title", "statusmsg")
@@ -22,9 +22,9 @@ _FLAGS = frozenset({"success", "ok", *_FAILURES, *_KINDS})
 _CODES = ("code", "errorcode", "errcode", "statuscode", "httpcode")
 _GOOD = ("0", "00000", "200", "ok", "success", "succeeded", "none", "null")
 _BAD = ("error", "failed", "failure", "fail", "exception")
-_WRAPPERS = ("response", "result", "data", "body")
-# What servers tell while they work.
-HARMLESS = (
+_WRAPPERS = ("response", "result", "data", "body", "responsemetadata")
+# What servers tell while they work, and of the tools that they run themselves.
+_HARMLESS = (
     "ping",
     "keepalive",
     "keep-alive",
@@ -36,6 +36,7 @@ HARMLESS = (
     "debug",
     "progress",
     "metadata",
+    "queue",
 )
 _WORKING = ("queued", "pending", "processing", "running", "in_progress", "loading", "starting", "started", "waiting")
 
@@ -57,6 +58,12 @@ class ReportedError(Exception):
 def is_stream_error(chunk: Any) -> bool:
     """Whether a chunk of a stream, or a whole answer, is the report of an error."""
     return find_report(chunk) is not None
+
+
+def is_aside(kind: str) -> bool:
+    """Whether events of this kind are not part of the answer: ``ping``, ``tool.progress`` …"""
+    kind = kind.lower()
+    return not {*_HARMLESS, "tool", "status"}.isdisjoint((kind, *re.split(r"[._:-]", kind)))
 
 
 def begins_report(text: str) -> bool:
@@ -117,7 +124,8 @@ def _is_report(chunk: dict[str, Any]) -> bool:
     if any(_is_bad_code(chunk.get(key)) for key in _CODES):
         return any(_says(chunk.get(key)) for key in _MESSAGES) or any(_is_status(chunk.get(key)) for key in _CODES)
     # A message alone: of a gateway, unless it only tells how far the work is.
-    harmless = kind in HARMLESS or kind in _WORKING or status in _WORKING or status in _GOOD
+    kinds = (kind, _word(chunk.get("object")))
+    harmless = not {*_HARMLESS, *_WORKING}.isdisjoint(kinds) or status in _WORKING or status in _GOOD
     good = any(_word(chunk.get(key)) in _GOOD for key in _CODES) or chunk.get("success") is True
     spoken = any(as_text(chunk.get(key)) for key in ("message", "msg"))
     return spoken and not harmless and not good and not _word(chunk.get("object")).startswith("chat.completion")

@@ -3,7 +3,8 @@
 A fragment belongs to a call by its id, else by its index, else by its place in a list of several, else to the call that
 came last. No provider can be taken at its word: Together's index is -1, Nebius leaves the id out, TGI gives every call
 the id "0" and repeats the name as null, Fireworks sends ``id: null`` in later fragments, Groq sends whole calls in one
-chunk, others number every call 0, send names in pieces, repeat what they have sent, or send calls that say nothing.
+chunk, others number every call 0 or every piece anew, send names in pieces, repeat what they have sent, or send calls
+that say nothing.
 """
 
 from __future__ import annotations
@@ -160,9 +161,20 @@ class ToolCallAssembler:
         if call is not None:
             return call
         if index is not None:
-            return self._by_index.get(index)
+            return self._by_index.get(index) or self._find_growing(fragment)
         place = -1 if fragment.alone else fragment.place
         return self._calls[place] if place < len(self._calls) and self._calls else None
+
+    def _find_growing(self, fragment: _Fragment) -> _GrowingCall | None:
+        """The call that arguments alone go on with, although no call has their index: some gateways count the pieces
+        (Nebius, Cerebras), others number the pieces but not the calls.
+        """
+        if fragment.id or fragment.name or not self._calls:
+            return None
+        numbered = [call for call in self._calls if call.index is not None]
+        if not numbered and fragment.index is not None and fragment.index < len(self._calls):
+            return self._calls[fragment.index]
+        return None if self._calls[-1].arguments.complete else self._calls[-1]
 
     def _begin(self, fragment: _Fragment) -> None:
         call = _GrowingCall(fragment.id, fragment.index, fragment.place)

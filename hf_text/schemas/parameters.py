@@ -145,7 +145,9 @@ def _parameters_of(function: Callable[..., Any], place: str) -> dict[str, Parame
     try:
         return dict(inspect.signature(function).parameters)
     except (TypeError, ValueError):
-        refusal = f"{place}: Python does not know its signature; describe it: hf_text.tool(function, parameters=…)"
+        refusal = (
+            f"{place}: it has no signature that Python can read; describe it: hf_text.tool(function, parameters=…)"
+        )
         raise InvalidRequestError(refusal) from None
 
 

@@ -113,7 +113,9 @@ class _Parsing:
             self._rejected.append(answer)
             if len(self._rejected) > self._retries:
                 raise self._refuse(answer, problem)
-            asked = amend(messages, f"An earlier answer to this did not fit:\n{problem}\nAnswer with JSON that fits.")
+            asked = amend(
+                messages, f"An earlier answer did not match:\n{problem}\nAnswer with JSON that matches the schema."
+            )
 
     def _generate(self, way: Way, messages: Sequence[Mapping[str, Any]]) -> Procedure[Completion]:
         """One answer, with all attempts so far. Raises TruncatedStreamError for one that was cut off."""
@@ -126,7 +128,7 @@ class _Parsing:
         self._attempts = list(answer.attempts)
         if answer.truncated:
             by_length = answer.finish_reason == "length"
-            advice = "allow more tokens (max_tokens)" if by_length else "the provider's filter did it"
+            advice = "allow more tokens (max_tokens)" if by_length else "the provider's filter stopped it"
             raise TruncatedStreamError(
                 f"the answer was cut off before its end (finish reason {answer.finish_reason}): {advice}",
                 partial=answer,

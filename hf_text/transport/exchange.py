@@ -89,7 +89,7 @@ def exchange(adapter: Adapter, session: requests.Session, plan: Plan, body: byte
             answer = adapter.send(request, **plan.settings)
     except Exception as error:  # test doubles have errors of their own for what they do not know
         if sys.is_finalizing() and isinstance(error, (ImportError, LookupError)):
-            raise TransportError("no connection can be made any more: the interpreter ends") from None
+            raise TransportError("no connection can be made: the interpreter is shutting down") from None
         if not _comes_from_double(error):
             raise
         answer = None
@@ -108,6 +108,6 @@ def _comes_from_double(error: Exception) -> bool:
 
 def _refusal(who: str) -> InvalidRequestError:
     return InvalidRequestError(
-        f"{who} answers requests in this process, and hf_text takes answers from servers only: nothing was sent. "
-        "For tests there is hf_text.emulator, a server on this machine"
+        f"{who} answers requests in this process, and hf_text reads responses only from servers: nothing was sent. "
+        "For tests use hf_text.emulator, a server on this machine"
     )

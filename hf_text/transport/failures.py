@@ -31,11 +31,11 @@ _PLAIN_ON_TLS = pattern(
     rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server|speaking plain HTTP to an SSL",
     re.IGNORECASE,
 )
-_LOST = "the connection was closed before an answer came"
+_LOST = "the connection was closed before a response arrived"
 
 _ADVICE = {
-    "connect": "The host may be down, or a firewall in the way.",
-    "first": "The model may be loading or overloaded; a larger timeout, another provider or a smaller prompt may help.",
+    "connect": "The host may be down, or a firewall may be blocking it.",
+    "first": "The model may be loading or overloaded; a longer timeout, another provider or a smaller prompt may help.",
     "gap": "The provider stopped sending.",
     "total": "",
 }
@@ -50,15 +50,16 @@ def explain_timeout(
     if in_handshake and clock == "connect":
         # A server without TLS waits for the rest of what it takes for a request.
         message = (
-            f"{host} took the connection, but no TLS handshake within {call.timeouts.connect:g} s (timeout: connect). "
+            f"{host} accepted the connection, but did not complete the TLS handshake within "
+            f"{call.timeouts.connect:g} s (timeout: connect). "
         )
         return RequestTimeoutError(message + _NO_TLS, clock=clock, seconds=call.timeouts.connect)
     seconds = getattr(call.timeouts, clock) or call.seconds()  # an auxiliary lookup has its own total clock
     what = {
         "connect": f"could not connect to {host} within {seconds:g} s",
         "first": f"no answer began at {host} within {seconds:g} s",
-        "gap": f"nothing came from {host} for {seconds:g} s",
-        "total": f"the call was not done within {seconds:g} s",
+        "gap": f"nothing arrived from {host} for {seconds:g} s",
+        "total": f"the call did not finish within {seconds:g} s",
     }[clock]
     message = f"{what} (timeout: {clock}){arrived}. {_ADVICE[clock]}".rstrip()
     return RequestTimeoutError(message, clock=clock, seconds=seconds)
@@ -99,7 +100,7 @@ def wrong_scheme(url: str, status: int, body: bytes) -> str:
 
 def describe_unreadable(encoding: str) -> str:
     """What to tell of a body whose content encoding cannot be unpacked."""
-    return f"the body is encoded as {encoding!r:.40}, which cannot be read here and was not asked for"
+    return f"the body is encoded as {encoding!r:.40}, which was not requested and cannot be decoded"
 
 
 def lost_connection(error: Exception) -> bool:
@@ -114,8 +115,8 @@ def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str], 
         if isinstance(cause, ssl.SSLCertVerificationError):
             whose = "the proxy's" if _of_proxy(causes) else "its"
             return (
-                f"{whose} TLS certificate is not to be trusted ({cause.verify_message}). "
-                "For a certificate authority of your own pass verify='/path/to/ca.pem'"
+                f"{whose} TLS certificate is not trusted ({cause.verify_message}). "
+                "For your own certificate authority pass verify='/path/to/ca.pem'"
             )
         if isinstance(cause, ssl.SSLError) and cause.reason in _NOT_TLS:
             return "it does not speak TLS; should the address begin with http:// ?"
@@ -124,7 +125,7 @@ def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str], 
         if isinstance(cause, ssl.SSLError):
             return _explain_alert(str(cause.reason or cause))
         if isinstance(cause, (socket.gaierror, NameResolutionError)):
-            return f"the name {host} could not be resolved (DNS). Is the network up, and the name right?"
+            return f"the name {host} could not be resolved (DNS). Is the network up, and is the name right?"
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused. Is the server running, and is the port right?"
         if isinstance(cause, (ConnectionError, RemoteDisconnected)):
@@ -132,7 +133,7 @@ def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str], 
         if isinstance(cause, BadStatusLine) and _TLS_RECORD.match(str(cause.args[0])):
             return "it speaks TLS; should the address begin with https:// ?"
         if isinstance(cause, BadStatusLine):
-            return f"it does not speak HTTP, but says {mask(str(cause)).strip()!r:.80}"
+            return f"it does not speak HTTP, but sent {mask(str(cause)).strip()!r:.80}"
     return mask(str(causes[-1])) or type(causes[-1]).__name__
 
 
@@ -147,7 +148,7 @@ def _how_lost(call: Call, scheme: str | None, *, direct: bool) -> str:
 def _explain_alert(reason: str) -> str:
     """What TLS calls a failure. One that is about the client's certificate comes, in TLS 1.3, in place of the head."""
     if "ALERT" in reason and any(word in reason for word in _ALERTS):
-        verb = "wants a certificate of the client" if "REQUIRED" in reason else "does not take the client's certificate"
+        verb = "requires a client certificate" if "REQUIRED" in reason else "does not accept the client's certificate"
         return f"it {verb} ({reason}). Pass cert=('/path/to/certificate.pem', '/path/to/key.pem')"
     return f"the TLS handshake failed ({reason})"
 

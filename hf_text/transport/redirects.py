@@ -35,7 +35,7 @@ def follow_redirect(url: str, location: str, mask: Mask) -> str:
         where = mask.beginning(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", 200)
         raise TransportError(
             f"{host} redirects to {where}, another host: not followed, "
-            "because the key and the messages would go there. If that is right, give that address itself"
+            "because the key and the messages would be sent there. If that is right, use that address"
         )
     return target
 
@@ -45,7 +45,7 @@ def follow_link(url: str, link: str, mask: Mask) -> str:
     target = _join(url, link)
     if target is None or _origin_of(target) is None or _origin_of(target) != _origin_of(url):
         where = mask.beginning(link, 200)
-        raise TransportError(f"{urlsplit(url).netloc} names a next page on another host, {where!r}: not followed")
+        raise TransportError(f"{urlsplit(url).netloc} links to a next page on another host, {where!r}: not followed")
     return target
 
 

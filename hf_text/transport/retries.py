@@ -52,7 +52,7 @@ class Retries:
             raise error
         asked = error.underlying.retry_after
         if asked is not None and asked > min(time_left, self._tuning.longest_asked_pause):
-            error.add_advice(f"Not retried: the server asks to wait {asked:g} s.")
+            error.add_advice(f"Not retried: the server asks for a wait of {asked:g} s.")
             raise error
         self._left -= 1
         if asked is not None:

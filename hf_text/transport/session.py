@@ -132,7 +132,7 @@ class Http:
                 return reply
             reply.close()
             url = follow_redirect(url, location, reply.mask)
-        raise TransportError(f"{urlsplit(url).netloc} redirects in a circle: {_MAX_REDIRECTS} redirects were followed")
+        raise TransportError(f"{urlsplit(url).netloc} redirects too often: {_MAX_REDIRECTS} redirects were followed")
 
     def error_of(self, reply: Response, **facts: Any) -> APIStatusError | ModelNotSupportedError:
         """The exception for an answer that is an error; reads it. The key, if the server repeats it, is masked.
@@ -320,7 +320,7 @@ def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") 
         if not name.isascii() or not name.isprintable() or not name or any(c in name for c in " :"):
             raise InvalidRequestError(f"{argument}: {name!r:.80} is not a valid header name")
         if not value.isascii() or not value.isprintable() or value != value.strip():
-            raise InvalidRequestError(f"{argument}: the value of {name!r:.80} holds characters that are not allowed")
+            raise InvalidRequestError(f"{argument}: the value of {name!r:.80} contains characters that are not allowed")
         if name.lower() in _FRAMING:  # of a request that is passed on; a second one lets servers differ about its end
             raise InvalidRequestError(f"{argument}: {name!r:.80} is set by hf_text; leave it out")
         checked[name] = value

@@ -40,7 +40,7 @@ def _check_path(path: Any) -> str:
         raise InvalidRequestError(f"cert: a path must be a str or a path, not {_kind(path)}")
     name = str(os.fspath(path))
     if "-----BEGIN" in name:
-        raise InvalidRequestError("cert must be the path of a PEM file, not what is in it")
+        raise InvalidRequestError("cert must be the path of a PEM file, not its contents")
     if not os.path.isfile(name):
         raise InvalidRequestError(f"cert: file not found: {show(name)}")
     return name
@@ -119,7 +119,7 @@ def _load_cert(context: ssl.SSLContext, cert: Cert) -> None:
     try:
         context.load_cert_chain(certificate, key, password=_refuse_password)
     except _Encrypted:
-        failure = f"the key in {key or certificate!r} is encrypted: take its password off, with openssl pkey"
+        failure = f"the key in {key or certificate!r} is encrypted: remove its password with openssl pkey"
     except ssl.SSLError as error:
         failure = _explain_cert(error, certificate, key)
     except OSError as error:

@@ -20,7 +20,7 @@ from hf_text.operations import Operations
 
 CALLS = Response.text(tool_calls=[("work", {}), ("work", {})])
 UNKNOWN = ("tool", "The call was cancelled while it ran; its outcome is unknown.")
-NOT_RUN = ("tool", "The call was cancelled before it began.")
+NOT_RUN = ("tool", "The call was cancelled before it started.")
 
 pytestmark = pytest.mark.anyio
 

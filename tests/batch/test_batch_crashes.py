@@ -133,4 +133,4 @@ def test_signals_that_drain_lose_nothing(server: Server, inputs: Path, output: P
     assert max(server.count().values()) == 1
     stopped = [errors for errors in said if errors]
     assert stopped
-    assert all(errors.count(b"\n") <= 2 and b"The same call continues" in errors for errors in stopped)
+    assert all(errors.count(b"\n") <= 2 and b"Run it again to continue" in errors for errors in stopped)

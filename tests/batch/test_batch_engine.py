@@ -12,7 +12,15 @@ from typing import Any
 import pytest
 from batch_helpers import chats, wait_for_chats
 
-from hf_text import Client, InvalidRequestError, RateLimitError, ServerError, TransportError, batch
+from hf_text import (
+    Client,
+    InvalidRequestError,
+    ModelNotSupportedError,
+    RateLimitError,
+    ServerError,
+    TransportError,
+    batch,
+)
 from hf_text.emulator import Emulator, Gate, Request, Response, build_model
 
 Recorded = Callable[[], dict[str, dict[str, Any]]]
@@ -210,7 +218,7 @@ class TestBounds:
         self, client: Client, emulator: Emulator, output: Path
     ) -> None:
         emulator.models = [build_model("org/m", {"provider": "novita", "pricing": None})]
-        with pytest.raises(InvalidRequestError, match="max_cost: the server tells no price of org/m"):
+        with pytest.raises(InvalidRequestError, match="max_cost: the server lists no price for org/m"):
             batch.run(rows(3), output, client=client, model="org/m", max_cost=1.0)
         assert not chats(emulator)
 
@@ -220,6 +228,44 @@ class TestBounds:
         summary = batch.run(rows(50), output, client=client, model="org/m", max_cost=1.0)
         assert summary.stopped_by == "unknown price"
         assert summary.done <= 5
+
+    def test_a_last_row_without_a_price_stops_nothing(self, client: Client, emulator: Emulator, output: Path) -> None:
+        emulator.models = [PRICED]
+        emulator.reply(yes(), yes(), Response.text("Yes", provider="novita"))  # the last one without usage
+        summary = batch.run(rows(3), output, client=client, model="org/m", max_cost=1.0, max_workers=1)
+        assert (summary.done, summary.stopped_by) == (3, None)
+
+    def test_a_limit_that_the_last_row_reaches_stops_nothing(
+        self, client: Client, emulator: Emulator, output: Path
+    ) -> None:
+        emulator.models = [PRICED]
+        emulator.always(yes())
+        summary = batch.run(rows(10), output, client=client, model="org/m", max_cost=0.002, max_workers=1)
+        assert (summary.done, summary.stopped_by) == (10, None)
+
+    @pytest.mark.parametrize("status", [400, 404])
+    def test_a_model_that_the_server_does_not_know_ends_the_run(
+        self, client: Client, emulator: Emulator, output: Path, status: int
+    ) -> None:
+        emulator.always(Response.error(status, "The model 'org/typo' does not exist", code="model_not_found"))
+        with pytest.raises(ModelNotSupportedError, match=r"The first 20 rows all failed like this, so the run ended"):
+            batch.run(rows(1000), output, client=client, model="org/typo", max_workers=4)
+        assert len(chats(emulator)) <= 24
+        emulator.always(yes())
+        assert batch.run(rows(1000)[:50], output, client=client, model="org/m", stale="redo").done == 50
+
+    def test_an_unknown_model_beside_one_that_answers_fails_its_rows_alone(
+        self, client: Client, emulator: Emulator, output: Path
+    ) -> None:
+        def answer(request: Request) -> Response:
+            if request.json["model"] == "org/m":
+                return yes()
+            return Response.error(404, "The model does not exist", code="model_not_found")
+
+        emulator.always(answer)
+        mixed = [*rows(1, model="org/m"), *rows(40, start=1, model="org/typo")]
+        summary = batch.run(mixed, output, client=client, max_workers=1)
+        assert (summary.done, summary.failed) == (1, 40)
 
     def test_failures_are_bounded(self, client: Client, emulator: Emulator, output: Path) -> None:
         emulator.always(Response.error(422, "No"))

@@ -367,7 +367,7 @@ with Journal({str(output)!r}) as journal:
         while not caught: pass
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         thread.join()
-    assert "waiting up to 60 s for room" in str(caught[0].message)
+    assert "waiting up to 60 s for free space" in str(caught[0].message)
     journal.append(answer("c"))
 """
         run_script(script)

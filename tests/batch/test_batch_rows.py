@@ -322,7 +322,7 @@ class TestInputs:
 
     @pytest.mark.parametrize(("name", "reader"), [("a.csv", "pandas.read_csv"), ("a.parquet", "pandas.read_parquet")])
     def test_other_files_are_refused_with_what_reads_them(self, name: str, reader: str) -> None:
-        with pytest.raises(InvalidRequestError, match=f"read it with {reader}, and give what that returns"):
+        with pytest.raises(InvalidRequestError, match=f"read it with {reader}, and pass the result"):
             Source(name)
 
     def test_a_compressed_file_is_read(self, tmp_path: Path) -> None:

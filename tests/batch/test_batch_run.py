@@ -429,9 +429,7 @@ class TestInterrupts:
         assert first == f"{name}: no more rows are started, 4 are being finished\n"
         process.send_signal(signum)
         _, errors = process.communicate(timeout=20)
-        assert (
-            errors.decode() == f"stopped by {name}: 10 of 30 rows are done. The same call continues with the others\n"
-        )
+        assert errors.decode() == f"stopped by {name}: 10 of 30 rows are done. Run it again to continue\n"
         assert process.returncode == status
         emulator.wait_for_disconnect(4)
         assert len(recorded()) == 10

@@ -84,8 +84,8 @@ class TestInputs:
     @pytest.mark.parametrize(
         ("inputs", "words"),
         [
-            (polars.DataFrame(COLUMNS).lazy(), r"a lazy frame: give its \.collect\(\)"),
-            (pandas.DataFrame(COLUMNS).to_numpy(), "an array: give a list of prompts"),
+            (polars.DataFrame(COLUMNS).lazy(), r"a lazy frame: pass its \.collect\(\)"),
+            (pandas.DataFrame(COLUMNS).to_numpy(), "an array: pass a list of prompts"),
             (COLUMNS, "must be rows, not a mapping"),
         ],
         ids=["lazy", "array", "columns"],

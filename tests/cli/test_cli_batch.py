@@ -92,7 +92,7 @@ class TestRuns:
         done = hf_text_batch(inputs, tmp_path / "out.jsonl", *LABEL)
         assert done.returncode == 3
         assert "1 row failed (1 BadRequestError); " in done.stderr
-        assert "out.jsonl tells why. The same command asks them again" in done.stderr
+        assert "out.jsonl says why. Repeat the command to retry them" in done.stderr
         assert hf_text_batch(inputs, tmp_path / "out.jsonl", *LABEL, "--only-failed").returncode == 0
         assert len(chats(emulator)) == 11
 
@@ -107,7 +107,7 @@ class TestRuns:
         emulator.always(Response.text("Yes", usage=(100, 50), provider="novita"))
         done = hf_text_batch(inputs, tmp_path / "out.jsonl", *LABEL, "-m", "org/m", "--max-cost", 0.0008)
         assert done.returncode == 3
-        assert "stopped by max_cost; the same command continues with the other rows" in done.stderr
+        assert "stopped by max_cost; repeat the same command to continue" in done.stderr
         assert len(chats(emulator)) == 4
 
     @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -131,9 +131,7 @@ class TestRuns:
         gate.open()
         _, errors = process.communicate(timeout=20)
         assert process.returncode == status
-        assert re.fullmatch(
-            r"stopped by .*: 10 of 10 rows are done\. The same call continues with the others\n", errors
-        )
+        assert re.fullmatch(r"stopped by .*: 10 of 10 rows are done\. Run it again to continue\n", errors)
 
 
 class TestErrors:
@@ -154,8 +152,8 @@ class TestErrors:
             (["none.jsonl", "out"], 1, "No such file or directory: none.jsonl"),
             (["in.jsonl", "out"], 2, "For a row of columns give --template "),
             (["in.jsonl", "out", "-o", "max_token", "5"], 2, "batch.run() has no argument 'max_token'"),
-            (["--status", "out"], 2, "no run has left its state in out.state"),
-            (["--status"], 2, "--status takes the path of the output alone"),
+            (["--status", "out"], 2, "no run has stored its state in out.state"),
+            (["--status"], 2, "--status takes only the path of the output"),
             (["--plot", "a.txt", "in.jsonl"], 2, "the picture must be a .svg, .png or .pdf file"),
             (["in.jsonl", "out", "--api-base", "http://127.0.0.1:9/v1", "--provider", "groq"], 2, "--provider chooses"),
         ],
@@ -229,7 +227,7 @@ class TestLooks:
         process = subprocess.Popen(command, env={**environment, "TERM": "dumb"}, stderr=theirs, stdin=theirs)
         os.close(theirs)
         seen = read_until(ours, b"[y/N]")
-        assert "hf-text: 10 rows of org/m: at most about $0.00201. Go on? [y/N]" in strip_style(seen)
+        assert "hf-text: 10 rows of org/m: at most about $0.00201. Continue? [y/N]" in strip_style(seen)
         os.write(ours, b"n\n")
         assert process.wait(20) == 1
         os.close(ours)

@@ -77,7 +77,7 @@ def test_a_key_that_cannot_be_one_is_told_once(cli, monkeypatch):
     result = cli("doctor")
     assert result.status == 1
     assert result.out.count("HF_TOKEN cannot be a key: it is a key of OpenAI or a server like it") == 1
-    assert result.out.endswith("Put it into HF_TEXT_API_KEY, and name its server: --api-base\n")
+    assert result.out.endswith("Put it in HF_TEXT_API_KEY, and pass the server's address with --api-base\n")
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_credits_are_those_of_the_account_or_of_the_organisation_that_pays(hf, c
     assert "PRO account" in findings(cli("doctor", "--json").out)["credits"]["found"]
     assert "--bill-to pays" in findings(cli("doctor", "--json", "--bill-to", "acme").out)["credits"]["found"]
     result = cli("doctor", "--json", "--bill-to", "acne")
-    assert "leave --bill-to out" in findings(result.out)["credits"]["fix"]
+    assert "omit --bill-to" in findings(result.out)["credits"]["fix"]
     assert not {"acme", "acne"} & {*re.findall(r"\w+", result.out)}
 
 

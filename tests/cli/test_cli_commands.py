@@ -84,7 +84,7 @@ def test_an_option_by_the_name_that_others_give_it_is_told_with_its_own(hf, cli,
 def test_a_model_that_is_not_listed_is_told_without_an_option_that_the_command_does_not_have(hf, cli, name):
     result = cli(name, "no/such-model")
     assert result.status == 1
-    assert result.err.endswith("hf-text models lists those that there are.\n")
+    assert result.err.endswith("hf-text models lists the available ones.\n")
 
 
 def test_a_conversation_ends_with_exit_too(hf, cli):
@@ -279,7 +279,7 @@ def test_models_are_a_table_and_json_lines(hf, cli):
 def test_no_model_that_fits_is_status_1(hf, cli):
     result = cli("models", "no-such-model")
     assert (result.status, result.out) == (1, "")
-    assert "no model fits" in result.err
+    assert "no model matches" in result.err
 
 
 def test_providers_are_sorted_and_told_by_name(hf, cli):

@@ -62,7 +62,7 @@ def test_ctrl_c_within_a_tool_leaves_what_is_known_of_it(emulator: Emulator, cli
         chat.generate("Go")
     assert said(chat)[2:] == [
         ("tool", "The call was cancelled while it ran; its outcome is unknown."),
-        ("tool", "The call was cancelled before it began."),
+        ("tool", "The call was cancelled before it started."),
     ]
     emulator.reply(Response.text("ok"))
     assert chat.retry().text == "ok"
@@ -91,7 +91,7 @@ def test_another_thread_can_stop_it_while_a_tool_runs(emulator: Emulator, client
     with pytest.raises(StreamCancelledError):
         list(stream)
     stopper.join()
-    assert said(chat)[2:] == [("tool", "done"), ("tool", "The call was cancelled before it began.")]
+    assert said(chat)[2:] == [("tool", "done"), ("tool", "The call was cancelled before it started.")]
     assert len(emulator.requests) == 1
 
 
@@ -107,7 +107,7 @@ def test_two_readers_at_once_are_refused(emulator: Emulator, client: hf_text.Cli
     emulator.reply(CALLS, Response.text("ok"))
     stream = Conversation(client, tools=[work]).stream("Go")
     assert list(stream) == ["ok"]
-    assert refused == ["this stream is being read already"] * 2
+    assert refused == ["this stream is already being read"] * 2
 
 
 def test_without_a_client_it_has_that_of_the_module(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

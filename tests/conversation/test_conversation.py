@@ -152,7 +152,7 @@ class TestTools:
         [
             (("explode", {}), ZeroDivisionError, "Error: ZeroDivisionError: division by zero"),
             (("nothing", {}), LookupError, "Error: unknown tool 'nothing'; the tools are: explode, get_weather"),
-            (("get_weather", {}), ValueError, "Error: the arguments do not fit:\ncity: Field required"),
+            (("get_weather", {}), ValueError, "Error: invalid arguments:\ncity: Field required"),
             (("get_weather", {"city": 1}), ValueError, "city: Input should be a valid string"),
             (("get_weather", {"city": "x", "day": 1}), ValueError, "day: is not a parameter"),
             (("get_weather", '{"city": "Par'), ValueError, "not valid JSON"),
@@ -228,7 +228,7 @@ class TestTools:
         chat = converse(tools=[get_weather, FOREIGN])
         asked, _ran = chat.generate("Go").tool_calls
         assert [role for role, _ in said(chat)] == ["user", "assistant", "tool"]
-        with pytest.raises(InvalidRequestError, match=f"calls wait for their results: .'{asked.id}'"):
+        with pytest.raises(InvalidRequestError, match=f"tool calls are waiting for results: .'{asked.id}'"):
             chat.generate("Well?")
         assert chat.generate([{"role": "tool", "tool_call_id": asked.id, "content": "42"}]).text == "Thanks."
         assert [role for role, _ in sent(emulator)[-1]] == ["user", "assistant", "tool", "tool"]
@@ -306,7 +306,7 @@ class TestApproval:
         chat = converse(tools=[get_weather], approve=lambda call: next(verdicts, None) or 1 / 0)
         with pytest.raises(ZeroDivisionError):
             chat.generate("Go")
-        assert said(chat)[2:] == [("tool", "sunny in Paris"), ("tool", "The call was cancelled before it began.")]
+        assert said(chat)[2:] == [("tool", "sunny in Paris"), ("tool", "The call was cancelled before it started.")]
 
 
 class TestFailures:
@@ -371,7 +371,7 @@ class TestFailures:
             for event in stream.events():
                 if isinstance(event, ToolResult):
                     break
-        assert said(chat)[2:] == [("tool", "sunny in Paris"), ("tool", "The call was cancelled before it began.")]
+        assert said(chat)[2:] == [("tool", "sunny in Paris"), ("tool", "The call was cancelled before it started.")]
         assert len(emulator.requests) == 1
 
     def test_cancelled_while_a_tool_runs_it_sends_nothing_more(self, emulator: Emulator, converse: Converse) -> None:
@@ -385,7 +385,7 @@ class TestFailures:
         stream = chat.stream("Go")
         with pytest.raises(StreamCancelledError):
             list(stream)
-        assert said(chat)[2:] == [("tool", "stopped in Paris"), ("tool", "The call was cancelled before it began.")]
+        assert said(chat)[2:] == [("tool", "stopped in Paris"), ("tool", "The call was cancelled before it started.")]
         assert len(emulator.requests) == 1
         with pytest.raises(StreamError):
             stream.completion  # noqa: B018

@@ -106,7 +106,7 @@ def test_records_are_played_in_their_order_and_only_for_what_was_asked(server: E
         with (
             hf_text.Client(KEY, api_base=player.api_base, router_url="http://127.0.0.1:9") as client,
             pytest.raises(
-                hf_text.BadRequestError, match="no record answers POST /v1/chat/completions: its body differs"
+                hf_text.BadRequestError, match="no recording matches POST /v1/chat/completions: its body differs"
             ),
         ):
             client.generate("Something else", "a/b")

@@ -488,7 +488,7 @@ def test_a_stream_that_is_left_early_tells_so_in_its_attempt(hf: Emulator, clien
     assert next(iter(stream)) == "One"
     stream.close()
     (attempt,) = stream.partial.attempts
-    assert (attempt.status, attempt.error) == (200, "the reader left before the end")
+    assert (attempt.status, attempt.error) == (200, "the reader stopped before the end")
 
 
 def _held(gate: Gate) -> Response:

@@ -418,7 +418,7 @@ class TestPause:
         with pytest.raises(RateLimitError) as caught:
             next_pause(error, 1, left)
         assert caught.value is error
-        assert str(error) == f"slow down. Not retried: the server asks to wait {asked:g} s."
+        assert str(error) == f"slow down. Not retried: the server asks for a wait of {asked:g} s."
         assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 

@@ -65,6 +65,8 @@ CHUNKS = [json.loads(piece[6:]) for piece in (chunk("One"), chunk(" two"), chunk
         ": ok\n\n" + "".join(f"{json.dumps(each)}\n" for each in CHUNKS),
         "\ufeff".join(f"data: {json.dumps(each)}\n\n" for each in CHUNKS),
         "\n\n".join([f"data: {json.dumps(CHUNKS[0])}", *map(json.dumps, CHUNKS[1:]), "[DONE]"]),
+        "\0\0" + "\0".join(f"data: {json.dumps(each)}\n\n" for each in CHUNKS),
+        "".join(f"data: {json.dumps({'choices': {'0': each['choices'][0]}})}\n\n" for each in CHUNKS),
     ],
     ids=[
         *("events without empty lines", "a chunk a line", "a list of chunks", "a list of one answer"),
@@ -80,6 +82,8 @@ CHUNKS = [json.loads(piece[6:]) for piece in (chunk("One"), chunk(" two"), chunk
             "a chunk a line after a comment",
             "a byte order mark each",
             "some without a field",
+            "NULs to keep it alive",
+            "an object of choices",
         ),
     ],
 )
@@ -93,6 +97,8 @@ def test_chunks_that_are_put_together_in_another_way_are_read(once: Client, emul
     "nothing",
     [
         *("data: null\n\n", 'data: ""\n\n', "data: []\n\n", "data: {}\n\n", "data:\n\n", "data: PING\n\n"),
+        'event: tool.progress\ndata: {"tool": "search", "status": "failed", "message": "no net"}\n\n',
+        'data: {"object": "queue", "position": 3, "message": "You are number 3"}\n\n',
         *("data: : PROCESSING\n\n", 'event: heartbeat\ndata: {"message": "still there"}\n\n', "data: null\n"),
     ],
 )
@@ -108,6 +114,8 @@ def test_what_comes_in_the_place_of_a_chunk_to_keep_the_connection_alive_says_no
     [
         'data: "[DONE]"\n\n',
         "data: DONE\n\n",
+        "data: [END]\n\n",
+        "data: <|DONE|>\n\n",
         "data: [done]\n\n",
         "[DONE]\n\n",
         "data: [DONE]",

@@ -351,7 +351,7 @@ def test_a_pause_is_what_the_server_asks_for(asked: float) -> None:
 def test_a_pause_that_is_too_long_raises_the_error_itself(asked: float, time_left: float) -> None:
     error = RateLimitError("Slow down.", status_code=429, retry_after=asked)
     with pytest.raises(
-        RateLimitError, match=rf"^Slow down\. Not retried: the server asks to wait {asked:g} s\.$"
+        RateLimitError, match=rf"^Slow down\. Not retried: the server asks for a wait of {asked:g} s\.$"
     ) as caught:
         next_pause(error, 1, time_left)
     assert caught.value is error

@@ -285,7 +285,7 @@ def test_a_connection_that_breaks_when_it_is_used_again_is_replaced_without_a_wo
 @pytest.mark.parametrize("fault", ["reset-before-headers", "closed-before-headers"])
 def test_a_new_connection_that_breaks_is_an_error(once: Client, emulator: Emulator, fault: str) -> None:
     emulator.reply(fault)
-    with pytest.raises(TransportError, match="the connection was closed before an answer came") as caught:
+    with pytest.raises(TransportError, match="the connection was closed before a response arrived") as caught:
         once.generate("Hi")
     assert caught.value.retryable
     assert len(emulator.requests) == 1

@@ -54,6 +54,8 @@ TOLD: dict[str, tuple[bytes, ...]] = {
     "error_type and error_message": (event({"choices": None, "error_type": "X", "error_message": "it is busy"}), DONE),
     "code and msg": (event(BUSY), DONE),
     "type error": (event({"type": "error", "message": "it is busy"}), DONE),
+    "in the metadata of a response": (event({"ResponseMetadata": {"Error": {"Code": "X", "Message": "it is busy"}}}),),
+    "in a finish reason": (chunk(finish={"type": "abort", "message": "it is busy"}), DONE),  # type: ignore[arg-type]
     "errors": (event({"errors": [{"code": 7, "message": "it is busy"}]}), DONE),
     "base_resp": (event({"choices": [], "base_resp": {"status_code": 1002, "status_msg": "it is busy"}}), DONE),
     "a message alone": (event({"message": "it is busy"}), DONE),

@@ -52,7 +52,7 @@ warm.close()
 """
 REFUSAL = (
     "InvalidRequestError {} answers requests in this process, and hf_text takes answers from servers only: "
-    "nothing was sent. For tests there is hf_text.emulator, a server on this machine"
+    "nothing was sent. For tests use hf_text.emulator, a server on this machine"
 )
 
 

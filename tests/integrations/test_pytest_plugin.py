@@ -194,7 +194,7 @@ def test_a_wrong_mark_is_told_in_one_line(run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--hf-record", "a", "--hf-replay", "b"), "give --hf-record or --hf-replay, not both"),
+        (("--hf-record", "a", "--hf-replay", "b"), "pass --hf-record or --hf-replay, not both"),
         (("--hf-upstream", "http://x"), "give --hf-record too"),
     ],
 )

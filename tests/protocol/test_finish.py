@@ -48,6 +48,11 @@ def feed(*chunks: Any) -> tuple[Assembler, list[Event]]:
         ("incomplete", "length"),
         ("refusal", "content_filter"),
         ("guardrail_intervened", "content_filter"),
+        ("toolUse", "tool_calls"),
+        ("end-turn", "stop"),
+        ("maxTokens", "length"),
+        ("finished", "stop"),
+        ("blocked", "content_filter"),
         ("tired", "tired"),
     ],
 )

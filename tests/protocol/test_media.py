@@ -279,7 +279,7 @@ class TestBuildMediaParts:
             def read(self) -> str:
                 return "text"
 
-        assert refuse(TextFile()) == "media[0].read() must give bytes (is the file open in mode 'rb'?), not str"
+        assert refuse(TextFile()) == "media[0].read() must return bytes (is the file open in mode 'rb'?), not str"
 
 
 def tell_all(error: BaseException) -> Iterator[str]:

@@ -222,7 +222,7 @@ class TestBuildPayload:
 
     def test_what_is_refused_names_the_way_out(self) -> None:
         for name, value in (("temperature", 3), ("top_p", 0), ("stop", [1]), ("response_format", "grammar")):
-            assert f"(If your server takes it: extra_body={{{name!r}: …}})" in refuse(**{name: value})
+            assert f"(If your server supports it: extra_body={{{name!r}: …}})" in refuse(**{name: value})
         assert "extra_body={'tools': …}" in refuse(tools=[{"googleSearch": {}}])
 
     def test_what_is_refused_goes_through_extra_body_as_it_is(self) -> None:

@@ -513,6 +513,32 @@ class TestWhatIsBeyondTheProtocol:
         assert json.loads(json.dumps(call.to_dict())) == call.to_dict()
 
 
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        [[fragment("", "weather", index=0, id="a")], [fragment(OSLO, index=1)]],
+        [[fragment("", "weather", index=0, id="a")], [fragment(OSLO[:5], index=1)], [fragment(OSLO[5:], index=2)]],
+        [[fragment(OSLO[:5], "weather", index=0, id="a")], [fragment(OSLO[5:], index=7)]],
+        [[fragment("", "weather", id="a")], [fragment(OSLO[:5], index=0)], [fragment(OSLO[5:], index=0)]],
+    ],
+    ids=["the pieces are the next", "each piece has the next", "a jump", "only the pieces are numbered"],
+)
+def test_pieces_with_an_index_that_no_call_has_go_on_with_the_one_that_grows(deltas: list[list[Fragment]]) -> None:
+    assert assemble(*deltas) == (ToolCall("a", "weather", OSLO),)
+
+
+def test_pieces_that_are_counted_over_two_calls_go_to_their_own() -> None:
+    first = [[fragment("", "weather", index=0, id="a")], [fragment(OSLO, index=1)]]
+    second = [[fragment("", "weather", index=2, id="b")], [fragment(PARIS, index=3)]]
+    assert assemble(*first, *second) == (ToolCall("a", "weather", OSLO), ToolCall("b", "weather", PARIS))
+
+
+def test_pieces_that_alone_are_numbered_go_to_the_call_of_that_place() -> None:
+    begun = [fragment("", "weather", id="a"), fragment("", "weather", id="b")]
+    calls = assemble(begun, [fragment(PARIS, index=1)], [fragment(OSLO, index=0)])
+    assert calls == (ToolCall("a", "weather", OSLO), ToolCall("b", "weather", PARIS))
+
+
 def test_an_assembler_is_true_once_there_is_a_call() -> None:
     assembler = ToolCallAssembler()
     assert not assembler

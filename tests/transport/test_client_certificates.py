@@ -110,7 +110,7 @@ def test_a_server_that_wants_another_certificate_says_so(
     cert = None if how == "without a certificate" else tuple(mallory)
     with pytest.raises(TransportError) as caught:
         ask(address, certificate, cert)
-    expected = "wants a certificate of the client" if cert is None else "does not take the client's certificate"
+    expected = "requires a client certificate" if cert is None else "does not accept the client's certificate"
     assert expected in str(caught.value)
     assert "cert=" in str(caught.value)
 
@@ -144,7 +144,7 @@ def test_a_key_given_instead_of_its_path_is_not_shown(alice: Pair) -> None:
     for cert in (key, (alice.certificate, key)):
         with pytest.raises(InvalidRequestError) as caught:
             Client(api_base="https://127.0.0.1:1/v1", cert=cert)
-        assert str(caught.value) == "cert must be the path of a PEM file, not what is in it"
+        assert str(caught.value) == "cert must be the path of a PEM file, not its contents"
 
 
 def test_files_that_do_not_fit_are_named_before_anything_is_sent(

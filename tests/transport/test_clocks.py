@@ -339,7 +339,7 @@ def test_a_pause_that_the_server_asks_for_and_that_does_not_fit_is_refused_at_on
     make_client: Callable[..., Client], emulator: Emulator
 ) -> None:
     emulator.reply(Response.error(429, "slow down", headers={"Retry-After": "30"}))
-    with pytest.raises(RateLimitError, match="Not retried: the server asks to wait 30 s"):
+    with pytest.raises(RateLimitError, match="Not retried: the server asks for a wait of 30 s"):
         make_client(provider="novita", timeout=clocks(total=10)).generate("Hi")
     assert len(emulator.requests) == 1
 

@@ -85,7 +85,7 @@ def read():
         try:
             reading()
         except hf_text.InvalidRequestError as error:
-            assert str(error) == "this stream is read by the process from which this one was forked", error
+            assert str(error) == "this stream belongs to the parent process of this fork", error
             break
     else:
         raise AssertionError("it was read")

@@ -314,3 +314,21 @@ def test_nothing_is_said_in_the_interpreters_developer_mode(emulator: Emulator, 
     ]
     assert (result.stderr, result.returncode) == ("", 0)
     assert result.stdout.split() == errors
+
+
+# --- One connection after the other
+
+
+def test_what_follows_on_a_connection_has_the_head_of_what_was_first_but_for_its_length(emulator: Emulator) -> None:
+    emulator.always(Response.text("ok"))
+    prompts = ["Hi", "A longer question, with an ä", "Hi"]
+    with Client("hf_secret_of_mine", api_base=emulator.api_base, headers={"X-Note": "mine"}) as client:
+        for prompt in prompts:
+            assert client.generate(prompt, model="m").text
+    first, second, third = (dict(request.headers) for request in emulator.requests)
+    lengths = [int(request.headers["Content-Length"]) for request in emulator.requests]
+    assert lengths == [len(request.body) for request in emulator.requests]
+    assert [request.json["messages"][0]["content"] for request in emulator.requests] == prompts
+    assert first == third
+    assert [name for name in first if first[name] != second[name]] == ["content-length"]
+    assert emulator.connections == 1

@@ -86,7 +86,7 @@ def test_a_certificate_signed_by_itself_is_refused_with_advice(
 ) -> None:
     error = outcome(make_client(hub_url=secured.url, router_url=secured.url).stream("Hi")).error
     assert type(error) is TransportError
-    assert "its TLS certificate is not to be trusted (self" in str(error)
+    assert "its TLS certificate is not trusted (self" in str(error)
     assert "pass verify='/path/to/ca.pem'" in str(error)
     assert len(error.attempts) == 1
     assert secured.requests == []
@@ -471,7 +471,7 @@ def test_a_proxy_that_hangs_up_before_an_answer_is_told_as_such(
 ) -> None:
     client = make_client(proxies={"http": proxy.url}, max_retries=0)
     proxy.instead = lambda sock: sock.shutdown(socket.SHUT_RDWR)
-    with pytest.raises(TransportError, match="through its proxy: the connection was closed before an answer came"):
+    with pytest.raises(TransportError, match="through its proxy: the connection was closed before a response arrived"):
         client.generate("Hi")
     assert emulator.connections == 0
 
@@ -738,9 +738,7 @@ def test_a_proxy_whose_certificate_is_not_trusted_is_refused_with_advice(
     error = outcome(make_through(verify=True).stream("Hi")).error
     assert type(error) is TransportError
     host = server.url.partition("//")[2]
-    assert f"cannot reach {host} through its proxy: the proxy's TLS certificate is not to be trusted (self" in str(
-        error
-    )
+    assert f"cannot reach {host} through its proxy: the proxy's TLS certificate is not trusted (self" in str(error)
     assert "pass verify='/path/to/ca.pem'" in str(error)
     assert tls_proxy.heads == []
     assert server.connections == 0
@@ -753,7 +751,7 @@ def test_a_server_whose_certificate_is_not_trusted_is_not_mistaken_for_its_proxy
     with Emulator(tls=OTHER_CERTIFICATE) as other:
         error = outcome(make_through(hub_url=other.url, router_url=other.url).stream("Hi")).error
     assert type(error) is TransportError
-    assert f"cannot reach {other.url[8:]}: its TLS certificate is not to be trusted (self" in str(error)
+    assert f"cannot reach {other.url[8:]}: its TLS certificate is not trusted (self" in str(error)
     assert other.requests == []
 
 

@@ -9,15 +9,15 @@ from ..parsing import Parser, add_server_options
 __all__ = ["build_parser", "duration"]
 
 _DESCRIPTION = """\
-Ask a model every row of a file, and append each answer to another. What ended a run does not matter: the same
-command continues where it was."""
+Send each row of a file to a model, and append each answer to another file. Whatever ended a run, the same
+command resumes it."""
 
 _EPILOG = """\
 IN holds a JSON value in each line: a prompt in quotes, {"prompt": …}, {"messages": …}, any columns with
 --template, or a request of OpenAI's Batch API; "-" is standard input, and .gz files are read too. OUT gets a
 result of the Batch API for each row.
 
-exit status: 0; 3 when some rows failed or were not asked; 1 after an error; 2 for wrong arguments; 130 after Ctrl-C
+exit status: 0; 3 if some rows failed or were not sent; 1 after an error; 2 for wrong arguments; 130 after Ctrl-C
 
 examples:
   hf-text batch questions.jsonl answers.jsonl -m openai/gpt-oss-120b --max-tokens 500
@@ -33,12 +33,19 @@ def build_parser() -> Parser:
     parser = Parser("hf-text batch", "[options] IN OUT", _DESCRIPTION, _EPILOG)
     add = parser.add_argument
     add("paths", nargs="*", metavar="IN OUT", help="the inputs, and the output")
-    add("-m", "--model", metavar="NAME", action="append", default=[], help="the model; repeatable: each row asks all")
-    add("--template", metavar="TEXT", help="what is asked, from the columns of a row: 'Label: {text}'")
+    add(
+        "-m",
+        "--model",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="the model; repeatable: each row is sent to all",
+    )
+    add("--template", metavar="TEXT", help="the prompt, built from the columns of a row: 'Label: {text}'")
     add("-s", "--system", metavar="TEXT", help="a system message, with --template")
-    add("--id", metavar="COLUMN", help="the column with the name of each row (default: custom_id)")
-    add("--keep", metavar="COLUMN", action="append", default=[], help="a column to carry into the output; repeatable")
-    add("--samples", metavar="N", type=int, default=1, help="how often each row is asked (default: 1)")
+    add("--id", metavar="COLUMN", help="the column that identifies each row (default: custom_id)")
+    add("--keep", metavar="COLUMN", action="append", default=[], help="a column to copy to the output; repeatable")
+    add("--samples", metavar="N", type=int, default=1, help="how often each row is sent (default: 1)")
     add("--max-tokens", metavar="N", type=int, help="the longest answer, in tokens")
     add("--temperature", metavar="T", type=float, help="0 to 2")
     add(
@@ -55,15 +62,15 @@ def build_parser() -> Parser:
         "--stale",
         choices=("raise", "redo", "keep"),
         default="raise",
-        help="answers to other questions (default: raise)",
+        help="what to do with answers to changed questions (default: raise)",
     )
-    add("--only-failed", action="store_true", help="ask only the rows that failed in an earlier run")
+    add("--only-failed", action="store_true", help="only retry the rows that failed in an earlier run")
     add("--shard", metavar="I/N", help="only the I-th of N parts, from 0/N to N-1/N; batch.merge puts them together")
-    add("--record-bad-rows", action="store_true", help="a row that cannot be asked fails alone")
-    add("--yes", action="store_true", help="do not ask whether the likely cost is wanted")
+    add("--record-bad-rows", action="store_true", help="an invalid row fails without ending the run")
+    add("--yes", action="store_true", help="do not ask for confirmation of the estimated cost")
     add("--quiet", action="store_true", help="show no progress")
     add("--json", action="store_true", help="write the summary (or the status) as a JSON object to standard output")
-    add("--status", action="store_true", help="how far the run is that writes OUT; starts nothing")
+    add("--status", action="store_true", help="show the progress of the run that writes OUT, and exit")
     add("--plot", metavar="FILE", help="draw throughput and latency of the run that wrote OUT (.svg, .png)")
     _add_bounds(parser)
     add_server_options(parser)
@@ -73,12 +80,12 @@ def build_parser() -> Parser:
 def _add_bounds(parser: Parser) -> None:
     add = parser.add_argument_group("bounds").add_argument
     add("--max-workers", metavar="N", type=int, default=16, help="the most rows in flight for each model (default: 16)")
-    add("--rate", metavar="R", type=float, help="never more requests a second (default: as the server allows)")
-    add("--tokens-per-minute", metavar="N", type=float, help="never more tokens a minute")
-    add("--max-cost", metavar="USD", type=float, help="start no more rows at this cost, earlier runs included")
+    add("--rate", metavar="R", type=float, help="maximum requests per second (default: as the server allows)")
+    add("--tokens-per-minute", metavar="N", type=float, help="maximum tokens per minute")
+    add("--max-cost", metavar="USD", type=float, help="start no more rows at this cost, including earlier runs")
     add("--max-failures", metavar="N", type=int, help="start no more rows once more than N have failed")
     add("--deadline", metavar="TIME", type=duration, help="start no more rows after this time: 90s, 30m, 2h")
-    add("--drain", metavar="TIME", type=duration, default=25.0, help="how long what is under way may still take")
+    add("--drain", metavar="TIME", type=duration, default=25.0, help="how long requests in flight may take to finish")
 
 
 def duration(text: str) -> float:

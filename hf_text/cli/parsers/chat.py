@@ -7,16 +7,16 @@ from ..parsing import Parser, add_call_options, add_local_options, add_reading_o
 __all__ = ["CHAT_COMMANDS", "build_parser"]
 
 _DESCRIPTION = """\
-Talk with a model. Ctrl-C stops an answer, Ctrl-D (or /quit) ends. Nothing is kept but what /save writes."""
+Talk with a model. Ctrl-C stops an answer, Ctrl-D (or /quit) ends. Only /save stores the conversation."""
 
 CHAT_COMMANDS = """\
   /model [NAME]    show or change the model
   /system [TEXT]   show or change the system message
   /media FILE      add a picture or sound to your next turn
   /save FILE       save the conversation
-  /load FILE       continue with a saved one
+  /load FILE       continue a saved conversation
   /retry           ask for another answer to your last turn
-  /undo            take your last turn back
+  /undo            remove your last turn
   /usage           tokens and cost so far
   /help            this list
   /quit            end
@@ -36,7 +36,7 @@ examples:
 def build_parser() -> Parser:
     """The parser."""
     parser = Parser("hf-text chat", "[options]", _DESCRIPTION, _EPILOG)
-    parser.add_argument("--load", metavar="FILE", help="continue with a conversation that /save wrote")
+    parser.add_argument("--load", metavar="FILE", help="continue a conversation that /save wrote")
     add_reading_options(parser)
     add_call_options(parser)
     add_server_options(parser)

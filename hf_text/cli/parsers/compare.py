@@ -8,11 +8,11 @@ __all__ = ["COMPARE_PROMPT", "build_parser"]
 
 COMPARE_PROMPT = "Explain in one paragraph why the sky is blue."
 
-_DESCRIPTION = "Ask every provider that serves a model now, and compare how fast and how dear they answer."
+_DESCRIPTION = "Ask every provider that serves a model now, and compare speed and cost."
 
 _EPILOG = f"""\
-FIRST is the time to the first token in seconds. Who is asked and the highest likely cost are told
-before anything is sent. The prompt, where none is given: {COMPARE_PROMPT}
+FIRST is the time to the first token in seconds. The providers and the highest likely cost are shown
+before anything is sent. The default prompt: {COMPARE_PROMPT}
 
 examples:
   hf-text compare openai/gpt-oss-120b --demo
@@ -28,7 +28,7 @@ def build_parser() -> Parser:
     add("words", nargs="*", metavar="PROMPT", help="what to ask")
     add("--max-tokens", metavar="N", type=int, default=300, help="the longest answer (default: %(default)s)")
     add("--yes", action="store_true", help="do not ask whether to continue")
-    add("--json", action="store_true", help="write a JSON object for each provider, in a line of its own")
+    add("--json", action="store_true", help="write one JSON object per provider and line")
     add("--plot", metavar="FILE", help="draw speed and time to the first token (.svg; .png with the extra plot)")
     add_server_options(parser)
     return parser

@@ -6,7 +6,7 @@ from ..parsing import Parser, add_server_options
 
 __all__ = ["build_parser"]
 
-_DESCRIPTION = "Look at what may stand between you and an answer. The report shows no key, user or home folder."
+_DESCRIPTION = "Check everything that an answer depends on. The report contains no key, user name or home folder."
 
 _EPILOG = """\
 examples:
@@ -21,9 +21,9 @@ def build_parser() -> Parser:
     parser.add_argument(
         "--ask",
         action="store_true",
-        help="also ask a model for a few words, without a question before it; costs next to nothing",
+        help="request a few tokens from a model without asking first; costs next to nothing",
     )
     parser.add_argument("-m", "--model", metavar="NAME", help="the model for --ask (HF_TEXT_MODEL)")
-    parser.add_argument("--json", action="store_true", help="write a JSON object for each line")
+    parser.add_argument("--json", action="store_true", help="write one JSON object per finding and line")
     add_server_options(parser)
     return parser

@@ -6,11 +6,11 @@ from ..parsing import Parser, add_server_options
 
 __all__ = ["build_parser"]
 
-_DESCRIPTION = "The providers of a model: whether they serve it now, what they take, how fast they are."
+_DESCRIPTION = "The providers of a model: whether they are live, what they support and how fast they are."
 
 _EPILOG = """\
 Prices are in USD per million tokens of the prompt (IN) and of the answer (OUT); FIRST is the time to
-the first token in seconds. Latency and throughput are what Hugging Face measured last.
+the first token in seconds. Latency and throughput are Hugging Face's latest measurements.
 
 examples:
   hf-text providers openai/gpt-oss-120b
@@ -25,8 +25,8 @@ def build_parser() -> Parser:
     add("name", metavar="MODEL", help="the model, such as openai/gpt-oss-120b")
     add("--live", action="store_true", help="only those that can be used now")
     add("--tools", action="store_true", help="only those that call tools")
-    add("--schema", action="store_true", help="only those that keep to a JSON schema")
+    add("--schema", action="store_true", help="only those that follow a JSON schema")
     add("--sort", choices=("price", "latency", "throughput", "context"), help="the order (default: the server's)")
-    add("--json", action="store_true", help="write a JSON object for each provider, in a line of its own")
+    add("--json", action="store_true", help="write one JSON object per provider and line")
     add_server_options(parser)
     return parser
