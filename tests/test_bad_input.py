@@ -58,7 +58,7 @@ CLIENT: list[tuple[str, Any, str]] = [
     ("api_key", "hf_a\tb", "position 5"),
     ("api_key", "hf_ä", "not ASCII"),
     ("api_key", "https://localhost/v1", "it is a URL. Use api_base= for the address of a server"),
-    ("api_key", "<your_token>", "it stands in brackets"),
+    ("api_key", "<your_token>", "it is in brackets"),
     ("api_key", "None", "it is the text of a missing value"),
     ("api_key", "gsk_0123", "it is a key of Groq, and would go to Hugging Face"),
     ("provider_mapping", {"a/b": {"../x": {"providerId": "b"}}}, "../x"),

@@ -156,7 +156,7 @@ def test_a_refusal_is_not_asked_again(emulator: Emulator, client: Client, fault:
 def test_a_rate_limit_of_minutes_is_told_and_not_waited_for(emulator: Emulator, client: Client) -> None:
     message = "We had to rate limit your IP (127.0.0.1)."
     emulator.reply(Response.error(429, message, "string", headers={"RateLimit": '"api";r=0;t=222'}), path="/api/models")
-    with pytest.raises(RateLimitError, match=r"asks to wait 223 s") as caught:
+    with pytest.raises(RateLimitError, match=r"asks for a wait of 223 s") as caught:
         list(client.hub_models())
     assert caught.value.retry_after == 223
 

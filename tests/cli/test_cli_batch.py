@@ -138,7 +138,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("words", "status", "said"),
         [
-            (["in.jsonl"], 2, "give the path of the inputs and that of the output"),
+            (["in.jsonl"], 2, "pass the paths of the inputs and of the output"),
             (
                 ["in.jsonl", "out", "--deadline", "soon"],
                 2,
@@ -150,7 +150,7 @@ class TestErrors:
             (["in.jsonl", "out", "--template", "{txt}"], 2, "the template names 'txt', but the columns are id, text"),
             (["in.csv", "out"], 2, "read it with pandas.read_csv"),
             (["none.jsonl", "out"], 1, "No such file or directory: none.jsonl"),
-            (["in.jsonl", "out"], 2, "For a row of columns give --template "),
+            (["in.jsonl", "out"], 2, "For a row of columns pass --template "),
             (["in.jsonl", "out", "-o", "max_token", "5"], 2, "batch.run() has no argument 'max_token'"),
             (["--status", "out"], 2, "no run has stored its state in out.state"),
             (["--status"], 2, "--status takes only the path of the output"),
@@ -172,7 +172,7 @@ class TestErrors:
         hf_text_batch(inputs, tmp_path / "out", *LABEL)
         done = hf_text_batch(inputs, tmp_path / "out", "--template", "Sort: {text}", "--id", "id")
         assert done.returncode == 2
-        assert "or give --stale redo to ask again or --stale keep to keep" in done.stderr
+        assert "or pass --stale redo to ask again or --stale keep to keep" in done.stderr
 
     @pytest.mark.parametrize(
         ("text", "seconds"), [("90", 90), ("90s", 90), ("30m", 1800), ("1h30m", 5400), ("1.5 h", 5400), ("2d", 172800)]

@@ -387,7 +387,7 @@ class TestRoute:
 
     def test_a_wait_that_does_not_fit_is_refused(self) -> None:
         route = Route(iter([AUTO]), retries(5))
-        with pytest.raises(RateLimitError, match="asks to wait 30 s"):
+        with pytest.raises(RateLimitError, match="asks for a wait of 30 s"):
             route.advance(RateLimitError("slow down", status_code=429, retry_after=30.0), 5.0)
 
 
