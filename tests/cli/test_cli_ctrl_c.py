@@ -53,7 +53,7 @@ def test_ctrl_c_while_the_catalogue_is_waited_for(hf, terminal, words):
 def test_ctrl_c_at_the_question_whether_to_go_on_asks_nobody(hf, terminal):
     shell = terminal()
     shell.run("compare", "openai/gpt-oss-120b")
-    shell.wait_for("Go on?")
+    shell.wait_for("Continue?")
     shell.type(CTRL_C)
     assert shell.wait() == 130
     assert not [request for request in hf.requests if request.path.endswith("/chat/completions")]

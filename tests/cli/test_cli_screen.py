@@ -172,7 +172,7 @@ def test_a_bar_whose_window_is_made_narrower_stays_in_one_line(hf, terminal, tmp
     hf.always(reply)
     shell = terminal(80)
     shell.run("batch", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), "-m", "openai/gpt-oss-120b")
-    shell.wait_for("Go on?")
+    shell.wait_for("Continue?")
     shell.type("y\n")
     shell.wait_for("0/3")
     assert gate.reached.wait(PATIENCE)

@@ -25,7 +25,7 @@ COMMANDS = {
     "compare": ("compare openai/gpt-oss-120b Hello --yes --max-tokens 9", "TOKENS/S"),
     "doctor": ("doctor", "stream: "),
     "batch": ("batch {folder}/in.jsonl {folder}/out.jsonl -m openai/gpt-oss-120b", "3 of 3 rows are done"),
-    "emulate": ("emulate", "Ctrl-C ends it"),
+    "emulate": ("emulate", "Ctrl-C to stop it"),
 }
 
 
