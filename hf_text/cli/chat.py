@@ -18,6 +18,7 @@ from .arguments import Options, call_options
 from .connect import connect
 from .helping import fit
 from .local import settle_local
+from .output import columns_of_terminal
 from .parsers.chat import CHAT_COMMANDS
 from .parsing import Fail, fill_in_environment, refuse_two_servers
 from .usage import describe_total, describe_usage
@@ -225,4 +226,4 @@ class Chat:
 
     def do_help(self, _: str) -> None:
         """What can be typed."""
-        self._view.list(fit(CHAT_COMMANDS))
+        self._view.list(fit(CHAT_COMMANDS, columns_of_terminal(sys.stderr)))

@@ -33,8 +33,8 @@ class HelpFormatter(argparse.HelpFormatter):
         return fit(text, width)
 
 
-def fit(text: str, width: int | None = None) -> str:
-    """A text of ours in lines of this width; None: the terminal's."""
+def fit(text: str, width: int) -> str:
+    """A text of ours in lines of this width; 0: that of help."""
     width = width or _columns()
     return "\n".join(line for paragraph in _paragraphs(text) for line in _wrap(paragraph, width))
 
