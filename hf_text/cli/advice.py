@@ -37,12 +37,14 @@ _OPTIONS = (
 _TYPED = {name: f"--{name.replace('_', '-')}" for name in _OPTIONS}
 _TYPED |= {"verify": "--ca-bundle", "response_format": "--schema"}
 
+_OTHER_PROVIDER = " another provider (--provider) or model (-m)"
+
 # The first class that fits.
 _ADVICE: tuple[tuple[type[HFTextError], str], ...] = (
     (ModelNotSupportedError, "Choose another model with -m; hf-text models lists them."),
     (NotFoundError, "Check the model (-m) and the address (--api-base)."),
-    (RateLimitError, "Wait a while, or choose another provider (--provider) or model (-m)."),
-    (ServerError, "Try again, or choose another provider (--provider) or model (-m)."),
+    (RateLimitError, f"Wait a while, or choose{_OTHER_PROVIDER}."),
+    (ServerError, f"Try again, or choose{_OTHER_PROVIDER}."),
     (RequestTimeoutError, "Try again, or allow more time with --timeout."),
     (TransportError, "Try again."),
 )
@@ -104,7 +106,8 @@ def _advise(error: HFTextError) -> str:
         return _suggest_provider(text, error.providers)
     if isinstance(error, StreamError):
         return "The answer is not complete: try again." if error.partial and error.partial.text else "Ask again."
-    return next((advice for kind, advice in _ADVICE if isinstance(error, kind)), "")
+    advice = next((advice for kind, advice in _ADVICE if isinstance(error, kind)), "")
+    return advice if error.provider else advice.replace(_OTHER_PROVIDER, " another model (-m)")
 
 
 def _suggest_provider(text: str, providers: Sequence[str]) -> str:

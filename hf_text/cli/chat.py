@@ -155,6 +155,8 @@ class Chat:
         except HFTextError as error:
             self._failed = True
             self._view.fail(type(error).__name__, explain(error), error.partial)
+            if self._media:
+                self._view.note(f"{', '.join(self._media)} will be sent with your next turn; /undo removes this")
         except OSError as error:
             self._failed = True
             self._view.note(f"error: {error.strerror or error}: {error.filename}")
@@ -216,7 +218,11 @@ class Chat:
         self._answer(None)
 
     def do_undo(self, _: str) -> None:
-        """Take the last turn back."""
+        """Take back what was added last: media for the next turn, else the last turn."""
+        if self._media:
+            self._media = []
+            self._view.note("nothing will be sent with your next turn")
+            return
         taken = self._chat.undo()
         self._view.note("your last turn was removed" if taken else "there is nothing to undo")
 

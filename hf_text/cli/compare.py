@@ -45,6 +45,11 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     prompt = " ".join(values.words) or COMPARE_PROMPT
     view, results = View(reasoning=False), list[Result]()
     with connected(values, fail) as client:
+        endpoint = client.operations.endpoint
+        if not endpoint.hugging_face:
+            raise InvalidRequestError(
+                f"{endpoint.host} has no providers to compare; hf-text ask --usage shows the speed of one answer"
+            )
         offers = [offer for offer in client.model(values.name).providers if offer.live]
         if not offers:
             raise InvalidRequestError(f"no provider serves {values.name} now; hf-text providers shows those that could")

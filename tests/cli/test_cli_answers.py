@@ -210,6 +210,12 @@ def test_a_server_that_does_not_run_is_an_error_with_a_question(cli, unused_url)
     assert result.err.endswith("Is the server running, and is the port right?\n")
 
 
+def test_a_server_of_ones_own_is_not_said_to_have_other_providers(emulator, cli, key):
+    emulator.always(Response.error(500, "image input is not supported", "string"))
+    result = cli("--api-base", emulator.api_base.replace("127.0.0.1", "localhost"), "Hello")
+    assert result.err.endswith(". Try again, or choose another model (-m).\n")
+
+
 def test_a_server_that_wants_a_key_is_met_with_the_variable_for_it(hf, cli, monkeypatch):
     monkeypatch.delenv("HF_TEXT_ROUTER_URL")
     hf.reply(Response.error(401, "Missing API key"))

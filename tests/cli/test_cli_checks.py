@@ -200,6 +200,12 @@ def test_compare_asks_nobody_unless_it_was_agreed_to(hf, cli):
     assert [request for request in hf.requests if request.path.endswith("/chat/completions")] == []
 
 
+def test_a_server_of_ones_own_has_no_providers_to_compare(emulator, cli):
+    result = cli("compare", MODEL, "--yes", "--api-base", emulator.api_base.replace("127.0.0.1", "localhost"))
+    assert (result.status, result.out, emulator.requests) == (2, "", [])
+    assert "has no providers to compare; hf-text ask --usage " in result.err
+
+
 def test_a_provider_that_fails_is_a_row_and_not_the_end(hf, cli):
     hf.reply(Response.error(402, "out of\x1b[2J credits", "string"))
     results = [json.loads(line) for line in cli("compare", MODEL, "Hi", "--yes", "--json").out.splitlines()]

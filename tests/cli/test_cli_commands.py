@@ -240,6 +240,13 @@ def test_a_turn_that_fails_is_told_and_the_chat_goes_on(hf, cli):
     assert [m["content"] for m in chats(hf)[-1]["messages"]] == ["Second"]
 
 
+def test_a_picture_that_the_server_refuses_can_be_taken_back(hf, cli):
+    hf.reply(Response.error(400, "image input is not supported", "string"), Response.text("Two."))
+    result = cli("chat", stdin=b"/media https://example.org/x.png\nFirst\n/undo\nSecond\n")
+    assert "will be sent with your next turn; /undo removes this" in result.err
+    assert [m["content"] for m in chats(hf)[-1]["messages"]] == ["Second"]
+
+
 def test_the_commands_of_a_chat_answer_on_standard_error(hf, cli):
     lines = [
         "/help",

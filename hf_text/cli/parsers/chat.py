@@ -16,7 +16,7 @@ CHAT_COMMANDS = """\
   /save FILE       save the conversation
   /load FILE       continue a saved conversation
   /retry           ask for another answer to your last turn
-  /undo            remove your last turn
+  /undo            remove what /media added, else your last turn
   /usage           tokens and cost so far
   /help            this list
   /quit            end
