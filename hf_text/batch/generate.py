@@ -120,13 +120,10 @@ class Plan:
         """The rows that are wanted; a bad one as an outcome, if it is to be recorded. Its arguments are looked at where
         it is asked. For each row that has its answer ``skipped`` is called, if it is given.
         """
-        parser = RowParser(self.defaults, replace(self.shape, table=source.table), index, skipped is not None)
-        for place, value in source:
+        parser = RowParser(self.defaults, replace(self.shape, table=source.table), index, skipped)
+        for place, value in source.read(parser.skip_line):
             try:
-                found = parser.parse(value, place)
-                if not found and skipped is not None:
-                    skipped()
-                for known in found:
+                for known in parser.parse(value, place):
                     if wanted(known):
                         yield known.row
             except InvalidRequestError as error:
