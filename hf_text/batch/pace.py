@@ -29,7 +29,7 @@ from ..checks import refusal
 __all__ = ["Pace", "Ticket"]
 
 _FIRST_RATE = 16.0
-_FIRST_BURST = 16
+_FIRST_BURST = 8
 _MAX_RATE = 1e6
 _DOUBLING = 0.25  # seconds
 _CATCH_UP = 0.05  # seconds of requests that may be sent at once if the thread wakes up late
@@ -94,8 +94,8 @@ class Pace:
         self._mark, self._base, self._ceiling, self._period = self._began_at, _FIRST_RATE, _MAX_RATE, _DOUBLING
         self._plateau = _PLATEAU[0]
         self._cut_at = float("-inf")
-        self._before_cut = (_MAX_RATE, self._plateau)
-        self._measured_from = self._began_at
+        self._before_cut = (_MAX_RATE, self._plateau, self._cut_at)
+        self._measured_from = self._opened_at = self._began_at
         self._few = _FEW
         self._below = 0  # cuts in a row below the measure
         self._next_at = self._began_at
@@ -228,7 +228,9 @@ class Pace:
         if self._period < 0 and not asked_to_wait and (share < self._few or self._is_chance(now, share)):
             return
         through = self._measure(now, *_WINDOW, self._measured_from)
-        self._before_cut = (self._ceiling if self._period < 0 else through, self._plateau)
+        if now - self._began_at < 1.0:  # a burst tells how many may come at once, not how many in a second
+            through = max(through, _FIRST_RATE)
+        self._before_cut = (self._ceiling if self._period < 0 else through, self._plateau, self._cut_at)
         if self._period > 0:  # what a pause had saved up is used up from here on
             self._measured_from = now
         self._note_ceiling(through)
@@ -302,10 +304,13 @@ class Pace:
         return down  # since the very beginning
 
     def _shut(self, ticket: Ticket, now: float, down: bool) -> None:
-        last = next((sent.sent_at for sent in reversed(self._sent) if not sent.refused), now)
+        accepted = (at for at in map(_accepted_at, reversed(self._sent)) if at <= ticket.sent_at)
+        last = next(accepted, now)  # of those sent later it is not known yet
         if self._cut_at >= last:  # that was the beginning of this
-            self._ceiling, self._plateau = self._before_cut
-        if not down:  # a quota may have been used up in a burst: then the measure is that of a minute
+            self._ceiling, self._plateau, self._cut_at = self._before_cut
+        # If a rate was found to be limited since the server was let down last, this is an outage. Else a quota may have
+        # been used up: then the measure is that of a minute.
+        if not down and self._cut_at < self._opened_at:
             through = self._measure(now, _WINDOW[1], _WINDOW[1], self._began_at)
             if not self._confirms(through):
                 self._ceiling, self._plateau = min(through, self._max_rate), _PLATEAU[1]
@@ -321,10 +326,14 @@ class Pace:
 
     def _open(self, now: float) -> None:
         self._shut_at = self._probe = None
-        self._measured_from = now
+        self._measured_from = self._opened_at = now
         self._mark, self._base, self._period = now, max(0.01, self._ceiling / 4), _REOPENING
         self._next_at = now
         self._free = 0
+
+
+def _accepted_at(ticket: Ticket) -> float:
+    return float("inf") if ticket.refused else ticket.sent_at
 
 
 def _check_positive(name: str, value: object) -> float:
