@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
 
 from .printable import one_line
 
@@ -23,12 +24,18 @@ __all__ = ["escape", "render"]
 
 _MAX_NESTED = 8  # levels of quotes, and of lists in one line
 _MAX_INDENT = 40  # columns before an item of a list
-_MAX_MARKS = 400  # in one paragraph, item or row of a table
-_MAX_BLOCKS = 1_000  # lines of text, quotes, blocks of code
+_MAX_EFFORT = 16_000_000  # in one text; marked takes about 5 ns for one: see _effort
+_MAX_BLOCKS = 3_000  # lines of text, quotes, blocks of code
 _MAX_BACKTICKS = 80  # in one line of code
 
 # They end a line for some renderers, or for their regular expressions. CommonMark knows them as white space.
 _BLANKS = dict.fromkeys((0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029), " ") | {0: "\ufffd"}
+
+# No script needs more of them on one letter; thousands take a browser many seconds.
+_ACCENTS = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{8})(?=[\u0300-\u036f])"
+)
+_DOTTED_CIRCLE = "\u25cc"  # Unicode's letter for accents that stand alone
 
 _MARKER = r"(?:[-*+]|\d{1,9}[.)])"
 _ITEM = re.compile(rf"[ \t]*{_MARKER}(?:[ \t]|$)")
@@ -36,7 +43,14 @@ _FENCE = re.compile(rf"( {{0,{_MAX_INDENT}}}(?:{_MARKER} {{1,4}}){{0,{_MAX_NESTE
 _LANGUAGE = re.compile(r"\s*([\w+#.-]{1,40})(?![^\s{])")
 _QUOTE = re.compile(r"( {0,3}>) ?")
 _RUN = re.compile(r"`+")
-_MARKS = re.compile(r"[!#$%&*/:<=>@\[\\\]^_`{|}~]")
+_MASKED = re.compile(r"(`+)[^`]*\1|(\$\$?)[^$]+\2")  # code and maths: a renderer looks at nothing in them
+_MARKS = re.compile(r"\*+|_+|~+|[\[\]`$<&\\]|://|www|@")
+_OPENING = re.compile(r"(?<!\w)(?:[*_]+|~+)(?=\w)")
+_CLOSING = re.compile(r"(?<=\w)(?:[*_]+|~+)(?!\w)")
+_HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
+_FIRST_ITEM = re.compile(r"[ \t]*(?:[-*+]|1[.)])[ \t]")  # only such a one may follow a line of text
+_TABLE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
+_CELL_END = re.compile(r"(?<!\\)\|")
 _NESTED = re.compile(rf"(?:[ \t]*(?:>|{_MARKER}(?=[ \t]|$))){{{_MAX_NESTED + 1},}}")
 
 _SPECIAL = re.compile(r"\\[!-/:-@\[-`{-~]|\\(?:begin|end)|`+|\$|~{3,}|<|!\[|\][(:]|://|www\.", re.IGNORECASE)
@@ -76,6 +90,7 @@ def escape(text: str) -> str:
 
 
 def _render_lines(text: str, depth: int) -> list[str]:
+    text = _ACCENTS.sub(rf"\1{_DOTTED_CIRCLE}", text)
     lines = text.translate(_BLANKS).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return _Container(lines, depth).render()
 
@@ -86,14 +101,16 @@ class _Container:
     Args:
         lines: without the mark of the quote.
         depth: how many quotes it stands in.
+        effort: what the text before it costs a renderer.
     """
 
-    def __init__(self, lines: list[str], depth: int) -> None:
+    def __init__(self, lines: list[str], depth: int, effort: int = 0) -> None:
         self._lines = lines
         self._depth = depth
         self._at = 0
         self._in_list = False
         self._blocks = 0
+        self.effort = effort
         self._out: list[str] = []
 
     def render(self) -> list[str]:
@@ -173,10 +190,12 @@ class _Container:
 
     def _take_quote(self, prefix: str) -> None:
         inner: list[str] = []
-        while self._at < len(self._lines) and (quote := _QUOTE.match(self._lines[self._at])):
-            inner.append(self._lines[self._at][quote.end() :])
+        while self._at < len(self._lines) and (mark := _QUOTE.match(self._lines[self._at])):
+            inner.append(self._lines[self._at][mark.end() :])
             self._at += 1
-        self._out += [f"{prefix} {line}" if line else prefix for line in _Container(inner, self._depth + 1).render()]
+        quote = _Container(inner, self._depth + 1, self.effort)
+        self._out += [f"{prefix} {line}" if line else prefix for line in quote.render()]
+        self.effort = quote.effort
 
     def _take_text(self) -> None:
         """Take the lines up to the next that is of another kind."""
@@ -191,10 +210,13 @@ class _Container:
             self._at += 1
         lines = self._lines[begin : self._at]
         self._blocks += len(lines) - 1
-        if _is_tangled(lines, self._depth):
+        written = _Text("\n".join(lines)).render().split("\n")
+        effort = _effort(written)
+        if _is_nested_deep(lines, self._depth) or self.effort + effort > _MAX_EFFORT:
             self._write_as_it_is(lines)
         else:
-            self._out += _Text("\n".join(lines)).render().split("\n")
+            self.effort += effort
+            self._out += written
 
 
 class _Text:
@@ -300,21 +322,54 @@ def _is_blank(line: str) -> bool:
     return not line.strip(" \t")
 
 
-def _is_tangled(lines: list[str], depth: int) -> bool:
-    """Whether lines of text are nested too deep, or too full of marks, for a renderer."""
-    marks = 0
-    for line in lines:
-        item = _ITEM.match(line)
-        if _NESTED.match(line) or (item and _indent(line) > _MAX_INDENT):
-            return True
-        if depth == _MAX_NESTED and _QUOTE.match(line):
-            return True
-        if item or line.startswith(("#", "|")):
-            marks = 0
-        marks += len(_MARKS.findall(line))
-        if marks > _MAX_MARKS:
-            return True
-    return False
+def _is_nested_deep(lines: list[str], depth: int) -> bool:
+    """Whether lines of text are nested too deep for a renderer."""
+    return any(
+        _NESTED.match(line)
+        or (_ITEM.match(line) and _indent(line) > _MAX_INDENT)
+        or (depth == _MAX_NESTED and _QUOTE.match(line))
+        for line in lines
+    )
+
+
+def _effort(lines: list[str]) -> int:
+    """What lines of text cost a renderer, which goes through the rest of a paragraph for each mark in it.
+
+    marked goes through all marks that follow for each mark of emphasis without a partner: such a pair of marks counts
+    for a hundred steps.
+    """
+    effort = 0
+    for part in _parts(lines):
+        text = _MASKED.sub("`", part)
+        marks = len(_MARKS.findall(text))
+        unpaired = abs(len(_OPENING.findall(text)) - len(_CLOSING.findall(text)))
+        effort += marks * (len(text) + 100 * unpaired)
+    return effort
+
+
+def _parts(lines: list[str]) -> Iterator[str]:
+    """Lines of text as a renderer takes them at once: a heading, an item, a row of a table, a paragraph."""
+    part: list[str] = []
+    in_table, item = False, -1
+    for at, line in enumerate(lines):
+        is_item = bool((_ITEM if item >= 0 or not at else _FIRST_ITEM).match(line)) and _indent(line) <= item + 4
+        if is_item:
+            item = _indent(line)
+        if is_item or in_table or _HEADING.match(line):
+            yield "\n".join(part)
+            part = []
+        part.append(line)
+        in_table = "|" in line and (in_table or (at > 0 and _begins_table(lines[at - 1], line)))
+    yield "\n".join(part)
+
+
+def _begins_table(header: str, line: str) -> bool:
+    return bool(_TABLE.fullmatch(line)) and _cells(header) == _cells(line)
+
+
+def _cells(row: str) -> int:
+    row = row.strip(" \t")
+    return len(_CELL_END.findall(row)) - row.startswith("|") - row.endswith("|")
 
 
 def _expand(line: str) -> str:
