@@ -16,15 +16,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
 
+from .markdown_effort import ITEM, MARKER, MAX_INDENT, MAX_NESTED, effort_of, expand, indent, is_nested_deep
 from .printable import one_line
 
 __all__ = ["escape", "render"]
 
-_MAX_NESTED = 8  # levels of quotes, and of lists in one line
-_MAX_INDENT = 40  # columns before an item of a list
-_MAX_EFFORT = 16_000_000  # in one text; marked takes about 5 ns for one: see _effort
+_MAX_EFFORT = 16_000_000  # in one text; marked takes about 5 ns for one: see effort_of
 _MAX_BLOCKS = 3_000  # lines of text, quotes, blocks of code
 _MAX_BACKTICKS = 80  # in one line of code
 
@@ -37,21 +35,10 @@ _ACCENTS = re.compile(
 )
 _DOTTED_CIRCLE = "\u25cc"  # Unicode's letter for accents that stand alone
 
-_MARKER = r"(?:[-*+]|\d{1,9}[.)])"
-_ITEM = re.compile(rf"[ \t]*{_MARKER}(?:[ \t]|$)")
-_FENCE = re.compile(rf"( {{0,{_MAX_INDENT}}}(?:{_MARKER} {{1,4}}){{0,{_MAX_NESTED}}})(`{{3,}}|~{{3,}})(.*)", re.DOTALL)
+_FENCE = re.compile(rf"( {{0,{MAX_INDENT}}}(?:{MARKER} {{1,4}}){{0,{MAX_NESTED}}})(`{{3,}}|~{{3,}})(.*)", re.DOTALL)
 _LANGUAGE = re.compile(r"\s*([\w+#.-]{1,40})(?![^\s{])")
 _QUOTE = re.compile(r"( {0,3}>) ?")
 _RUN = re.compile(r"`+")
-_MASKED = re.compile(r"(`+)[^`]*\1|(\$\$?)[^$]+\2")  # code and maths: a renderer looks at nothing in them
-_MARKS = re.compile(r"\*+|_+|~+|[\[\]`$<&\\]|://|www|@")
-_OPENING = re.compile(r"(?<!\w)(?:[*_]+|~+)(?=\w)")
-_CLOSING = re.compile(r"(?<=\w)(?:[*_]+|~+)(?!\w)")
-_HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
-_FIRST_ITEM = re.compile(r"[ \t]*(?:[-*+]|1[.)])[ \t]")  # only such a one may follow a line of text
-_TABLE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
-_CELL_END = re.compile(r"(?<!\\)\|")
-_NESTED = re.compile(rf"(?:[ \t]*(?:>|{_MARKER}(?=[ \t]|$))){{{_MAX_NESTED + 1},}}")
 
 _SPECIAL = re.compile(r"\\[!-/:-@\[-`{-~]|\\(?:begin|end)|`+|\$|~{3,}|<|!\[|\][(:]|://|www\.", re.IGNORECASE)
 _URL_END = re.compile(r"\s|\Z")  # for a "<" is not written as one
@@ -139,11 +126,11 @@ class _Container:
         return not self._out or not self._out[-1]
 
     def _open_quote(self, line: str) -> str | None:
-        quote = _QUOTE.match(line) if self._depth < _MAX_NESTED else None
+        quote = _QUOTE.match(line) if self._depth < MAX_NESTED else None
         return quote[1] if quote else None
 
     def _is_code(self, line: str) -> bool:
-        return self._after_blank and not self._in_list and _indent(line) >= 4
+        return self._after_blank and not self._in_list and indent(line) >= 4
 
     def _take_fence(self, before: str, mark: str, language: str) -> None:
         self._at += 1
@@ -157,11 +144,11 @@ class _Container:
 
     def _take_indented_code(self) -> None:
         begin = self._at
-        while self._at < len(self._lines) and (_is_blank(self._lines[self._at]) or _indent(self._lines[self._at]) >= 4):
+        while self._at < len(self._lines) and (_is_blank(self._lines[self._at]) or indent(self._lines[self._at]) >= 4):
             self._at += 1
         while _is_blank(self._lines[self._at - 1]):
             self._at -= 1
-        code = [_expand(line)[4:] for line in self._lines[begin : self._at]]
+        code = [expand(line)[4:] for line in self._lines[begin : self._at]]
         self._write_as_it_is(code)
 
     def _write_as_it_is(self, lines: list[str]) -> None:
@@ -203,16 +190,17 @@ class _Container:
         for line in self._lines[begin : begin + _MAX_BLOCKS + 1 - self._blocks]:
             if self._at > begin and (_is_blank(line) or _open_fence(line) or self._open_quote(line)):
                 break
-            if _ITEM.match(line):
+            if ITEM.match(line):
                 self._in_list = True
-            elif not _indent(line) and (line.startswith("#") or (self._at == begin and self._after_blank)):
+            elif not indent(line) and (line.startswith("#") or (self._at == begin and self._after_blank)):
                 self._in_list = False
             self._at += 1
         lines = self._lines[begin : self._at]
         self._blocks += len(lines) - 1
         written = _Text("\n".join(lines)).render().split("\n")
-        effort = _effort(written)
-        if _is_nested_deep(lines, self._depth) or self.effort + effort > _MAX_EFFORT:
+        effort = effort_of(written)
+        too_deep = is_nested_deep(lines) or (self._depth == MAX_NESTED and any(map(_QUOTE.match, lines)))
+        if too_deep or self.effort + effort > _MAX_EFFORT:
             self._write_as_it_is(lines)
         else:
             self.effort += effort
@@ -322,66 +310,6 @@ def _is_blank(line: str) -> bool:
     return not line.strip(" \t")
 
 
-def _is_nested_deep(lines: list[str], depth: int) -> bool:
-    """Whether lines of text are nested too deep for a renderer."""
-    return any(
-        _NESTED.match(line)
-        or (_ITEM.match(line) and _indent(line) > _MAX_INDENT)
-        or (depth == _MAX_NESTED and _QUOTE.match(line))
-        for line in lines
-    )
-
-
-def _effort(lines: list[str]) -> int:
-    """What lines of text cost a renderer, which goes through the rest of a paragraph for each mark in it.
-
-    marked goes through all marks that follow for each mark of emphasis without a partner: such a pair of marks counts
-    for a hundred steps.
-    """
-    effort = 0
-    for part in _parts(lines):
-        text = _MASKED.sub("`", part)
-        marks = len(_MARKS.findall(text))
-        unpaired = abs(len(_OPENING.findall(text)) - len(_CLOSING.findall(text)))
-        effort += marks * (len(text) + 100 * unpaired)
-    return effort
-
-
-def _parts(lines: list[str]) -> Iterator[str]:
-    """Lines of text as a renderer takes them at once: a heading, an item, a row of a table, a paragraph."""
-    part: list[str] = []
-    in_table, item = False, -1
-    for at, line in enumerate(lines):
-        is_item = bool((_ITEM if item >= 0 or not at else _FIRST_ITEM).match(line)) and _indent(line) <= item + 4
-        if is_item:
-            item = _indent(line)
-        if is_item or in_table or _HEADING.match(line):
-            yield "\n".join(part)
-            part = []
-        part.append(line)
-        in_table = "|" in line and (in_table or (at > 0 and _begins_table(lines[at - 1], line)))
-    yield "\n".join(part)
-
-
-def _begins_table(header: str, line: str) -> bool:
-    return bool(_TABLE.fullmatch(line)) and _cells(header) == _cells(line)
-
-
-def _cells(row: str) -> int:
-    row = row.strip(" \t")
-    return len(_CELL_END.findall(row)) - row.startswith("|") - row.endswith("|")
-
-
-def _expand(line: str) -> str:
-    """The line with spaces for the tabs at its beginning."""
-    rest = line.lstrip(" \t")
-    return line[: len(line) - len(rest)].expandtabs(4) + rest
-
-
-def _indent(line: str) -> int:
-    return len(_expand(line)) - len(line.lstrip(" \t"))
-
-
 def _open_fence(line: str) -> tuple[str, str, str] | None:
     """What stands before a fence, its mark, and the language; None for any other line."""
     if "```" not in line and "~~~" not in line:
@@ -402,6 +330,6 @@ def _indented(code: list[str], margin: str) -> list[str]:
     """The lines of a block of code, none of them left of its fence. What is left of it as a whole is moved."""
     if not margin:
         return code
-    code = [_expand(line) for line in code]
+    code = [expand(line) for line in code]
     moved = any(not line.startswith(margin) for line in code if not _is_blank(line))
     return [margin + line if moved and not _is_blank(line) else line for line in code]

@@ -414,7 +414,7 @@ LONG = {
     "a paragraph full of maths": r"Let $\alpha_{1}^{2} + \frac{a_{i}}{b^{j}} = \sum_{k=1}^{n} x_{k}^{2}$ and " * 60,
     "a paragraph full of code": "Use `foo_bar` and `baz` with **care**. " * 100,
     "a paragraph full of sources": "It is so [1](https://e.com/1), and " * 150,
-    "2,000 lines with code": "## Part\n\nIt is **bold**, and `code`.\n\n```python\ndef f(x):\n    return x\n```\n\n- one\n- two\n\n"
+    "2,000 lines with code": "## Part\n\nIt is **bold**.\n\n```python\ndef f(x):\n    pass\n```\n\n- one\n- two\n\n"
     * 170,
     "a poem": "a line of a poem that goes on\n" * 1_500,
 }
