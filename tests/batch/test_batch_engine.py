@@ -22,6 +22,7 @@ from hf_text import (
     batch,
 )
 from hf_text.emulator import Emulator, Gate, Request, Response, build_model
+from hf_text.tuning import Tuning
 
 Recorded = Callable[[], dict[str, dict[str, Any]]]
 MakeClient = Callable[..., Client]
@@ -193,11 +194,11 @@ class TestOutages:
         assert time.monotonic() - started < 10
 
     def test_the_last_row_does_not_hold_the_run_for_ever(
-        self, make_client: MakeClient, emulator: Emulator, output: Path, monkeypatch: pytest.MonkeyPatch
+        self, make_client: MakeClient, emulator: Emulator, output: Path
     ) -> None:
         emulator.always(SLOW_DOWN)
-        monkeypatch.setattr("hf_text.batch.engine._LAST_ROWS_SECONDS", 1.0)
-        summary = batch.run(rows(1), output, client=make_client(max_retries=0))
+        client = make_client(max_retries=0, tuning=Tuning(last_rows_seconds=0.1))
+        summary = batch.run(rows(1), output, client=client)
         assert (summary.done, summary.failed, summary.errors) == (0, 1, {"RateLimitError": 1})
 
 
@@ -233,6 +234,28 @@ class TestBounds:
         emulator.models = [PRICED]
         emulator.reply(yes(), yes(), Response.text("Yes", provider="novita"))  # the last one without usage
         summary = batch.run(rows(3), output, client=client, model="org/m", max_cost=1.0, max_workers=1)
+        assert (summary.done, summary.stopped_by) == (3, None)
+
+    def test_last_rows_that_were_under_way_without_a_price_stop_nothing(
+        self, client: Client, emulator: Emulator, output: Path
+    ) -> None:
+        """All rows were read when the first answer came."""
+        emulator.models = [PRICED]
+        emulator.always(Response.text("Yes", provider="novita"))
+        summary = batch.run(rows(3), output, client=client, model="org/m", max_cost=1.0)
+        assert (summary.done, summary.stopped_by) == (3, None)
+
+    def test_a_deadline_during_the_last_rows_stops_nothing(
+        self, client: Client, emulator: Emulator, output: Path
+    ) -> None:
+        gate = Gate()
+        emulator.always(yes(delay=gate))
+
+        def watch(at: batch.Progress) -> None:
+            if at.stopping:
+                gate.open()
+
+        summary = batch.run(rows(3), output, client=client, deadline=0.3, progress=watch)
         assert (summary.done, summary.stopped_by) == (3, None)
 
     def test_a_limit_that_the_last_row_reaches_stops_nothing(
@@ -392,7 +415,7 @@ class TestSummary:
         assert (progress.rows, progress.done, state["ended"]) == (3, 3, "finished")
 
     def test_where_no_run_was_there_is_none(self, output: Path) -> None:
-        with pytest.raises(InvalidRequestError, match="no run has left its state"):
+        with pytest.raises(InvalidRequestError, match="no run has stored its state"):
             batch.read_state(output)
         Path(f"{output}.state").write_text("rubbish")
         with pytest.raises(InvalidRequestError, match="does not hold the state of a run"):
