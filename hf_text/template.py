@@ -41,17 +41,19 @@ class OpenaiTemplate:
     """Base of the providers that speak the OpenAI chat protocol. A subclass names at least ``api_base``.
 
     An option that is None counts as not given. So does what an empty field of a form says: ``timeout=0``,
-    ``proxy=""``, ``tools=[]``, and ``tool_choice`` of ``"auto"`` or ``"none"`` without tools. An unknown option is
-    refused by its name.
+    ``proxy=""``, ``tools=[]``, and ``tool_choice`` of ``"auto"`` or ``"none"`` without tools; and ``n=1``. An unknown
+    option is refused by its name.
 
     Beyond the arguments of its methods these are taken: ``base_url`` is ``api_base``, ``api_endpoint`` the same with
-    ``/chat/completions``, ``extra_data`` is ``extra_body``, ``stream_options`` is ``include_usage``; into the body go
+    ``/chat/completions``, ``extra_data`` is ``extra_body``, ``stream_options`` is ``include_usage``, ``images`` is
+    ``media``, as is ``image`` with ``image_name``; into the body go
     ``max_completion_tokens``, ``prompt_cache_key``, ``include_reasoning`` and ``search_settings``. Ignored are settings
     that callers keep for themselves (every answer is streamed): ``stream``, ``ignore_stream``, ``stream_timeout``,
     ``prompt``, ``conversation``, ``conversation_id``, ``return_conversation``, ``message_id``, ``id``, ``action``,
     ``web_search``, ``tool_calls``, ``tool_emulation``, ``agent_timeout``, ``extra_parameters``, ``impersonate``,
     ``ignored``, ``raw``, ``cache``, ``history_disabled``, ``download_media``, ``loop``, ``executor``, ``referer``,
-    ``debug_mode``, a ``provider`` that is a class, and what is for pictures: ``image_name``, ``negative_prompt``,
+    ``debug_mode``, ``cookies`` (a key is all that a server gets), ``auth``, ``auto_continue``, ``ignore_working``,
+    ``has_images``, a ``provider`` that is a class, and what is for making pictures: ``negative_prompt``,
     ``width``, ``height``, ``aspect_ratio``, ``resolution``, ``guidance_scale``, ``num_inference_steps``,
     ``randomize_seed``, ``safe``, ``enhance``, ``private``, ``transparent``.
 
@@ -72,6 +74,7 @@ class OpenaiTemplate:
         model_aliases: other names of models.
         vision_models: models that see.
         image_models, models: empty; models are asked for by ``get_models()``.
+        live: 0; g4f counts there how well a provider works.
         last_model: None; which model answered is told by ``ProviderInfo``.
         provider_mapping: who serves a model, ahead of what the Hub says; see ``Client``.
     """
@@ -94,6 +97,7 @@ class OpenaiTemplate:
     vision_models: ClassVar[list[str]] = []
     image_models: ClassVar[list[str]] = []
     models: ClassVar[list[str]] = []
+    live: ClassVar[int] = 0
     last_model: ClassVar[str | None] = None
     provider_mapping: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
 

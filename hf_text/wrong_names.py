@@ -119,10 +119,12 @@ def _explain(function: Any, door: str | None = None) -> Any:
 
     @wraps(function)
     def checked(*args: Any, **arguments: Any) -> Any:
-        if not takes_any and not arguments.keys() <= names:
-            raise wrong_name(f"{door}()", next(name for name in arguments if name not in names), names)
+        wrong = None if takes_any else next((name for name in arguments if name not in names), None)
         given: list[Any] = [args, arguments]
         del args, arguments  # a traceback that shows variables would show a key among them
+        if wrong is not None:
+            given.clear()
+            raise wrong_name(f"{door}()", wrong, names)
         try:
             return function(*given.pop(0), **given.pop())
         except HFTextError as error:
