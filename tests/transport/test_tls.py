@@ -98,7 +98,7 @@ def test_a_certificate_for_another_name_is_refused(
     here = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", int(secured.url.rpartition(":")[2])))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [here])
     client = Client(api_base="https://another.invalid/v1", verify=certificate[0], max_retries=0)
-    with pytest.raises(TransportError, match=r"not trusted \(Hostname mismatch.*another\.invalid"):
+    with pytest.raises(TransportError, match=r"is not trusted \(Hostname mismatch.*another\.invalid"):
         client.generate("Hi", "m")
 
 
