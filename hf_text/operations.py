@@ -144,13 +144,13 @@ class Operations:
         (``build_payload``). If no provider serves the model, the ``fallback_models`` are tried in order.
         """
         checked = add_media(check_messages(messages), media)
-        options = _describe_functions(options)
+        options = _describe_functions({option: value for option, value in options.items() if value is not None})
         name = self._choose_model(model, checked)
         payload = build_payload(
             model=name or UNNAMED_MODEL,
             messages=checked,
             include_usage=self.endpoint.hugging_face if include_usage is None else include_usage,
-            **{option: value for option, value in options.items() if value is not None},
+            **options,
         )
         del payload["model"]
         providers = self._providers if provider is None else check_provider(provider)
@@ -275,9 +275,9 @@ class Operations:
 
     def _find_key(self) -> str | None:
         """The user's Hugging Face key; it is for Hugging Face alone."""
-        given = any(name.lower() == "authorization" for name in self._headers)
-        wanted = self.endpoint.hugging_face and not given
-        return find_key(placeholders=self.endpoint.takes_placeholders) if wanted else None
+        if not self.endpoint.hugging_face or any(name.lower() == "authorization" for name in self._headers):
+            return None
+        return find_key(placeholders=self.endpoint.takes_placeholders)
 
 
 def resolve_alias(model: str) -> str:

@@ -20,6 +20,7 @@ from urllib3 import HTTPHeaderDict
 from urllib3.response import HTTPResponse as LibraryResponse
 
 from ..patterns import pattern
+from ..protocol.headers import find_header
 from .call import Call, Wait
 from .instruments import is_watched
 from .wire import Wire
@@ -160,21 +161,21 @@ class RawResponse(HTTPResponse):
         for line in lines.decode("latin-1").split("\r\n")[:-1]:
             name, _, value = line.partition(":")
             headers.add(name, value.strip(_BLANKS))
-        coding, length = headers.get("transfer-encoding"), headers.get("content-length", "")
+        coding, length = find_header(headers, "transfer-encoding"), find_header(headers, "content-length")
         if int(status) in _WITHOUT_BODY:
             return False
-        if coding is None:
+        if "transfer-encoding" not in headers:
             if not _LENGTH.fullmatch(length):
                 return False
             self.length_remaining = int(length)
         elif coding.lower() != "chunked" or length:
             return False
         self.version = 11
-        self.chunked = coding is not None
+        self.chunked = bool(coding)
         self.code = self.status = int(status)
         self.reason = reason.decode("latin-1").strip()
         self.headers = self.msg = headers  # type: ignore[assignment]
-        self.is_last = "close" in headers.get("connection", "").lower()
+        self.is_last = "close" in find_header(headers, "connection").lower()
         return True
 
     def _take_unusual(self, head: bytes) -> None:

@@ -64,6 +64,9 @@ class Http:
         proxies: proxies by scheme, as requests takes them; those of the environment are used too.
         verify: True, False, or the path of a CA bundle.
         cert: a client certificate, as ``check_cert()`` gives it.
+
+    Attributes:
+        anonymous: whether requests carry neither a key nor a header in its place.
     """
 
     def __init__(
@@ -77,7 +80,9 @@ class Http:
         self._key = key
         self._auth = BearerAuth(key)
         self._headers = {"User-Agent": _USER_AGENT, **headers}
-        self._chooses_encoding = "accept-encoding" in (name.lower() for name in headers)
+        names = {name.lower() for name in headers}
+        self._chooses_encoding = "accept-encoding" in names
+        self.anonymous: bool = key is None and "authorization" not in names
         self._proxies = hide_proxies(proxies)
         self._verify = verify
         self._cert = cert
@@ -89,11 +94,6 @@ class Http:
     def mask(self) -> Mask:
         """Takes the secrets out of a text, before it is shown."""
         return self._mask
-
-    @property
-    def anonymous(self) -> bool:
-        """Whether requests carry neither a key nor a header in its place."""
-        return self._key is None and "authorization" not in (name.lower() for name in self._headers)
 
     def get(self, call: Call, url: str) -> Response:
         """Send a GET request and wait for the head of its response. For a call that blocks. Raises as ``send()``."""
