@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from .attributes import advise_attributes
 from .events import ToolCall, Usage
 
 __all__ = ["Attempt", "Completion", "Logprob", "Timings"]
@@ -55,6 +56,18 @@ class Logprob(NamedTuple):
     top: tuple[tuple[str, float], ...] = ()
 
 
+_TEXT = "completion.text is the answer, and so is str(completion)"
+
+
+@advise_attributes(
+    {
+        **dict.fromkeys(("choices", "content", "message", "output_text", "generated_text", "delta"), _TEXT),
+        **dict.fromkeys(("dict", "json", "model_dump", "model_dump_json"), "completion.to_dict() gives a dict"),
+        "id": "It is called request_id",
+        "parsed": "parse(messages, output_type) gives an object",
+    },
+    items=_TEXT,
+)
 @dataclass(frozen=True, slots=True)
 class Completion:
     """An answer: all of it, or (on an error, or before the end) what had arrived.

@@ -33,6 +33,7 @@ def expand(line: str) -> str:
 
 
 def indent(line: str) -> int:
+    """The columns before the text of a line."""
     return len(expand(line)) - len(line.lstrip(" \t"))
 
 

@@ -8,10 +8,12 @@ from typing import Any
 
 from anyio import get_cancelled_exc_class
 
+from ..attributes import advise_attributes
 from ..completion import Completion
 from ..errors import HFTextError, InvalidRequestError
 from ..events import Event, ProviderInfo
 from ..generation.steps import Step, Steps
+from ..generation.stream import OTHER_ATTRIBUTES
 from ..tracebacks import shorten
 from ..transport.call import SOCKET, WRITE, Wait
 from .items import AsyncItems
@@ -23,6 +25,7 @@ from .waiting import LoopWait, running_loop, wait_by_anyio
 __all__ = ["AsyncStream"]
 
 
+@advise_attributes(OTHER_ATTRIBUTES)
 class AsyncStream:
     """A streamed answer, for async code.
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
+from ..attributes import advise_attributes
 from ..completion import Completion
 from ..errors import HFTextError, StreamError
 from ..events import ConversationEvent, ProviderInfo
+from ..generation.stream import OTHER_ATTRIBUTES
 from ..procedures.driver import Driver
 from ..procedures.reader import Reader
 from ..tracebacks import shorten
@@ -16,6 +18,7 @@ from ..tracebacks import shorten
 __all__ = ["ConversationStream", "completion_of", "info_of", "partial_of"]
 
 
+@advise_attributes(OTHER_ATTRIBUTES)
 class ConversationStream:
     """The answer to one turn, with the rounds of tools before it.
 
