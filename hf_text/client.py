@@ -55,7 +55,7 @@ class Client:
         hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
         router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
         max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
-        provider_mapping: for Hugging Face: who serves a model, ahead of what the Hub says: by model, then by
+        provider_mapping: for Hugging Face: providers of models that take precedence over the Hub's: by model, then by
             provider, in the Hub's form (``{"task": "conversational", "providerId": …}``). A provider that is a path
             (``"hf-inference/models/org/name"``) means that route of the router.
 
@@ -426,7 +426,7 @@ class Client:
         return self.operations.model(self.operations.new_call(), name)
 
     def mapping(self, model: str) -> dict[str, ProviderMapping]:
-        """Who serves a model, by provider, in the account's order, from the Hub; kept for five minutes.
+        """The providers of a model, in the account's order, from the Hub; cached for five minutes.
 
         Raises ModelNotSupportedError for a model that the Hub does not have, TransportError, APIStatusError, and
         InvalidRequestError where the server is not Hugging Face.

@@ -159,8 +159,8 @@ class Completion:
         return cls(**made)
 
     def _repr_markdown_(self) -> str:
-        """What a notebook shows: the answer as Markdown, the reasoning folded away above it, and in small who
-        answered. Nothing in it can act: raw HTML, scripts and pictures are shown as they are written.
+        """What a notebook shows: the answer as Markdown, the reasoning folded away above it, and in small type
+        the model and provider. Nothing in it can act: raw HTML, scripts and pictures are shown as they are written.
         """
         from .shown import as_markdown, footer
 

@@ -37,7 +37,7 @@ class _Silent:
 
 @dataclass(frozen=True, slots=True)
 class ProviderInfo(_Silent):
-    """Who answers. Comes exactly once, before everything else.
+    """The provider and model of the answer. Comes exactly once, before everything else.
 
     Attributes:
         provider: the inference provider, such as ``"novita"``; None if the server does not say.

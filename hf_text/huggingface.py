@@ -65,8 +65,8 @@ class HuggingFaceAPI(OpenaiTemplate):
     @classmethod
     @explain_wrong_names
     async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
-        """Who serves a model: provider name to ``{"task", "providerId", "status", …}``; from ``provider_mapping``, as
-        it is written there, else from the Hub.
+        """The providers of a model: provider name to ``{"task", "providerId", "status", …}``; from
+        ``provider_mapping``, as it is written there, else from the Hub.
 
         Args:
             model: a name on the Hub, or an alias.

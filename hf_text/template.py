@@ -73,7 +73,7 @@ class OpenaiTemplate:
         vision_models: models that see.
         image_models, models: empty; models are asked for by ``get_models()``.
         last_model: None; which model answered is told by ``ProviderInfo``.
-        provider_mapping: who serves a model, ahead of what the Hub says; see ``Client``.
+        provider_mapping: providers of models that take precedence over the Hub's; see ``Client``.
     """
 
     label: ClassVar[str] = "OpenAI-compatible server"

@@ -59,8 +59,8 @@ class AsyncClient:
         hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
         router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
         max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
-        provider_mapping: for Hugging Face: who serves a model, ahead of what the Hub says: by model, then by provider,
-            in the Hub's form (``{"task": "conversational", "providerId": …}``). A provider that is a path
+        provider_mapping: for Hugging Face: providers of models that take precedence over the Hub's: by model, then by
+            provider, in the Hub's form (``{"task": "conversational", "providerId": …}``). A provider that is a path
             (``"hf-inference/models/org/name"``) means that route of the router.
         max_threads: how many calls may connect and send, or list models, at once in an event loop; further ones wait
             (default 200).

@@ -137,7 +137,7 @@ def merge(outputs: Iterable[Output], output: Output) -> int:
 
 
 class _Winners:
-    """Which line of each row counts, by a number that tells where it stands."""
+    """Which line of each row counts, by its position."""
 
     def __init__(self) -> None:
         self.rows = 0

@@ -1,4 +1,4 @@
-"""What a run tells about itself: while it runs, and at its end."""
+"""What a run reports: while it runs, and at its end."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ProviderSummary:
 
     Attributes:
         answers: how many rows.
-        prompt_tokens, completion_tokens: as far as it tells.
+        prompt_tokens, completion_tokens: as far as it reports them.
         cost: USD, as far as its prices are known.
         seconds: how long its answers took.
     """

@@ -104,7 +104,7 @@ class ConversationStream:
             while events := self.read():
                 for event in events:
                     if driver.stopped:
-                        break  # the next read() tells, or ends the loop
+                        break  # the next read() raises it, or ends the loop
                     if isinstance(event, wanted):
                         yield event
         except HFTextError as error:

@@ -132,7 +132,7 @@ class Stream:
             while batch := steps.read():
                 for event in batch:
                     if steps.stopped:
-                        break  # the next read() tells, or ends the loop
+                        break  # the next read() raises it, or ends the loop
                     if isinstance(event, wanted):
                         yield event
         except HFTextError as error:

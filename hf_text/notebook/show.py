@@ -56,8 +56,8 @@ def show(
     """Show an answer in this cell as it arrives, as Markdown, and give it back.
 
     One output, updated at most ten times a second: the text, in which nothing acts whatever the model wrote; the
-    reasoning, folded away; below it who answered, tokens, time and cost. The stop button and an error leave what had
-    arrived, labelled. In a terminal the text is printed.
+    reasoning, folded away; below it the model and provider, tokens, time and cost. The stop button and an error leave
+    what had arrived, labelled. In a terminal the text is printed.
 
     Args:
         messages: a str (one turn of the user), or messages, as for ``Client.stream``; or a stream that something else
