@@ -96,6 +96,7 @@ class Operations:
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
         self.arguments: dict[str, Any] = without_self(locals())
+        self.tuning: Tuning = tuning
         self.endpoint: Endpoint = Endpoint.at(api_base, hub_url, router_url)
         self._given_key = clean_key(
             api_key, hugging_face=self.endpoint.hugging_face, placeholders=self.endpoint.takes_placeholders

@@ -33,7 +33,6 @@ credits, a server that stays away or asks to wait for more than an hour.
 
 from __future__ import annotations
 
-from .endings import Stopped
 from .frames import generate_frame
 from .generate import Outcomes, generate
 from .outcomes import Outcome
@@ -41,6 +40,7 @@ from .outputs import failures, merge, read, sort, to_frame
 from .pace import Pace
 from .progress import Percentiles, Progress, ProviderSummary, Summary
 from .runner import run
+from .signals import Stopped
 from .state import read_state
 
 __all__ = [

@@ -21,9 +21,10 @@ from ..tracebacks import shorten
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names_of
 from .costs import Costs
-from .engine import Engine, Limits
+from .engine import Engine
 from .index import Index
 from .inputs import Inputs, Source
+from .limits import Limits
 from .outcomes import Outcome
 from .pace import Pace
 from .progress import Progress, Tally

@@ -17,7 +17,6 @@ from ..tools import Tools
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names_of
 from .bars import show_progress
-from .endings import Listener, Stopped, listening, say
 from .engine import Engine
 from .generate import OnBadRow, make_plan, start
 from .index import ANSWERED, FAILED, NO_FINGERPRINT
@@ -29,6 +28,7 @@ from .pace import Pace
 from .progress import Progress, Summary, Tally
 from .prompts import Template
 from .rows import Known, Row, shard_of
+from .signals import Listener, Stopped, listening, say
 from .state import StateFile
 
 __all__ = ["Stopper", "run", "run_stoppable"]
