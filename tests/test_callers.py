@@ -116,7 +116,7 @@ def test_a_choice_of_tools_without_tools_is_refused_where_it_asks_for_one(emulat
     [
         ({"temprature": 1}, "HuggingFaceAPI has no argument 'temprature'. Did you mean 'temperature'"),
         ({"max_inputs_length": 1}, "'max_inputs_length'. Did you mean 'max_inputs_lenght'"),
-        ({"n": 2}, "'n'. One call gives one answer"),
+        ({"n": 2}, "'n'. One call returns one answer"),
         ({"surprise": 1}, "HuggingFaceAPI has no argument 'surprise'"),
         ({"provider_mapping": {}}, "'provider_mapping' is an argument of Client"),
         ({"extra_data": "x"}, "extra_data must be a mapping"),
@@ -162,7 +162,7 @@ def test_the_next_fallback_model_is_asked_with_a_warning_that_names_both(emulato
     emulator.reply(Response.error(400, "not supported", code="model_not_supported"))
     default, following = HuggingFaceAPI.default_model, HuggingFaceAPI.fallback_models[0]
     with pytest.warns(
-        hf_text.HFTextWarning, match=f"^{default} is not served at present: {following} is asked instead"
+        hf_text.HFTextWarning, match=f"^{default} is not served at present: {following} is used instead"
     ):
         events = list(HuggingFaceAPI.create_generator("", "Count"))
     assert events[0].model == following  # type: ignore[union-attr]
