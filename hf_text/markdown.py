@@ -1,12 +1,13 @@
 """An answer as Markdown that can be looked at safely, whatever the model wrote.
 
 A notebook renders Markdown in a page that may do what its user may do. So what could act there is shown as text: raw
-HTML, links that do not lead to the web, pictures (fetching one tells a foreign server what is being read, and when).
+HTML, links that do not lead to the web, pictures (fetching one would show a foreign server what is being read, and
+when).
 
 Renderers differ in what they take for code. So nothing is left as it is because it looks like code: a block of code is
 written in a form that every renderer reads alike, a span of code begins and ends on one line, and a backtick without a
-partner becomes an entity. All else is escaped. Where a renderer still sees code and this module does not, it shows an
-entity; nothing comes alive. Every step takes linear time.
+partner becomes an entity. Everything else is escaped. Where a renderer still sees code and this module does not, it
+shows an entity; nothing comes alive. Every step takes linear time.
 
 Renderers themselves do not: marked, which JupyterLab uses, takes minutes for 64,000 backticks, and gives up on quotes
 or lists that are nested deep. What no reader could follow either is shown as it is written, as a block of code.

@@ -182,7 +182,7 @@ class Operations:
         raise ModelNotSupportedError(message, model=name, suggestions=suggestions)
 
     def offers(self, call: Call, model: str | None, messages: Iterable[Mapping[str, Any]]) -> tuple[ModelProvider, ...]:
-        """Who serves the model that would be asked for these messages now, from the catalogue; empty where that is not
+        """The providers of the model that these messages would go to now, from the catalogue; empty where that is not
         known, or the server is not Hugging Face.
         """
         name = self._choose_model(model, messages)

@@ -43,7 +43,7 @@ class Ending:
     Attributes:
         reason: the one that stands, in the protocol's word where it has one, else the server's own; None for none.
         word: the server's own word, where that is another.
-        failure: what the server says, where its reason tells that the answer failed.
+        failure: what the server says, where its reason means that the answer failed.
         early: whether the answer went on after a reason, so that a reason does not tell that it is whole.
     """
 

@@ -71,7 +71,7 @@ def build_payload(
             ``parallel_tool_calls`` is not sent where there are no tools.
 
     Raises:
-        InvalidRequestError: an argument is not as above, or holds what JSON cannot; the message tells where.
+        InvalidRequestError: an argument is not as above, or holds what JSON cannot; the message says where.
     """
     extra = build_extra_body(extra_body)
     given = {**_NO_OPTIONS, **single} if single else _NO_OPTIONS  # in the order in which they are sent

@@ -400,7 +400,7 @@ class TestLostFile:
         if replaced:
             output.write_text("")
         journal.append(answer("b"))
-        with pytest.raises(FileNotFoundError, match="deleted or replaced during the run; all that it held"):
+        with pytest.raises(FileNotFoundError, match="deleted or replaced during the run; its contents"):
             journal.close()
         (saved,) = output.parent.glob("out.jsonl.recovered-*")
         assert names(saved) == ["a", "b"]
