@@ -97,7 +97,7 @@ def test_many_threads_can_ask_at_once(client: Client) -> None:
 # --- bad answers
 
 BAD: dict[str, tuple[Any, type[Exception], str]] = {
-    "a web page": ("html-200", APIStatusError, "did not send JSON"),
+    "a web page": ("html-200", APIStatusError, "sent an HTML page instead of JSON: "),
     "nothing": (Response(), APIStatusError, "did not send JSON"),
     "deep": (Response(body=b"[" * 100_000), APIStatusError, "did not send JSON"),
     "another value": (Response.json("hello"), APIStatusError, 'it sent "hello"'),

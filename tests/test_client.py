@@ -788,5 +788,5 @@ def test_a_key_that_was_found_is_not_pickled(make_client: MakeClient, monkeypatc
 
 def test_a_server_without_a_catalogue_says_so(emulator: Emulator, client: Client) -> None:
     emulator.reply("html-200", path="/v1/models")
-    with pytest.raises(APIStatusError, match="did not send JSON"):
+    with pytest.raises(APIStatusError, match="sent an HTML page instead of JSON: "):
         client.models()

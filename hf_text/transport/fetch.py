@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from ..errors import APIStatusError, TransportError
 from ..protocol.jsons import loads
+from ..protocol.pages import decode_text, describe_page
 from .body import BodyCut
 from .call import Call, Interrupted, Wait, run
 from .failures import explain_timeout
@@ -17,6 +18,7 @@ from .session import Http
 __all__ = ["fetch_json"]
 
 _MAX_BYTES = 256 * 1024 * 1024
+_MAX_PAGE = 65536
 
 
 def fetch_json(
@@ -65,4 +67,7 @@ def _attempt(
         return loads(received), headers
     except (ValueError, RecursionError) as error:
         message = f"{host} did not send JSON ({error})"
+    if body.lstrip()[:1] == b"<":
+        page = describe_page(http.mask(decode_text(body[:_MAX_PAGE], headers)))
+        message = f"{host} sent an HTML page instead of JSON: {page}"
     raise APIStatusError(message, status_code=200)  # out here: what was caught carries all that came

@@ -139,6 +139,7 @@ class TestErrors:
         ("words", "status", "said"),
         [
             (["in.jsonl"], 2, "pass the paths of the inputs and of the output"),
+            (["in.jsonl", "-"], 2, "the output must be a file"),
             (
                 ["in.jsonl", "out", "--deadline", "soon"],
                 2,

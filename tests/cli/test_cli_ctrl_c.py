@@ -50,6 +50,25 @@ def test_ctrl_c_while_the_catalogue_is_waited_for(hf, terminal, words):
     assert "Traceback" not in shell.text
 
 
+def test_ctrl_c_in_a_batch_tells_how_far_it_came_and_the_same_command_goes_on(hf, terminal, tmp_path):
+    (tmp_path / "in.jsonl").write_text('"One"\n"Two"\n')
+    words = ["batch", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), "-m", "openai/gpt-oss-120b", "--yes"]
+    reply, gate = held_after("Half")
+    hf.reply(reply, reply)
+    shell = terminal(40)
+    shell.run(*words, "--drain", "0s")
+    assert gate.reached.wait(PATIENCE)
+    shell.wait_for("0/2")
+    shell.type(CTRL_C)
+    assert shell.wait() == 130
+    assert shell.cursor == 0
+    assert "Traceback" not in shell.text
+    gate.open()
+    shell.run(*words)
+    assert shell.wait() == 0
+    assert "2 of 2 rows are done" in shell.text.replace("\n", " ")
+
+
 def test_ctrl_c_at_the_question_whether_to_go_on_asks_nobody(hf, terminal):
     shell = terminal()
     shell.run("compare", "openai/gpt-oss-120b")

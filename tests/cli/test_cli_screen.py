@@ -139,6 +139,7 @@ def test_the_second_answer_of_a_chat_begins_a_line_of_its_own_width(hf, terminal
         shell.type(f"{turn}\r")
         shell.wait_for(shown)
     assert "Four five six seven eight nine." in shell.lines
+    assert "  /model [NAME]    show or change the" in shell.lines
     shell.type("/quit\r")
     assert shell.wait() == 0
 

@@ -55,3 +55,42 @@ def test_bash_completes_commands_and_options(hf, terminal, tmp_path):
     shell.wait_for("--sort throughput")
     shell.type("\x15exit\n")
     shell.wait()
+
+
+# What a shell with job control does: the command gets a process group of its own and the terminal; when it is
+# stopped, the shell takes the terminal back, and "fg" (here: any line) lets it go on.
+JOB_CONTROL = """
+import os, signal, sys
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+child = os.fork()
+if not child:
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+    signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    os.execv(sys.argv[1], sys.argv[1:])
+while os.WIFSTOPPED(status := os.waitpid(child, os.WUNTRACED)[1]):
+    os.tcsetpgrp(0, os.getpgrp())
+    print("stopped", flush=True)
+    while os.read(0, 1) != b"\\n":
+        pass
+    print("continued", flush=True)
+    os.tcsetpgrp(0, child)
+    os.killpg(child, signal.SIGCONT)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.parametrize("term", ["dumb", "xterm-256color"])
+def test_ctrl_z_suspends_a_chat_which_goes_on_where_it_was(hf, terminal, term):
+    shell = terminal(TERM=term)
+    shell.run("chat", prefix=(sys.executable, "-c", JOB_CONTROL, sys.executable, "-m", "hf_text"))
+    shell.wait_for("\n>")
+    shell.type("\x1a")
+    shell.wait_for("stopped")
+    shell.type("fg\n")
+    shell.wait_for("continued")
+    shell.type("Hello\r")
+    shell.wait_for("from")
+    shell.type("/quit\r")
+    assert shell.wait() == 0
+    assert [message["content"] for message in hf.requests[-1].json["messages"]] == ["Hello"]

@@ -19,7 +19,7 @@ COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 # Each command, and what stands on its screen when it has done its work.
 COMMANDS = {
     "ask": ("Hello", "from"),
-    "chat": ("chat", "Ctrl-D ends"),
+    "chat": ("chat --reasoning", "from"),
     "models": ("models", "openai/gpt-oss-120b"),
     "providers": ("providers openai/gpt-oss-120b", "groq"),
     "compare": ("compare openai/gpt-oss-120b Hello --yes --max-tokens 9", "TOKENS/S"),
@@ -35,6 +35,8 @@ def run_to_its_end(shell, folder, name):
     shell.run(*shlex.split(words.format(folder=folder)))
     if name == "chat":
         shell.wait_for("\n>")
+        shell.type("Hello\r")
+        shell.wait_for("\n>", times=2)
         shell.type(CTRL_D)
     elif name == "emulate":
         shell.wait_for(shown)
@@ -67,7 +69,7 @@ def test_a_dumb_terminal_without_unicode_gets_neither_escapes_nor_what_it_cannot
     assert shell.raw.isascii()
 
 
-@pytest.mark.parametrize("name", ["ask", "models", "providers", "compare", "doctor", "batch"])
+@pytest.mark.parametrize("name", list(COMMANDS))
 def test_no_color_means_none(hf, terminal, tmp_path, name):
     shell = terminal(NO_COLOR="1", HF_TEXT_MARKDOWN="1")
     hf.always(Response.text("`code`\n", reasoning=["Hm."]))
@@ -85,14 +87,16 @@ def test_no_color_means_none(hf, terminal, tmp_path, name):
         "compare a/b -h",
         "compare openai/gpt-oss-120b Hi --yes",
         "chat --help",
-        "emulate --help",
+        "emulate",
         "batch --help",
+        "batch in.jsonl out.jsonl --json -m a/b",
     ],
 )
-def test_a_reader_that_leaves_is_met_in_silence(hf, start, words):
+def test_a_reader_that_leaves_is_met_in_silence(hf, start, tmp_path, words):
+    (tmp_path / "in.jsonl").write_text('"One"\n')
     reader, writer = os.pipe()
     os.close(reader)
-    process = start(*words.split(), stdout=writer)
+    process = start(*re.sub(r"\b(?=\w+\.jsonl)", f"{tmp_path}/", words).split(), stdout=writer)
     os.close(writer)
     status, out, err = process.finish()
     assert (status, out) == (141, "")
@@ -115,3 +119,30 @@ def test_a_message_about_arguments_is_broken_between_words(terminal):
     shell.run("--mrkdown", "Hello")
     assert shell.wait() == 2
     assert shell.lines[-2:] == ["hf-text: error: unknown option", "--mrkdown; did you mean --markdown?"]
+
+
+# How long the window keeps its width of 80 columns, the keys that end the command, and what then is in 40.
+RESIZED = {
+    "models": ("models", None, "", "openai/gpt-oss-120b"),
+    "providers": ("providers openai/gpt-oss-120b", None, "", "groq"),
+    "compare": ("compare openai/gpt-oss-120b Hi --max-tokens 9", "y/N]", "y\n", "Not shown at this width: "),
+    "doctor": ("doctor", "y/N]", "y\n", "ok stream: "),
+    "emulate": ("emulate", "Ctrl-C to stop it", CTRL_C, "Press Ctrl-C to stop it."),
+}
+
+
+@pytest.mark.parametrize(("words", "until", "keys", "shown"), RESIZED.values(), ids=RESIZED)
+def test_a_window_that_is_made_narrower_gets_the_rest_in_its_new_width(hf, terminal, words, until, keys, shown):
+    shell = terminal(80)
+    shell.run(*words.split())
+    if until is None:
+        hf.wait_for_requests()
+    else:
+        shell.wait_for(until)
+    before = len(shell.raw)
+    shell.resize(40)
+    shell.type(keys)
+    assert shell.wait() == 0
+    assert shown in " ".join(shell.text.split())
+    if until is not None:
+        assert max(map(len, re.split(rb"\r\n|\r\x1b\[K", COLOUR.sub(b"", shell.raw[before:])))) <= 40
