@@ -3,14 +3,15 @@
 A limit of requests per second is not a limit of concurrency: with answers of 20 s, a limit of 10/s needs 200
 requests in flight. So the rate is steered, not the number in flight. What the server lets through is the measure.
 
-* **Beginning**: 16 requests at once, then 16/s, doubled every quarter of a second, until the first refusal.
+* **Beginning**: 8 requests at once, then 16/s, doubled every quarter of a second, until the first refusal.
 * **Refusals** (429), if they are 3 % or more since the last cut, set 95 % of what was let through, at most once a
   second. From there the rate returns to the measure along a cubic, stays near it, and then goes beyond it: CUBIC, as
   TCP does it (RFC 9438). It stays below a measure the longer, the oftener that was confirmed. Fewer refusals change
   nothing: a few random ones must not bring a run to a halt.
 * **Nobody there** (502, 503, 504, no connection; or nothing is let through any more) shuts the door. One probe at a
-  time asks whether the server is back, after pauses of a tenth of the outage. The first probe that is let in opens it
-  at a quarter of the former rate, doubled every quarter of a second.
+  time asks whether the server is back, after pauses of a second or a tenth of the outage. The first probe that is let
+  in opens it at a quarter of the former rate, doubled every quarter of a second. If 429 shut it and no rate was found
+  to be limited before, a quota was used up: then the measure is that of the last minute.
 * **What the server asks for** (``Retry-After``, ``RateLimit``) is waited for by all.
 
 No I/O and no sleep: the clock is an argument, and what is to be waited for is told.
@@ -49,7 +50,7 @@ _KEPT = 8192
 
 _DOWN_STREAK = 3  # requests in a row that reached no server
 _REFUSED_STREAK, _REFUSED_SECONDS = 5, 0.5  # in a row, and for so long, nothing was let through
-_PROBE_SHARE, _MIN_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.1, 0.75, 60.0
+_PROBE_SHARE, _MIN_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.1, 1.0, 60.0
 _PATIENCE = 0.75  # seconds; a probe that is out for longer than every refusal took was let in
 
 
@@ -304,12 +305,13 @@ class Pace:
         return down  # since the very beginning
 
     def _shut(self, ticket: Ticket, now: float, down: bool) -> None:
-        accepted = (at for at in map(_accepted_at, reversed(self._sent)) if at <= ticket.sent_at)
-        last = next(accepted, now)  # of those sent later it is not known yet
+        # What became of those sent later is not known yet.
+        earlier = (sent for sent in reversed(self._sent) if sent.sent_at <= ticket.sent_at)
+        last = next((sent.sent_at for sent in earlier if not sent.refused), now)
         if self._cut_at >= last:  # that was the beginning of this
             self._ceiling, self._plateau, self._cut_at = self._before_cut
-        # If a rate was found to be limited since the server was let down last, this is an outage. Else a quota may have
-        # been used up: then the measure is that of a minute.
+        # A rate that was found to be limited since the door opened was not a quota, so this is an outage. Else a quota
+        # may have been used up in a burst: then the measure is that of a minute.
         if not down and self._cut_at < self._opened_at:
             through = self._measure(now, _WINDOW[1], _WINDOW[1], self._began_at)
             if not self._confirms(through):
@@ -330,10 +332,6 @@ class Pace:
         self._mark, self._base, self._period = now, max(0.01, self._ceiling / 4), _REOPENING
         self._next_at = now
         self._free = 0
-
-
-def _accepted_at(ticket: Ticket) -> float:
-    return float("inf") if ticket.refused else ticket.sent_at
 
 
 def _check_positive(name: str, value: object) -> float:

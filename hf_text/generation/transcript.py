@@ -54,10 +54,12 @@ class Transcript:
 
     def begin(self, response: Response, provider: str | None) -> None:
         """This response is read from now on; what an earlier one may have brought was never handed out."""
+        opened = self.model in self._closers
+        if opened or self._mask is not None:  # that is not the first response
+            self.assembler = Assembler(opened)
         self._mask = response.mask
         self.provider = response.mask(response.headers.get("x-inference-provider", "")) or provider
         self.request_id = response.mask(request_id(response.headers) or "") or None
-        self.assembler = Assembler(self.model in self._closers)
 
     def learn(self) -> None:
         """The answer is whole: remember whether the model closes a ``<think>`` tag that its prompt opens."""

@@ -125,8 +125,9 @@ class Http:
         headers |= extra_headers or {}
         if body is not None:
             headers["Content-Type"] = "application/json"
+        mask = self._mask.with_headers(extra_headers or {})
         for _ in range(_MAX_REDIRECTS + 1):
-            reply = yield from self._send_once(call, method, url, body, headers)
+            reply = yield from self._send_once(call, method, url, body, headers, mask)
             location = reply.headers.get("location") if reply.status in _REDIRECTS else None
             if location is None:
                 return reply
@@ -165,9 +166,9 @@ class Http:
             session.adapter.close()
 
     def _send_once(
-        self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+        self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str], mask: Mask
     ) -> Generator[Wait, None, Response]:
-        session, mask = self._of_this_process(), self._mask.with_headers(headers)
+        session = self._of_this_process()
         failure: Exception
         at_once = not call.blocking and session.is_ready(method, url, headers, len(body or b""))
         while True:
