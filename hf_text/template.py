@@ -46,8 +46,8 @@ class OpenaiTemplate:
 
     Beyond the arguments of its methods these are accepted: ``base_url`` is ``api_base``, ``api_endpoint`` the same with
     ``/chat/completions``, ``extra_data`` is ``extra_body``, ``stream_options`` is ``include_usage``, ``images`` is
-    ``media``, as is ``image`` with ``image_name``; added to the body are ``max_completion_tokens``, ``prompt_cache_key``, ``include_reasoning`` and ``search_settings``. Ignored are
-    settings that callers keep for themselves (every answer is streamed): ``stream``, ``ignore_stream``,
+    ``media``, as is ``image`` with ``image_name``; added to the body are ``max_completion_tokens``,
+    ``prompt_cache_key``, ``include_reasoning`` and ``search_settings``. Ignored are settings that callers keep for themselves (every answer is streamed): ``stream``, ``ignore_stream``,
     ``stream_timeout``, ``prompt``, ``conversation``, ``conversation_id``, ``return_conversation``, ``message_id``,
     ``id``, ``action``, ``web_search``, ``tool_calls``, ``tool_emulation``, ``agent_timeout``, ``extra_parameters``,
     ``impersonate``, ``ignored``, ``raw``, ``cache``, ``history_disabled``, ``download_media``, ``loop``, ``executor``,
