@@ -155,4 +155,4 @@ def main(rounds: int, answers: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*(1, 10) if "--quick" in sys.argv else (5, 200))
+    main(*(1, 10) if "--quick" in sys.argv else (5, 100))
