@@ -44,17 +44,18 @@ class OpenaiTemplate:
     ``proxy=""``, ``tools=[]``, and ``tool_choice`` of ``"auto"`` or ``"none"`` without tools; and ``n=1``.
     An unknown option is rejected by name.
 
-    Beyond the arguments of its methods these are accepted: ``base_url`` is ``api_base``, ``api_endpoint`` the same with
-    ``/chat/completions``, ``extra_data`` is ``extra_body``, ``stream_options`` is ``include_usage``, ``images`` is
-    ``media``, as is ``image`` with ``image_name``; added to the body are ``max_completion_tokens``,
-    ``prompt_cache_key``, ``include_reasoning`` and ``search_settings``. Ignored are settings that callers keep for themselves (every answer is streamed): ``stream``, ``ignore_stream``,
-    ``stream_timeout``, ``prompt``, ``conversation``, ``conversation_id``, ``return_conversation``, ``message_id``,
-    ``id``, ``action``, ``web_search``, ``tool_calls``, ``tool_emulation``, ``agent_timeout``, ``extra_parameters``,
-    ``impersonate``, ``ignored``, ``raw``, ``cache``, ``history_disabled``, ``download_media``, ``loop``, ``executor``,
-    ``referer``, ``debug_mode``, ``cookies`` (a server gets nothing but a key), ``auth``, ``auto_continue``,
-    ``ignore_working``, ``has_images``, a ``provider`` that is a class, and options for pictures:
-    ``negative_prompt``, ``width``, ``height``, ``aspect_ratio``, ``resolution``, ``guidance_scale``,
-    ``num_inference_steps``, ``randomize_seed``, ``safe``, ``enhance``, ``private``, ``transparent``.
+    Beyond the arguments of its methods these are accepted: ``base_url`` is ``api_base``, ``api_endpoint`` the same
+    with ``/chat/completions``, ``extra_data`` is ``extra_body``, ``stream_options`` is ``include_usage``, ``images``
+    is ``media``, as is ``image`` with ``image_name``; added to the body are ``max_completion_tokens``,
+    ``prompt_cache_key``, ``include_reasoning`` and ``search_settings``. Ignored are settings that callers keep for
+    themselves (every answer is streamed): ``stream``, ``ignore_stream``, ``stream_timeout``, ``prompt``,
+    ``conversation``, ``conversation_id``, ``return_conversation``, ``message_id``, ``id``, ``action``,
+    ``web_search``, ``tool_calls``, ``tool_emulation``, ``agent_timeout``, ``extra_parameters``, ``impersonate``,
+    ``ignored``, ``raw``, ``cache``, ``history_disabled``, ``download_media``, ``loop``, ``executor``, ``referer``,
+    ``debug_mode``, ``cookies`` (a server gets nothing but a key), ``auth``, ``auto_continue``, ``ignore_working``,
+    ``has_images``, a ``provider`` that is a class, and options for pictures: ``negative_prompt``, ``width``,
+    ``height``, ``aspect_ratio``, ``resolution``, ``guidance_scale``, ``num_inference_steps``, ``randomize_seed``,
+    ``safe``, ``enhance``, ``private``, ``transparent``.
 
     Attributes:
         label: the name for people.

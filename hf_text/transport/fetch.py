@@ -67,7 +67,7 @@ def _attempt(
         return loads(received), headers
     except (ValueError, RecursionError) as error:
         message = f"{host} did not send JSON ({error})"
-    if body.lstrip()[:1] == b"<":
-        page = describe_page(http.mask(decode_text(body[:_MAX_PAGE], headers)))
+    if received.lstrip()[:1] == b"<":
+        page = describe_page(http.mask(decode_text(bytes(received[:_MAX_PAGE]), headers)))
         message = f"{host} sent an HTML page instead of JSON: {page}"
     raise APIStatusError(message, status_code=200)  # out here: what was caught carries all that came
