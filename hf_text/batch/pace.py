@@ -73,7 +73,7 @@ class Pace:
         rate: maximum requests per second than this; None: as many as the server takes.
         tokens_per_minute: maximum tokens per minute than this, prompts and answers. A row counts with the average
             so far until it is answered. None: no limit.
-        clock: what tells the time, in seconds.
+        clock: returns the time, in seconds.
 
     Raises InvalidRequestError for a rate or a number of tokens that is not positive.
     """

@@ -74,7 +74,9 @@ class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin
 
     @classmethod
     def _open(cls, **arguments: Any) -> Steps:
-        _refuse_paths(arguments.get("media"))
+        for name, media in {**arguments, **arguments.get("kwargs", {})}.items():
+            if name in ("media", "images", "image"):
+                _refuse_paths(name, media)
         with _raising_both():
             return super()._open(**arguments)
 
@@ -122,12 +124,12 @@ def install() -> None:
     g4f.Provider.ProviderUtils.convert["HuggingFaceAPI"] = HuggingFaceAPI
 
 
-def _refuse_paths(media: Any) -> None:
+def _refuse_paths(name: str, media: Any) -> None:
     """g4f's servers pass on what their clients send, and that must not name a file of this machine."""
     for item in media if isinstance(media, (list, tuple)) else [media]:
         content = item[0] if isinstance(item, (list, tuple)) and item else item
         if isinstance(content, str) and not content.lower().startswith(("http://", "https://", "data:")):
-            raise refusal("media", "a URL or a data URI where it is a str; pass a file as a Path", content)
+            raise refusal(name, "a URL or a data URI where it is a str; pass a file as a Path", content)
 
 
 @contextmanager
