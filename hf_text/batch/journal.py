@@ -71,7 +71,7 @@ class Journal:
             raise refusal("output", "the path of a file", path)
         self.path: str = os.path.realpath(path)
         if inputs is not None and os.path.exists(self.path) and os.path.samefile(inputs, self.path):
-            raise InvalidRequestError(f"output must not be the file of the inputs, not {show(path)}")
+            raise InvalidRequestError(f"output must be a file other than the inputs, not {show(path)}")
         self.index: Index = Index(_estimate_rows(self.path, inputs))
         self.answered = self.failed = self._lines = 0
         self.spent: float = 0.0

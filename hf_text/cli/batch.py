@@ -43,6 +43,8 @@ def main(options: argparse.Namespace, fail: Fail) -> int:
             return _show_state(options) if options.status else _plot(options, errors)
         if len(options.paths) != 2:
             fail("pass the paths of the inputs and of the output: hf-text batch IN OUT")
+        if options.paths[1] == "-":
+            fail("the output must be a file, because the same command continues from it: hf-text batch - OUT")
         return _run(options, errors)
     except batch.Stopped as stopped:
         return stopped.code if isinstance(stopped.code, int) else 130

@@ -16,7 +16,9 @@ from ..errors import HFTextError
 from .advice import explain
 from .arguments import Options, call_options
 from .connect import connect
+from .helping import fit
 from .local import settle_local
+from .output import columns_of_terminal
 from .parsers.chat import CHAT_COMMANDS
 from .parsing import Fail, fill_in_environment, refuse_two_servers
 from .usage import describe_total, describe_usage
@@ -207,7 +209,7 @@ class Chat:
             self._view.note("name a file: /load talk.json")
             return
         self._chat = Conversation.load(path, self._client, **self._settings)
-        self._view.note(f"{len(self._chat.messages)} messages")
+        self._view.note(f"{len(self._chat.messages)} messages loaded")
 
     def do_retry(self, _: str) -> None:
         """Ask for another answer."""
@@ -224,4 +226,4 @@ class Chat:
 
     def do_help(self, _: str) -> None:
         """What can be typed."""
-        self._view.list(CHAT_COMMANDS)
+        self._view.list(fit(CHAT_COMMANDS, columns_of_terminal(sys.stderr)))

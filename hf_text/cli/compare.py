@@ -83,7 +83,7 @@ def _agrees(offers: Sequence[ModelProvider], prompt: str, values: argparse.Names
     unknown = [offer.provider for offer, cost in zip(offers, costs, strict=True) if cost is None]
     view.note(
         f"this asks {', '.join(offer.provider for offer in offers)}, and may cost up to {price(known)}"
-        + (f"; not known is the price of {', '.join(unknown)}" if unknown else "")
+        + (f"; {', '.join(unknown)}: price unknown" if unknown else "")
     )
     if values.yes:
         return True

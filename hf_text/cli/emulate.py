@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ..emulator.__main__ import serve
-from .output import open_errors
+from .output import Output, open_errors
 from .parsing import Fail
 
 __all__ = ["main"]
@@ -13,7 +14,7 @@ __all__ = ["main"]
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
     """Serve until Ctrl-C. Returns the exit status."""
-    status = serve(values)
+    status = serve(values, Output(sys.stdout, vital=True).write)
     errors = open_errors()
     if errors.is_terminal:  # which has written ^C
         errors.write("\n")

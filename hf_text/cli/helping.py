@@ -8,7 +8,7 @@ import shutil
 import textwrap
 from collections.abc import Iterator
 
-__all__ = ["HelpFormatter"]
+__all__ = ["HelpFormatter", "fit"]
 
 _WIDEST = 100
 _NARROWEST = 20
@@ -19,7 +19,7 @@ class HelpFormatter(argparse.HelpFormatter):
     """For the parsers of all commands."""
 
     def __init__(self, prog: str) -> None:
-        width = max(min(shutil.get_terminal_size().columns - 1, _WIDEST), _NARROWEST)
+        width = _columns()
         super().__init__(prog, max_help_position=24 if width >= 60 else 6, width=width)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
@@ -30,7 +30,18 @@ class HelpFormatter(argparse.HelpFormatter):
         return f"{names} {self._format_args(action, action.dest.upper())}"
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return "\n".join(line for paragraph in _paragraphs(text) for line in _wrap(paragraph, width))
+        return fit(text, width)
+
+
+def fit(text: str, width: int) -> str:
+    """A text of ours in lines of this width; 0: that of help."""
+    width = width or _columns()
+    return "\n".join(line for paragraph in _paragraphs(text) for line in _wrap(paragraph, width))
+
+
+def _columns() -> int:
+    """How wide help is shown: as wide as the terminal, where that can be read."""
+    return max(min(shutil.get_terminal_size().columns - 1, _WIDEST), _NARROWEST)
 
 
 def _paragraphs(text: str) -> Iterator[str]:

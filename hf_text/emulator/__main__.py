@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
@@ -23,11 +25,16 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_arguments(parser)
-    return serve(parser.parse_args(arguments))
+    options = parser.parse_args(arguments)
+    try:
+        return serve(options, lambda text: print(text, end="", flush=True))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter fails at its exit
+        return 141
 
 
-def serve(options: argparse.Namespace) -> int:
-    """Serve as the arguments say, until a signal comes. Returns the exit status."""
+def serve(options: argparse.Namespace, write: Callable[[str], object]) -> int:
+    """Serve as the arguments say, until a signal comes; ``write`` shows where. Returns the exit status."""
     ended: SimpleQueue[int] = SimpleQueue()  # an Event has a lock, which the signal may find taken by this thread
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: ended.put(number))
@@ -45,13 +52,14 @@ def serve(options: argparse.Namespace) -> int:
     emulator.reply(*options.fault_once)
     if options.fault:
         emulator.always(options.fault)
-    _explain(emulator, options)
-    while True:
-        with suppress(Empty):  # with a limit, since on Windows a wait without one cannot be interrupted
-            ended.get(timeout=3600)
-            break
-    emulator.close()
-    return 0
+    try:
+        write(_explain(emulator, options))
+        while True:
+            with suppress(Empty):  # with a limit, since on Windows a wait without one cannot be interrupted
+                ended.get(timeout=3600)
+                return 0
+    finally:
+        emulator.close()
 
 
 def _what_it_is(options: argparse.Namespace) -> str:
@@ -62,14 +70,14 @@ def _what_it_is(options: argparse.Namespace) -> str:
     return "This is the hf_text emulator, not Hugging Face"
 
 
-def _explain(emulator: Emulator, options: argparse.Namespace) -> None:
+def _explain(emulator: Emulator, options: argparse.Namespace) -> str:
     lines = [emulator.url, "", f"{_what_it_is(options)}. To point a program to it:", ""]
     lines += [f"  export {name}={value}" for name, value in emulator.environ.items()]
     key = "...   # the required key" if options.require_key else "hf_emulator   # any key will do"
     key = "...   # the server's" if options.record else key
     lines.append(f"  export HF_TOKEN={key}")
     lines += ["", f"OpenAI-compatible base URL: {emulator.api_base}", "Press Ctrl-C to stop it."]
-    print("\n".join(lines), flush=True)
+    return "".join(f"{line}\n" for line in lines)
 
 
 if __name__ == "__main__":

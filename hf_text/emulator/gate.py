@@ -1,4 +1,4 @@
-"""A gate in the midst of a reply: the emulator holds there until the test opens it.
+"""A gate in the middle of a reply: the emulator waits there until the test opens it.
 
 A connection that is held must also notice that its client left, so it waits for two things at once with ``select``;
 each waiter therefore has a socket of its own that opening the gate makes readable.

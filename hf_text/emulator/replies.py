@@ -66,7 +66,7 @@ class Response:
         end: ``"complete"``; ``"cut"`` ends the connection (FIN) before the end of the body; ``"reset"`` breaks it
             (RST); ``"stall"`` sends nothing more and waits for the client to leave.
         end_at: where an end other than complete comes: ``"start"`` before anything was sent, ``"headers"`` in the
-            midst of the head, ``"body"`` in the body.
+            middle of the head, ``"body"`` in the body.
         end_after: with ``end_at="body"``: after that many bytes of the (encoded) body; None: after all of it, but
             before the last chunk; with a Content-Length one byte more is announced then.
         keep_alive: False announces ``Connection: close`` and does it.

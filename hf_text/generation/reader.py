@@ -269,8 +269,8 @@ class _Reader:
         return True
 
     def _read_stray(self, stray: str, events: list[Event]) -> None:
-        """Read lines that are not of an event stream: chunks all the same, or what tells a failure, or is shown in the
-        error if the answer is not whole. Raises ReportedError.
+        """Read lines that are not of an event stream: chunks all the same, or what reports a failure, or is shown in
+        the error if the answer is not whole. Raises ReportedError.
         """
         told = re.sub(_ERROR_FIELD, "", stray, count=1)
         if told != stray or _tells_error(stray):

@@ -71,7 +71,7 @@ class ChatHFText(SavedChatModel):
     extra_body: dict[str, Any] | None = None
     max_retries: int = 2
     streaming: bool = False
-    """Whether ``invoke`` tells its callbacks each token."""
+    """Whether ``invoke`` passes each token to its callbacks."""
     client_options: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
     """Further arguments of ``hf_text.Client``: ``headers``, ``proxies``, ``verify`` … They are not serialised."""
 
@@ -94,7 +94,7 @@ class ChatHFText(SavedChatModel):
         return {**super()._get_ls_params(stop=stop, **{**kwargs, **named}), "ls_provider": "huggingface"}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        """What the catalogue tells of the model."""
+        """What the catalogue says about the model."""
         return None if self.model is None else find_profile(self._client().operations, self.model)
 
     def _client(self) -> hf_text.Client:

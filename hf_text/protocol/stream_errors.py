@@ -144,7 +144,7 @@ def _is_report(chunk: dict[str, Any]) -> bool:
         return True
     if any(_is_bad_code(chunk.get(key)) for key in _CODES):
         return any(_says(chunk.get(key)) for key in _MESSAGES) or any(_is_status(chunk.get(key)) for key in _CODES)
-    # A message alone: of a gateway, unless it only tells how far the work is.
+    # A message alone: of a gateway, unless it only reports progress.
     kinds = (kind, _word(chunk.get("object")))
     harmless = not {*_HARMLESS, *_WORKING}.isdisjoint(kinds) or status in _WORKING or status in _GOOD
     good = any(_word(chunk.get(key)) in _GOOD for key in _CODES) or chunk.get("success") is True
@@ -153,7 +153,7 @@ def _is_report(chunk: dict[str, Any]) -> bool:
 
 
 def _says(value: Any) -> bool:
-    """Whether what stands where errors are told tells one: not where it is empty, or says that all is well."""
+    """Whether the value of an error field is an error: not if it is empty, or says that all is well."""
     if isinstance(value, dict):
         return any(inner and _word(inner) not in _GOOD for inner in value.values())
     return bool(value) and _word(value) not in _GOOD

@@ -164,7 +164,7 @@ class TestTemplates:
     @pytest.mark.parametrize(
         ("shape", "words"),
         [
-            ({"template": "Label: {text"}, "template: expected '}' before end of string; a brace of the text itself"),
+            ({"template": "Label: {text"}, "template: expected '}' before end of string; write a literal brace twice"),
             ({"template": 5}, "template must be a text"),
             ({"template": ""}, "template must be a text"),
             ({"samples": 0}, "samples must be a whole number from 1 up"),
@@ -317,7 +317,7 @@ class TestInputs:
             Source(inputs)
 
     def test_a_single_row_is_not_taken_for_its_keys(self) -> None:
-        with pytest.raises(InvalidRequestError, match="must be rows, not a mapping: give a list of rows"):
+        with pytest.raises(InvalidRequestError, match="must be rows, not a mapping: pass a list of rows"):
             Source({"prompt": "Hi"})
 
     @pytest.mark.parametrize(("name", "reader"), [("a.csv", "pandas.read_csv"), ("a.parquet", "pandas.read_parquet")])

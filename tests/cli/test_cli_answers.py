@@ -161,7 +161,7 @@ def test_of_an_answer_that_is_not_whole_the_text_comes_first_and_then_the_error(
     status, out, err = cli("Hello")
     assert (status, out) == (1, "One two\n")
     assert last_line(err).startswith("hf-text: error: ")
-    assert "ask again" in last_line(err)
+    assert "try again" in last_line(err)
 
 
 @pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
@@ -252,7 +252,7 @@ def test_a_model_that_wants_a_tool_is_told(hf, cli):
     hf.always("tool-call-repeated")
     result = cli("Hello")
     assert (result.status, result.out) == (0, "")
-    assert "calls no tools" in last_line(result.err)
+    assert "cannot run tools" in last_line(result.err)
 
 
 def test_a_slip_in_a_provider_is_met_with_the_one_that_is_near(hf, cli):

@@ -110,6 +110,19 @@ class TestRuns:
         assert "stopped by max_cost; repeat the same command to continue" in done.stderr
         assert len(chats(emulator)) == 4
 
+    @pytest.mark.parametrize("workers", [1, 16])
+    def test_a_last_row_without_a_price_leaves_all_rows_done(
+        self, hf_text_batch: Batch, emulator: Emulator, inputs: Path, tmp_path: Path, workers: int
+    ) -> None:
+        emulator.models = [PRICED]
+        emulator.reply(*[Response.text("Yes", usage=(100, 50), provider="novita")] * 9)
+        emulator.always(Response.text("Yes", provider="novita"))  # without usage
+        options = ("-m", "org/m", "--max-cost", 1, "--max-workers", workers)
+        done = hf_text_batch(inputs, tmp_path / "out.jsonl", *LABEL, *options)
+        assert "10 of 10 rows are done" in done.stderr
+        assert "stopped by" not in done.stderr
+        assert done.returncode == 0
+
     @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     def test_a_signal_ends_it_in_a_line(
         self,
@@ -138,7 +151,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("words", "status", "said"),
         [
-            (["in.jsonl"], 2, "give the path of the inputs and that of the output"),
+            (["in.jsonl"], 2, "pass the paths of the inputs and of the output"),
+            (["in.jsonl", "-"], 2, "the output must be a file"),
             (
                 ["in.jsonl", "out", "--deadline", "soon"],
                 2,
@@ -150,7 +164,7 @@ class TestErrors:
             (["in.jsonl", "out", "--template", "{txt}"], 2, "the template names 'txt', but the columns are id, text"),
             (["in.csv", "out"], 2, "read it with pandas.read_csv"),
             (["none.jsonl", "out"], 1, "No such file or directory: none.jsonl"),
-            (["in.jsonl", "out"], 2, "For a row of columns give --template "),
+            (["in.jsonl", "out"], 2, "For a row of columns pass --template "),
             (["in.jsonl", "out", "-o", "max_token", "5"], 2, "batch.run() has no argument 'max_token'"),
             (["--status", "out"], 2, "no run has stored its state in out.state"),
             (["--status"], 2, "--status takes only the path of the output"),
@@ -172,7 +186,7 @@ class TestErrors:
         hf_text_batch(inputs, tmp_path / "out", *LABEL)
         done = hf_text_batch(inputs, tmp_path / "out", "--template", "Sort: {text}", "--id", "id")
         assert done.returncode == 2
-        assert "or give --stale redo to ask again or --stale keep to keep" in done.stderr
+        assert "or pass --stale redo to ask again or --stale keep to keep" in done.stderr
 
     @pytest.mark.parametrize(
         ("text", "seconds"), [("90", 90), ("90s", 90), ("30m", 1800), ("1h30m", 5400), ("1.5 h", 5400), ("2d", 172800)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import threading
 import xml.etree.ElementTree as ET
 from dataclasses import replace
@@ -216,6 +217,13 @@ def test_what_cannot_be_compared_is_an_error_and_nobody_is_asked(hf, cli, argv):
     assert result.status in (1, 2)
     assert "error: " in result.err
     assert [request for request in hf.requests if request.path.endswith("/chat/completions")] == []
+
+
+def test_a_png_without_its_extra_is_refused_before_anyone_is_asked(hf, cli, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as if it were not installed
+    result = cli("compare", MODEL, "--yes", "--plot", "x.png")
+    assert (result.status, result.out, hf.requests) == (1, "", [])
+    assert "pip install 'hf-text[plot]'; FILE.svg needs nothing" in result.err
 
 
 BARS = [Bar("groq<&$x$", 512.4, 0.21), Bar("日本", 88.0, 1.5), Bar("down", None, None)]

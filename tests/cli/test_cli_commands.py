@@ -250,11 +250,20 @@ def test_the_commands_of_a_chat_answer_on_standard_error(hf, cli):
         "/media",
         "/usage",
         "/nonsense",
+        "/sav",
         "/save",
     ]
     result = cli("chat", stdin="\n".join([*lines, "/load /no/file", "/undo"]).encode())
     assert (result.out, hf.requests) == ("", [])
-    for shown in ("/retry", "model: a/b", "system message: Be.", "/no/file", "no tokens", "unknown command /nonsense"):
+    for shown in (
+        "/retry",
+        "unknown command /sav; did you mean /save?",
+        "model: a/b",
+        "system message: Be.",
+        "/no/file",
+        "no tokens",
+        "unknown command /nonsense",
+    ):
         assert shown in result.err
 
 

@@ -52,7 +52,7 @@ def test_a_tool_that_returns_something_to_await_has_failed(emulator: Emulator, c
     chat = Conversation(client, tools=[hf_text.tool(lambda: later(), name="work")])
     results = [event for event in chat.stream("Go").events() if isinstance(event, ToolResult)]
     assert [type(result.error) for result in results] == [TypeError, TypeError]
-    assert "must be awaited" in results[0].content
+    assert "returned an awaitable" in results[0].content
 
 
 def test_ctrl_c_within_a_tool_leaves_what_is_known_of_it(emulator: Emulator, client: hf_text.Client) -> None:

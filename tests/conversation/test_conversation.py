@@ -118,7 +118,7 @@ class TestTurns:
             texts = iter(stream)
             next(texts)
             for use in (lambda: chat.generate("Ho"), chat.undo, lambda: setattr(chat, "messages", [])):
-                with pytest.raises(InvalidRequestError, match="is answering a turn"):
+                with pytest.raises(InvalidRequestError, match="is answering another turn"):
                     use()
         assert chat.generate("Ho").text == "onetwo"
         assert said(chat) == [("user", "Ho"), ("assistant", "onetwo")]
@@ -216,7 +216,7 @@ class TestTools:
             ran.append(1)
 
         chat = converse(tools=[run])
-        with pytest.raises(TruncatedStreamError, match=r"within a call of a tool .finish reason length"):
+        with pytest.raises(TruncatedStreamError, match=r"within a tool call .finish reason length"):
             chat.generate("Go")
         assert (ran, chat.messages) == ([], [])
 
@@ -661,7 +661,7 @@ def test_a_wrong_setting_is_refused_by_name(converse: Converse, settings: Any, w
     [
         (("",), "messages must not be empty"),
         ((3,), "messages must be a str or a list"),
-        ((None, "cat.png"), "media goes with a turn"),
+        ((None, "cat.png"), "media needs a user message"),
     ],
 )
 def test_a_wrong_turn_is_refused_before_it_is_read(

@@ -287,7 +287,7 @@ def test_scripted_replies_go_before_records(server: Emulator, tmp_path: Path) ->
     ("options", "says"),
     [
         ({"record": "a", "replay": "b"}, "not both"),
-        ({"upstream": "http://x"}, "give record= too"),
+        ({"upstream": "http://x"}, "pass record= too"),
         ({"record": "a", "upstream": "x:1"}, "upstream must be the URL of a server"),
     ],
 )

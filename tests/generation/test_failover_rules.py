@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Iterator
-from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -247,7 +246,7 @@ class TestTheNextCall:
 
 class TestTarget:
     def test_it_is_a_frozen_value(self) -> None:
-        with pytest.raises(FrozenInstanceError):
+        with pytest.raises(AttributeError):
             AUTO.model = "acme/y"  # type: ignore[misc]
         assert pickle.loads(pickle.dumps(NOVITA)) == NOVITA
         assert len({NOVITA, Target(ROUTER, "acme/x:novita", "novita")}) == 1
@@ -387,7 +386,7 @@ class TestRoute:
 
     def test_a_wait_that_does_not_fit_is_refused(self) -> None:
         route = Route(iter([AUTO]), retries(5))
-        with pytest.raises(RateLimitError, match="asks to wait 30 s"):
+        with pytest.raises(RateLimitError, match="asks for a wait of 30 s"):
             route.advance(RateLimitError("slow down", status_code=429, retry_after=30.0), 5.0)
 
 

@@ -134,7 +134,7 @@ def test_a_connection_that_is_lost_before_the_answer_is_tried_again(
     completion = make().generate("Hi", "m")
     assert completion.text == "Hello"
     assert [attempt.status for attempt in completion.attempts] == [None, 200]
-    assert "closed before an answer" in str(completion.attempts[0].error)
+    assert "closed before a response" in str(completion.attempts[0].error)
 
 
 EMPTY: dict[str, Any] = {
@@ -283,30 +283,30 @@ def test_more_than_a_minute_is_not_waited_for_and_told(
     server: Emulator, make: MakeClient, headers: dict[str, str], seconds: float, status: int
 ) -> None:
     server.reply(busy(status, **headers), HELLO)
-    with pytest.raises(APIStatusError, match=r"Too busy .* Not retried: the server asks to wait") as caught:
+    with pytest.raises(APIStatusError, match=r"Too busy .* Not retried: the server asks for a wait of") as caught:
         make().generate("Hi", "m")
-    assert f"wait {seconds:g} s" in str(caught.value)
+    assert f"wait of {seconds:g} s" in str(caught.value)
     assert caught.value.retry_after == seconds
     assert len(server.requests) == len(caught.value.attempts) == 1
 
 
 def test_a_date_is_seconds_from_now(server: Emulator, make: MakeClient) -> None:
     server.reply(busy(Retry_After=in_hours(1)), HELLO)
-    with pytest.raises(RateLimitError, match=r"asks to wait 3[56]\d\d(\.\d+)? s") as caught:
+    with pytest.raises(RateLimitError, match=r"asks for a wait of 3[56]\d\d(\.\d+)? s") as caught:
         make().generate("Hi", "m")
     assert caught.value.retry_after == pytest.approx(3600, abs=60)
 
 
 def test_a_pause_that_does_not_fit_the_total_clock_is_not_begun(server: Emulator, make: MakeClient) -> None:
     server.reply(busy(Retry_After="30"), HELLO)
-    with pytest.raises(RateLimitError, match="asks to wait 30 s"):
+    with pytest.raises(RateLimitError, match="asks for a wait of 30 s"):
         make(timeout=Timeouts(total=20)).generate("Hi", "m")
     assert len(server.requests) == 1
 
 
 def test_a_get_does_not_wait_for_long_either(server: Emulator, make: MakeClient) -> None:
     server.reply(busy(Retry_After="61"), path="/v1/models")
-    with pytest.raises(RateLimitError, match="asks to wait 61 s"):
+    with pytest.raises(RateLimitError, match="asks for a wait of 61 s"):
         make().models()
     assert len(server.requests) == 1
 

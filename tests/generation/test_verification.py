@@ -185,7 +185,7 @@ def test_a_cut_after_the_first_text_is_not_tried_again(client: Client, emulator:
 
 def test_without_retries_a_cut_before_any_text_is_the_error(once: Client, emulator: Emulator) -> None:
     emulator.reply("closed-before-headers")
-    with pytest.raises(TransportError, match="closed before an answer came"):
+    with pytest.raises(TransportError, match="closed before a response arrived"):
         once.generate("Hi")
     assert len(emulator.requests) == 1
 

@@ -54,7 +54,7 @@ def _drive_blocking(client: hf_text.Client) -> None:
     stream.cancel()
     with pytest.raises(hf_text.StreamCancelledError):
         list(texts)
-    with pytest.raises(hf_text.TransportError, match="closed before an answer"):
+    with pytest.raises(hf_text.TransportError, match="closed before a response"):
         client.generate("Hi", "m")
 
 

@@ -140,7 +140,7 @@ class TestWhatAModelIsTold:
             tool(choose).to_dict()
 
     def test_a_function_whose_signature_is_not_known_is_refused(self) -> None:
-        with pytest.raises(InvalidRequestError, match="Python does not know its signature"):
+        with pytest.raises(InvalidRequestError, match="it has no signature that Python can read"):
             tool(dict.fromkeys and type, name="x").to_dict()
 
     @pytest.mark.parametrize(
