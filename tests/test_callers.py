@@ -161,9 +161,7 @@ def test_pairs_of_media_may_be_lists_and_have_no_name(emulator: Emulator, media:
 def test_the_next_fallback_model_is_asked_with_a_warning_that_names_both(emulator: Emulator) -> None:
     emulator.reply(Response.error(400, "not supported", code="model_not_supported"))
     default, following = HuggingFaceAPI.default_model, HuggingFaceAPI.fallback_models[0]
-    with pytest.warns(
-        hf_text.HFTextWarning, match=f"^{default} is not served at present: {following} is used instead"
-    ):
+    with pytest.warns(hf_text.HFTextWarning, match=f"^{default} is not served at present: {following} is used instead"):
         events = list(HuggingFaceAPI.create_generator("", "Count"))
     assert events[0].model == following  # type: ignore[union-attr]
     assert [request.json["model"] for request in emulator.requests] == [default, following]

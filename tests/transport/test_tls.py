@@ -202,7 +202,9 @@ def test_https_to_a_server_without_tls_is_told_from_a_dead_host(
     )
     with pytest.raises(RequestTimeoutError) as timed_out:
         client.generate("Hi", "m")
-    assert str(timed_out.value).endswith(f"but did not complete the TLS handshake within 0.2 s (timeout: connect). {advice}")
+    assert str(timed_out.value).endswith(
+        f"but did not complete the TLS handshake within 0.2 s (timeout: connect). {advice}"
+    )
     assert timed_out.value.clock == "connect"
 
 
