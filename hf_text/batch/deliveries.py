@@ -53,5 +53,5 @@ class Deliveries:
         self._ready.extend(self._held.pop(number) for number in sorted(self._held))
 
     def behind(self, taken: int) -> int:
-        """Of so many rows that were read, how many wait for their turn; 0 without an order."""
+        """How many of the rows read so far wait for their turn; 0 without an order."""
         return taken - self._next if self._ordered else 0

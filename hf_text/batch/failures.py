@@ -91,5 +91,5 @@ class Failures:
         return False
 
     def _pause(self, times: int) -> float:
-        """Seconds before a row that failed so many times is sent again."""
+        """Seconds before a row that failed this many times is sent again."""
         return min(self._tuning.first_pause * 2.0**times, self._tuning.longest_pause)

@@ -148,7 +148,7 @@ class Lanes:
         return min(waits, default=float("inf"))
 
     def lost_server(self, seconds: float) -> HFTextError | None:
-        """The last refusal of a server that has been away for so many seconds; None if there is none."""
+        """The last refusal of a server that has been unavailable for this many seconds; None if there is none."""
         for lane in self:
             if lane.last_refusal is not None and lane.pace.outage >= seconds:
                 return lane.last_refusal

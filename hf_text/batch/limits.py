@@ -38,7 +38,7 @@ class Limits:
     drain: float = 25.0
 
     def reached(self, tally: Tally, seconds: float) -> str | None:
-        """The name of the limit that a run of so many seconds has reached; None if it has reached none."""
+        """The name of the limit that a run of this many seconds has reached; None if it has reached none."""
         if self.deadline is not None and seconds >= self.deadline:
             return "deadline"
         if self.max_failures is not None and tally.failures > self.max_failures:

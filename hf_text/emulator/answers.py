@@ -1,4 +1,4 @@
-"""What the emulator says in place of a model: that it is none, and what it was asked."""
+"""What the emulator says instead of a model: that it is not one, and what it was asked."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the emulator answers: `Response`, everything about one HTTP response including its faults, and its builders.
 
 A reply is a frozen value without any socket in it, so that one can be defined once and used in many tests;
-``dataclasses.replace`` makes a variant of it. How it is put on the wire stands in `sending`.
+``dataclasses.replace`` makes a variant of it. `sending` puts it on the wire.
 """
 
 from __future__ import annotations

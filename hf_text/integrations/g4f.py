@@ -111,7 +111,7 @@ class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin
 
 
 def install() -> None:
-    """Have g4f take this ``HuggingFaceAPI`` for its own: by its name, in its API server and GUI, and behind
+    """Have g4f use this ``HuggingFaceAPI`` as its own: by its name, in its API server and GUI, and behind
     ``g4f.Provider.HuggingFace`` where that delegates to it (g4f 0.5).
     """
     loader = getattr(g4f.Provider, "ProviderLoader", None)
