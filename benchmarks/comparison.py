@@ -63,7 +63,7 @@ are those of ``hf_text.emulator``: each is something that real servers and netwo
 """
 _LEGEND = """\
 =============  =====================================================================================
-error          an exception tells that the answer is not whole
+error          an exception says that the answer is incomplete
 **silent**     the loop ends as after a whole answer: half of it, or nothing, is taken for all of it
 **waits**      it was still waiting after {limit:.0f} seconds
 =============  =====================================================================================

@@ -88,7 +88,7 @@ def parse_cachegrind(output: str) -> int:
     """``I   refs:      478,130,952`` (Valgrind manual, 5.2)."""
     found = re.search(r"^==\d+== I +refs: +([\d,]+)$", output, re.MULTILINE)
     if found is None:
-        raise OSError(f"cachegrind tells no count: {output.strip()[-500:]}")
+        raise OSError(f"cachegrind printed no count: {output.strip()[-500:]}")
     return int(found[1].replace(",", ""))
 
 

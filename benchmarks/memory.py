@@ -1,6 +1,6 @@
 """How much memory this process holds.
 
-Not by ``getrusage`` where that can be avoided: on Linux the peak that it tells is handed on to a started process, so
+Not by ``getrusage`` where that can be avoided: on Linux a child process inherits the peak that it reports, so
 that what is small seems as large as what started it.
 """
 

@@ -11,7 +11,7 @@ FLOOR = "raw_socket"
 STREAMS_FLOOR = "raw_asyncio"
 IMPORT_FLOOR = "requests"
 
-Rounds = list[Any]  # for each round a dict of numbers, or a str that tells why there are none
+Rounds = list[Any]  # for each round a dict of numbers, or a str: why there are none
 Results = dict[str, dict[str, Rounds]]
 
 

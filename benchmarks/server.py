@@ -2,9 +2,10 @@
 
 The path says what is sent: ``/{how}/{chunks}/{pause_us}/v1/chat/completions`` where ``how`` is ``each`` (one event
 a write), ``block`` (writes of 64 KiB), ``stamped`` (one event a write, its text the time of the write in
-nanoseconds), ``huge`` (one event of so many bytes), ``tool`` (one tool call, its arguments in so many fragments) or
-``close`` (as ``each``, and the connection is closed after it). Run as a program it prints the ports for http and
-https and serves until its standard input ends.
+nanoseconds), ``huge`` (one event of so many bytes), ``tool`` (one tool call, its arguments in so many fragments),
+``close`` (as ``each``, and the connection is closed after it), ``object`` (a stream whose text is a JSON object),
+``whole`` (the same in one piece, for clients that do not stream) or ``logprobs`` (tokens with those). Run as a program
+it prints the ports for http and https and serves until its standard input ends.
 """
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding
 CLOSING_HEAD = HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
 
-def render(delta: dict[str, object], finish_reason: str | None = None) -> bytes:
+def render(delta: dict[str, object], finish_reason: str | None = None, **more: object) -> bytes:
     """One event as one HTTP chunk; with a finish reason ``[DONE]`` follows it."""
-    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, **more}
     event = b"data: " + json.dumps({**CHUNK, "choices": [choice]}).encode() + b"\n\n"
     if finish_reason is not None:
         event += b"data: [DONE]\n\n"
@@ -49,6 +50,15 @@ def render_fragment(arguments: str, **first: str) -> bytes:
 
 TOKEN = render({"content": " token"})
 END = render({}, "stop") + b"0\r\n\r\n"
+OBJECT = json.dumps({"city": "Paris", "people": 2102650})
+OBJECT_TOKEN = render({"content": OBJECT})
+LOGPROBS = render(
+    {"content": " token"},
+    logprobs={"content": [{"token": " token", "logprob": -0.5, "bytes": None, "top_logprobs": []}]},
+)
+WHOLE_CHOICE = {"index": 0, "message": {"role": "assistant", "content": OBJECT}, "finish_reason": "stop"}
+WHOLE = json.dumps({**CHUNK, "object": "chat.completion", "choices": [WHOLE_CHOICE]}).encode()
+WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(WHOLE), WHOLE)
 CALL = render_fragment('{"text": "', id="call_1", name="write")
 FRAGMENT = render_fragment("words ")
 CALL_END = render_fragment('"}')
@@ -103,6 +113,9 @@ pacers: dict[float, Pacer] = {}
 
 def answer(connection: socket.socket, how: str, chunks: int, pause: float) -> None:
     """Send one answer."""
+    if how == "whole":
+        connection.sendall(WHOLE)
+        return
     connection.sendall(CLOSING_HEAD if how == "close" else HEAD)
     if how == "huge":
         connection.sendall(render({"content": "x" * chunks}))
@@ -112,6 +125,10 @@ def answer(connection: socket.socket, how: str, chunks: int, pause: float) -> No
         pacers[pause].serve(connection, chunks, how == "stamped")
     elif how == "block":
         send_in_blocks(connection, TOKEN, chunks)
+    elif how == "object":
+        connection.sendall(OBJECT_TOKEN)
+    elif how == "logprobs":
+        send_in_blocks(connection, LOGPROBS, chunks)
     elif how == "tool":
         connection.sendall(CALL)
         send_in_blocks(connection, FRAGMENT, chunks - 2)

@@ -118,10 +118,10 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(".notebook", __name__), name)
     if name in _SUBMODULES:
         return import_module(f".{name}", __name__)
-    advice = import_module(".wrong_names", __name__).advise_method(name)
+    advice = import_module(".wrong_names", __name__).OTHER_METHODS.get(name, "")
     if not advice and name.startswith("Async"):
-        advice = f"; it is in {__name__}.aio"
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{advice}")
+        advice = f"It is in {__name__}.aio"
+    raise import_module(".attributes", __name__).missing_attribute(f"module {__name__!r}", name, __dir__(), advice)
 
 
 def __dir__() -> list[str]:

@@ -17,6 +17,7 @@ from .checks import refusal
 from .client import Client
 from .keys import find_key
 from .operations import Operations
+from .protocol.media import Media
 from .transport.call import DEFAULT
 from .wrong_names import wrong_name
 
@@ -30,6 +31,8 @@ class CallerOptions(TypedDict, total=False):
     api_endpoint: str | None  # the address with /chat/completions
     base_url: str | None  # api_base
     extra_data: Mapping[str, Any] | None  # extra_body
+    image: Media | None  # media, with image_name
+    images: Media | None  # media
     max_input_length: int | None  # max_inputs_lenght
     stream_options: Mapping[str, Any] | None  # include_usage
 
@@ -43,19 +46,24 @@ class CallerOptions(TypedDict, total=False):
     action: Any
     agent_timeout: Any
     aspect_ratio: Any
+    auth: Any
+    auto_continue: Any
     cache: Any
     conversation: Any
     conversation_id: Any
+    cookies: Any
     debug_mode: Any
     download_media: Any
     enhance: Any
     executor: Any
     extra_parameters: Any
     guidance_scale: Any
+    has_images: Any
     height: Any
     history_disabled: Any
     id: Any
     ignore_stream: Any
+    ignore_working: Any
     ignored: Any
     image_name: Any
     impersonate: Any
@@ -85,7 +93,7 @@ _BODY_FIELDS = (
     *("user", "top_k", "logit_bias", "modalities", "audio"),
     *("include_reasoning", "max_completion_tokens", "prompt_cache_key", "search_settings"),
 )
-_OTHER_NAMES = ("api_endpoint", "base_url", "extra_data", "stream_options")
+_OTHER_NAMES = ("api_endpoint", "base_url", "extra_data", "image", "images", "stream_options")
 _IGNORED = {"user-agent", *CallerOptions.__annotations__} - {*_BODY_FIELDS, *_OTHER_NAMES, "max_input_length"}
 _CLIENT_OPTIONS = inspect.signature(Client).parameters.keys() - {"api_key", "api_base", "model", "provider_mapping"}
 _STREAM_OPTIONS = inspect.signature(Client.stream).parameters.keys() - {"self", "messages", "model"}
@@ -123,6 +131,7 @@ def call_options(door: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], d
     options = {name: value for name, value in given.items() if value is not None and name not in _IGNORED}
     _drop_empty(options)
     _gather_body(options)
+    _rename_media(options, given.get("image_name"))
     if "media" in options:
         options["media"] = _read_media(options["media"])
     call = {name: options.pop(name) for name in tuple(options) if name in _STREAM_OPTIONS}
@@ -145,6 +154,8 @@ def _drop_empty(options: dict[str, Any]) -> None:
         del options["tools"]
     if "tools" not in options and options.get("tool_choice") in ("auto", "none"):
         del options["tool_choice"]
+    if options.get("n") == 1:
+        del options["n"]
     if hasattr(options.get("provider"), "create_async_generator"):
         del options["provider"]  # g4f hands the class that it calls to that class
 
@@ -162,6 +173,14 @@ def _gather_body(options: dict[str, Any]) -> None:
         body |= more
     if body:
         options["extra_body"] = body
+
+
+def _rename_media(options: dict[str, Any], image_name: Any) -> None:
+    """``media``, whatever the caller calls it."""
+    image, images = options.pop("image", None), options.pop("images", None)
+    media = images or (None if image is None else [(image, image_name)])
+    if media is not None and not options.get("media"):
+        options["media"] = media
 
 
 def _read_media(media: Any) -> Any:

@@ -93,8 +93,8 @@ def plain_value(value: Any) -> Any:
 def plain_number(value: Any) -> Any:
     """A number of NumPy, ``decimal`` and the like as Python's own int, float or bool; anything else as it is.
 
-    They are known by what they can do (``__index__``, ``__float__``), so nothing is imported for it. An array is no
-    number, unless it has no dimensions.
+    They are known by what they can do (``__index__``, ``__float__``), so nothing is imported for it. An array is not
+    a number, unless it has no dimensions.
     """
     kind = type(value)
     if isinstance(value, float):

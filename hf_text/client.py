@@ -1,4 +1,4 @@
-"""The blocking client, and the functions of the module over a client with the default settings."""
+"""The blocking client, and module-level functions that use one with the default settings."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ T = TypeVar("T")
 class Client:
     """Text from Hugging Face Inference Providers, or from any server that speaks the OpenAI chat protocol.
 
-    Can be shared among threads, used after a fork, pickled, and used as a context manager. A key that was given is
-    pickled with it, a key that was found is not.
+    Can be shared among threads, used after a fork, pickled, and used as a context manager. A key passed as an
+    argument is pickled with it, a key that was found is not.
 
     Args:
         api_key: the key. None: for Hugging Face the one that huggingface_hub would find (``HF_TOKEN``, the token
-            file, Colab), for any other server none.
+            file, Colab), for any other server no key.
         api_base: None for Hugging Face; else the base URL of a server, such as ``"http://localhost:8080/v1"``.
-        model: the model where a call names none. None: see ``stream``.
+        model: the model for calls that do not name one. None: see ``stream``.
         provider: for Hugging Face: ``"auto"``, a policy (``"fastest"``, ``"cheapest"``, ``"preferred"``), the name
             of a provider, or a list of those in the order to try. A suffix of the model's name
-            (``"org/model:novita"``) wins over it.
-        timeout: ``Timeouts``, or seconds for all clocks but total.
-        max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
-            request at all, also not to another provider.
+            (``"org/model:novita"``) overrides it.
+        timeout: ``Timeouts``, or seconds for each of them except ``total``.
+        max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
+            request at all, not even to another provider.
         bill_to: for Hugging Face: the organisation that pays.
         headers: headers to send with each request.
         proxies: proxies by scheme, as in requests, in addition to those of the environment.
@@ -54,10 +54,10 @@ class Client:
         cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
         hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
         router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
-        max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
-        provider_mapping: for Hugging Face: who serves a model, ahead of what the Hub says: by model, then by
-            provider, in the Hub's form (``{"task": "conversational", "providerId": …}``). A provider that is a path
-            (``"hf-inference/models/org/name"``) means that route of the router.
+        max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
+        provider_mapping: for Hugging Face: providers of models that take precedence over the Hub's: by model, then by
+            provider, in the Hub's form (``{"task": "conversational", "providerId": …}``). If a provider is a path
+            (``"hf-inference/models/org/name"``), that route of the router is used.
 
     Raises InvalidRequestError for a wrong argument. Nothing is sent.
     """
@@ -85,7 +85,7 @@ class Client:
 
     @classmethod
     def of(cls, operations: Operations) -> Client:
-        """A client for operations that exist already."""
+        """A client for existing operations."""
         client = cls.__new__(cls)
         client.operations = operations
         return client
@@ -119,37 +119,37 @@ class Client:
         """An answer, to be read as it arrives. Nothing is sent before the first read, or ``Stream.start()``.
 
         Args:
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that
-                sees, if there is media), for another server the first that it lists.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files,
-                PIL images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other
-                people type in see ``media_from_url``.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option
-                from here on.
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (a vision
+                model if there is media), for another server the first that it lists.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files,
+                PIL images, ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted
+                input see ``media_from_url``.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            tools: what the model may call: functions, which are described by their signature and docstring (see
-                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-                ``Conversation`` does so.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs
+                the extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs
+                them.
             tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
             parallel_tool_calls: whether the model may call several tools at once.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
 
-        Raises InvalidRequestError for a wrong argument, and MissingAuthError if Hugging Face is asked without a key.
+        Raises InvalidRequestError for a wrong argument, and MissingAuthError if there is no key for Hugging Face.
         All other errors are raised while reading.
         """
         return Stream(self.operations.open(**without_self(locals())))
@@ -181,43 +181,43 @@ class Client:
         provider: str | Sequence[str] | None = None,
         timeout: Timeouts | float = DEFAULT,
     ) -> Completion:
-        """The whole answer: the stream of the same arguments, read to its end.
+        """The complete answer: reads ``stream()`` with the same arguments to its end.
 
-        It is streamed on the wire: a request that is not streamed dies at the gateway after about a minute.
+        It is streamed on the wire, because gateways close a request without streaming after about a minute.
 
         Args:
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that
-                sees, if there is media), for another server the first that it lists.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
-                type in see ``media_from_url``.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-                here on.
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (a vision
+                model if there is media), for another server the first that it lists.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+                ``media_from_url``.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            tools: what the model may call: functions, which are described by their signature and docstring (see
-                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-                ``Conversation`` does so.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs
+                the extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs
+                them.
             tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
             parallel_tool_calls: whether the model may call several tools at once.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
 
-        Raises InvalidRequestError for a wrong argument, MissingAuthError if Hugging Face is asked without a key, and
-        all other errors of ``HFTextError``'s tree that reading a stream raises.
+        Raises InvalidRequestError for a wrong argument, MissingAuthError if there is no key for Hugging Face, and
+        every other ``HFTextError`` that reading a stream raises.
         """
         stream = self.stream(**without_self(locals()))
         del extra_headers  # a traceback that shows variables would show it
@@ -340,30 +340,30 @@ class Client:
         tries. Needs the extra ``schema``.
 
         Args:
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
             output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
                 or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
                 those of JSON.
             model: a model's name, or an alias; None as for ``stream``.
-            retries: how often an answer that does not fit is asked for again.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
-                type in see ``media_from_url``.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-                here on.
+            retries: how often to ask again after an answer that does not fit.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+                ``media_from_url``.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
 
@@ -377,11 +377,11 @@ class Client:
         return Reader(parsing(self.operations, **arguments), self.stream).finish()
 
     def cost(self, answers: Completion | HasCompletions) -> float | None:
-        """What an answer cost, or all answers of a conversation or of ``parse``, in USD, by the live prices of the
-        provider that answered. It may ask the server for them.
+        """What an answer cost, or all answers of a conversation or of ``parse``, in USD, at the current prices of the
+        provider that answered, which it may have to fetch.
 
-        None where the usage or a price is not known. Tokens of the prompt that came out of the provider's cache count
-        by their own price where the catalogue has one. Raises TransportError or APIStatusError.
+        None if the usage or a price is unknown. Prompt tokens from the provider's cache count at their own price, if
+        the catalogue has one. Raises TransportError or APIStatusError.
         """
         return self.operations.cost(self.operations.new_call(), completions_of(answers))
 
@@ -398,19 +398,19 @@ class Client:
         sort: str | None = None,
         refresh: bool = False,
     ) -> list[Model]:
-        """The models of the server (``GET {api_base}/models``) that meet all these conditions; kept for five minutes.
+        """The models of the server (``GET {api_base}/models``) that meet all these conditions; cached for five minutes.
 
         Args:
             search: a substring of the name, case-insensitive.
-            provider: a provider that serves them live.
-            vision: whether they see pictures.
+            provider: a provider that serves them now.
+            vision: whether they accept pictures.
             tools: whether they call tools.
-            structured_output: whether they keep to a JSON schema.
+            structured_output: whether they follow a JSON schema.
             min_context: the smallest context, in tokens.
-            max_output_price: USD per million tokens of output, at most.
+            max_output_price: the highest price in USD per million output tokens.
             sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None
                 keeps the server's order.
-            refresh: ask again, whatever is kept.
+            refresh: bypass the cache.
 
         Raises TransportError, APIStatusError or InvalidRequestError.
         """
@@ -426,25 +426,25 @@ class Client:
         return self.operations.model(self.operations.new_call(), name)
 
     def mapping(self, model: str) -> dict[str, ProviderMapping]:
-        """Who serves a model, by provider, in the account's order, from the Hub; kept for five minutes.
+        """The providers of a model, in the account's order, from the Hub; cached for five minutes.
 
         Raises ModelNotSupportedError for a model that the Hub does not have, TransportError, APIStatusError, and
-        InvalidRequestError where the server is not Hugging Face.
+        InvalidRequestError if the server is not Hugging Face.
         """
         return self.operations.mapping(self.operations.new_call(), model)
 
     def hub_models(
         self, *, search: str | None = None, provider: str = "all", limit: int | None = None
     ) -> Iterator[HubModel]:
-        """The models on the Hub that a provider serves, for any task, with their mappings; page after page as they are
+        """The models on the Hub that a provider serves, for any task, with their mappings; pages are fetched as
         needed.
 
         Args:
-            search: a part of the name.
-            provider: ``"all"``, or the name of one.
-            limit: how many at most.
+            search: a substring of the name.
+            provider: ``"all"``, or the name of a provider.
+            limit: the maximum number of models.
 
-        Raises InvalidRequestError for a wrong argument, and where the server is not Hugging Face; while iterating
+        Raises InvalidRequestError for a wrong argument, and if the server is not Hugging Face; while iterating
             TransportError and APIStatusError.
         """
         operations = self.operations
@@ -481,12 +481,12 @@ def _each(pages: Iterator[list[HubModel]]) -> Iterator[HubModel]:
         raise
 
 
-# The functions of the module: those of a client with the default settings, made when it is first needed.
+# The module-level functions use one client with the default settings, made on first use.
 
 
 @lru_cache(maxsize=1)
 def default_client() -> Client:
-    """The client behind the functions of the module, with the default settings; made when it is first needed."""
+    """The client behind the module-level functions, with the default settings; made on first use."""
     return Client()
 
 
@@ -517,41 +517,39 @@ def generate(
     provider: str | Sequence[str] | None = None,
     timeout: Timeouts | float = DEFAULT,
 ) -> Completion:
-    """The whole answer, from Hugging Face with the default settings; as ``Client().generate``.
+    """The complete answer, from Hugging Face with the default settings; as ``Client().generate``.
 
     Args:
-        messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-        model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that sees,
+        messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+        model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (a vision model
             if there is media), for another server the first that it lists.
-        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
-            see ``media_from_url``.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+            ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+            ``media_from_url``.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
-            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-            ``Conversation`` does so.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs the
+            extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs them.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
         parallel_tool_calls: whether the model may call several tools at once.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
-            some refuse the question and many count unasked.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+            servers: some reject the option, and many send counts anyway.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 
-    Raises InvalidRequestError for a wrong argument, MissingAuthError without a key, and all other errors of
-    ``HFTextError``'s tree.
+    Raises InvalidRequestError for a wrong argument, MissingAuthError without a key, and every other
+    ``HFTextError``.
     """
     given = [locals().copy()]
     del extra_headers  # a traceback that shows variables would show it
@@ -588,33 +586,31 @@ def stream(
     """An answer to be read as it arrives, from Hugging Face with the default settings; as ``Client().stream``.
 
     Args:
-        messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-        model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that sees,
+        messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+        model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (a vision model
             if there is media), for another server the first that it lists.
-        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
-            see ``media_from_url``.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+            ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+            ``media_from_url``.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
-            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-            ``Conversation`` does so.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs the
+            extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs them.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
         parallel_tool_calls: whether the model may call several tools at once.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
-            some refuse the question and many count unasked.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+            servers: some reject the option, and many send counts anyway.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 
@@ -733,30 +729,29 @@ def parse(
     """An answer as a value of a type, from Hugging Face with the default settings; as ``Client().parse``.
 
     Args:
-        messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+        messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
         output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]`` or
             ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are those
             of JSON.
         model: a model's name, or an alias; None as for ``stream``.
-        retries: how often an answer that does not fit is asked for again.
-        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
-            see ``media_from_url``.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        retries: how often to ask again after an answer that does not fit.
+        media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+            ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+            ``media_from_url``.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
-            some refuse the question and many count unasked.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+            servers: some reject the option, and many send counts anyway.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 
@@ -780,19 +775,19 @@ def models(
     sort: str | None = None,
     refresh: bool = False,
 ) -> list[Model]:
-    """The models that Hugging Face serves now and that meet all these conditions; kept for five minutes.
+    """The models that Hugging Face serves now and that meet all these conditions; cached for five minutes.
 
     Args:
         search: a substring of the name, case-insensitive.
-        provider: a provider that serves them live.
-        vision: whether they see pictures.
+        provider: a provider that serves them now.
+        vision: whether they accept pictures.
         tools: whether they call tools.
-        structured_output: whether they keep to a JSON schema.
+        structured_output: whether they follow a JSON schema.
         min_context: the smallest context, in tokens.
-        max_output_price: USD per million tokens of output, at most.
+        max_output_price: the highest price in USD per million output tokens.
         sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None keeps the
             server's order.
-        refresh: ask again, whatever is kept.
+        refresh: bypass the cache.
 
     Raises TransportError, APIStatusError or InvalidRequestError.
     """

@@ -38,7 +38,7 @@ def continues(before: str, character: str) -> bool:
 
 
 def cut(text: str, columns: int) -> str:
-    """The beginning of a text that fits into so many columns."""
+    """The beginning of a text that fits into this many columns."""
     if columns_of(text) <= columns:
         return text
     end = 0
@@ -48,7 +48,7 @@ def cut(text: str, columns: int) -> str:
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
-    """The text with spaces after it, or before it, so that it takes so many columns."""
+    """The text with spaces after it, or before it, so that it fills this many columns."""
     spaces = " " * (columns - columns_of(text))
     return f"{spaces}{text}" if right else f"{text}{spaces}"
 

@@ -1,4 +1,4 @@
-"""The whole answer, and how it came about."""
+"""The complete answer, and how it was made."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
+from .attributes import advise_attributes
 from .events import ToolCall, Usage
 
 __all__ = ["Attempt", "Completion", "Logprob", "Timings"]
@@ -19,7 +20,7 @@ class Attempt:
         provider: the inference provider that answered or was asked; None if unknown.
         status: the HTTP status; None if no answer came.
         seconds: how long it took, up to its end.
-        error: why it ended without an answer; None for the attempt that gave the answer.
+        error: why it ended without an answer; None for the attempt that succeeded.
     """
 
     provider: str | None
@@ -42,12 +43,12 @@ class Timings:
 
 
 class Logprob(NamedTuple):
-    """One token of the answer, where log probabilities were asked for.
+    """One token of the answer, if log probabilities were requested.
 
     Attributes:
         token: its text.
         logprob: its natural log probability.
-        top: the most likely tokens at its place, each with its log probability, as many as were asked for.
+        top: the most likely tokens at its position, each with its log probability, as many as were requested.
     """
 
     token: str
@@ -55,28 +56,40 @@ class Logprob(NamedTuple):
     top: tuple[tuple[str, float], ...] = ()
 
 
+_TEXT = "completion.text is the answer, and so is str(completion)"
+
+
+@advise_attributes(
+    {
+        **dict.fromkeys(("choices", "content", "message", "output_text", "generated_text", "delta"), _TEXT),
+        **dict.fromkeys(("dict", "json", "model_dump", "model_dump_json"), "completion.to_dict() gives a dict"),
+        "id": "It is called request_id",
+        "parsed": "parse(messages, output_type) gives an object",
+    },
+    items=_TEXT,
+)
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """An answer: all of it, or (on an error, or before the end) what had arrived.
+    """An answer: all of it, or what had arrived before an error or the end.
 
     Attributes:
         text: the answer. ``str(completion)`` gives the same.
-        reasoning: what the model thought before it answered.
-        tool_calls: the tools that it wants to be called.
+        reasoning: the model's reasoning before its answer.
+        tool_calls: the tool calls that it requests.
         finish_reason: why it stopped: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``, or the
-            provider's own word where the protocol has none; None if the provider did not say, or the answer is not
-            whole.
+            provider's own word if the protocol has none for it; None if the provider did not say, or the answer is
+            incomplete.
         usage: tokens, as the provider counts them; None if it does not.
-        model: the model, as it was asked for.
+        model: the model, as it was requested.
         provider: the inference provider that answered; None if the server does not say.
         request_id: the server's id of the request.
         timings: seconds to the first token and to the end.
-        attempts: every request that was made for it, the successful one last.
-        system_fingerprint: the server's mark of what answered, where it sends one.
-        logprobs: the tokens with their log probabilities, where they were asked for.
-        extra: what the provider sent beyond the protocol, by its own names: ``citations``, ``search_results``,
-            ``images``, ``audio``, ``annotations`` …; under ``finish_reason`` the provider's own word, where it is
-            another; under ``model`` the name of the model that answered, where a server ignored the one asked for.
+        attempts: every request made for it, the successful one last.
+        system_fingerprint: the server's identifier of its configuration, if it sends one.
+        logprobs: the tokens with their log probabilities, if they were requested.
+        extra: what the provider sent beyond the protocol, under its own names: ``citations``, ``search_results``,
+            ``images``, ``audio``, ``annotations`` …; under ``finish_reason`` the provider's own word, if it
+            differs; under ``model`` the name of the model that answered, if the server ignored the requested one.
         reasoning_key: the name under which the provider sent the reasoning: ``"reasoning_content"``, ``"reasoning"`` …,
             ``"<think>"`` for tags in the text; ``""`` if there was none.
     """
@@ -106,7 +119,7 @@ class Completion:
 
     @property
     def truncated(self) -> bool:
-        """Whether the provider cut the answer: at the largest length (``length``), or for what it says
+        """Whether the provider cut the answer off: at the maximum length (``length``), or because of its content
         (``content_filter``).
         """
         return self.finish_reason in ("length", "content_filter")
@@ -115,9 +128,9 @@ class Completion:
         """The answer as a message of the conversation, to be followed by the user's next turn or the tools' results.
 
         Args:
-            reasoning: whether the reasoning goes along, under the name by which it came. None: only where there are
-                tool calls, because some providers (DeepSeek, Gemini, MiniMax) refuse the results of tools without it,
-                while others refuse it, or take it for what was said, in any other turn.
+            reasoning: whether to include the reasoning, under the name under which it arrived. None: only if there are
+                tool calls, because some providers (DeepSeek, Gemini, MiniMax) reject tool results without it, while
+                others reject it in any other turn, or take it for part of the answer.
         """
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
         if self.tool_calls:
@@ -128,7 +141,7 @@ class Completion:
         return message
 
     def _reasoning_fields(self) -> dict[str, Any]:
-        """What gives the reasoning back. Details are given back as they came: they may be signed."""
+        """The fields that return the reasoning. Details are returned as they arrived: they may be signed."""
         details = {key: self.extra[key] for key in ("reasoning_details", "thinking_blocks") if key in self.extra}
         if not self.reasoning or self.reasoning_key in details:
             return details
@@ -140,7 +153,7 @@ class Completion:
         return {self.reasoning_key or "reasoning_content": self.reasoning, **details}
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it in values that JSON has, for ``from_dict()``."""
+        """All of it as JSON values, for ``from_dict()``."""
         values = asdict(self)
         values["tool_calls"] = [asdict(call) for call in self.tool_calls]
         values["attempts"] = [asdict(attempt) for attempt in self.attempts]
@@ -149,8 +162,8 @@ class Completion:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Completion:
-        """The completion that ``to_dict()`` gave, also after a way through JSON. Unknown keys are passed over, missing
-        ones have their defaults. Raises TypeError for what no ``to_dict()`` gave.
+        """The completion of a ``to_dict()``, also after a round trip through JSON. Unknown keys are ignored, missing
+        ones have their defaults. Raises TypeError for anything else.
         """
         made: dict[str, Any] = {key: values[key] for key in cls.__dataclass_fields__ if key in values}
         for key, make in _MAKERS.items():
@@ -159,15 +172,15 @@ class Completion:
         return cls(**made)
 
     def _repr_markdown_(self) -> str:
-        """What a notebook shows: the answer as Markdown, the reasoning folded away above it, and in small who
-        answered. Nothing in it can act: raw HTML, scripts and pictures are shown as they are written.
+        """What a notebook shows: the answer as Markdown, the reasoning folded away above it, and in small type
+        the model and provider. Nothing in it can act: raw HTML, scripts and pictures are shown as they are written.
         """
         from .shown import as_markdown, footer
 
         return as_markdown(self, footer(self))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What IPython shows in a terminal: alone the text, within other things the ``repr``."""
+        """What IPython shows in a terminal: the text if it stands alone, the ``repr`` inside other values."""
         from .shown import as_text, footer
 
         alone = len(getattr(printer, "stack", ())) <= 1

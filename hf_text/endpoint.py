@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from .errors import HFTextError, InvalidRequestError
@@ -23,8 +23,7 @@ _LM_STUDIO = "Unexpected endpoint or method"  # it answers 200 to every path
 _KEY = pattern(r"\bhf_\w+|(?<![\w.-])[\w-]{20,}(?![\w.-])")
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """Addresses, without a slash at the end.
 
     Attributes:

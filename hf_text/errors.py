@@ -9,7 +9,7 @@
     ├── MissingExtraError           an optional package is not installed (also an ImportError)
     ├── LocalServerError            a server of hf_text.local did not start, or ended
     ├── APIStatusError              the server answered with an error status
-    │   ├── BadRequestError         400, 409, 413, 422 and every other 4xx without a class of its own
+    │   ├── BadRequestError         400, 409, 413, 422 and every other 4xx without its own class
     │   ├── AuthenticationError     401
     │   ├── PaymentRequiredError    402
     │   ├── PermissionDeniedError   403
@@ -26,7 +26,7 @@
         └── StructuredOutputError   the answer does not fit its type
 
 Every error takes its message first and its data by keyword. The data are plain attributes, so an error can be pickled.
-No error holds a key. A message may hold a server's words; control characters in it are escaped.
+No error contains a key. A message may quote the server; control characters in it are escaped.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class HFTextError(Exception):
         return self
 
     def add_advice(self, advice: str) -> None:
-        """Append a sentence to the message, which ends with a full stop then."""
+        """Append a sentence to the message, after a full stop."""
         text = str(self)
         end = "" if text.endswith((".", "!", "?")) else "."
         self.args: tuple[Any, ...] = (f"{text}{end} {printable(advice)}",)
@@ -113,12 +113,12 @@ class MissingAuthError(HFTextError):
 
 
 class ModelNotSupportedError(HFTextError):
-    """No provider serves this model, or none supports what was asked of it.
+    """No provider serves this model, or none supports what was requested.
 
-    Raised before anything is sent where that is known, and for a response that says so, whatever its status.
+    Raised before anything is sent if that is known, and for a response that says so, whatever its status.
 
     Attributes:
-        model: the model that was asked for.
+        model: the requested model.
         providers: the providers that do serve it (for another task, or not live now).
         suggestions: served models with a similar name.
         status_code: the HTTP status of the response; None if nothing was sent.
@@ -189,12 +189,12 @@ class APIStatusError(HFTextError):
 
     Attributes:
         status_code: the HTTP status; for an error reported inside a stream the status it names, else None.
-        code: the server's own name for the error (``"model_not_found"``), where it gave one.
-        provider: the inference provider that answered, where known.
-        model: the model that was asked for.
-        request_id: the server's id of the request, for a report to its operators.
-        body: the answer as parsed JSON, or as text (its beginning, if it was long).
-        retry_after: seconds that the server asks to wait, where it said so.
+        code: the server's own name for the error (``"model_not_found"``), if it gave one.
+        provider: the inference provider that answered, if known.
+        model: the requested model.
+        request_id: the server's id of the request, for reports to its operators.
+        body: the response as parsed JSON, or as text (its beginning, if it was long).
+        retry_after: seconds that the server asks to wait, if it said so.
     """
 
     def __init__(
@@ -233,7 +233,7 @@ class PaymentRequiredError(APIStatusError):
 
     Attributes:
         scope: ``"account"`` when the Hugging Face account has no credits left (another provider cannot help),
-            ``"provider"`` when one provider wants payment for itself.
+            ``"provider"`` when one provider requires a payment of its own.
     """
 
     def __init__(self, message: str = "", *, scope: Literal["account", "provider"] = "account", **data: Any) -> None:
@@ -246,11 +246,11 @@ class PermissionDeniedError(APIStatusError):
 
 
 class NotFoundError(APIStatusError):
-    """404 or 410: no such route or model, or one that was withdrawn."""
+    """404 or 410: no such route or model, or it was removed."""
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests; ``retry_after`` is the number of seconds to wait, where the server says so."""
+    """429: too many requests; ``retry_after`` is the number of seconds to wait, if the server says so."""
 
 
 class ServerError(APIStatusError):
@@ -258,10 +258,10 @@ class ServerError(APIStatusError):
 
 
 class TransportError(HFTextError):
-    """No answer came: DNS, connection refused, TLS, proxy, or a connection lost before an answer.
+    """There was no response: DNS, connection refused, TLS, proxy, or a connection lost before a response.
 
     Attributes:
-        retryable: whether the same request may succeed if it is sent again at once.
+        retryable: whether the same request may succeed if it is retried at once.
     """
 
     def __init__(self, message: str = "", *, retryable: bool = False, attempts: Sequence[Attempt] = ()) -> None:
@@ -274,8 +274,8 @@ class RequestTimeoutError(TransportError, TimeoutError):
 
     Attributes:
         clock: which one: ``"connect"``, ``"first"``, ``"gap"`` or ``"total"``.
-        seconds: what that clock was set to.
-        partial: what had arrived, once the answer had begun; else None.
+        seconds: its limit.
+        partial: what had arrived, if the answer had begun; else None.
     """
 
     def __init__(
@@ -297,9 +297,9 @@ class StreamError(HFTextError):
     """The answer began and did not end as it should.
 
     Attributes:
-        partial: all that had arrived.
-        retryable: whether the same request may succeed if it is sent again. False for what was too long to read:
-            reading it costs memory and time, and the next time it is likely to be as long.
+        partial: everything that had arrived.
+        retryable: whether the same request may succeed if it is retried. False for an answer that was too long to
+            read: it costs memory and time, and would probably be as long again.
     """
 
     retryable = True
@@ -315,7 +315,7 @@ class TruncatedStreamError(StreamError):
     """The stream ended without a finish reason, or without ``[DONE]`` and a proper end of the body.
 
     Also for an answer that the provider cut off (finish reason ``length`` or ``content_filter``) where it must be
-    whole: a value for ``parse``, a call of a tool in a conversation.
+    complete: a value for ``parse``, a tool call in a conversation.
     """
 
 
@@ -327,7 +327,7 @@ class ProviderStreamError(StreamError):
     """The provider reported an error inside the stream.
 
     Attributes:
-        error: what the same report would have been as an answer of its own: an ``APIStatusError``.
+        error: what the same report would have been as a response of its own: an ``APIStatusError``.
     """
 
     def __init__(
@@ -351,14 +351,14 @@ class ProviderStreamError(StreamError):
 
 
 class StreamCancelledError(StreamError):
-    """Somebody else called ``cancel()`` or ``close()`` while this stream was being read."""
+    """``cancel()`` or ``close()`` was called elsewhere while this stream was being read."""
 
 
 class StructuredOutputError(StreamError):
-    """The answer is complete, but does not fit the type that was asked for.
+    """The answer is complete, but does not fit the requested type.
 
     Attributes:
-        errors: what does not fit, one entry for each problem, in the words of the validator.
+        errors: what does not fit, one entry for each problem, as the validator reports it.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
 ``str()`` of every event that is not text is ``""``, so ``"".join(map(str, events))`` is the answer.
 
-``ProviderInfo.name``, ``Reasoning.token``, ``ToolCalls.get_list()`` and ``get_dict()`` are what code that was written
-for g4f asks of its events.
+``ProviderInfo.name``, ``Reasoning.token``, ``ToolCalls.get_list()`` and ``get_dict()`` exist for code that was
+written for g4f's events.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class _Silent:
 
 @dataclass(frozen=True, slots=True)
 class ProviderInfo(_Silent):
-    """Who answers. Comes exactly once, before everything else.
+    """The provider and model of the answer. Comes exactly once, before everything else.
 
     Attributes:
         provider: the inference provider, such as ``"novita"``; None if the server does not say.
-        model: the model as it was asked for.
+        model: the model as it was requested.
         url: the address that the request went to, without query.
-        label: a name for people.
+        label: a human-readable name.
     """
 
     provider: str | None
@@ -53,7 +53,7 @@ class ProviderInfo(_Silent):
 
     @property
     def name(self) -> str:
-        """The provider, or the label where the server does not say."""
+        """The provider, or the label if the server does not say."""
         return self.provider or self.label
 
     def get_dict(self) -> dict[str, Any]:
@@ -82,11 +82,11 @@ class ToolCall:
     """One call of a tool, complete.
 
     Attributes:
-        id: the provider's id of the call, to be given back with the result; made up where the provider gave none.
+        id: the provider's id of the call, to be returned with the result; made up if the provider gave none.
         name: the function to call.
         arguments: its arguments, the JSON text that the model wrote.
-        extra: what the provider sent with it beyond the protocol, by its own names (Gemini's ``extra_content`` with the
-            signature of a thought); what stood inside ``function`` is under that name.
+        extra: what the provider sent with it beyond the protocol, under its own names (Gemini's ``extra_content`` with
+            the signature of a thought); extras inside ``function`` are under that name.
     """
 
     id: str
@@ -96,7 +96,7 @@ class ToolCall:
 
     def parse(self) -> Any:
         """The arguments as values; ``{}`` for an empty text and ``null``. An object that is quoted once more, as some
-        models write it, is taken too. Raises ValueError where the model wrote broken JSON.
+        models write it, is accepted too. Raises ValueError if the model wrote broken JSON.
         """
         value = json.loads(self.arguments) if self.arguments.strip() else None
         if isinstance(value, str) and value.lstrip().startswith("{"):
@@ -104,8 +104,8 @@ class ToolCall:
         return {} if value is None else value
 
     def to_dict(self) -> dict[str, Any]:
-        """The call in the form of the chat protocol, to be put into a message of the conversation, with what the
-        provider sent with it: some refuse the next turn without them.
+        """The call in the form of the chat protocol, for a message of the conversation, with the extras that the
+        provider sent: some providers reject the next turn without them.
         """
         extra = dict(self.extra)
         if extra.get("type") == "custom":
@@ -117,7 +117,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolCalls(_Silent):
-    """All the tools that the model wants to be called."""
+    """All tool calls that the model requests."""
 
     calls: tuple[ToolCall, ...]
 
@@ -131,7 +131,7 @@ class Usage(_Silent):
     """Tokens that the answer took, as the provider counts them. Comes at most once.
 
     ``reasoning_tokens`` are a part of ``completion_tokens``, ``cached_tokens`` a part of ``prompt_tokens``; None
-    where the provider does not tell.
+    if the provider does not report them.
     """
 
     prompt_tokens: int
@@ -141,7 +141,7 @@ class Usage(_Silent):
     cached_tokens: int | None = None
 
     def get_dict(self) -> dict[str, Any]:
-        """The counts in the form of the chat protocol, without those that are not known."""
+        """The counts in the form of the chat protocol, without unknown ones."""
         counts: dict[str, Any] = {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
@@ -156,8 +156,8 @@ class Usage(_Silent):
 
 @dataclass(frozen=True, slots=True)
 class FinishReason(_Silent):
-    """Why the model stopped: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``; a word that the protocol
-    does not know is the provider's own. Comes at most once.
+    """Why the model stopped: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``; any other word
+    is the provider's own. Comes at most once.
     """
 
     reason: str
@@ -169,15 +169,15 @@ class FinishReason(_Silent):
 
 @dataclass(frozen=True, slots=True)
 class ToolResult(_Silent):
-    """What came of a call of a tool, in a conversation.
+    """The result of a tool call in a conversation.
 
     Attributes:
         call: the call.
         result: what the tool returned; None if it failed.
-        error: why it failed: the exception of the tool; a LookupError for a tool that is not there, a ValueError for
+        error: why it failed: the exception of the tool; a LookupError for an unknown tool, a ValueError for
             arguments that do not fit, a PermissionError for a call that was not approved, an InterruptedError for one
             that was cancelled. None if it did not fail.
-        content: what the model is told.
+        content: the text that the model gets.
     """
 
     call: ToolCall

@@ -1,4 +1,4 @@
-"""Hugging Face in the documented class interface. The misspellings are documented too; they live here and only here."""
+"""Hugging Face in the documented class interface. The misspellings are documented too; they exist only here."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ _RETIRED_URL = "https://api-inference.huggingface.co/"
 class HuggingFaceAPI(OpenaiTemplate):
     """Text generation with Hugging Face Inference Providers.
 
-    ``url`` and ``api_base`` are the documented values. That host is gone (410 since 2025, no DNS since August
-    2026), so unless a caller passes another ``api_base``, requests go to the router. A key of ``provider_mapping``
-    that is a path means that route of the router. ``get_models`` gives what the Hub lists as served for conversation
-    now.
+    ``url`` and ``api_base`` are the documented values. That host no longer exists (410 since 2025, no DNS since
+    August 2026), so unless a caller passes another ``api_base``, requests go to the router. If a key of
+    ``provider_mapping`` is a path, that route of the router is used. ``get_models`` returns the models that the Hub
+    lists as served for conversation now.
     """
 
     label: ClassVar[str] = "HuggingFace (Text Generation)"
@@ -65,8 +65,8 @@ class HuggingFaceAPI(OpenaiTemplate):
     @classmethod
     @explain_wrong_names
     async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
-        """Who serves a model: provider name to ``{"task", "providerId", "status", …}``; from ``provider_mapping``, as
-        it is written there, else from the Hub.
+        """The providers of a model: provider name to ``{"task", "providerId", "status", …}``; from
+        ``provider_mapping``, as it is written there, else from the Hub.
 
         Args:
             model: a name on the Hub, or an alias.
@@ -86,7 +86,7 @@ class HuggingFaceAPI(OpenaiTemplate):
     @classmethod
     @explain_wrong_names
     def get_mapping_sync(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
-        """The blocking twin of ``get_mapping``.
+        """``get_mapping``, blocking.
 
         Args:
             model: a name on the Hub, or an alias.
@@ -174,27 +174,27 @@ class HuggingFaceAPI(OpenaiTemplate):
             audio: voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            tools: what the model may call: functions, which are described by their signature and docstring (see
-                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-                ``Conversation`` does so.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs
+                the extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs
+                them.
             tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
             parallel_tool_calls: whether the model may call several tools at once.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
-            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
-                request at all, also not to another provider.
+            max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
+                request at all, not even to another provider.
             bill_to: for Hugging Face: the organisation that pays.
             headers: headers to send with each request.
             proxies: proxies by scheme, as in requests, in addition to those of the environment.
@@ -202,12 +202,12 @@ class HuggingFaceAPI(OpenaiTemplate):
             cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
-            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see ``OpenaiTemplate``.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
-        ModelNotSupportedError when no provider serves the model for chat, PaymentRequiredError when every way to it
-        wants payment, and all other errors of ``HFTextError``'s tree.
+        ModelNotSupportedError when no provider serves the model for chat, PaymentRequiredError when every provider
+        requires payment, and every other ``HFTextError``.
         """
         return cls._deliver(cls._open(**without_self(locals())))
 
@@ -261,7 +261,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         max_event_bytes: int = MAX_EVENT_BYTES,
         **kwargs: Unpack[CallerOptions],
     ) -> AsyncGenerator[Event, None]:
-        """The twin of ``create_generator`` for async code: an async generator.
+        """``create_generator`` for async code: an async generator.
 
         Closing it (``aclose()``, leaving the loop, cancelling the task) stops the answer.
 
@@ -286,27 +286,27 @@ class HuggingFaceAPI(OpenaiTemplate):
             audio: voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            tools: what the model may call: functions, which are described by their signature and docstring (see
-                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-                ``Conversation`` does so.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs
+                the extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs
+                them.
             tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
             parallel_tool_calls: whether the model may call several tools at once.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
-            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
-                request at all, also not to another provider.
+            max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
+                request at all, not even to another provider.
             bill_to: for Hugging Face: the organisation that pays.
             headers: headers to send with each request.
             proxies: proxies by scheme, as in requests, in addition to those of the environment.
@@ -314,12 +314,12 @@ class HuggingFaceAPI(OpenaiTemplate):
             cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
-            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see ``OpenaiTemplate``.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
-        ModelNotSupportedError when no provider serves the model for chat, PaymentRequiredError when every way to it
-        wants payment, and all other errors of ``HFTextError``'s tree.
+        ModelNotSupportedError when no provider serves the model for chat, PaymentRequiredError when every provider
+        requires payment, and every other ``HFTextError``.
         """
         return cls._deliver_async(cls._open(**without_self(locals())))
 
@@ -371,7 +371,7 @@ class HuggingFaceAPI(OpenaiTemplate):
         max_event_bytes: int = MAX_EVENT_BYTES,
         **kwargs: Unpack[CallerOptions],
     ) -> str:
-        """The text of a whole answer, for async code; events other than text are left out.
+        """The text of a complete answer, for async code; events other than text are left out.
 
         Args:
             model: a name on the Hub, or an alias; empty for the default (with media: one that sees).
@@ -394,27 +394,27 @@ class HuggingFaceAPI(OpenaiTemplate):
             audio: voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            tools: what the model may call: functions, which are described by their signature and docstring (see
-                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-                ``Conversation`` does so.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs
+                the extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs
+                them.
             tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
             parallel_tool_calls: whether the model may call several tools at once.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
-            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
-                request at all, also not to another provider.
+            max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
+                request at all, not even to another provider.
             bill_to: for Hugging Face: the organisation that pays.
             headers: headers to send with each request.
             proxies: proxies by scheme, as in requests, in addition to those of the environment.
@@ -422,7 +422,7 @@ class HuggingFaceAPI(OpenaiTemplate):
             cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
-            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see ``OpenaiTemplate``.
 
         Raises what ``create_async_generator`` and reading it raise.

@@ -187,7 +187,9 @@ def _why_not_hugging_face(key: str, placeholders: bool) -> str:
 
 
 def _clean_token(token: Any, name: str, placeholders: bool) -> str | None:
-    """A key that was found rather than given. A blank in it tells that this is some other text, not to be sent out."""
+    """A key that was found rather than given. A blank in it means that it is some other text, which must not be
+    sent.
+    """
     key = clean_key(token, name, hugging_face=True, placeholders=placeholders)
     if key and " " in key:
         raise InvalidRequestError(f"{name} cannot be a key: it contains spaces")

@@ -1,12 +1,13 @@
 """An answer as Markdown that can be looked at safely, whatever the model wrote.
 
 A notebook renders Markdown in a page that may do what its user may do. So what could act there is shown as text: raw
-HTML, links that do not lead to the web, pictures (fetching one tells a foreign server what is being read, and when).
+HTML, links that do not lead to the web, pictures (fetching one would show a foreign server what is being read, and
+when).
 
 Renderers differ in what they take for code. So nothing is left as it is because it looks like code: a block of code is
 written in a form that every renderer reads alike, a span of code begins and ends on one line, and a backtick without a
-partner becomes an entity. All else is escaped. Where a renderer still sees code and this module does not, it shows an
-entity; nothing comes alive. Every step takes linear time.
+partner becomes an entity. Everything else is escaped. Where a renderer still sees code and this module does not, it
+shows an entity; nothing comes alive. Every step takes linear time.
 
 Renderers themselves do not: marked, which JupyterLab uses, takes minutes for 64,000 backticks, and gives up on quotes
 or lists that are nested deep. What no reader could follow either is shown as it is written, as a block of code.
@@ -17,27 +18,28 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
+from .markdown_effort import ITEM, MARKER, MAX_INDENT, MAX_NESTED, effort_of, expand, indent, is_nested_deep
 from .printable import one_line
 
 __all__ = ["escape", "render"]
 
-_MAX_NESTED = 8  # levels of quotes, and of lists in one line
-_MAX_INDENT = 40  # columns before an item of a list
-_MAX_MARKS = 400  # in one paragraph, item or row of a table
-_MAX_BLOCKS = 1_000  # lines of text, quotes, blocks of code
+_MAX_EFFORT = 16_000_000  # in one text; marked takes about 5 ns for one: see effort_of
+_MAX_BLOCKS = 3_000  # lines of text, quotes, blocks of code
 _MAX_BACKTICKS = 80  # in one line of code
 
 # They end a line for some renderers, or for their regular expressions. CommonMark knows them as white space.
 _BLANKS = dict.fromkeys((0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029), " ") | {0: "\ufffd"}
 
-_MARKER = r"(?:[-*+]|\d{1,9}[.)])"
-_ITEM = re.compile(rf"[ \t]*{_MARKER}(?:[ \t]|$)")
-_FENCE = re.compile(rf"( {{0,{_MAX_INDENT}}}(?:{_MARKER} {{1,4}}){{0,{_MAX_NESTED}}})(`{{3,}}|~{{3,}})(.*)", re.DOTALL)
+# No script needs more of them on one letter; thousands take a browser many seconds.
+_ACCENTS = re.compile(
+    "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{8})(?=[\u0300-\u036f])"
+)
+_DOTTED_CIRCLE = "\u25cc"  # Unicode's letter for accents that stand alone
+
+_FENCE = re.compile(rf"( {{0,{MAX_INDENT}}}(?:{MARKER} {{1,4}}){{0,{MAX_NESTED}}})(`{{3,}}|~{{3,}})(.*)", re.DOTALL)
 _LANGUAGE = re.compile(r"\s*([\w+#.-]{1,40})(?![^\s{])")
 _QUOTE = re.compile(r"( {0,3}>) ?")
 _RUN = re.compile(r"`+")
-_MARKS = re.compile(r"[!#$%&*/:<=>@\[\\\]^_`{|}~]")
-_NESTED = re.compile(rf"(?:[ \t]*(?:>|{_MARKER}(?=[ \t]|$))){{{_MAX_NESTED + 1},}}")
 
 _SPECIAL = re.compile(r"\\[!-/:-@\[-`{-~]|\\(?:begin|end)|`+|\$|~{3,}|<|!\[|\][(:]|://|www\.", re.IGNORECASE)
 _URL_END = re.compile(r"\s|\Z")  # for a "<" is not written as one
@@ -76,6 +78,7 @@ def escape(text: str) -> str:
 
 
 def _render_lines(text: str, depth: int) -> list[str]:
+    text = _ACCENTS.sub(rf"\1{_DOTTED_CIRCLE}", text)
     lines = text.translate(_BLANKS).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     return _Container(lines, depth).render()
 
@@ -86,14 +89,16 @@ class _Container:
     Args:
         lines: without the mark of the quote.
         depth: how many quotes it stands in.
+        effort: what the text before it costs a renderer.
     """
 
-    def __init__(self, lines: list[str], depth: int) -> None:
+    def __init__(self, lines: list[str], depth: int, effort: int = 0) -> None:
         self._lines = lines
         self._depth = depth
         self._at = 0
         self._in_list = False
         self._blocks = 0
+        self.effort = effort
         self._out: list[str] = []
 
     def render(self) -> list[str]:
@@ -122,11 +127,11 @@ class _Container:
         return not self._out or not self._out[-1]
 
     def _open_quote(self, line: str) -> str | None:
-        quote = _QUOTE.match(line) if self._depth < _MAX_NESTED else None
+        quote = _QUOTE.match(line) if self._depth < MAX_NESTED else None
         return quote[1] if quote else None
 
     def _is_code(self, line: str) -> bool:
-        return self._after_blank and not self._in_list and _indent(line) >= 4
+        return self._after_blank and not self._in_list and indent(line) >= 4
 
     def _take_fence(self, before: str, mark: str, language: str) -> None:
         self._at += 1
@@ -140,11 +145,11 @@ class _Container:
 
     def _take_indented_code(self) -> None:
         begin = self._at
-        while self._at < len(self._lines) and (_is_blank(self._lines[self._at]) or _indent(self._lines[self._at]) >= 4):
+        while self._at < len(self._lines) and (_is_blank(self._lines[self._at]) or indent(self._lines[self._at]) >= 4):
             self._at += 1
         while _is_blank(self._lines[self._at - 1]):
             self._at -= 1
-        code = [_expand(line)[4:] for line in self._lines[begin : self._at]]
+        code = [expand(line)[4:] for line in self._lines[begin : self._at]]
         self._write_as_it_is(code)
 
     def _write_as_it_is(self, lines: list[str]) -> None:
@@ -173,10 +178,12 @@ class _Container:
 
     def _take_quote(self, prefix: str) -> None:
         inner: list[str] = []
-        while self._at < len(self._lines) and (quote := _QUOTE.match(self._lines[self._at])):
-            inner.append(self._lines[self._at][quote.end() :])
+        while self._at < len(self._lines) and (mark := _QUOTE.match(self._lines[self._at])):
+            inner.append(self._lines[self._at][mark.end() :])
             self._at += 1
-        self._out += [f"{prefix} {line}" if line else prefix for line in _Container(inner, self._depth + 1).render()]
+        quote = _Container(inner, self._depth + 1, self.effort)
+        self._out += [f"{prefix} {line}" if line else prefix for line in quote.render()]
+        self.effort = quote.effort
 
     def _take_text(self) -> None:
         """Take the lines up to the next that is of another kind."""
@@ -184,17 +191,21 @@ class _Container:
         for line in self._lines[begin : begin + _MAX_BLOCKS + 1 - self._blocks]:
             if self._at > begin and (_is_blank(line) or _open_fence(line) or self._open_quote(line)):
                 break
-            if _ITEM.match(line):
+            if ITEM.match(line):
                 self._in_list = True
-            elif not _indent(line) and (line.startswith("#") or (self._at == begin and self._after_blank)):
+            elif not indent(line) and (line.startswith("#") or (self._at == begin and self._after_blank)):
                 self._in_list = False
             self._at += 1
         lines = self._lines[begin : self._at]
         self._blocks += len(lines) - 1
-        if _is_tangled(lines, self._depth):
+        written = _Text("\n".join(lines)).render().split("\n")
+        effort = effort_of(written)
+        too_deep = is_nested_deep(lines) or (self._depth == MAX_NESTED and any(map(_QUOTE.match, lines)))
+        if too_deep or self.effort + effort > _MAX_EFFORT:
             self._write_as_it_is(lines)
         else:
-            self._out += _Text("\n".join(lines)).render().split("\n")
+            self.effort += effort
+            self._out += written
 
 
 class _Text:
@@ -300,33 +311,6 @@ def _is_blank(line: str) -> bool:
     return not line.strip(" \t")
 
 
-def _is_tangled(lines: list[str], depth: int) -> bool:
-    """Whether lines of text are nested too deep, or too full of marks, for a renderer."""
-    marks = 0
-    for line in lines:
-        item = _ITEM.match(line)
-        if _NESTED.match(line) or (item and _indent(line) > _MAX_INDENT):
-            return True
-        if depth == _MAX_NESTED and _QUOTE.match(line):
-            return True
-        if item or line.startswith(("#", "|")):
-            marks = 0
-        marks += len(_MARKS.findall(line))
-        if marks > _MAX_MARKS:
-            return True
-    return False
-
-
-def _expand(line: str) -> str:
-    """The line with spaces for the tabs at its beginning."""
-    rest = line.lstrip(" \t")
-    return line[: len(line) - len(rest)].expandtabs(4) + rest
-
-
-def _indent(line: str) -> int:
-    return len(_expand(line)) - len(line.lstrip(" \t"))
-
-
 def _open_fence(line: str) -> tuple[str, str, str] | None:
     """What stands before a fence, its mark, and the language; None for any other line."""
     if "```" not in line and "~~~" not in line:
@@ -347,6 +331,6 @@ def _indented(code: list[str], margin: str) -> list[str]:
     """The lines of a block of code, none of them left of its fence. What is left of it as a whole is moved."""
     if not margin:
         return code
-    code = [_expand(line) for line in code]
+    code = [expand(line) for line in code]
     moved = any(not line.startswith(margin) for line in code if not _is_blank(line))
     return [margin + line if moved and not _is_blank(line) else line for line in code]

@@ -96,6 +96,7 @@ class Operations:
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
         self.arguments: dict[str, Any] = without_self(locals())
+        self.tuning: Tuning = tuning
         self.endpoint: Endpoint = Endpoint.at(api_base, hub_url, router_url)
         self._given_key = clean_key(
             api_key, hugging_face=self.endpoint.hugging_face, placeholders=self.endpoint.takes_placeholders
@@ -143,13 +144,13 @@ class Operations:
         (``build_payload``). If no provider serves the model, the ``fallback_models`` are tried in order.
         """
         checked = add_media(check_messages(messages), media)
-        options = _describe_functions(options)
+        options = _describe_functions({option: value for option, value in options.items() if value is not None})
         name = self._choose_model(model, checked)
         payload = build_payload(
             model=name or UNNAMED_MODEL,
             messages=checked,
             include_usage=self.endpoint.hugging_face if include_usage is None else include_usage,
-            **{option: value for option, value in options.items() if value is not None},
+            **options,
         )
         del payload["model"]
         providers = self._providers if provider is None else check_provider(provider)
@@ -181,7 +182,7 @@ class Operations:
         raise ModelNotSupportedError(message, model=name, suggestions=suggestions)
 
     def offers(self, call: Call, model: str | None, messages: Iterable[Mapping[str, Any]]) -> tuple[ModelProvider, ...]:
-        """Who serves the model that would be asked for these messages now, from the catalogue; empty where that is not
+        """The providers of the model that these messages would go to now, from the catalogue; empty where that is not
         known, or the server is not Hugging Face.
         """
         name = self._choose_model(model, messages)
@@ -274,9 +275,9 @@ class Operations:
 
     def _find_key(self) -> str | None:
         """The user's Hugging Face key; it is for Hugging Face alone."""
-        given = any(name.lower() == "authorization" for name in self._headers)
-        wanted = self.endpoint.hugging_face and not given
-        return find_key(placeholders=self.endpoint.takes_placeholders) if wanted else None
+        if not self.endpoint.hugging_face or any(name.lower() == "authorization" for name in self._headers):
+            return None
+        return find_key(placeholders=self.endpoint.takes_placeholders)
 
 
 def resolve_alias(model: str) -> str:

@@ -34,7 +34,7 @@ def describe(completion: Completion) -> str:
 
 
 def facts(completion: Completion, cost: float | None = None) -> list[str]:
-    """Who answered, tokens, time and cost, as far as they are known."""
+    """Model, provider, tokens, time and cost, as far as they are known."""
     usage, timings = completion.usage, completion.timings
     return [
         *([completion.model] if completion.model else []),

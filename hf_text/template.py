@@ -1,7 +1,7 @@
-"""The documented class interface: a provider is a class, and all that it does are class methods.
+"""The documented class interface: a provider is a class with class methods only.
 
-A facade: a method is a few lines that hand on to the operations of a client. Attributes of a class are defaults and are
-never assigned after import; what was fetched is kept by the operations, which are kept by key and address.
+A facade: its methods are a few lines each that call the operations of a client. Class attributes are defaults and are
+never assigned after import; fetched data is cached by the operations, which are cached by key and address.
 """
 
 from __future__ import annotations
@@ -40,20 +40,22 @@ __all__ = ["OpenaiTemplate"]
 class OpenaiTemplate:
     """Base of the providers that speak the OpenAI chat protocol. A subclass names at least ``api_base``.
 
-    An option that is None counts as not given. So does what an empty field of a form says: ``timeout=0``,
-    ``proxy=""``, ``tools=[]``, and ``tool_choice`` of ``"auto"`` or ``"none"`` without tools. An unknown option is
-    refused by its name.
+    An option that is None counts as not given. So do the values of empty form fields: ``timeout=0``,
+    ``proxy=""``, ``tools=[]``, and ``tool_choice`` of ``"auto"`` or ``"none"`` without tools; and ``n=1``.
+    An unknown option is rejected by name.
 
-    Beyond the arguments of its methods these are taken: ``base_url`` is ``api_base``, ``api_endpoint`` the same with
-    ``/chat/completions``, ``extra_data`` is ``extra_body``, ``stream_options`` is ``include_usage``; into the body go
-    ``max_completion_tokens``, ``prompt_cache_key``, ``include_reasoning`` and ``search_settings``. Ignored are settings
-    that callers keep for themselves (every answer is streamed): ``stream``, ``ignore_stream``, ``stream_timeout``,
-    ``prompt``, ``conversation``, ``conversation_id``, ``return_conversation``, ``message_id``, ``id``, ``action``,
+    Beyond the arguments of its methods these are accepted: ``base_url`` is ``api_base``, ``api_endpoint`` the same
+    with ``/chat/completions``, ``extra_data`` is ``extra_body``, ``stream_options`` is ``include_usage``, ``images``
+    is ``media``, as is ``image`` with ``image_name``; added to the body are ``max_completion_tokens``,
+    ``prompt_cache_key``, ``include_reasoning`` and ``search_settings``. Ignored are settings that callers keep for
+    themselves (every answer is streamed): ``stream``, ``ignore_stream``, ``stream_timeout``, ``prompt``,
+    ``conversation``, ``conversation_id``, ``return_conversation``, ``message_id``, ``id``, ``action``,
     ``web_search``, ``tool_calls``, ``tool_emulation``, ``agent_timeout``, ``extra_parameters``, ``impersonate``,
     ``ignored``, ``raw``, ``cache``, ``history_disabled``, ``download_media``, ``loop``, ``executor``, ``referer``,
-    ``debug_mode``, a ``provider`` that is a class, and what is for pictures: ``image_name``, ``negative_prompt``,
-    ``width``, ``height``, ``aspect_ratio``, ``resolution``, ``guidance_scale``, ``num_inference_steps``,
-    ``randomize_seed``, ``safe``, ``enhance``, ``private``, ``transparent``.
+    ``debug_mode``, ``cookies`` (a server gets nothing but a key), ``auth``, ``auto_continue``, ``ignore_working``,
+    ``has_images``, a ``provider`` that is a class, and options for pictures: ``negative_prompt``, ``width``,
+    ``height``, ``aspect_ratio``, ``resolution``, ``guidance_scale``, ``num_inference_steps``, ``randomize_seed``,
+    ``safe``, ``enhance``, ``private``, ``transparent``.
 
     Attributes:
         label: the name for people.
@@ -72,8 +74,9 @@ class OpenaiTemplate:
         model_aliases: other names of models.
         vision_models: models that see.
         image_models, models: empty; models are asked for by ``get_models()``.
+        live: 0; g4f counts there how well a provider works.
         last_model: None; which model answered is told by ``ProviderInfo``.
-        provider_mapping: who serves a model, ahead of what the Hub says; see ``Client``.
+        provider_mapping: providers of models that take precedence over the Hub's; see ``Client``.
     """
 
     label: ClassVar[str] = "OpenAI-compatible server"
@@ -94,6 +97,7 @@ class OpenaiTemplate:
     vision_models: ClassVar[list[str]] = []
     image_models: ClassVar[list[str]] = []
     models: ClassVar[list[str]] = []
+    live: ClassVar[int] = 0
     last_model: ClassVar[str | None] = None
     provider_mapping: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
 
@@ -121,17 +125,17 @@ class OpenaiTemplate:
     @classmethod
     @explain_wrong_names
     def get_models(cls, api_key: str | None = None, api_base: str | None = None, **kwargs: Any) -> list[str]:
-        """The names of the models that can be used, and those of ``provider_mapping``; kept for five minutes.
+        """The names of the models that can be used, and those of ``provider_mapping``; cached for five minutes.
 
-        They are the server's, ``GET {api_base}/models``. When those cannot be had: ``fallback_models``, if there are
-        any, with a warning, and the next call asks again.
+        They come from the server, ``GET {api_base}/models``. If it cannot be reached: ``fallback_models``, if there are
+        any, with a warning, and the next call tries again.
 
         Args:
             api_key: the key.
             api_base: another server.
             kwargs: the options of a connection (``proxy``, ``timeout``, ``headers`` …).
 
-        Raises TransportError or APIStatusError where there is nothing to fall back on, as with another ``api_base``.
+        Raises TransportError or APIStatusError if there is nothing to fall back on, as with another ``api_base``.
         """
         options = client_options(f"{cls.__name__}.get_models", {**kwargs, "api_key": api_key, "api_base": api_base})
         del api_key  # a traceback that shows variables would show it
@@ -218,27 +222,27 @@ class OpenaiTemplate:
             audio: voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            tools: what the model may call: functions, which are described by their signature and docstring (see
-                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-                ``Conversation`` does so.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs
+                the extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs
+                them.
             tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
             parallel_tool_calls: whether the model may call several tools at once.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
-            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
-                request at all, also not to another provider.
+            max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
+                request at all, not even to another provider.
             bill_to: for Hugging Face: the organisation that pays.
             headers: headers to send with each request.
             proxies: proxies by scheme, as in requests, in addition to those of the environment.
@@ -246,11 +250,11 @@ class OpenaiTemplate:
             cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
-            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see the class.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating
-        all other errors of ``HFTextError``'s tree.
+        every other ``HFTextError``.
         """
         return cls._deliver(cls._open(**without_self(locals())))
 
@@ -303,7 +307,7 @@ class OpenaiTemplate:
         max_event_bytes: int = MAX_EVENT_BYTES,
         **kwargs: Unpack[CallerOptions],
     ) -> AsyncGenerator[Event, None]:
-        """The twin of ``create_generator`` for async code: an async generator.
+        """``create_generator`` for async code: an async generator.
 
         Closing it (``aclose()``, leaving the loop, cancelling the task) stops the answer.
 
@@ -324,27 +328,27 @@ class OpenaiTemplate:
             audio: voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            tools: what the model may call: functions, which are described by their signature and docstring (see
-                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-                ``Conversation`` does so.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs
+                the extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs
+                them.
             tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
             parallel_tool_calls: whether the model may call several tools at once.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
-            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
-                request at all, also not to another provider.
+            max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
+                request at all, not even to another provider.
             bill_to: for Hugging Face: the organisation that pays.
             headers: headers to send with each request.
             proxies: proxies by scheme, as in requests, in addition to those of the environment.
@@ -352,11 +356,11 @@ class OpenaiTemplate:
             cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
-            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see the class.
 
         Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating
-        all other errors of ``HFTextError``'s tree.
+        every other ``HFTextError``.
         """
         return cls._deliver_async(cls._open(**without_self(locals())))
 
@@ -407,7 +411,7 @@ class OpenaiTemplate:
         max_event_bytes: int = MAX_EVENT_BYTES,
         **kwargs: Unpack[CallerOptions],
     ) -> str:
-        """The text of a whole answer, for async code; events other than text are left out.
+        """The text of a complete answer, for async code; events other than text are left out.
 
         Args:
             model: a model's name, or an alias; empty for the default (with media: one that sees).
@@ -426,27 +430,27 @@ class OpenaiTemplate:
             audio: voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            tools: what the model may call: functions, which are described by their signature and docstring (see
-                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-                ``Conversation`` does so.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs
+                the extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs
+                them.
             tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
             parallel_tool_calls: whether the model may call several tools at once.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
-            max_retries: how often a request that failed before any answer is sent again. With 0 there is no second
-                request at all, also not to another provider.
+            max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
+                request at all, not even to another provider.
             bill_to: for Hugging Face: the organisation that pays.
             headers: headers to send with each request.
             proxies: proxies by scheme, as in requests, in addition to those of the environment.
@@ -454,31 +458,31 @@ class OpenaiTemplate:
             cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
             hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
             router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
-            max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
+            max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see the class.
 
-        Raises InvalidRequestError, MissingAuthError, and all other errors of ``HFTextError``'s tree.
+        Raises InvalidRequestError, MissingAuthError, and every other ``HFTextError``.
         """
         return await cls._collect(cls._open(**without_self(locals())))
 
     @classmethod
     def get_create_function(cls) -> Callable[..., Iterator[Event]]:
-        """``create_completion``, for callers who ask for it in this way."""
+        """``create_completion``, for callers that get it in this way."""
         return cls.create_completion
 
     @classmethod
     def get_async_create_function(cls) -> Callable[..., AsyncGenerator[Event, None]]:
-        """``create_async_generator``, for callers who ask for it in this way."""
+        """``create_async_generator``, for callers that get it in this way."""
         return cls.create_async_generator
 
     @classmethod
     def create_function(cls, *args: Any, **kwargs: Any) -> Iterator[Event]:
-        """As ``create_completion``, for callers who call it so."""
+        """As ``create_completion``, for callers that use this name."""
         return cls.create_completion(*args, **kwargs)
 
     @classmethod
     def async_create_function(cls, *args: Any, **kwargs: Any) -> AsyncGenerator[Event, None]:
-        """As ``create_async_generator``, for callers who call it so."""
+        """As ``create_async_generator``, for callers that use this name."""
         return cls.create_async_generator(*args, **kwargs)
 
     @classmethod
@@ -559,7 +563,7 @@ class OpenaiTemplate:
 
     @classmethod
     def _choose(cls, model: str | None, seen: bool, api_base: str | None) -> tuple[str | None, list[str]]:
-        """The model to ask for, and its fallbacks if no provider serves it. None leaves it to a server that is
+        """The model to request, and its fallbacks if no provider serves it. None leaves it to a server that is
         not the class's own.
         """
         if model:
@@ -598,7 +602,7 @@ class OpenaiTemplate:
 
     @classmethod
     def _is_own(cls, api_base: str | None) -> bool:
-        """Whether the class's own server is asked: its key is for that one, its lists and defaults tell of it."""
+        """Whether requests go to the class's own server: its key, lists and defaults are for that one."""
         return not api_base or cls.api_base is None or str(api_base).rstrip("/") == cls.api_base.rstrip("/")
 
 

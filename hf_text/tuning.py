@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import monotonic
+from typing import NamedTuple
 
 __all__ = ["DEFAULT_TUNING", "Tuning"]
 
 
-@dataclass(frozen=True, slots=True)
-class Tuning:
+class Tuning(NamedTuple):
     """Times in seconds.
 
     Attributes:
-        first_pause: the pause before the first retry; it doubles with each further one, and half of it is random.
+        first_pause: the pause before the first retry; it doubles with each further one, and half of it is random. For
+            a row of a batch it is doubled from the first one on, and not random.
         longest_pause: the longest such pause.
         longest_asked_pause: the longest pause that a server may ask for; beyond it the call fails at once.
         lookup_seconds: how long an auxiliary lookup in the catalogue may take.
         cache_seconds: how long the catalogue and mappings are cached.
         max_cached: how many of them are cached.
         skip_seconds: how long a target that failed is skipped.
+        last_rows_seconds: for how long the last rows of a batch are refused before they are recorded as failed.
         clock: the clock of the cache and of the breaker, in seconds.
     """
 
@@ -31,6 +32,7 @@ class Tuning:
     cache_seconds: float = 300.0
     max_cached: int = 1000
     skip_seconds: float = 30.0
+    last_rows_seconds: float = 60.0
     clock: Callable[[], float] = monotonic
 
 

@@ -9,10 +9,11 @@ from functools import wraps
 from types import FunctionType
 from typing import Any, TypeVar
 
+from .attributes import advise_attributes
 from .errors import HFTextError, InvalidRequestError
 from .tracebacks import shorten
 
-__all__ = ["OTHER_NAMES", "advise_method", "explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
+__all__ = ["OTHER_METHODS", "OTHER_NAMES", "explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
 
 _CO_VARKEYWORDS, _CO_COROUTINE = 0x08, 0x80  # as in inspect, which is large
 
@@ -66,12 +67,12 @@ _ADVICE = {
     ),
 }
 
-_ASK = "generate(messages, model) gives an answer, and stream(messages, model) its pieces"
-_OTHER_METHODS = {
+_ASK = "Here generate(messages, model) gives an answer, and stream(messages, model) its pieces"
+OTHER_METHODS = {
     **dict.fromkeys(("chat", "completions", "responses", "messages", "chat_completion", "text_generation"), _ASK),
-    **dict.fromkeys(("create", "complete", "invoke", "ask", "acompletion", "ChatCompletion"), _ASK),
-    **dict.fromkeys(("InferenceClient", "OpenAI", "HfApi"), "it is called Client"),
-    **dict.fromkeys(("AsyncInferenceClient", "AsyncOpenAI"), "it is called hf_text.aio.AsyncClient"),
+    **dict.fromkeys(("create", "complete", "invoke", "ask", "completion", "acompletion", "ChatCompletion"), _ASK),
+    **dict.fromkeys(("InferenceClient", "OpenAI", "HfApi"), "Here it is called Client"),
+    **dict.fromkeys(("AsyncInferenceClient", "AsyncOpenAI"), "Here it is called hf_text.aio.AsyncClient"),
 }
 
 _names: dict[str, Collection[str]] = {}
@@ -93,20 +94,7 @@ def explain_wrong_names(target: T) -> T:
     for name, value in list(vars(target).items()):
         if isinstance(value, FunctionType) and (name == "__init__" or not name.startswith("_")):
             setattr(target, name, _explain(value))
-    if "stream" in vars(target):
-        vars_of_class: Any = target
-        vars_of_class.__getattr__ = _explain_missing  # not in the class's body: type checkers would allow any name then
-    return target
-
-
-def _explain_missing(self: object, name: str) -> Any:
-    owner = type(self).__name__
-    raise AttributeError(f"{owner!r} object has no attribute {name!r}{advise_method(name)}", name=name, obj=self)
-
-
-def advise_method(name: str) -> str:
-    """What is meant by a method or class of another library; empty where nobody knows."""
-    return f". Here {_OTHER_METHODS[name]}" if name in _OTHER_METHODS else ""
+    return advise_attributes(OTHER_METHODS)(target) if "stream" in vars(target) else target
 
 
 def _explain(function: Any, door: str | None = None) -> Any:
@@ -119,10 +107,12 @@ def _explain(function: Any, door: str | None = None) -> Any:
 
     @wraps(function)
     def checked(*args: Any, **arguments: Any) -> Any:
-        if not takes_any and not arguments.keys() <= names:
-            raise wrong_name(f"{door}()", next(name for name in arguments if name not in names), names)
+        wrong = None if takes_any else next((name for name in arguments if name not in names), None)
         given: list[Any] = [args, arguments]
         del args, arguments  # a traceback that shows variables would show a key among them
+        if wrong is not None:
+            given.clear()
+            raise wrong_name(f"{door}()", wrong, names)
         try:
             return function(*given.pop(0), **given.pop())
         except HFTextError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import traceback
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -518,3 +519,38 @@ def test_a_method_of_another_library_is_answered_with_the_one_that_is_meant(name
     with pytest.raises(AttributeError, match="called Client"):
         getattr(hf_text, "InferenceClient")  # noqa: B009
     assert not hasattr(hf_text.Client("hf_x"), "genrate")
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "meant"),
+    [
+        (hf_text.Client("hf_x"), "genrate", "Did you mean 'generate'?"),
+        (hf_text.aio.AsyncClient("hf_x"), "steam", "Did you mean 'stream'?"),
+        (hf_text, "steam", "Did you mean 'stream'?"),
+        (hf_text.Completion("Hi"), "choices", "completion.text is the answer"),
+        (hf_text.Completion("Hi"), "txt", "Did you mean 'text'?"),
+        (hf_text.Client("hf_x").stream("Hi"), "text", "stream.completion has the answer"),
+        (hf_text.aio.AsyncClient("hf_x").stream("Hi"), "text", "stream.completion has the answer"),
+        (hf_text.Conversation().stream("Hi"), "partail", "Did you mean 'partial'?"),
+    ],
+)
+def test_an_attribute_that_is_not_there_is_answered_once_with_the_one_that_is_meant(
+    owner: object, name: str, meant: str
+) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(owner, name)
+    assert meant in str(caught.value)
+    assert "".join(traceback.format_exception_only(caught.value)).lower().count("did you mean") <= 1
+
+
+def test_an_answer_is_not_a_dict_of_choices() -> None:
+    answer: Any = hf_text.Completion("Hi")
+    with pytest.raises(TypeError, match=r"not subscriptable\. completion\.text is the answer"):
+        answer["choices"]
+    with pytest.raises(TypeError):
+        list(answer)
+
+
+@pytest.mark.parametrize("prompts", [["a", "b"], ("a", "b"), {"a": 1}.keys()])
+def test_several_prompts_are_answered_with_the_batch(emulator: Emulator, prompts: Any) -> None:
+    refused(emulator, lambda: hf_text.generate(prompts), "messages[0]", "use hf_text.batch")

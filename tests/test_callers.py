@@ -66,7 +66,7 @@ def test_what_the_protocol_has_goes_into_the_body(emulator: Emulator, options: A
 
 IGNORED = sorted(
     CallerOptions.__annotations__.keys()
-    - {"api_endpoint", "base_url", "extra_data", "max_input_length", "stream_options"}
+    - {"api_endpoint", "base_url", "extra_data", "max_input_length", "stream_options", "image", "images"}
     - {"include_reasoning", "max_completion_tokens", "prompt_cache_key", "search_settings"}
 )
 
@@ -97,6 +97,7 @@ def test_every_answer_is_streamed_whatever_stream_says(emulator: Emulator, strea
         {"provider": HuggingFaceAPI},
         {"api_base": ""},
         {"media": []},
+        {"images": [], "image": None, "n": 1},
         {"media": [(None, None)]},
         dict.fromkeys(("temperature", "top_p", "stop", "seed", "tools", "tool_choice", "timeout", "proxy", "headers")),
     ],
@@ -116,7 +117,7 @@ def test_a_choice_of_tools_without_tools_is_refused_where_it_asks_for_one(emulat
     [
         ({"temprature": 1}, "HuggingFaceAPI has no argument 'temprature'. Did you mean 'temperature'"),
         ({"max_inputs_length": 1}, "'max_inputs_length'. Did you mean 'max_inputs_lenght'"),
-        ({"n": 2}, "'n'. One call gives one answer"),
+        ({"n": 2}, "'n'. One call returns one answer"),
         ({"surprise": 1}, "HuggingFaceAPI has no argument 'surprise'"),
         ({"provider_mapping": {}}, "'provider_mapping' is an argument of Client"),
         ({"extra_data": "x"}, "extra_data must be a mapping"),
@@ -155,15 +156,28 @@ def test_pairs_of_media_may_be_lists_and_have_no_name(emulator: Emulator, media:
     assert len(message["content"]) == 1 + len(media)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"images": [(DATA, "a.png")]},
+        {"images": [DATA]},
+        {"image": DATA},
+        {"image": PNG, "image_name": "a.png", "media": []},
+    ],
+)
+def test_media_by_its_older_names(emulator: Emulator, options: Any) -> None:
+    list(HuggingFaceAPI.create_generator("emulator/small-vision", "Look", **options))
+    [message] = emulator.requests[-1].json["messages"]
+    assert [part["type"] for part in message["content"]] == ["text", "image_url"]
+
+
 # --- the default model, where nobody serves it
 
 
 def test_the_next_fallback_model_is_asked_with_a_warning_that_names_both(emulator: Emulator) -> None:
     emulator.reply(Response.error(400, "not supported", code="model_not_supported"))
     default, following = HuggingFaceAPI.default_model, HuggingFaceAPI.fallback_models[0]
-    with pytest.warns(
-        hf_text.HFTextWarning, match=f"^{default} is not served at present: {following} is asked instead"
-    ):
+    with pytest.warns(hf_text.HFTextWarning, match=f"^{default} is not served at present: {following} is used instead"):
         events = list(HuggingFaceAPI.create_generator("", "Count"))
     assert events[0].model == following  # type: ignore[union-attr]
     assert [request.json["model"] for request in emulator.requests] == [default, following]

@@ -422,7 +422,7 @@ def test_with_media_and_no_model_one_that_sees_is_chosen(emulator: Emulator, cli
 
 
 def test_a_model_that_cannot_see_is_refused_before_media_are_sent(emulator: Emulator, client: Client) -> None:
-    with pytest.raises(ModelNotSupportedError, match="takes text only") as caught:
+    with pytest.raises(ModelNotSupportedError, match="accepts only text") as caught:
         client.generate("What is it?", "openai/gpt-oss-20b:groq", media=PNG)
     assert gets(emulator) == ["/v1/models"]
     assert posts(emulator) == []

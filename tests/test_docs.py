@@ -196,11 +196,14 @@ def test_a_socks_proxy_is_refused_and_nothing_is_sent(hf: Emulator, make: Callab
 # --- Without a word on standard error
 
 EVERYTHING = """
-import asyncio, pathlib, pickle, tempfile
+import asyncio, logging, pathlib, pickle, tempfile
 import anyio, trio
 import hf_text, hf_text.batch
 from hf_text.aio import AsyncClient
 from hf_text.emulator import FAULTS, Emulator
+
+# In developer mode asyncio tells of every step over 0.1 s: how busy this machine is.
+logging.getLogger("asyncio").addFilter(lambda record: not record.getMessage().startswith("Executing"))
 
 MODEL = "openai/gpt-oss-120b"
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}

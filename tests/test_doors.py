@@ -316,7 +316,7 @@ def test_a_new_sampling_option_is_two_edits_and_then_goes_through_every_door(emu
         "        seed: int | None = None,\n",
         "        seed: int | None = None,\n        min_p: float | None = None,\n",
     )
-    entry = "            seed: for answers that can be repeated"
+    entry = "            seed: makes answers reproducible"
     replace(client, entry, f"            min_p: 0 to 1.\n{entry}")
     replace(rules, '    "seed": ', '    "min_p": _Rule("a number", is_number),\n    "seed": ')
     assert run_script("--check", str(tree)).returncode == 1

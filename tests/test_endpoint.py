@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -311,7 +310,7 @@ class TestAdvice:
 
 def test_a_server_is_a_frozen_value() -> None:
     server = Endpoint.at(LOCAL, None, None)
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         server.api_base = HUB  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(server)) == server
     assert len({server, Endpoint(LOCAL)}) == 1

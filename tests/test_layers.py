@@ -17,7 +17,7 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "columns", "patterns", "printable", "tables", "tracebacks"),
+    ("_version", "attributes", "columns", "markdown_effort", "patterns", "printable", "tables", "tracebacks"),
     ("errors", "events", "markdown", "shown", "completion", "tuning"),
     ("checks", "wrong_names"),
     ("protocol",),
@@ -89,6 +89,7 @@ INSIDE_FUNCTIONS = {
     ("template", "hf_text.aio.stream"): "keeps anyio out of import hf_text",
     ("huggingface", "hf_text.aio.client"): "keeps anyio out of import hf_text",
     ("protocol.selection", "difflib"): "only for the suggestions of an error",
+    ("attributes", "difflib"): "only for the suggestions of an error",
     ("wrong_names", "difflib"): "only for the suggestions of an error",
     ("tools.given", "hf_text.tools.functions"): "only for functions, and it imports inspect",
     ("schemas", "hf_text.schemas.adapted"): "needs the extra schema",

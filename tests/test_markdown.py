@@ -381,3 +381,45 @@ def test_thousands_of_paragraphs_end_in_one_block() -> None:
 
 def test_a_deep_fence_does_not_multiply_the_text() -> None:
     assert len(render(" " * 9_000 + "```\n" + "a\n" * 9_000)) < 100_000
+
+
+@pytest.mark.parametrize(
+    "marks",
+    ["*a ", "_a ", "a_", "**a ", "~~a ", "$", "|*a *b\n", "x\n2. *a *b\n", "     - *a *b\n", "> *a *b *c\n\n> *a\n"],
+)
+def test_marks_without_a_partner_are_shown_as_they_are_written(marks: str) -> None:
+    text = "x\n" + marks * (64_000 // len(marks))
+    assert any(page.code for page in pages(text))
+
+
+def test_a_table_that_is_not_one_is_taken_as_one_paragraph() -> None:
+    rows = "*a | *b\n" * 2_000
+    assert pages(f"a|b\n-|-\n{rows}")[0].code == []
+    assert pages(f"a|b\n-|-|-\n{rows}")[0].code != []
+
+
+def test_thousands_of_accents_on_one_letter_are_spread_over_others() -> None:
+    rendered = render("e" + "\u0301" * 64_000)
+    assert "\u0301" * 9 not in rendered
+    assert rendered.count("\u0301") == 64_000
+
+
+LONG = {
+    "a table of 200 rows": "| Name | Value | Note |\n|---|---|---|\n"
+    + "| item_x | **1** | `x_1` [a](https://e.com/1) |\n" * 200,
+    "the same without pipes around": "Name | Value\n---|---\n" + "item_x | **1** `x` [a](https://e.com/1)\n" * 200,
+    "a wide table": "|a" * 40 + "|\n" + "|---" * 40 + "|\n" + ("| *1* " * 40 + "|\n") * 30,
+    "a list of 300 items": "- **Point** see [this](https://e.com/1) and `code`\n  - _More_ on it\n" * 300,
+    "a numbered list": "".join(f"{n}. **Point** see [this](https://e.com/1), `code`\n   more\n" for n in range(1, 300)),
+    "a paragraph full of maths": r"Let $\alpha_{1}^{2} + \frac{a_{i}}{b^{j}} = \sum_{k=1}^{n} x_{k}^{2}$ and " * 60,
+    "a paragraph full of code": "Use `foo_bar` and `baz` with **care**. " * 100,
+    "a paragraph full of sources": "It is so [1](https://e.com/1), and " * 150,
+    "2,000 lines with code": "## Part\n\nIt is **bold**.\n\n```python\ndef f(x):\n    pass\n```\n\n- one\n- two\n\n"
+    * 170,
+    "a poem": "a line of a poem that goes on\n" * 1_500,
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_a_long_answer_is_shown_as_it_was_meant(name: str) -> None:
+    assert render(LONG[name]) == LONG[name]

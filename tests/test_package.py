@@ -80,7 +80,7 @@ def test_dir_shows_the_public_names_and_the_submodules_and_nothing_else() -> Non
 def test_a_name_that_is_not_exported_is_refused_by_name() -> None:
     with pytest.raises(AttributeError, match="'hf_text' has no attribute 'Clinet'"):
         hf_text.Clinet  # noqa: B018
-    with pytest.raises(AttributeError, match=r"no attribute 'AsyncClient'; it is in hf_text\.aio"):
+    with pytest.raises(AttributeError, match=r"no attribute 'AsyncClient'\. It is in hf_text\.aio"):
         hf_text.AsyncClient  # noqa: B018
 
 

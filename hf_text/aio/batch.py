@@ -1,7 +1,7 @@
-"""``hf_text.batch`` for async code: the same names, arguments and results; what waits is awaited.
+"""``hf_text.batch`` for async code: the same names, arguments and results; blocking functions are awaited.
 
-The blocking run does the work, in a worker thread that is started for each portion of outcomes; its own threads ask.
-A cancelled task stops what is under way. Rows may also come from an async iterable, which is read in the event loop.
+The blocking run does the work, in a worker thread that is started for each portion of outcomes; its own threads send.
+A cancelled task cancels the rows in flight. Rows may also come from an async iterable, which is read in the event loop.
 
 ::
 
@@ -83,8 +83,8 @@ _End = object()
 
 
 class Outcomes(AsyncIterator[Outcome]):
-    """What comes of rows, as it comes: ``hf_text.batch.Outcomes``, awaited. Leaving ``async with`` stops what is under
-    way.
+    """The outcomes of rows, as they arrive: ``hf_text.batch.Outcomes``, awaited. Leaving ``async with`` cancels the
+    rows in flight.
     """
 
     def __init__(self, make: Callable[[], blocking.Outcomes]) -> None:
@@ -104,7 +104,7 @@ class Outcomes(AsyncIterator[Outcome]):
 
     @property
     def progress(self) -> Progress | None:
-        """How far it is; None before the first outcome was asked for."""
+        """Its progress; None before the first outcome was requested."""
         return None if self._outcomes is None else self._outcomes.progress
 
     @property
@@ -113,12 +113,12 @@ class Outcomes(AsyncIterator[Outcome]):
         return None if self._outcomes is None else self._outcomes.stopped_by
 
     def drain(self, within: float | None = None) -> None:
-        """Start no more rows. What is under way still comes; seconds given, it is cancelled after those."""
+        """Start no more rows. Those in flight still arrive; if seconds are given, they are cancelled after those."""
         if self._outcomes is not None:
             self._outcomes.drain(within)
 
     async def aclose(self) -> None:
-        """Stop all that is under way."""
+        """Cancel the rows in flight."""
         self._closed = True
         if self._outcomes is not None:
             with CancelScope(shield=True):
@@ -188,62 +188,61 @@ def generate(
     provider: str | Sequence[str] | None = None,
     timeout: Timeouts | float = DEFAULT,
 ) -> Outcomes:
-    """Ask for every row, and iterate over what came of it, in the order in which it comes.
+    """Send every row, and iterate over the outcomes as they arrive.
 
-    It is not awaited: nothing is sent, and no error raised, before the first outcome is asked for.
+    It is not awaited: nothing is sent, and no error raised, before the first outcome is requested.
 
     Args:
         rows: as for ``run``.
-        client: who asks.
+        client: the client to use.
         model: the model for rows that name none.
         template: the prompt, built from a row's columns: ``"Label: {text}"``, messages with such texts, or a function
             from a row to a prompt or a row.
         id: the column that identifies each row, a str or an int; default ``custom_id``.
-        keep: columns that are carried into the outcomes.
-        samples: how often each row is asked; their names get ``#0``, ``#1`` …, and the seed, if there is one, grows.
-        models: ask each row of each of these models; named as samples are, the models one after another.
-        max_workers: the most rows in flight for each model (default 16).
+        keep: columns to copy into the outcomes.
+        samples: how often to send each row; the names get ``#0``, ``#1`` …, and the seed, if given, is increased.
+        models: send each row to each of these models; named like samples, one model after another.
+        max_workers: the maximum number of rows in flight for each model (default 16).
         rate: maximum requests per second for each model; default: as the server allows.
         tokens_per_minute: maximum tokens per minute for each model.
-        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        pace: a ``Pace`` for all models, instead of these two; it can be shared among runs.
         executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
             default: threads. It is not shut down.
-        ordered: in the order of the rows; then one that takes long holds up the others, 1,000 at most.
-        on_bad_row: what to do about a row that cannot be asked: ``"raise"`` ends the run when what is under way is
-            finished, ``"record"`` makes it a failed one.
-        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        ordered: yield outcomes in the order of the rows; a slow one then holds up the others, at most 1,000.
+        on_bad_row: what to do about an invalid row: ``"raise"`` ends the run when the rows in flight are finished,
+            ``"record"`` records it as failed.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is rejected.
         max_failures: no more rows are started when more have failed.
         deadline: seconds; no more rows are started after it.
-        max_outage: seconds that a server may be away before the run ends with its error (default 900).
-        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
-            options are for rows that do not set them.
-        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
-            see ``media_from_url``.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        max_outage: seconds that a server may be unavailable before the run ends with its error (default 900).
+        include_usage: whether to request token counts; without it most servers send none. This option and those below
+            are for rows that do not set them.
+        media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+            ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+            ``media_from_url``.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
-            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-            ``Conversation`` does so.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs the
+            extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs them.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
         parallel_tool_calls: whether the model may call several tools at once.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 
-    Raises while iterating InvalidRequestError for a bad argument or row, which names the line; and the error that ends
-    a run: a wrong key, an account without credits, a model that the server does not know, a server that stays away.
+    Raises while iterating InvalidRequestError for a bad argument or row, which names the line; and the error that ended
+    the run: a wrong key, an account without credits, a model that the server does not know, a server that stays
+    unavailable.
     """
     arguments = _blocking(locals())
     return Outcomes(lambda: blocking.generate(**arguments))
@@ -299,67 +298,65 @@ async def run(
     provider: str | Sequence[str] | None = None,
     timeout: Timeouts | float = DEFAULT,
 ) -> Summary:
-    """Ask for every row of the inputs and append each answer to the output, in the order in which they come.
+    """Send every row of the inputs and append each answer to the output, in the order in which they arrive.
 
-    A cancelled task cancels what is under way; what had finished is kept. Signals are left to the event loop.
+    A cancelled task cancels the rows in flight; finished ones are kept. Signals are left to the event loop.
 
     Args:
         inputs: as for ``hf_text.batch.run``, or an async iterable.
         output: the path of a JSONL file. If it exists it must hold results; they are kept.
-        client: who asks.
-        stale: what to do about a row whose answer in the output answers another question, or was asked for with other
-            options: ``"raise"``, ``"redo"`` (ask again; the new line replaces the old), ``"keep"``.
-        only: ``"failed"`` asks only the rows that an earlier run recorded as failed.
-        retry_failed: whether rows that an earlier run recorded as failed are asked again (default True). Their new line
+        client: the client to use.
+        stale: what to do about a row whose answer in the output is for another prompt or other options: ``"raise"``,
+            ``"redo"`` (send it again; the new line replaces the old), ``"keep"``.
+        only: ``"failed"`` sends only the rows that an earlier run recorded as failed.
+        retry_failed: whether to send rows again that an earlier run recorded as failed (default True). Their new line
             then replaces the old.
-        shard: ``(i, n)``, with i from 0: only the rows of the i-th of n parts, which are told apart by a hash of their
-            names. Each shard has an output of its own; ``merge`` puts them together.
-        drain: seconds that what is under way may take after SIGTERM, Ctrl-C or the deadline (default 25).
+        shard: ``(i, n)``, with i from 0: only the rows of the i-th of n parts, by a hash of their names. Each shard has
+            its own output; ``merge`` combines them.
+        drain: seconds that the rows in flight may take after SIGTERM, Ctrl-C or the deadline (default 25).
         progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
             start, after each row, and once a second.
         model: the model for rows that name none.
         template: the prompt, built from a row's columns: ``"Label: {text}"``, messages with such texts, or a function
             from a row to a prompt or a row.
         id: the column that identifies each row, a str or an int; default ``custom_id``.
-        keep: columns that are carried into the outcomes.
-        samples: how often each row is asked; their names get ``#0``, ``#1`` …, and the seed, if there is one, grows.
-        models: ask each row of each of these models; named as samples are, the models one after another.
-        max_workers: the most rows in flight for each model (default 16).
+        keep: columns to copy into the outcomes.
+        samples: how often to send each row; the names get ``#0``, ``#1`` …, and the seed, if given, is increased.
+        models: send each row to each of these models; named like samples, one model after another.
+        max_workers: the maximum number of rows in flight for each model (default 16).
         rate: maximum requests per second for each model; default: as the server allows.
         tokens_per_minute: maximum tokens per minute for each model.
-        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        pace: a ``Pace`` for all models, instead of these two; it can be shared among runs.
         executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
             default: threads. It is not shut down.
-        on_bad_row: what to do about a row that cannot be asked: ``"raise"`` ends the run when what is under way is
-            finished, ``"record"`` makes it a failed one.
-        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        on_bad_row: what to do about an invalid row: ``"raise"`` ends the run when the rows in flight are finished,
+            ``"record"`` records it as failed.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is rejected.
         max_failures: no more rows are started when more have failed.
         deadline: seconds; no more rows are started after it.
-        max_outage: seconds that a server may be away before the run ends with its error (default 900).
-        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
-            options are for rows that do not set them.
-        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
-            see ``media_from_url``.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        max_outage: seconds that a server may be unavailable before the run ends with its error (default 900).
+        include_usage: whether to request token counts; without it most servers send none. This option and those below
+            are for rows that do not set them.
+        media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+            ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+            ``media_from_url``.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
-            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-            ``Conversation`` does so.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs the
+            extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs them.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
         parallel_tool_calls: whether the model may call several tools at once.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 
@@ -409,52 +406,50 @@ async def generate_frame(
     provider: str | Sequence[str] | None = None,
     timeout: Timeouts | float = DEFAULT,
 ) -> Any:
-    """Ask for each row of a block, and give the block back with the answers; as ``hf_text.batch.generate_frame``.
+    """Send each row of a block, and return the block with the answers; as ``hf_text.batch.generate_frame``.
 
     Args:
         frame: a pandas or polars DataFrame, an Arrow table or record batch, a mapping of columns, or a list of
             mappings.
         template: what is asked, from the columns: ``"Label: {text}"``; default: the column ``prompt`` or ``messages``.
-        client: who asks.
-        into: the name of the new column: the text of the answer, or None; why there is none stands in a column of the
-            same name with ``_error`` (default ``"answer"``).
-        on_bad_row: what to do about a row that cannot be asked: ``"record"`` makes it a failed one, ``"raise"`` ends
-            the run when what is under way is finished.
+        client: the client to use.
+        into: the name of the new column: the text of the answer, or None; the reason is then in a column of the same
+            name with ``_error`` (default ``"answer"``).
+        on_bad_row: what to do about an invalid row: ``"record"`` records it as failed, ``"raise"`` ends the run when
+            the rows in flight are finished.
         model: the model for rows that name none.
-        max_workers: the most rows in flight for each model (default 16).
+        max_workers: the maximum number of rows in flight for each model (default 16).
         rate: maximum requests per second for each model; default: as the server allows.
         tokens_per_minute: maximum tokens per minute for each model.
-        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        pace: a ``Pace`` for all models, instead of these two; it can be shared among runs.
         executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
             default: threads. It is not shut down.
-        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is rejected.
         max_failures: no more rows are started when more have failed.
         deadline: seconds; no more rows are started after it.
-        max_outage: seconds that a server may be away before the run ends with its error (default 900).
-        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
-            options are for rows that do not set them.
-        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
-            see ``media_from_url``.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        max_outage: seconds that a server may be unavailable before the run ends with its error (default 900).
+        include_usage: whether to request token counts; without it most servers send none. This option and those below
+            are for rows that do not set them.
+        media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+            ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+            ``media_from_url``.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
-            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-            ``Conversation`` does so.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs the
+            extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs them.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
         parallel_tool_calls: whether the model may call several tools at once.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 

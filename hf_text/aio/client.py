@@ -42,15 +42,15 @@ class AsyncClient:
 
     Args:
         api_key: the key. None: for Hugging Face the one that huggingface_hub would find (``HF_TOKEN``, the token file,
-            Colab), for any other server none.
+            Colab), for any other server no key.
         api_base: None for Hugging Face; else the base URL of a server, such as ``"http://localhost:8080/v1"``.
-        model: the model where a call names none. None: see ``stream``.
+        model: the model for calls that do not name one. None: see ``stream``.
         provider: for Hugging Face: ``"auto"``, a policy (``"fastest"``, ``"cheapest"``, ``"preferred"``), the name of a
-            provider, or a list of those in the order to try. A suffix of the model's name (``"org/model:novita"``) wins
-            over it.
-        timeout: ``Timeouts``, or seconds for all clocks but total.
-        max_retries: how often a request that failed before any answer is sent again. With 0 there is no second request
-            at all, also not to another provider.
+            provider, or a list of those in the order to try. A suffix of the model's name (``"org/model:novita"``)
+            overrides it.
+        timeout: ``Timeouts``, or seconds for each of them except ``total``.
+        max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
+            request at all, not even to another provider.
         bill_to: for Hugging Face: the organisation that pays.
         headers: headers to send with each request.
         proxies: proxies by scheme, as in requests, in addition to those of the environment.
@@ -58,12 +58,12 @@ class AsyncClient:
         cert: a client certificate: the path of a PEM file, or of a certificate and its key, as in requests.
         hub_url: the Hub; default ``HF_ENDPOINT``, else ``https://huggingface.co``.
         router_url: the router; default ``HF_TEXT_ROUTER_URL``, else ``https://router.huggingface.co``.
-        max_event_bytes: the longest single event of a stream that is taken (default 64 MiB).
-        provider_mapping: for Hugging Face: who serves a model, ahead of what the Hub says: by model, then by provider,
-            in the Hub's form (``{"task": "conversational", "providerId": …}``). A provider that is a path
-            (``"hf-inference/models/org/name"``) means that route of the router.
-        max_threads: how many calls may connect and send, or list models, at once in an event loop; further ones wait
-            (default 200).
+        max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
+        provider_mapping: for Hugging Face: providers of models that take precedence over the Hub's: by model, then by
+            provider, in the Hub's form (``{"task": "conversational", "providerId": …}``). If a provider is a path
+            (``"hf-inference/models/org/name"``), that route of the router is used.
+        max_threads: how many calls may connect and send, or list models, at once in an event loop; others wait (default
+            200).
 
     Raises InvalidRequestError for a wrong argument. Nothing is sent.
     """
@@ -97,7 +97,7 @@ class AsyncClient:
 
     @classmethod
     def of(cls, operations: Operations, max_threads: int = MAX_THREADS) -> AsyncClient:
-        """A client for operations that exist already."""
+        """A client for existing operations."""
         client = cls.__new__(cls)
         client.threads = Threads(max_threads)
         client.operations = operations
@@ -134,37 +134,37 @@ class AsyncClient:
         ``AsyncStream.start()``.
 
         Args:
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that
-                sees, if there is media), for another server the first that it lists.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
-                type in see ``media_from_url``.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-                here on.
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (a vision
+                model if there is media), for another server the first that it lists.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+                ``media_from_url``.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            tools: what the model may call: functions, which are described by their signature and docstring (see
-                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-                ``Conversation`` does so.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs
+                the extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs
+                them.
             tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
             parallel_tool_calls: whether the model may call several tools at once.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
 
-        Raises InvalidRequestError for a wrong argument, and MissingAuthError if Hugging Face is asked without a key.
+        Raises InvalidRequestError for a wrong argument, and MissingAuthError if there is no key for Hugging Face.
         All other errors are raised while reading.
         """
         return AsyncStream(self.operations.open(**without_self(locals())), self.threads)
@@ -196,41 +196,41 @@ class AsyncClient:
         provider: str | Sequence[str] | None = None,
         timeout: Timeouts | float = DEFAULT,
     ) -> Completion:
-        """The whole answer: the stream of the same arguments, read to its end; as ``Client.generate``.
+        """The complete answer: reads ``stream()`` with the same arguments to its end; as ``Client.generate``.
 
         Args:
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (one that
-                sees, if there is media), for another server the first that it lists.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
-                type in see ``media_from_url``.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-                here on.
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+            model: a model's name, or an alias. None: the client's; without one, for Hugging Face a default (a vision
+                model if there is media), for another server the first that it lists.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+                ``media_from_url``.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            tools: what the model may call: functions, which are described by their signature and docstring (see
-                ``tool``; needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-                ``Conversation`` does so.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs
+                the extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs
+                them.
             tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-            response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+            response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
             parallel_tool_calls: whether the model may call several tools at once.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
 
-        Raises InvalidRequestError for a wrong argument, MissingAuthError if Hugging Face is asked without a key, and
-        all other errors of ``HFTextError``'s tree that reading a stream raises.
+        Raises InvalidRequestError for a wrong argument, MissingAuthError if there is no key for Hugging Face, and
+        every other ``HFTextError`` that reading a stream raises.
         """
         stream = self.stream(**without_self(locals()))
         del extra_headers  # a traceback that shows variables would show it
@@ -348,30 +348,30 @@ class AsyncClient:
         """An answer as a value of a type, as ``Client.parse``.
 
         Args:
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
             output_type: a class (a pydantic model, a dataclass, a TypedDict, an Enum …), a type such as ``list[int]``
                 or ``Literal["yes", "no"]``, a ``pydantic.TypeAdapter``, or a JSON schema as a mapping, whose values are
                 those of JSON.
             model: a model's name, or an alias; None as for ``stream``.
-            retries: how often an answer that does not fit is asked for again.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people
-                type in see ``media_from_url``.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-                here on.
+            retries: how often to ask again after an answer that does not fit.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+                ``media_from_url``.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
-            stop: texts that end the answer.
-            seed: for answers that can be repeated, where the provider supports it.
-            reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-            frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-            presence_penalty: -2 to 2; positive values make tokens that came already less likely.
-            logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-            top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-            include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked,
-                because some refuse the question and many count unasked.
-            extra_body: further fields for the body of the request.
-            extra_headers: further headers for this request.
+            stop: sequences that end the answer.
+            seed: makes answers reproducible, if the provider supports it.
+            reasoning_effort: such as ``"low"``; which values are known depends on the model.
+            frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+            presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
+            logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+            top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+            include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+                servers: some reject the option, and many send counts anyway.
+            extra_body: additional fields for the body of the request.
+            extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
 
@@ -403,19 +403,19 @@ class AsyncClient:
         sort: str | None = None,
         refresh: bool = False,
     ) -> list[Model]:
-        """The models of the server (``GET {api_base}/models``) that meet all these conditions; kept for five minutes.
+        """The models of the server (``GET {api_base}/models``) that meet all these conditions; cached for five minutes.
 
         Args:
             search: a substring of the name, case-insensitive.
-            provider: a provider that serves them live.
-            vision: whether they see pictures.
+            provider: a provider that serves them now.
+            vision: whether they accept pictures.
             tools: whether they call tools.
-            structured_output: whether they keep to a JSON schema.
+            structured_output: whether they follow a JSON schema.
             min_context: the smallest context, in tokens.
-            max_output_price: USD per million tokens of output, at most.
+            max_output_price: the highest price in USD per million output tokens.
             sort: ``"price"``, ``"throughput"``, ``"latency"``, ``"context"``, ``"name"`` or ``"created"``; None keeps
                 the server's order.
-            refresh: ask again, whatever is kept.
+            refresh: bypass the cache.
 
         Raises TransportError, APIStatusError or InvalidRequestError.
         """
@@ -441,15 +441,15 @@ class AsyncClient:
         provider: str = "all",
         limit: int | None = None,
     ) -> AsyncGenerator[HubModel, None]:
-        """The models on the Hub that a provider serves, for any task, with their mappings; page after page as they are
+        """The models on the Hub that a provider serves, for any task, with their mappings; pages are fetched as
         needed. It is iterated over, not awaited.
 
         Args:
-            search: a part of the name.
-            provider: ``"all"``, or the name of one.
-            limit: how many at most.
+            search: a substring of the name.
+            provider: ``"all"``, or the name of a provider.
+            limit: the maximum number of models.
 
-        Raises InvalidRequestError for a wrong argument, and where the server is not Hugging Face; while iterating
+        Raises InvalidRequestError for a wrong argument, and if the server is not Hugging Face; while iterating
             TransportError and APIStatusError.
         """
         conditions, operations = without_self(locals()), self.operations

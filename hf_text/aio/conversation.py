@@ -35,40 +35,39 @@ __all__ = ["AsyncConversation", "AsyncConversationStream"]
 class AsyncConversation(BaseConversation):
     """``Conversation`` for async code: the same names, arguments and errors; ``generate`` and ``retry`` are awaited.
 
-    Tools and ``approve`` may be async functions, which are awaited. Those that are not are run in worker threads; a
-    task that is cancelled waits for a tool that runs there.
+    Tools and ``approve`` may be async functions, which are awaited. Others run in worker threads; a cancelled task
+    waits for a tool that is running there.
 
     Args:
         client: an ``AsyncClient``; None: one with the default settings.
-        approve: asked before each call, and awaited if it is an async function. True allows the call; a str refuses it
-            and is told to the model; anything else refuses it.
+        approve: called before each tool call, and awaited if it is an async function. True allows the call; a str
+            rejects it and is sent to the model; anything else rejects it.
         model: the model. None: the client's.
         system: the system message.
-        tools: what the model may call: functions (see ``tool``), or mappings in the form of the protocol for tools that
-            are run elsewhere. A call of one of those ends the turn: it is in ``Completion.tool_calls``, and its result
-            is given as the next turn, ``{"role": "tool", "tool_call_id": …, "content": …}``.
-        max_rounds: how many rounds of calls one turn may take.
-        max_input_tokens: the most tokens to send. Whole turns are left out, the oldest first, never the system message,
-            and a call is never parted from its result. None sends everything.
-        count_tokens: how many tokens a list of messages has; needed with ``max_input_tokens``.
+        tools: what the model may call: functions (see ``tool``), or mappings as in the protocol for tools that are run
+            elsewhere. A call to one of those ends the turn: it is in ``Completion.tool_calls``, and its result is
+            passed as the next turn, ``{"role": "tool", "tool_call_id": …, "content": …}``.
+        max_rounds: the maximum number of tool rounds in one turn.
+        max_input_tokens: the maximum number of tokens to send. Whole turns are left out, the oldest first, but never
+            the system message; a call is never separated from its result. None sends everything.
+        count_tokens: returns how many tokens a list of messages has; needed with ``max_input_tokens``.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name; for the first request of a turn.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
         parallel_tool_calls: whether the model may call several tools at once.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
-            some refuse the question and many count unasked.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+            servers: some reject the option, and many send counts anyway.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 
@@ -118,20 +117,18 @@ class AsyncConversation(BaseConversation):
     def load(
         cls, path: str | PathLike[str], client: AsyncClient | None = None, **settings: Unpack[AsyncConversationOptions]
     ) -> AsyncConversation:
-        """The conversation that ``save()`` of either face saved; as ``Conversation.load``. The file is read here and
-        now.
+        """A conversation saved by ``save()``, here or in ``Conversation``; as ``Conversation.load``. The file is read
+        at once, in this thread.
         """
         return cls._loaded(path, client, dict(settings))
 
     def stream(self, messages: Messages | None = None, media: Media | None = None) -> AsyncConversationStream:
-        """Answer a turn of the user, to be read as it comes; arguments and errors as for ``Conversation.stream``. It is
-        not awaited.
-        """
+        """Stream the answer to a user turn; arguments and errors as for ``Conversation.stream``. It is not awaited."""
         client = self.client
         return AsyncConversationStream(AsyncReader(self._turn(messages, media), client.stream, client.threads))
 
     async def generate(self, messages: Messages | None = None, media: Media | None = None) -> Completion:
-        """The whole answer to a turn of the user; arguments and errors as for ``stream``."""
+        """The complete answer to a user turn; arguments and errors as for ``stream``."""
         async with self.stream(messages, media) as stream:
             while await stream.read():
                 pass
@@ -158,7 +155,7 @@ class AsyncConversationStream:
         return AsyncItems(self, str)
 
     def events(self) -> AsyncGenerator[ConversationEvent, None]:
-        """All that happens, as ``ConversationStream.events()``."""
+        """Everything that happens, as ``ConversationStream.events()``."""
         self._reader.driver.claim()
         return AsyncItems(self)
 
@@ -170,17 +167,17 @@ class AsyncConversationStream:
 
     @property
     def info(self) -> ProviderInfo | None:
-        """Which provider answers the last request; None before its answer began."""
+        """The provider that answers the last request; None before its answer begins."""
         return info_of(self._reader.driver)
 
     @property
     def partial(self) -> Completion:
-        """What has arrived so far of the last answer."""
+        """What has arrived of the last answer so far."""
         return partial_of(self._reader.driver)
 
     @property
     def completion(self) -> Completion:
-        """The whole answer, once the turn has ended. Raises StreamError before that, and after an error."""
+        """The complete answer, once the turn has ended. Raises StreamError before that, and after an error."""
         return completion_of(self._reader.driver)
 
     @property
@@ -189,7 +186,7 @@ class AsyncConversationStream:
         return self._reader.driver.stopped
 
     async def read(self) -> Sequence[ConversationEvent]:
-        """Wait for the next events; none at the end."""
+        """Wait for the next events; an empty list at the end."""
         if self._ahead:
             ahead, self._ahead = self._ahead, ()
             return ahead

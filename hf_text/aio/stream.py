@@ -8,10 +8,12 @@ from typing import Any
 
 from anyio import get_cancelled_exc_class
 
+from ..attributes import advise_attributes
 from ..completion import Completion
 from ..errors import HFTextError, InvalidRequestError
 from ..events import Event, ProviderInfo
 from ..generation.steps import Step, Steps
+from ..generation.stream import OTHER_ATTRIBUTES
 from ..tracebacks import shorten
 from ..transport.call import SOCKET, WRITE, Wait
 from .items import AsyncItems
@@ -23,12 +25,13 @@ from .waiting import LoopWait, running_loop, wait_by_anyio
 __all__ = ["AsyncStream"]
 
 
+@advise_attributes(OTHER_ATTRIBUTES)
 class AsyncStream:
     """A streamed answer, for async code.
 
-    ``async for text in stream`` gives the text, ``stream.events()`` all that arrives; ``async with`` closes it in
-    the end. It can be read once. ``cancel()`` and ``close()`` are not awaited and never block; a cancelled task
-    stops its stream by itself.
+    ``async for text in stream`` yields the text, ``stream.events()`` everything that arrives; ``async with`` closes it
+    at the end. It can be read once. ``cancel()`` and ``close()`` are not awaited and never block; a cancelled task
+    stops its stream.
     """
 
     def __init__(self, steps: Steps, threads: Threads = SHARED_THREADS) -> None:
@@ -40,12 +43,12 @@ class AsyncStream:
         self._closer: int | None = None  # the task that closed it
 
     def __aiter__(self) -> AsyncIterator[str]:
-        """The pieces of the text, as they arrive. Raises the errors of ``HFTextError``'s tree."""
+        """The pieces of the text, as they arrive. Raises HFTextError."""
         self._steps.claim()
         return AsyncItems(self, str)
 
     def events(self) -> AsyncGenerator[Event, None]:
-        """All that arrives, as ``Stream.events()``."""
+        """Everything that arrives, as ``Stream.events()``."""
         self._steps.claim()
         return AsyncItems(self)
 
@@ -57,7 +60,7 @@ class AsyncStream:
 
     @property
     def info(self) -> ProviderInfo | None:
-        """Which provider answers; None before the first content has arrived."""
+        """The provider that answers; None before the first content has arrived."""
         return self._steps.transcript.info
 
     @property
@@ -67,7 +70,9 @@ class AsyncStream:
 
     @property
     def completion(self) -> Completion:
-        """The whole answer, once the stream was read to its end; raises StreamError as ``Stream.completion``."""
+        """The complete answer, once the stream has been read to its end; raises StreamError as
+        ``Stream.completion``.
+        """
         try:
             return self._steps.completion()
         except HFTextError as error:
@@ -143,7 +148,7 @@ class AsyncStream:
         self._steps.cancel()
 
     def close(self) -> None:
-        """As ``Stream.close()``; another task that reads gets ``StreamCancelledError``."""
+        """As ``Stream.close()``; another task that is reading gets ``StreamCancelledError``."""
         if self._closer is None:
             self._closer = this_task()
         self._steps.cancel()

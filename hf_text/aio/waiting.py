@@ -2,7 +2,7 @@
 
 anyio waits for a socket once: each wait registers it, sets a timer and takes both back, which costs more than to read a
 token. In asyncio (and uvloop) a stream keeps one registration and one timer for all its waits instead, and what arrives
-is read where the loop tells of it, so that a task wakes up only for events. This is the one place that goes past anyio;
+is read in the loop's callback, so that a task wakes up only for events. This is the one place that goes past anyio;
 trio, and loops that cannot watch sockets, wait by it.
 """
 

@@ -29,7 +29,7 @@ class Costs:
         self._thread.start()
 
     def of(self, completion: Completion) -> float | None:
-        """USD; None if the server tells no price, or not how many tokens it took. Waits until the prices are there."""
+        """USD; None if the server gives no price or no token counts. Waits until the prices are there."""
         if self._thread.is_alive():
             self._thread.join()
         key = completion.model, completion.provider

@@ -1,4 +1,4 @@
-"""A block of a table in, the same with answers out: what Ray, Spark, Dask and ``datasets`` call for each block."""
+"""Adds answers to a block of a table: the function that Ray, Spark, Dask and ``datasets`` call for each block."""
 
 from __future__ import annotations
 
@@ -63,59 +63,57 @@ def generate_frame(
     provider: str | Sequence[str] | None = None,
     timeout: Timeouts | float = DEFAULT,
 ) -> Any:
-    """Ask for each row of a block, and give the block back with the answers.
+    """Send each row of a block, and return the block with the answers.
 
     Args:
         frame: a pandas or polars DataFrame, an Arrow table or record batch, a mapping of columns (as Ray and
-            ``datasets`` hand them over), or a list of mappings.
-        template: what is asked, from the columns: ``"Label: {text}"``; default: the column ``prompt`` or ``messages``.
-        into: the name of the new column: the text of the answer, or None; why there is none stands in a column of the
-            same name with ``_error`` (default ``"answer"``).
-        on_bad_row: what to do about a row that cannot be asked: ``"record"`` makes it a failed one, ``"raise"`` ends
-            the run when what is under way is finished.
-        client: who asks; default: the client behind ``hf_text.generate``. For other processes it is pickled, and a key
-            that was given to it too.
+            ``datasets`` pass them), or a list of mappings.
+        template: the prompt, from the columns: ``"Label: {text}"``; default: the column ``prompt`` or ``messages``.
+        into: the name of the new column: the text of the answer, or None; the reason is then in a column of the same
+            name with ``_error`` (default ``"answer"``).
+        on_bad_row: what to do about an invalid row: ``"record"`` records it as failed, ``"raise"`` ends the run when
+            the rows in flight are finished.
+        client: the client to use; default: the client behind ``hf_text.generate``. For other processes it is pickled,
+            with a key that was passed to it.
         model: the model for rows that name none.
-        max_workers: the most rows in flight for each model (default 16).
+        max_workers: the maximum number of rows in flight for each model (default 16).
         rate: maximum requests per second for each model; default: as the server allows.
         tokens_per_minute: maximum tokens per minute for each model.
-        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        pace: a ``Pace`` for all models, instead of these two; it can be shared among runs.
         executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
             default: threads. It is not shut down.
-        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is rejected.
         max_failures: no more rows are started when more have failed.
         deadline: seconds; no more rows are started after it.
-        max_outage: seconds that a server may be away before the run ends with its error (default 900).
-        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
-            options are for rows that do not set them.
-        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
-            see ``media_from_url``.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        max_outage: seconds that a server may be unavailable before the run ends with its error (default 900).
+        include_usage: whether to request token counts; without it most servers send none. This option and those below
+            are for rows that do not set them.
+        media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+            ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+            ``media_from_url``.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
-            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-            ``Conversation`` does so.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs the
+            extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs them.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
         parallel_tool_calls: whether the model may call several tools at once.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 
-    Calls with one client share its connections, and what was learned of the pace.
+    Calls with the same client share its connections and its pace.
 
-    Returns a new block of the same kind and the same order. Raises InvalidRequestError for another kind of block, and
+    Returns a new block of the same kind and the same order. Raises InvalidRequestError for any other kind of block, and
     as ``generate``; a row that fails is not an error.
     """
     return Block(**block_arguments(locals())).fill()
@@ -153,7 +151,7 @@ class Block:
         return _with_columns(self._frame, {self._into: texts, f"{self._into}_error": errors})
 
     def stop(self) -> None:
-        """Cancel what is under way."""
+        """Cancel the rows in flight."""
         if self._outcomes is not None:
             self._outcomes.drain(0.0)
 

@@ -21,9 +21,10 @@ from ..tracebacks import shorten
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names_of
 from .costs import Costs
-from .engine import Engine, Limits
+from .engine import Engine
 from .index import Index
 from .inputs import Inputs, Source
+from .limits import Limits
 from .outcomes import Outcome
 from .pace import Pace
 from .progress import Progress, Tally
@@ -40,18 +41,18 @@ OnBadRow = Literal["raise", "record"]
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a run was told, checked.
+    """The arguments of a run, checked.
 
     Attributes:
-        client: who asks.
+        client: the client to use.
         defaults: options of ``Client.stream`` for rows that do not set them.
         shape: how values become rows.
-        limits: what bounds the run.
+        limits: the limits of the run.
         executor: where the work is done; None: threads.
         pace: the pace for all models; None: one for each.
         rate, tokens_per_minute: upper bounds of the paces.
         ordered: whether the outcomes come in the order of the rows.
-        on_bad_row: what to do about a row that cannot be asked.
+        on_bad_row: what to do about an invalid row.
     """
 
     client: Client
@@ -66,7 +67,7 @@ class Plan:
     on_bad_row: OnBadRow
 
     def pace_of(self) -> Callable[[str | None], Pace]:
-        """Gives the pace for a model. Runs of one client share it, unless they have bounds of their own."""
+        """Returns the pace for a model. Runs of one client share it, unless they have limits of their own."""
         if self.pace is not None:
             pace = self.pace
             return lambda model: pace
@@ -81,14 +82,14 @@ class Plan:
         return find
 
     def check(self, row: Row) -> None:
-        """Have the client check the arguments, all but the media: to look at those they would have to be read."""
+        """Have the client check the arguments except the media, which would have to be read."""
         try:
             self.client.stream(**{**row.arguments, "media": None}).close()
         except InvalidRequestError as error:
             raise InvalidRequestError(f"{row.place}: {error}") from None
 
     def count(self, source: Source) -> int | None:
-        """How many rows there are, about; None if that is not known."""
+        """About how many rows there are; None if unknown."""
         count = source.count()
         return None if count is None else count * self.shape.samples * max(len(self.shape.models), 1)
 
@@ -120,13 +121,10 @@ class Plan:
         """The rows that are wanted; a bad one as an outcome, if it is to be recorded. Its arguments are looked at where
         it is asked. For each row that has its answer ``skipped`` is called, if it is given.
         """
-        parser = RowParser(self.defaults, replace(self.shape, table=source.table), index, skipped is not None)
-        for place, value in source:
+        parser = RowParser(self.defaults, replace(self.shape, table=source.table), index, skipped)
+        for place, value in source.read(parser.skip_line):
             try:
-                found = parser.parse(value, place)
-                if not found and skipped is not None:
-                    skipped()
-                for known in found:
+                for known in parser.parse(value, place):
                     if wanted(known):
                         yield known.row
             except InvalidRequestError as error:
@@ -145,8 +143,8 @@ def _name_bad(value: object, place: str, column: str | None) -> str:
 
 
 class Outcomes(Iterator[Outcome]):
-    """What comes of rows, as it comes. Iterating does the work; leaving the loop does not end what is under way, but
-    ``close()`` does, and so does the end of a ``with`` block.
+    """The outcomes of rows, as they arrive. Iterating does the work; leaving the loop does not end the rows in flight,
+    but ``close()`` does, and so does the end of a ``with`` block.
     """
 
     def __init__(self, engine: Engine, tally: Tally, costs: Costs) -> None:
@@ -172,11 +170,11 @@ class Outcomes(Iterator[Outcome]):
         return self._tally.stopped_by
 
     def drain(self, within: float | None = None) -> None:
-        """Start no more rows. What is under way still comes; seconds given, it is cancelled after those."""
+        """Start no more rows. Those in flight still arrive; if seconds are given, they are cancelled after those."""
         self._engine.stop("drain", within)
 
     def close(self) -> None:
-        """Stop all that is under way."""
+        """Cancel the rows in flight."""
         self._engine.close()
         self._costs.close()
 
@@ -233,63 +231,62 @@ def generate(
     provider: str | Sequence[str] | None = None,
     timeout: Timeouts | float = DEFAULT,
 ) -> Outcomes:
-    """Ask for every row, and iterate over what came of it, in the order in which it comes.
+    """Send every row, and iterate over the outcomes as they arrive.
 
-    Nothing is recorded: ``run`` puts a file around this.
+    Nothing is recorded: ``run`` does the same with a file.
 
     Args:
         rows: as for ``run``.
-        client: who asks; default: the client behind ``hf_text.generate``. For other processes it is pickled, and a key
-            that was given to it too.
+        client: the client to use; default: the client behind ``hf_text.generate``. For other processes it is pickled,
+            with a key that was passed to it.
         model: the model for rows that name none.
         template: the prompt, built from a row's columns: ``"Label: {text}"``, messages with such texts, or a function
             from a row to a prompt or a row.
         id: the column that identifies each row, a str or an int; default ``custom_id``.
-        keep: columns that are carried into the outcomes.
-        samples: how often each row is asked; their names get ``#0``, ``#1`` …, and the seed, if there is one, grows.
-        models: ask each row of each of these models; named as samples are, the models one after another.
-        max_workers: the most rows in flight for each model (default 16).
+        keep: columns to copy into the outcomes.
+        samples: how often to send each row; the names get ``#0``, ``#1`` …, and the seed, if given, is increased.
+        models: send each row to each of these models; named like samples, one model after another.
+        max_workers: the maximum number of rows in flight for each model (default 16).
         rate: maximum requests per second for each model; default: as the server allows.
         tokens_per_minute: maximum tokens per minute for each model.
-        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        pace: a ``Pace`` for all models, instead of these two; it can be shared among runs.
         executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
             default: threads. It is not shut down.
-        ordered: in the order of the rows; then one that takes long holds up the others, 1,000 at most.
-        on_bad_row: what to do about a row that cannot be asked: ``"raise"`` ends the run when what is under way is
-            finished, ``"record"`` makes it a failed one.
-        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        ordered: yield outcomes in the order of the rows; a slow one then holds up the others, at most 1,000.
+        on_bad_row: what to do about an invalid row: ``"raise"`` ends the run when the rows in flight are finished,
+            ``"record"`` records it as failed.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is rejected.
         max_failures: no more rows are started when more have failed.
         deadline: seconds; no more rows are started after it.
-        max_outage: seconds that a server may be away before the run ends with its error (default 900).
-        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
-            options are for rows that do not set them.
-        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
-            see ``media_from_url``.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        max_outage: seconds that a server may be unavailable before the run ends with its error (default 900).
+        include_usage: whether to request token counts; without it most servers send none. This option and those below
+            are for rows that do not set them.
+        media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+            ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+            ``media_from_url``.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
-            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-            ``Conversation`` does so.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs the
+            extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs them.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
         parallel_tool_calls: whether the model may call several tools at once.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 
-    Raises InvalidRequestError for a bad argument or row, which names the line; and while iterating the error that ends
-    a run: a wrong key, an account without credits, a model that the server does not know, a server that stays away.
+    Raises InvalidRequestError for a bad argument or row, which names the line; and while iterating the error that ended
+    the run: a wrong key, an account without credits, a model that the server does not know, a server that stays
+    unavailable.
     """
     plan = make_plan({name: value for name, value in locals().items() if name != "rows"})
     source, tally = Source(rows), Tally()
@@ -309,7 +306,7 @@ _DEFAULTS = {
 def start(
     plan: Plan, models: Collection[str | None], rows: Iterator[Row | Outcome], tally: Tally
 ) -> tuple[Engine, Costs]:
-    """Make ready to ask. ``models`` are those of the first rows."""
+    """Prepare for sending. ``models`` are those of the first rows."""
     costs = Costs(plan.client)
     if plan.limits.max_cost is not None:
         costs.require(models or {plan.defaults.get("model")})

@@ -10,7 +10,7 @@ import gzip
 import io
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..checks import show
@@ -94,16 +94,20 @@ class Source:
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
         """Pairs of a place and a value; a BadLine stands for a line that is not JSON."""
+        return self.read(lambda line: False)
+
+    def read(self, skip: Callable[[bytes], bool]) -> Iterator[tuple[str, object]]:
+        """The same without the lines of a file that ``skip`` says yes to."""
         if self.path is not None:
             with self._open() as file:
-                yield from _read_lines(file, os.path.basename(self.path))
+                yield from _read_lines(file, os.path.basename(self.path), skip)
         elif isinstance(self._inputs, str):
-            yield from _read_lines(sys.stdin.buffer, "standard input")
+            yield from _read_lines(sys.stdin.buffer, "standard input", skip)
         elif self.table:
             for index, value in enumerate(read_table(self._inputs)[1]):  # type: ignore[index]
                 yield f"row {index} of the table", value
         elif isinstance(self._inputs, io.IOBase) or hasattr(self._inputs, "readline"):
-            yield from _read_lines(self._inputs, str(getattr(self._inputs, "name", "inputs")))
+            yield from _read_lines(self._inputs, str(getattr(self._inputs, "name", "inputs")), skip)
         else:
             for index, value in enumerate(self._inputs):
                 yield f"inputs[{index}]", plain(value)
@@ -113,10 +117,10 @@ class Source:
         return gzip.open(path, "rb") if path.endswith(".gz") else open(path, "rb", _READ_BYTES)
 
 
-def _read_lines(lines: Iterable[bytes | str], name: str) -> Iterator[tuple[str, object]]:
+def _read_lines(lines: Iterable[bytes | str], name: str, skip: Callable[[bytes], bool]) -> Iterator[tuple[str, object]]:
     for number, line in enumerate(lines, 1):
         data = line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line
-        if not data.isspace():
+        if not skip(data) and not data.isspace():
             place = f"{name}, line {number}"
             yield place, _parse_line(data, place)
 

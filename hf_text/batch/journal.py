@@ -48,6 +48,15 @@ def supersedes(answered: bool, asked: bytes, old_answered: bool, old_asked: byte
     return not old_answered
 
 
+def _merge(known: int, asked: bytes, later: int, later_asked: bytes) -> tuple[int, bytes]:
+    """What is known of a row, and of which question, after one more line."""
+    if not known & (ANSWERED | FAILED):
+        return later | known, later_asked
+    if supersedes(bool(later & ANSWERED), later_asked, bool(known & ANSWERED), asked):
+        return later | DOUBLE | known & SEEN, later_asked
+    return known | DOUBLE, asked
+
+
 class Journal:
     """An output that is open for one run. A context manager.
 
@@ -71,7 +80,7 @@ class Journal:
             raise refusal("output", "the path of a file", path)
         self.path: str = os.path.realpath(path)
         if inputs is not None and os.path.exists(self.path) and os.path.samefile(inputs, self.path):
-            raise InvalidRequestError(f"output must not be the file of the inputs, not {show(path)}")
+            raise InvalidRequestError(f"output must be a file other than the inputs, not {show(path)}")
         self.index: Index = Index(_estimate_rows(self.path, inputs))
         self.answered = self.failed = self._lines = 0
         self.spent: float = 0.0
@@ -178,23 +187,12 @@ class Journal:
         """Keep in mind what a line of the file says."""
         name, answered, asked, cost = head
         self._lines += 1
-        if cost:
-            self.spent += cost
-        state = ANSWERED if answered else FAILED
-        if not self.index.add(name, state, asked):
-            known, old = self.index.get(name)
-            if known & (ANSWERED | FAILED):
-                if not supersedes(answered, asked, bool(known & ANSWERED), old):
-                    self.index.set(name, known | DOUBLE, old)
-                    return
-                self.answered -= known & ANSWERED
-                self.failed -= (known & FAILED) // FAILED
-                state |= DOUBLE
-            self.index.set(name, state | (known & (SEEN | DOUBLE)), asked)
-        if answered:
-            self.answered += 1
-        else:
-            self.failed += 1
+        self.spent += cost or 0.0
+        known, old = self.index.get(name)
+        now, counts = _merge(known, old, ANSWERED if answered else FAILED, asked)
+        self.index.set(name, now, counts)
+        self.answered += (now & ANSWERED) - (known & ANSWERED)
+        self.failed += ((now & FAILED) - (known & FAILED)) // FAILED
 
     def _sync(self) -> None:
         if self._unsynced:
@@ -273,22 +271,22 @@ class Journal:
     def _read(self) -> None:
         damaged: list[int] = []  # where they begin
         whole = False
-        add, note = self.index.add, self._note
+        load = self.index.load
         for offset, data in self._read_lines():
             try:
-                head = name, answered, asked, cost = parse_head(data)
-                whole = True
-                if answered and add(name, ANSWERED, asked):  # as most lines are; the rest of what _note() does
-                    self._lines += 1
-                    self.answered += 1
-                    self.spent += cost or 0.0
-                else:
-                    note(head)
+                name, answered, asked, cost = parse_head(data)
             except ValueError:
                 whole = whole or data.startswith(LINE_BEGINNING)
                 if not whole and len(damaged) > 1000:
                     break
                 damaged.append(offset)
+            else:
+                whole = True
+                load(name, ANSWERED if answered else FAILED, asked)
+                self._lines += 1
+                self.spent += cost or 0.0
+        self.index.settle(_merge)
+        self.answered, self.failed = self.index.count(ANSWERED), self.index.count(FAILED)
         tail = self._read_tail()
         if damaged and not whole:
             first = self._read_at(damaged[0])

@@ -34,7 +34,7 @@ LINE_BEGINNING = b'{"id": "batch_req_'
 
 _OWN_HEAD = re.compile(
     rb'\{"id": "batch_req_(.{8})[0-9a-f]{16}", "custom_id": "([^"\\]*)", "asked": "(.{16})", "cost": ([^ ,]+), ',
-    re.DOTALL,  # anything, where the checksum tells whether the line is ours
+    re.DOTALL,  # anything, the checksum shows whether the line is ours
 )
 _CHECKED_FROM = len(LINE_BEGINNING) + 24 + len('", ')
 _ANSWERED_END = b'"error": null}'

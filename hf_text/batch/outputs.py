@@ -1,4 +1,4 @@
-"""Outputs, once they are there: read, made a table, sorted, merged."""
+"""Finished outputs: read, convert to a table, sort, merge."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ Output = str | os.PathLike[str]
 
 @explain_wrong_names_of("batch.read")
 def read(output: Output) -> Iterator[Outcome]:
-    """What an output holds of each row, in the order of its lines. A line that a later one replaces is left out, and so
-    is a last line that is torn.
+    """The result of each row in an output, in the order of its lines. A line that a later one replaces is left out, and
+    so is an incomplete last line.
 
     Results of OpenAI's Batch API are read as well, and ``.gz`` files. Raises OSError if the file cannot be read, and
-    InvalidRequestError, which names the line, for something else than results.
+    InvalidRequestError, which names the line, for anything else than results.
     """
     return map(_outcome_of, read_lines(output))
 
@@ -50,13 +50,13 @@ def read_lines(output: Output) -> Iterator[dict[str, Any]]:
 
 @explain_wrong_names_of("batch.failures")
 def failures(output: Output) -> list[Outcome]:
-    """The rows of an output that have no answer, each with its error. ``run(…, only="failed")`` asks them again."""
+    """The rows of an output that have no answer, each with its error. ``run(…, only="failed")`` sends them again."""
     return [outcome for outcome in read(output) if not outcome.ok]
 
 
 @explain_wrong_names_of("batch.to_frame")
 def to_frame(output: Output) -> Any:
-    """An output as a pandas DataFrame: ``custom_id``, the columns that were kept, ``text``, ``finish_reason``,
+    """An output as a pandas DataFrame: ``custom_id``, the kept columns, ``text``, ``finish_reason``,
     ``model``, ``provider``, ``prompt_tokens``, ``completion_tokens``, ``cost``, ``seconds``, ``error``.
 
     Reasoning and tool calls have columns if there are any. Raises MissingExtraError if pandas is not installed, and as
@@ -82,14 +82,14 @@ def sort(
     samples: int = 1,
     models: Sequence[str] = (),
 ) -> None:
-    """Put the lines of an output into the order of the inputs; lines of rows that are not among them come last.
+    """Put the lines of an output into the order of the inputs; lines of other rows come last.
 
     Args:
         inputs: those of the run.
         output: the path of the output. It is replaced as a whole.
         template, id, samples, models: those of the run, for rows without a ``custom_id`` of their own.
 
-    Raises as ``read``, and for inputs that ``run`` would refuse.
+    Raises as ``read``, and for inputs that ``run`` would reject.
     """
     source = Source(inputs)
     parser = RowParser({}, Shape(template, id, (), samples, models, source.table))
@@ -108,10 +108,10 @@ def sort(
 
 @explain_wrong_names_of("batch.merge")
 def merge(outputs: Iterable[Output], output: Output) -> int:
-    """Put the outputs of shards together into one, in their order; returns how many rows it has.
+    """Combine the outputs of shards into one, in their order; returns how many rows it has.
 
-    Of several lines of one row the one counts that would in one output: an answer before a failure, the later before
-    the earlier. If the output exists, its lines count too, as the first.
+    If a row has several lines, the same one counts as within one output: an answer rather than a failure, a later one
+    rather than an earlier. If the output exists, its lines are included, as the first.
 
     Raises as ``read``, and InvalidRequestError if there is nothing to merge.
     """
@@ -137,7 +137,7 @@ def merge(outputs: Iterable[Output], output: Output) -> int:
 
 
 class _Winners:
-    """Which line of each row counts, by a number that tells where it stands."""
+    """Which line of each row counts, by its position."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -171,7 +171,7 @@ class _Output:
         self._winners: _Winners | None = None
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Where each line begins, and the line. A last line that is torn is left out. Raises InvalidRequestError."""
+        """Where each line begins, and the line. An incomplete last line is left out. Raises InvalidRequestError."""
         self._file.seek(0)
         offset = 0
         for number, data in enumerate(self._file, 1):

@@ -3,14 +3,15 @@
 A limit of requests per second is not a limit of concurrency: with answers of 20 s, a limit of 10/s needs 200
 requests in flight. So the rate is steered, not the number in flight. What the server lets through is the measure.
 
-* **Beginning**: 16 requests at once, then 16/s, doubled every quarter of a second, until the first refusal.
+* **Beginning**: 8 requests at once, then 16/s, doubled every quarter of a second, until the first refusal.
 * **Refusals** (429), if they are 3 % or more since the last cut, set 95 % of what was let through, at most once a
   second. From there the rate returns to the measure along a cubic, stays near it, and then goes beyond it: CUBIC, as
   TCP does it (RFC 9438). It stays below a measure the longer, the oftener that was confirmed. Fewer refusals change
   nothing: a few random ones must not bring a run to a halt.
 * **Nobody there** (502, 503, 504, no connection; or nothing is let through any more) shuts the door. One probe at a
-  time asks whether the server is back, after pauses of a tenth of the outage. The first probe that is let in opens it
-  at a quarter of the former rate, doubled every quarter of a second.
+  time asks whether the server is back, after pauses of a second or a tenth of the outage. The first probe that is let
+  in opens it at a quarter of the former rate, doubled every quarter of a second. If 429 shut it and no rate was found
+  to be limited before, a quota was used up: then the measure is that of the last minute.
 * **What the server asks for** (``Retry-After``, ``RateLimit``) is waited for by all.
 
 No I/O and no sleep: the clock is an argument, and what is to be waited for is told.
@@ -29,7 +30,7 @@ from ..checks import refusal
 __all__ = ["Pace", "Ticket"]
 
 _FIRST_RATE = 16.0
-_FIRST_BURST = 16
+_FIRST_BURST = 8
 _MAX_RATE = 1e6
 _DOUBLING = 0.25  # seconds
 _CATCH_UP = 0.05  # seconds of requests that may be sent at once if the thread wakes up late
@@ -49,7 +50,7 @@ _KEPT = 8192
 
 _DOWN_STREAK = 3  # requests in a row that reached no server
 _REFUSED_STREAK, _REFUSED_SECONDS = 5, 0.5  # in a row, and for so long, nothing was let through
-_PROBE_SHARE, _MIN_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.1, 0.75, 60.0
+_PROBE_SHARE, _MIN_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.1, 1.0, 60.0
 _PATIENCE = 0.75  # seconds; a probe that is out for longer than every refusal took was let in
 
 
@@ -72,7 +73,7 @@ class Pace:
         rate: maximum requests per second than this; None: as many as the server takes.
         tokens_per_minute: maximum tokens per minute than this, prompts and answers. A row counts with the average
             so far until it is answered. None: no limit.
-        clock: what tells the time, in seconds.
+        clock: returns the time, in seconds.
 
     Raises InvalidRequestError for a rate or a number of tokens that is not positive.
     """
@@ -94,8 +95,8 @@ class Pace:
         self._mark, self._base, self._ceiling, self._period = self._began_at, _FIRST_RATE, _MAX_RATE, _DOUBLING
         self._plateau = _PLATEAU[0]
         self._cut_at = float("-inf")
-        self._before_cut = (_MAX_RATE, self._plateau)
-        self._measured_from = self._began_at
+        self._before_cut = (_MAX_RATE, self._plateau, self._cut_at)
+        self._measured_from = self._opened_at = self._began_at
         self._few = _FEW
         self._below = 0  # cuts in a row below the measure
         self._next_at = self._began_at
@@ -228,7 +229,9 @@ class Pace:
         if self._period < 0 and not asked_to_wait and (share < self._few or self._is_chance(now, share)):
             return
         through = self._measure(now, *_WINDOW, self._measured_from)
-        self._before_cut = (self._ceiling if self._period < 0 else through, self._plateau)
+        if now - self._began_at < 1.0:  # a burst tells how many may come at once, not how many in a second
+            through = max(through, _FIRST_RATE)
+        self._before_cut = (self._ceiling if self._period < 0 else through, self._plateau, self._cut_at)
         if self._period > 0:  # what a pause had saved up is used up from here on
             self._measured_from = now
         self._note_ceiling(through)
@@ -302,10 +305,14 @@ class Pace:
         return down  # since the very beginning
 
     def _shut(self, ticket: Ticket, now: float, down: bool) -> None:
-        last = next((sent.sent_at for sent in reversed(self._sent) if not sent.refused), now)
+        # What became of those sent later is not known yet.
+        earlier = (sent for sent in reversed(self._sent) if sent.sent_at <= ticket.sent_at)
+        last = next((sent.sent_at for sent in earlier if not sent.refused), now)
         if self._cut_at >= last:  # that was the beginning of this
-            self._ceiling, self._plateau = self._before_cut
-        if not down:  # a quota may have been used up in a burst: then the measure is that of a minute
+            self._ceiling, self._plateau, self._cut_at = self._before_cut
+        # A rate that was found to be limited since the door opened was not a quota, so this is an outage. Else a quota
+        # may have been used up in a burst: then the measure is that of a minute.
+        if not down and self._cut_at < self._opened_at:
             through = self._measure(now, _WINDOW[1], _WINDOW[1], self._began_at)
             if not self._confirms(through):
                 self._ceiling, self._plateau = min(through, self._max_rate), _PLATEAU[1]
@@ -321,7 +328,7 @@ class Pace:
 
     def _open(self, now: float) -> None:
         self._shut_at = self._probe = None
-        self._measured_from = now
+        self._measured_from = self._opened_at = now
         self._mark, self._base, self._period = now, max(0.01, self._ceiling / 4), _REOPENING
         self._next_at = now
         self._free = 0

@@ -1,4 +1,4 @@
-"""Throughput and latency of a run over time, drawn from what its output tells."""
+"""Throughput and latency of a run over time, drawn from its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run tells about itself: while it runs, and at its end."""
+"""What a run reports: while it runs, and at its end."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Progress:
     """How far a run is.
 
     Attributes:
-        rows: how many rows there are; None while that is not known (the inputs can be read only once).
-        done: rows that have their answer, those of earlier runs included.
+        rows: how many rows there are; None while unknown (the inputs can be read only once).
+        done: rows that have their answer, including those of earlier runs.
         failed: rows that are recorded as failed.
-        tokens: what this run has used so far, prompts and answers, as far as the servers tell.
+        tokens: what this run has used so far, prompts and answers, as far as the servers report it.
         seconds: since the run began.
-        rate: rows a second, over the last half minute.
-        tokens_per_second: measured in the same way.
-        in_flight: rows that are being asked.
-        cost: USD so far, those of earlier runs included; None while no price is known.
-        expected_cost: USD for all rows, if the rest is like those so far; None if that is not known.
-        seconds_left: until all rows are done, at this rate; None if that is not known.
-        refused: how often the server refused for now, by the reason (``"429"``, ``"no connection"``).
-        waiting: why nothing is sent now: ``"12 s for the server (503)"``; empty as a rule.
+        rate: rows per second, over the last half minute.
+        tokens_per_second: over the same time.
+        in_flight: rows that have been sent and not answered.
+        cost: USD so far, including earlier runs; None while no price is known.
+        expected_cost: USD for all rows, if the rest is like those so far; None if unknown.
+        seconds_left: until all rows are done, at this rate; None if unknown.
+        refused: how often the server rejected a row temporarily, by reason (``"429"``, ``"no connection"``).
+        waiting: why nothing is sent now: ``"12 s for the server (503)"``; usually empty.
         stopping: why the run ends before all rows are done; empty if it does not.
     """
 
@@ -56,7 +56,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Percentiles:
-    """Seconds that half, nine tenths, and all but a hundredth of the answers took at most; None without answers."""
+    """The median, 90th and 99th percentile of the answers' times, in seconds; None without answers."""
 
     p50: float | None = None
     p90: float | None = None
@@ -69,7 +69,7 @@ class ProviderSummary:
 
     Attributes:
         answers: how many rows.
-        prompt_tokens, completion_tokens: as far as it tells.
+        prompt_tokens, completion_tokens: as far as it reports them.
         cost: USD, as far as its prices are known.
         seconds: how long its answers took.
     """
@@ -83,25 +83,25 @@ class ProviderSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary(Tabular):
-    """What came of a run. A notebook shows it as a table of the providers.
+    """The result of a run. A notebook shows it as a table of the providers.
 
     Attributes:
-        rows: how many rows there are, as far as it is known.
-        done: rows that have their answer now, those of earlier runs included.
+        rows: how many rows there are, as far as known.
+        done: rows that have their answer now, including those of earlier runs.
         failed: rows that are recorded as failed now.
-        resumed: rows whose answer stood in the output already: nothing was sent for them.
-        prompt_tokens: tokens of the prompts that this run sent, as far as the servers tell.
-        completion_tokens: tokens of the answers that this run got, as far as the servers tell.
+        resumed: rows whose answer was already in the output: nothing was sent for them.
+        prompt_tokens: tokens of the prompts that this run sent, as far as the servers report it.
+        completion_tokens: tokens of the answers that this run got, as far as the servers report it.
         seconds: how long it took.
-        errors: why rows failed in this run: how many by the name of the error.
-        truncated: answers of this run that were cut: at ``max_tokens``, or by a filter.
-        refused: how often the server refused for now, by the reason.
+        errors: why rows failed in this run: the number for each name of an error.
+        truncated: answers of this run that were cut off: at ``max_tokens``, or by a filter.
+        refused: how often the server rejected a row temporarily, by reason.
         cost: USD of all lines of the output; None if no price is known.
         first_token: seconds to the first token.
         latency: seconds to the end of an answer.
         providers: what each provider answered.
         stopped_by: why the run ended before all rows were done: ``"max_cost"``, ``"max_failures"``, ``"deadline"``,
-            ``"unknown price"``, ``"Ctrl-C"``, ``"SIGTERM"``; None if they all are.
+            ``"unknown price"``, ``"Ctrl-C"``, ``"SIGTERM"``; None if all are done.
     """
 
     rows: int
@@ -225,9 +225,9 @@ class Tally:
     Attributes:
         rows: as in ``Progress``.
         resumed: rows that an earlier run had answered.
-        given_up: rows that an earlier run recorded as failed, and that are not asked again.
+        given_up: rows that an earlier run recorded as failed, and that are not sent again.
         spent: USD of earlier runs.
-        in_flight: rows that are being asked.
+        in_flight: rows that have been sent and not answered.
         waiting: as in ``Progress``.
         stopped_by: as in ``Summary``.
         answered, failures: rows of this run.
@@ -288,7 +288,7 @@ class Tally:
         self._speed.add(1, 0)
 
     def add_refusal(self, error: HFTextError) -> None:
-        """A row was refused for now."""
+        """A row was rejected temporarily."""
         self._refused[reason_of(error)] += 1
 
     @property
@@ -318,7 +318,7 @@ class Tally:
         )
 
     def summary(self) -> Summary:
-        """What came of the run; to be called at its end."""
+        """The result of the run; call it at its end."""
         return Summary(
             rows=self._done + self._failed if self.rows is None else self.rows,
             done=self._done,
@@ -356,6 +356,6 @@ class Tally:
 
 
 def reason_of(error: HFTextError) -> str:
-    """Why a server refused for now, in a word."""
+    """Why a server rejected a row temporarily, in a word."""
     error = error.underlying
     return str(error.status_code) if isinstance(error, APIStatusError) else "no connection"

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from inspect import signature
@@ -45,6 +46,9 @@ _ABOUT_STREAMING = ("stream", "stream_options")
 
 # What cannot be recorded; to ask for it and drop it would be to pay for nothing.
 _UNANSWERABLE: dict[str, tuple[object, ...]] = {"n": (None, 1)}
+
+# A line that means what it shows: no escapes in it, and a name in ASCII.
+_PLAIN_ROW = re.compile(rb'\{"custom_id": ?"([ !#-\[\]-~]+)", ?"prompt": ?"([^"\\\x00-\x1f]+)"\}\s*')
 
 _FORMS = 'a str, {"prompt": …}, {"messages": …} or a request of the Batch API {"custom_id": …, "body": …}'
 
@@ -130,7 +134,7 @@ class RowParser:
         defaults: arguments of ``Client.stream`` for rows that do not set them.
         shape: how a value becomes rows.
         index: what is known of rows; that they were seen is noted there.
-        skip: whether rows that have their answer may be left out.
+        skipped: is called for each row that has its answer, which is left out then; None: they come too.
     """
 
     def __init__(
@@ -138,9 +142,9 @@ class RowParser:
         defaults: Mapping[str, Any],
         shape: Shape | None = None,
         index: Index | None = None,
-        skip: bool = False,
+        skipped: Callable[[], object] | None = None,
     ) -> None:
-        self._skip = skip
+        self._skipped = skipped
         self._short = {"include_usage": True, **defaults}
         self._batch = {"include_usage": True, "max_tokens": None, **defaults}
         self._shape = shape or Shape()
@@ -163,7 +167,8 @@ class RowParser:
                 hashed = begun.copy()
                 hashed.update(prompt.encode("utf-8", "surrogatepass"))
                 fingerprint = hashed.digest()
-                if self._skip and self._index.see_answer(name, fingerprint):
+                if self._skipped is not None and self._index.see_answer(name, fingerprint):
+                    self._skipped()
                     return ()
                 known, asked = self._index.see(name)
                 if known & SEEN:
@@ -172,6 +177,18 @@ class RowParser:
         if isinstance(value, InvalidRequestError):
             raise value
         return tuple(self._parse(value, place))
+
+    def skip_line(self, line: bytes) -> bool:
+        """Whether a line of a file is a row that has its answer and is left out. It need not be parsed, then."""
+        if self._skipped is None or self._begun is None or not (found := _PLAIN_ROW.fullmatch(line)):
+            return False
+        name, prompt = found.groups()
+        hashed = self._begun.copy()
+        hashed.update(prompt)
+        if not self._index.see_answer(name.decode(), hashed.digest()):
+            return False
+        self._skipped()
+        return True
 
     def _parse(self, value: object, place: str) -> Iterator[Known]:
         shape = self._shape

@@ -1,4 +1,4 @@
-"""A run: ``generate``, with a file around it that is output and journal in one."""
+"""A run: ``generate`` with a file that is both output and journal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from ..tools import Tools
 from ..transport.call import DEFAULT, Timeouts
 from ..wrong_names import explain_wrong_names_of
 from .bars import show_progress
-from .endings import Listener, Stopped, listening, say
 from .engine import Engine
 from .generate import OnBadRow, make_plan, start
 from .index import ANSWERED, FAILED, NO_FINGERPRINT
@@ -29,6 +28,7 @@ from .pace import Pace
 from .progress import Progress, Summary, Tally
 from .prompts import Template
 from .rows import Known, Row, shard_of
+from .signals import Listener, Stopped, listening, say
 from .state import StateFile
 
 __all__ = ["Stopper", "run", "run_stoppable"]
@@ -84,71 +84,69 @@ def run(
     provider: str | Sequence[str] | None = None,
     timeout: Timeouts | float = DEFAULT,
 ) -> Summary:
-    """Ask for every row of the inputs and append each answer to the output, in the order in which they come.
+    """Send every row of the inputs and append each answer to the output, in the order in which they arrive.
 
-    Rows that have their answer in the output already are not sent. The forms of rows and results, and what ends a
-    run, are described at the top of ``hf_text.batch``.
+    Rows whose answer is already in the output are not sent. The forms of rows and results, and what ends a run, are
+    described at the top of ``hf_text.batch``.
 
     Args:
-        inputs: the path of a JSONL file (``.gz`` too, ``"-"`` for standard input), such a file opened, a pandas or
-            polars DataFrame, an Arrow table, a ``datasets.Dataset``, or an iterable of rows. Only the rows in flight
-            are held in memory, and of each row about 20 bytes.
-        output: the path of a JSONL file. If it exists it must hold results; they are kept.
-        stale: what to do about a row whose answer in the output answers another question, or was asked for with other
-            options: ``"raise"``, ``"redo"`` (ask again; the new line replaces the old), ``"keep"``.
-        only: ``"failed"`` asks only the rows that an earlier run recorded as failed.
-        retry_failed: whether rows that an earlier run recorded as failed are asked again (default True). Their new
-            line then replaces the old.
-        shard: ``(i, n)``, with i from 0: only the rows of the i-th of n parts, which are told apart by a hash of their
-            names. Each shard has an output of its own; ``merge`` puts them together.
-        drain: seconds that what is under way may take after SIGTERM, Ctrl-C or the deadline (default 25).
+        inputs: the path of a JSONL file (``.gz`` too, ``"-"`` for standard input), an open file of that form, a pandas
+            or polars DataFrame, an Arrow table, a ``datasets.Dataset``, or an iterable of rows. Only the rows in flight
+            are held in memory, plus about 20 bytes for each row.
+        output: the path of a JSONL file. If it exists, it must contain results; they are kept.
+        stale: what to do about a row whose answer in the output is for another prompt or other options: ``"raise"``,
+            ``"redo"`` (send it again; the new line replaces the old), ``"keep"``.
+        only: ``"failed"`` sends only the rows that an earlier run recorded as failed.
+        retry_failed: whether to send rows again that an earlier run recorded as failed (default True). Their new line
+            then replaces the old.
+        shard: ``(i, n)``, with i from 0: only the rows of the i-th of n parts, by a hash of their names. Each shard has
+            its own output; ``merge`` combines them.
+        drain: seconds that the rows in flight may take after SIGTERM, Ctrl-C or the deadline (default 25).
         progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
             start, after each row, and once a second.
-        client: who asks; default: a ``Client()`` of the run's own. For other processes it is pickled, and a key that
-            was given to it too.
+        client: the client to use; default: a new ``Client()``. For other processes it is pickled, with a key that was
+            passed to it.
         model: the model for rows that name none.
         template: the prompt, built from a row's columns: ``"Label: {text}"``, messages with such texts, or a function
             from a row to a prompt or a row.
         id: the column that identifies each row, a str or an int; default ``custom_id``.
-        keep: columns that are carried into the outcomes.
-        samples: how often each row is asked; their names get ``#0``, ``#1`` …, and the seed, if there is one, grows.
-        models: ask each row of each of these models; named as samples are, the models one after another.
-        max_workers: the most rows in flight for each model (default 16).
+        keep: columns to copy into the outcomes.
+        samples: how often to send each row; the names get ``#0``, ``#1`` …, and the seed, if given, is increased.
+        models: send each row to each of these models; named like samples, one model after another.
+        max_workers: the maximum number of rows in flight for each model (default 16).
         rate: maximum requests per second for each model; default: as the server allows.
         tokens_per_minute: maximum tokens per minute for each model.
-        pace: a ``Pace`` for all models, in place of these two; it can be shared among runs.
+        pace: a ``Pace`` for all models, instead of these two; it can be shared among runs.
         executor: where the work is done, such as a ``ProcessPoolExecutor`` or Dask's ``Client.get_executor()``;
             default: threads. It is not shut down.
-        on_bad_row: what to do about a row that cannot be asked: ``"raise"`` ends the run when what is under way is
-            finished, ``"record"`` makes it a failed one.
-        max_cost: USD; no more rows are started when it is reached. A model without a known price is refused.
+        on_bad_row: what to do about an invalid row: ``"raise"`` ends the run when the rows in flight are finished,
+            ``"record"`` records it as failed.
+        max_cost: USD; no more rows are started when it is reached. A model without a known price is rejected.
         max_failures: no more rows are started when more have failed.
         deadline: seconds; no more rows are started after it.
-        max_outage: seconds that a server may be away before the run ends with its error (default 900).
-        include_usage: whether to ask for the token counts; without it most servers do not count. From here on the
-            options are for rows that do not set them.
-        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
-            see ``media_from_url``.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        max_outage: seconds that a server may be unavailable before the run ends with its error (default 900).
+        include_usage: whether to request token counts; without it most servers send none. This option and those below
+            are for rows that do not set them.
+        media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+            ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+            ``media_from_url``.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
-            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-            ``Conversation`` does so.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs the
+            extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs them.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
         parallel_tool_calls: whether the model may call several tools at once.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 
@@ -173,7 +171,7 @@ class Stopper:
             engine.stop("cancelled", 0.0)
 
     def stop(self) -> None:
-        """Cancel what is under way; what had finished is kept."""
+        """Cancel the rows in flight; finished ones are kept."""
         self._stopped = True
         if self._engine is not None:
             self._engine.stop("cancelled", 0.0)
@@ -243,13 +241,13 @@ class _Choice:
                 raise refusal("shard", "a pair (i, n) with i from 0 to n - 1", part)
 
     def estimate(self, count: int | None) -> int | None:
-        """How many rows the run has, about."""
+        """About how many rows the run has."""
         if self.only or count is None:
             return None
         return count if self.shard is None else round(count / self.shard[1])
 
     def wants(self, known: Known, tally: Tally) -> bool:
-        """Whether the row is to be asked; if not, it is counted. Raises InvalidRequestError if its answer is stale."""
+        """Whether to send the row; if not, it is counted. Raises InvalidRequestError if its answer is stale."""
         row = known.row
         if self.shard is not None and shard_of(row.custom_id, self.shard[1]) != self.shard[0]:
             return False
@@ -290,7 +288,7 @@ class _Run:
         engine.on_tick = self._tick
 
     def work(self) -> None:
-        """Do all rows, and record each. Raises what ended the run, when what is under way is finished."""
+        """Do all rows, and record each. Raises what ended the run, when the rows in flight are finished."""
         with listening(lambda name: self._engine.stop(name, self._drain)) as listener:
             ended = "failed"
             try:

@@ -31,7 +31,7 @@ class StateFile:
         self._written = float("-inf")
 
     def write(self, progress: Progress, ended: str = "") -> None:
-        """Write it, if the last time was a second ago or the run has ended (``ended`` says how). A disk that is full
+        """Write it, if the last time was a second ago or the run has ended (``ended`` says how). A full disk
         does not end a run.
         """
         now = time.monotonic()
@@ -47,10 +47,10 @@ class StateFile:
 
 
 def read_state(output: str | os.PathLike[str]) -> tuple[Progress, dict[str, Any]]:
-    """How far the run is that writes this output, or wrote it; and ``pid``, ``host``, ``started``, ``updated`` (Unix
+    """The progress of the run that writes or wrote this output; and ``pid``, ``host``, ``started``, ``updated`` (Unix
     time) and ``ended``: ``"finished"``, what stopped it, or empty while it runs.
 
-    Raises InvalidRequestError if no run has left its state there.
+    Raises InvalidRequestError if no run left its state there.
     """
     path = f"{os.fspath(output)}.state"
     try:

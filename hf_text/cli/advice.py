@@ -85,7 +85,7 @@ def _name_options(text: str, error: HFTextError) -> str:
 
 def _advise(error: HFTextError) -> str:
     text = str(error)
-    if "HF_TEXT_API_KEY" in text or text.endswith("?"):  # it tells, or asks what to look after
+    if "HF_TEXT_API_KEY" in text or text.endswith("?"):  # it says so, or asks the user to check something
         return ""
     if "begins with http://" in text:
         return "Check the beginning of --api-base."

@@ -102,7 +102,7 @@ class Renderer:
         self._parser.block.ruler.at("table", _find_table, {"alt": ["paragraph", "reference"]})
 
     def render(self, source: str, width: int, *, first: bool) -> list[Leaf]:
-        """The leaves of a source, in order. ``first`` tells whether no line stands above it."""
+        """The leaves of a source, in order. ``first``: no line is above it."""
         leaves: list[Leaf] = []
         containers: list[_Container] = []
         shared = 0  # containers that hold the leaf before, too

@@ -23,7 +23,7 @@ COMMANDS = {
 
 
 def find_slip(words: Sequence[str]) -> str | None:
-    """Why a single word is not sent as a prompt: it is nearly a command. None for all else."""
+    """Why a single word is not sent as a prompt: it is nearly a command. None for anything else."""
     if len(words) != 1 or words[0] in COMMANDS or not words[0].isalpha():
         return None
     word = words[0]

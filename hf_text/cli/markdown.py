@@ -27,7 +27,7 @@ class Markdown:
     """Turns pieces of Markdown into what is to be printed.
 
     Args:
-        width: tells the columns of the terminal, which may change.
+        width: returns the columns of the terminal, which may change.
         console: the terminal; None: standard output.
     """
 

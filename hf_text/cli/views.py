@@ -1,4 +1,6 @@
-"""What the user sees of an answer: its text (or one JSON object) on standard output, all else on standard error."""
+"""What the user sees of an answer: its text (or one JSON object) on standard output, everything else on standard
+error.
+"""
 
 from __future__ import annotations
 

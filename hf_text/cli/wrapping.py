@@ -27,7 +27,7 @@ class Wrapping:
     """Where the lines of a text end.
 
     Args:
-        width: tells the columns of the terminal, which may change.
+        width: returns the columns of the terminal, which may change.
     """
 
     def __init__(self, width: Callable[[], int]) -> None:

@@ -1,4 +1,4 @@
-"""What a conversation is, whether its answers are waited for or awaited."""
+"""What ``Conversation`` and ``AsyncConversation`` share."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ C = TypeVar("C", bound="BaseConversation")
 
 
 class BaseConversation:
-    """What both faces share.
+    """What ``Conversation`` and ``AsyncConversation`` share.
 
     Attributes:
-        model: the model that is asked; may be changed between turns.
+        model: the model in use; may be changed between turns.
     """
 
     model: str | None
@@ -59,8 +59,8 @@ class BaseConversation:
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """What was said, as messages of the protocol: finished rounds alone. It is a new list each time; assign one to
-        change what was said.
+        """The conversation as messages of the protocol; only finished rounds. It is a new list each time; assign one to
+        replace the conversation.
         """
         return render(self._history.entries)
 
@@ -73,7 +73,7 @@ class BaseConversation:
 
     @property
     def system(self) -> str | None:
-        """The system message that stands first; None if there is none. May be assigned."""
+        """The system message at the beginning; None if there is none. May be assigned."""
         first = next(iter(self._history.entries), None)
         return str(first["content"]) if isinstance(first, dict) and first["role"] == "system" else None
 
@@ -90,30 +90,30 @@ class BaseConversation:
 
     @property
     def completions(self) -> tuple[Completion, ...]:
-        """Every answer so far, also those of rounds of tools, and those that were taken back or asked for again:
-        all of them have cost something.
+        """Every answer so far, including those of tool rounds and those that were undone or retried: all of them
+        have cost something.
         """
         return tuple(self._history.answers)
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens of all ``completions``, as the providers counted them; None if none of them told."""
+        """The tokens of all ``completions``, as the providers counted them; None if none of them did."""
         told = [answer.usage for answer in self._history.answers if answer.usage is not None]
         return _sum(told) if told else None
 
     def undo(self) -> list[dict[str, Any]]:
-        """Take the user's last turn back, with all that followed it. Returns what was taken; nothing if there is none.
+        """Remove the user's last turn and everything after it. Returns what was removed; an empty list if nothing was.
 
-        After a turn that failed before a tool ran, it is that turn.
+        After a turn that failed before a tool ran, it removes that turn.
         """
         self._history.refuse_if_in_use()
         return render(self._history.undo())
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Save what was said, and every answer, as JSON; only its owner can read the file. Tools, ``approve`` and
-        options are not in it.
+        """Save the messages and every answer as JSON; only its owner can read the file. Tools, ``approve`` and options
+        are not saved.
 
-        Raises OSError, and InvalidRequestError for a message that JSON cannot write.
+        Raises OSError, and InvalidRequestError for a message that cannot be written as JSON.
         """
         write_history(path, self._history, self.model)
 
@@ -128,7 +128,7 @@ class BaseConversation:
         return made
 
     def _turn(self, messages: Messages | None, media: Media | None) -> Procedure[Completion]:
-        """The procedure of one turn. Wrong arguments are refused at once."""
+        """The procedure of one turn. Wrong arguments are rejected at once."""
         if messages is None and media is not None:
             raise InvalidRequestError("media needs a user message, and messages is None")
         asked = None if messages is None else add_media(check_messages(messages), media)

@@ -39,41 +39,40 @@ class Conversation(BaseConversation):
         for text in chat.stream("And tomorrow?"):
             print(text, end="", flush=True)
 
-    A turn that fails leaves nothing behind: what was cut off is never in the next request. Only rounds in which tools
-    have run stay, with all their results, so that nothing is done twice; ``retry()`` continues from there.
-    One turn at a time.
+    A turn that fails leaves nothing behind: a truncated answer is never sent back. Only rounds in which tools ran are
+    kept, with all their results, so that nothing is done twice; ``retry()`` continues from there.
+    Only one turn can run at a time.
 
     Args:
-        client: what asks; None: the one behind the functions of the module.
+        client: the client to use; None: the one behind the module-level functions.
         model: the model. None: the client's.
         system: the system message.
-        tools: what the model may call: functions (see ``tool``), or mappings in the form of the protocol for tools that
-            are run elsewhere. A call of one of those ends the turn: it is in ``Completion.tool_calls``, and its result
-            is given as the next turn, ``{"role": "tool", "tool_call_id": …, "content": …}``.
-        max_rounds: how many rounds of calls one turn may take.
-        approve: asked before each call. True allows it; a str refuses it and is told to the model; anything else
-            refuses it. The blocking face takes no async function.
-        max_input_tokens: the most tokens to send. Whole turns are left out, the oldest first, never the system message,
-            and a call is never parted from its result. None sends everything.
-        count_tokens: how many tokens a list of messages has; needed with ``max_input_tokens``.
+        tools: what the model may call: functions (see ``tool``), or mappings as in the protocol for tools that are run
+            elsewhere. A call to one of those ends the turn: it is in ``Completion.tool_calls``, and its result is
+            passed as the next turn, ``{"role": "tool", "tool_call_id": …, "content": …}``.
+        max_rounds: the maximum number of tool rounds in one turn.
+        approve: called before each tool call. True allows it; a str rejects it and is sent to the model; anything else
+            rejects it. It must not be an async function.
+        max_input_tokens: the maximum number of tokens to send. Whole turns are left out, the oldest first, but never
+            the system message; a call is never separated from its result. None sends everything.
+        count_tokens: returns how many tokens a list of messages has; needed with ``max_input_tokens``.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name; for the first request of a turn.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
         parallel_tool_calls: whether the model may call several tools at once.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
-            some refuse the question and many count unasked.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+            servers: some reject the option, and many send counts anyway.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 
@@ -123,19 +122,18 @@ class Conversation(BaseConversation):
     def load(
         cls, path: str | PathLike[str], client: Client | None = None, **settings: Unpack[ConversationOptions]
     ) -> Conversation:
-        """The conversation that ``save()`` saved, with these settings; the model is the saved one unless another is
-        given.
+        """A conversation saved by ``save()``, with these settings; the model is the saved one unless another is given.
 
-        Raises OSError, and InvalidRequestError for another file and for wrong arguments.
+        Raises OSError, and InvalidRequestError for any other file and for wrong arguments.
         """
         return cls._loaded(path, client, dict(settings))
 
     def stream(self, messages: Messages | None = None, media: Media | None = None) -> ConversationStream:
-        """Answer a turn of the user, to be read as it comes. Nothing is sent before the first read.
+        """Stream the answer to a user turn. Nothing is sent before the first read.
 
         Args:
-            messages: a str, or messages: turns of the user, or results of tools that are run elsewhere. None answers
-                again what stands last, as ``retry()``.
+            messages: a str, or messages: user turns, or results of tools that are run elsewhere. None answers the last
+                turn again, as ``retry()``.
             media: as for ``Client.stream``.
 
         Raises InvalidRequestError for a wrong argument. All other errors are raised while reading: those of
@@ -145,15 +143,15 @@ class Conversation(BaseConversation):
         return ConversationStream(Reader(self._turn(messages, media), self.client.stream))
 
     def generate(self, messages: Messages | None = None, media: Media | None = None) -> Completion:
-        """The whole answer to a turn of the user; arguments and errors as for ``stream``."""
+        """The complete answer to a user turn; arguments and errors as for ``stream``."""
         with self.stream(messages, media) as stream:
             while stream.read():
                 pass
             return stream.completion
 
     def retry(self) -> Completion:
-        """Answer the last turn again: a turn that failed, or one whose answer is to be another. It continues after the
-        last finished round, so tools that ran are not run again. If it fails, what was there stays.
+        """Answer the last turn again: one that failed, or one that you want another answer to. It continues after the
+        last finished round, so tools that ran are not run again. If it fails, the conversation is unchanged.
 
         Raises what ``generate`` raises, and InvalidRequestError if there is nothing to answer.
         """

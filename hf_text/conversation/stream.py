@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any
 
+from ..attributes import advise_attributes
 from ..completion import Completion
 from ..errors import HFTextError, StreamError
 from ..events import ConversationEvent, ProviderInfo
+from ..generation.stream import OTHER_ATTRIBUTES
 from ..procedures.driver import Driver
 from ..procedures.reader import Reader
 from ..tracebacks import shorten
@@ -16,11 +18,12 @@ from ..tracebacks import shorten
 __all__ = ["ConversationStream", "completion_of", "info_of", "partial_of"]
 
 
+@advise_attributes(OTHER_ATTRIBUTES)
 class ConversationStream:
-    """The answer to one turn, with the rounds of tools before it.
+    """The answer to one turn, and the tool rounds before it.
 
-    Iterate over it for the text as it arrives, or over ``events()`` for all that happens. It can be read once.
-    ``cancel()`` and ``close()`` work from any thread and never block; a tool that runs is not stopped, but nothing
+    Iterate over it for the text as it arrives, or over ``events()`` for everything that happens. It can be read once.
+    ``cancel()`` and ``close()`` work from any thread and never block; a running tool is not interrupted, but nothing
     follows it.
     """
 
@@ -34,8 +37,8 @@ class ConversationStream:
         return self._iterate(str)
 
     def events(self) -> Iterator[ConversationEvent]:
-        """All that happens: the events of each round, with a ``ProviderInfo``, ``Usage`` and ``FinishReason`` of its
-        own, and a ``ToolResult`` for each call that was run.
+        """Everything that happens: the events of each round, each with its ``ProviderInfo``, ``Usage`` and
+        ``FinishReason``, and a ``ToolResult`` for each call.
         """
         self._reader.driver.claim()
         return self._iterate(object)
@@ -48,21 +51,21 @@ class ConversationStream:
 
     @property
     def info(self) -> ProviderInfo | None:
-        """Which provider answers the last request; None before its answer began."""
+        """The provider that answers the last request; None before its answer begins."""
         return info_of(self._reader.driver)
 
     @property
     def partial(self) -> Completion:
-        """What has arrived so far of the last answer."""
+        """What has arrived of the last answer so far."""
         return partial_of(self._reader.driver)
 
     @property
     def completion(self) -> Completion:
-        """The whole answer, once the turn has ended. Raises StreamError before that, and after an error."""
+        """The complete answer, once the turn has ended. Raises StreamError before that, and after an error."""
         return completion_of(self._reader.driver)
 
     def read(self) -> Sequence[ConversationEvent]:
-        """Wait for the next events; none at the end."""
+        """Wait for the next events; an empty list at the end."""
         if self._ahead:
             ahead, self._ahead = self._ahead, ()
             return ahead
@@ -104,7 +107,7 @@ class ConversationStream:
             while events := self.read():
                 for event in events:
                     if driver.stopped:
-                        break  # the next read() tells, or ends the loop
+                        break  # the next read() raises it, or ends the loop
                     if isinstance(event, wanted):
                         yield event
         except HFTextError as error:
@@ -115,7 +118,7 @@ class ConversationStream:
 
 
 def info_of(driver: Driver[Completion]) -> ProviderInfo | None:
-    """Which provider answers now."""
+    """The provider that answers now."""
     return None if driver.stream is None else driver.stream.info
 
 
@@ -125,7 +128,7 @@ def partial_of(driver: Driver[Completion]) -> Completion:
 
 
 def completion_of(driver: Driver[Completion]) -> Completion:
-    """The answer to a turn. Raises StreamError as long as there is none."""
+    """The answer to a turn. Raises StreamError until there is one."""
     if driver.result is not None:
         return driver.result
     partial = partial_of(driver)

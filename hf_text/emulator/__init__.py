@@ -1,7 +1,7 @@
 """A loopback Hugging Face for tests and demos: the Hub, the router, and everything that goes wrong with them.
 
-It shows what it is: the text of its answers says so. It uses the standard library only, and nothing of the rest of
-the library, so that it can also be the counterpart of other programs (``python -m hf_text.emulator``)::
+Its answers say that they come from the emulator. It uses only the standard library, and nothing from the rest of
+the library, so that other programs can be tested with it, too (``python -m hf_text.emulator``)::
 
     from hf_text.emulator import Emulator, Response
 

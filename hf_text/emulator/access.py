@@ -1,4 +1,4 @@
-"""Who may ask, and how: the checks that the Hub and the router have in common."""
+"""Access: the checks that the Hub and the router have in common."""
 
 from __future__ import annotations
 

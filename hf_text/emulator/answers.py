@@ -1,4 +1,4 @@
-"""What the emulator says in place of a model: that it is none, and what it was asked."""
+"""What the emulator says instead of a model: that it is not one, and what it was asked."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def answer_chat(
 ) -> Response:
     """The answer of this provider, streamed or not, or its refusal of what the model cannot do.
 
-    ``id`` is the name of the model in the answer; ``own_route`` tells whether the request came on a route of the
+    ``id`` is the name of the model in the answer; ``own_route``: whether the request came on a route of the
     provider's own.
     """
     name = provider["provider"]

@@ -44,7 +44,7 @@ def build_model(
     Args:
         id: the Hub id, ``"org/name"``.
         providers: its providers, in order: a name (live, with tools, structured output and made-up numbers), or a
-            mapping with ``provider`` and whatever is to differ: ``status``, ``task``, ``providerId``, ``pricing``,
+            mapping with ``provider`` and whatever differs: ``status``, ``task``, ``providerId``, ``pricing``,
             ``supports_tools``, ``supports_structured_output`` (with False, what it cannot do is answered 400) …; a
             value of None takes the key out. With ``ignores_response_format`` it answers in prose whatever is asked.
         vision: whether it takes pictures.

@@ -40,7 +40,7 @@ class Emulator(Server):
             assert hf.requests[0].json["stream"] is True
 
     Args:
-        require_key: the only key that is accepted, others are answered 401; None: any key, or none.
+        require_key: the only key that is accepted, others get 401; None: any key, or none.
         pace: seconds between the pieces of a built-in answer.
         tls: certificate and key files; then it serves https.
         port: the port; 0 takes a free one.
@@ -101,7 +101,7 @@ class Emulator(Server):
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment variables that lead a program here instead of to Hugging Face."""
+        """The environment variables that point a program here instead of to Hugging Face."""
         return {"HF_ENDPOINT": self.url, "HF_TEXT_ROUTER_URL": self.url}
 
     @property
@@ -134,18 +134,20 @@ class Emulator(Server):
     def reply(self, *replies: Scripted, path: str | None = None) -> None:
         """Answer the next requests with these replies, each used once, in order.
 
-        When they are used up, comes what `always` has set, or the built-in answer.
+        After them come the replies set by `always`, or the built-in answer.
 
         Args:
             replies: replies, names of faults, or functions from the request to a reply.
-            path: only for requests to this path; with ``*`` at its end, to all paths that begin so. None: any chat
+            path: only for requests to this path; with ``*`` at its end, to all paths with that prefix. None: any chat
                 completion route.
         """
         with self.changed:
             self._scripts.setdefault(path, deque()).extend(_checked(reply) for reply in replies)
 
     def always(self, reply: Scripted, path: str | None = None) -> None:
-        """Answer every request to this path so, once its script is used up. The arguments are those of `reply`."""
+        """Answer every request to this path with these, once its script is used up. The arguments are those of
+        `reply`.
+        """
         with self.changed:
             self._standing[path] = _checked(reply)
 

@@ -1,4 +1,4 @@
-"""Named faults: what goes wrong between an app and an inference provider, ready to be asked for by name.
+"""Named faults: what goes wrong between an app and an inference provider, by name.
 
 Each was seen on the real service, is defined in its documentation, or is what a network does to a stream.
 ``FAULT_NOTES`` describes each in a sentence, for the command line.

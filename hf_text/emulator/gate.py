@@ -1,6 +1,6 @@
-"""A gate in the midst of a reply: the emulator holds there until the test opens it.
+"""A gate in the middle of a reply: the emulator waits there until the test opens it.
 
-A connection that is held must also notice that its client left, so it waits for two things at once with ``select``;
+A held connection must also notice that its client left, so it waits for two things at once with ``select``;
 each waiter therefore has a socket of its own that opening the gate makes readable.
 """
 
@@ -38,7 +38,7 @@ class Gate:
         return self._opened.is_set()
 
     def open(self) -> None:
-        """Let the responses that are held continue. Never blocks; may be called from any thread and more than once."""
+        """Let the held responses continue. Never blocks; may be called from any thread and more than once."""
         with self._lock:
             self._opened.set()
             for bell in self._bells:

@@ -1,4 +1,4 @@
-"""Stands before a real server: hands requests on, hands the answers back as they arrive, and records both."""
+"""A proxy for a real server: passes requests on, returns the responses as they arrive, and records both."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _WINDOWS = {b"gzip": (31,), b"x-gzip": (31,), b"deflate": (15, -15)}  # what zli
 
 
 class Recorder:
-    """Hands requests on and records what passes.
+    """Passes requests on and records what passes.
 
     Args:
-        folder: where the records go; it is made if it is not there. Records of an earlier run are replaced.
+        folder: where the records go; it is created if missing. Records of an earlier run are replaced.
         upstream: the URL of the server; None: Hugging Face, the Hub for ``/api/``, else the router.
-        secrets: what must not be recorded, beside keys, cookies and billing names.
+        secrets: what must not be recorded, in addition to keys, cookies and billing names.
         failures: takes the errors of what could not be recorded.
         verify: a file of certificates that are trusted; None: those of the system.
     """

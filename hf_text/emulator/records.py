@@ -113,7 +113,7 @@ def record_paths(folder: Path) -> list[Path]:
 
 
 def name_record(number: int, method: str, target: str) -> str:
-    """A file name that tells what is recorded."""
+    """A file name that describes the recording."""
     words = "".join(letter if letter.isalnum() else "-" for letter in target.partition("?")[0]).strip("-")
     return f"{number:04}-{method}-{words[:60]}.json"
 

@@ -1,7 +1,7 @@
 """What the emulator answers: `Response`, everything about one HTTP response including its faults, and its builders.
 
 A reply is a frozen value without any socket in it, so that one can be defined once and used in many tests;
-``dataclasses.replace`` makes a variant of it. How it is put on the wire stands in `sending`.
+``dataclasses.replace`` makes a variant of it. `sending` puts it on the wire.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Response:
         end: ``"complete"``; ``"cut"`` ends the connection (FIN) before the end of the body; ``"reset"`` breaks it
             (RST); ``"stall"`` sends nothing more and waits for the client to leave.
         end_at: where an end other than complete comes: ``"start"`` before anything was sent, ``"headers"`` in the
-            midst of the head, ``"body"`` in the body.
+            middle of the head, ``"body"`` in the body.
         end_after: with ``end_at="body"``: after that many bytes of the (encoded) body; None: after all of it, but
             before the last chunk; with a Content-Length one byte more is announced then.
         keep_alive: False announces ``Connection: close`` and does it.

@@ -30,7 +30,7 @@ class UnreadableRequestError(ValueError):
 
 
 class Headers(Mapping[str, str]):
-    """Header fields by name, upper and lower case alike. A name that came twice has its values joined with a comma.
+    """Header fields by name; lookup is case-insensitive. The values of a repeated name are joined with a comma.
 
     Attributes:
         pairs: the fields as they came.
@@ -67,7 +67,7 @@ class Request:
         method: ``"GET"``, ``"POST"`` ….
         path: the decoded path, without the query.
         query: the values of each query parameter.
-        headers: the header fields, upper and lower case alike.
+        headers: the header fields; lookup is case-insensitive.
         body: the body, without transfer coding.
         connection: the number of the TCP connection that it came on, from 1.
         target: the request target as it was sent.

@@ -197,7 +197,7 @@ class Server:
             while self._serve_one(connection):
                 pass
         except (ClientLeftError, OSError):
-            pass  # clients may leave at any time, also in the midst of a request
+            pass  # clients may leave at any time, also in the middle of a request
         finally:
             connection.close()
             with self.changed:

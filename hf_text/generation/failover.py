@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..checks import is_plain_path
 from ..errors import (
@@ -43,8 +43,7 @@ _CAPABILITY = pattern(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a request goes.
 
     Attributes:
@@ -112,7 +111,9 @@ def can_fail_over(error: HFTextError, target: Target) -> bool:
 
 
 def trips_breaker(error: HFTextError, target: Target) -> bool:
-    """Whether the next call to this target would fail in the same way, whatever it asks for, and another could help."""
+    """Whether the next call to this target would fail in the same way, whatever it requests, and another target may
+    not.
+    """
     answered = error.underlying
     lasting = answered.status_code not in _OF_THIS_CALL or isinstance(answered, ModelNotSupportedError)
     if isinstance(answered, ServerError):

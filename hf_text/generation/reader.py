@@ -14,7 +14,7 @@ from ..events import Event
 from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads, read_values
 from ..protocol.pages import decode_text, describe_page
-from ..protocol.stream_errors import ReportedError, begins_report, is_aside, is_stream_error
+from ..protocol.stream_errors import ReportedError, begins_report, is_aside, is_stream_error, tells_end
 from ..transport.body import BodyCut
 from ..transport.call import Interrupted, Wait
 from ..transport.response import Response
@@ -250,16 +250,27 @@ class _Reader:
         elif kind != "message" and re.search(_ERROR_KINDS, kind):
             raise ReportedError
         elif data[:1] == "{":
-            return is_aside(kind) and '"choices"' not in data
+            return self._read_aside(kind, data)
         elif re.match(_ERROR_TEXT, data) or (kind != "message" and _tells_error(data)):
             raise ReportedError
         elif kind == "message" and word.lower() not in _KEEP_ALIVES and not word.startswith(":"):
             self._feed_values(data, events)
         return True
 
+    def _read_aside(self, kind: str, data: str) -> bool:
+        """Pass over what is told beside the answer; False if it is a chunk. Raises ReportedError if it says that the
+        answer failed.
+        """
+        if not is_aside(kind) or '"choices"' in data:
+            return False
+        with suppress(ValueError, RecursionError):
+            if tells_end(kind, loads(data)):
+                raise ReportedError
+        return True
+
     def _read_stray(self, stray: str, events: list[Event]) -> None:
-        """Read lines that are not of an event stream: chunks all the same, or what tells a failure, or is shown in the
-        error if the answer is not whole. Raises ReportedError.
+        """Read lines that are not of an event stream: chunks all the same, or what reports a failure, or is shown in
+        the error if the answer is not whole. Raises ReportedError.
         """
         told = re.sub(_ERROR_FIELD, "", stray, count=1)
         if told != stray or _tells_error(stray):

@@ -88,7 +88,7 @@ class Reports:
         return TruncatedStreamError(f"{self.host} cut the answer off ({self._reply.mask(str(cause))}){self.arrived()}")
 
     def unreadable(self, what: str, error: Exception, data: str) -> MalformedStreamError:
-        """What came cannot be read, for the reason that this exception tells."""
+        """What arrived cannot be read; the exception says why."""
         told = f"sent {what} that cannot be read"
         if len(data) > _MAX_UNREADABLE:
             return self.malformed(f"{told}: {self.show(data)}", retryable=False)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..catalogue import Catalogue
 from ..endpoint import Endpoint
@@ -19,8 +18,7 @@ from .breaker import Breaker
 __all__ = ["Backend", "Request"]
 
 
-@dataclass(frozen=True, slots=True)
-class Backend:
+class Backend(NamedTuple):
     """What all calls of a client share.
 
     Attributes:

@@ -49,8 +49,6 @@ class SSEDecoder:
     def __init__(self, max_event_bytes: int) -> None:
         self._limit = max_event_bytes
         self._long = min(max_event_bytes, _LONG_BYTES)
-        self._blocks: list[bytes] = []
-        self._client = SSEClient(self._blocks)  # type: ignore[arg-type]  # it only iterates
         self._start: bytes | None = b""  # what may be a byte order mark; None once the stream has begun
         self._after_cr = False
         self._tail = bytearray()  # the event that has not ended yet
@@ -144,8 +142,8 @@ class SSEDecoder:
         if len(event) > _LONG_BYTES or event.count("\n") > _MANY_LINES:
             parsed = _parse_many_lines(event)
         else:
-            self._blocks[:] = (event.encode() + b"\n\n",)
-            parsed = ((event.event, event.data) for event in self._client.events())
+            client = SSEClient([event.encode() + b"\n\n"])  # type: ignore[arg-type]  # it only iterates
+            parsed = ((event.event, event.data) for event in client.events())
         return chain([(STRAY, stray)], parsed) if stray else parsed
 
     def _events_of_long(self, left: bytearray, rest: bytes) -> Iterator[tuple[str, str]]:

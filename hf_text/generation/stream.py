@@ -1,4 +1,4 @@
-"""The stream that users hold: read in one thread, stopped from any."""
+"""The public stream: read in one thread, can be stopped from any."""
 
 from __future__ import annotations
 
@@ -6,23 +6,34 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+from ..attributes import advise_attributes
 from ..completion import Completion
 from ..errors import HFTextError
 from ..events import Event, ProviderInfo
 from ..tracebacks import shorten
 from .steps import Steps
 
-__all__ = ["Stream"]
+__all__ = ["OTHER_ATTRIBUTES", "Stream"]
+
+# What an answer has, and a stream does not.
+OTHER_ATTRIBUTES = {
+    **dict.fromkeys(
+        ("text", "content", "message", "choices", "output_text", "usage", "finish_reason", "tool_calls", "reasoning"),
+        "Once the stream was read to its end, stream.completion has the answer; until then, stream.partial",
+    ),
+    **dict.fromkeys(("parse", "to_dict", "get_final_completion"), "stream.completion has the answer"),
+}
 
 
+@advise_attributes(OTHER_ATTRIBUTES)
 class Stream:
     """A streamed answer.
 
-    Iterate over it for the text as it arrives, or over ``events()`` for all that arrives. It can be read once.
+    Iterate over it for the text as it arrives, or over ``events()`` for everything that arrives. It can be read once.
     ``cancel()`` and ``close()`` work from any thread, and from a signal handler, and never block; leaving the loop
-    or a ``with`` block closes it too.
+    or a ``with`` block also closes it.
 
-    Nothing is sent before the first read, or ``start()``. Errors are raised while reading; what had arrived stays in
+    Nothing is sent before the first read, or ``start()``. Errors are raised while reading; what had arrived is in
     ``partial``.
     """
 
@@ -30,15 +41,15 @@ class Stream:
         self._steps = steps
 
     def __iter__(self) -> Iterator[str]:
-        """The pieces of the text, as they arrive. Raises the errors of ``HFTextError``'s tree."""
+        """The pieces of the text, as they arrive. Raises HFTextError."""
         self._steps.claim()
         return self._iterate(str)
 
     def events(self) -> Iterator[Event]:
-        """All that arrives: first a ``ProviderInfo``; text as ``str``, ``Reasoning``; at the end ``ToolCalls``,
-        ``Usage``, ``FinishReason``.
+        """Everything that arrives: first a ``ProviderInfo``, then text as ``str`` and ``Reasoning``, at the end
+        ``ToolCalls``, ``Usage`` and ``FinishReason``.
 
-        Raises the errors of ``HFTextError``'s tree.
+        Raises HFTextError.
         """
         self._steps.claim()
         return self._iterate(object)
@@ -46,8 +57,8 @@ class Stream:
     def start(self) -> Stream:
         """Send the request now, and wait until the answer begins. Returns the stream itself.
 
-        Raises what comes in place of an answer: a web app can decide before it commits its own status 200. What has
-        arrived is read as usual afterwards. Does nothing on a stream that has begun.
+        Raises the error if no answer begins, so a web app can still choose its own status. What has arrived is read
+        as usual afterwards. Does nothing if the stream has already begun.
         """
         if self.info is None:
             self._steps.put_back(self.read())
@@ -55,7 +66,7 @@ class Stream:
 
     @property
     def info(self) -> ProviderInfo | None:
-        """Which provider answers; None before the first content has arrived."""
+        """The provider that answers; None before the first content has arrived."""
         return self._steps.transcript.info
 
     @property
@@ -65,9 +76,9 @@ class Stream:
 
     @property
     def completion(self) -> Completion:
-        """The whole answer, once the stream was read to its end.
+        """The complete answer, once the stream has been read to its end.
 
-        Raises StreamError before that, and after an error, with what is missing. ``partial`` is always there.
+        Raises StreamError before that, and after an error. ``partial`` is always available.
         """
         try:
             return self._steps.completion()
@@ -83,8 +94,8 @@ class Stream:
     def read(self) -> list[Event]:
         """Wait for the next events and take all that have arrived; an empty list at the end.
 
-        What iteration is built on; for callers who want few wake-ups rather than single events. Raises the errors of
-        ``HFTextError``'s tree; InvalidRequestError if two threads read at once.
+        Iteration is built on this; use it to wake up less often than for each event. Raises HFTextError;
+        InvalidRequestError if two threads read at once.
         """
         try:
             return self._steps.read()
@@ -93,19 +104,21 @@ class Stream:
             raise
 
     def raise_refusals(self) -> None:
-        """Before the first read: leave refusals for now (429, 502, 503, 504, no connection) to the caller. They are
-        raised at once instead of retried; other providers are still tried.
+        """Before the first read: raise temporary rejections (429, 502, 503, 504, no connection) at once instead of
+        retrying them; other providers are still tried.
         """
         self._steps.call.paced = True
 
     def cancel(self) -> None:
-        """Stop at once. A reader gets ``StreamCancelledError``, with all that had arrived. After the end nothing
-        happens.
+        """Stop at once. A reader gets ``StreamCancelledError``, with everything that had arrived. Does nothing after
+        the end.
         """
         self._steps.cancel()
 
     def close(self) -> None:
-        """Release the connection and end the iteration. Another thread that reads gets ``StreamCancelledError``."""
+        """Release the connection and end the iteration. Another thread that is reading gets
+        ``StreamCancelledError``.
+        """
         self._steps.close()
 
     def __enter__(self) -> Stream:
@@ -132,7 +145,7 @@ class Stream:
             while batch := steps.read():
                 for event in batch:
                     if steps.stopped:
-                        break  # the next read() tells, or ends the loop
+                        break  # the next read() raises it, or ends the loop
                     if isinstance(event, wanted):
                         yield event
         except HFTextError as error:

@@ -1,4 +1,4 @@
-"""What fits this library into others. Each module needs the package that it is named after."""
+"""This library as a part of others. Each module needs the package that it is named after."""
 
 from __future__ import annotations
 

@@ -74,7 +74,9 @@ class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin
 
     @classmethod
     def _open(cls, **arguments: Any) -> Steps:
-        _refuse_paths(arguments.get("media"))
+        for name, media in {**arguments, **arguments.get("kwargs", {})}.items():
+            if name in ("media", "images", "image"):
+                _refuse_paths(name, media)
         with _raising_both():
             return super()._open(**arguments)
 
@@ -109,7 +111,7 @@ class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin
 
 
 def install() -> None:
-    """Have g4f take this ``HuggingFaceAPI`` for its own: by its name, in its API server and GUI, and behind
+    """Have g4f use this ``HuggingFaceAPI`` as its own: by its name, in its API server and GUI, and behind
     ``g4f.Provider.HuggingFace`` where that delegates to it (g4f 0.5).
     """
     loader = getattr(g4f.Provider, "ProviderLoader", None)
@@ -122,12 +124,12 @@ def install() -> None:
     g4f.Provider.ProviderUtils.convert["HuggingFaceAPI"] = HuggingFaceAPI
 
 
-def _refuse_paths(media: Any) -> None:
+def _refuse_paths(name: str, media: Any) -> None:
     """g4f's servers pass on what their clients send, and that must not name a file of this machine."""
     for item in media if isinstance(media, (list, tuple)) else [media]:
         content = item[0] if isinstance(item, (list, tuple)) and item else item
         if isinstance(content, str) and not content.lower().startswith(("http://", "https://", "data:")):
-            raise refusal("media", "a URL or a data URI where it is a str; pass a file as a Path", content)
+            raise refusal(name, "a URL or a data URI where it is a str; pass a file as a Path", content)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What Inspect asks of a provider of models."""
+"""A model provider for Inspect."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class HFTextAPI(ModelAPI):
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
     ) -> Any:
-        """The whole answer, and the record of the call. Raises the errors of ``HFTextError``'s tree."""
+        """The complete answer, and the record of the call. Raises HFTextError."""
         arguments = {
             "messages": list(_build_messages(input, self.model_name)),
             "model": self.model_name,
@@ -103,7 +103,7 @@ class HFTextAPI(ModelAPI):
         return RetryDecision.transient() if passing else RetryDecision.no()
 
     def is_auth_failure(self, ex: Exception) -> bool:
-        """Whether the key was refused."""
+        """Whether the key was rejected."""
         return isinstance(ex, AuthenticationError)
 
     def canonical_name(self) -> str:
@@ -111,7 +111,7 @@ class HFTextAPI(ModelAPI):
         return self.model_name.partition(":")[0]
 
     def connection_key(self) -> str:
-        """One bound of connections for each account."""
+        """One limit of connections for each account."""
         return str(self.initial_api_key)
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""What a provider wants back with the results of tools: kept beside a framework's message, for the next request."""
+"""What a provider requires back with tool results: kept beside a framework's message, for the next request."""
 
 from __future__ import annotations
 

@@ -46,8 +46,8 @@ _CHOICES: dict[Any, str] = {True: "required", "any": "required", False: "none"}
 class ChatHFText(SavedChatModel):
     """A chat model of Hugging Face Inference Providers, or of any server that speaks the OpenAI chat protocol.
 
-    A stream that is cut off, a refusal and a timeout raise the errors of ``hf_text.HFTextError``'s tree; what had
-    arrived is in ``error.partial``. Models with the same settings share one client. Without ``profile=`` the catalogue
+    A truncated stream, a rejection and a timeout raise ``hf_text.HFTextError``; what had arrived is in
+    ``error.partial``. Models with the same settings share one client. Without ``profile=`` the catalogue
     is asked for what the model can do, for at most two seconds; what it said is kept for five minutes, and so is that
     it could not be reached.
     """
@@ -71,7 +71,7 @@ class ChatHFText(SavedChatModel):
     extra_body: dict[str, Any] | None = None
     max_retries: int = 2
     streaming: bool = False
-    """Whether ``invoke`` tells its callbacks each token."""
+    """Whether ``invoke`` passes each token to its callbacks."""
     client_options: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
     """Further arguments of ``hf_text.Client``: ``headers``, ``proxies``, ``verify`` … They are not serialised."""
 
@@ -94,7 +94,7 @@ class ChatHFText(SavedChatModel):
         return {**super()._get_ls_params(stop=stop, **{**kwargs, **named}), "ls_provider": "huggingface"}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        """What the catalogue tells of the model."""
+        """What the catalogue says about the model."""
         return None if self.model is None else find_profile(self._client().operations, self.model)
 
     def _client(self) -> hf_text.Client:
@@ -188,8 +188,8 @@ class ChatHFText(SavedChatModel):
         Args:
             tools: functions, tools of LangChain, pydantic models, or mappings in the form of the protocol.
             tool_choice: ``"auto"``, ``"none"``, ``"any"`` (also ``"required"`` or True) or the name of a tool.
-            strict: sent with each tool where it is given. Some servers refuse it.
-            kwargs: further options of each call, such as ``parallel_tool_calls``.
+            strict: sent with each tool if given. Some servers reject it.
+            kwargs: additional options of each call, such as ``parallel_tool_calls``.
         """
         described = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
         choice = _CHOICES.get(tool_choice, tool_choice) if isinstance(tool_choice, (bool, str)) else tool_choice
@@ -212,9 +212,9 @@ class ChatHFText(SavedChatModel):
             schema: a pydantic model (its instances come out), a TypedDict or a JSON schema (mappings come out).
             method: ``"auto"`` asks in the way that the provider understands, holds the answer against the type, and
                 asks once more for one that does not fit, as ``hf_text.Client.parse``. The others ask once.
-            include_raw: give ``{"raw", "parsed", "parsing_error"}`` instead of raising for what does not fit.
-            strict: whether the server is to hold the model to the schema, where the method knows that.
-            kwargs: further options of each call.
+            include_raw: return ``{"raw", "parsed", "parsing_error"}`` instead of raising for what does not fit.
+            strict: whether the server must make the model follow the schema, if the method supports that.
+            kwargs: additional options of each call.
 
         Raises, when it is invoked, StructuredOutputError or LangChain's OutputParserException for an answer that does
         not fit, and TruncatedStreamError for one that was cut off.

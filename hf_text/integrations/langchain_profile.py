@@ -23,7 +23,7 @@ _unreached: WeakKeyDictionary[Operations, float] = WeakKeyDictionary()
 
 
 def find_profile(operations: Operations, name: str) -> ModelProfile | None:
-    """What the catalogue tells of the model; None if it could not be reached a while ago. Raises HFTextError."""
+    """What the catalogue says about the model; None if it could not be reached recently. Raises HFTextError."""
     if time.monotonic() - _unreached.get(operations, float("-inf")) < _ASK_AGAIN:
         return None
     model, suffix = split_suffix(resolve_alias(name))
@@ -35,7 +35,7 @@ def find_profile(operations: Operations, name: str) -> ModelProfile | None:
 
 
 def _build_profile(model: Model, provider: str | None) -> ModelProfile:
-    """What the catalogue tells of the model, with this provider where it serves it."""
+    """What the catalogue says about the model, on this provider if it serves it."""
     offers = [offer for offer in model.offers if offer.provider == provider] or list(model.offers)
     told = {
         "name": model.id,

@@ -7,8 +7,8 @@
     llm -m hf -o model zai-org/GLM-5.2 "Why is the sea salty?"
 
 llm finds this module by its entry point and imports it whenever it starts, so what it needs for an answer is loaded for
-an answer alone. The names of models come out of a list that ``llm hf refresh`` keeps; nothing is asked over the network
-at the start.
+an answer alone. The names of models come from a list that ``llm hf refresh`` stores; nothing is requested over the
+network at the start.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class HFText(_Shared, llm.KeyModel):
 
 
 class AsyncHFText(_Shared, llm.AsyncKeyModel):
-    """The same for async code: what waits is awaited, and a cancelled task hangs up."""
+    """The same for async code: blocking methods are awaited, and a cancelled task hangs up."""
 
     async def execute(
         self, prompt: Any, stream: bool, response: Any, conversation: Any, key: str | None

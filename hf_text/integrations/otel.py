@@ -7,7 +7,7 @@
     instrument()  # all clients of this process, blocking and async
 
 Spans, metrics and events are made by OpenTelemetry's own ``opentelemetry-util-genai``, so that their names are those
-that its other instrumentations use, and change with them. Nothing of what was asked and answered is recorded, unless
+that its other instrumentations use, and change with them. No prompt and no answer is recorded, unless
 ``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says so. ``docs/integrations/otel.rst`` lists what is.
 
 Source: https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/client-inference.md

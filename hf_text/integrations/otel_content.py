@@ -1,4 +1,4 @@
-"""What was asked and answered, in the form of OpenTelemetry's conventions: for those who chose to record it."""
+"""Prompts and answers in the form of OpenTelemetry's conventions, for those who choose to record them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def describe_messages(messages: Iterable[Mapping[str, Any]]) -> list[InputMessag
 
 
 def describe_functions(tools: Any) -> list[FunctionToolDefinition]:
-    """The functions that the model was told of, from an argument ``tools``."""
+    """The functions that the model was offered, from an argument ``tools``."""
     functions = [tool["function"] for tool in describe_tools(tools) or () if "function" in tool]
     return [
         FunctionToolDefinition(known["name"], known.get("description"), known.get("parameters")) for known in functions
@@ -60,7 +60,7 @@ def _parts(item: Any) -> Iterator[MessagePart]:
 
 
 def describe_answer(answer: Completion, reason: str | None) -> OutputMessage:
-    """What came of an answer, in OpenTelemetry's form."""
+    """An answer in OpenTelemetry's form."""
     parts: list[MessagePart] = []
     if answer.reasoning:
         parts.append(ReasoningPart(answer.reasoning))

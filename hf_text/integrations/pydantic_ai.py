@@ -47,7 +47,7 @@ class HFTextModel(Model):
         client: a ``hf_text.Client`` or ``hf_text.aio.AsyncClient`` with the key, the server, the provider and the
             timeouts. None: one with the defaults, for Hugging Face.
         settings: settings for each request. ``hf_text_provider`` names the provider or policy.
-        profile: what the model can do, over the usual.
+        profile: what the model can do; overrides the default.
     """
 
     _unsupported_file_inputs = frozenset({"document", "video"})

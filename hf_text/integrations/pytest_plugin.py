@@ -1,11 +1,12 @@
-"""A pytest plugin: tests of your own app, whatever client it uses, against streams that break, stall, refuse or lie.
+"""A pytest plugin: tests of your own app, whatever client it uses, against streams that break, stall, fail or are
+wrong.
 
-It is loaded only where it is asked for, in the ``conftest.py`` of the root::
+It is loaded only if requested, in the root ``conftest.py``::
 
     pytest_plugins = ["hf_text.integrations.pytest_plugin"]
 
 * The fixture ``hf_emulator`` is a Hugging Face, and a server of the OpenAI chat protocol, on this machine; during the
-  test the environment leads to it: ``HF_ENDPOINT``, ``HF_TEXT_ROUTER_URL``, ``HF_TOKEN``, ``OPENAI_BASE_URL``,
+  test the environment points to it: ``HF_ENDPOINT``, ``HF_TEXT_ROUTER_URL``, ``HF_TOKEN``, ``OPENAI_BASE_URL``,
   ``OPENAI_API_KEY``.
 * ``@pytest.mark.hf_faults("cut-mid-stream", ...)`` says what goes wrong.
 * ``--hf-record FOLDER`` records what a real server answers, ``--hf-replay FOLDER`` answers from there.
@@ -45,7 +46,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known, and refuse options that do not go together."""
+    """Register the mark, and reject options that do not go together."""
     config.addinivalue_line(
         "markers",
         f"{_MARK}: what hf_emulator answers: names of faults and hf_text.emulator.Response objects, each once and in "
@@ -59,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def hf_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """A running `hf_text.emulator.Emulator`, to which the environment leads during the test."""
+    """A running `hf_text.emulator.Emulator`, to which the environment points during the test."""
     with Emulator(**_recording(request)) as emulator:
         for mark in reversed(list(request.node.iter_markers("hf_faults"))):  # that of the class before the test's own
             _script(emulator, mark)

@@ -40,7 +40,7 @@ __all__ = ["HFTextModel"]
 class HFTextModel(Model):
     """A model of Hugging Face Inference Providers, or of any server that speaks the OpenAI chat protocol.
 
-    Errors are those of ``hf_text.HFTextError``'s tree: an agent ends with an error rather than go on with half a step.
+    Errors are ``hf_text.HFTextError``: an agent ends with an error rather than continue with half a step.
 
     Args:
         model_id: the model.

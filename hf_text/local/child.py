@@ -89,7 +89,7 @@ class Child:
         return self._process.poll() if self._owner == os.getpid() else None
 
     def send(self, message: object) -> None:
-        """Give it a message. One that has ended does not get it, which ``receive`` tells."""
+        """Send it a message. A process that has ended does not get it; ``receive`` reports that."""
         assert self._process.stdin is not None
         rest = memoryview(json.dumps(message).encode() + b"\n")
         with suppress(BrokenPipeError):

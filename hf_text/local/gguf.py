@@ -1,4 +1,4 @@
-"""The head of a GGUF file, as far as it tells how much memory the model takes.
+"""The head of a GGUF file, as far as it says how much memory the model needs.
 
 The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. What cannot be read here, llama.cpp judges.
 """

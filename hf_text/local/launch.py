@@ -45,13 +45,13 @@ class Running:
 
 
 class Launch:
-    """A start, in the thread that calls ``run()``; ``stop()`` ends it or the server that came of it, from any thread.
+    """A start, in the thread that calls ``run()``; ``stop()`` ends it or the server that it started, from any thread.
 
     Args:
         source: the model.
         settings: how to run it.
         confirm: called before a download; None downloads without asking.
-        notify: is told what takes long.
+        notify: called with what takes long.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Launch:
         return self._serve(file)
 
     def stop(self) -> None:
-        """End what runs, and let nothing start any more."""
+        """End what is running, and start nothing more."""
         with self._lock:
             self.stopped = True
             child = self._child

@@ -1,4 +1,4 @@
-"""A server of one's own: started, named, ended."""
+"""A local server: start it, use it, end it."""
 
 from __future__ import annotations
 
@@ -32,32 +32,32 @@ _LOG = logging.getLogger("hf_text")
 
 @explain_wrong_names
 class LocalServer:
-    """llama.cpp's server with one model, in a process of its own, for as long as a ``with`` block lasts.
+    """llama.cpp's server with one model, in its own process, for as long as a ``with`` block lasts.
 
     ::
 
         with LocalServer("model.gguf") as server, server.client() as client:
             print(client.generate("Why is the sky blue?"))
 
-    ``async with`` works too, and does not hold up the event loop. Without either, ``start()`` and ``close()`` do the
-    same. The server listens on a free port of 127.0.0.1 and wants a random key. It ends with ``close()``, when this
-    object is no longer used, and with this process, whatever ends that. A process that is forked off can use it, and
-    leaves it running.
+    ``async with`` works too, and does not block the event loop. Without either, ``start()`` and ``close()`` do the
+    same. The server listens on a free port of 127.0.0.1 and requires a random key. It ends with ``close()``, when this
+    object is no longer used, and with this process, however that ends. A forked process can use it, and leaves it
+    running.
 
     Args:
-        model: the path of a GGUF file or of a folder that holds one, or a name on the Hub: ``org/name``, and after a
+        model: the path of a GGUF file or of a folder that contains one, or a name on the Hub: ``org/name``, and after a
             colon a file of it or a quantisation (``Qwen/Qwen2.5-0.5B-Instruct-GGUF:Q8_0``). It is downloaded by
             huggingface_hub, into its cache. None: a small one from the Hub (491 MB).
-        context: tokens that the prompt and its answer may have, together.
-        slots: how many answers it generates at once; further requests wait. Each has the whole context.
-        threads: threads that compute; None: half the cores that this process may use.
-        timeout: seconds that loading the model may take; a download is not counted.
-        confirm: is asked, with one sentence, before anything is downloaded; ``False`` gives up. None: no question.
+        context: the maximum number of tokens of a prompt and its answer together.
+        slots: how many answers it generates at once; other requests wait. Each has the whole context.
+        threads: the number of computing threads; None: half the cores that this process may use.
+        timeout: seconds that loading the model may take, without the download.
+        confirm: called with one sentence before anything is downloaded; return ``False`` to stop. None: no question.
         notify: called with one sentence when loading takes long, and before a download that was not confirmed.
             None: the logger ``hf_text``, at INFO.
 
     Raises InvalidRequestError for a wrong argument, and LocalServerError for a path where nothing is; ``start()``
-    raises LocalServerError for all that keeps the server from starting, and MissingExtraError where the extra
+    raises LocalServerError for anything that keeps the server from starting, and MissingExtraError if the extra
     ``local`` is not installed.
     """
 
@@ -87,11 +87,11 @@ class LocalServer:
         self._running: Running | None = None
 
     def start(self) -> LocalServer:
-        """Start it, and wait until it answers; one that runs stays as it is. Returns itself."""
+        """Start it, and wait until it answers. Does nothing if it is running. Returns itself."""
         return self._start(self._prepare())
 
     def close(self) -> None:
-        """End it at once, also while it starts or generates. It can be started again."""
+        """End it at once, even while it starts or generates. It can be started again."""
         self._running = None
         _stop(self._launches)
 
@@ -102,12 +102,12 @@ class LocalServer:
 
     @property
     def api_key(self) -> str:
-        """The key that it asks for; another one after each start."""
+        """The key that it requires; a new one after each start."""
         return self._alive().api_key
 
     @property
     def model(self) -> str:
-        """What it calls its model: its name on the Hub, or that of its file."""
+        """The server's name for its model: the name on the Hub, or that of the file."""
         return self._alive().file.name
 
     @property

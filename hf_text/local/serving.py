@@ -1,4 +1,4 @@
-"""In a process of its own: llama.cpp's server, as the package xllamacpp brings it.
+"""llama.cpp's server, from the package xllamacpp, in its own process.
 
 Why not in the caller's: closing it while it generates blocks for half a minute with Python's global lock held, a
 process that was forked off hangs at its exit, and the lock is held for as long as a model takes to load.

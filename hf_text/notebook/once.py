@@ -1,4 +1,4 @@
-"""An answer that a cell has shown as it came is not shown again as the cell's value."""
+"""An answer that a cell has already shown is not shown again as the cell's value."""
 
 from __future__ import annotations
 

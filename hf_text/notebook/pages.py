@@ -34,10 +34,10 @@ class Page(Protocol):
         """More has arrived: what there is now, and the new text."""
 
     def end(self, completion: Completion, find_cost: FindCost) -> None:
-        """The answer is whole."""
+        """The answer is complete."""
 
     def fail(self, partial: Completion, why: str) -> None:
-        """The answer is not whole, and nothing follows."""
+        """The answer is incomplete, and nothing follows."""
 
 
 def open_page() -> Page:

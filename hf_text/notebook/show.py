@@ -53,46 +53,44 @@ def show(
     provider: str | Sequence[str] | None = None,
     timeout: Timeouts | float = DEFAULT,
 ) -> Completion:
-    """Show an answer in this cell as it arrives, as Markdown, and give it back.
+    """Show an answer in this cell as it arrives, as Markdown, and return it.
 
     One output, updated at most ten times a second: the text, in which nothing acts whatever the model wrote; the
-    reasoning, folded away; below it who answered, tokens, time and cost. The stop button and an error leave what had
-    arrived, labelled. In a terminal the text is printed.
+    reasoning, folded away; below it the model and provider, tokens, time and cost. The stop button and an error leave
+    what had arrived, labelled. In a terminal the text is printed.
 
     Args:
-        messages: a str (one turn of the user), or messages, as for ``Client.stream``; or a stream that something else
+        messages: a str (one user turn), or messages, as for ``Client.stream``; or a stream that something else
             has opened: ``show(client.stream(…))``, ``show(chat.stream("And tomorrow?"))``.
         model: a model's name, or an alias; None as for ``Client.stream``.
-        client: what asks; None: the one behind the functions of the module. For a stream: where its prices are asked
-            for; None: its cost is not shown.
-        media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-            images, ``(any of those, filename)``, or a list of those. A str may be a path: for what other people type in
-            see ``media_from_url``.
-        max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-            here on.
+        client: the client to use; None: the one behind the module-level functions. For a stream: the client that looks
+            up its prices; None: its cost is not shown.
+        media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+            ``(any of those, filename)``, or a list of those. A str may be a path: for untrusted input see
+            ``media_from_url``.
+        max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option below.
         temperature: 0 to 2.
         top_p: above 0, at most 1.
-        stop: texts that end the answer.
-        seed: for answers that can be repeated, where the provider supports it.
-        tools: what the model may call: functions, which are described by their signature and docstring (see ``tool``;
-            needs the extra ``schema``), or mappings in the form of the protocol. They are not run here: a
-            ``Conversation`` does so.
+        stop: sequences that end the answer.
+        seed: makes answers reproducible, if the provider supports it.
+        tools: what the model may call: functions, described by their signature and docstring (see ``tool``; needs the
+            extra ``schema``), or mappings as in the protocol. They are not run here; a ``Conversation`` runs them.
         tool_choice: ``"auto"``, ``"none"``, ``"required"``, or a tool or its name.
-        response_format: ``"json_object"``, or a JSON schema in the form of the protocol. For a type see ``parse``.
-        reasoning_effort: such as ``"low"``; the words that are known depend on the model.
-        frequency_penalty: -2 to 2; positive values make repeated tokens less likely, by how often they came.
-        presence_penalty: -2 to 2; positive values make tokens that came already less likely.
+        response_format: ``"json_object"``, or a JSON schema. For a type see ``parse``.
+        reasoning_effort: such as ``"low"``; which values are known depends on the model.
+        frequency_penalty: -2 to 2; positive values make tokens less likely the more often they have occurred.
+        presence_penalty: -2 to 2; positive values make tokens that have occurred less likely.
         parallel_tool_calls: whether the model may call several tools at once.
-        logprobs: whether to give the log-probability of each token (``Completion.logprobs``).
-        top_logprobs: 0 to 20: how many likely tokens to give for each position; needs ``logprobs``.
-        include_usage: whether to ask for the token counts. None asks Hugging Face; other servers are not asked, because
-            some refuse the question and many count unasked.
-        extra_body: further fields for the body of the request.
-        extra_headers: further headers for this request.
+        logprobs: whether to return the log-probability of each token (``Completion.logprobs``).
+        top_logprobs: 0 to 20: how many likely tokens to return for each position; needs ``logprobs``.
+        include_usage: whether to request token counts. None requests them from Hugging Face, but not from other
+            servers: some reject the option, and many send counts anyway.
+        extra_body: additional fields for the body of the request.
+        extra_headers: additional headers for this request.
         provider: as for the client, for this call.
         timeout: as for the client, for this call.
 
-    Raises KeyboardInterrupt for the stop button, and the errors of ``HFTextError``'s tree.
+    Raises KeyboardInterrupt for the stop button, and HFTextError.
     """
     arguments = without_self(locals())
     del extra_headers, arguments["client"]  # a traceback that shows variables would show them

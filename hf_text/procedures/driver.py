@@ -42,7 +42,7 @@ class Driver(Generic[T]):
 
     Args:
         procedure: the procedure.
-        who: tells who asks: the thread, or in async code the task.
+        who: returns the caller: the thread, or in async code the task.
 
     Attributes:
         stream: the answer that is being generated, or was generated last.

@@ -1,6 +1,6 @@
 """The arguments of one tool call, as they come: in pieces, once more at the end, longer each time, or after a ``{}``.
 
-The text of a JSON value tells where it ends. So what comes is cut into whole values, and of several values the one
+The text of a JSON value shows where it ends. So what comes is cut into whole values, and of several values the one
 counts that holds all the others. Where none does, nothing is guessed: the text stays as it came, and is not JSON.
 """
 

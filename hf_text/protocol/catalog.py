@@ -1,4 +1,4 @@
-"""What can be asked for, and who serves it: model lists and provider mappings, from JSON to values.
+"""The models, and which providers serve them: model lists and provider mappings, from JSON to values.
 
 Three documents are read: the model list of the router or of any OpenAI-compatible server (``GET {base}/models``); the
 mapping of one model (``GET {hub}/api/models/{id}?expand[]=inferenceProviderMapping``), a dict by provider; and the
@@ -81,7 +81,7 @@ class ModelProvider:
 class Model(Tabular):
     """One model of a server's list. ``str()`` gives its id.
 
-    What only its live providers tell is None where none of them tells, or there are none. All attributes are fields,
+    What only its live providers report is None where none of them does, or there are none. All attributes are fields,
     so ``pandas.DataFrame(client.models())`` has a column for each.
 
     Attributes:
@@ -90,8 +90,8 @@ class Model(Tabular):
         created: Unix time in seconds; None if the server does not tell.
         input_modalities: such as ``("text", "image")``; empty if the server does not tell.
         output_modalities: such as ``("text",)``; empty if the server does not tell.
-        providers: who serves it, live or not; empty on a server that has no providers.
-        direct: what such a server tells of its own service of the model; None where there are providers.
+        providers: those that serve it, live or not; empty on a server that has no providers.
+        direct: what such a server says about its own service of the model; None where there are providers.
         chat: whether it can chat; None if the server does not tell.
         vision: whether it reads pictures; None if the server does not tell.
         tools: whether a live provider can call tools with it.
@@ -265,14 +265,14 @@ def parse_models(value: Any) -> list[Model]:
 
 
 def parse_model(value: Any) -> Model:
-    """One model, as a server tells of it alone (``GET {base}/models/{id}``). Raises ValueError for anything else."""
+    """One model, as a server describes it alone (``GET {base}/models/{id}``). Raises ValueError for anything else."""
     if not isinstance(value, dict) or not as_text(value.get("id")):
         raise ValueError("a model must be an object with an id")
     return _parse_model(value)
 
 
 def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, ProviderMapping]:
-    """Who serves a model: by provider, in the Hub's order, which is the account's own where the request had a key.
+    """The providers of a model, in the Hub's order, which is the account's own where the request had a key.
 
     Takes a model's info or its ``inferenceProviderMapping`` alone, as a dict by provider or as a list. Null, absent and
     empty mean that there is none. Malformed entries are skipped. Of several entries for one provider, the first that is
@@ -344,7 +344,7 @@ _CONTEXT_KEYS = ("max_model_len", "context_length", "context_window", "max_conte
 
 
 def _parse_direct(item: dict[str, Any]) -> ModelProvider:
-    """What a server tells of itself in an entry of its list."""
+    """What a server says about its own service in an entry of its list."""
     meta = as_object(item.get("meta"))
     # llama.cpp: n_ctx is what it was started with, n_ctx_train what the model was made for; older ones tell only that.
     lengths = [*(item.get(key) for key in _CONTEXT_KEYS), meta.get("n_ctx"), meta.get("n_ctx_train")]

@@ -42,6 +42,7 @@ _CHUNK_KEYS = frozenset({"id", "object", "created", "model", "choices", "usage",
 _CHOICE_KEYS = frozenset(
     {"index", "delta", "message", "text", "finish_reason", "finishReason", "logprobs", "usage", "error"}
 )
+_SILENT_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})  # which say nothing beside the delta
 _MAX_APART = 100
 # What may stand in a chunk without choices that says nothing.
 _SILENT_KEYS = _CHUNK_KEYS | {"type", "service_tier", "provider", "finish_reason", "finishReason", "stop_reason"}
@@ -244,7 +245,7 @@ class Assembler:
             delta = read_other_delta(choice)
         told = read_delta(delta)
         progressed = self._extras.keep_delta(delta, DELTA_KEYS)
-        if not (told.text or told.reasoning or told.calls or told.unread):
+        if not (told.text or told.reasoning or told.calls or told.unread or _SILENT_CHOICE.issuperset(choice)):
             told = self._read_beside(choice)
         finish = read_finish(choice, delta)
         progressed = self._take(told, finish, out) or progressed

@@ -26,6 +26,7 @@ _DETAILS = ("reasoning_details", "thinking_blocks")  # kept as they are, too: th
 
 _TOOL_USE = ("type", "tool_use_id", "name", "input")  # Snowflake writes the parts of a content into deltas
 
+_PLAIN = frozenset({"role", "content"})
 _SELDOM = frozenset({"content_list", "text", "refusal", "type"})
 
 DELTA_KEYS = frozenset(
@@ -53,6 +54,8 @@ class Told(NamedTuple):
 def read_delta(delta: dict[str, Any]) -> Told:
     """Read a delta, or a message."""
     content = delta.get("content")
+    if _PLAIN.issuperset(delta) and (content is None or isinstance(content, str)):
+        return Told(content or "", "", "", [], {})
     calls, unread = _read_calls(delta)
     text, reasoning = content if isinstance(content, str) else "", ""
     if (content is not None and content is not text) or not _SELDOM.isdisjoint(delta):

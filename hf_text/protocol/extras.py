@@ -38,7 +38,7 @@ class _Growing:
     def _add_text(self, key: str, text: str) -> None:
         pieces, length = self._pieces.setdefault(key, []), self._lengths.get(key, 0)
         if key in _TEXTS and len(text) > length > 0 and text.startswith("".join(pieces)):
-            pieces.clear()  # MiniMax tells all of it each time
+            pieces.clear()  # MiniMax sends all of it each time
             length = 0
         pieces.append(text)
         self._lengths[key] = length + len(text)

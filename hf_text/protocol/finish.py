@@ -10,6 +10,7 @@ from .values import as_object
 
 __all__ = ["Ending", "read_finish"]
 
+_USUAL = ("stop", "length", "tool_calls")  # in nearly every answer
 _NONE = ("null", "none", "unspecified", "false", "not_finished", "in_progress")
 _PREFIX = "finish_reason_"
 
@@ -42,7 +43,7 @@ class Ending:
     Attributes:
         reason: the one that stands, in the protocol's word where it has one, else the server's own; None for none.
         word: the server's own word, where that is another.
-        failure: what the server says, where its reason tells that the answer failed.
+        failure: what the server says, where its reason means that the answer failed.
         early: whether the answer went on after a reason, so that a reason does not tell that it is whole.
     """
 
@@ -57,9 +58,10 @@ class Ending:
 
     def tell(self, word: str, choice: dict[str, Any]) -> None:
         """A finish reason came, in this choice."""
-        self.reason = _WORDS.get(_plain(word), word)
+        known = _WORDS.get(word) or _WORDS.get(_plain(word))
+        self.reason = known or word
         self.word = None if word == self.reason else word
-        self.failure = _describe(word, choice) if _is_failure(word) else None
+        self.failure = _describe(word, choice) if known is None and re.search(_FAILURE, word.lower()) else None
 
     def go_on(self) -> None:
         """More of the answer came."""
@@ -81,6 +83,8 @@ def read_finish(choice: dict[str, Any], delta: dict[str, Any]) -> str:
     if not word and ("stop_reason" in choice or "stop_reason" in delta):
         word = choice.get("stop_reason") or delta.get("stop_reason")
         word = word if isinstance(word, str) else ""  # vLLM's is the token
+    if not word or word in _USUAL:
+        return word or ""
     if isinstance(word, list) and word:
         word = word[0]
     if isinstance(word, dict):
@@ -92,10 +96,6 @@ def read_finish(choice: dict[str, Any], delta: dict[str, Any]) -> str:
 def _plain(word: str) -> str:
     """The word in lower case, its parts joined by underscores: ``toolUse`` and ``tool-use`` are ``tool_use``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|[ -]", "_", word).lower().removeprefix(_PREFIX)
-
-
-def _is_failure(word: str) -> bool:
-    return _plain(word) not in _WORDS and bool(re.search(_FAILURE, word.lower()))
 
 
 def _describe(word: str, choice: dict[str, Any]) -> str:

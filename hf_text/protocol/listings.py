@@ -25,7 +25,7 @@ class Models(TabularList["Model"]):
 
 
 class Providers(Tabular, dict[str, "ProviderMapping"]):
-    """Who serves a model: a dict, which notebooks show as a table."""
+    """The providers of a model: a dict, which notebooks show as a table."""
 
     __slots__ = ()
 
@@ -42,7 +42,7 @@ _OFFER_HEADS = ("context", "$/M in", "$/M out", "tokens/s", "first token", "tool
 
 
 def model_table(model: Model) -> Table:
-    """Who serves a model."""
+    """The providers of a model."""
     offers = (model.direct,) if model.direct else model.providers
     rows = [(offer.provider, offer.status, *_offer_cells(offer)) for offer in offers if offer]
     return Table(

@@ -115,7 +115,7 @@ def add_media(messages: Sequence[dict[str, Any]], media: Media | None) -> list[d
 
     Args:
         messages: checked messages; they are not changed. If none is the user's, one is added at the end.
-        media: as for ``build_media_parts``, which also tells the errors.
+        media: as for ``build_media_parts``, where the errors are listed, too.
     """
     parts = build_media_parts(media)
     added = list(messages)

@@ -80,10 +80,10 @@ def read_item(item: Any, name: str | None, place: str) -> tuple[str, Data]:
 
 
 def find_type(data: Data, named_svg: bool, place: str) -> str:
-    """The type of bytes that the caller gave as such. Raises InvalidRequestError, which shows how they begin."""
+    """The type of bytes that the caller gave as such. Raises InvalidRequestError, which shows none of them."""
     media_type = _sniff(data, named_svg)
     if not _is_carried(media_type):
-        raise _refuse_type(place, f"{media_type}: {show(bytes(data[:HEAD_BYTES]))}" if data else "empty")
+        raise _refuse_type(place, f"{media_type} (length: {len(data)})" if data else "empty")
     return media_type
 
 

@@ -136,6 +136,11 @@ def _as_mapping(message: object, place: str) -> Message:
     if isinstance(message, Completion):
         return message.to_message()
     mapping = plain_mapping(message)
+    if isinstance(message, str):
+        raise InvalidRequestError(
+            f'{place} must be a mapping with "role" and "content", not str: {show(message)}. '
+            "For many prompts, one request each, use hf_text.batch"
+        )
     if mapping is None:
         raise refusal(place, 'a mapping with "role" and "content"', message)
     return mapping

@@ -30,6 +30,8 @@ __all__ = ["build_payload", "encode_payload"]
 
 _PIECE_CHARACTERS = 1 << 20
 
+_NO_OPTIONS: dict[str, Any] = dict.fromkeys(SINGLE_OPTIONS)
+
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -69,18 +71,18 @@ def build_payload(
             ``parallel_tool_calls`` is not sent where there are no tools.
 
     Raises:
-        InvalidRequestError: an argument is not as above, or holds what JSON cannot; the message tells where.
+        InvalidRequestError: an argument is not as above, or holds what JSON cannot; the message says where.
     """
     extra = build_extra_body(extra_body)
-    given = {**dict.fromkeys(SINGLE_OPTIONS), **single}
-    options = {name: check_option(name, value) for name, value in given.items()}
-    if options["top_logprobs"] is not None and extra.get("logprobs", options["logprobs"]) is not True:
+    given = {**_NO_OPTIONS, **single} if single else _NO_OPTIONS  # in the order in which they are sent
+    options = {name: check_option(name, value) for name, value in given.items() if value is not None}
+    if "top_logprobs" in options and extra.get("logprobs", options.get("logprobs")) is not True:
         raise InvalidRequestError("top_logprobs needs logprobs=True")
     listed = build_tools(tools)
     options["tool_choice"] = build_tool_choice(tool_choice, listed)
     options["tools"] = listed or None
     if not listed:
-        options["parallel_tool_calls"] = None
+        options.pop("parallel_tool_calls", None)
     options["stop"] = build_stop(stop)
     options["response_format"] = build_response_format(response_format)
     if _check_bool(include_usage, "include_usage") and stream:

@@ -100,10 +100,10 @@ def parse_reply_error(
         body: the bytes of the body, or the JSON value in it.
         now: the time, in seconds since the epoch, to reckon a ``Retry-After`` date from.
         reason: the reason phrase of the status line.
-        host: who answered, for the message.
+        host: the server, for the message.
         proxy: the address of the proxy that may have answered in its place.
         note: why the body cannot be read, if it cannot.
-        provider: the inference provider, where something else than the header tells it.
+        provider: the inference provider, where it is known from something else than the header.
         model: the model that was asked for.
         hugging_face: whether Hugging Face answered, so that its pages can be named as advice.
     """

@@ -122,7 +122,7 @@ def select_models(
 
 
 def first_chat_model(models: Sequence[Model]) -> Model | None:
-    """The first that can chat as far as the server or its name tells; the first of all if none does; None without any.
+    """The first that can chat as far as the server or its name says; the first of all if none does; None without any.
 
     Servers list embedding models, rerankers and speech models among the others, and not always last.
     """

@@ -11,7 +11,7 @@ from typing import Any
 
 from .values import as_object, as_text, with_plain_keys
 
-__all__ = ["ReportedError", "begins_report", "find_report", "is_aside", "is_stream_error"]
+__all__ = ["ReportedError", "begins_report", "find_report", "is_aside", "is_stream_error", "tells_end"]
 
 # Keys are compared without regard to case and underscores.
 _MESSAGES = ("message", "msg", "detail", "details", "description", "title", "statusmsg")
@@ -38,6 +38,9 @@ _HARMLESS = (
     "metadata",
     "queue",
 )
+# Of a tool, or only a note: never the end of the answer.
+_MINOR = ("tool", "info", "notice", "warning", "log", "debug")
+_TOOL_KEYS = ("tool", "tools", "toolname", "toolcall", "toolcallid", "action")
 _WORKING = ("queued", "pending", "processing", "running", "in_progress", "loading", "starting", "started", "waiting")
 
 
@@ -62,8 +65,26 @@ def is_stream_error(chunk: Any) -> bool:
 
 def is_aside(kind: str) -> bool:
     """Whether events of this kind are not part of the answer: ``ping``, ``tool.progress`` …"""
+    return not {*_HARMLESS, "tool", "status"}.isdisjoint(_parts(kind))
+
+
+def _parts(kind: str) -> set[str]:
+    """A kind, and what it is put together of."""
     kind = kind.lower()
-    return not {*_HARMLESS, "tool", "status"}.isdisjoint((kind, *re.split(r"[._:-]", kind)))
+    return {kind, *re.split(r"[._:-]", kind)}
+
+
+def tells_end(kind: str, value: Any) -> bool:
+    """Whether what comes beside the answer, as an event of this kind, says that the answer failed: ``status`` with an
+    ``error``, with a code of 400 or more … It does not where it is about a tool, which a model can do without.
+    """
+    if not _parts(kind).isdisjoint(_MINOR) or not isinstance(value, dict):
+        return False
+    chunk = with_plain_keys(value)
+    if any(_says(chunk.get(key)) for key in _TOOL_KEYS):
+        return False
+    told = any(_says(chunk.get(key)) for key in ("error", "errors", "errormessage", "exception"))
+    return told or _is_failed(value) or any(_is_status(chunk.get(key)) for key in ("status", *_CODES))
 
 
 def begins_report(text: str) -> bool:
@@ -123,7 +144,7 @@ def _is_report(chunk: dict[str, Any]) -> bool:
         return True
     if any(_is_bad_code(chunk.get(key)) for key in _CODES):
         return any(_says(chunk.get(key)) for key in _MESSAGES) or any(_is_status(chunk.get(key)) for key in _CODES)
-    # A message alone: of a gateway, unless it only tells how far the work is.
+    # A message alone: of a gateway, unless it only reports progress.
     kinds = (kind, _word(chunk.get("object")))
     harmless = not {*_HARMLESS, *_WORKING}.isdisjoint(kinds) or status in _WORKING or status in _GOOD
     good = any(_word(chunk.get(key)) in _GOOD for key in _CODES) or chunk.get("success") is True
@@ -132,7 +153,7 @@ def _is_report(chunk: dict[str, Any]) -> bool:
 
 
 def _says(value: Any) -> bool:
-    """Whether what stands where errors are told tells one: not where it is empty, or says that all is well."""
+    """Whether the value of an error field is an error: not if it is empty, or says that all is well."""
     if isinstance(value, dict):
         return any(inner and _word(inner) not in _GOOD for inner in value.values())
     return bool(value) and _word(value) not in _GOOD

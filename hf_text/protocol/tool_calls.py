@@ -74,7 +74,7 @@ class _GrowingCall:
 
     @property
     def slot(self) -> int:
-        """What tells it apart from others without an id."""
+        """What distinguishes it from others without an id."""
         return self.place if self.index is None else self.index
 
     def add(self, fragment: _Fragment) -> None:
@@ -88,7 +88,7 @@ class _GrowingCall:
             self.extra = {**self.extra, **fragment.extra, **({"function": inside} if inside else {})}
 
     def grows_with(self, fragment: _Fragment) -> bool:
-        """Whether a fragment that gives this call another id goes on with it: each chunk may bring an id of its own."""
+        """Whether a fragment with another id continues this call: each chunk may bring an id of its own."""
         within = self.arguments.begun and not self.arguments.complete
         return within and fragment.name == self.name and not fragment.arguments.lstrip().startswith("{")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..events import Usage
@@ -55,9 +56,11 @@ def tells_counts(usage: dict[str, Any]) -> bool:
 
 
 def _count(value: dict[str, Any], names: tuple[str, ...]) -> int | None:
-    """The first of these that is a whole number which can be a count: not negative, and not beyond reason."""
+    """The first of these that is a whole number which can be a count: not negative, and not beyond reason. Gateways
+    whose numbers pass through a database or a form write "12".
+    """
     for name in names:
-        number = as_number(value.get(name))
+        number = as_number(_plain_number(value.get(name)))
         if number is not None and number.is_integer():
             return int(number)
     return None
@@ -68,3 +71,10 @@ def _detail(usage: dict[str, Any], places: tuple[str, ...], names: tuple[str, ..
     counts = (_count(as_object(usage.get(place)), names) for place in places)
     nested = next((count for count in counts if count is not None), None)
     return _count(usage, names) if nested is None else nested
+
+
+def _plain_number(value: Any) -> Any:
+    """The number that a string of at most 15 digits writes; anything else as it is."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,15}(\.0*)?\s*", value):
+        return float(value)
+    return value

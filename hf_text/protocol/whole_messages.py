@@ -1,4 +1,4 @@
-"""Messages in the place of deltas: each tells the whole answer so far, or the next piece of it.
+"""Messages in the place of deltas: each holds the whole answer so far, or the next piece of it.
 
 Perplexity repeats in a message what its deltas brought, MiniMax does at the end; other servers send messages alone.
 """

@@ -16,7 +16,7 @@ __all__ = ["Adapted"]
 
 
 class _Generator(GenerateJsonSchema):
-    """Without what tells a model nothing: titles that only repeat a field's name."""
+    """Without what is of no use to a model: titles that only repeat a field's name."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False

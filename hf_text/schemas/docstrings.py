@@ -1,4 +1,4 @@
-"""What a docstring tells: the function's description and those of its parameters, in any of the usual styles."""
+"""What a docstring says: the function's description and those of its parameters, in any of the usual styles."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _MAX_WORDS = 200  # characters of one problem
 
 
 class UnfitError(ValueError):
-    """What a model wrote does not fit. ``str()`` gives the problems, a line each, short enough to be told to the model.
+    """What a model wrote does not fit. ``str()`` gives the problems, a line each, short enough to be sent to the model.
 
     Attributes:
         errors: a mapping for each problem: ``loc``, the way to the place in the value; ``msg``; ``type``.

@@ -1,4 +1,4 @@
-"""Answers as values of a type: asked for in the way that the provider understands, and held against the type."""
+"""Answers as values of a type: requested in a way that the provider supports, and checked against the type."""
 
 from __future__ import annotations
 

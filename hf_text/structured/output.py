@@ -1,4 +1,4 @@
-"""The type of an answer: its schema as it is sent, and its value from what a model wrote."""
+"""The type of an answer: its schema as sent, and its value from what a model wrote."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _KEY = "value"  # what a value that is not an object is wrapped under
 class Output:
     """The type of an answer.
 
-    A schema that is not one of an object is sent as that of an object with one key, ``value``: some servers take no
-    other. What comes back is taken with and without that key.
+    A schema that is not for an object is sent as an object with one key, ``value``: some servers accept nothing
+    else. Answers are accepted with and without that key.
 
     Args:
         output_type: a type, a ``TypeAdapter``, or a JSON schema.
@@ -43,7 +43,7 @@ class Output:
         self.schema: dict[str, Any] = _wrap(schema) if self._wrapped else schema
 
     def load(self, text: str) -> Any:
-        """The value in an answer: the whole text is JSON, else its one fenced block, else what stands between its
+        """The value in an answer: the whole text is JSON, else its one fenced block, else the text between its
         outermost braces. Raises UnfitError.
         """
         problem: UnfitError | None = None

@@ -27,11 +27,11 @@ class Parsed(Generic[T]):
     """An answer as a value.
 
     Attributes:
-        value: the value, of the type that was asked for.
-        completion: the answer that it was read from; its ``attempts`` are all requests that it took.
-        method: how it was asked for: ``"json_schema"`` (``response_format``), ``"tool"`` (a call of a tool), or
+        value: the value, of the requested type.
+        completion: the answer that it was read from; its ``attempts`` are all requests made for it.
+        method: how it was requested: ``"json_schema"`` (``response_format``), ``"tool"`` (a tool call), or
             ``"prompt"``.
-        rejected: answers before it that did not fit.
+        rejected: earlier answers that did not fit.
     """
 
     value: T
@@ -41,7 +41,7 @@ class Parsed(Generic[T]):
 
     @property
     def completions(self) -> tuple[Completion, ...]:
-        """Every answer that it took."""
+        """Every answer made for it."""
         return (*self.rejected, self.completion)
 
 
@@ -56,7 +56,7 @@ def parsing(
     provider: str | Sequence[str] | None = None,
     **options: Any,
 ) -> Procedure[Parsed[Any]]:
-    """The procedure of ``Client.parse``. Wrong arguments are refused at once, before it begins."""
+    """The procedure of ``Client.parse``. Wrong arguments are rejected at once, before it begins."""
     output = Output(output_type)
     check_int("retries", retries, 0)
     checked = add_media(check_messages(messages), media)
@@ -83,7 +83,7 @@ class _Parsing:
         self._attempts: list[Attempt] = []
 
     def run(self) -> Procedure[Parsed[Any]]:
-        """Ask in one way after another until one is not refused."""
+        """Ask in one way after another until one is not rejected."""
         model, provider = self._options["model"], self._options["provider"]
         call = self._operations.new_call()
         offers = yield Run(self._operations.offers, (call, model, self._messages), cancel=call.cancel)

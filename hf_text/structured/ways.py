@@ -73,7 +73,7 @@ def find_ways(offers: Sequence[ModelProvider], asked: Sequence[str]) -> list[Way
     """The ways, the best first: in each those providers are asked first that can, then those that may.
 
     Args:
-        offers: who serves the model; empty where that is not known.
+        offers: the model's providers; empty where that is not known.
         asked: the providers and policies of the request, in order. Providers alone are closed: no others are asked.
     """
     order = _in_order(offers, asked)

@@ -1,4 +1,4 @@
-"""Tools: functions that a model may call, what it is told of them, and what came of a call.
+"""Tools: functions that a model may call, their descriptions for the model, and the results of calls.
 
 ``functions`` and ``toolbox`` are loaded when they are first used: most calls give no functions.
 """

@@ -1,4 +1,4 @@
-"""`tool`: a function, with what a model is told of it."""
+"""`tool`: a function with its description for the model."""
 
 from __future__ import annotations
 
@@ -26,18 +26,17 @@ _NAME = pattern(r"[a-zA-Z0-9_-]{1,64}")  # OpenAI, "Create chat completion", too
 
 
 class Tool(Generic[P, R]):
-    """A function that a model may call. It can be called as the function itself; ``tool`` makes one.
+    """A function that a model may call. It can be called like the function itself; ``tool`` makes one.
 
-    The schema is derived from the signature and the docstring, by pydantic and docstring_parser, when it is first
-    needed; a tool that was given a schema needs neither.
+    The schema is derived from the signature and the docstring, by pydantic and docstring_parser, on first
+    use; a tool with an explicit schema needs neither.
 
     Args:
-        function: what is called; it may be async, for async conversations.
+        function: the function; it may be async, for async conversations.
         name: its name for the model. None: the function's.
-        description: what it is for. None: what the docstring says.
-        parameters: the JSON schema of its arguments. None: that of its signature.
-        strict: sent with the tool where it is given: that the server holds the model to the schema. Some servers
-            refuse it.
+        description: what it does. None: from the docstring.
+        parameters: the JSON schema of its arguments. None: from the signature.
+        strict: sent with the tool if given: the server makes the model follow the schema. Some servers reject it.
 
     Attributes:
         function, name: as above.
@@ -84,7 +83,7 @@ class Tool(Generic[P, R]):
 
     @property
     def description(self) -> str:
-        """What the model is told that it is for; empty if nothing is known."""
+        """What the model is told about its purpose; empty if nothing is known."""
         if self._description is not None:
             return str(self._description)
         if self._parameters is not None:
@@ -93,8 +92,8 @@ class Tool(Generic[P, R]):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The JSON schema of its arguments. Raises MissingExtraError, and InvalidRequestError for a parameter that a
-        model cannot be told of.
+        """The JSON schema of its arguments. Raises MissingExtraError, and InvalidRequestError for a parameter that
+        cannot be described to a model.
         """
         return dict(self._derived.schema if self._parameters is None else self._parameters)
 
@@ -109,9 +108,9 @@ class Tool(Generic[P, R]):
         return {"type": "function", "function": function}
 
     def load(self, arguments: str) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments for the function, positional ones and those by name, from the JSON that a model wrote.
+        """The positional and keyword arguments for the function, from the JSON that a model wrote.
 
-        Held against a schema that was given only where jsonschema is installed. Raises ValueError for arguments that
+        An explicit schema is checked only if jsonschema is installed. Raises ValueError for arguments that
         do not fit.
         """
         if self._parameters is None:

@@ -1,4 +1,4 @@
-"""Tools as they are given to a call, in the form of the protocol."""
+"""The tools passed to a call, in the form of the protocol."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ Tools = Sequence[Mapping[str, Any] | Callable[..., Any]]
 
 
 def describe_tools(tools: Any) -> Any:
-    """The argument ``tools`` in the form of the protocol: what is a function is described, anything else is left as it
-    is. Raises MissingExtraError, and InvalidRequestError for a function that a model cannot be told of.
+    """The argument ``tools`` in the form of the protocol: functions are described, anything else is left as it
+    is. Raises MissingExtraError, and InvalidRequestError for a function that cannot be described to a model.
     """
     if not isinstance(tools, (list, tuple)):
         return tools
@@ -24,7 +24,7 @@ def describe_tools(tools: Any) -> Any:
 
 
 def name_of_choice(choice: Any) -> Any:
-    """The argument ``tool_choice``, where a function stands for its name."""
+    """The argument ``tool_choice``; a function is replaced by its name."""
     return as_tool(choice).name if callable(choice) else choice
 
 

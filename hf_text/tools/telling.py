@@ -1,4 +1,4 @@
-"""What a model is told of the result of a tool."""
+"""What a model gets as the result of a tool."""
 
 from __future__ import annotations
 

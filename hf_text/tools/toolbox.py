@@ -1,4 +1,4 @@
-"""Many tools: as they are given, as the protocol has them, and by name."""
+"""Many tools: as passed, as the protocol requires them, and by name."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Toolbox:
     """The tools of a conversation.
 
     Args:
-        tools: as ``tools`` is given to a client. Mappings describe tools that are run elsewhere.
+        tools: as passed to a client. Mappings describe tools that are run elsewhere.
         awaits: whether async functions can be awaited.
 
     Attributes:
-        tools: as the protocol has them; None if there are none.
+        tools: as the protocol requires them; None if there are none.
 
-    Raises InvalidRequestError for what is not a tool, for two of one name, and for an async function where it cannot
-    be awaited; MissingExtraError.
+    Raises InvalidRequestError for what is not a tool, for two with the same name, and for an async function where it
+    cannot be awaited; MissingExtraError.
     """
 
     def __init__(self, tools: Any, awaits: bool) -> None:

@@ -63,7 +63,7 @@ class Adapter(HTTPAdapter):
         super().close()
 
     def has_open_connection(self, url: str) -> bool:
-        """Whether a connection for this address is kept alive, as far as can be told at a glance."""
+        """Whether a connection for this address is kept alive, as far as can be seen without testing it."""
         pool, _ = self._pools_by_url.get(url, (None, ""))
         return pool is not None and pool.has_open_connection()
 

@@ -39,10 +39,9 @@ class Body(Protocol):
         """Release the connection: it serves other requests if the body was read to its end, else it is closed."""
 
 
-def open_body(raw: RawResponse, call: Call) -> Body:
-    """The body of an answer that was received in this call."""
-    encoding = raw.headers.get("content-encoding", "identity").strip().lower()
-    return _PlainBody(raw) if encoding in ("identity", "") else _EncodedBody(raw, call)
+def open_body(raw: RawResponse, call: Call, encoding: str) -> Body:
+    """The body of an answer that was received in this call, in a content encoding (``""`` for none)."""
+    return _PlainBody(raw) if encoding.strip().lower() in ("identity", "") else _EncodedBody(raw, call)
 
 
 def find_unreadable(encoding: str) -> str | None:

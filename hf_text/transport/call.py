@@ -228,8 +228,11 @@ class Call:
             sock, self._socket = self._socket, None
             if sock is not None:
                 _attached.discard(self)
-                close, self.on_release = self.on_release or socket.socket.close, None
-                close(sock)
+                close, self.on_release = self.on_release, None
+                if close is None:
+                    sock.close()  # by its own method: eventlet's sockets are not a kind of socket.socket
+                else:
+                    close(sock)
 
     def disown(self) -> None:
         """Close this process's copy of the descriptor: the connection is in use by the one from which it was forked."""

@@ -1,7 +1,7 @@
 """Connections that belong to a call: urllib3's, with our clocks and our off switch built in.
 
 A thread says which call it works for (``bound_to``) before it hands a request to requests. From there on the
-connection of that request knows its call: it tells it the socket before it connects, and it never waits longer than
+connection of that request knows its call: it hands it the socket before it connects, and it never waits longer than
 the call allows, in name resolution, connecting, TLS, sending, and each single read of the headers and the body.
 
 This module, ``adapter`` and ``head`` are the seam to the libraries: they hold all that is overridden of requests,
@@ -286,7 +286,7 @@ class _Pool(HTTPConnectionPool):
         return raw
 
     def has_open_connection(self) -> bool:
-        """Whether a connection is kept alive, as far as can be told at a glance."""
+        """Whether a connection is kept alive, as far as can be seen without testing it."""
         idle: list[Any] = self.pool.queue[-1:] if self.pool is not None else []
         return any(conn is not None and conn.sock is not None for conn in idle)
 

@@ -66,7 +66,7 @@ def exchange(adapter: Adapter, session: requests.Session, plan: Plan, body: byte
     """Send a request; the response, its head still to be read, unless an instrument inspects responses at once.
 
     The first request of a plan goes through requests and urllib3. If a connection is open, and nothing looks on, those
-    that follow differ in the body alone, so they take the shortest way: writing the head takes as long as all else.
+    that follow differ in the body alone, so they take the shortest way: writing the head took 23 % of a short answer.
 
     Args:
         adapter: what sends it.

@@ -1,4 +1,4 @@
-"""JSON from a server: the one way in which catalogues, mappings and listings are asked for."""
+"""JSON from a server: how everything but a streamed answer is requested."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_PAGE = 65536
 
 
 def fetch_json(
-    http: Http, call: Call, url: str, retries: Retries, *, hugging_face: bool = False
+    http: Http, call: Call, url: str, retries: Retries, *, body: bytes | None = None, hugging_face: bool = False
 ) -> tuple[Any, Mapping[str, str]]:
     """The JSON value at an address, and the headers that came with it. For a call that blocks.
 
@@ -30,17 +30,18 @@ def fetch_json(
         http: what to send with.
         call: the clocks, and the off switch.
         url: the address.
-        retries: how often, and after which pauses, a request that failed is sent again.
-        hugging_face: whether Hugging Face is asked, so that errors can name its pages.
+        retries: how often, and after which pauses, a failed request is sent again.
+        body: JSON to POST; None: the request is a GET.
+        hugging_face: whether the server is Hugging Face, so that errors can link to its pages.
 
     Raises TransportError, RequestTimeoutError, APIStatusError; Interrupted if the call is cancelled.
     """
-    call.blocking = True  # it is, unless a cache was emptied between two looks: then one wait is better than a failure
+    call.blocking = True  # it already is, unless a cache was emptied just now: then one wait is better than a failure
     try:
         return run(
             retry(
                 call,
-                lambda: _attempt(http, call, url, hugging_face),
+                lambda: _attempt(http, call, url, body, hugging_face),
                 lambda error: retries.next_pause(error, call.total_left()),
             )
         )
@@ -51,22 +52,22 @@ def fetch_json(
 
 
 def _attempt(
-    http: Http, call: Call, url: str, hugging_face: bool
+    http: Http, call: Call, url: str, body: bytes | None, hugging_face: bool
 ) -> Generator[Wait, None, tuple[Any, Mapping[str, str]]]:
     host = urlsplit(url).netloc
     try:
-        with (yield from http.send(call, "GET", url)) as response:
+        with (yield from http.send(call, "GET" if body is None else "POST", url, body)) as response:
             if response.status >= 300:
                 raise http.error_of(response, hugging_face=hugging_face)
-            body, headers = bytearray(), response.headers
-            response.read_into(body, _MAX_BYTES)
+            received, headers = bytearray(), response.headers
+            response.read_into(received, _MAX_BYTES)
     except BodyCut as cut:
         raise TransportError(f"{host} cut the response off ({http.mask(str(cut))})", retryable=True) from None
     try:
-        return loads(body), headers
+        return loads(received), headers
     except (ValueError, RecursionError) as error:
         message = f"{host} did not send JSON ({error})"
-    if body.lstrip()[:1] == b"<":
-        page = describe_page(http.mask(decode_text(body[:_MAX_PAGE], headers)))
+    if received.lstrip()[:1] == b"<":
+        page = describe_page(http.mask(decode_text(bytes(received[:_MAX_PAGE]), headers)))
         message = f"{host} sent an HTML page instead of JSON: {page}"
     raise APIStatusError(message, status_code=200)  # out here: what was caught carries all that came

@@ -1,8 +1,8 @@
 """The head of an answer: its status and headers.
 
 http.client reads heads well, but it takes the stack of the standard library's e-mail parser to do it, and urllib3 then
-makes an object of its own of each. Together that takes as long as all else that happens before the first token. So the
-plain head, which nearly every answer has, is read here; one that is in any way unusual is left to these two.
+makes an object of its own of each. Together that takes as long as everything else that happens before the first token.
+So the plain head, which nearly every answer has, is read here; one that is in any way unusual is left to these two.
 
 A head is not read when http.client asks for it, as soon as the request is sent, but when ``receive_head()`` is called,
 which need not block.
@@ -20,6 +20,7 @@ from urllib3 import HTTPHeaderDict
 from urllib3.response import HTTPResponse as LibraryResponse
 
 from ..patterns import pattern
+from ..protocol.headers import find_header
 from .call import Call, Wait
 from .instruments import is_watched
 from .wire import Wire
@@ -51,7 +52,7 @@ class RawResponse(HTTPResponse):
     Attributes:
         wire: what the body is to be read from.
         unread: the beginning of the body, which came together with the head.
-        length_remaining: the length of the body, where a header tells it.
+        length_remaining: the length of the body, where a header gives it.
         is_last: whether the connection serves no other request.
     """
 
@@ -155,26 +156,26 @@ class RawResponse(HTTPResponse):
         return bytes(data[:place])
 
     def _take_plain(self, status: bytes, reason: bytes, lines: bytes) -> bool:
-        """Take what is in a plain head. False if it tells of a body in an unusual way."""
+        """Take what is in a plain head. False if it describes a body in an unusual way."""
         headers = HTTPHeaderDict()
         for line in lines.decode("latin-1").split("\r\n")[:-1]:
             name, _, value = line.partition(":")
             headers.add(name, value.strip(_BLANKS))
-        coding, length = headers.get("transfer-encoding"), headers.get("content-length", "")
+        coding, length = find_header(headers, "transfer-encoding"), find_header(headers, "content-length")
         if int(status) in _WITHOUT_BODY:
             return False
-        if coding is None:
+        if "transfer-encoding" not in headers:
             if not _LENGTH.fullmatch(length):
                 return False
             self.length_remaining = int(length)
         elif coding.lower() != "chunked" or length:
             return False
         self.version = 11
-        self.chunked = coding is not None
+        self.chunked = bool(coding)
         self.code = self.status = int(status)
         self.reason = reason.decode("latin-1").strip()
         self.headers = self.msg = headers  # type: ignore[assignment]
-        self.is_last = "close" in headers.get("connection", "").lower()
+        self.is_last = "close" in find_header(headers, "connection").lower()
         return True
 
     def _take_unusual(self, head: bytes) -> None:

@@ -40,7 +40,7 @@ def look_at_certificate(url: str, bundle: str | None, seconds: float) -> Certifi
         bundle: the path of the certificates that the user trusts instead of those that come with requests.
         seconds: that each connection may take.
 
-    Returns None where it cannot be reached, or speaks no TLS: a request tells why.
+    Returns None if it cannot be reached, or does not speak TLS: a request then says why.
     """
     try:
         found, protocol = _shake_hands(url, _trusting(bundle or DEFAULT_CA_BUNDLE_PATH), seconds)
@@ -66,7 +66,7 @@ def _trusting(bundle: str) -> ssl.SSLContext:
 
 
 def _find_issuer(url: str, seconds: float) -> str:
-    """Who issued a certificate that nobody vouches for: Python tells of one that is trusted alone, so it is, for this
+    """Who issued a certificate that nobody vouches for: Python describes only one that is trusted, so it is, for this
     connection, over which nothing is sent.
     """
     unchecked, alone = (ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) for _ in range(2))

@@ -48,9 +48,11 @@ class Mask:
         return self._hide_in(text)
 
     def _hide_in(self, text: str) -> str:
+        if not text or not self._secrets:
+            return text
         for secret in self._secrets:
             text = text.replace(secret, _SHOWN)
-        if self._secrets and any(escape in text for escape in _ESCAPES):
+        if any(escape in text for escape in _ESCAPES):
             text = self._written.sub(_hide, text)
         return text
 
@@ -91,7 +93,7 @@ class Mask:
 
     def with_headers(self, headers: Mapping[str, str]) -> Mask:
         """This mask, with the secrets of more headers; itself if there are none in them."""
-        more = {secret for secret in find_in_headers(headers) if len(secret) >= _SHORTEST}
+        more = {secret for secret in find_in_headers(headers) if len(secret) >= _SHORTEST} if headers else set()
         if more <= set(self._secrets):
             return self
         mask = Mask(None, {}, ())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from ..protocol.headers import find_header
 from .body import BodyCut, find_unreadable, open_body
 from .call import Call, Wait
 from .mask import Mask
@@ -32,8 +33,9 @@ class Response:
         self.url = url
         self.reason: str = raw.reason or ""
         self.proxy: str = raw.proxy_address
-        self._unreadable = find_unreadable(raw.headers.get("content-encoding", ""))
-        self._body = open_body(raw, call)
+        encoding = find_header(raw.headers, "content-encoding")
+        self._unreadable = find_unreadable(encoding) if encoding else None
+        self._body = open_body(raw, call, encoding)
         self._call = call
 
     @property

@@ -47,7 +47,7 @@ _MAX_REDIRECTS = 5
 _ERROR_BYTES = 65536
 _SHORT_REQUEST_BYTES = 16384  # what a connection takes at once
 _MAX_PLANS = 1000
-_PYTHON = ".".join(map(str, sys.version_info[:3]))  # platform.python_version() costs more than all else here
+_PYTHON = ".".join(map(str, sys.version_info[:3]))  # platform.python_version() costs more than everything else here
 _USER_AGENT = f"hf_text/{__version__} python/{_PYTHON} requests/{requests.__version__}"
 
 # Loads what requests and typing import at the first request. When the interpreter shuts down, nothing can be imported.
@@ -64,6 +64,9 @@ class Http:
         proxies: proxies by scheme, as requests takes them; those of the environment are used too.
         verify: True, False, or the path of a CA bundle.
         cert: a client certificate, as ``check_cert()`` gives it.
+
+    Attributes:
+        anonymous: whether requests carry neither a key nor a header in its place.
     """
 
     def __init__(
@@ -77,7 +80,9 @@ class Http:
         self._key = key
         self._auth = BearerAuth(key)
         self._headers = {"User-Agent": _USER_AGENT, **headers}
-        self._chooses_encoding = "accept-encoding" in (name.lower() for name in headers)
+        names = {name.lower() for name in headers}
+        self._chooses_encoding = "accept-encoding" in names
+        self.anonymous: bool = key is None and "authorization" not in names
         self._proxies = hide_proxies(proxies)
         self._verify = verify
         self._cert = cert
@@ -89,11 +94,6 @@ class Http:
     def mask(self) -> Mask:
         """Takes the secrets out of a text, before it is shown."""
         return self._mask
-
-    @property
-    def anonymous(self) -> bool:
-        """Whether requests carry neither a key nor a header in its place."""
-        return self._key is None and "authorization" not in (name.lower() for name in self._headers)
 
     def get(self, call: Call, url: str) -> Response:
         """Send a GET request and wait for the head of its response. For a call that blocks. Raises as ``send()``."""
@@ -125,8 +125,9 @@ class Http:
         headers |= extra_headers or {}
         if body is not None:
             headers["Content-Type"] = "application/json"
+        mask = self._mask.with_headers(extra_headers or {})
         for _ in range(_MAX_REDIRECTS + 1):
-            reply = yield from self._send_once(call, method, url, body, headers)
+            reply = yield from self._send_once(call, method, url, body, headers, mask)
             location = reply.headers.get("location") if reply.status in _REDIRECTS else None
             if location is None:
                 return reply
@@ -165,9 +166,9 @@ class Http:
             session.adapter.close()
 
     def _send_once(
-        self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+        self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str], mask: Mask
     ) -> Generator[Wait, None, Response]:
-        session, mask = self._of_this_process(), self._mask.with_headers(headers)
+        session = self._of_this_process()
         failure: Exception
         at_once = not call.blocking and session.is_ready(method, url, headers, len(body or b""))
         while True:

@@ -13,6 +13,9 @@ import ssl
 __all__ = ["TLSSocket", "duplicate_socket", "make_socket"]
 
 
+_family, _kind = socket.SocketType.family.__get__, socket.SocketType.type.__get__
+
+
 class _Socket(socket.socket):
     def __del__(self) -> None:
         self.close()
@@ -33,4 +36,7 @@ def make_socket(family: int, kind: int, protocol: int) -> socket.socket:
 
 def duplicate_socket(sock: socket.socket) -> socket.socket:
     """A socket with a descriptor of its own for the same connection."""
-    return _Socket(sock.family, sock.type, sock.proto, fileno=socket.dup(sock.fileno()))
+    # Python makes members of an enum of the first two, which takes longer than all else here.
+    plain = isinstance(sock, socket.SocketType)
+    family, kind = (_family(sock), _kind(sock)) if plain else (sock.family, sock.type)
+    return _Socket(family, kind, sock.proto, fileno=socket.dup(sock.fileno()))

@@ -22,7 +22,7 @@ from thorough import THOROUGH, repeated
 import hf_text
 
 ROOT = Path(hf_text.__file__).parent.parent
-ROWS = 2000 if THOROUGH else 600
+ROWS = 2000 if THOROUGH else 200
 WORKERS = 8
 TIMES = repeated(20)
 
@@ -120,6 +120,7 @@ def check_once(output: Path, rows: int = ROWS) -> None:
 @pytest.mark.timeout(300)
 def test_kills_lose_only_what_was_under_way(server: Server, inputs: Path, output: Path) -> None:
     ended, _ = end_again_and_again(inputs, output, server.url, [signal.SIGKILL] * TIMES, random.Random(1))
+    assert ended
     check_once(output)
     again = sum(count - 1 for count in server.count().values())
     assert again <= ended * WORKERS

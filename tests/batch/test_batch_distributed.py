@@ -110,7 +110,7 @@ def test_a_scheduler_that_is_lost_ends_the_run_and_the_next_goes_on(
 ) -> None:
     emulator.always(Response.text("Yes", delay=0.02))
     thread = after(emulator, 60, cluster.scheduler.kill)
-    with pytest.raises(BrokenExecutor, match=r"lost its workers or its scheduler \(.+\)\. What was answered is kept"):
+    with pytest.raises(BrokenExecutor, match=r"lost its workers or its scheduler \(.+\)\. Finished rows are kept"):
         batch.run(rows(), output, client=client, executor=cluster.client.get_executor(), max_workers=8)
     thread.join()
     kept = len(list(batch.read(output)))

@@ -72,6 +72,30 @@ class TestThreads:
         assert len(recorded()) == 2
 
 
+class Losing(ThreadPoolExecutor):
+    """Loses its first task when the second is finished, as a cluster does that loses a worker."""
+
+    lost: Future[Any] | None = None
+
+    def submit(self, *args: Any, **options: Any) -> Future[Any]:
+        if self.lost is None:
+            self.lost = lost = Future()
+            return lost
+        future, lost = super().submit(*args, **options), self.lost
+        future.add_done_callback(lambda _: lost.set_exception(OSError("gone")))
+        return future
+
+
+class TestLosses:
+    def test_what_had_finished_is_recorded_if_a_task_is_lost(
+        self, client: Client, output: Path, recorded: Recorded
+    ) -> None:
+        with Losing(1) as executor, pytest.raises(BrokenExecutor, match=r"\(OSError: gone\)"):
+            batch.run(["one", "two"], output, client=client, executor=executor, max_workers=2)
+        (line,) = recorded().values()
+        assert line["error"] is None
+
+
 class TestProcesses:
     def test_they_do_the_work_with_one_connection_each(
         self, processes: Executor, client: Client, emulator: Emulator, output: Path, recorded: Recorded
@@ -110,7 +134,7 @@ class TestProcesses:
 
             emulator.reply(Response.text("Yes"), die)
             with pytest.raises(
-                BrokenExecutor, match=r"lost its workers or its scheduler \(BrokenProcessPool: .*is kept"
+                BrokenExecutor, match=r"lost its workers or its scheduler \(BrokenProcessPool: .*Finished rows are kept"
             ):
                 batch.run(["one", "two"], output, client=client, executor=executor, max_workers=1)
         assert len(recorded()) == 1

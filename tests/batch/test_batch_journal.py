@@ -172,7 +172,7 @@ class TestOpening:
 
     def test_the_inputs_are_refused_as_output(self, output: Path) -> None:
         output.write_text('"Hi"\n')
-        with pytest.raises(InvalidRequestError, match="another file than the inputs"):
+        with pytest.raises(InvalidRequestError, match="a file other than the inputs"):
             Journal(output.parent / ".." / output.parent.name / output.name, str(output))
 
     def test_what_is_no_regular_file_is_refused(self) -> None:
@@ -400,7 +400,7 @@ class TestLostFile:
         if replaced:
             output.write_text("")
         journal.append(answer("b"))
-        with pytest.raises(FileNotFoundError, match="deleted or replaced during the run; all that it held"):
+        with pytest.raises(FileNotFoundError, match="deleted or replaced during the run; its contents"):
             journal.close()
         (saved,) = output.parent.glob("out.jsonl.recovered-*")
         assert names(saved) == ["a", "b"]

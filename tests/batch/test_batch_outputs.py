@@ -145,5 +145,5 @@ class TestMerge:
             batch.merge(str(output), output)
 
     def test_nothing_is_refused(self, output: Path) -> None:
-        with pytest.raises(InvalidRequestError, match="none to merge"):
+        with pytest.raises(InvalidRequestError, match="nothing to merge"):
             batch.merge([], output)

@@ -116,6 +116,19 @@ class TestSimulation:
         assert course.during_outage <= 60
         assert course.refused_share < 0.05
 
+    @pytest.mark.parametrize(("rate", "answer"), LOADS)
+    def test_few_are_refused_in_a_short_run_with_an_outage(self, rate: int, answer: float) -> None:
+        assert simulate(Bucket(rate), answer, rows=60 * rate, outage=(20.0, 30.0)).refused_share < 0.05
+
+    @pytest.mark.parametrize("burst", [1, 2])
+    @pytest.mark.parametrize("seconds", [10, 60])
+    def test_an_outage_that_is_told_by_429_is_not_taken_for_a_used_up_quota(self, burst: int, seconds: int) -> None:
+        rows = 6000 if seconds == 10 else 12000
+        without = simulate(Bucket(50, burst), 0.1, rows=rows).seconds
+        outage = (20.0, 20.0 + seconds)
+        course = simulate(Bucket(50, burst), 0.1, rows=rows, outage=outage, down=False)
+        assert course.seconds <= without + 1.2 * seconds
+
     def test_a_limit_that_is_raised_is_found(self) -> None:
         bucket = Bucket(10)
         limits = [bucket, Bucket(100)]
@@ -133,8 +146,8 @@ class TestSimulation:
 
 
 class TestPace:
-    def test_it_begins_with_sixteen_at_once(self, pace: Pace) -> None:
-        for _ in range(16):
+    def test_it_begins_with_eight_at_once(self, pace: Pace) -> None:
+        for _ in range(8):
             assert pace.wait() == 0
             pace.start()
         pace.start()
@@ -178,7 +191,7 @@ class TestPace:
             pace.refused(pace.start(), down=True)
             pauses.append(pace.wait())
             clock.now += pauses[-1]
-        assert pauses[0] == 0.75
+        assert pauses[0] == 1
         assert pauses[-1] == 60
         assert sum(pause < 60 for pause in pauses) > 30
 

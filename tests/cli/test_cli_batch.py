@@ -110,6 +110,19 @@ class TestRuns:
         assert "stopped by max_cost; repeat the same command to continue" in done.stderr
         assert len(chats(emulator)) == 4
 
+    @pytest.mark.parametrize("workers", [1, 16])
+    def test_a_last_row_without_a_price_leaves_all_rows_done(
+        self, hf_text_batch: Batch, emulator: Emulator, inputs: Path, tmp_path: Path, workers: int
+    ) -> None:
+        emulator.models = [PRICED]
+        emulator.reply(*[Response.text("Yes", usage=(100, 50), provider="novita")] * 9)
+        emulator.always(Response.text("Yes", provider="novita"))  # without usage
+        options = ("-m", "org/m", "--max-cost", 1, "--max-workers", workers)
+        done = hf_text_batch(inputs, tmp_path / "out.jsonl", *LABEL, *options)
+        assert "10 of 10 rows are done" in done.stderr
+        assert "stopped by" not in done.stderr
+        assert done.returncode == 0
+
     @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     def test_a_signal_ends_it_in_a_line(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from hf_text.cli.chat import Chat
 from hf_text.cli.commands import COMMANDS
 from hf_text.cli.parsers import parser_of
+from hf_text.cli.parsers.chat import CHAT_COMMANDS
 from hf_text.emulator import Response
 
 ROOT = Path(__file__).parent.parent.parent
@@ -77,6 +80,11 @@ def test_the_reference_in_the_documents_is_what_the_parsers_say():
     command = [sys.executable, str(ROOT / ".ci" / "command.py"), "--check"]
     shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert (shown.returncode, shown.stdout.strip()) == (0, ""), "run python .ci/command.py"
+
+
+def test_the_help_of_a_chat_lists_each_of_its_commands():
+    commands = {f"/{name[3:]}" for name in dir(Chat) if name.startswith("do_")}
+    assert {*re.findall(r"^  (/\w+)", CHAT_COMMANDS, re.MULTILINE)} == {*commands, "/quit"}
 
 
 def test_no_option_takes_a_key():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Iterator
-from dataclasses import FrozenInstanceError
 from typing import Any
 
 import pytest
@@ -247,7 +246,7 @@ class TestTheNextCall:
 
 class TestTarget:
     def test_it_is_a_frozen_value(self) -> None:
-        with pytest.raises(FrozenInstanceError):
+        with pytest.raises(AttributeError):
             AUTO.model = "acme/y"  # type: ignore[misc]
         assert pickle.loads(pickle.dumps(NOVITA)) == NOVITA
         assert len({NOVITA, Target(ROUTER, "acme/x:novita", "novita")}) == 1

@@ -99,6 +99,10 @@ def test_chunks_that_are_put_together_in_another_way_are_read(once: Client, emul
         *("data: null\n\n", 'data: ""\n\n', "data: []\n\n", "data: {}\n\n", "data:\n\n", "data: PING\n\n"),
         'event: tool.progress\ndata: {"tool": "search", "status": "failed", "message": "no net"}\n\n',
         'data: {"object": "queue", "position": 3, "message": "You are number 3"}\n\n',
+        'event: status\ndata: {"tool": "search", "status": "failed", "error": {"message": "no net"}}\n\n',
+        'event: tool_status\ndata: {"error": {"message": "no net", "code": 500}}\n\n',
+        'event: status\ndata: {"message": "Reading", "detail": "page 3", "code": 1, "error": null}\n\n',
+        'event: warning\ndata: {"error": "the context is nearly full"}\n\n',
         *("data: : PROCESSING\n\n", 'event: heartbeat\ndata: {"message": "still there"}\n\n', "data: null\n"),
     ],
 )
@@ -107,6 +111,26 @@ def test_what_comes_in_the_place_of_a_chunk_to_keep_the_connection_alive_says_no
 ) -> None:
     emulator.reply(stream(chunk("One"), nothing, chunk(" two"), chunk(finish="stop"), DONE))
     assert once.generate("Hi").text == "One two"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        'status\ndata: {"error": {"message": "The worker died"}}',
+        'status\ndata: {"error": "The worker died"}',
+        'status\ndata: {"code": 503, "message": "The worker died"}',
+        'status\ndata: {"status": "failed", "message": "The worker died"}',
+        'response.status\ndata: {"status": 500, "detail": "The worker died"}',
+        'progress\ndata: {"error": {"message": "The worker died"}, "tool": null}',
+    ],
+)
+def test_a_failure_that_only_an_event_beside_the_answer_tells_is_one(
+    once: Client, emulator: Emulator, outcome: Callable[..., Any], told: str
+) -> None:
+    emulator.reply(stream(chunk("One"), f"event: {told}\n\n", chunk(" two"), chunk(finish="stop"), DONE))
+    failure = outcome(once.stream("Hi"))
+    assert "The worker died" in str(failure)
+    assert failure.partial.text == "One"
 
 
 @pytest.mark.parametrize(

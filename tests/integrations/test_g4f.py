@@ -515,6 +515,15 @@ def test_a_path_that_somebody_sent_is_not_read(emulator: Emulator, gui: Any, tmp
     assert [request for request in emulator.requests if request.method == "POST"] == []
 
 
+@pytest.mark.parametrize("options", [{"images": [["%s", "a.png"]]}, {"image": "%s"}, {"media": "%s"}], ids=str)
+def test_nor_by_another_name_of_media(emulator: Emulator, tmp_path: Path, options: dict[str, Any]) -> None:
+    picture = tmp_path / "a.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(16))
+    options = json.loads(json.dumps(options).replace("%s", str(picture)))
+    with pytest.raises(hf_text.InvalidRequestError, match=f"{next(iter(options))} must be a URL"):
+        HuggingFaceAPI.create_completion("emulator/small-vision", "Look", **options)
+
+
 # --- what g4f asks of a provider
 
 

@@ -195,7 +195,7 @@ def test_a_wrong_mark_is_told_in_one_line(run: Run) -> None:
     ("options", "says"),
     [
         (("--hf-record", "a", "--hf-replay", "b"), "pass --hf-record or --hf-replay, not both"),
-        (("--hf-upstream", "http://x"), "give --hf-record too"),
+        (("--hf-upstream", "http://x"), "pass --hf-record too"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(run: Run, options: tuple[str, ...], says: str) -> None:

@@ -88,7 +88,7 @@ def test_a_word_that_may_be_a_model_or_a_prompt_is_asked_about() -> None:
 def test_what_chooses_another_server_is_refused(other: list[str]) -> None:
     done = run("--local", ".", *other, "Hello!")
     assert done.returncode == 2
-    assert f"there can be no {other[0]}; name the model after --local" in done.stderr
+    assert f"cannot be combined with {other[0]}; name the model after --local" in done.stderr
 
 
 def test_the_users_key_and_proxy_have_no_part_in_it(model: Path) -> None:

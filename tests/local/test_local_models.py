@@ -127,7 +127,7 @@ def test_a_model_in_parts_is_one_model(tmp_path: Path, named: str) -> None:
 
 
 def test_a_folder_with_no_model_or_several_says_so(tmp_path: Path) -> None:
-    with pytest.raises(LocalServerError, match=r"holds no \.gguf file"):
+    with pytest.raises(LocalServerError, match=r"contains no \.gguf file"):
         find_file(tmp_path)
     write(tmp_path / "a.gguf")
     write(tmp_path / "sub" / "b.gguf")
@@ -139,7 +139,7 @@ def test_a_folder_with_no_model_or_several_says_so(tmp_path: Path) -> None:
     ("start", "hint"),
     [
         (b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
-        (b"PK\x03\x04secret", "archive, as PyTorch writes it"),
+        (b"PK\x03\x04secret", "it is a PyTorch archive"),
         (b"<!DOCTYPE html>", "web page"),
         (b'\x40\0\0\0\0\0\0\0{"__metadata__"', "looks like safetensors"),
         (b"a secret of the user", "is not a GGUF file. Models"),

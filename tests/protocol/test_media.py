@@ -224,7 +224,7 @@ class TestBuildMediaParts:
             ("data:image/png;base64,abc", "broken base64"),
             ("data:image/png;base64,äbcd", "broken base64"),
             ("data:image/png;base64,", "media[0] must be a picture, or WAV or MP3 audio, but is empty"),
-            (data_uri(b"hello"), "but is text/plain: b'hello'"),
+            (data_uri(b"hello"), "but is text/plain (length: 5)"),
             (data_uri(b"%PDF-1.7", "application/pdf"), "but is application/pdf"),
         ],
     )
@@ -236,10 +236,10 @@ class TestBuildMediaParts:
         [
             (b"", "media[0] must be a picture, or WAV or MP3 audio, but is empty"),
             (io.BytesIO(), "but is empty"),
-            (b"hello", "but is text/plain: b'hello'"),
-            (b"<!doctype html><p>404", "but is text/html: b'<!doctype html>"),
+            (b"hello", "but is text/plain (length: 5)"),
+            (b"<!doctype html><p>404", "but is text/html (length: 21)"),
             (b"OggS\x00\x02", "but is audio/ogg"),
-            (b"\x00\x01\x02\x03" * 10**6, "but is bytes of no known type: b'\\x00\\x01"),
+            (b"\x00\x01\x02\x03" * 10**6, "but is bytes of no known type (length: 4000000)"),
             ([URL, None], "media[1] must be a URL, a data URI, a path, bytes, a binary file or a PIL image, not None"),
             (42, "media[0] must be a URL, a data URI, a path, bytes, a binary file or a PIL image, not int: 42"),
             ({"url": URL}, "not dict: {'url': "),
@@ -323,6 +323,8 @@ class TestFilesOfOthers:
                 assert "DoNotShow" not in shown
                 assert "D\\x00o\\x00N" not in shown
                 file.seek(0)
+
+        assert "DoNotShow" not in refuse(content)
 
     def test_a_file_that_gives_text_is_not_shown(self, token: Path) -> None:
         with codecs.open(str(token), encoding="utf-8") as file:

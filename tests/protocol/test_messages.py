@@ -127,7 +127,7 @@ class TestCheckMessages:
             ([], "messages must not be empty: []"),
             (user("hi"), "messages is a single message; wrap it in a list: {'content': 'hi', 'role': 'user'}"),
             (Completion("hi"), "messages is a single message; wrap it in a list: <Completion 'hi'"),
-            (["hi"], 'messages[0] must be a mapping with "role" and "content", not str: \'hi\''),
+            (["hi"], 'messages[0] must be a mapping with "role" and "content", not str: \'hi\'. For many'),
             ([user("a"), None], 'messages[1] must be a mapping with "role" and "content", not None'),
             ([{"content": "hi"}], "messages[0] has no \"role\": {'content': 'hi'}"),
             ([{"role": "bot", "content": "hi"}], 'messages[0]["role"] must be one of system, developer, user, '),

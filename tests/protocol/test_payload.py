@@ -155,9 +155,9 @@ class TestBuildPayload:
             ),
             ({"response_format": {}}, "response_format must be"),
             ({"extra_body": []}, "extra_body must be a mapping, not list: []"),
-            ({"extra_body": {"messages": []}}, "extra_body must not hold 'messages'"),
-            ({"extra_body": {"stream": False}}, "extra_body must not hold 'stream'"),
-            ({"extra_body": {"model": "x"}}, "extra_body must not hold 'model'"),
+            ({"extra_body": {"messages": []}}, "extra_body must not contain 'messages'"),
+            ({"extra_body": {"stream": False}}, "extra_body must not contain 'stream'"),
+            ({"extra_body": {"model": "x"}}, "extra_body must not contain 'model'"),
             ({"extra_body": {1: "x"}}, "each key of extra_body must be a str, not int: 1"),
             ({"extra_body": {"\udc00": 1}}, "a key of extra_body has a lone surrogate"),
             (

@@ -47,7 +47,9 @@ def read(*chunks: Any) -> tuple[Usage | None, list[Event]]:
         (usage(12, 7, prompt_tokens_details={"cached_tokens": 0}), Usage(12, 7, 19, cached_tokens=0)),
         (usage(12, 7, prompt_tokens_details=None, completion_tokens_details=[]), Usage(12, 7, 19)),
         (NO_USAGE, Usage(0, 0, 0)),
-        ({**NO_USAGE, "prompt_tokens": "12", "total_tokens": True}, Usage(0, 0, 0)),
+        ({**NO_USAGE, "prompt_tokens": "12", "total_tokens": True}, Usage(12, 0, 12)),
+        ({"prompt_tokens": "12", "completion_tokens": " 7.0 ", "total_tokens": "19"}, Usage(12, 7, 19)),
+        (usage(12, 7, completion_tokens_details={"reasoning_tokens": "3"}), Usage(12, 7, 19, reasoning_tokens=3)),
     ],
 )
 def test_what_is_counted_is_read(value: Any, counted: Usage) -> None:
@@ -63,7 +65,9 @@ def test_what_is_counted_is_read(value: Any, counted: Usage) -> None:
         "12",
         5,
         {"queue_time": 0.2},
-        {"prompt_tokens": "12", "completion_tokens": "7"},
+        {"prompt_tokens": "", "completion_tokens": "n/a", "total_tokens": "-3"},
+        {"prompt_tokens": "0x1f", "completion_tokens": "1e9", "total_tokens": "9" * 5000},
+        {"prompt_tokens": "١٢", "completion_tokens": "7.5"},
         {"prompt_tokens": None, "total_tokens": True},
         {"prompt_tokens": float("nan"), "completion_tokens": float("inf")},
         {"total_tokens": 1.5},

@@ -155,7 +155,7 @@ def test_files_that_do_not_fit_are_named_before_anything_is_sent(
     Path(text).write_text("nothing")
     wrong: list[tuple[Any, str]] = [
         ((alice.certificate, mallory.key), f"the key in {mallory.key!r} does not belong to the certificate in"),
-        ((alice.certificate, locked), f"the key in {locked!r} is encrypted: take its password off"),
+        ((alice.certificate, locked), f"the key in {locked!r} is encrypted: remove its password with openssl pkey"),
         ((alice.certificate, text), f"{alice.certificate!r} and {text!r} are not a certificate and its key in PEM"),
         (alice.certificate, f"{alice.certificate!r} must hold a certificate and its key, both in PEM"),
         (text, f"{text!r} must hold a certificate and its key, both in PEM"),

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import hf_text
 from hf_text import Client, HuggingFaceAPI
 from hf_text.emulator import Emulator
 
@@ -171,3 +172,19 @@ def test_while_the_class_interface_asks(
     error = interrupt("receive", lambda: getattr(HuggingFaceAPI, name)(*arguments, api_key=KEY))
     assert name in [frame.name for frame in traceback.extract_tb(error.__traceback__)]
     assert secrets_in_variables(error.__traceback__) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: Client(KEY, temprature=1),  # type: ignore[call-arg]
+        lambda: Client(KEY).generate("Hi", "m", headers=HEADERS),  # type: ignore[call-arg]
+        lambda: hf_text.generate("Hi", "m", api_key=KEY, temprature=1),  # type: ignore[call-arg]
+        lambda: HuggingFaceAPI.create_generator("m", "Hi", api_key=KEY, temprature=1),  # type: ignore[call-arg]
+        lambda: HuggingFaceAPI.get_models(KEY, temprature=1),
+    ],
+)
+def test_where_an_argument_has_a_wrong_name(call: Callable[[], Any]) -> None:
+    with pytest.raises(hf_text.InvalidRequestError) as caught:
+        call()
+    assert secrets_in_variables(caught.value.__traceback__) == []

@@ -69,7 +69,7 @@ def test_a_redirect_elsewhere_is_not_followed(location: str) -> None:
 
 @pytest.mark.parametrize("location", ELSEWHERE)
 def test_a_next_page_elsewhere_is_not_asked_for(location: str) -> None:
-    with pytest.raises(TransportError, match=r"model\.example names a next page on another host"):
+    with pytest.raises(TransportError, match=r"model\.example links to a next page on another host"):
         follow_link(BASE, location, MASK)
 
 

@@ -98,7 +98,7 @@ def test_a_certificate_for_another_name_is_refused(
     here = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", int(secured.url.rpartition(":")[2])))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [here])
     client = Client(api_base="https://another.invalid/v1", verify=certificate[0], max_retries=0)
-    with pytest.raises(TransportError, match=r"not to be trusted \(Hostname mismatch.*another\.invalid"):
+    with pytest.raises(TransportError, match=r"is not trusted \(Hostname mismatch.*another\.invalid"):
         client.generate("Hi", "m")
 
 
@@ -202,7 +202,9 @@ def test_https_to_a_server_without_tls_is_told_from_a_dead_host(
     )
     with pytest.raises(RequestTimeoutError) as timed_out:
         client.generate("Hi", "m")
-    assert str(timed_out.value).endswith(f"but no TLS handshake within 0.2 s (timeout: connect). {advice}")
+    assert str(timed_out.value).endswith(
+        f"but did not complete the TLS handshake within 0.2 s (timeout: connect). {advice}"
+    )
     assert timed_out.value.clock == "connect"
 
 

@@ -154,7 +154,7 @@ def test_a_server_that_hangs_up_without_a_word_is_an_error_at_once(serve: Callab
     def handle(sock: Any) -> None:
         read_head(sock)
 
-    with pytest.raises(TransportError, match="closed before an answer"):
+    with pytest.raises(TransportError, match="closed before a response"):
         serve(handle).generate(BODY, "m")
 
 

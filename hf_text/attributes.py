@@ -1,0 +1,55 @@
+"""An attribute that an object does not have is answered with the one that is meant.
+
+Python suggests near names by itself, but only in the tracebacks that it prints: not in notebooks, nor in logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+__all__ = ["advise_attributes", "missing_attribute"]
+
+C = TypeVar("C", bound=type)
+
+
+def advise_attributes(meant: Mapping[str, str], items: str = "") -> Callable[[C], C]:
+    """A decorator of classes.
+
+    Args:
+        meant: for names that other libraries use, what says it here.
+        items: for a class whose objects are a dict in other libraries, what says ``object["name"]`` here.
+    """
+
+    def decorate(owner: C) -> C:
+        def explain(self: object, name: str) -> Any:
+            raise missing_attribute(f"{type(self).__name__!r} object", name, dir(owner), meant.get(name, ""))
+
+        def refuse_item(self: object, key: object) -> Any:
+            raise TypeError(f"{type(self).__name__!r} object is not subscriptable. {items}")
+
+        # Not in the body of the class: type checkers would allow any name then.
+        setattr(owner, "__getattr__", explain)  # noqa: B010
+        if items:
+            setattr(owner, "__getitem__", refuse_item)  # noqa: B010
+        return owner
+
+    return decorate
+
+
+def missing_attribute(owner: str, name: str, names: Iterable[str], advice: str = "") -> AttributeError:
+    """The error for an attribute that there is not.
+
+    Args:
+        owner: what does not have it.
+        name: the attribute.
+        names: those that there are.
+        advice: what is meant; without it, the nearest name is suggested.
+    """
+    from difflib import get_close_matches  # only for the suggestion of an error
+
+    if not advice and not name.startswith("_"):
+        public = [each for each in names if not each.startswith("_")]
+        advice = "".join(f"Did you mean {near!r}?" for near in get_close_matches(name, public, n=1, cutoff=0.7))
+    # Without the object, or Python would suggest a second time.
+    return AttributeError(f"{owner} has no attribute {name!r}{advice and f'. {advice}'}", name=name)
