@@ -8,7 +8,7 @@ from .lanes import Lane, Lanes
 __all__ = ["add_advice_on_model", "model_is_unknown", "nobody_is_there"]
 
 _UNREACHABLE_SECONDS = 1.0  # how long an address without a server is tried
-_UNKNOWN_ROWS = 20  # so many that all fail for want of the model end the run
+_UNKNOWN_ROWS = 20  # a run whose first rows all fail like this ends
 
 
 def nobody_is_there(lane: Lane, answered: int, error: HFTextError) -> bool:
