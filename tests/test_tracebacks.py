@@ -53,7 +53,7 @@ FAILURES: dict[str, tuple[str, str | Response | None, str]] = {
     "a wrong value": ('client.stream("Hi", temperature="hot")', None, "InvalidRequestError: temperature must be"),
     "an answer that is not whole yet": ('client.stream("Hi").completion', None, "StreamError: the answer is not"),
     "a bad row": ('hf_text.batch.run([3], "out.jsonl")', None, "InvalidRequestError: "),
-    "a listing that fails": ("list(client.hub_models())", FORBIDDEN, "PermissionDeniedError: No ("),
+    "a listing that fails": ("list(client.hub_models())", FORBIDDEN, "PermissionDeniedError: No."),
     "the class interface": (
         'list(hf_text.HuggingFaceAPI.create_generator("", "Hi", max_retries=0))',
         "bad-key",

@@ -235,8 +235,6 @@ def _tell(message: str, status: int | None, who: str, model: str | None, id: str
     facts = [f"HTTP {status}" if status else "", f"from {who}" if who else ""]
     facts += [f"model {model}" if model else "", f"request {id}" if id else ""]
     told = ", ".join(fact for fact in facts if fact)
-    if told and message.endswith(".") and not message.endswith(".."):
-        message = message[:-1]  # the sentence ends after the brackets
     return f"{message} ({told})" if told else message
 
 

@@ -224,7 +224,7 @@ def test_a_server_that_wants_a_key_is_met_with_the_variable_for_it(hf, cli, monk
 
 def test_an_error_of_many_lines_is_told_in_one(hf, cli):
     hf.reply(Response.error(400, "No.\n\nAnd\tno.\r\nAgain."))
-    assert "No. And no. Again (HTTP 400" in cli("Hello").err
+    assert "No. And no. Again. (HTTP 400" in cli("Hello").err
 
 
 # --- The demo

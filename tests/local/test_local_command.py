@@ -101,7 +101,7 @@ def test_without_a_terminal_the_default_model_is_not_downloaded_unasked(hub: Hub
     hub.repos[DEFAULT_MODEL.partition(":")[0]] = {"qwen-q4_k_m.gguf": model}
     refused = run("--local", "Hello there!")
     assert refused.returncode == 2
-    assert "98 MB to download from the Hub; --yes agrees to that, and --local MODEL names one" in refused.stderr
+    assert "98 MB to download from the Hub; pass --yes to agree, or --local MODEL for a model that you have" in refused.stderr
     assert hub.downloads == []
     agreed = run("--local", "--yes", "--max-tokens", 3, "Hello there!")
     assert agreed.returncode == 0, agreed.stderr
@@ -168,7 +168,7 @@ def test_on_a_terminal_the_download_is_one_question_and_shows_its_progress(
     assert shown.finish() == (0 if downloads else 1)
     assert len(hub.downloads) == downloads
     assert ("100%" in shown.shown) == bool(downloads)
-    assert ("was not downloaded. Name a model" in " ".join(shown.shown.split())) != bool(downloads)
+    assert ("was not downloaded. Use a model that you have" in " ".join(shown.shown.split())) != bool(downloads)
 
 
 def test_ctrl_c_at_the_question_ends_the_command(hub: Hub, model: Path, terminal: Callable[..., Terminal]) -> None:

@@ -61,7 +61,7 @@ def test_an_xllamacpp_that_cannot_be_loaded_says_why(
     (broken / "xllamacpp.py").write_text("raise ImportError('version GLIBC_2.99 not found')", "utf-8")
     message = start(model, env={**os.environ, "PYTHONPATH": f"{broken}:{Path(__file__).parents[2]}"})
     assert "xllamacpp is installed and cannot be loaded" in message
-    assert "GLIBC_2.99 not found). Update it: pip install -U xllamacpp" in message
+    assert "GLIBC_2.99 not found). Upgrade it: pip install -U xllamacpp" in message
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_a_machine_where_no_port_can_be_had_says_so(model: Path) -> None:
 
 
 def test_a_model_that_is_not_loaded_in_time_is_given_up(model: Path, nothing_leaks: None) -> None:
-    with pytest.raises(LocalServerError, match=r"\(98 MB\) was not loaded after 0\.01 s\. Give it a longer timeout"):
+    with pytest.raises(LocalServerError, match=r"\(98 MB\) was not loaded after 0\.01 s\. Set a longer timeout"):
         LocalServer(model, timeout=0.01).start()
 
 
 @pytest.mark.parametrize(
     ("number", "way"),
-    [(signal.SIGKILL, "want of memory"), (signal.SIGILL, "too old for xllamacpp"), (signal.SIGSEGV, "start it again")],
+    [(signal.SIGKILL, "have run out of memory"), (signal.SIGILL, "too old for xllamacpp"), (signal.SIGSEGV, "start it again")],
 )
 def test_a_process_that_dies_on_the_way_is_told_by_its_signal(
     model: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, way: str, nothing_leaks: None

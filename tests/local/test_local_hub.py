@@ -79,7 +79,7 @@ def test_offline_and_not_in_the_cache_says_both(
     [
         ((401, "RepoNotFound"), "neither on the Hub nor here. If it is private, log in"),
         ((404, "RepoNotFound"), "neither on the Hub nor here. If it is private, log in"),
-        ((403, "GatedRepo"), "asks for consent: give it there"),
+        ((403, "GatedRepo"), "asks for consent: agree there"),
     ],
 )
 def test_a_refusal_of_the_hub_says_what_to_do(hub: Hub, refusal: tuple[int, str], message: str) -> None:
@@ -92,7 +92,7 @@ def test_a_repository_without_gguf_or_without_that_file_says_what_there_is(hub: 
     with pytest.raises(LocalServerError, match="no such file, but small-q4_1"):
         LocalServer(f"{REPO}:Q8_0").start()
     del hub.repos[REPO]["small-q4_1.gguf"]
-    with pytest.raises(LocalServerError, match=r"it holds no \.gguf file; look for its name with GGUF"):
+    with pytest.raises(LocalServerError, match=r"it has no \.gguf file; look for a repository whose name ends with GGUF"):
         LocalServer(REPO).start()
 
 

@@ -393,4 +393,4 @@ def test_loading_that_takes_long_is_told_to_the_log(
             starting.result(timeout=50).close()
     finally:
         logging.getLogger("hf_text").removeHandler(listener)
-    assert "(98 MB) is being loaded, for 2 s" in caplog.messages[0]
+    assert "(98 MB) is still loading, after 2 s" in caplog.messages[0]
