@@ -101,7 +101,10 @@ def test_without_a_terminal_the_default_model_is_not_downloaded_unasked(hub: Hub
     hub.repos[DEFAULT_MODEL.partition(":")[0]] = {"qwen-q4_k_m.gguf": model}
     refused = run("--local", "Hello there!")
     assert refused.returncode == 2
-    assert "98 MB to download from the Hub; pass --yes to agree, or --local MODEL for a model that you have" in refused.stderr
+    assert (
+        "98 MB to download from the Hub; pass --yes to agree, or --local MODEL for a model that you have"
+        in refused.stderr
+    )
     assert hub.downloads == []
     agreed = run("--local", "--yes", "--max-tokens", 3, "Hello there!")
     assert agreed.returncode == 0, agreed.stderr

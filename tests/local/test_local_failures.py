@@ -114,7 +114,11 @@ def test_a_model_that_is_not_loaded_in_time_is_given_up(model: Path, nothing_lea
 
 @pytest.mark.parametrize(
     ("number", "way"),
-    [(signal.SIGKILL, "have run out of memory"), (signal.SIGILL, "too old for xllamacpp"), (signal.SIGSEGV, "start it again")],
+    [
+        (signal.SIGKILL, "have run out of memory"),
+        (signal.SIGILL, "too old for xllamacpp"),
+        (signal.SIGSEGV, "start it again"),
+    ],
 )
 def test_a_process_that_dies_on_the_way_is_told_by_its_signal(
     model: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, way: str, nothing_leaks: None

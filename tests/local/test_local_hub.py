@@ -92,7 +92,9 @@ def test_a_repository_without_gguf_or_without_that_file_says_what_there_is(hub: 
     with pytest.raises(LocalServerError, match="no such file, but small-q4_1"):
         LocalServer(f"{REPO}:Q8_0").start()
     del hub.repos[REPO]["small-q4_1.gguf"]
-    with pytest.raises(LocalServerError, match=r"it has no \.gguf file; look for a repository whose name ends with GGUF"):
+    with pytest.raises(
+        LocalServerError, match=r"it has no \.gguf file; look for a repository whose name ends with GGUF"
+    ):
         LocalServer(REPO).start()
 
 
