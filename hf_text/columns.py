@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
 
 __all__ = ["columns_of", "continues", "cut", "pad"]
 
@@ -13,18 +14,7 @@ def columns_of(text: str) -> int:
     """How many columns a text takes on a terminal."""
     if text.isascii():
         return len(text)
-    columns = taken = 0
-    before = ""
-    for character in text:
-        if character == _AS_EMOJI and taken == 1:
-            taken, added = 2, 1
-        elif continues(before, character):
-            added = 0
-        else:
-            taken = added = _columns_of_character(character)
-        columns += added
-        before = character
-    return columns
+    return max(_columns_after_each(text), default=0)
 
 
 def continues(before: str, character: str) -> bool:
@@ -39,18 +29,31 @@ def continues(before: str, character: str) -> bool:
 
 def cut(text: str, columns: int) -> str:
     """The beginning of a text that fits into this many columns."""
-    if columns_of(text) <= columns:
-        return text
-    end = 0
-    while end < len(text) and columns_of(text[: end + 1]) <= columns:
-        end += 1
-    return text[:end]
+    for at, taken in enumerate(_columns_after_each(text)):
+        if taken > columns:
+            return text[:at]
+    return text
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
     """The text with spaces after it, or before it, so that it fills this many columns."""
     spaces = " " * (columns - columns_of(text))
     return f"{spaces}{text}" if right else f"{text}{spaces}"
+
+
+def _columns_after_each(text: str) -> Iterator[int]:
+    columns = taken = 0
+    before = ""
+    for character in text:
+        if character == _AS_EMOJI and taken == 1:
+            taken, added = 2, 1
+        elif continues(before, character):
+            added = 0
+        else:
+            taken = added = _columns_of_character(character)
+        columns += added
+        before = character
+        yield columns
 
 
 def _columns_of_character(character: str) -> int:
