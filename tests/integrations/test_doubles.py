@@ -51,7 +51,7 @@ print(warm.generate("Hi", "m").text)
 warm.close()
 """
 REFUSAL = (
-    "InvalidRequestError {} answers requests in this process, and hf_text takes answers from servers only: "
+    "InvalidRequestError {} answers requests in this process, and hf_text reads responses only from servers: "
     "nothing was sent. For tests use hf_text.emulator, a server on this machine"
 )
 

@@ -36,14 +36,21 @@ class Telemetry:
         from opentelemetry.sdk._logs import LoggerProvider
         from opentelemetry.sdk.metrics import MeterProvider
         from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
         from opentelemetry.sdk.trace.export import SimpleSpanProcessor
         from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+        ended = self._ended = threading.Event()
+
+        class Ended(SpanProcessor):
+            def on_end(self, span: Any) -> None:
+                ended.set()
 
         self._exporter = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         self.tracers = TracerProvider(shutdown_on_exit=False)
         self.tracers.add_span_processor(SimpleSpanProcessor(self._exporter))
+        self.tracers.add_span_processor(Ended())
         self.meters = MeterProvider([self._reader], shutdown_on_exit=False)
         self.loggers = LoggerProvider(shutdown_on_exit=False)
 
@@ -57,6 +64,8 @@ class Telemetry:
 
     @property
     def span(self) -> Any:
+        """The only one. A call that was cancelled may end it a moment later, in its thread."""
+        assert self._ended.wait(10)
         (span,) = self.spans
         return span
 
