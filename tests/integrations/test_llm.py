@@ -216,7 +216,7 @@ def test_the_schema_holds_after_tools_too(emulator: Emulator, llm: Llm, way: tup
     emulator.reply(Response.text(tool_calls=[("llm_version", {})]), Response.text('{"name": "Rex"}'))
     done = llm("-m", SMALL, "-T", "llm_version", *DOG, *way)
     assert done.returncode == 1
-    assert "does not fit the schema: " in done.stderr
+    assert "does not match the schema: " in done.stderr
     assert all("response_format" in body for body in asked(emulator))
 
 
