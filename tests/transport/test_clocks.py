@@ -296,7 +296,7 @@ def test_a_stream_that_never_ends_runs_out_the_total_clock(
     emulator.reply(stream_of(ticking(WORD, then=WORD)))
     result = outcome(make_client(timeout=clocks(total=SHORT)).stream("Hi"))
     check(result.error, "total")
-    assert result.text == result.partial.text
+    assert result.text == (result.partial.text if result.partial else "")  # a busy machine may not get to a word
     assert set(result.text.split("One")) == {""}
     emulator.wait_for_disconnect()
 
