@@ -1,4 +1,4 @@
-"""An attribute that an object does not have is answered with the one that is meant.
+"""A missing attribute raises an error that names the intended one.
 
 Python suggests near names by itself, but only in the tracebacks that it prints: not in notebooks, nor in logs.
 """
@@ -14,11 +14,11 @@ C = TypeVar("C", bound=type)
 
 
 def advise_attributes(meant: Mapping[str, str], items: str = "") -> Callable[[C], C]:
-    """A decorator of classes.
+    """A class decorator: missing attributes raise an error with advice.
 
     Args:
-        meant: for names that other libraries use, what says it here.
-        items: for a class whose objects are a dict in other libraries, what says ``object["name"]`` here.
+        meant: advice for names that other libraries use.
+        items: advice against ``object["name"]``, for objects that are a dict in other libraries.
     """
 
     def decorate(owner: C) -> C:
@@ -38,18 +38,18 @@ def advise_attributes(meant: Mapping[str, str], items: str = "") -> Callable[[C]
 
 
 def missing_attribute(owner: str, name: str, names: Iterable[str], advice: str = "") -> AttributeError:
-    """The error for an attribute that there is not.
+    """The error for a missing attribute.
 
     Args:
-        owner: what does not have it.
-        name: the attribute.
-        names: those that there are.
-        advice: what is meant; without it, the nearest name is suggested.
+        owner: what lacks it, as the message says it.
+        name: the missing name.
+        names: the existing names.
+        advice: what to use; by default the nearest name is suggested.
     """
     from difflib import get_close_matches  # only for the suggestion of an error
 
     if not advice and not name.startswith("_"):
         public = [each for each in names if not each.startswith("_")]
         advice = "".join(f"Did you mean {near!r}?" for near in get_close_matches(name, public, n=1, cutoff=0.7))
-    # Without the object, or Python would suggest a second time.
+    # Without the object: with it, Python would add its own suggestion.
     return AttributeError(f"{owner} has no attribute {name!r}{advice and f'. {advice}'}", name=name)

@@ -45,8 +45,8 @@ class Client:
             of a provider, or a list of those in the order to try. A suffix of the model's name
             (``"org/model:novita"``) overrides it.
         timeout: ``Timeouts``, or seconds for each of them except ``total``.
-        max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
-            request at all, not even to another provider.
+        max_retries: how often a request that failed before an answer began is retried. With 0, a single
+            request is made, and no other provider is tried.
         bill_to: for Hugging Face: the organisation that pays.
         headers: headers to send with each request.
         proxies: proxies by scheme, as in requests, in addition to those of the environment.
@@ -149,7 +149,7 @@ class Client:
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
 
-        Raises InvalidRequestError for a wrong argument, and MissingAuthError if there is no key for Hugging Face.
+        Raises InvalidRequestError for a wrong argument, and MissingAuthError if no Hugging Face key is found.
         All other errors are raised while reading.
         """
         return Stream(self.operations.open(**without_self(locals())))
@@ -216,7 +216,7 @@ class Client:
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
 
-        Raises InvalidRequestError for a wrong argument, MissingAuthError if there is no key for Hugging Face, and
+        Raises InvalidRequestError for a wrong argument, MissingAuthError if no Hugging Face key is found, and
         every other ``HFTextError`` that reading a stream raises.
         """
         stream = self.stream(**without_self(locals()))

@@ -193,8 +193,8 @@ class HuggingFaceAPI(OpenaiTemplate):
             extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
-            max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
-                request at all, not even to another provider.
+            max_retries: how often a request that failed before an answer began is retried. With 0, a single request is
+                made, and no other provider is tried.
             bill_to: for Hugging Face: the organisation that pays.
             headers: headers to send with each request.
             proxies: proxies by scheme, as in requests, in addition to those of the environment.
@@ -305,8 +305,8 @@ class HuggingFaceAPI(OpenaiTemplate):
             extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
-            max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
-                request at all, not even to another provider.
+            max_retries: how often a request that failed before an answer began is retried. With 0, a single request is
+                made, and no other provider is tried.
             bill_to: for Hugging Face: the organisation that pays.
             headers: headers to send with each request.
             proxies: proxies by scheme, as in requests, in addition to those of the environment.
@@ -413,8 +413,8 @@ class HuggingFaceAPI(OpenaiTemplate):
             extra_headers: additional headers for this request.
             provider: as for the client, for this call.
             timeout: as for the client, for this call.
-            max_retries: how often a request that failed before an answer began is retried. With 0 there is no second
-                request at all, not even to another provider.
+            max_retries: how often a request that failed before an answer began is retried. With 0, a single request is
+                made, and no other provider is tried.
             bill_to: for Hugging Face: the organisation that pays.
             headers: headers to send with each request.
             proxies: proxies by scheme, as in requests, in addition to those of the environment.

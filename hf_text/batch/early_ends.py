@@ -1,4 +1,4 @@
-"""What ends a run at its beginning: the first rows tell that no row can be answered."""
+"""Ending a run early: the first rows show that no row can be answered."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from .lanes import Lane, Lanes
 
 __all__ = ["add_advice_on_model", "model_is_unknown", "nobody_is_there"]
 
-_UNREACHABLE_SECONDS = 1.0  # how long an address without a server is tried
+_UNREACHABLE_SECONDS = 1.0  # how long an unreachable address is tried
 _UNKNOWN_ROWS = 20  # a run whose first rows all fail like this ends
 
 
 def nobody_is_there(lane: Lane, answered: int, error: HFTextError) -> bool:
-    """Whether this is rather a wrong address than an outage: no connection at all, from the first request on.
+    """Whether the address is wrong, rather than the server down: no connection ever succeeded.
 
     ``answered`` is how many rows of the run were answered.
     """
@@ -33,7 +33,7 @@ def model_is_unknown(lanes: Lanes, lane: Lane, answered: int, error: HFTextError
 
 
 def add_advice_on_model(error: HFTextError) -> HFTextError:
-    """The error that such a run ends with."""
+    """Add the advice for a run that ends so, and return the error."""
     error.add_advice(
         f"The first {_UNKNOWN_ROWS} rows all failed like this, so the run ended: correct the model or the "
         "address, and run it again."

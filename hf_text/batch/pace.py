@@ -70,8 +70,8 @@ class Pace:
     """The rate at which one model of one server is asked. Safe to share among threads, and among runs.
 
     Args:
-        rate: maximum requests per second than this; None: as many as the server takes.
-        tokens_per_minute: maximum tokens per minute than this, prompts and answers. A row counts with the average
+        rate: maximum requests per second; None: as many as the server takes.
+        tokens_per_minute: maximum tokens per minute, prompts and answers. A row counts with the average
             so far until it is answered. None: no limit.
         clock: returns the time, in seconds.
 
@@ -229,7 +229,7 @@ class Pace:
         if self._period < 0 and not asked_to_wait and (share < self._few or self._is_chance(now, share)):
             return
         through = self._measure(now, *_WINDOW, self._measured_from)
-        if now - self._began_at < 1.0:  # a burst tells how many may come at once, not how many in a second
+        if now - self._began_at < 1.0:  # a burst shows how many may arrive at once, not how many in a second
             through = max(through, _FIRST_RATE)
         self._before_cut = (self._ceiling if self._period < 0 else through, self._plateau, self._cut_at)
         if self._period > 0:  # what a pause had saved up is used up from here on

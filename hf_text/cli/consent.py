@@ -1,4 +1,4 @@
-"""A question to the user, before something that costs."""
+"""Asking the user to confirm something that costs money or time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["can_ask", "consents"]
 
 
 def can_ask() -> bool:
-    """Whether somebody is there to be asked."""
+    """Whether a user is there to answer."""
     return bool(sys.stdin and sys.stdin.isatty() and sys.stderr and sys.stderr.isatty())
 
 

@@ -70,7 +70,7 @@ def _examine(options: Options, ask: bool, *, quiet: bool) -> Iterator[Finding]:
                 yield from findings.look_at_netrc(endpoint)
             yield from findings.look_at_names(endpoint)
             yield from findings.look_at_tls(endpoint, options.ca_bundle)
-            if usable:  # else each would tell of the key again
+            if usable:  # else each would report the key again
                 well = True
                 for finding in _look_at_servers(client, options.bill_to):
                     well = well and not finding.fix
@@ -103,7 +103,7 @@ def _attempt(what: str, work: Callable[[], str]) -> Finding:
 
 
 def _look_at_account(client: Client, url: str, bill_to: str | None) -> Iterator[Finding]:
-    """What the key may do, and who pays. Who its owner is stays out of the report."""
+    """What the key may do, and which account pays. The owner stays out of the report."""
     operations = client.operations
     try:
         value, _ = fetch_json(operations.connect(), operations.new_call(), url, Retries(0, Tuning()), hugging_face=True)

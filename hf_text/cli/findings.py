@@ -1,4 +1,4 @@
-"""What ``hf-text doctor`` finds on this machine and on the way to a server, before anything is asked."""
+"""What ``hf-text doctor`` finds on this machine and on the way to a server, before any request to a model."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _SECONDS = 5.0
 
 _NOT_TRUSTED = (
-    "check the clock of this machine and the address. If a company's proxy or an antivirus signs what passes it, get "
-    "its certificate (PEM), and name it with --ca-bundle FILE or REQUESTS_CA_BUNDLE"
+    "check the clock of this machine and the address. If a company proxy or an antivirus inspects TLS, get its "
+    "certificate (PEM), and pass it with --ca-bundle FILE or REQUESTS_CA_BUNDLE"
 )
 
 
 class Finding(NamedTuple):
-    """One line: what was looked at, what was found, and what to do; no fix means that it is well."""
+    """One line of the report: what was checked, what was found, and how to fix it; empty if all is well."""
 
     what: str
     found: str
@@ -56,23 +56,25 @@ def tell_versions() -> Finding:
 
 
 def look_at_key(endpoint: Endpoint) -> Finding:
-    """Where the key is from; what it is stays out of the report."""
+    """Where the key comes from. The key itself stays out of the report."""
     if not endpoint.hugging_face:
         is_set = os.environ.get("HF_TEXT_API_KEY", "").strip()
-        return Finding("key", "from HF_TEXT_API_KEY: ***" if is_set else "none in HF_TEXT_API_KEY; not all servers ask")
+        return Finding(
+            "key", "from HF_TEXT_API_KEY: ***" if is_set else "HF_TEXT_API_KEY is not set; many servers need no key"
+        )
     try:
         key = find_key()
     except HFTextError as error:
         return Finding("key", UNUSABLE, explain(error))
     if key is None:
-        return Finding("key", "none was found", f"make one at {TOKENS_PAGE} and put it into HF_TOKEN")
+        return Finding("key", "none was found", f"create one at {TOKENS_PAGE} and set HF_TOKEN")
     names = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
     place = next((name for name in names if os.environ.get(name, "").strip()), "the file of 'hf auth login', or Colab")
     return Finding("key", f"found, from {place}: hf_***")
 
 
 def look_at_netrc(endpoint: Endpoint) -> Iterator[Finding]:
-    """Other programs read this file; who wonders which key is sent is told that this one does not."""
+    """Other programs read this file. The report says that this one does not."""
     path = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
     try:
         hosts = netrc.netrc(path).hosts
@@ -101,12 +103,12 @@ def look_at_certificates(bundle: str | None) -> Iterator[Finding]:
     for name in _BUNDLES:
         path = os.environ.get(name)
         if path and not os.path.exists(path):
-            yield Finding(name, f"{path} is not there", f"unset {name}, or let it name a PEM file")
+            yield Finding(name, f"{path} does not exist", f"unset {name}, or set it to the path of a PEM file")
         elif path:
             yield Finding(name, path)
     path = os.environ.get("SSL_CERT_FILE")
     if path and not bundle and not any(map(os.environ.get, _BUNDLES)):
-        yield Finding("SSL_CERT_FILE", f"{path} is not used here; REQUESTS_CA_BUNDLE is")
+        yield Finding("SSL_CERT_FILE", f"{path} is not used; set REQUESTS_CA_BUNDLE instead")
 
 
 def look_at_names(endpoint: Endpoint) -> Iterator[Finding]:
@@ -120,13 +122,13 @@ def _resolve(host: str) -> Finding:
         socket.getaddrinfo(host, 443)
     except (OSError, UnicodeError):
         return Finding(
-            f"name {host}", "cannot be resolved", "check the network, and DNS; behind a proxy set HTTPS_PROXY"
+            f"name {host}", "cannot be resolved", "check the network and DNS; behind a proxy, set HTTPS_PROXY"
         )
     return Finding(f"name {host}", "resolved")
 
 
 def look_at_tls(endpoint: Endpoint, bundle: str | None) -> Iterator[Finding]:
-    """Who vouches for the servers. Of those that cannot be reached the requests tell."""
+    """Which authorities vouch for the servers. An unreachable server is reported by its request."""
     bundle = bundle or next(filter(None, map(os.environ.get, _BUNDLES)), None)
     if bundle and not os.path.exists(bundle):
         return
@@ -145,7 +147,7 @@ def _judge(place: str, found: Certificate) -> Finding:
     if found.problem:
         return Finding(f"TLS with {place}", f"{issuer}, and is not trusted: {found.problem}", _NOT_TRUSTED)
     if not found.public:
-        issuer += ", which only your certificates vouch for; its owner may read what passes"
+        issuer += ", trusted only by your own certificates; its owner can read the traffic"
     return Finding(f"TLS with {place}", f"{found.protocol}, {issuer}")
 
 

@@ -14,7 +14,7 @@ from ..events import Event
 from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads, read_values
 from ..protocol.pages import decode_text, describe_page
-from ..protocol.stream_errors import ReportedError, begins_report, is_aside, is_stream_error, tells_end
+from ..protocol.stream_errors import ReportedError, begins_report, is_aside, is_stream_error, reports_failure
 from ..transport.body import BodyCut
 from ..transport.call import Interrupted, Wait
 from ..transport.response import Response
@@ -258,13 +258,13 @@ class _Reader:
         return True
 
     def _read_aside(self, kind: str, data: str) -> bool:
-        """Pass over what is told beside the answer; False if it is a chunk. Raises ReportedError if it says that the
-        answer failed.
+        """Skip an event that is not part of the answer; False if it is a chunk. Raises ReportedError if it reports that
+        the answer failed.
         """
         if not is_aside(kind) or '"choices"' in data:
             return False
         with suppress(ValueError, RecursionError):
-            if tells_end(kind, loads(data)):
+            if reports_failure(kind, loads(data)):
                 raise ReportedError
         return True
 

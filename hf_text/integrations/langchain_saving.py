@@ -23,9 +23,9 @@ _Class = TypeVar("_Class", bound=type[Serializable])
 def loadable(cls: _Class) -> _Class:
     """Put the class on the list of those that ``loads(…, allowed_objects="all")`` builds, as LangChain's partners are.
 
-    This opens nothing by itself: LangChain builds nothing of hf_text for who does not say
-    ``valid_namespaces=["hf_text"]`` too. LangChain reads the list once, at its first "all": for a program that imports
-    this later, and for a LangChain without the list, ``allowed_objects=[ChatHFText]`` remains.
+    By itself this allows nothing: LangChain builds no object of hf_text unless ``valid_namespaces=["hf_text"]`` is
+    passed as well. LangChain reads the list once, at its first "all". A program that imports this later, or has a
+    LangChain without the list, passes ``allowed_objects=[ChatHFText]``.
     """
     path = tuple(cls.lc_id())
     getattr(import_module("langchain_core.load.load"), "ALL_SERIALIZABLE_MAPPINGS", {}).setdefault(path, path)
@@ -33,12 +33,12 @@ def loadable(cls: _Class) -> _Class:
 
 
 class SavedChatModel(BaseChatModel):
-    """What ``ChatHFText`` has to do with keys and files. A key is never written; where it is found again is."""
+    """How ``ChatHFText`` is serialised. The key is never written, only where to find it again."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
 
     api_key: SecretStr | None = None
-    """The key; None: for Hugging Face the one that you are logged in with (``HF_TOKEN``, the token file)."""
+    """The key; None: for Hugging Face your Hugging Face login (``HF_TOKEN`` or the token file)."""
     api_base: str | None = Field(None, alias="base_url")
     """The base URL of another server, such as ``"http://localhost:8080/v1"``."""
     timeout: float | Timeouts | None = None
@@ -61,18 +61,18 @@ class SavedChatModel(BaseChatModel):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """Where the key is when the model is loaded again. Another server is not sent that of Hugging Face."""
+        """The variable that holds the key when the model is loaded. Another server never gets the Hugging Face key."""
         return {"api_key": "HF_TOKEN" if self.api_base is None else "HF_TEXT_API_KEY"}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
-        """What JSON has no form for."""
+        """What JSON cannot represent."""
         if not isinstance(self.timeout, Timeouts):
             return {}
         return {"timeout": {field.name: getattr(self.timeout, field.name) for field in fields(self.timeout)}}
 
     def __getstate__(self) -> dict[Any, Any]:
-        """A key that was given is pickled, as that of a client; one that was found is looked for again."""
+        """A key that was passed is pickled, as in a client; a key that was found is looked up again."""
         state = super().__getstate__()
         return {**state, "__dict__": {**state["__dict__"], "api_key": None}} if self._found else state
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .values import as_object, as_text, with_plain_keys
 
-__all__ = ["ReportedError", "begins_report", "find_report", "is_aside", "is_stream_error", "tells_end"]
+__all__ = ["ReportedError", "begins_report", "find_report", "is_aside", "is_stream_error", "reports_failure"]
 
 # Keys are compared without regard to case and underscores.
 _MESSAGES = ("message", "msg", "detail", "details", "description", "title", "statusmsg")
@@ -23,7 +23,7 @@ _CODES = ("code", "errorcode", "errcode", "statuscode", "httpcode")
 _GOOD = ("0", "00000", "200", "ok", "success", "succeeded", "none", "null")
 _BAD = ("error", "failed", "failure", "fail", "exception")
 _WRAPPERS = ("response", "result", "data", "body", "responsemetadata")
-# What servers tell while they work, and of the tools that they run themselves.
+# Progress reports of servers, also about the tools that they run themselves.
 _HARMLESS = (
     "ping",
     "keepalive",
@@ -38,7 +38,7 @@ _HARMLESS = (
     "metadata",
     "queue",
 )
-# Of a tool, or only a note: never the end of the answer.
+# About a tool, or only a note: never a failure of the answer.
 _MINOR = ("tool", "info", "notice", "warning", "log", "debug")
 _TOOL_KEYS = ("tool", "tools", "toolname", "toolcall", "toolcallid", "action")
 _WORKING = ("queued", "pending", "processing", "running", "in_progress", "loading", "starting", "started", "waiting")
@@ -74,9 +74,9 @@ def _parts(kind: str) -> set[str]:
     return {kind, *re.split(r"[._:-]", kind)}
 
 
-def tells_end(kind: str, value: Any) -> bool:
-    """Whether what comes beside the answer, as an event of this kind, says that the answer failed: ``status`` with an
-    ``error``, with a code of 400 or more … It does not where it is about a tool, which a model can do without.
+def reports_failure(kind: str, value: Any) -> bool:
+    """Whether an event of this kind beside the answer reports that the answer failed: ``status`` with an ``error``,
+    or with a code of 400 or more. Failures of a tool do not count: a model can answer without it.
     """
     if not _parts(kind).isdisjoint(_MINOR) or not isinstance(value, dict):
         return False

@@ -1,4 +1,4 @@
-"""Sending one request by requests, past all those who stand between it and the network."""
+"""Sending one request with requests, and refusing what would answer in place of the network."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _BODY_BYTES = 16384  # goes out in one packet with the head
 
 
 class Plan:
-    """A request without its body, and the settings that go with it.
+    """A request without its body, and the settings to send it with.
 
     Attributes:
         url: where it goes.
         settings: the arguments of requests' ``send()``.
-        head_bytes: about how long its head will be.
+        head_bytes: the approximate length of its head.
     """
 
     def __init__(self, prepared: requests.PreparedRequest, settings: dict[str, Any]) -> None:
@@ -36,7 +36,7 @@ class Plan:
         self._method = prepared.method
         self._headers = dict(prepared.headers)
         self._headers.pop("Content-Length", None)
-        # With room for what the libraries add.
+        # Includes room for what the libraries add.
         self.head_bytes = 200 + len(self.url) + sum(len(name) + len(value) + 4 for name, value in self._headers.items())
         self._head: tuple[bytes, bytes] | None = None
 
@@ -50,7 +50,7 @@ class Plan:
         return cast(requests.PreparedRequest, request)
 
     def learn(self, head: bytes | None, body: bytes | None) -> None:
-        """Keep the head that urllib3 wrote for a body: the next one differs in its length alone."""
+        """Keep the head that urllib3 wrote for a body: the next head differs only in the length."""
         before, length, after = (head or b"").partition(b"\r\nContent-Length: %d\r\n" % len(body or b""))
         if body is not None and length and after.endswith(b"\r\n"):
             self._head = SecretBytes(before), SecretBytes(after)
@@ -65,8 +65,8 @@ class Plan:
 def exchange(adapter: Adapter, session: requests.Session, plan: Plan, body: bytes | None) -> RawResponse:
     """Send a request; the response, its head still to be read, unless an instrument inspects responses at once.
 
-    The first request of a plan goes through requests and urllib3. If a connection is open, and nothing looks on, those
-    that follow differ in the body alone, so they take the shortest way: writing the head took 23 % of a short answer.
+    The first request of a plan goes through requests and urllib3. Later ones differ only in the body. If a connection
+    is open and no instrument is installed, they are sent directly: writing the head took 23 % of a short answer.
 
     Args:
         adapter: what sends it.

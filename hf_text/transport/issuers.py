@@ -1,16 +1,15 @@
-"""Who issued the certificate of a server: for those who want to know what is between them and it."""
+"""The issuer of a server's certificate, which shows whether something on the way inspects TLS."""
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import os
 import ssl
 from http.client import HTTPException, HTTPSConnection
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from requests.adapters import DEFAULT_CA_BUNDLE_PATH
+from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from requests.utils import get_environ_proxies, select_proxy
 
 __all__ = ["Certificate", "look_at_certificate"]
@@ -20,9 +19,9 @@ class Certificate(NamedTuple):
     """The certificate of a server.
 
     Attributes:
-        issuer: the name of who issued it; empty where that could not be found out.
-        public: whether an authority that everyone trusts vouches for it.
-        problem: why it is not trusted; empty where it is.
+        issuer: the name of its issuer; empty if unknown.
+        public: whether a public authority vouches for it.
+        problem: why it is not trusted; empty if it is.
         protocol: such as ``"TLSv1.3"``.
     """
 
@@ -33,14 +32,14 @@ class Certificate(NamedTuple):
 
 
 def look_at_certificate(url: str, bundle: str | None, seconds: float) -> Certificate | None:
-    """Look at the certificate that a server, or what stands before it, shows. Blocks.
+    """Fetch the certificate of a server, or of what intercepts the connection. Blocks.
 
     Args:
-        url: an address of the server; it goes through the proxies of the environment.
-        bundle: the path of the certificates that the user trusts instead of those that come with requests.
-        seconds: that each connection may take.
+        url: an address of the server. The proxies of the environment are used.
+        bundle: the path of the certificates to trust instead of those that come with requests.
+        seconds: the limit for each connection.
 
-    Returns None if it cannot be reached, or does not speak TLS: a request then says why.
+    Returns None if it cannot be reached or does not speak TLS; a request reports why.
     """
     try:
         found, protocol = _shake_hands(url, _trusting(bundle or DEFAULT_CA_BUNDLE_PATH), seconds)
@@ -66,14 +65,14 @@ def _trusting(bundle: str) -> ssl.SSLContext:
 
 
 def _find_issuer(url: str, seconds: float) -> str:
-    """Who issued a certificate that nobody vouches for: Python describes only one that is trusted, so it is, for this
+    """The issuer of an untrusted certificate. Python describes only trusted ones, so this one is trusted for one
     connection, over which nothing is sent.
     """
     unchecked, alone = (ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) for _ in range(2))
     unchecked.check_hostname = alone.check_hostname = False
     unchecked.verify_mode = ssl.CERT_NONE
     alone.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    with contextlib.suppress(OSError, HTTPException):  # such as: it is out of date, too
+    with contextlib.suppress(OSError, HTTPException):  # it may also have expired
         data, _ = _shake_hands(url, unchecked, seconds, binary=True)
         alone.load_verify_locations(cadata=data)
         return _name_issuer(_shake_hands(url, alone, seconds)[0])
@@ -90,18 +89,13 @@ def _shake_hands(url: str, context: ssl.SSLContext, seconds: float, *, binary: b
     else:
         way = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
         if way.scheme != "http":
-            raise ValueError("only plain proxies are gone through here")
+            raise ValueError("only http:// proxies are supported here")
         connection = HTTPSConnection(way.hostname or "", way.port or 80, context=context, timeout=seconds)
-        signed = {"Proxy-Authorization": _sign(way.username, way.password or "")} if way.username else {}
-        connection.set_tunnel(host, port, signed)
+        connection.set_tunnel(host, port, HTTPAdapter().proxy_headers(proxy))
     with contextlib.closing(connection):
         connection.connect()
         sock: Any = connection.sock
         return sock.getpeercert(binary), str(sock.version())
-
-
-def _sign(user: str, password: str) -> str:
-    return f"Basic {base64.b64encode(f'{unquote(user)}:{unquote(password)}'.encode()).decode()}"
 
 
 def _name_issuer(certificate: Any) -> str:

@@ -64,7 +64,7 @@ def test_a_server_that_is_down_and_certificates_that_are_not_there_are_told(cli,
     monkeypatch.setenv("https_proxy", "http://jane:secret@127.0.0.1:9")
     result = cli("doctor", "--api-base", unused_url)
     assert result.status == 1
-    assert "FIX REQUESTS_CA_BUNDLE: ~/no.pem is not there" in result.out
+    assert "FIX REQUESTS_CA_BUNDLE: ~/no.pem does not exist" in result.out
     assert "proxy for https: 127.0.0.1:9" in result.out
     assert "FIX models of 127.0.0.1" in result.out
     assert not any(word in result.out for word in ("jane", "secret", str(tmp_path)))
@@ -99,7 +99,7 @@ def test_who_signs_what_passes_is_named_where_nobody_vouches_for_it(secured, cli
 def test_certificates_that_the_user_trusts_are_well_and_said_to_be_no_public_ones(secured, cli, certificate):
     found = findings(cli("doctor", "--json", "--ca-bundle", certificate[0]).out)
     line = found[f"TLS with {secured.url.partition('//')[2]}"]
-    assert re.match(r"TLSv1\.\d, the certificate is issued by localhost, which only your certificates", line["found"])
+    assert re.match(r"TLSv1\.\d, the certificate is issued by localhost, trusted only by your own certificates", line["found"])
     assert {each["fix"] for each in found.values()} == {""}
 
 
@@ -128,10 +128,10 @@ def test_a_proxy_of_another_kind_and_a_server_without_tls_are_left_to_the_reques
     ("arrivals", "found", "well"),
     [
         ([0.1] * 5, "5 pieces: too few to tell", True),
-        ([0.3 + 0.02 * at for at in range(50)], "50 pieces, spread over 1.0 s: nothing holds them back", True),
-        ([0.3] * 40, "40 pieces in 0.3 s: too quick to tell", True),
-        ([2.0 + 0.00001 * at for at in range(40)], "40 pieces came all at once, after 2.0 s", False),
-        ([1.0] * 20 + [2.0] * 20, "40 pieces came in 2 bursts, after 2.0 s", False),
+        ([0.3 + 0.02 * at for at in range(50)], "50 pieces, spread over 1.0 s: not buffered", True),
+        ([0.3] * 40, "40 pieces in 0.3 s: too fast to tell", True),
+        ([2.0 + 0.00001 * at for at in range(40)], "40 pieces arrived all at once, after 2.0 s", False),
+        ([1.0] * 20 + [2.0] * 20, "40 pieces arrived in 2 bursts, after 2.0 s", False),
     ],
 )
 def test_a_stream_that_is_held_back_is_told_from_one_that_is_not(arrivals, found, well):
@@ -145,7 +145,7 @@ def test_an_answer_that_comes_all_at_once_after_a_while_is_told(hf, cli):
     hf.reply(replace(Response.text(*"A late answer."), delay=gate))
     threading.Timer(0.6, gate.open).start()
     found = findings(cli("doctor", "--json", "--ask").out)
-    assert "came all at once" in found["stream"]["found"]
+    assert "arrived all at once" in found["stream"]["found"]
     assert "proxy_buffering off" in found["stream"]["fix"]
 
 
@@ -172,7 +172,7 @@ def test_other_places_for_keys_and_certificates_are_said_not_to_be_used(hf, cli,
     monkeypatch.setenv("SSL_CERT_FILE", "/etc/ca.pem")
     result = cli("doctor", "--json")
     assert findings(result.out)["netrc"]["found"].endswith("has an entry for 127.0.0.1, which is not used")
-    assert findings(result.out)["SSL_CERT_FILE"]["found"] == "/etc/ca.pem is not used here; REQUESTS_CA_BUNDLE is"
+    assert findings(result.out)["SSL_CERT_FILE"]["found"] == "/etc/ca.pem is not used; set REQUESTS_CA_BUNDLE instead"
     assert not {"jane", "secret"} & {*re.findall(r"\w+", result.out)}
 
 
