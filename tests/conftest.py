@@ -7,6 +7,7 @@ import importlib.util
 import itertools
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -35,6 +36,10 @@ KEY = "hf_MadeUpKeyForTests"
 # Tests start hundreds of processes. What one has compiled, the others need not compile again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# A shell without job control starts what runs in the background with Ctrl-C ignored, for all its processes.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _FOREIGN = re.compile(
     r"HF_|HUGGING_?FACE|XDG_|OPENAI_|NETRC|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE|SSL_CERT_|(https?|all|no)_proxy$",

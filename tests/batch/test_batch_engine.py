@@ -151,7 +151,7 @@ class TestRowsThatFail:
         summary = batch.run(rows(40), output, client=make_client(max_retries=0))
         assert (summary.done, summary.failed) == (39, 1)
         assert recorded()["r3"]["error"]["code"] == "ServerError"
-        assert summary.refused["504"] <= 6
+        assert summary.refused["504"] <= 20  # five times alone, and as often as it was the probe
         assert len(chats(emulator)) == 39 + summary.refused["504"]
 
     def test_a_refusal_that_the_client_was_to_retry_is_left_to_the_pace(

@@ -99,7 +99,9 @@ def test_who_signs_what_passes_is_named_where_nobody_vouches_for_it(secured, cli
 def test_certificates_that_the_user_trusts_are_well_and_said_to_be_no_public_ones(secured, cli, certificate):
     found = findings(cli("doctor", "--json", "--ca-bundle", certificate[0]).out)
     line = found[f"TLS with {secured.url.partition('//')[2]}"]
-    assert re.match(r"TLSv1\.\d, the certificate is issued by localhost, trusted only by your own certificates", line["found"])
+    assert re.match(
+        r"TLSv1\.\d, the certificate is issued by localhost, trusted only by your own certificates", line["found"]
+    )
     assert {each["fix"] for each in found.values()} == {""}
 
 
