@@ -13,7 +13,7 @@ from ..completion import Completion
 from ..errors import HFTextError, InvalidRequestError
 from ..events import Event, ProviderInfo
 from ..generation.steps import Step, Steps
-from ..generation.stream import OTHER_ATTRIBUTES
+from ..other_names import STREAM_ATTRIBUTES
 from ..tracebacks import shorten
 from ..transport.call import SOCKET, WRITE, Wait
 from .items import AsyncItems
@@ -25,7 +25,7 @@ from .waiting import LoopWait, running_loop, wait_by_anyio
 __all__ = ["AsyncStream"]
 
 
-@advise_attributes(OTHER_ATTRIBUTES)
+@advise_attributes(STREAM_ATTRIBUTES)
 class AsyncStream:
     """A streamed answer, for async code.
 

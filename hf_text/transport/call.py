@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 from ..checks import plain_number, refusal
 from ..errors import Clock, InvalidRequestError
+from ..wrong_names import explain_wrong_names
 from .sockets import duplicate_socket
 
 __all__ = ["DEFAULT", "SOCKET", "WRITE", "Call", "Interrupted", "Timeouts", "Wait", "run"]
@@ -31,6 +32,7 @@ T = TypeVar("T")
 _MAX_STEP = 1_000_000.0
 
 
+@explain_wrong_names
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long each stage of a call may take, in seconds.
