@@ -479,7 +479,7 @@ def _each(pages: Iterator[list[HubModel]]) -> Iterator[HubModel]:
     try:
         for page in pages:
             yield from page
-    except HFTextError as error:
+    except (HFTextError, KeyboardInterrupt) as error:
         shorten(error)
         raise
 

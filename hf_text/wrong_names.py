@@ -59,7 +59,7 @@ def _explain(function: Any, door: str | None = None) -> Any:
             raise wrong_name(f"{door}()", wrong, names)
         try:
             return function(*given.pop(0), **given.pop())
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 

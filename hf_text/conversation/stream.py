@@ -71,7 +71,7 @@ class ConversationStream:
             return ahead
         try:
             return self._reader.read()
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 
@@ -110,7 +110,7 @@ class ConversationStream:
                         break  # the next read() raises it, or ends the loop
                     if isinstance(event, wanted):
                         yield event
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
         finally:

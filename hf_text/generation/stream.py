@@ -74,7 +74,7 @@ class Stream:
         """
         try:
             return self._steps.completion()
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 
@@ -91,7 +91,7 @@ class Stream:
         """
         try:
             return self._steps.read()
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 
@@ -140,7 +140,7 @@ class Stream:
                         break  # the next read() raises it, or ends the loop
                     if isinstance(event, wanted):
                         yield event
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
         finally:
