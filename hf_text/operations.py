@@ -66,7 +66,8 @@ def completions_of(answers: Completion | HasCompletions) -> list[Completion]:
 
 
 class Operations:
-    """What the clients do. The arguments are those of ``Client``, and the tuning.
+    """What the clients do. The arguments are those of ``Client``, the tuning, and whether calls request token counts if
+    they do not say (None: only from Hugging Face).
 
     Attributes:
         arguments: what it was made of, to make another one.
@@ -93,11 +94,13 @@ class Operations:
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
         # and of its own
+        include_usage: bool | None = None,
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
         self.arguments: dict[str, Any] = without_self(locals())
         self.tuning: Tuning = tuning
         self.endpoint: Endpoint = Endpoint.at(api_base, hub_url, router_url)
+        self._include_usage = self.endpoint.hugging_face if include_usage is None else include_usage
         self._given_key = clean_key(
             api_key, hugging_face=self.endpoint.hugging_face, placeholders=self.endpoint.takes_placeholders
         )
@@ -120,6 +123,10 @@ class Operations:
         self._closers: set[str] = set()  # models that close a think tag which their prompt opens
         self._http: Http | None = None
         self._lock = ForkSafeLock()
+
+    def counting_tokens(self) -> Operations:
+        """The same, for a server that is known to send token counts: they are requested in every call."""
+        return Operations(**{**self.arguments, "include_usage": True})
 
     def new_call(self, timeout: Timeouts | float = DEFAULT) -> Call:
         """A call with these clocks, by default those of the client."""
@@ -149,7 +156,7 @@ class Operations:
         payload = build_payload(
             model=name or UNNAMED_MODEL,
             messages=checked,
-            include_usage=self.endpoint.hugging_face if include_usage is None else include_usage,
+            include_usage=self._include_usage if include_usage is None else include_usage,
             **options,
         )
         del payload["model"]
