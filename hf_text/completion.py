@@ -102,6 +102,9 @@ class Completion:
     def __str__(self) -> str:
         return self.text
 
+    def __format__(self, spec: str) -> str:
+        return format(self.text, spec)
+
     def __repr__(self) -> str:
         from .shown import describe
 

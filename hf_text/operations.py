@@ -61,7 +61,7 @@ def completions_of(answers: Completion | HasCompletions) -> list[Completion]:
         return [answers]
     completions = getattr(answers, "completions", None)
     if completions is None:
-        raise refusal("answers", "a Completion, a Conversation or a Parsed", answers)
+        raise refusal("answers", "a Completion (of a stream: stream.completion), a Conversation or a Parsed", answers)
     return list(completions)
 
 

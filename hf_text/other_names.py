@@ -144,6 +144,7 @@ MODULE_ATTRIBUTES = {
 }
 
 COMPLETION_ATTRIBUTES = {
+    **dict.fromkeys((name for name in dir(str) if not name.startswith("_")), _TEXT),
     **_all(_TEXT, "choices content message output_text generated_text delta answer output result"),
     **_all("completion.to_dict() gives a dict", "dict json model_dump model_dump_json to_json"),
     **_all("It is called request_id", "id"),

@@ -4,9 +4,10 @@ error leaves them with a short traceback.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from functools import wraps
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
 from .errors import HFTextError, InvalidRequestError
@@ -15,7 +16,7 @@ from .tracebacks import shorten
 
 __all__ = ["explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
 
-_CO_VARKEYWORDS, _CO_COROUTINE = 0x08, 0x80  # as in inspect, which is large
+_CO_VARARGS, _CO_VARKEYWORDS, _CO_COROUTINE = 0x04, 0x08, 0x80  # as in inspect, which is large
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -46,17 +47,22 @@ def _explain(function: Any, door: str | None = None) -> Any:
     code = function.__code__
     names = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
     takes_any = bool(code.co_flags & _CO_VARKEYWORDS)
+    most = math.inf if code.co_flags & _CO_VARARGS else code.co_argcount
     if not takes_any:
         _names[door] = names
 
     @wraps(function)
     def checked(*args: Any, **arguments: Any) -> Any:
         wrong = None if takes_any else next((name for name in arguments if name not in names), None)
+        extra = len(args) - most
         given: list[Any] = [args, arguments]
         del args, arguments  # a traceback that shows variables would show a key among them
         if wrong is not None:
             given.clear()
             raise wrong_name(f"{door}()", wrong, names)
+        if extra > 0:
+            given.clear()
+            raise _unnamed(f"{door}()", code)
         try:
             return function(*given.pop(0), **given.pop())
         except (HFTextError, KeyboardInterrupt) as error:
@@ -85,6 +91,16 @@ def wrong_name(door: str, name: str, names: Collection[str]) -> InvalidRequestEr
         names: the arguments that there are.
     """
     return InvalidRequestError(f"{door} has no argument {name!r:.80}. {_advise(door, name, names)}")
+
+
+def _unnamed(door: str, code: CodeType) -> InvalidRequestError:
+    """The error for positional arguments that must be named."""
+    positional = [name for name in code.co_varnames[: code.co_argcount] if name != "self"]
+    named = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
+    takes = f"only {', '.join(positional)} without a name" if positional else "no arguments without a name"
+    return InvalidRequestError(
+        f"{door} takes {takes}" + (f"; name the others: {', '.join(named[:3])} …" if named else "")
+    )
 
 
 def _advise(door: str, name: str, names: Collection[str]) -> str:

@@ -528,6 +528,7 @@ def test_a_method_of_another_library_is_answered_with_the_one_that_is_meant(name
         (hf_text.aio.AsyncClient("hf_x"), "steam", "Did you mean 'stream'?"),
         (hf_text, "steam", "Did you mean 'stream'?"),
         (hf_text.Completion("Hi"), "choices", "completion.text is the answer"),
+        (hf_text.Completion("Hi"), "lower", "completion.text is the answer"),
         (hf_text.Completion("Hi"), "cost", "client.cost(completion) computes it"),
         (hf_text.Completion("Hi"), "reasoning_content", "It is called reasoning"),
         (hf_text.Conversation(), "chat", "conversation.generate(prompt) gives the next answer"),

@@ -399,6 +399,12 @@ def test_a_wrong_name_is_told_what_is_meant(emulator: Emulator, name: str, words
             lambda: hf_text.generate("Hi", api_key="k"),
             "generate() has no argument 'api_key'. 'api_key' is an argument of Client()",
         ),
+        (lambda: hf_text.models("qwen"), "models() takes no arguments without a name; name the others: search,"),
+        (lambda: Client("k", "m"), "Client() takes only api_key without a name; name the others: api_base, model,"),
+        (
+            lambda: Client("k").generate("Hi", "m", 5),
+            "takes only messages, model without a name; name the others: media,",
+        ),
         (lambda: hf_text.models(serach="x"), "models() has no argument 'serach'. Did you mean 'search'?"),
         (lambda: Client().models(zzz="x"), "There are max_output_price, min_context,"),
         (lambda: hf_text.Conversation(sytem="x"), "Conversation() has no argument 'sytem'. Did you mean 'system'?"),
