@@ -35,6 +35,7 @@ OTHER_NAMES = {
     **dict.fromkeys(("proxy",), "proxies"),
     **dict.fromkeys(("ca_bundle", "ssl_verify", "verify_ssl"), "verify"),
     **dict.fromkeys(("response_model", "response_format", "text_format", "schema"), "output_type"),
+    **dict.fromkeys(("concurrency", "max_concurrency", "num_workers", "workers", "n_jobs"), "max_workers"),
     "functions": "tools",
     "function_call": "tool_choice",
     "random_seed": "seed",
