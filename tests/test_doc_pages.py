@@ -133,6 +133,16 @@ def test_an_integration_has_a_page_and_its_public_names_are_there_or_in_the_refe
     assert wanted - told == set()
 
 
+# --- Snippets
+
+
+def test_the_runs_of_a_page_write_to_files_of_their_own() -> None:
+    """So that a reader may run a page from its beginning to its end, in one folder."""
+    for page, text in TEXTS.items():
+        written = re.findall(r'batch\.run\(\s*[\w."]+,\s*"([\w.]+)"(?![^\n]*only=)', text)
+        assert sorted(written) == sorted(set(written)), page
+
+
 # --- Tables
 
 

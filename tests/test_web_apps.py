@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import requests
 import uvicorn
@@ -43,6 +44,7 @@ def serving(mark: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         thread.join()
+    anyio.run(names["client"].aclose)  # the first app does it itself
 
 
 def test_an_answer_is_passed_on(emulator: Emulator, address: str) -> None:
