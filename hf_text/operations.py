@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from . import protocol
 from .catalogue import Catalogue
-from .checks import check_int, refusal, without_self
+from .checks import check_int, refusal, show, without_self
 from .completion import Completion
 from .endpoint import Endpoint
 from .errors import HFTextError, InvalidRequestError, MissingAuthError, ModelNotSupportedError
@@ -309,7 +309,8 @@ def _describe_functions(options: dict[str, Any]) -> dict[str, Any]:
     if isinstance(form, type) or hasattr(form, "validate_python"):
         name = getattr(form, "__name__", "the type")
         raise InvalidRequestError(
-            f"response_format takes a JSON schema; for a type call parse(messages, {name}), which returns its value"
+            f"response_format takes a JSON schema, such as that of pydantic.TypeAdapter({name}).json_schema(); "
+            f"parse(messages, {name}) takes the type itself, and returns its value"
         )
     described = {
         "tools": describe_tools(options.get("tools")),
@@ -331,6 +332,10 @@ def _check_verify(verify: Any) -> bool | str:
         path = os.fspath(verify)
     except TypeError:
         path = None
-    if not isinstance(path, str) or not os.path.exists(path):
+    if not isinstance(path, str):
         raise refusal("verify", "True, False or the path of a CA bundle", verify)
+    if "-----BEGIN" in path:
+        raise InvalidRequestError("verify must be the path of a CA bundle, not its contents")
+    if not os.path.exists(path):
+        raise InvalidRequestError(f"verify: file not found: {show(path)}")
     return path

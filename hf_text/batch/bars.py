@@ -74,7 +74,7 @@ def _make_bar() -> Any:
         from tqdm.auto import tqdm  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
         raise MissingExtraError(
-            "progress=True needs tqdm: pip install 'hf-text[batch]'", package="tqdm", extra="batch"
+            "progress=True needs tqdm: pip install 'hf_text[batch]'", package="tqdm", extra="batch"
         ) from None
     # A notebook has a bar of its own, which stands for "{bar}" alone.
     in_notebook = any(cls.__module__ == "tqdm.notebook" for cls in tqdm.__mro__)

@@ -102,7 +102,7 @@ def run(
         shard: ``(i, n)``, with i from 0: only the rows of the i-th of n parts, by a hash of their names. Each shard has
             its own output; ``merge`` combines them.
         drain: seconds that the rows in flight may take after SIGTERM, Ctrl-C or the deadline (default 25).
-        progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
+        progress: True shows a bar (``pip install 'hf_text[batch]'``); a function is called in this thread, at the
             start, after each row, and once a second.
         client: the client to use; default: a new ``Client()``. For other processes it is pickled, with a key that was
             passed to it.
