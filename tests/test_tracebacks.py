@@ -117,6 +117,7 @@ def test_python_prints_at_most_fifteen_lines(emulator: Emulator, name: str) -> N
     assert sum("/hf_text/" in line for line in lines) <= 1 + ("async" in code)
 
 
+@pytest.mark.timeout(180)  # many cells
 def test_jupyter_shows_at_most_fifteen_lines(emulator: Emulator) -> None:
     with leaving_no_loop(), starting_kernel() as kernel:
         kernel.run(SETUP)
