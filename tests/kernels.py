@@ -17,6 +17,8 @@ import nbformat
 
 __all__ = ["PATIENCE", "Kernel", "leaving_no_loop", "plain", "run_notebook", "starting_kernel"]
 
+_ABOUT_THE_KERNEL = ("status", "execute_input")
+
 PATIENCE = 50  # seconds; a sign that something hangs: the test would end soon
 
 
@@ -38,14 +40,16 @@ class Kernel:
         """Begin to execute a cell, as one of its own. Returns the number to wait for."""
         return str(self._client.execute(cell, stop_on_error=False))
 
-    def wait_for_output(self, number: str, words: str) -> None:
-        """Wait until the cell has printed or displayed these words."""
-        printed = ""
+    def wait_for_output(self, number: str, words: str) -> list[Any]:
+        """Wait until the cell has printed or displayed these words. Returns what it has sent."""
+        printed, sent = "", []
         while words not in printed:
             message = self._wait_for(self._client.get_iopub_msg)
-            if message["parent_header"].get("msg_id") == number:
+            if message["parent_header"].get("msg_id") == number and message["msg_type"] not in _ABOUT_THE_KERNEL:
                 content = message["content"]
                 printed += content.get("text", "") + content.get("data", {}).get("text/plain", "")
+                sent.append(message)
+        return sent
 
     def wait_for_end(self, number: str) -> str:
         """Wait until the cell has ended. Returns ``"ok"``, or the name of the error that ended it."""
@@ -66,7 +70,7 @@ class Kernel:
             if message["parent_header"].get("msg_id") == number:
                 if message["content"].get("execution_state") == "idle":
                     return sent
-                if message["msg_type"] not in ("status", "execute_input"):
+                if message["msg_type"] not in _ABOUT_THE_KERNEL:
                     sent.append(message)
 
     def run(self, cell: str) -> str:
@@ -77,6 +81,10 @@ class Kernel:
     def press_stop(self) -> None:
         """What the stop button does."""
         self._manager.interrupt_kernel()
+
+    def send_interrupt(self) -> None:
+        """What it does where the frontend cannot send the kernel a signal."""
+        self._client.control_channel.send(self._client.session.msg("interrupt_request"))
 
 
 @contextmanager
