@@ -35,7 +35,7 @@ def describe(at: Progress, width: int = 80) -> str:
     if at.cost is not None:
         expected = "" if at.expected_cost is None else f" of ${at.expected_cost:.3g}"
         parts.append(f"${at.cost:.3g}{expected}")
-    if not at.stopping:
+    if at.in_flight and not at.stopping:
         parts.append(f"{at.in_flight} in flight")
     if at.tokens_per_second:
         parts.append(f"{at.tokens_per_second:,.0f} tok/s")
