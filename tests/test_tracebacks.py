@@ -148,10 +148,10 @@ def test_jupyter_shows_at_most_fifteen_lines(emulator: Emulator) -> None:
         (message,) = kernel.messages("1\n2\nsummarize(['Hi'])\n4\n5")
         lines = plain(message["content"]["traceback"]).splitlines()
         assert len(lines) <= MAX_LINES
-        assert [line for line in lines if line.startswith("--") and ">" in line] == [
-            "----> 3 summarize(['Hi'])",
-            "---> 10         out.append(ask(text))",
-            '----> 3     answer = client.generate(question, media="nope.png")',
+        assert [line.partition("> ")[2].split() for line in lines if line.startswith("--") and ">" in line] == [
+            ["3", "summarize(['Hi'])"],
+            ["10", "out.append(ask(text))"],
+            ["3", "answer", "=", "client.generate(question,", 'media="nope.png")'],
         ]
         (message,) = kernel.messages("%env HF_TEXT_DEBUG=1")
         (message,) = kernel.messages('client.generate("Hi", media="nope.png")')
