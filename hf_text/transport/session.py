@@ -312,10 +312,12 @@ def _give_up(raw: RawResponse | None, call: Call) -> None:
 
 def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") -> dict[str, str]:
     """Headers that can be sent. Raises InvalidRequestError, which names the header and does not show its value."""
-    if headers is not None and not isinstance(headers, Mapping):
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
         raise InvalidRequestError(f"{argument} must be a mapping of names to values, not a {type(headers).__name__}")
     checked = {}
-    for name, value in (headers or {}).items():
+    for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise InvalidRequestError(f"{argument}: {name!r:.80} must be a str with a str for its value")
         if not name.isascii() or not name.isprintable() or not name or any(c in name for c in " :"):
