@@ -24,6 +24,7 @@ from urllib3.exceptions import HTTPError
 
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
+from ..protocol.pages import as_utf8
 from ..protocol.replies import parse_reply_error
 from .adapter import Adapter
 from .call import Call, Interrupted, Wait
@@ -141,7 +142,7 @@ class Http:
         Args:
             facts: what else ``parse_reply_error`` should know.
         """
-        body = reply.read_error(_ERROR_BYTES)
+        body = as_utf8(reply.read_error(_ERROR_BYTES))
         encoding = reply.unreadable(body)
         error = parse_reply_error(
             reply.status,
