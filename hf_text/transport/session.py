@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
+from ..protocol.pages import as_utf8
 from ..protocol.replies import parse_reply_error
 from .adapter import Adapter
 from .call import Call, Interrupted, Wait
@@ -143,7 +144,7 @@ class Http:
         Args:
             facts: what else ``parse_reply_error`` should know.
         """
-        body = reply.read_error(_ERROR_BYTES)
+        body = as_utf8(reply.read_error(_ERROR_BYTES))
         encoding = reply.unreadable(body)
         error = parse_reply_error(
             reply.status,
