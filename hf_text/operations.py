@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from . import protocol
 from .catalogue import Catalogue
-from .checks import check_int, refusal, without_self
+from .checks import check_int, refusal, show, without_self
 from .completion import Completion
 from .endpoint import Endpoint
 from .errors import HFTextError, InvalidRequestError, MissingAuthError, ModelNotSupportedError
@@ -151,7 +151,8 @@ class Operations:
         (``build_payload``). If no provider serves the model, the ``fallback_models`` are tried in order.
         """
         checked = add_media(check_messages(messages), media)
-        options = _describe_functions({option: value for option, value in options.items() if value is not None})
+        options = {option: value for option, value in options.items() if value is not None}
+        _describe_functions(options)
         name = self._choose_model(model, checked)
         payload = build_payload(
             model=name or UNNAMED_MODEL,
@@ -303,19 +304,19 @@ def _check_bill_to(bill_to: Any) -> dict[str, str]:
     return {"X-HF-Bill-To": bill_to.strip()}
 
 
-def _describe_functions(options: dict[str, Any]) -> dict[str, Any]:
-    """The options with the tools that are functions in the form of the protocol."""
+def _describe_functions(options: dict[str, Any]) -> None:
+    """Put the tools that are functions into the form of the protocol."""
     form = options.get("response_format")
-    if isinstance(form, type) or hasattr(form, "validate_python"):
+    if form is not None and (isinstance(form, type) or hasattr(form, "validate_python")):
         name = getattr(form, "__name__", "the type")
         raise InvalidRequestError(
-            f"response_format takes a JSON schema; for a type call parse(messages, {name}), which returns its value"
+            f"response_format takes a JSON schema, such as that of pydantic.TypeAdapter({name}).json_schema(); "
+            f"parse(messages, {name}) takes the type itself, and returns its value"
         )
-    described = {
-        "tools": describe_tools(options.get("tools")),
-        "tool_choice": name_of_choice(options.get("tool_choice")),
-    }
-    return {**options, **{name: value for name, value in described.items() if value is not None}}
+    if "tools" in options:
+        options["tools"] = describe_tools(options["tools"])
+    if "tool_choice" in options:
+        options["tool_choice"] = name_of_choice(options["tool_choice"])
 
 
 def _check_model(model: Any) -> str:
@@ -331,6 +332,10 @@ def _check_verify(verify: Any) -> bool | str:
         path = os.fspath(verify)
     except TypeError:
         path = None
-    if not isinstance(path, str) or not os.path.exists(path):
+    if not isinstance(path, str):
         raise refusal("verify", "True, False or the path of a CA bundle", verify)
+    if "-----BEGIN" in path:
+        raise InvalidRequestError("verify must be the path of a CA bundle, not its contents")
+    if not os.path.exists(path):
+        raise InvalidRequestError(f"verify: file not found: {show(path)}")
     return path

@@ -38,6 +38,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
         "max_output_price": "max_price",
         "max_retries retries": "num_retries retries max_retries",
         "max_rounds": "max_steps max_iterations max_turns max_tool_rounds recursion_limit",
+        "max_workers": "concurrency max_concurrency num_workers workers n_jobs",
         "max_tokens": "max_new_tokens max_completion_tokens max_output_tokens max_length num_predict",
         "media": "picture files audio",
         "media vision": "image images pictures",

@@ -53,7 +53,8 @@ def _explain(function: Any, door: str | None = None) -> Any:
 
     @wraps(function)
     def checked(*args: Any, **arguments: Any) -> Any:
-        wrong = None if takes_any else next((name for name in arguments if name not in names), None)
+        known = takes_any or arguments.keys() <= names
+        wrong = None if known else next(name for name in arguments if name not in names)
         extra = len(args) - most
         given: list[Any] = [args, arguments]
         del args, arguments  # a traceback that shows variables would show a key among them

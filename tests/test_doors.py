@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import hf_text
-from hf_text import Client, HuggingFaceAPI, OpenaiTemplate
+from hf_text import Client, HuggingFaceAPI, OpenaiTemplate, batch
 from hf_text.aio import AsyncClient, AsyncConversation
 from hf_text.callers import cached_operations
 from hf_text.client import default_client
@@ -421,6 +421,10 @@ def test_a_wrong_name_is_told_what_is_meant(emulator: Emulator, name: str, words
         (lambda: Client("k").parse("Hi", int, response_format={}), "It is called 'output_type' here"),
         (lambda: hf_text.generate("Hi", response_model=int), "'output_type' is an argument of Client.parse()"),
         (lambda: Client("k").mapping("a/b", token="k"), "'api_key' is an argument of Client()"),
+        (
+            lambda: batch.run(["a"], "out", concurrency=4),
+            "batch.run() has no argument 'concurrency'. It is called 'max_workers'",
+        ),
         (lambda: show("Hi", base_url="x"), "notebook.show() has no argument 'base_url'. 'api_base' is an argument"),
         (lambda: asyncio.run(AsyncClient("k").generate("Hi", max_token=1)), "Did you mean 'max_tokens'?"),
         (
@@ -440,7 +444,16 @@ def test_a_wrong_name_is_told_at_every_door(emulator: Emulator, make: Callable[[
 
 
 def test_every_advice_on_arguments_names_one_that_exists() -> None:
-    doors = (Client, Client.stream, Client.parse, Client.models, hf_text.Conversation, hf_text.Timeouts, LocalServer)
+    doors = (
+        Client,
+        Client.stream,
+        Client.parse,
+        Client.models,
+        hf_text.Conversation,
+        hf_text.Timeouts,
+        LocalServer,
+        batch.run,
+    )
     exist = {name for door in doors for name in inspect.signature(door).parameters}
     assert {here for names in ARGUMENTS.values() for here in names} <= exist
 

@@ -20,6 +20,7 @@ LAYERS = (
     (
         "_version",
         "attributes",
+        "cells",
         "columns",
         "markdown_effort",
         "other_names",
@@ -122,7 +123,7 @@ INSIDE_FUNCTIONS = {
     ("cli.chat", "prompt_toolkit"): "an extra, only for a terminal",
     ("cli.progress", "rich.console"): "an extra, only for a terminal",
     ("cli.progress", "rich.progress"): "an extra, only for a terminal",
-    ("batch.bars", "tqdm.auto"): "an extra, only for progress=True",
+    ("batch.bars", "tqdm"): "an extra, only for progress=True",
     ("batch.outputs", "pandas"): "only for to_frame",
     ("batch.frames", "pyarrow"): "only for blocks of it, so it is there",
     ("batch.frames", "polars"): "only for blocks of it, so it is there",

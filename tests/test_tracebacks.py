@@ -64,6 +64,19 @@ FAILURES: dict[str, tuple[str, str | Response | None, str]] = {
     "an async client": ('asyncio.run(ask("Hi", media="nope.png"))', None, "InvalidRequestError: media[0] cannot"),
     "an async answer that is cut": ('asyncio.run(ask("Hi"))', "cut-mid-stream", "TruncatedStreamError: "),
 }
+HELPERS = """
+def ask(question):
+    question = question.strip()
+    answer = client.generate(question, media="nope.png")
+    text = answer.text
+    return text
+
+def summarize(texts):
+    out = []
+    for text in texts:
+        out.append(ask(text))
+    return out
+"""
 SETUP = """
 import asyncio, hf_text, hf_text.batch, hf_text.aio
 client = hf_text.Client(max_retries=0)
@@ -119,6 +132,7 @@ def test_python_prints_at_most_fifteen_lines(emulator: Emulator, name: str) -> N
     assert sum("/hf_text/" in line for line in lines) <= 1 + ("async" in code)
 
 
+@pytest.mark.timeout(180)  # many cells
 def test_jupyter_shows_at_most_fifteen_lines(emulator: Emulator) -> None:
     with leaving_no_loop(), starting_kernel() as kernel:
         kernel.run(SETUP)
@@ -132,6 +146,15 @@ def test_jupyter_shows_at_most_fifteen_lines(emulator: Emulator) -> None:
                 assert "/hf_text/" not in "\n".join(lines)
         (message,) = kernel.messages('await ask("Hi", media="nope.png")')
         assert len(plain(message["content"]["traceback"]).splitlines()) <= MAX_LINES
+        kernel.run(HELPERS)
+        (message,) = kernel.messages("1\n2\nsummarize(['Hi'])\n4\n5")
+        lines = plain(message["content"]["traceback"]).splitlines()
+        assert len(lines) <= MAX_LINES
+        assert [line.partition("> ")[2].split() for line in lines if line.startswith("--") and ">" in line] == [
+            ["3", "summarize(['Hi'])"],
+            ["10", "out.append(ask(text))"],
+            ["3", "answer", "=", "client.generate(question,", 'media="nope.png")'],
+        ]
         (message,) = kernel.messages("%env HF_TEXT_DEBUG=1")
         (message,) = kernel.messages('client.generate("Hi", media="nope.png")')
         assert len(plain(message["content"]["traceback"]).splitlines()) > 50

@@ -130,7 +130,8 @@ class Plan:
             except InvalidRequestError as error:
                 if self.on_bad_row == "raise":
                     raise
-                yield Outcome(_name_bad(value, place, self.shape.id), error=error)
+                name = _name_bad(value, place, self.shape.id)
+                yield Outcome(name, error=error, columns=parser.keep_what_is_there(value))
 
 
 _PACES: WeakKeyDictionary[Operations, dict[str | None, Pace]] = WeakKeyDictionary()

@@ -33,14 +33,12 @@ class ConversationStream:
 
     def __iter__(self) -> Iterator[str]:
         """The pieces of the text, as they arrive."""
-        self._reader.driver.claim()
         return self._iterate(str)
 
     def events(self) -> Iterator[ConversationEvent]:
         """Everything that happens: the events of each round, each with its ``ProviderInfo``, ``Usage`` and
         ``FinishReason``, and a ``ToolResult`` for each call.
         """
-        self._reader.driver.claim()
         return self._iterate(object)
 
     def start(self) -> ConversationStream:
@@ -103,6 +101,7 @@ class ConversationStream:
 
     def _iterate(self, wanted: type) -> Iterator[Any]:
         driver = self._reader.driver
+        driver.claim()  # at the first read: some frameworks call iter() once more, only to see whether they can
         try:
             while events := self.read():
                 for event in events:

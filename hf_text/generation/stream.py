@@ -34,7 +34,6 @@ class Stream:
 
     def __iter__(self) -> Iterator[str]:
         """The pieces of the text, as they arrive. Raises HFTextError."""
-        self._steps.claim()
         return self._iterate(str)
 
     def events(self) -> Iterator[Event]:
@@ -43,7 +42,6 @@ class Stream:
 
         Raises HFTextError.
         """
-        self._steps.claim()
         return self._iterate(object)
 
     def start(self) -> Stream:
@@ -133,6 +131,7 @@ class Stream:
 
     def _iterate(self, wanted: type) -> Iterator[Any]:
         steps = self._steps
+        steps.claim()  # at the first read: some frameworks call iter() once more, only to see whether they can
         try:
             while batch := steps.read():
                 for event in batch:

@@ -104,6 +104,11 @@ class Wait(Enum):
     THREAD = "thread"
     """A thread, because the next step blocks."""
 
+    FIRST = "first"
+    """As ``THREAD``, for work that is done once for all calls. One call does it at a time, so that many calls that
+    begin together do not take a thread each.
+    """
+
     TURN = "turn"
     """Nothing: the thread has done what blocked, and need not be held any longer."""
 
@@ -195,11 +200,11 @@ class Call:
         """As ``time_left()``, but 0 where that raises."""
         return 0.0 if self.cancelled else max(self.deadline - monotonic(), 0.0)
 
-    def need_thread(self) -> Iterator[Wait]:
+    def need_thread(self, wait: Wait = Wait.THREAD) -> Iterator[Wait]:
         """The next step blocks: yield until it is driven from a thread. No clock runs meanwhile."""
         since = monotonic()
         while not self.blocking:
-            yield Wait.THREAD
+            yield wait
         waited = monotonic() - since
         self.started += waited
         self._end += waited
