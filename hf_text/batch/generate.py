@@ -156,7 +156,7 @@ class Outcomes(Iterator[Outcome]):
     def __next__(self) -> Outcome:
         try:
             return next(self._engine)
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 

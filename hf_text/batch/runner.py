@@ -28,7 +28,7 @@ from .pace import Pace
 from .progress import Progress, Summary, Tally
 from .prompts import Template
 from .rows import Known, Row, shard_of
-from .signals import Listener, Stopped, listening, say
+from .signals import Listener, Stopped, listening, say, stopped
 from .state import StateFile
 
 __all__ = ["Stopper", "run", "run_stoppable"]
@@ -332,8 +332,7 @@ class _Run:
         name = self._tally.stopped_by or "Ctrl-C"
         whole = "" if self._tally.rows is None else f" of {self._tally.rows:,}"
         message = f"stopped by {name}: {summary.done:,}{whole} rows are done. Run it again to continue"
-        say(message)
-        return Stopped(message, summary, 128 + (listener.signum or 0))
+        return stopped(message, summary, 128 + (listener.signum or 0))
 
 
 def _line_of(outcome: Outcome) -> Line:

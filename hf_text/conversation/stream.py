@@ -10,7 +10,7 @@ from ..attributes import advise_attributes
 from ..completion import Completion
 from ..errors import HFTextError, StreamError
 from ..events import ConversationEvent, ProviderInfo
-from ..generation.stream import OTHER_ATTRIBUTES
+from ..other_names import STREAM_ATTRIBUTES
 from ..procedures.driver import Driver
 from ..procedures.reader import Reader
 from ..tracebacks import shorten
@@ -18,7 +18,7 @@ from ..tracebacks import shorten
 __all__ = ["ConversationStream", "completion_of", "info_of", "partial_of"]
 
 
-@advise_attributes(OTHER_ATTRIBUTES)
+@advise_attributes(STREAM_ATTRIBUTES)
 class ConversationStream:
     """The answer to one turn, and the tool rounds before it.
 
@@ -69,7 +69,7 @@ class ConversationStream:
             return ahead
         try:
             return self._reader.read()
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 
@@ -109,7 +109,7 @@ class ConversationStream:
                         break  # the next read() raises it, or ends the loop
                     if isinstance(event, wanted):
                         yield event
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
         finally:

@@ -10,22 +10,14 @@ from ..attributes import advise_attributes
 from ..completion import Completion
 from ..errors import HFTextError
 from ..events import Event, ProviderInfo
+from ..other_names import STREAM_ATTRIBUTES
 from ..tracebacks import shorten
 from .steps import Steps
 
-__all__ = ["OTHER_ATTRIBUTES", "Stream"]
-
-# What an answer has, and a stream does not.
-OTHER_ATTRIBUTES = {
-    **dict.fromkeys(
-        ("text", "content", "message", "choices", "output_text", "usage", "finish_reason", "tool_calls", "reasoning"),
-        "Once the stream was read to its end, stream.completion has the answer; until then, stream.partial",
-    ),
-    **dict.fromkeys(("parse", "to_dict", "get_final_completion"), "stream.completion has the answer"),
-}
+__all__ = ["Stream"]
 
 
-@advise_attributes(OTHER_ATTRIBUTES)
+@advise_attributes(STREAM_ATTRIBUTES)
 class Stream:
     """A streamed answer.
 
@@ -80,7 +72,7 @@ class Stream:
         """
         try:
             return self._steps.completion()
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 
@@ -97,7 +89,7 @@ class Stream:
         """
         try:
             return self._steps.read()
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 
@@ -147,7 +139,7 @@ class Stream:
                         break  # the next read() raises it, or ends the loop
                     if isinstance(event, wanted):
                         yield event
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
         finally:
