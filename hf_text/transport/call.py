@@ -105,8 +105,8 @@ class Wait(Enum):
     """A thread, because the next step blocks."""
 
     FIRST = "first"
-    """As ``THREAD``, for what is found out once for all calls: it is done for one call at a time, so that many that begin
-    together do not take a thread each.
+    """As ``THREAD``, for work that is done once for all calls. One call does it at a time, so that many calls that
+    begin together do not take a thread each.
     """
 
     TURN = "turn"
