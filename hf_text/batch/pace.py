@@ -105,6 +105,9 @@ class Pace:
         self._tokens_per_row = 0.0
         self._shut_at: float | None = None
         self._probe: Ticket | None = None
+        self._unproven: tuple[Ticket, float] | None = (
+            None  # a probe that opened the door by its silence, and `_shut_at`
+        )
         self._probe_at = self._slowest_refusal = 0.0
 
     @property
@@ -131,7 +134,7 @@ class Pace:
             patience = self._probe.sent_at + _PATIENCE + 2 * self._slowest_refusal - now
             if patience > 0:
                 return patience
-            self._open(now)
+            self._open(now, self._probe)
             return max(0.0, asked_for, self._next_at - now)
 
     def start(self) -> Ticket:
@@ -165,6 +168,8 @@ class Pace:
         with self._lock:
             if self._shut_at is not None and ticket.sent_at > self._shut_at:
                 self._open(self._clock())
+            elif self._unproven is not None and ticket.sent_at > self._unproven[1]:
+                self._unproven = None
 
     def answered(self, ticket: Ticket, tokens: int = 0) -> None:
         """This request was answered; ``tokens`` counts prompt and answer."""
@@ -194,6 +199,8 @@ class Pace:
             self._resume_at = max(self._resume_at, now + (retry_after or 0.0))
             if self._shut_at is not None:
                 self._note_probe(ticket, now)
+            elif self._unproven is not None and (ticket is self._unproven[0] or self._is_gone(ticket, now, down)):
+                self._shut_again(ticket, now, self._unproven[1])
             elif self._is_gone(ticket, now, down):
                 self._shut(ticket, now, down)
             elif ticket.sent_at >= self._cut_at and now - self._cut_at >= 1.0:
@@ -322,11 +329,21 @@ class Pace:
         self._slowest_refusal = now - ticket.sent_at
         self._pause_probes(now)
 
+    def _shut_again(self, ticket: Ticket, now: float, since: float) -> None:
+        """The probe was not let in, only its refusal came late (a busy machine): the outage goes on."""
+        if self._cut_at >= self._opened_at:
+            self._ceiling, self._plateau, self._cut_at = self._before_cut
+        self._shut_at, self._unproven = since, None
+        self._slowest_refusal = max(self._slowest_refusal, now - ticket.sent_at)
+        self._pause_probes(now)
+
     def _pause_probes(self, now: float) -> None:
         outage = now - (self._shut_at or now)
         self._probe_at = now + min(max(_PROBE_SHARE * outage, _MIN_PROBE_PAUSE), _MAX_PROBE_PAUSE)
 
-    def _open(self, now: float) -> None:
+    def _open(self, now: float, silent: Ticket | None = None) -> None:
+        """Let requests through again; ``silent``: for a probe that was not refused so far."""
+        self._unproven = None if silent is None or self._shut_at is None else (silent, self._shut_at)
         self._shut_at = self._probe = None
         self._measured_from = self._opened_at = now
         self._mark, self._base, self._period = now, max(0.01, self._ceiling / 4), _REOPENING
