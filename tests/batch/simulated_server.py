@@ -154,7 +154,7 @@ def simulate(
             in_flight += 1
             after(_ROUND_TRIP / 2, "arrive", pace.start())
         next_start = awake(time[0] + max(pace.wait(), 1e-4)) if in_flight < min(workers, left) else float("inf")
-        if not events or events[0][0] > next_start:
+        if not events or events[0][0] >= next_start:  # after a stall, requests go out before responses are read
             time[0] = next_start
             continue
         time[0], _, kind, ticket, detail = heapq.heappop(events)
