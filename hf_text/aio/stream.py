@@ -14,18 +14,18 @@ from ..completion import Completion
 from ..errors import HFTextError, InvalidRequestError
 from ..events import Event, ProviderInfo
 from ..generation.steps import Step, Steps
-from ..generation.stream import OTHER_ATTRIBUTES
+from ..other_names import STREAM_ATTRIBUTES
 from ..tracebacks import shorten
 from ..transport.call import SOCKET, WRITE, Wait
 from .items import AsyncItems
 from .tasks import stop_if_cancelled, this_task
-from .threads import SHARED_THREADS, Threads
+from .threads import ONE_THREAD, SHARED_THREADS, Threads
 from .waiting import LoopWait, running_loop, wait_by_anyio
 
 __all__ = ["AsyncStream"]
 
 
-@advise_attributes(OTHER_ATTRIBUTES)
+@advise_attributes(STREAM_ATTRIBUTES)
 class AsyncStream:
     """A streamed answer, for async code.
 
@@ -111,9 +111,10 @@ class AsyncStream:
                     raise
                 finally:
                     steps.end()
-                if step is Wait.THREAD:
+                if step is Wait.THREAD or step is Wait.FIRST:
                     steps.call.blocking = True
-                    step = await self._threads.run(steps.step, steps.cancel)
+                    threads = ONE_THREAD if step is Wait.FIRST else self._threads
+                    step = await threads.run(steps.step, steps.cancel)
                 if isinstance(step, list):
                     return step
                 if step is None:

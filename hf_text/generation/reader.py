@@ -36,16 +36,19 @@ _BEGINNING_BYTES = 2000
 _REPORT_BYTES = 65536
 
 _ERROR_KINDS = r"(?i)error|exception"
+_FAILURE_KINDS = r"(?i)fail|abort|fatal|timeout"
 _ERROR_TEXT = r"(?i)\[?error\b"
 _ERROR_FIELD = r"(?im)^[ \t]*error[ \t]*:"
 _OTHER_FIELD = r"[\w-]+:"
 _BARE_VALUES = (
-    r"(?i)[\s\0\ufeff]*(?:data:\s*)*[\[{]"  # without their field, or with it as the standard does not take it
+    r"(?i)[\s\0\ufeff]*(?:data\s*:\s*)*[\[{]"  # without their field, or with it as the standard does not take it
 )
 
+_JSON_STARTS = (b"{", b"[", b'"')
 _DONE = ("DONE", "END", "EOS")  # without what stands around it: "[DONE]", <|end|>
-# What servers send to keep a connection alive, in the place of a chunk.
-_KEEP_ALIVES = ("", "\0", "null", "[]", '""', "ping", "keepalive", "keep-alive", "heartbeat")
+# What servers send to keep a connection alive, in the place of a chunk: also "[PING]", '"ping"', "." or nothing.
+_KEEP_ALIVES = ("", "null", "true", "false", "0", "1", "ok", "ping", "pong", "keepalive", "keep-alive", "heartbeat")
+_AROUND = " \t\n\0[]<|>\"'.:-"
 
 
 def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[Step]:
@@ -105,13 +108,19 @@ class _Reader:
         if encoding is not None:
             raise self._reports.encoded(encoding)
         start = piece.removeprefix(BOM).lstrip()[:1]
-        if start in (b"<", b"{", b"["):
+        if start in (b"<", *_JSON_STARTS):
             yield from self._call.need_thread()
         if start == b"<":
             raise self._reports.page(piece)
-        if start in (b"{", b"["):
-            events: list[Event] = []
-            failure = self._read_json(piece, events)
+        if start in _JSON_STARTS:
+            body, events = bytearray(piece), list[Event]()
+            failure: HFTextError | Interrupted | BodyCut | None = None
+            try:
+                failure = self._receive_json(body)
+            except (Interrupted, BodyCut) as ending:
+                failure = self._read_json(body, events, broken=True) or ending
+            else:
+                failure = failure or self._read_json(body, events)
             if events:
                 yield events
             if failure is not None:
@@ -135,9 +144,8 @@ class _Reader:
                 raise self._reports.malformed(f"sent more than {limit}", retryable=False)
         return data
 
-    def _read_json(self, piece: bytes, events: list[Event]) -> HFTextError | None:
-        """An answer in one piece, from a server that does not stream; or an error in spite of status 200."""
-        body = bytearray(piece)
+    def _receive_json(self, body: bytearray) -> HFTextError | None:
+        """Receive an answer in one piece, from a server that does not stream; or an error in spite of status 200."""
         self._reply.read_into(body, self._long)
         if len(body) >= self._long and begins_report(beginning := body[:_REPORT_BYTES].decode(errors="replace")):
             return self._reports.begun(beginning)
@@ -145,15 +153,19 @@ class _Reader:
         if len(body) > self._max_event_bytes:
             limit = f"{self._max_event_bytes} bytes (max_event_bytes)"
             return self._reports.malformed(f"sent JSON of more than {limit}", retryable=False)
+        return None
+
+    def _read_json(self, body: bytearray, events: list[Event], *, broken: bool = False) -> HFTextError | None:
+        """Read what was received; of a body that broke off, what is whole in it."""
         text = decode_text(body, self._reply.headers)
-        del body
+        body.clear()
         try:
-            failure = self._feed_json(text, events)
+            return self._feed_json(text, events)
         except ReportedError as report:
-            failure = self._reports.reported(str(report) or text)
+            return self._reports.reported(str(report) or text)
         except (ValueError, TypeError, RecursionError) as error:
-            failure = self._reports.unreadable("JSON", error, text)
-        return failure
+            whole = self._assembler.ending.reason is not None and not begins_report(text)  # then garbage follows it
+            return None if broken or whole else self._reports.unreadable("JSON", error, text)
 
     def _feed_json(self, text: str, events: list[Event]) -> HFTextError | None:
         """Take an answer in one piece, the same in a list, or the chunks of a stream one after the other. Gives the
@@ -165,6 +177,8 @@ class _Reader:
         except ValueError:
             self._feed_values(text, events)
             return None
+        if isinstance(value, str):  # JSON that was written as a text of JSON once more
+            return self._feed_json(value, events)
         for chunk in value if isinstance(value, list) and value and not is_stream_error(value) else [value]:
             told = (isinstance(chunk, dict) and self._assembler.feed(chunk, events)) or told
         self._verdict.done = True
@@ -249,6 +263,9 @@ class _Reader:
                 return
             if is_stream_error(value):
                 raise ReportedError(told)
+            if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # written as JSON twice
+                self._feed_values(value, events)
+                continue
             for chunk in filter(None, value if isinstance(value, list) else [value]):
                 self._progressed = self._assembler.feed(chunk, events) or self._progressed
 
@@ -257,10 +274,11 @@ class _Reader:
         reports a failure, else as ``Assembler.feed()``.
         """
         word = data.strip()
-        if word.upper().strip('[]<|>"') in _DONE:
+        bare = word.strip(_AROUND)
+        if bare.upper() in _DONE:
             self._verdict.done = True
         elif kind == STRAY:
-            if word.lower() not in _KEEP_ALIVES:
+            if bare.lower() not in _KEEP_ALIVES:
                 self._read_stray(data, events)
         elif kind != "message" and re.search(_ERROR_KINDS, kind):
             raise ReportedError
@@ -268,8 +286,14 @@ class _Reader:
             return self._read_aside(kind, data)
         elif re.match(_ERROR_TEXT, data) or (kind != "message" and _tells_error(data)):
             raise ReportedError
-        elif kind == "message" and word.lower() not in _KEEP_ALIVES and not word.startswith(":"):
+        elif bare.lower() in _KEEP_ALIVES or word.startswith(":"):
+            pass
+        elif kind == "message":
             self._feed_values(data, events)
+        elif not is_aside(kind) and kind.upper() not in _DONE:
+            if re.search(_FAILURE_KINDS, kind):
+                raise ReportedError
+            self._verdict.stray = f"{kind}: {word}"
         return True
 
     def _read_aside(self, kind: str, data: str) -> bool:

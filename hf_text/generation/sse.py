@@ -28,6 +28,7 @@ _DATA = "data: "
 _FIELDS = ("data:", "event:", "id:", "retry:", ":")
 _BARE_FIELDS = ("", "data", "event", "id", "retry")
 _MAX_STRAY = 65536
+_INDENTED = ("data: {\n", "data:{\n", "data: [\n", "data:[\n")
 
 # sseclient-py appends line to line, which takes quadratic time for an event of very many lines, or of long ones.
 _MANY_LINES = 500
@@ -151,6 +152,8 @@ class SSEDecoder:
         if event[0] == ":" and "\n" not in event:
             return iter(())
         stray = _find_stray(event)
+        if stray and event.startswith(_INDENTED):  # JSON on several lines, of which only the first has its field
+            return iter([("message", event.partition(":")[2].lstrip())])
         if len(event) > _LONG_BYTES or event.count("\n") > _MANY_LINES:
             parsed = _parse_many_lines(event)
         else:

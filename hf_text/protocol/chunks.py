@@ -21,7 +21,7 @@ from typing import Any
 from ..checks import show
 from ..completion import Logprob
 from ..events import Event, FinishReason, Reasoning, ToolCall, ToolCalls, Usage
-from .choices import Picker, unwrap
+from .choices import Picker, tells_end, unwrap
 from .deltas import DELTA_KEYS, Told, read_delta, read_other_delta
 from .extras import Extras
 from .finish import Ending, read_finish
@@ -226,7 +226,10 @@ class Assembler:
             self._extras.keep(chunk, _CHUNK_KEYS)
         if choices:
             self._chunk_keys = len(chunk)
-            return progressed or bool(not picked and any(choices))  # another choice continues
+            others = not picked and any(choices)  # another choice continues
+            if others and self.ending.reason is None and tells_end(choices):
+                self.unexplained = show(chunk)
+            return progressed or others
         if choices is None and usage is None:
             self._note_unexplained(chunk)
         return False

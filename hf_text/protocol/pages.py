@@ -6,7 +6,7 @@ import codecs
 import re
 from collections.abc import Mapping
 
-__all__ = ["decode_text", "describe_page", "strip_tags"]
+__all__ = ["as_utf8", "decode_text", "describe_page", "strip_tags"]
 
 # A pattern may cross no second beginning of its own, so that a page of nothing but opening tags takes linear time.
 # They are compiled when they are needed, which is rare, and not with each import.
@@ -23,6 +23,13 @@ _META_BYTES = 2048
 _CHARSETS = r"utf-8|ascii|gb\w+|big5\w*|shift_jis\w*|euc_\w+|iso8859-\d+|cp(?:125\d|874|9\d\d)|koi8-[rtu]|tis-620"
 _BOM = codecs.BOM_UTF8
 _MAX_WORDS = 300
+
+
+def as_utf8(body: bytes) -> bytes:
+    """A body in UTF-16 that says so by its first bytes, in UTF-8; any other as it is."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return body.decode("utf-16", "replace").encode()
+    return body
 
 
 def decode_text(body: bytes | bytearray, headers: Mapping[str, str]) -> str:

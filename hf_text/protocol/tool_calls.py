@@ -20,7 +20,7 @@ from .values import as_bounded, as_text
 __all__ = ["ToolCallAssembler"]
 
 _KNOWN = frozenset({"id", "index", "type", "function", "custom"})
-_KNOWN_INSIDE = frozenset({"name", "arguments", "parameters", "input"})
+_KNOWN_INSIDE = frozenset({"name", "arguments", "parameters", "input", "args"})
 _KNOWN_FLAT = _KNOWN | _KNOWN_INSIDE
 
 
@@ -244,7 +244,7 @@ def _read_arguments(function: dict[str, Any]) -> str:
     """The text of the arguments; TGI and Ollama send values."""
     value = function.get("arguments")
     if value is None:
-        value = function.get("parameters") or function.get("input")
+        value = function.get("parameters") or function.get("input") or function.get("args")
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

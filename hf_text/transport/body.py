@@ -7,6 +7,7 @@ what a piece may grow to.
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from typing import IO, Protocol, cast
 
 from urllib3 import HTTPResponse
@@ -16,7 +17,7 @@ from .call import SOCKET, Call, Wait
 from .framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
 from .head import RawResponse
 
-__all__ = ["Body", "BodyCut", "find_unreadable", "open_body"]
+__all__ = ["Body", "BodyCut", "find_unreadable", "is_text", "open_body"]
 
 _PIECE_BYTES = 65536
 
@@ -34,6 +35,10 @@ class Body(Protocol):
 
         Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
         """
+
+    @property
+    def plain(self) -> bytes:
+        """Once ``read()`` has raised BodyCut: text that came instead of what its header promises."""
 
     def close(self) -> None:
         """Release the connection: it serves other requests if the body was read to its end, else it is closed."""
@@ -86,6 +91,10 @@ class _PlainBody:
         if self._framing.ended and self._framing.clean and not self._unread and not self._raw.is_last:
             self._raw.release_conn()
 
+    @property
+    def plain(self) -> bytes:
+        return b""
+
     def close(self) -> None:
         self._raw.give_up()
 
@@ -109,6 +118,14 @@ class _EncodedBody:
             raise BodyCut(f"{_root_cause(error)} (content-encoding: {self._encoding})") from None
         return piece or b""
 
+    @property
+    def plain(self) -> bytes:
+        """The beginning of a body that is not compressed, whatever its header says: a gateway unpacked it, or wrote it
+        in the place of another.
+        """
+        piece = self._compressed.only_piece or b""
+        return piece if is_text(piece) else b""
+
     def close(self) -> None:
         self._compressed.close()
 
@@ -117,10 +134,12 @@ class _CompressedBytes(_PlainBody):
     """What urllib3 unpacks, in the manner of a file."""
 
     closed = False
+    only_piece: bytes | None = None  # what was read, as long as that is one piece; then b""
 
     def read1(self, _: int) -> bytes:
         piece = self.read()
         assert not isinstance(piece, Wait)
+        self.only_piece = piece if self.only_piece is None else b""
         return piece
 
 
@@ -137,3 +156,12 @@ def _root_cause(error: BaseException) -> str:
     while error.args and isinstance(error.args[-1], BaseException):
         error = error.args[-1]
     return str(error) or type(error).__name__
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes, which may be cut anywhere, are a text in UTF-8."""
+    try:
+        text = getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text[:1000])

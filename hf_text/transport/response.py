@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from codecs import getincrementaldecoder
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 from ..protocol.headers import find_header
-from .body import BodyCut, find_unreadable, open_body
+from .body import BodyCut, find_unreadable, is_text, open_body
 from .call import Call, Wait
 from .mask import Mask
 
@@ -59,15 +57,17 @@ class Response:
         the connection after its page.
         """
         data = bytearray()
-        with suppress(BodyCut):
+        try:
             self.read_into(data, limit)
+        except BodyCut:
+            data = data or bytearray(self._body.plain)
         return bytes(data[:limit])
 
     def unreadable(self, data: bytes) -> str | None:
         """The content encoding that keeps these bytes, the beginning of the body, from being read; None if nothing
         does. Some servers name a charset there, and send plain text.
         """
-        return None if self._unreadable is None or (data and _is_text(data)) else self._unreadable
+        return None if self._unreadable is None or (data and is_text(data)) else self._unreadable
 
     def close(self) -> None:
         """Release the connection: it went back to its pool if the body was read to its end, else it is closed."""
@@ -79,12 +79,3 @@ class Response:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _is_text(data: bytes) -> bool:
-    """Whether bytes, which may be cut anywhere, are a text in UTF-8."""
-    try:
-        text = getincrementaldecoder("utf-8")().decode(data)
-    except UnicodeDecodeError:
-        return False
-    return all(character.isprintable() or character.isspace() for character in text[:1000])

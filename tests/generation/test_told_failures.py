@@ -370,3 +370,21 @@ def test_counts_of_very_many_digits_end_in_an_answer_or_an_error_of_ours(
     completion = answer.partial
     assert (completion.text, completion.usage) == ("One two", None)
     assert repr(pickle.loads(pickle.dumps(completion))) == repr(completion)
+
+
+@pytest.mark.parametrize("status", [500, 429])
+def test_the_words_of_an_error_that_is_not_compressed_as_it_says_are_told(
+    once: Client, emulator: Emulator, status: int
+) -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    emulator.reply(Response(status, headers, '{"error": {"message": "it is busy"}}'))
+    with pytest.raises(APIStatusError, match="it is busy"):
+        once.generate("Hi")
+
+
+def test_an_error_in_utf_16_is_read_and_shows_no_key(make_client: Callable[..., Client], emulator: Emulator) -> None:
+    body = json.dumps({"error": {"message": f"no such key: {SECRET}"}}).encode("utf-16")
+    emulator.reply(Response(500, {"Content-Type": "application/json; charset=utf-16"}, body))
+    with pytest.raises(ServerError, match=r"no such key: \*\*\*") as caught:
+        make_client(api_key=SECRET, max_retries=0).generate("Hi")
+    assert SECRET not in repr(caught.value.body)

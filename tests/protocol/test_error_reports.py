@@ -87,6 +87,12 @@ SAID = {
         {"error": {"message": "flagged", "metadata": {"reasons": ["violence"]}}},
         "flagged: violence",
     ),
+    "details of their own": ({"error": "refused", "error_details": "the seed is odd"}, "refused: the seed is odd"),
+    "JSON within JSON": ({"error": {"message": '{"error": {"message": "it broke", "code": 500}}'}}, "it broke"),
+    "a failure": ({"failure": {"reason": "it broke"}}, "it broke"),
+    "failed": ({"failed": True, "reason": "it broke"}, "it broke"),
+    "a code and a reason": ({"resultCode": "E1", "resultMsg": "it broke"}, "it broke"),
+    "in the output": ({"output": {"error": "it broke"}}, "it broke"),
     "Google, in a list": ([{"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED"}}], "quota"),
 }
 

@@ -459,7 +459,7 @@ class TestOtherForms:
         deltas = [[{"index": 0, "id": "call_a", "type": "function"}], [fragment(PARIS, "weather", index=0)]]
         assert assemble(*deltas) == (WEATHER,)
 
-    @pytest.mark.parametrize("key", ["arguments", "parameters", "input"])
+    @pytest.mark.parametrize("key", ["arguments", "parameters", "input", "args"])
     def test_name_and_arguments_without_an_object_around_them(self, key: str) -> None:
         assert assemble([{"id": "call_b", "name": "time", key: json.loads(OSLO)}])[0].parse() == json.loads(OSLO)
 
