@@ -18,8 +18,11 @@ _COMPLETION = (
 _TOTAL = ("total_tokens", "totalTokens", "totalTokenCount")
 _OTHER_PLACES = ("usage_metadata", "usageMetadata", "amazon-bedrock-invocationMetrics")
 # The flat names are those of Together, DeepSeek, Anthropic and Gemini.
-_REASONING = ("reasoning_tokens", "thoughtsTokenCount")
-_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")
+_REASONING = ("reasoning_tokens", "thinking_tokens", "thoughtsTokenCount")
+_CACHED = (
+    *("cached_tokens", "num_cached_tokens", "cached_prompt_tokens", "prompt_cache_hit_tokens"),
+    *("cache_read_input_tokens", "cachedContentTokenCount"),
+)
 
 
 def parse_usage(value: Any) -> Usage | None:
