@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ..events import Usage
-from .values import as_number, as_object
+from .values import as_number, as_object, plain_number
 
 __all__ = ["find_usage", "parse_usage", "tells_counts"]
 
@@ -63,7 +62,7 @@ def _count(value: dict[str, Any], names: tuple[str, ...]) -> int | None:
     whose numbers pass through a database or a form write "12".
     """
     for name in names:
-        number = as_number(_plain_number(value.get(name)))
+        number = as_number(plain_number(value.get(name)))
         if number is not None and number.is_integer():
             return int(number)
     return None
@@ -74,10 +73,3 @@ def _detail(usage: dict[str, Any], places: tuple[str, ...], names: tuple[str, ..
     counts = (_count(as_object(usage.get(place)), names) for place in places)
     nested = next((count for count in counts if count is not None), None)
     return _count(usage, names) if nested is None else nested
-
-
-def _plain_number(value: Any) -> Any:
-    """The number that a string of at most 15 digits writes; anything else as it is."""
-    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,15}(\.0*)?\s*", value):
-        return float(value)
-    return value
