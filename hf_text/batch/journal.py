@@ -88,6 +88,7 @@ class Journal:
         self._under_way: tuple[Line, int] | None = None  # what is being written, and where it will end
         self._synced = time.monotonic()
         self._unsynced = False
+        self._patience = _NO_ROOM_SECONDS
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(self.path, flags, 0o666)
         _OPEN.add(self)
@@ -100,8 +101,8 @@ class Journal:
     def append(self, line: Line) -> bool:
         """Record what came of a row. False if it has its answer already.
 
-        A disk that is full is waited for, up to a minute. Raises OSError if the line cannot be written; then nothing of
-        it is in the file.
+        A disk that is full is waited for, up to a minute; after a wait in vain, or one that Ctrl-C ended, no longer.
+        Raises OSError if the line cannot be written; then nothing of it is in the file.
         """
         self._finish_write()
         known, asked = self.index.get(line.custom_id)
@@ -156,19 +157,25 @@ class Journal:
         give_up: float | None = None
         while True:
             try:
-                return write_all(self._descriptor, data)
+                write_all(self._descriptor, data)
             except OSError as error:
                 os.ftruncate(self._descriptor, self._end)
-                now = time.monotonic()
                 if give_up is None:
-                    give_up = now + _NO_ROOM_SECONDS
-                    if error.errno in _NO_ROOM:
-                        message = f"{self.path}: {error.strerror}; waiting up to {_NO_ROOM_SECONDS:g} s for free space"
-                        warn(message)
-                if error.errno not in _NO_ROOM or now >= give_up:
+                    give_up = time.monotonic() + self._patience
+                    self._announce_wait(error)
+                    self._patience = 0.0  # the other rows that have finished are not waited for as long again
+                if error.errno not in _NO_ROOM or time.monotonic() >= give_up:
                     self._under_way = None
                     raise
+            else:
+                self._patience = _NO_ROOM_SECONDS
+                return
             time.sleep(_NO_ROOM_PAUSE)
+
+    def _announce_wait(self, error: OSError) -> None:
+        if self._patience and error.errno in _NO_ROOM:
+            message = f"{self.path}: {error.strerror}; waiting up to {self._patience:g} s for free space"
+            warn(message)
 
     def _finish_write(self) -> None:
         """Note the line that was written; what an exception left of it half is cut off."""

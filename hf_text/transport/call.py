@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 from ..checks import plain_number, refusal
 from ..errors import Clock, InvalidRequestError
+from ..wrong_names import explain_wrong_names
 from .sockets import duplicate_socket
 
 __all__ = ["DEFAULT", "SOCKET", "WRITE", "Call", "Interrupted", "Timeouts", "Wait", "run"]
@@ -31,6 +32,7 @@ T = TypeVar("T")
 _MAX_STEP = 1_000_000.0
 
 
+@explain_wrong_names
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long each stage of a call may take, in seconds.
@@ -101,6 +103,11 @@ class Wait(Enum):
 
     THREAD = "thread"
     """A thread, because the next step blocks."""
+
+    FIRST = "first"
+    """As ``THREAD``, for work that is done once for all calls. One call does it at a time, so that many calls that
+    begin together do not take a thread each.
+    """
 
     TURN = "turn"
     """Nothing: the thread has done what blocked, and need not be held any longer."""
@@ -193,11 +200,11 @@ class Call:
         """As ``time_left()``, but 0 where that raises."""
         return 0.0 if self.cancelled else max(self.deadline - monotonic(), 0.0)
 
-    def need_thread(self) -> Iterator[Wait]:
+    def need_thread(self, wait: Wait = Wait.THREAD) -> Iterator[Wait]:
         """The next step blocks: yield until it is driven from a thread. No clock runs meanwhile."""
         since = monotonic()
         while not self.blocking:
-            yield Wait.THREAD
+            yield wait
         waited = monotonic() - since
         self.started += waited
         self._end += waited
