@@ -7,7 +7,7 @@ from typing import Any
 from ..events import Usage
 from .values import as_number, as_object, plain_number
 
-__all__ = ["find_usage", "parse_usage", "tells_counts"]
+__all__ = ["count_completion", "find_usage", "parse_usage", "tells_counts"]
 
 _PROMPT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount", "inputTokenCount")
 _COMPLETION = (
@@ -50,6 +50,11 @@ def find_usage(chunk: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any] 
         if place.__class__ is dict and "usage" in place:
             places.append(place["usage"])
     return next((value for value in places if value and parse_usage(value)), None)
+
+
+def count_completion(usage: Any) -> int:
+    """How many tokens of the answer a usage object counts."""
+    return _count(as_object(usage), _COMPLETION) or 0
 
 
 def tells_counts(usage: dict[str, Any]) -> bool:
