@@ -1,8 +1,9 @@
 """Short tracebacks of expected failures: the user's own lines, the public function that was called, and the message.
 
 The message of an ``HFTextError`` says what happened and what to do. The frames below the public function say nothing
-more to anyone but the developers of this library, so they are dropped where the error leaves it, and what is the cause
-of it becomes its ``__context__``, as with ``raise … from None``. With ``HF_TEXT_DEBUG=1`` everything stays.
+more to anyone but the developers of this library, so they are dropped where the error leaves it, and its cause becomes
+its ``__context__``, as with ``raise … from None``. The same holds for Ctrl-C while an answer is awaited. With
+``HF_TEXT_DEBUG=1`` everything stays.
 """
 
 from __future__ import annotations

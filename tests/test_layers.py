@@ -17,7 +17,18 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "attributes", "cells", "columns", "markdown_effort", "patterns", "printable", "tables", "tracebacks"),
+    (
+        "_version",
+        "attributes",
+        "cells",
+        "columns",
+        "markdown_effort",
+        "other_names",
+        "patterns",
+        "printable",
+        "tables",
+        "tracebacks",
+    ),
     ("errors", "events", "markdown", "shown", "completion", "tuning"),
     ("checks", "wrong_names"),
     ("protocol",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -104,7 +106,7 @@ def fail(code: str) -> BaseException:
     exec(SETUP, variables)
     try:
         exec(compile(code, "user.py", "exec"), variables)
-    except hf_text.HFTextError as error:
+    except (hf_text.HFTextError, KeyboardInterrupt) as error:
         error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # this function
         return error
     finally:
@@ -196,6 +198,29 @@ def test_the_lines_of_a_callback_stay(emulator: Emulator) -> None:
     names = [frame.name for frame in traceback.extract_tb(fail(textwrap.dedent(code)).__traceback__)]
     assert "rows" in names
     assert len(names) <= 5
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal to this process alone")
+@pytest.mark.parametrize(
+    "code",
+    [
+        'client.generate("Hi")',
+        'for _ in client.stream("Hi"): pass',
+        'hf_text.Conversation(client).generate("Hi")',
+        'for _ in hf_text.Conversation(client).stream("Hi"): pass',
+        'list(hf_text.batch.generate(["Hi"], client=client))',
+    ],
+)
+def test_ctrl_c_shows_the_line_that_was_waiting(emulator: Emulator, code: str) -> None:
+    def interrupt(_: Any) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        return "stall-before-headers"
+
+    emulator.reply(interrupt)
+    lines = printed(fail(code))
+    assert lines[-1] == "KeyboardInterrupt"
+    assert len(lines) <= MAX_LINES
+    assert sum("/hf_text/" in line for line in lines) <= 2
 
 
 def test_other_errors_keep_all_of_it() -> None:

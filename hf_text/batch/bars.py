@@ -114,7 +114,7 @@ class _TqdmBar:
             from tqdm import tqdm  # type: ignore[import-untyped, unused-ignore]
         except ImportError:
             raise MissingExtraError(
-                "progress=True needs tqdm: pip install 'hf-text[batch]'", package="tqdm", extra="batch"
+                "progress=True needs tqdm: pip install 'hf_text[batch]'", package="tqdm", extra="batch"
             ) from None
         shown = "{percentage:3.0f}%|{bar:10}| {n_fmt}/{total_fmt} {desc}"
         self._bar = tqdm(unit="row", dynamic_ncols=True, bar_format=shown)
