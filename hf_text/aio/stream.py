@@ -103,7 +103,7 @@ class AsyncStream:
                     if not self._begun:
                         self._begun = True
                         await stop_if_cancelled()  # a task that is cancelled already sends nothing
-                    step = steps.advance()
+                    step = SOCKET if steps.call.rest() else steps.advance()
                     if step is SOCKET or step is WRITE:
                         step = await self._next_step(step)
                 except get_cancelled_exc_class():

@@ -60,7 +60,7 @@ def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> It
     """
     url = reply.mask(reply.url.partition("?")[0])
     for step in _Reader(reply, answer, max_event_bytes).read():
-        if isinstance(step, list):
+        if answer.info is None and isinstance(step, list):
             answer.commit(step, url)
         yield step
 
@@ -190,23 +190,38 @@ class _Reader:
         return self._reports.malformed(f"sent JSON that is not a chat completion: {self._reports.show(text)}")
 
     def _read_stream(self, piece: bytes) -> Iterator[Step]:
+        call, decoder = self._call, self._decoder
         while piece:
             events: list[Event] = []
             failure = self._decode(piece, events)
             if events:
+                call.at_rest = (
+                    not call.blocking
+                    and call.drained
+                    and self._progressed
+                    and failure is None
+                    and not self._verdict.done
+                    and len(decoder.unfinished) < self._long
+                )
+                rests = call.at_rest
                 yield events
-            if failure is not None:
-                raise failure
-            if self._verdict.done:
-                yield from self._read_end()
-                return
-            if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
-                self._call.start_clock("gap")
-            self._call.time_left()  # raises Interrupted, also where reading never has to wait
-            if self._decoder.unfinished_bytes >= self._long:
-                yield from self._call.need_thread()
-                if begins_report(self._decoder.begin_unfinished(_BEGINNING_BYTES)):
-                    raise self._reports.begun(self._decoder.begin_unfinished(_REPORT_BYTES))
+            else:
+                rests = False
+            if call.at_rest or not rests:  # else ``Call.rest()`` has started the clock, and there is something to read
+                call.at_rest = False
+                if failure is not None:
+                    raise failure
+                if self._verdict.done:
+                    yield from self._read_end()
+                    return
+                if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
+                    call.start_clock("gap")
+                if not call.blocking:
+                    call.time_left()  # raises Interrupted, also where reading never has to wait
+                if len(decoder.unfinished) >= self._long:
+                    yield from call.need_thread()
+                    if begins_report(decoder.begin_unfinished(_BEGINNING_BYTES)):
+                        raise self._reports.begun(decoder.begin_unfinished(_REPORT_BYTES))
             while not isinstance(following := self._reply.read(), bytes):
                 yield following
             piece = following
@@ -311,7 +326,7 @@ class _Reader:
         """What came of an event without the empty line after it: it counts if it is whole."""
         if (isinstance(ending, Interrupted) and ending.clock is None) or self._verdict.done:
             return None
-        failure = self._decode(b"\n\n", events) if self._decoder.unfinished_bytes < self._long else None
+        failure = self._decode(b"\n\n", events) if len(self._decoder.unfinished) < self._long else None
         return None if isinstance(failure, MalformedStreamError) else failure
 
     def _read_end(self) -> Iterator[Step]:

@@ -46,7 +46,7 @@ class Body(Protocol):
 
 def open_body(raw: RawResponse, call: Call, encoding: str) -> Body:
     """The body of an answer that was received in this call, in a content encoding (``""`` for none)."""
-    return _PlainBody(raw) if encoding.strip().lower() in ("identity", "") else _EncodedBody(raw, call)
+    return _PlainBody(raw, call) if encoding.strip().lower() in ("identity", "") else _EncodedBody(raw, call)
 
 
 def find_unreadable(encoding: str) -> str | None:
@@ -56,11 +56,12 @@ def find_unreadable(encoding: str) -> str | None:
 
 
 class _PlainBody:
-    def __init__(self, raw: RawResponse) -> None:
+    def __init__(self, raw: RawResponse, call: Call) -> None:
         self._raw = raw
+        self._call = call
         self._framing = _framing_of(raw)
         self._unread = raw.unread
-        self._release_at_end()
+        self._note_end()
 
     def read(self) -> bytes | Wait:
         framing = self._framing
@@ -75,15 +76,18 @@ class _PlainBody:
                 piece = framing.feed(data) if data else framing.close()
             except (BadFraming, OSError) as error:
                 raise BodyCut(str(error)) from None
-            self._release_at_end()
+            over = framing.ended or framing.failure is not None
+            if over:
+                self._note_end()
             if piece:
                 return piece
         return b""
 
-    def _release_at_end(self) -> None:
-        """Once the body has ended, give the connection back to its pool, if it can serve again. Otherwise ``close()``
+    def _note_end(self) -> None:
+        """If the body has ended, give the connection back to its pool, if it can serve again. Otherwise ``close()``
         closes it, after the last token was handed out: that takes as long as to read one.
         """
+        self._call.drained = False  # the next read does not wait
         if self._framing.ended and self._framing.clean and not self._unread and not self._raw.is_last:
             self._raw.release_conn()
 
@@ -99,7 +103,7 @@ class _EncodedBody:
     def __init__(self, raw: RawResponse, call: Call) -> None:
         self._call = call
         self._encoding = str(raw.headers.get("content-encoding", ""))[:80]
-        self._compressed = _CompressedBytes(raw)
+        self._compressed = _CompressedBytes(raw, call)
         self._unpacking = HTTPResponse(
             cast(IO[bytes], self._compressed), headers=raw.headers, preload_content=False, enforce_content_length=False
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..protocol.headers import find_header
@@ -22,6 +22,8 @@ class Response:
         url: the address that answered, after redirects.
         proxy: the address of the proxy that may have answered in its place; ``""`` if there is none.
         mask: takes the secrets out of a text, before it is shown.
+        read: gives the next piece of the body, as soon as there is one; ``b""`` at its proper end. If the call does not
+            block: what to wait for. Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
     """
 
     def __init__(self, raw: Any, url: str, call: Call, mask: Mask) -> None:
@@ -35,19 +37,12 @@ class Response:
         self._unreadable = find_unreadable(encoding) if encoding else None
         self._body = open_body(raw, call, encoding)
         self._call = call
+        self.read: Callable[[], bytes | Wait] = self._body.read
 
     @property
     def shown_headers(self) -> Mapping[str, str]:
         """The headers without secrets, for what is shown of them."""
         return self.mask.in_headers(self.headers)
-
-    def read(self) -> bytes | Wait:
-        """The next piece of the body, as soon as there is one; ``b""`` at its proper end. If the call does not block:
-        what to wait for.
-
-        Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
-        """
-        return self._body.read()
 
     def read_into(self, data: bytearray, limit: int) -> None:
         """Append the body until there are ``limit`` bytes, or a piece more (the rest is not read). For a call that
