@@ -1,10 +1,10 @@
-"""The chat protocol, pure: bytes and JSON in, values out.
+"""The chat protocol without I/O: bytes and JSON in, values out.
 
-Nothing in this package opens a socket, looks at a clock or imports a third party; the only files it reads are the
-pictures and sounds that a caller names. ``hf_text.transport`` sends what is built here, and what it receives is parsed
-here.
+Nothing in this package opens a socket, reads a clock or imports a third-party package. The only files it reads are the
+pictures and sounds that a caller names. ``hf_text.transport`` sends the requests built here and passes the responses
+back for parsing.
 
-What a plain answer does not need (the modules below) is loaded when it is first used, as an attribute of the package.
+The modules in ``__all__`` are not needed for a plain answer; they are loaded lazily, on first attribute access.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The arguments of one tool call, as they come: in pieces, once more at the end, longer each time, or after a ``{}``.
+"""Accumulates the streamed arguments of one tool call.
 
-The text of a JSON value shows where it ends. So what comes is cut into whole values, and of several values the one
-counts that holds all the others. Where none does, nothing is guessed: the text stays as it came, and is not JSON.
+Servers send arguments in fragments, repeat them at the end, resend a longer text each time, or send ``{}`` first.
+The end of a JSON value can be found from its text, so the stream is split into complete values. If there are several,
+the one that contains all the others is used. If none does, the text is kept unchanged and is not valid JSON.
 """
 
 from __future__ import annotations
@@ -17,39 +18,39 @@ __all__ = ["GrowingArguments", "JsonText", "holds"]
 _NOT_BLANK = re.compile(r"\S")
 _MARKS = pattern(r'\\(?:.|\Z)|["{}\[\]]', re.DOTALL)
 
-_MAX_VALUES = 50  # that are compared: more of them are garbage, not repetitions
-_MAX_BEGINNINGS = 16  # where it is tried whether the value was begun again
+_MAX_VALUES = 50  # compared with each other; more than this is garbage, not repetition
+_MAX_BEGINNINGS = 16  # positions tried as the start of a repeated value
 _UNREAD, _NOT_JSON = object(), object()
 
 
 class GrowingArguments:
-    """JSON text that grows.
+    """JSON text received in fragments.
 
     Attributes:
-        begun: whether something but white space came.
+        begun: whether anything other than white space was received.
     """
 
     __slots__ = ("_depth", "_first", "_pieces", "_quoted", "_unread", "_values", "begun")
 
     def __init__(self) -> None:
         self.begun: bool = False
-        self._values: list[str] = []  # that are whole
+        self._values: list[str] = []  # complete values
         self._restart()
 
     def _restart(self) -> None:
-        self._pieces: list[str] = []  # the value that is not whole yet, as it came
-        self._first = ""  # its first character that is not white space
-        self._depth = 0  # of the brackets that are open
+        self._pieces: list[str] = []  # fragments of the current, incomplete value
+        self._first = ""  # its first non-blank character
+        self._depth = 0  # number of open brackets
         self._quoted = False  # inside a JSON string
-        self._unread = ""  # a backslash that came without what it escapes
+        self._unread = ""  # a trailing backslash whose escaped character has not been received
 
     @property
     def complete(self) -> bool:
-        """Whether the text so far is a whole JSON value, so that more of it can only be another."""
+        """Whether the text so far is a complete JSON value, so that more text can only start another."""
         return self.begun and self._depth <= 0 and not self._quoted
 
     def add(self, text: str) -> None:
-        """Take more. Only its brackets are followed: to parse all each time takes quadratic time."""
+        """Add a fragment. Only brackets are tracked: parsing the whole text each time would take quadratic time."""
         self.begun = self.begun or bool(text.strip())
         start = 0
         while start < len(text):
@@ -62,8 +63,8 @@ class GrowingArguments:
                 self._restart()
 
     def _find_end(self, text: str, start: int) -> int:
-        """Follow the brackets from this place up to the end of the value, or of the text."""
-        if self._unread and start < len(text):  # what a backslash at the end of the last piece escapes
+        """Track brackets from ``start`` to the end of the value or of the text, and return that position."""
+        if self._unread and start < len(text):  # skip the character escaped at the end of the last fragment
             self._unread = ""
             start += 1
         mark = ""
@@ -79,7 +80,7 @@ class GrowingArguments:
         return len(text)
 
     def text(self) -> str:
-        """The one value that holds the others; else all that came."""
+        """Return the value that contains the others, or else everything received."""
         rest = _told_last(self._pieces)
         if not self._values or not rest.strip():
             return _pick(self._values) + rest
@@ -87,7 +88,7 @@ class GrowingArguments:
 
 
 class JsonText:
-    """A JSON text that is parsed once, however often it is compared."""
+    """A JSON text that is parsed at most once, however often it is compared."""
 
     __slots__ = ("_value", "bare", "text")
 
@@ -98,7 +99,7 @@ class JsonText:
 
     @property
     def value(self) -> Any:
-        """What it says. Raises ValueError if it is not JSON."""
+        """The parsed value. Raises ValueError if the text is not JSON."""
         if self._value is _UNREAD:
             try:
                 self._value = json.loads(self.text)
@@ -124,7 +125,7 @@ def _pick(values: list[str]) -> str:
 
 
 def _told_last(pieces: list[str]) -> str:
-    """The value in these pieces; where each piece, or the last few, tell it from its beginning again, the last one."""
+    """Join the fragments of a value. If later fragments repeat it from the start, return the last repetition."""
     whole = "".join(pieces)
     if len(pieces) < 2 or _is_json(whole):
         return whole
@@ -146,7 +147,7 @@ def _is_json(text: str) -> bool:
 
 
 def holds(larger: JsonText, smaller: JsonText) -> bool:
-    """Whether one JSON text says all that another says: it is equal, or continues where the other stops."""
+    """Whether ``larger`` contains everything in ``smaller``: it is equal, or extends it."""
     if larger.bare == smaller.bare:
         return True
     try:

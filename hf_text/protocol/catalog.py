@@ -1,11 +1,11 @@
-"""The models, and which providers serve them: model lists and provider mappings, from JSON to values.
+"""Parses model lists and provider mappings.
 
-Three documents are read: the model list of the router or of any OpenAI-compatible server (``GET {base}/models``); the
-mapping of one model (``GET {hub}/api/models/{id}?expand[]=inferenceProviderMapping``), a dict by provider; and the
+Three documents are supported: the model list of the router or of any OpenAI-compatible server (``GET {base}/models``);
+the mapping of one model (``GET {hub}/api/models/{id}?expand[]=inferenceProviderMapping``), a dict by provider; and the
 Hub's listing (``GET {hub}/api/models``), where the same mapping is a list.
 
-Their fields come and go, so every field but a name may be missing, null or of a wrong type, and is then None: unknown.
-Only a document that is not of the right shape as a whole raises, a plain ValueError.
+Their fields change often, so every field except the name may be missing, null or of the wrong type; it is then None
+(unknown). Only a document whose overall shape is wrong raises, with a plain ValueError.
 Units are the same everywhere: USD per million tokens, seconds, tokens per second.
 """
 
@@ -41,20 +41,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class ModelProvider:
-    """One provider's offer of a model. None means that the server does not tell.
+    """One provider's offer of a model. None means that the server does not report the value.
 
     Attributes:
         provider: its name, such as ``"novita"``.
-        status: ``"live"``, ``"staging"`` or ``"error"`` in the server's word; ``""`` if it gives none.
-        context_length: tokens that prompt and answer may have together.
+        status: ``"live"``, ``"staging"`` or ``"error"``, as the server reports it; ``""`` if it does not.
+        context_length: the limit in tokens for prompt and answer together.
         input_price: USD per million tokens of the prompt.
         output_price: USD per million tokens of the answer.
         supports_tools: whether it can call tools.
-        supports_structured_output: whether it holds to a JSON schema.
-        first_token_latency: seconds to the first token, as Hugging Face last measured it.
+        supports_structured_output: whether it can enforce a JSON schema.
+        first_token_latency: seconds to the first token, as last measured by Hugging Face.
         throughput: tokens per second, measured in the same way.
         is_model_author: whether the provider made the model.
-        cached_input_price: USD per million tokens of the prompt that come out of the provider's cache.
+        cached_input_price: USD per million prompt tokens read from the provider's cache.
     """
 
     provider: str
@@ -82,21 +82,21 @@ class ModelProvider:
 class Model(Tabular):
     """One model of a server's list. ``str()`` gives its id.
 
-    What only its live providers report is None where none of them does, or there are none. All attributes are fields,
-    so ``pandas.DataFrame(client.models())`` has a column for each.
+    Values derived from the live providers are None if no live provider reports them. All attributes are fields, so
+    ``pandas.DataFrame(client.models())`` has a column for each.
 
     Attributes:
-        id: the name to ask for.
-        owned_by: the author, or what the server calls so; None if it does not tell.
-        created: Unix time in seconds; None if the server does not tell.
-        input_modalities: such as ``("text", "image")``; empty if the server does not tell.
-        output_modalities: such as ``("text",)``; empty if the server does not tell.
-        providers: those that serve it, live or not; empty on a server that has no providers.
-        direct: what such a server says about its own service of the model; None where there are providers.
-        chat: whether it can chat; None if the server does not tell.
-        vision: whether it reads pictures; None if the server does not tell.
+        id: the name to use in requests.
+        owned_by: the owner that the server reports, usually the author; None if unknown.
+        created: Unix time in seconds; None if unknown.
+        input_modalities: such as ``("text", "image")``; empty if unknown.
+        output_modalities: such as ``("text",)``; empty if unknown.
+        providers: the providers that serve it, live or not; empty on a server without providers.
+        direct: the offer of a server without providers; None if there are providers.
+        chat: whether it can chat; None if unknown.
+        vision: whether it reads pictures; None if unknown.
         tools: whether a live provider can call tools with it.
-        structured_output: whether a live provider holds to a JSON schema with it.
+        structured_output: whether a live provider can enforce a JSON schema with it.
         context_length: the largest context among the live providers, in tokens.
         price: the cheapest output among the live providers, in USD per million tokens.
         throughput: the best throughput among the live providers, in tokens per second.
@@ -142,26 +142,26 @@ class Model(Tabular):
     def _table(self) -> Table:
         return model_table(self)
 
-    _repr_pretty_ = Tabular._repr_pretty_  # IPython prefers the __repr__ of a class to what its bases have
+    _repr_pretty_ = Tabular._repr_pretty_  # IPython prefers a class's own __repr__ to inherited methods
 
     @property
     def offers(self) -> tuple[ModelProvider, ...]:
-        """The ways to this model now: its live providers, or the server itself where it has no providers."""
+        """The offers available now: the live providers, or the server itself if it has no providers."""
         return (self.direct,) if self.direct else tuple(offer for offer in self.providers if offer.live)
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderMapping:
-    """How one provider serves a model, as the Hub maps it. None means that the Hub does not tell.
+    """The Hub's mapping of a model to one provider. None means that the Hub does not report the value.
 
     Attributes:
         provider: its name, such as ``"novita"``.
-        provider_id: the provider's own name of the model.
-        task: ``"conversational"`` for chat (with pictures too), ``"text-generation"``, ``"text-to-image"`` …
-        status: ``"live"``; ``"staging"``, seen by its partner only; ``"error"``, failed the last check; or ``""``.
-        adapter_weights_path: the file of the adapter's weights, for a LoRA.
+        provider_id: the provider's own name for the model.
+        task: ``"conversational"`` for chat (also with pictures), ``"text-generation"``, ``"text-to-image"`` …
+        status: ``"live"``; ``"staging"``, visible to its partner only; ``"error"``, failed the last check; or ``""``.
+        adapter_weights_path: the file with the adapter's weights, for a LoRA.
 
-    The others are those of ModelProvider.
+    The other attributes are those of ModelProvider.
     """
 
     provider: str
@@ -192,7 +192,7 @@ class ProviderMapping:
         return self.task == "conversational"
 
     def to_dict(self) -> dict[str, Any]:
-        """The entry in the Hub's own spelling and units, without what is unknown, for ``parse_mapping``."""
+        """Return the entry with the Hub's own keys and units, without unknown values, for ``parse_mapping``."""
         latency = None if self.first_token_latency is None else round(self.first_token_latency * 1000, 6)
         pricing = _drop_none({"input": self.input_price, "output": self.output_price})
         optional = {
@@ -214,18 +214,18 @@ class ProviderMapping:
 
 @dataclass(frozen=True, slots=True)
 class HubModel:
-    """One model of the Hub's listing. ``str()`` gives its id. None means that the listing does not tell.
+    """One model of the Hub's listing. ``str()`` gives its id. None means that the listing does not report the value.
 
     Attributes:
         id: its name on the Hub, ``"organisation/name"``.
         pipeline_tag: its task, such as ``"text-generation"``.
-        tags: such as ``"conversational"``; empty if the listing does not tell.
-        likes: how many people like it.
-        downloads: how often it was downloaded in the last 30 days.
-        gated: False, or ``"auto"`` or ``"manual"`` where its files must be asked for. Says nothing about inference.
-        private: whether only its owners see it.
+        tags: such as ``"conversational"``; empty if unknown.
+        likes: the number of likes.
+        downloads: the number of downloads in the last 30 days.
+        gated: False, or ``"auto"`` or ``"manual"`` if access to its files must be requested. Unrelated to inference.
+        private: whether only its owners can see it.
         created_at: ISO 8601, as the Hub writes it.
-        mapping: the providers that serve it; empty if there is none, or if the listing was made without mappings.
+        mapping: the providers that serve it; empty if there are none, or if the listing was fetched without mappings.
     """
 
     id: str
@@ -251,26 +251,26 @@ class HubModel:
 
 
 def parse_models(value: Any) -> list[Model]:
-    """The models of a server's list: ``{"data": […]}``, ``{"models": […]}``, a bare array …, in the server's order.
+    """Parse a server's model list (``{"data": […]}``, ``{"models": […]}``, a bare array …) in the server's order.
 
-    Items without a name are skipped. Raises ValueError without a list, or if no item has a name.
+    Items without a name are skipped. Raises ValueError if there is no list, or if no item has a name.
     """
     return [_parse_model(entry) for entry in find_entries(value)]
 
 
 def parse_model(value: Any) -> Model:
-    """One model, as a server describes it alone (``GET {base}/models/{id}``). Raises ValueError for anything else."""
+    """Parse the description of one model (``GET {base}/models/{id}``). Raises ValueError for anything else."""
     if not isinstance(value, dict) or not as_text(value.get("id")):
         raise ValueError("a model must be an object with an id")
     return _parse_model(value)
 
 
 def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, ProviderMapping]:
-    """The providers of a model, in the Hub's order, which is the account's own where the request had a key.
+    """Parse the providers of a model, in the Hub's order (the account's preferred order if the request had a key).
 
-    Takes a model's info or its ``inferenceProviderMapping`` alone, as a dict by provider or as a list. Null, absent and
-    empty mean that there is none. Malformed entries are skipped. Of several entries for one provider, the first that is
-    live for chat is taken, else the first. ``default_status`` is for entries without a status, such as overrides have.
+    Accepts a model's info or only its ``inferenceProviderMapping``, as a dict by provider or as a list. Null, absent
+    and empty mean no providers. Malformed entries are skipped. If one provider has several entries, the first that is
+    live for chat is used, or else the first. ``default_status`` applies to entries without a status, such as overrides.
     Raises ValueError for anything that is neither an object, an array nor null.
     """
     if not isinstance(value, (dict, list, type(None))):
@@ -284,12 +284,12 @@ def parse_mapping(value: Any, *, default_status: str = "") -> dict[str, Provider
 
 
 def chat_providers(mapping: Mapping[str, ProviderMapping]) -> list[ProviderMapping]:
-    """The entries of a mapping that serve the model for chat now, in its order."""
+    """Return the entries of a mapping that serve the model for chat now, in order."""
     return [entry for entry in mapping.values() if _serves_chat(entry)]
 
 
 def parse_hub_models(value: Any) -> list[HubModel]:
-    """The models of one page of the Hub's listing. Items without an id are skipped. Raises ValueError for no array."""
+    """Parse one page of the Hub's listing. Items without an id are skipped. Raises ValueError if it is not an array."""
     if not isinstance(value, list):
         raise ValueError("a Hub listing must be an array")
     return [_parse_hub_model(item) for item in value if isinstance(item, dict) and as_text(item.get("id"))]
@@ -312,7 +312,7 @@ def _parse_model(item: dict[str, Any]) -> Model:
 
 
 def _parse_providers(items: Any) -> Iterator[ModelProvider]:
-    """The router's providers of one model. featherless-ai has a name and a status only, fireworks-ai no price."""
+    """Parse the router's providers of one model. featherless-ai sends only name and status, fireworks-ai no price."""
     for item in items if isinstance(items, list) else ():
         entry = as_object(item)
         name = as_text(entry.get("provider"))
@@ -333,14 +333,14 @@ def _parse_providers(items: Any) -> Iterator[ModelProvider]:
             )
 
 
-# Where servers without providers write the context: vLLM, OpenRouter and Together, Groq, LM Studio and Mistral.
+# Context length keys of servers without providers: vLLM, OpenRouter and Together, Groq, LM Studio and Mistral.
 _CONTEXT_KEYS = ("max_model_len", "context_length", "context_window", "max_context_length")
 
 
 def _parse_direct(item: dict[str, Any]) -> ModelProvider:
-    """What a server says about its own service in an entry of its list."""
+    """Parse the offer of a server without providers from an entry of its model list."""
     meta = as_object(item.get("meta"))
-    # llama.cpp: n_ctx is what it was started with, n_ctx_train what the model was made for; older ones tell only that.
+    # llama.cpp: n_ctx is the configured context, n_ctx_train the trained one; older versions send only the latter.
     lengths = [*(item.get(key) for key in _CONTEXT_KEYS), meta.get("n_ctx"), meta.get("n_ctx_train")]
     pricing = as_object(item.get("pricing"))
     parameters = as_strings(item.get("supported_parameters"))  # OpenRouter
@@ -357,7 +357,7 @@ def _parse_direct(item: dict[str, Any]) -> ModelProvider:
 
 
 def _mapping_items(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(provider, entry) from every form of a mapping."""
+    """Yield (provider, entry) pairs from any form of a mapping."""
     if isinstance(value, dict) and "inferenceProviderMapping" in value:
         value = value["inferenceProviderMapping"]
     if isinstance(value, dict):
@@ -365,7 +365,7 @@ def _mapping_items(value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     else:
         entries = value if isinstance(value, list) else []
         pairs = [(entry.get("provider"), entry) for entry in entries if isinstance(entry, dict)]
-    # A name becomes a part of an address, so it must not lead elsewhere.
+    # The name becomes part of a URL, so it must be a plain path.
     yield from (
         (name, entry) for name, entry in pairs if as_text(name) and is_plain_path(name) and isinstance(entry, dict)
     )
@@ -417,7 +417,7 @@ def _serves_chat(entry: ProviderMapping) -> bool:
 
 
 def _per_million(per_token: Any, per_million: Any) -> float | None:
-    """A price. OpenRouter writes USD per token in a string, "-1" for "it depends"; Together does as the router does."""
+    """Parse a price. OpenRouter sends USD per token as a string, "-1" if it varies; Together uses the router's form."""
     try:
         price = as_number(float(per_token)) if isinstance(per_token, str) else None
     except ValueError:
@@ -426,7 +426,7 @@ def _per_million(per_token: Any, per_million: Any) -> float | None:
 
 
 def best(pick: Callable[[list[T]], T], values: Iterable[T | None]) -> T | None:
-    """The lowest or highest of the known values."""
+    """Return the lowest or highest of the known values; None if none is known."""
     known = [value for value in values if value is not None]
     return pick(known) if known else None
 
@@ -438,5 +438,5 @@ def any_known(flags: Iterable[bool | None]) -> bool | None:
 
 
 def _drop_none(values: dict[str, Any]) -> dict[str, Any] | None:
-    """Without the keys whose value is None; None if no key is left."""
+    """Drop the keys whose value is None; return None if no key is left."""
     return {key: value for key, value in values.items() if value is not None} or None

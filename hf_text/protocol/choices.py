@@ -1,4 +1,4 @@
-"""Which of several choices is the answer: the one with index 0, wherever it stands."""
+"""Selects the choice that holds the answer: the one with index 0, at any position in the list."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _WRAPPERS = ("data", "result", "response", "output", "body", "chunk")
 
 
 class Picker:
-    """Picks the choices of one answer out of its chunks."""
+    """Selects the choices that belong to the answer from a stream of chunks."""
 
     __slots__ = ("_aside", "_calling", "_found")
 
     def __init__(self) -> None:
-        self._found = False  # choice 0 came
-        self._aside: list[tuple[str, Choice]] = []  # the others, until it comes
-        self._calling: list[tuple[str, Choice]] = []  # those of the others that call tools
+        self._found = False  # choice 0 was received
+        self._aside: list[tuple[str, Choice]] = []  # other choices, kept until choice 0 is received
+        self._calling: list[tuple[str, Choice]] = []  # other choices with tool calls
 
     def pick(self, choices: Any) -> list[Choice]:
-        """Choice 0, if it is among them; one without an index has that of its place. Some gateways write its parts as
-        several choices with that index.
+        """Return choice 0 if present; a choice without an index takes its position as index. The list may have
+        several elements, because some gateways split choice 0 into several choices with the same index.
 
-        Raises ValueError for what cannot be a choice.
+        Raises ValueError if a choice is not an object.
         """
-        if isinstance(choices, dict) and all(key.isdecimal() for key in choices):  # an object by index
+        if isinstance(choices, dict) and all(key.isdecimal() for key in choices):  # an object keyed by index
             choices = [{"index": key, **as_object(choice)} for key, choice in choices.items()]
         picked: list[Choice] = []
         for place, choice in enumerate(choices if isinstance(choices, list) else [choices]):
@@ -50,13 +50,13 @@ class Picker:
         return picked
 
     def take_left(self) -> list[Choice]:
-        """The answer has ended: if there was no choice 0, those of the first that there was."""
+        """At the end of the answer: if choice 0 never came, return the chunks of the first other choice."""
         left, self._aside = self._aside, []
         return _first_of(left)
 
     def take_calls(self) -> list[Choice]:
-        """What the first of the other choices says that calls tools: GitHub Copilot writes the text of an answer into
-        choice 0, which ends with ``tool_calls``, and the calls into the next.
+        """Return the deltas of the first other choice with tool calls: GitHub Copilot sends the answer's text in
+        choice 0, which finishes with ``tool_calls``, and the calls in the next choice.
         """
         calling, self._calling = self._calling, []
         return [_said(choice) for choice in _first_of(calling)]
@@ -67,7 +67,7 @@ def _first_of(choices: list[tuple[str, Choice]]) -> list[Choice]:
 
 
 def is_piece(document: Any) -> bool:
-    """Whether a JSON document is one chunk of a stream, so that the others may be missing."""
+    """Whether a JSON document is a single chunk of a stream, so that other chunks may be missing."""
     if not isinstance(document, dict):
         return False
     choices = (unwrap(document) or document).get("choices")
@@ -84,9 +84,9 @@ def _said(choice: Choice) -> dict[str, Any]:
 
 
 def unwrap(chunk: dict[str, Any]) -> dict[str, Any] | None:
-    """The chunk within that of a gateway that wraps it; None for any other."""
+    """Return the chunk inside a gateway's wrapper object; None if the chunk is not wrapped."""
     inner = next((value for key in _WRAPPERS if (value := as_object(chunk.get(key))).get("choices")), None)
     beside: dict[str, Any] = {
         key: chunk[key] for key in ("id", "model", "usage") if key in chunk
-    }  # as DashScope counts
+    }  # DashScope puts the usage there
     return None if inner is None else {**beside, **inner}

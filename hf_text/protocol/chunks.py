@@ -1,14 +1,14 @@
-"""Chunks of a chat completion, one by one, to events; and the answer that grows out of them.
+"""Turns the chunks of a chat completion into events and assembles the answer from them.
 
-Every provider streams its own dialect of the protocol. What differs, with an example of who does it:
+Every provider streams its own dialect of the protocol. Known differences, with an example provider:
 
 * usage on every chunk (Baseten), on the finish chunk (Cerebras), on a last chunk without choices (Novita), on two
-  of them (Groq), in the choice (Moonshot), or never (Nebius): the last one counts;
-* a finish reason followed by more chunks (Novita), on the first chunk (Open WebUI) or on each of them (Vertex AI
+  chunks (Groq), in the choice (Moonshot), or never (Nebius): the last one is used;
+* a finish reason followed by more chunks (Novita), on the first chunk (Open WebUI) or on every chunk (Vertex AI
   through LiteLLM), ``eos_token`` together with the token itself (TGI), or none at all;
 * reasoning under seven names, in as many forms (see ``deltas``), or as ``<think>`` tags in the text;
-* ``delta.content`` null, absent or empty; ``text`` or ``message`` in place of ``delta`` or beside it, the message with
-  all that came so far (Perplexity);
+* ``delta.content`` null, absent or empty; ``text`` or ``message`` instead of or in addition to ``delta``, where the
+  message repeats the whole text so far (Perplexity);
 * several choices, of which the one with index 0 is the answer.
 """
 
@@ -42,26 +42,26 @@ _CHUNK_KEYS = frozenset({"id", "object", "created", "model", "choices", "usage",
 _CHOICE_KEYS = frozenset(
     {"index", "delta", "message", "text", "finish_reason", "finishReason", "logprobs", "usage", "error"}
 )
-_SILENT_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})  # which say nothing beside the delta
+_SILENT_CHOICE = frozenset({"index", "delta", "finish_reason", "logprobs"})  # no content outside the delta
 _MAX_APART = 100
-# What may stand in a chunk without choices that says nothing.
+# Keys that carry no content in a chunk without choices.
 _SILENT_KEYS = _CHUNK_KEYS | {"type", "service_tier", "provider", "finish_reason", "finishReason", "stop_reason"}
 
 
 class Assembler:
-    """Turns the chunks of one answer into events, and keeps the answer.
+    """Turns the chunks of one answer into events and assembles the answer.
 
     Args:
-        opened: the prompt opened a ``<think>`` tag, so that the model only closes it.
+        opened: the prompt opened a ``<think>`` tag, so the model only closes it.
 
     Attributes:
-        ending: its finish reason, as far as it is known.
-        id: the answer's id, as its chunks tell it; None if they do not.
-        model: the model, as they tell it; None if they do not.
+        ending: the finish reason, as far as it is known.
+        id: the answer's id from its chunks, or None.
+        model: the model named in the chunks, or None.
         unexplained: a chunk that could not be understood; ``""`` if there was none.
-        system_fingerprint: the last one that came, or None.
-        reasoning_key: the name under which the reasoning came, ``"<think>"`` for tags; ``""`` for none.
-        chunks: how many chunks were fed.
+        system_fingerprint: the last one received, or None.
+        reasoning_key: the field that held the reasoning, ``"<think>"`` for tags; ``""`` for none.
+        chunks: the number of chunks fed.
     """
 
     __slots__ = (
@@ -90,8 +90,8 @@ class Assembler:
     )
 
     def __init__(self, opened: bool = False) -> None:
-        # UTF-8: lists would keep each small str, which takes ten times the memory of its characters, and StringIO keeps
-        # a hundred thousand of them before it joins them.
+        # UTF-8 bytes: a list would keep every small str, at ten times the memory of its characters, and StringIO keeps
+        # a hundred thousand of them before joining.
         self._text = bytearray()
         self._reasoning = bytearray()
         self._calls = ToolCallAssembler()
@@ -102,12 +102,12 @@ class Assembler:
         self._think = ThinkSplitter(opened)
         self._content_joiner = SurrogateJoiner()
         self._reasoning_joiner = SurrogateJoiner()
-        # Content goes out as it comes: it is past every tag, no half waits, and no finish reason is to be taken back.
+        # Content is emitted unchanged: all tags are parsed, no surrogate half is buffered, no finish reason is set.
         self._pass_through = False
-        # How many keys the last chunk had that was looked at as a whole: one with more may bring something new.
+        # The number of keys in the last fully parsed chunk: a chunk with more may hold something new.
         self._chunk_keys = self._choice_keys = 0
         self._messages = WholeMessages()
-        # What came without choices may be what a gateway says of a failure, so it counts once the answer is whole.
+        # Chunks without choices may be a gateway's report of a failure, so they are read once the answer is complete.
         self._apart: list[dict[str, Any]] = []
         self.ending: Ending = Ending()
         self.id: str | None = None
@@ -134,33 +134,33 @@ class Assembler:
 
     @property
     def finish_reason(self) -> str | None:
-        """The finish reason that stands."""
+        """The current finish reason."""
         return self.ending.reason
 
     @property
     def usage(self) -> Usage | None:
-        """The last usage that came."""
+        """The last usage received."""
         return parse_usage(self._usage)
 
     @property
     def logprobs(self) -> tuple[Logprob, ...]:
-        """The tokens so far with their log probabilities, where they were asked for."""
+        """The tokens so far with their log probabilities, if they were requested."""
         return tuple(self._logprobs)
 
     @property
     def extra(self) -> dict[str, Any]:
-        """What came beyond the protocol, by the provider's names."""
+        """Fields outside the protocol, under the provider's names."""
         word = self.ending.word
         return {**self._extras.result(), **({"finish_reason": word} if word else {})}
 
     @property
     def empty(self) -> bool:
-        """Whether nothing came that could be called an answer: no text, reasoning, tool call, picture or sound."""
+        """Whether the answer is empty: no text, reasoning, tool call, picture or sound."""
         return not (self._text or self._reasoning or self._calls or self._extras.told)
 
     @property
     def closed_only(self) -> bool | None:
-        """Whether this model closes a ``<think>`` tag that it does not open; None if this answer does not tell."""
+        """Whether this model closes a ``<think>`` tag that it does not open; None if this answer does not show it."""
         if self._think.closed_only or self._think.unclosed:
             return self._think.closed_only
         if self.reasoning_key:
@@ -168,12 +168,12 @@ class Assembler:
         return True if b"</think>" in self._text and find_lone_close(self.text) else None
 
     def feed(self, chunk: Any, out: list[Event]) -> bool:
-        """Take one chunk; append the text and reasoning in it to ``out``.
+        """Process one chunk; append its text and reasoning to ``out``.
 
-        Returns True if the answer made progress: keep-alive chunks and empty deltas make none.
-        Raises ValueError for a chunk that cannot be read, ReportedError for one that reports an error.
+        Returns True if the answer made progress; keep-alive chunks and empty deltas make none.
+        Raises ValueError for a chunk that cannot be parsed, ReportedError for one that reports an error.
         """
-        # This runs once for each token. The common chunk costs a handful of look-ups; what is rare is done elsewhere.
+        # Runs once per token: the common chunk costs a handful of lookups, everything else is in _feed_rare.
         self.chunks += 1
         if self._pass_through:
             try:
@@ -211,14 +211,14 @@ class Assembler:
         usage = find_usage(chunk, picked[-1] if picked else {})
         progressed = False
         if usage is not None and (self._usage is None or tells_counts(usage)):
-            # Of a server that counts on every chunk: tokens were made, whether they are shown or not.
+            # If the server counts on every chunk, a higher count is progress even if the tokens are not shown.
             progressed = self._usage is not None and count_completion(usage) > count_completion(self._usage)
             self._usage = usage
         self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
         self.id, self.model = self.id or as_text(chunk.get("id")), self.model or as_text(chunk.get("model"))
         for choice in picked:
             progressed = self._feed_choice(choice, out) or progressed
-        if failed:  # raised after the text that may come with it
+        if failed:  # raised only after text in the same chunk was emitted
             raise ReportedError
         if not choices and (finish := read_finish(chunk, {})):
             self.ending.tell(finish, chunk)
@@ -261,8 +261,8 @@ class Assembler:
         return progressed or bool(finish)
 
     def _read_beside(self, choice: dict[str, Any]) -> Told:
-        """What is beside a delta that says nothing: the next text, or a message, which may repeat all that came
-        but is never added to what deltas brought.
+        """Read the fields next to an empty delta: the next text, or a message. A message may repeat everything so
+        far; only what the deltas did not bring is used.
         """
         message = choice.get("message")
         if not message or not isinstance(message, (dict, str)):
@@ -275,7 +275,7 @@ class Assembler:
         self._extras.keep_delta(message, DELTA_KEYS)
         text, reasoning = self.text, self.reasoning
         if self._messages.begun or not (text or reasoning):
-            if not self._messages.begun:  # what deltas brought and is held back stands in it too
+            if not self._messages.begun:  # the message also contains the delta text that is still buffered
                 self._think, self._content_joiner = ThinkSplitter(), SurrogateJoiner()
             return self._messages.read(told)
         added = read_whole(told, text, reasoning)
@@ -288,7 +288,7 @@ class Assembler:
     def _take(self, told: Told, finish: str, out: list[Event]) -> bool:
         content = told.text
         if finish == "eos_token" and re.fullmatch(_END_TOKEN, content):
-            content = ""  # TGI 2 sends the end token itself as the last text
+            content = ""  # TGI 2 sends the end token as the last text
         called = bool(told.calls) and self._calls.feed(told.calls)
         if content or told.reasoning or called:
             self.ending.go_on()
@@ -304,7 +304,7 @@ class Assembler:
         return bool(content or told.reasoning or called or unread)
 
     def _drop_repeated(self, told: Told) -> Told:
-        """Details of the reasoning may tell all of it each time (MiniMax)."""
+        """Drop repeated reasoning: MiniMax resends all of it in the details of each chunk."""
         if told.key in ("reasoning_details", "thinking_blocks") and 0 < len(self._reasoning) < len(
             told.reasoning.encode()
         ):
@@ -320,8 +320,8 @@ class Assembler:
             out.append(text)
 
     def flush(self, out: list[Event]) -> None:
-        """The answer has ended, in whatever way: append what was held back as a possible tag or half a character."""
-        with suppress(ValueError):  # of a delta that cannot be read
+        """At the end of the stream, complete or not: append text buffered as a possible tag or surrogate half."""
+        with suppress(ValueError):  # from a malformed delta
             for choice in self._picker.take_left():
                 self._feed_choice(choice, out)
             if self.ending.reason == "tool_calls" and not self._calls:
@@ -332,13 +332,13 @@ class Assembler:
         self._emit(self._reasoning_joiner.flush() + reasoning + held_reasoning, text + held_text, out)
 
     def finish(self, out: list[Event]) -> None:
-        """The answer is whole: append what comes at its end, the tool calls, the usage and the finish reason."""
+        """When the answer is complete: append the tool calls, the usage and the finish reason."""
         self.flush(out)
         self.ending.settle()
         for chunk in self._apart:
             self._extras.keep(chunk, _CHUNK_KEYS)
         if self._think.unclosed and self.ending.reason != "length":
-            # Nothing closed the tag that the prompt was taken to have opened: it was the answer all the time.
+            # The tag that the prompt supposedly opened was never closed, so the text was the answer after all.
             self._emit("", self.reasoning, out)
             self._reasoning.clear()
             self.reasoning_key = ""

@@ -1,8 +1,7 @@
-"""Where text, reasoning and tool calls stand in a delta or a message.
+"""Extracts text, reasoning and tool calls from a delta or a message.
 
-Servers write them as texts, as objects, or as lists of typed parts: Mistral's content, the details of OpenRouter and
-MiniMax, the blocks of Anthropic that LiteLLM, Databricks and Snowflake pass on. A value that is none of them says
-nothing here.
+Servers send them as strings, as objects, or as lists of typed parts: Mistral's content, the details of OpenRouter and
+MiniMax, the Anthropic blocks that LiteLLM, Databricks and Snowflake pass through. Any other value is ignored.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from .values import as_object
 
 __all__ = ["DELTA_KEYS", "Told", "read_delta", "read_other_delta"]
 
-# The first of these that says something counts: several servers tell the same under two or three names.
+# The first non-empty field is used: several servers send the same text under two or three names.
 _REASONING = (
     *("reasoning_content", "reasoning", "reasoning_text", "thinking", "thinking_content", "reasoningContent"),
     *("reasoning_details", "thinking_blocks"),
 )
-_THOUGHT = ("thinking", "reasoning", "reasoningContent", "reasoningText")  # the last two of Bedrock
+_THOUGHT = ("thinking", "reasoning", "reasoningContent", "reasoningText")  # the last two are Bedrock's
 _INSIDE = ("text", "content", *_THOUGHT, "summary", "value", "refusal", "parts")
 _CALLS = ("tool_calls", "function_call")
-_DETAILS = ("reasoning_details", "thinking_blocks")  # kept as they are, too: they are wanted back
+_DETAILS = ("reasoning_details", "thinking_blocks")  # also kept unchanged: servers want them sent back
 
-_TOOL_USE = ("type", "tool_use_id", "name", "input")  # Snowflake writes the parts of a content into deltas
+_TOOL_USE = ("type", "tool_use_id", "name", "input")  # Snowflake puts content parts directly into deltas
 
 _PLAIN = frozenset({"role", "content"})
 _SELDOM = frozenset({"content_list", "text", "refusal", "type"})
@@ -38,10 +37,10 @@ _MAX_LEVELS = 8
 
 
 class Told(NamedTuple):
-    """What a delta says.
+    """The content of a delta.
 
-    ``key`` is the name under which the reasoning came, ``unread`` what is in it that is neither text nor reasoning
-    nor a call, under the name where it stands.
+    ``key`` is the field that held the reasoning; ``unread`` maps field names to content that is neither text,
+    reasoning nor a tool call.
     """
 
     text: str
@@ -70,13 +69,13 @@ def read_delta(delta: dict[str, Any]) -> Told:
 
 
 def _read_seldom(delta: dict[str, Any], unread: dict[str, Any]) -> tuple[str, str, list[Any]]:
-    """Text, reasoning and uses of tools in a delta of more than text; what is none of these is put to ``unread``."""
+    """Read text, reasoning and tool uses from a delta with more than text; add everything else to ``unread``."""
     parts, listed = _Parts(), _Parts()
     content = delta.get("content")
     if isinstance(content, (int, float)) and not isinstance(content, bool):
-        content = json.dumps(content)  # a token that is a number, written without quotes
+        content = json.dumps(content)  # a numeric token, sent without quotes
     text, reasoning = parts.read(content)
-    told = listed.read(delta.get("content_list"))  # Snowflake's, often the same once more
+    told = listed.read(delta.get("content_list"))  # Snowflake's; often repeats the content
     if not (text or reasoning):
         text, reasoning = told[0] or _read_text(delta.get("text")), told[1]
     refusal = _read_text(delta.get("refusal"))
@@ -87,7 +86,7 @@ def _read_seldom(delta: dict[str, Any], unread: dict[str, Any]) -> tuple[str, st
 
 
 def read_other_delta(choice: dict[str, Any]) -> dict[str, Any]:
-    """The delta of servers that write a text, or a list of parts, in its place. Raises ValueError for a number."""
+    """Wrap a delta that is a string or a list of parts. Raises ValueError for any other value, such as a number."""
     delta = choice.get("delta")
     if isinstance(delta, (str, list)):
         return {"content": delta}
@@ -97,11 +96,11 @@ def read_other_delta(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Parts:
-    """The parts of a content: what is in them but text and reasoning.
+    """Reads content parts and collects those that are neither text nor reasoning.
 
     Attributes:
-        calls: those that call a tool.
-        unread: those that are none of these.
+        calls: the parts that call a tool.
+        unread: all other parts.
     """
 
     __slots__ = ("calls", "unread")
@@ -111,7 +110,7 @@ class _Parts:
         self.unread: list[Any] = []
 
     def read(self, content: Any) -> tuple[str, str]:
-        """Text and reasoning of a content: a text, a list of parts, or one of them."""
+        """Return the text and reasoning of a content, which is a string, a list of parts, or one part."""
         if isinstance(content, list):
             told = [self.read(part) for part in content if isinstance(part, (str, dict))]
             return "".join(text for text, _ in told), "".join(reasoning for _, reasoning in told)
@@ -129,14 +128,14 @@ class _Parts:
 
 
 def _as_call(part: dict[str, Any]) -> dict[str, Any]:
-    """A part that uses a tool in the form of the chat protocol."""
+    """Convert a tool-use part to the form of the chat protocol."""
     part = as_object(part.get("tool_use")) or part
     function = {"name": part.get("name"), "arguments": part.get("input")}
     return {"id": part.get("id") or part.get("tool_use_id"), "function": function}
 
 
 def _read_text(value: Any, levels: int = _MAX_LEVELS) -> str:
-    """The text in a value of any of these forms."""
+    """Return the text in a string, list or object."""
     if isinstance(value, str):
         return value
     if isinstance(value, list) and levels:
@@ -147,14 +146,14 @@ def _read_text(value: Any, levels: int = _MAX_LEVELS) -> str:
 
 
 def _read_calls(delta: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """The fragments of tool calls in a delta, and what is in their place but cannot be read. A single call need not
-    be in a list, and the older ``function_call`` is one.
+    """Return the tool call fragments of a delta, and any unreadable value in their place. A single call may come
+    without a list; the older ``function_call`` counts as one.
     """
     calls = delta.get("tool_calls")
     if isinstance(calls, str):
         calls = _parse(calls)
     if isinstance(calls, dict) and calls and not calls.keys() & {"function", "name", "id", "custom"}:
-        calls = [{"index": key, **as_object(call)} for key, call in calls.items()]  # an object by index
+        calls = [{"index": key, **as_object(call)} for key, call in calls.items()]  # an object keyed by index
     if calls and not isinstance(calls, (list, dict)):
         return [], {"tool_calls": calls}
     older = delta.get("function_call")

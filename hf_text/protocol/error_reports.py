@@ -1,7 +1,7 @@
-"""What the JSON of an error says, in whichever of the many shapes it is.
+"""Parses the JSON of an error response, in any of its many shapes.
 
-The shapes are those of the Hugging Face Hub and router, TGI, FastAPI, the inference providers, and of the gateways that
-stand before them: OpenRouter's ``metadata.raw``, Kong, Apigee, Spring, AWS, Cloudflare, MiniMax's ``base_resp``.
+The shapes are those of the Hugging Face Hub and router, TGI, FastAPI, the inference providers, and the gateways in
+front of them: OpenRouter's ``metadata.raw``, Kong, Apigee, Spring, AWS, Cloudflare, MiniMax's ``base_resp``.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from .values import as_object, as_text, with_plain_keys
 
 __all__ = ["ErrorReport", "parse_error"]
 
-# Where the words stand, the more telling places first. Keys are compared without regard to case and underscores.
+# Fields that hold the message, most specific first. Keys are compared ignoring case and underscores.
 _PLACES = (
     *("error", "errors", "err", "fault", "baseresp", "exception"),
     *("message", "errormessage", "errormsg", "errmsg", "statusmsg", "statusmessage"),
     *("faultstring", "detail", "details", "errordetails", "msg", "cause", "failure", "htmlmessage"),
     *("innererror", "originalerror", "providererror", "upstreamerror", "errorinfo"),
 )
-# Asked only where those say nothing.
+# Read only if the fields above hold no message.
 _LAST_PLACES = (
     *("errordescription", "description", "title", "reason", "text"),
     *("info", "resultmsg", "resultmessage", "retmsg"),
@@ -34,11 +34,11 @@ _CODES = (
     *("httpstatuscode", "statuscode", "httpcode", "code", "errorcode", "errcode"),
     *("status", "errortype", "type", "reason"),
 )
-# Words that say no more than that it is an error.
+# Codes that only say that there was an error.
 _WORDLESS = ("error", "fail", "failed", "failure", "exception", "0")
 
-# What servers name instead of a status, in errors inside a stream: TGI's error_type, OpenAI's and Anthropic's type,
-# the classes of vLLM and LiteLLM, the codes of gRPC. Written in lower case, without what stands between the words.
+# Names that servers send instead of a status, in errors inside a stream: TGI's error_type, OpenAI's and Anthropic's
+# type, the class names of vLLM and LiteLLM, gRPC codes. In lower case, without separators between words.
 _STATUS_OF_NAME = {
     name: status
     for status, names in {
@@ -59,13 +59,13 @@ _STATUS_OF_NAME = {
 }
 
 _MAX_LEVELS = 10
-_MAX_TEXT = 4000  # of each of the words that are joined
+_MAX_TEXT = 4000  # per joined message
 
 
 class ErrorReport(NamedTuple):
-    """What a body says went wrong.
+    """The error that a body describes.
 
-    ``status`` is a number of the HTTP range that the body itself names, ``code`` the server's own name for the error.
+    ``status`` is an HTTP status given in the body itself, ``code`` the server's own name for the error.
     """
 
     message: str
@@ -74,7 +74,7 @@ class ErrorReport(NamedTuple):
 
 
 def parse_error(value: Any, levels: int = _MAX_LEVELS) -> ErrorReport:
-    """The report in the JSON of an error, of whatever shape; what is nested deeper than ``levels`` is not read."""
+    """Parse the JSON of an error of any shape; values nested deeper than ``levels`` are ignored."""
     if isinstance(value, str):
         inner = _read_json(value) if levels else None
         report = parse_error(inner, levels - 1) if isinstance(inner, (dict, list)) else None
@@ -92,9 +92,9 @@ def _parse_object(value: dict[str, Any], levels: int) -> ErrorReport:
     value = with_plain_keys(value)
     code, status = _read_code(value)
     said: list[str] = []
-    if isinstance(value.get("errors"), dict):  # ASP.NET: the faults by field
+    if isinstance(value.get("errors"), dict):  # ASP.NET: errors keyed by field
         said = _join_fields(value["errors"], levels)
-    exceptions = (key for key in value if key.endswith("exception") and key != "exception")  # of Bedrock
+    exceptions = (key for key in value if key.endswith("exception") and key != "exception")  # Bedrock
     for key in (*_PLACES, *exceptions, *_LAST_PLACES):
         if key in _LAST_PLACES and said:
             break
@@ -116,7 +116,7 @@ def _join_fields(fields: dict[str, Any], levels: int) -> list[str]:
 
 
 def _with_raw(report: ErrorReport, metadata: dict[str, Any], levels: int) -> ErrorReport:
-    """The report of a gateway together with what its provider said, which stands in ``metadata.raw`` (OpenRouter)."""
+    """Add the provider's own message to a gateway's report; OpenRouter puts it in ``metadata.raw``."""
     raw = metadata.get("raw") or metadata.get("reasons") or metadata
     cause = parse_error(raw, levels - 1)
     if not cause.message or cause.message in report.message:
@@ -127,7 +127,7 @@ def _with_raw(report: ErrorReport, metadata: dict[str, Any], levels: int) -> Err
 
 
 def _read_json(text: str) -> Any:
-    """The value that a text is the JSON of, which gateways put into their own; None for other texts."""
+    """Parse a string that is itself JSON, as gateways embed it in theirs; None for other strings."""
     if text.lstrip().startswith(("{", "[")):
         with suppress(ValueError, RecursionError):
             return json.loads(text)
@@ -135,7 +135,7 @@ def _read_json(text: str) -> Any:
 
 
 def _with_details(message: str, value: dict[str, Any]) -> str:
-    """A message together with what is beside it: OAuth's description, FastAPI's place."""
+    """Add the field next to a message: OAuth's description, FastAPI's location."""
     if isinstance(value.get("error"), str) and isinstance(value.get("errordescription"), str):
         return f"{message}: {value['errordescription']}"
     if message and isinstance(value.get("msg"), str) and isinstance(value.get("loc"), list):
@@ -144,7 +144,7 @@ def _with_details(message: str, value: dict[str, Any]) -> str:
 
 
 def _read_code(value: dict[str, Any]) -> tuple[str | None, int | None]:
-    """``(name, status)`` of an error: codes are names, numbers, or numbers as text. Not every number is a status."""
+    """Return ``(name, status)``: codes are names, numbers or numeric strings, and not every number is a status."""
     name: str | None = None
     status: int | None = None
     for key in _CODES:

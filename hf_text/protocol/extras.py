@@ -1,8 +1,8 @@
-"""What a provider sends beyond the protocol: citations, search results, pictures, sound, details of the reasoning.
+"""Collects fields outside the protocol: citations, search results, pictures, sound, reasoning details.
 
-It is kept by the provider's own names. What comes again replaces what came (Perplexity repeats its citations on every
-chunk), but for what a delta brings piece by piece: lists grow, and so do the texts in ``audio`` and in the details of
-the reasoning.
+They are kept under the provider's own names. A repeated field replaces the earlier value (Perplexity repeats its
+citations on every chunk), except for values streamed in deltas: lists are extended, and the texts in ``audio`` and in
+the reasoning details are concatenated.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NOISE = ("obfuscation",)  # OpenAI's padding
 
 
 class _Growing:
-    """An object whose texts come in pieces; the pieces are joined when it is asked for."""
+    """An object whose texts arrive in fragments; ``result()`` joins them."""
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
@@ -38,7 +38,7 @@ class _Growing:
     def _add_text(self, key: str, text: str) -> None:
         pieces, length = self._pieces.setdefault(key, []), self._lengths.get(key, 0)
         if key in _TEXTS and len(text) > length > 0 and text.startswith("".join(pieces)):
-            pieces.clear()  # MiniMax sends all of it each time
+            pieces.clear()  # MiniMax resends the whole text each time
             length = 0
         pieces.append(text)
         self._lengths[key] = length + len(text)
@@ -51,7 +51,7 @@ class _Growing:
 
 
 class Extras:
-    """What came beyond the protocol, growing."""
+    """The fields outside the protocol received so far."""
 
     __slots__ = ("_audio", "_parts", "_values")
 
@@ -61,14 +61,14 @@ class Extras:
         self._parts: dict[str, list[_Growing]] = {}
 
     def keep(self, values: Mapping[str, Any], known: frozenset[str]) -> bool:
-        """Keep what is not known of a chunk or a choice. Returns whether there was anything new."""
+        """Keep the unknown fields of a chunk or choice. Returns whether any value is new."""
         told = False
         for key in values.keys() - known:
             told = self.set(key, values[key]) or told
         return told
 
     def keep_delta(self, delta: Mapping[str, Any], known: frozenset[str]) -> bool:
-        """Keep what is not known of a delta. Returns whether there was anything."""
+        """Keep the unknown fields of a delta. Returns whether there were any."""
         told = False
         for key in delta.keys() - known:
             value = delta[key]
@@ -87,7 +87,7 @@ class Extras:
         return told
 
     def set(self, key: str, value: Any) -> bool:
-        """Keep a value, unless it says nothing. Returns whether it is new."""
+        """Keep a value unless it is empty or noise. Returns whether it is new."""
         if value in (None, "") or value == [] or value == {} or key in _NOISE:
             return False
         value = as_bounded(value)
@@ -97,11 +97,11 @@ class Extras:
 
     @property
     def told(self) -> bool:
-        """Whether a delta brought something that may be what was asked for, such as a picture or sound."""
+        """Whether a delta held something that may be the requested output, such as a picture or sound."""
         return self._audio is not None or any(key in self._values for key in ("images", "audio", "content"))
 
     def result(self) -> dict[str, Any]:
-        """All of it, by the provider's names."""
+        """Return all fields under the provider's names."""
         parts = {key: [as_bounded(part.result()) for part in parts] for key, parts in self._parts.items()}
         audio = {} if self._audio is None else {"audio": as_bounded(self._audio.result())}
         return {**self._values, **audio, **parts}
@@ -111,7 +111,7 @@ class Extras:
         items = as_bounded(items)
         if isinstance(before, list) and items[: len(before)] != before:
             before.extend(items)
-        else:  # the first, or all of them again
+        else:  # the first list, or the whole list again
             self._values[key] = items
 
     @staticmethod

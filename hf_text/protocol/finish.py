@@ -1,4 +1,4 @@
-"""Why an answer ended: the words of many servers, told as the protocol's own, and those that tell a failure."""
+"""Maps the finish reasons of many servers to the protocol's own, and recognises those that mean a failure."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _FAILURE = (
 
 
 class Ending:
-    """The finish reason of one answer, which counts until the answer continues after it.
+    """The finish reason of one answer; it is withdrawn if the answer continues after it.
 
     Attributes:
-        reason: the one that stands, in the protocol's word where it has one, else the server's own; None for none.
-        word: the server's own word, where that is another.
-        failure: what the server says, where its reason means that the answer failed.
-        early: whether the answer went on after a reason, so that a reason does not tell that it is whole.
+        reason: the current reason, in the protocol's term if there is one, else the server's own; None for none.
+        word: the server's own term, if it differs.
+        failure: the server's description, if the reason means that the answer failed.
+        early: whether the answer continued after a reason, so that a reason does not prove that it is complete.
     """
 
     __slots__ = ("_taken_back", "early", "failure", "reason", "word")
@@ -58,32 +58,32 @@ class Ending:
         self._taken_back: str | None = None
 
     def tell(self, word: str, choice: dict[str, Any]) -> None:
-        """A finish reason came, in this choice."""
+        """Record a finish reason received in this choice."""
         known = _WORDS.get(word) or _WORDS.get(_plain(word))
         self.reason = known or word
         self.word = None if word == self.reason else word
         self.failure = _describe(word, choice) if known is None and re.search(_FAILURE, word.lower()) else None
 
     def go_on(self) -> None:
-        """More of the answer came."""
+        """Withdraw the reason: the answer continued after it."""
         if self.reason is not None:
             self._taken_back, self.reason, self.failure = self.reason, None, None
             self.early = True
 
     def settle(self) -> None:
-        """The answer is whole: without another, the reason that was taken back is the one."""
+        """When the answer is complete: without a newer reason, restore the withdrawn one."""
         if self.reason is None:
             self.reason = self._taken_back
 
 
 def read_finish(choice: dict[str, Any], delta: dict[str, Any]) -> str:
-    """The server's own word; ``""`` where there is none. Gemini names it ``finishReason``, Anthropic ``stop_reason``;
-    SGLang's own API has an object.
+    """Return the server's own finish reason, or ``""``. Gemini calls it ``finishReason``, Anthropic ``stop_reason``;
+    SGLang's own API sends an object.
     """
     word = choice.get("finish_reason") or choice.get("finishReason") or delta.get("finish_reason")
     if not word and ("stop_reason" in choice or "stop_reason" in delta):
         word = choice.get("stop_reason") or delta.get("stop_reason")
-        word = word if isinstance(word, str) else ""  # vLLM's is the token
+        word = word if isinstance(word, str) else ""  # vLLM sends the token id
     if not word or word in _USUAL:
         return word or ""
     if isinstance(word, list) and word:
@@ -95,12 +95,12 @@ def read_finish(choice: dict[str, Any], delta: dict[str, Any]) -> str:
 
 
 def _plain(word: str) -> str:
-    """The word in lower case, its parts joined by underscores: ``toolUse`` and ``tool-use`` are ``tool_use``."""
+    """Normalise to lower case with underscores: ``toolUse`` and ``tool-use`` become ``tool_use``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|[ -]", "_", word).lower().removeprefix(_PREFIX)
 
 
 def _describe(word: str, choice: dict[str, Any]) -> str:
-    """The word, and what OpenRouter and Gemini say beside it, or SGLang inside it."""
+    """Join the reason with its details: separate fields of OpenRouter and Gemini, or SGLang's object."""
     said = [choice.get(key) for key in ("native_finish_reason", "finish_message", "finishMessage", "error_message")]
     said.append(as_object(choice.get("finish_reason")).get("message"))
     return ": ".join(dict.fromkeys([word, *(join_surrogates(text) for text in said if isinstance(text, str) and text)]))

@@ -1,6 +1,6 @@
-"""``response_format`` with a schema, in the form that the route wants.
+"""Converts a ``response_format`` with a schema to the form that the route expects.
 
-Hugging Face's router and most servers take OpenAI's form; some providers, on routes of their own, another one
+Hugging Face's router and most servers accept OpenAI's form; some providers use their own form on their own routes
 (huggingface_hub, ``inference/_providers/*.py`` at ee0a4510, August 2026).
 """
 
@@ -22,11 +22,11 @@ _FORMS = {
 
 
 def format_for(url: str, form: Any) -> Any:
-    """The ``response_format`` for a route.
+    """Return the ``response_format`` for a route.
 
     Args:
-        url: where the request goes: a provider's own host, or a host with the provider's name first in the path.
-        form: as it was given.
+        url: the request's URL: a provider's own host, or a host with the provider's name first in the path.
+        form: the caller's ``response_format``.
     """
     named = form.get("json_schema") if isinstance(form, Mapping) and form.get("type") == "json_schema" else None
     if not isinstance(named, Mapping) or "schema" not in named:

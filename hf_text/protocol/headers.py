@@ -1,4 +1,4 @@
-"""What the headers of every reply tell."""
+"""Reads headers common to all responses."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ __all__ = ["find_header", "request_id"]
 
 
 def find_header(headers: Mapping[str, str], name: str) -> str:
-    """The value of a header; ``""`` where it is missing, which costs ``get()`` an exception."""
+    """Return a header's value, or ``""``. For a missing header, ``get()`` would raise and catch an exception inside."""
     return headers[name] if name in headers else ""  # noqa: SIM401
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:
-    """The id of the request, in the order in which huggingface_hub looks for it; LiteLLM's in its logs."""
+    """Return the request id, looked up in huggingface_hub's order, plus the id that LiteLLM writes to its logs."""
     for name in ("x-request-id", "x-litellm-call-id", "x-amzn-trace-id", "x-amz-cf-id", "inference-id"):
-        if name in headers and (value := headers[name]):  # each is missing in nearly every reply
+        if name in headers and (value := headers[name]):  # most responses lack most of these
             return value
     return None

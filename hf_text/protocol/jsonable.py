@@ -1,4 +1,4 @@
-"""A copy of what JSON can say, made by one walk that checks each value and knows its path."""
+"""Copies values into plain JSON types in one walk that checks each value and tracks its path."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from ..errors import InvalidRequestError
 __all__ = ["build_json", "is_int", "is_number"]
 
 # JSON Schema keywords that hold values, not schemas: null means null in them (Draft 2020-12; "example" is OpenAPI's).
-# "enum" and "examples" are lists, so null in place of such a list says nothing.
+# "enum" and "examples" are lists, so null in place of such a list is meaningless.
 _NULLABLE_KEYWORDS = frozenset({"const", "default", "example"})
 _LITERAL_KEYWORDS = _NULLABLE_KEYWORDS | {"enum", "examples"}
 
-# serde_json, which reads requests in several servers, stops at 128 levels.
+# serde_json, which several servers use to parse requests, stops at 128 levels.
 _MAX_DEPTH = 120
 
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 
 def is_int(value: object) -> bool:
-    """Whether it is an int that every server can read, and no bool."""
+    """Whether it is an int, not a bool, that every server can parse."""
     return isinstance(value, int) and not isinstance(value, bool) and _INT_MIN <= value <= _INT_MAX
 
 
@@ -33,16 +33,16 @@ def is_number(value: object) -> bool:
 
 
 def build_json(value: Any, place: str, *, keep_none: bool = False, depth: int = 0) -> Any:
-    """A copy of what JSON can say, without None values in mappings unless they mean something there.
+    """Copy a value into plain JSON types, without None values in mappings unless they are meaningful there.
 
     Args:
-        value: the value; numbers, enums, models and dataclasses of other libraries become what JSON has for them.
-        place: where it stands, for errors.
-        keep_none: whether None is kept in mappings too.
-        depth: how deep it stands.
+        value: the value; numbers, enums, models and dataclasses of other libraries become their JSON equivalents.
+        place: the path of the value, for errors.
+        keep_none: whether None is also kept in mappings.
+        depth: the nesting depth of the value.
 
     Raises:
-        InvalidRequestError: it holds what JSON or UTF-8 cannot; the message names the place and shows the value.
+        InvalidRequestError: a value cannot be written as JSON or UTF-8; the message names its place and shows it.
     """
     if depth > _MAX_DEPTH:
         raise InvalidRequestError(f"{place[:80]}… is nested more than {_MAX_DEPTH} levels deep, or contains itself")

@@ -1,4 +1,4 @@
-"""The quickest JSON reader that is installed: orjson (the extra ``fast``), else the standard library's."""
+"""The fastest installed JSON parser: orjson (the extra ``fast``), or else the standard library's."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ except ImportError:
 else:
 
     def loads(data: bytes | bytearray | str) -> Any:
-        """As ``json.loads``. orjson refuses what that takes (NaN, half a surrogate pair), so it has the last word."""
+        """Like ``json.loads``, and falls back to it: orjson rejects input that it accepts (NaN, lone surrogates)."""
         try:
             return orjson.loads(data)
         except orjson.JSONDecodeError:
             return json.loads(data)
 
 
-# What may stand between the values of a text: commas, the prefix of an event, the end of a stream.
+# Separators allowed between JSON values: commas, an event's ``data:`` prefix, the end-of-stream marker.
 _BETWEEN = r"[\s,\0\ufeff]*(?:(?i:data)\s*:[\s\0]*)*(\[DONE\])?"
 
 
 def read_values(text: str) -> Iterator[tuple[Any, str]]:
-    """The JSON values that a text holds one after the other, each with its text; ``"[DONE]"`` also without quotes.
+    """Yield consecutive JSON values, each with its source text; ``[DONE]`` is also accepted without quotes.
 
-    Line feeds within strings are taken. Raises ValueError where something else comes.
+    Line feeds inside strings are accepted. Raises ValueError for anything else between or after the values.
     """
     between, decoder = re.compile(_BETWEEN), json.JSONDecoder(strict=False)
     start = 0
@@ -47,9 +47,9 @@ def read_values(text: str) -> Iterator[tuple[Any, str]]:
 
 
 def begin_json(value: Any, limit: int) -> str:
-    """About the first ``limit`` characters of a value as JSON, to be shown; of a large value no more is written.
+    """Return about the first ``limit`` characters of a value as JSON, for display; the rest is not encoded.
 
-    The last string may be longer. Empty for what cannot be written, such as a value that is nested too deep.
+    The last string may exceed the limit. Returns ``""`` if the value cannot be encoded, such as when nested too deep.
     """
     pieces, length = [], 0
     try:

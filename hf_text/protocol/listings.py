@@ -1,4 +1,4 @@
-"""Models and providers as people look at them: a line each, and tables."""
+"""Displays models and providers: one line each, and tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Models", "Providers", "describe_hub_model", "describe_model", "descr
 
 
 class Models(TabularList["Model"]):
-    """The models of a server: a list, which notebooks show as a table."""
+    """The models of a server: a list that notebooks show as a table."""
 
     __slots__ = ()
 
@@ -25,7 +25,7 @@ class Models(TabularList["Model"]):
 
 
 class Providers(Tabular, dict[str, "ProviderMapping"]):
-    """The providers of a model: a dict, which notebooks show as a table."""
+    """The providers of a model: a dict that notebooks show as a table."""
 
     __slots__ = ()
 
@@ -42,7 +42,7 @@ _OFFER_HEADS = ("context", "$/M in", "$/M out", "tokens/s", "first token", "tool
 
 
 def model_table(model: Model) -> Table:
-    """The providers of a model."""
+    """Return a table of a model's providers."""
     offers = (model.direct,) if model.direct else model.providers
     rows = [(offer.provider, offer.status, *_offer_cells(offer)) for offer in offers if offer]
     return Table(
@@ -51,12 +51,12 @@ def model_table(model: Model) -> Table:
 
 
 def describe_model(model: Model) -> str:
-    """A model in a line."""
+    """Describe a model in one line."""
     return _line("Model", model.id, _facts(model))
 
 
 def describe_provider(offer: ModelProvider | ProviderMapping) -> str:
-    """A provider of a model in a line."""
+    """Describe a model's provider in one line."""
     facts = (
         offer.status,
         getattr(offer, "task", ""),
@@ -67,7 +67,7 @@ def describe_provider(offer: ModelProvider | ProviderMapping) -> str:
 
 
 def describe_hub_model(model: HubModel) -> str:
-    """A model of the Hub in a line."""
+    """Describe a Hub model in one line."""
     facts = (model.pipeline_tag or "", _count(len(model.mapping), "provider"))
     return _line("HubModel", model.id, facts)
 

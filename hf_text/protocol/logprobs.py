@@ -1,4 +1,4 @@
-"""The log probabilities of tokens, as the chat protocol writes them (OpenAI, "Create chat completion")."""
+"""Parses the log probabilities of tokens in the chat protocol (OpenAI, "Create chat completion")."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["read_logprobs"]
 
 
 def read_logprobs(value: Any) -> list[Logprob]:
-    """The tokens in the ``logprobs`` of a choice; what cannot be read is passed over."""
+    """Return the tokens in the ``logprobs`` of a choice, skipping malformed ones."""
     if not isinstance(value, dict):
         return []
     if isinstance(value.get("tokens"), list):
@@ -28,7 +28,7 @@ def _pairs(items: Any) -> Iterator[tuple[str, float]]:
 
 
 def _read_older(value: dict[str, Any]) -> Iterator[Logprob]:
-    """The form of text completions, which TGI and llama-cpp-python send for chats too."""
+    """Parse the form of text completions, which TGI and llama-cpp-python also send for chats."""
     numbers, tops = value.get("token_logprobs"), value.get("top_logprobs")
     for place, token in enumerate(value["tokens"]):
         number = numbers[place] if isinstance(numbers, list) and place < len(numbers) else None

@@ -1,8 +1,8 @@
-"""Media for a conversation: pictures and sounds of every kind, made into content parts.
+"""Builds content parts from pictures and sounds.
 
-Whatever the caller hands over becomes bytes first, and the bytes say what it is; names and declared types are not
-believed. Only an http(s) URL is passed on as it is, for the server to fetch. What is neither a picture nor a sound that
-the protocol carries is refused here, before anything is sent.
+Every item is first read as bytes, and its type is detected from the bytes; names and declared types are not trusted.
+Only an http(s) URL is passed on unchanged, for the server to fetch. Anything other than a picture or a sound format
+that the protocol supports is rejected here, before a request is sent.
 """
 
 from __future__ import annotations
@@ -38,21 +38,21 @@ _SCHEME = pattern(r"data:|[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 def media_from_url(url: str, *, allow_files: bool = False) -> str:
-    """A URL for ``media=``, and nothing but a URL: for what comes from other people, such as the visitors of a page.
+    """Validate an untrusted URL, such as one from the visitors of a page, for use as ``media=``.
 
-    In ``media=`` a str can also be a path, and the file is then sent to the model. This takes
-    http and https URLs and data URIs only. A URL is fetched by the server that runs the model: one of your own should
-    not reach what is not meant for them.
+    In ``media=`` a str can also be a path, and the file is then sent to the model. This function accepts only
+    http and https URLs and data URIs. The server that runs the model fetches the URL: if it is your own server, make
+    sure that it cannot reach addresses that such users must not see.
 
     Args:
         url: the URL.
-        allow_files: whether to take ``file://`` URLs of this machine too; the result is then a path.
+        allow_files: whether to accept also ``file://`` URLs of this machine; the result is then a path.
 
     Returns:
-        what to give as ``media=``.
+        the value to pass as ``media=``.
 
     Raises:
-        InvalidRequestError: it is something else.
+        InvalidRequestError: ``url`` is anything else.
     """
     scheme = url.strip().partition(":")[0].lower() if isinstance(url, str) else ""
     if scheme == "file" and allow_files:
@@ -65,13 +65,13 @@ def media_from_url(url: str, *, allow_files: bool = False) -> str:
 
 
 def media_from_base64(text: str | bytes) -> bytes:
-    """The bytes of a picture or sound in base64, for ``media=``, where a bare str would be the path of a file.
+    """Decode a picture or sound in base64 for ``media=``, where a bare str would be a file path.
 
     Args:
-        text: base64 of either alphabet, with or without line breaks and ``=`` at the end.
+        text: base64 in either alphabet, with or without line breaks and ``=`` padding.
 
     Raises:
-        InvalidRequestError: it is something else.
+        InvalidRequestError: ``text`` is anything else.
     """
     if not isinstance(text, (str, bytes, bytearray)):
         raise InvalidRequestError(f"text must be base64 in a str or bytes, not {type(text).__name__}")
@@ -81,41 +81,42 @@ def media_from_base64(text: str | bytes) -> bytes:
 
 
 def build_media_parts(media: Media | None) -> list[dict[str, Any]]:
-    """The content parts for one item of media or for several.
+    """Build the content parts for one or several media items.
 
     Args:
         media: one item, or a list or tuple of them; None and an empty list give no parts. An item is
 
-            * an http or https URL, passed on as it is;
+            * an http or https URL, passed on unchanged;
             * a data URI; its base64 is checked, and a picture type that its bytes contradict is corrected;
-            * the path of a file, as str or ``os.PathLike``; ``~`` is expanded. So a str that comes from other people
-              must not stand here as it is: see ``media_from_url``;
+            * a file path, as str or ``os.PathLike``; ``~`` is expanded. So never pass an untrusted str directly: see
+              ``media_from_url``;
             * bytes, bytearray or memoryview;
-            * a binary file, read from where it stands to its end;
-            * a PIL image; turned as its EXIF data say, and saved as PNG, or as the JPEG or WEBP that it was read from;
-            * a tuple of one of these and a file name. The name helps where the bytes leave it open whether they are an
-              SVG picture, and nowhere else.
+            * a binary file, read from its current position to its end;
+            * a PIL image, rotated according to its EXIF data and saved as PNG, or in its original format for JPEG and
+              WEBP;
+            * a tuple of one of these and a file name. The name is used only if the bytes do not show whether they are
+              an SVG picture.
 
-            A tuple ``(a, b)`` given for ``media`` itself is an item and its name if ``a`` is bytes, a file or an image
-            and ``b`` None or a str that is neither a URL nor a data URI; else it is two items. In a list there is no
-            such doubt: there a tuple is always an item and its name.
+            A tuple ``(a, b)`` passed as ``media`` itself is an item and its name if ``a`` is bytes, a file or an image
+            and ``b`` is None or a str that is neither a URL nor a data URI; otherwise it is two items. Inside a list, a
+            tuple is always an item and its name.
 
     Returns:
         for a picture ``{"type": "image_url", "image_url": {"url": …}}``, for WAV and MP3 audio
         ``{"type": "input_audio", "input_audio": {"data": …, "format": "wav" or "mp3"}}``.
 
     Raises:
-        InvalidRequestError: an item is something else, empty, or cannot be read; the message says which and what it is.
+        InvalidRequestError: an item is anything else, empty, or unreadable; the message says which item and what it is.
     """
     return [_build_part(item, f"media[{index}]") for index, item in enumerate(_list_items(media))]
 
 
 def add_media(messages: Sequence[dict[str, Any]], media: Media | None) -> list[dict[str, Any]]:
-    """The conversation with media added to the user's last message, after its text.
+    """Return the conversation with media added to the user's last message, after its text.
 
     Args:
-        messages: checked messages; they are not changed. If none is the user's, one is added at the end.
-        media: as for ``build_media_parts``, where the errors are listed, too.
+        messages: checked messages; they are not modified. Without a user message, one is appended.
+        media: as for ``build_media_parts``, which also lists the errors.
     """
     parts = build_media_parts(media)
     added = list(messages)
@@ -195,7 +196,7 @@ def _build_data_uri_part(uri: str, name: str | None, place: str) -> dict[str, An
         data = unquote_to_bytes(payload)
         encoded = str(binascii.b2a_base64(data, newline=False), "ascii")
     else:
-        # Escapes and line breaks are allowed here; not every server reads them.
+        # Escapes and line breaks are valid here, but some servers cannot parse them.
         encoded = "".join(unquote(payload).split())
         data = _decode_base64(encoded, f"{place} is a data URI with broken base64: {show(uri)}")
     named_svg = names_svg(name or "") or declared.lower() == "image/svg+xml"
@@ -224,7 +225,7 @@ def _check_url(url: str, place: str) -> str:
 
 
 def _find_path(url: str) -> str:
-    """The path in a file URL (RFC 8089)."""
+    """Return the path in a file URL (RFC 8089)."""
     parts = urlsplit(url)
     path = unquote(parts.path)
     if parts.netloc not in ("", "localhost") or not path.startswith("/"):

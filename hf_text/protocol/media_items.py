@@ -1,7 +1,7 @@
-"""An item of media, read: a path, bytes, a binary file or a PIL image becomes bytes of a known type.
+"""Reads a media item: a path, bytes, a binary file or a PIL image becomes bytes of a known type.
 
-What is neither a picture nor a sound that the protocol carries is refused. Of a file no byte is shown, neither in the
-error nor in the variables of its traceback: naming a path must not be a way to read it.
+Anything other than a picture or a sound format that the protocol supports is rejected. Errors never expose file
+contents, neither in the message nor in the traceback's variables: passing a path must not be a way to read a file.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["AUDIO_FORMATS", "MediaItem", "Picture", "find_type", "names_svg", "r
 
 
 class Picture(Protocol):
-    """What is asked of a picture in memory; ``PIL.Image.Image`` has it."""
+    """The required interface of a picture in memory; ``PIL.Image.Image`` has it."""
 
     @property
     def mode(self) -> str: ...
@@ -39,7 +39,7 @@ Data = bytes | bytearray | memoryview
 # The formats of the "input_audio" part (OpenAI, "Create chat completion").
 AUDIO_FORMATS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
 
-# What is kept of a picture in memory: its own format where that can hold its mode, else PNG, which is exact.
+# A picture in memory is saved in its own format if that supports its mode, else as PNG, which is lossless.
 _PICTURE_MODES = {
     "JPEG": ("L", "RGB"),
     "WEBP": ("RGB", "RGBA"),
@@ -47,7 +47,7 @@ _PICTURE_MODES = {
 }
 _PNG_MODE_FOR = {"I": "I;16", "La": "LA", "PA": "RGBA", "RGBa": "RGBA"}
 
-# What undoes an orientation of EXIF, in the numbers of PIL.Image.Transpose (PIL.ImageOps.exif_transpose).
+# The PIL.Image.Transpose value that undoes each EXIF orientation (from PIL.ImageOps.exif_transpose).
 _ORIENTATION = 0x0112
 _UPRIGHT = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
@@ -55,15 +55,15 @@ _BASE64 = pattern(r"[\w+/-]{100}")
 
 
 def read_item(item: Any, name: str | None, place: str) -> tuple[str, Data]:
-    """The media type and the bytes of an item that is neither a URL nor a data URI.
+    """Return the media type and the bytes of an item that is neither a URL nor a data URI.
 
     Args:
         item: a path, bytes, a binary file or a PIL image.
-        name: a file name that says more than the item itself.
-        place: where it stands, for errors.
+        name: a file name that overrides the item's own.
+        place: the place of the item, for errors.
 
     Raises:
-        InvalidRequestError: it is something else, or cannot be read, or is neither a picture nor a sound.
+        InvalidRequestError: the item is anything else, unreadable, or neither a picture nor a sound.
     """
     named_svg = names_svg(name or _get_name(item))
     if isinstance(item, (str, os.PathLike)):
@@ -80,7 +80,7 @@ def read_item(item: Any, name: str | None, place: str) -> tuple[str, Data]:
 
 
 def find_type(data: Data, named_svg: bool, place: str) -> str:
-    """The type of bytes that the caller gave as such. Raises InvalidRequestError, which shows none of them."""
+    """Return the media type of the caller's bytes. Raises InvalidRequestError, which does not show them."""
     media_type = _sniff(data, named_svg)
     if not _is_carried(media_type):
         raise _refuse_type(place, f"{media_type} (length: {len(data)})" if data else "empty")
@@ -88,12 +88,12 @@ def find_type(data: Data, named_svg: bool, place: str) -> str:
 
 
 def names_svg(name: str) -> bool:
-    """Whether a file of this name says that it is an SVG picture."""
+    """Whether a file name has the extension of an SVG picture."""
     return name.lower().endswith(".svg")
 
 
 def _sniff(data: Data, named_svg: bool) -> str:
-    """The media type, or what is said of bytes that have none."""
+    """Return the media type, or a description of bytes without a known type."""
     media_type = sniff_media_type(data) or ("bytes of no known type" if data else "empty")
     return "image/svg+xml" if media_type == "text/xml" and named_svg else media_type
 
@@ -118,21 +118,21 @@ def _read_path(path: str, named_svg: bool, place: str) -> tuple[str, Data]:
             if _is_carried(media_type):
                 file.seek(0)
                 return media_type, file.read()
-    except (OSError, ValueError) as error:  # ValueError is what a null character raises
+    except (OSError, ValueError) as error:  # ValueError for a null character
         reason = getattr(error, "strerror", None) or error
         raise InvalidRequestError(f"{place} cannot be read: {reason}{_show_path(path)}") from error
     raise _refuse_type(place, media_type)
 
 
 def _show_path(path: str) -> str:
-    """The path; but not a picture in base64 that was taken for one."""
+    """Show the path in an error, unless it looks like a picture in base64 passed by mistake."""
     if _BASE64.match(path):
         return ". A str is a path; for base64 pass hf_text.media_from_base64(…)"
     return f": {show(path)}"
 
 
 def _open_regular_file(path: str) -> IO[bytes]:
-    # A pipe or a device might never come to an end. A directory has an error of its own.
+    # A pipe or a device might never reach its end. A directory raises its own error.
     if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
         raise OSError(errno.EINVAL, "Not a regular file")
     return open(path, "rb")
@@ -143,7 +143,7 @@ def _read_file(file: Any, named_svg: bool, place: str) -> tuple[str, Data]:
         raise InvalidRequestError(f"{place} is a file in text mode, open it with mode 'rb': {show(file)}")
     try:
         data = file.read()
-    except (OSError, ValueError) as error:  # ValueError is what a closed file raises
+    except (OSError, ValueError) as error:  # ValueError for a closed file
         raise InvalidRequestError(f"{place} cannot be read: {error}: {show(file)}") from error
     if not isinstance(data, (bytes, bytearray, memoryview)):
         kind = type(data).__name__
@@ -164,15 +164,15 @@ def _save_picture(picture: Any, place: str) -> tuple[str, bytes]:
         if picture.mode not in _PICTURE_MODES[kind]:
             picture = picture.convert(_PNG_MODE_FOR.get(picture.mode, "RGB"))
         picture.save(buffer, kind, quality=95, exif=b"")  # older versions would write the old orientation
-    except (OSError, ValueError) as error:  # what Pillow raises for truncated, empty and closed pictures
+    except (OSError, ValueError) as error:  # Pillow raises these for truncated, empty and closed pictures
         raise InvalidRequestError(f"{place} cannot be saved as {kind}: {error}: {show(picture)}") from error
     return f"image/{kind.lower()}", buffer.getvalue()
 
 
 def _turn_upright(picture: Any) -> Any:
-    """The picture as cameras mean it to be seen; models see it as it is stored."""
+    """Rotate the picture according to its EXIF orientation, which models ignore."""
     try:
         orientation = picture.getexif().get(_ORIENTATION)
-    except (AttributeError, SyntaxError, KeyError, TypeError):  # what Pillow raises for EXIF data that is broken
+    except (AttributeError, SyntaxError, KeyError, TypeError):  # Pillow raises these for broken EXIF data
         return picture
     return picture.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else picture

@@ -1,9 +1,8 @@
-"""The conversation that a caller hands over: checked, measured, trimmed.
+"""Validates, measures and trims the caller's conversation.
 
-Everything is checked once, at the door, and copied on the way in: behind ``check_messages`` a conversation is a list
-of dicts of ours with roles and contents that the protocol knows, and whatever else the caller put into a message goes
-through unchanged. An error names the place in the caller's own value (``messages[1]["content"][0]["text"]``) and shows
-what is there.
+``check_messages`` validates and copies everything once, at the entry point. After it, a conversation is a list of new
+dicts whose roles and contents the protocol knows; other fields of a message pass through unchanged. An error names the
+place in the caller's own value (``messages[1]["content"][0]["text"]``) and shows the value there.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ Message = Mapping[str, Any]
 
 
 class PydanticModel(Protocol):
-    """What is asked of a pydantic model."""
+    """The required interface of a pydantic model."""
 
     def model_dump(self) -> dict[str, Any]: ...
 
 
 class DataclassInstance(Protocol):
-    """What every object of a dataclass has."""
+    """The attribute that every dataclass instance has."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -47,29 +46,29 @@ _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _SYSTEM_ROLES = ("system", "developer")
 _RESULT_ROLES = ("tool", "function")
 
-# What an assistant's message may hold in place of content (OpenAI, "Create chat completion").
+# Fields that an assistant's message may hold instead of content (OpenAI, "Create chat completion").
 _INSTEAD_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
 
-# Reasoning by the names of several servers: a turn that was cut off may hold nothing else.
+# Reasoning fields of several servers: a turn that was cut off may hold only reasoning.
 _REASONING = ("reasoning", "reasoning_content", "reasoning_details", "thinking", "thinking_blocks")
 
-# What a message adds to the length of its text, in the documented measure of length.
+# Added per message to the length of its text, as documented for the length measure.
 _MESSAGE_OVERHEAD = 16
 
 
 def check_messages(messages: Messages) -> list[dict[str, Any]]:
-    """The conversation as a new list of new dicts; nothing of the caller's is changed or shared one level down.
+    """Validate a conversation and return it as a new list of new dicts; the caller's messages are not modified.
 
     Args:
-        messages: a str, which is one turn of the user; or a list (any iterable; it is read once, here) of messages.
+        messages: a str, which is one user turn; or a list (or any iterable, which is consumed once) of messages.
             A message is a mapping with ``role`` and ``content``, a pydantic model or a dataclass with these, or a
-            ``Completion``, which stands for its ``to_message()``. ``content`` is a str or a list of typed parts, where
-            a plain str stands for a part of text; a turn of the assistant with tool calls or reasoning needs none.
-            ``tool_calls`` may hold ``ToolCall`` objects, or be a ``ToolCalls`` event. Part types and keys that are not
-            known here are passed on as they are.
+            ``Completion``, which is replaced by its ``to_message()``. ``content`` is a str or a list of typed parts,
+            where a plain str is a text part; an assistant turn with tool calls or reasoning needs none.
+            ``tool_calls`` may hold ``ToolCall`` objects, or be a ``ToolCalls`` event. Unknown part types and keys are
+            passed on unchanged.
 
     Raises:
-        InvalidRequestError: something is not as above; the message names its place and shows it.
+        InvalidRequestError: the messages do not match the above; the error names the place and shows the value.
     """
     if isinstance(messages, str):
         checked = [{"role": "user", "content": check_text(messages, "messages")}] if messages else []
@@ -81,9 +80,9 @@ def check_messages(messages: Messages) -> list[dict[str, Any]]:
 
 
 def count_length(messages: Messages) -> int:
-    """The length of a conversation: the characters of its texts, and 16 more for each message.
+    """Return the length of a conversation: the characters of its texts, plus 16 per message.
 
-    Of a content list the parts of text count; a content of None counts nothing. The messages need not be checked.
+    In a content list only text parts count; None counts as 0. The messages need not be checked.
     """
     if isinstance(messages, str):
         return len(messages) + _MESSAGE_OVERHEAD
@@ -92,22 +91,22 @@ def count_length(messages: Messages) -> int:
 
 
 def trim_messages(messages: Sequence[dict[str, Any]], max_length: int) -> list[dict[str, Any]]:
-    """The conversation made to fit ``max_length``, as well as that can be done without cutting into a message.
+    """Trim the conversation to ``max_length`` as far as possible without cutting a message.
 
-    A conversation that fits is kept. One that does not becomes, until it fits:
+    A conversation that fits is kept. Otherwise these steps apply in order until it fits:
 
-    1. if there are more than six messages: the first three and the last three. A call of tools is never parted from
-       its results: at the end they bring their call along, at the beginning the call goes where its results went. The
-       user's last message is kept wherever it stands;
-    2. the system messages and the user's last message;
-    3. the user's last message alone, however long it is.
+    1. with more than six messages: keep the first three and the last three. Tool calls are never separated from their
+       results: results at the end keep their call, and a call at the beginning is dropped together with its results.
+       The user's last message is always kept;
+    2. keep the system messages and the user's last message;
+    3. keep only the user's last message, however long it is.
 
-    Where the user said nothing, the last message that can stand without others takes that place; if there is none, the
-    conversation is kept as it is after the first step.
+    Without a user message, the last message that is not part of a tool call takes its place; if there is none, the
+    conversation is returned as it is after the first step.
 
     Args:
-        messages: checked messages; they are not changed.
-        max_length: the aim, as ``count_length`` measures.
+        messages: checked messages; they are not modified.
+        max_length: the target, as measured by ``count_length``.
 
     Raises:
         InvalidRequestError: ``max_length`` is not an int of at least 1.
@@ -169,7 +168,9 @@ def _check_message(message: object, place: str) -> dict[str, Any]:
 
 
 def _allow_no_content(message: dict[str, Any]) -> None:
-    """Put what every server reads where the assistant said nothing: null beside tool calls, ``""`` beside reasoning."""
+    """Replace an empty assistant content by a form that every server accepts: null if there are tool calls, ``""`` if
+    there is reasoning.
+    """
     content = message.get("content")
     if content is not None and not (isinstance(content, (list, tuple)) and not content):
         return
@@ -231,7 +232,7 @@ def _check_part_text(text: object, place: str) -> None:
 
 
 def _check_image_url(image: object, place: str) -> None:
-    # Some servers take the bare URL in place of {"url": …}; which of the two was meant is left to the caller.
+    # Some servers accept a bare URL instead of {"url": …}; the caller's form is kept.
     mapping = plain_mapping(image)
     url = image if mapping is None else mapping.get("url")
     if not isinstance(url, str) or not url:
@@ -261,14 +262,14 @@ def _keep_ends(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _find_cut(messages: Sequence[Message], index: int) -> int:
-    """The last place, not after ``index``, where a cut does not part a call from its results."""
+    """Return the last position up to ``index`` where a cut does not separate a call from its results."""
     while index > 0 and messages[index]["role"] in _RESULT_ROLES:
         index -= 1
     return index
 
 
 def _find_last_turn(messages: Sequence[Message]) -> int | None:
-    """The index of the user's last message, or else of the last that is not part of a call."""
+    """Return the index of the user's last message, or else of the last message that is not part of a tool call."""
     indexes = range(len(messages) - 1, -1, -1)
     users = (index for index in indexes if messages[index]["role"] == "user")
     alone = (index for index in indexes if not _belongs_to_a_call(messages[index]))

@@ -1,5 +1,5 @@
-"""The entries of a list of models, in whichever of the many shapes it comes: OpenAI's, Ollama's, Gemini's, Cohere's,
-a bare array, names alone.
+"""Finds the entries of a model list in any of its shapes: OpenAI's, Ollama's, Gemini's, Cohere's, a bare array, or
+names only.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from .values import as_text
 
 __all__ = ["find_entries"]
 
-# llama.cpp and Ollama send both of the first two: the second is in Ollama's own form.
+# llama.cpp and Ollama send both of the first two; "models" is in Ollama's own form.
 _LISTS = ("data", "models", "result", "results", "items")
 _NAMES = ("id", "name", "model", "model_id", "modelId", "model_name")
 
 
 def find_entries(value: Any) -> list[dict[str, Any]]:
-    """The entries of a list of models, in its order, each with an ``id``; items without a name are skipped.
+    """Return the entries of a model list in order, each with an ``id``; items without a name are skipped.
 
-    Raises ValueError where there is no list, or no item in it has a name.
+    Raises ValueError if there is no list, or if no item in it has a name.
     """
     items = _find_items(value)
     if items is None:
@@ -30,7 +30,7 @@ def find_entries(value: Any) -> list[dict[str, Any]]:
 
 
 def _find_items(value: Any) -> list[Any] | None:
-    """The array in a document, also one level deeper, or in an object by name; the first that is not empty."""
+    """Find the first non-empty list in a document: at the top, nested in an object, or as an object keyed by name."""
     if isinstance(value, list) or not isinstance(value, dict):
         return value if isinstance(value, list) else None
     places = [value[key] for key in _LISTS if key in value]
@@ -43,7 +43,7 @@ def _find_items(value: Any) -> list[Any] | None:
                 inner = [{"id": name, **item} for name, item in place.items()]
             if inner:
                 return inner
-    return [] if any(place is None or place == [] for place in places) else None  # Ollama without models: null
+    return [] if any(place is None or place == [] for place in places) else None  # Ollama without models sends null
 
 
 def _with_id(item: Any) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
-"""Names of models and providers: data only, and only what cannot be asked at run time.
+"""Names of models and providers: data that cannot be fetched at run time.
 
-Models come and go within months. The live catalogue (``GET {router}/v1/models``) is the truth; what stands here serves
-when no model is named, when the catalogue is out of reach, and for short names.
-State: November 2026.
+Models come and go within months. The live catalogue (``GET {router}/v1/models``) is authoritative; these names are used
+when no model is named, when the catalogue is unreachable, and for aliases.
+As of November 2026.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = [
 # 11 live providers on 2026-09-24 (the Hub's mapping).
 DEFAULT_MODEL = "openai/gpt-oss-120b"
 
-# The default of the documented class interface; several live providers on the same day.
+# The default of the documented class interface; had several live providers on the same day.
 DEFAULT_LLAMA_MODEL = "meta-llama/Llama-3.3-70B-Instruct"
 
-# Three live providers on the same day, and not one of those that reason unless told otherwise.
+# Had three live providers on the same day, and does not reason by default.
 DEFAULT_VISION_MODEL = "google/gemma-4-31B-it"
 
 # Read pictures and had a live provider on 2026-09-24 (the Hub's mappings).
@@ -43,7 +43,7 @@ VISION_MODELS = (
     "zai-org/GLM-5.3-Flash",
 )
 
-# What to offer without a listing: text models first.
+# Models to offer when the catalogue is unavailable, text models first.
 FALLBACK_MODELS = (
     DEFAULT_MODEL,
     "openai/gpt-oss-20b",
@@ -58,8 +58,8 @@ FALLBACK_MODELS = (
     *VISION_MODELS,
 )
 
-# Short names in the style of g4f. A name whose model is no longer served is left out: to answer it with another
-# model would mislead, and without an alias the server says so itself.
+# Short names in the style of g4f. A name whose model is no longer served is left out: answering with another model
+# would mislead, and without an alias the server reports the unknown model itself.
 MODEL_ALIASES: dict[str, str] = {
     "deepseek-r1": "deepseek-ai/DeepSeek-R1",
     "deepseek-v4-flash": "deepseek-ai/DeepSeek-V4-Flash",
@@ -95,7 +95,7 @@ MODEL_ALIASES: dict[str, str] = {
     "qwen-3.8-27b": "Qwen/Qwen3.8-27B",
 }
 
-# Short names that g4f once knew, and what they meant. Nobody serves these models any more, or they make pictures.
+# Short names of older g4f versions and their models. No provider serves these models any more, or they make pictures.
 RETIRED_ALIASES: dict[str, str] = {
     "command-r-plus": "CohereForAI/c4ai-command-r-plus-08-2024",
     "flux": "black-forest-labs/FLUX.1-dev",
@@ -113,8 +113,8 @@ RETIRED_ALIASES: dict[str, str] = {
     "sd-3.5": "stabilityai/stable-diffusion-3.5-large",
 }
 
-# Names for people, as the pages below https://huggingface.co/docs/inference-providers/providers are titled. Providers
-# that left in July 2026 stay: older mappings still name them.
+# Display names, from the titles of the pages under https://huggingface.co/docs/inference-providers/providers.
+# Providers removed in July 2026 are kept: older mappings still name them.
 PROVIDER_LABELS: dict[str, str] = {
     "baseten": "Baseten",
     "black-forest-labs": "Black Forest Labs",
@@ -141,9 +141,9 @@ PROVIDER_LABELS: dict[str, str] = {
     "zai-org": "Z.ai",
 }
 
-# Overrides, read before the Hub is asked: model -> provider -> entry, as the Hub writes a mapping but without a status.
-# A provider with a path in it means https://router.huggingface.co/{provider}/v1. The one entry is a documented value;
-# hf-inference has served no chat since July 2025, so the Hub's own mapping has to follow it.
+# Overrides, checked before the Hub's mapping: model -> provider -> entry, in the Hub's form but without a status.
+# A provider that contains a path means https://router.huggingface.co/{provider}/v1. The one entry is a documented
+# value; hf-inference has served no chat since July 2025, so the Hub's own mapping has to follow it.
 PROVIDER_MAPPING: dict[str, dict[str, dict[str, str]]] = {
     "google/gemma-3-27b-it": {
         "hf-inference/models/google/gemma-3-27b-it": {

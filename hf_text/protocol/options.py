@@ -1,6 +1,6 @@
-"""The options of a request, one by one: checked, and put into the form that servers read.
+"""Validates the options of a request and converts them to the form that servers accept.
 
-What the protocol does not have is refused, and the error names the way out: ``extra_body`` is sent as it is.
+Values outside the protocol are rejected, and the error names the alternative: ``extra_body`` is sent unchanged.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ __all__ = [
 _TOOL_CHOICES = ("auto", "none", "required")
 _SIMPLE_FORMATS = ("text", "json_object")
 _SHOWN = 80
-_SCHEMA_NAME = "answer"  # of a schema without a title; the protocol wants a name
+_SCHEMA_NAME = "answer"  # for a schema without a title; the protocol requires a name
 
-# What the library itself must know of a request, so extra_body may not change it behind its back.
+# Fields that the library relies on, so extra_body must not change them.
 _RESERVED = ("model", "messages", "stream")
 
-# What a JSON schema may say of a type (Draft 2020-12); in a response format, "type" is another word.
+# The values of "type" in a JSON schema (Draft 2020-12); a response format has other values there.
 _SCHEMA_TYPES = ("object", "array", "string", "number", "integer", "boolean", "null")
 _SCHEMA_KEYWORDS = ("$schema", "$ref", "$defs", "properties", "anyOf", "oneOf", "allOf", "enum", "const", "items")
 
 
 class _Rule(NamedTuple):
-    """What an option must be, in words and in code."""
+    """What an option must be, in words and as a check."""
 
     words: str
     fits: Callable[[Any], bool]
 
 
 def check_option(name: str, value: Any) -> Any:
-    """An option with one value, as it is sent; None as it is."""
+    """Check an option with one value and return the value to send; None stays None."""
     rule = _RULES[name]
     if value is None:
         return None
@@ -80,7 +80,7 @@ SINGLE_OPTIONS = tuple(_RULES)
 
 
 def build_stop(stop: Any) -> list[str] | None:
-    """The texts that end the answer, as a list; None if there are none."""
+    """Return the stop sequences as a list; None if there are none."""
     stops = [stop] if isinstance(stop, str) else stop
     if stops is not None and not (isinstance(stops, (list, tuple)) and all(map(is_filled, stops))):
         raise _with_way_out(refusal("stop", "a str that is not empty, or a list of them", stops), "stop")
@@ -88,7 +88,7 @@ def build_stop(stop: Any) -> list[str] | None:
 
 
 def build_tools(tools: Any) -> list[Any] | None:
-    """The tools, which may be none; None where none were asked for."""
+    """Return the tools as a list, which may be empty; None if ``tools`` is None."""
     if tools is None:
         return None
     if not isinstance(tools, (list, tuple)):
@@ -120,7 +120,7 @@ def _check_function(given: Any, place: str) -> None:
 
 
 def build_tool_choice(choice: Any, tools: list[Any] | None) -> Any:
-    """The choice among these tools; None for a choice that says nothing because the list of tools is empty."""
+    """Return the tool choice; None if the tool list is empty and the choice therefore has no effect."""
     if choice is None or (tools == [] and choice in ("auto", "none")):
         return None
     if not tools:
@@ -138,7 +138,7 @@ def build_tool_choice(choice: Any, tools: list[Any] | None) -> Any:
 
 
 def build_response_format(given: Any) -> Any:
-    """The response format as a mapping; a bare JSON schema is wrapped as the protocol wants it."""
+    """Return the response format as a mapping; a bare JSON schema is wrapped in the protocol's form."""
     if given is None:
         return None
     if isinstance(given, str) and given in _SIMPLE_FORMATS:
@@ -154,7 +154,7 @@ def build_response_format(given: Any) -> Any:
 
 
 def _wrap_schema(form: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A response format for a bare JSON schema, which servers refuse or, worse, pass over; any other as it is."""
+    """Wrap a bare JSON schema, which servers reject or silently ignore; return any other format unchanged."""
     if _is_schema(form):
         return {"type": "json_schema", "json_schema": _name_schema(form)}
     inner = form.get("json_schema")
@@ -174,14 +174,14 @@ def _is_schema(form: Mapping[str, Any]) -> bool:
 
 
 def _name_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema with a name of the characters that OpenAI allows: its title, where it has one."""
+    """Name the schema after its title, using only the characters that OpenAI allows."""
     title = schema.get("title")
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", title)[:64].strip("_") if isinstance(title, str) else ""
     return {"name": name or _SCHEMA_NAME, "schema": schema}
 
 
 def build_extra_body(extra_body: Any) -> dict[str, Any]:
-    """The fields that are sent as they are."""
+    """Return the fields that are sent unchanged."""
     if extra_body is None:
         return {}
     mapping = plain_mapping(extra_body)
@@ -199,7 +199,7 @@ def build_extra_body(extra_body: Any) -> dict[str, Any]:
 
 
 def _counts_above_one(n: Any) -> bool:
-    """Whether a server may read this as more than one."""
+    """Whether a server may interpret this as a number above one."""
     try:
         return not isinstance(n, bool) and float(n) > 1
     except (TypeError, ValueError):
