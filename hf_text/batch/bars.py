@@ -1,4 +1,4 @@
-"""The progress of a run as one line, and as a bar: of a notebook's cell, or of tqdm."""
+"""Shows the progress of a run as one line, or as a bar in a notebook cell or from tqdm."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .progress import Progress
 
 __all__ = ["describe", "format_seconds", "show_progress"]
 
-_INTERVAL = 0.1  # seconds between two updates of a cell, at least
+_INTERVAL = 0.1  # minimum seconds between two updates of a cell
 
 
 def describe(at: Progress, width: int = 80) -> str:
-    """What a run does now, in at most ``width`` characters: the most important first."""
+    """Describe the current state of a run in at most ``width`` characters, most important facts first."""
     if at.stopping:
         parts = (
             [f"stopping ({at.stopping})", f"{at.in_flight} in flight"] if at.in_flight else [f"stopped ({at.stopping})"]
@@ -48,7 +48,7 @@ def describe(at: Progress, width: int = 80) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """``"12 s"``, ``"3 min"``, ``"2 h 5 min"``, ``"3 d 4 h"``."""
+    """Format seconds as ``"12 s"``, ``"3 min"``, ``"2 h 5 min"`` or ``"3 d 4 h"``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -60,7 +60,7 @@ def format_seconds(seconds: float) -> str:
 
 @contextmanager
 def show_progress(wanted: bool | Callable[[Progress], object] | None) -> Iterator[Callable[[Progress], object]]:
-    """What is to be told how far a run is: the caller's function, a bar, or nothing.
+    """Yield the function that receives progress updates: the caller's own, a bar's, or one that ignores them.
 
     Raises MissingExtraError if a bar is wanted outside a notebook and tqdm is not installed.
     """
@@ -78,12 +78,12 @@ def show_progress(wanted: bool | Callable[[Progress], object] | None) -> Iterato
 
 
 class _CellBar:
-    """One output of a cell. tqdm's bar there needs widgets, which a saved notebook does not show."""
+    """An output in a notebook cell. tqdm's notebook bar needs widgets, which a saved notebook does not show."""
 
     def __init__(self, shell: Any) -> None:
         self._output = Output(shell)
-        self._next = 0.0  # when the next update may be made
-        self._at: Progress | None = None  # what is not shown yet
+        self._next = 0.0  # earliest time of the next update
+        self._at: Progress | None = None  # progress not shown yet
         self._line = ""
 
     def update(self, at: Progress) -> None:
@@ -92,7 +92,7 @@ class _CellBar:
             self._show(at)
 
     def close(self) -> None:
-        """Show what came last."""
+        """Show the latest progress."""
         if self._at is not None:
             self._show(self._at)
 
@@ -128,6 +128,6 @@ class _TqdmBar:
 
 
 def _counts(at: Progress) -> tuple[int, int | None]:
-    """Rows that are through, and all, as far as known."""
+    """Return the number of finished rows and of all rows, if known."""
     through = at.done + at.failed
     return through, None if at.rows is None else max(at.rows, through)

@@ -1,6 +1,6 @@
-"""Values of tables and of rows: what numpy, pandas and pyarrow put there, as plain values of Python.
+"""Converts the values of tables and rows from numpy, pandas and pyarrow types to plain Python values.
 
-None of those packages is imported: their values are known by what they can do.
+None of these packages is imported: their types are recognised by their attributes.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _BLOCK = 1000
 
 
 class Records(list[dict[str, Any]]):
-    """A table that is held as its rows."""
+    """A table stored as a list of rows."""
 
 
 def plain(value: Any) -> Any:
-    """A value of a column: numpy's as Python's, what is missing (NaN, NaT, NA) as None."""
+    """Convert a column's value to a Python value; missing values (NaN, NaT, NA) become None."""
     if type(value) in _PLAIN:
         return value
     if isinstance(value, float) or type(value).__name__ in ("NAType", "NaTType"):
@@ -42,7 +42,7 @@ def _unboxed_float(value: Any) -> float | None:
 
 
 def keepable(value: Any, place: str) -> Any:
-    """A value to be carried into the output. Raises InvalidRequestError for one that JSON cannot hold."""
+    """Convert a value to be copied into the output. Raises InvalidRequestError if JSON cannot hold it."""
     value = plain(value)
     if isinstance(value, (str, int, float, type(None))):
         return value
@@ -58,7 +58,7 @@ def keepable(value: Any, place: str) -> Any:
 
 
 def read_table(value: Any) -> tuple[int, Iterator[dict[str, Any]]] | None:
-    """The number of rows of a table, and the rows by their columns; None for what is not a table."""
+    """Return the number of rows of a table, and its rows as dicts; None if the value is not a table."""
     if isinstance(value, Records):
         return len(value), iter(value)
     if hasattr(value, "iloc") and hasattr(value, "to_dict") and hasattr(value, "columns"):
@@ -100,7 +100,7 @@ _INSTEAD = (
 
 
 def refuse_odd(value: Any) -> None:
-    """Raise InvalidRequestError for what cannot be iterated over row by row; it says what to give instead."""
+    """Raise InvalidRequestError for inputs that cannot be iterated row by row; the message says what to pass instead."""
     if isinstance(value, Mapping):
         splits = all(hasattr(item, "column_names") for item in value.values()) and value
         instead = (

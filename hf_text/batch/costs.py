@@ -1,4 +1,4 @@
-"""What answers cost, by the prices of the server that answers."""
+"""Prices answers by the price list of the server."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["Costs"]
 
 
 class Costs:
-    """The prices of a server, asked for once, in a thread of their own: no row waits for them.
+    """The prices of a server, fetched once in a separate thread, so that requests do not wait for them.
 
     Args:
-        client: whose server.
+        client: the client of the server.
     """
 
     def __init__(self, client: Client) -> None:
@@ -29,7 +29,7 @@ class Costs:
         self._thread.start()
 
     def of(self, completion: Completion) -> float | None:
-        """USD; None if the server gives no price or no token counts. Waits until the prices are there."""
+        """Return the cost in USD; None if the server gives no price or no token counts. Waits for the price list."""
         if self._thread.is_alive():
             self._thread.join()
         key = completion.model, completion.provider
@@ -53,7 +53,7 @@ class Costs:
                 )
 
     def close(self) -> None:
-        """Wait for the answer about prices, if it is still under way."""
+        """Wait briefly for the price list if it is still being fetched."""
         self._thread.join(1.0)
 
     def _ask(self, client: Client) -> None:

@@ -1,4 +1,4 @@
-"""Outcomes on their way to the caller: as they come, or in the order of the rows."""
+"""Passes outcomes to the caller as they arrive, or in the order of the rows."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ __all__ = ["Deliveries"]
 
 
 class Deliveries:
-    """Outcomes that can be given, and those that are held until it is their turn.
+    """A queue of outcomes, with those held back until their turn.
 
     Args:
-        ordered: whether they are given in the order of the rows.
+        ordered: whether outcomes are returned in the order of the rows.
     """
 
     def __init__(self, ordered: bool) -> None:
         self._ordered = ordered
         self._ready: deque[Outcome] = deque()
         self._held: dict[int, Outcome] = {}
-        self._next = 0  # the number of the row whose turn it is
+        self._next = 0  # the number of the next row in order
 
     def __bool__(self) -> bool:
-        """Whether one can be given."""
+        """Whether an outcome is ready."""
         return bool(self._ready)
 
     def add(self, number: int, outcome: Outcome) -> None:
-        """This came of the row with this number."""
+        """Add the outcome of the row with this number."""
         if not self._ordered:
             self._ready.append(outcome)
             return
@@ -37,21 +37,21 @@ class Deliveries:
             self._next += 1
 
     def take(self) -> Outcome:
-        """Give one."""
+        """Return the next outcome."""
         return self._ready.popleft()
 
     def take_all(self) -> list[Outcome]:
-        """Give all, with those that are held."""
+        """Return all outcomes, including those held back."""
         self.release()
         found = list(self._ready)
         self._ready.clear()
         return found
 
     def release(self) -> None:
-        """Hold none any longer: the order has gaps, because rows are left that are not asked."""
+        """Stop holding outcomes back: the order has gaps, because some rows will not be sent."""
         self._ordered = False
         self._ready.extend(self._held.pop(number) for number in sorted(self._held))
 
     def behind(self, taken: int) -> int:
-        """How many of the rows read so far wait for their turn; 0 without an order."""
+        """Return how many of the rows read so far still wait for their turn; 0 if unordered."""
         return taken - self._next if self._ordered else 0

@@ -1,4 +1,4 @@
-"""Ending a run early: the first rows show that no row can be answered."""
+"""Ends a run early if its first rows show that no row can succeed."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from .lanes import Lane, Lanes
 
 __all__ = ["add_advice_on_model", "model_is_unknown", "nobody_is_there"]
 
-_UNREACHABLE_SECONDS = 1.0  # how long an unreachable address is tried
-_UNKNOWN_ROWS = 20  # a run whose first rows all fail like this ends
+_UNREACHABLE_SECONDS = 1.0  # how long to retry an unreachable address
+_UNKNOWN_ROWS = 20  # the run ends if this many first rows all fail in this way
 
 
 def nobody_is_there(lane: Lane, answered: int, error: HFTextError) -> bool:
-    """Whether the address is wrong, rather than the server down: no connection ever succeeded.
+    """Whether the address is wrong rather than the server down: no connection has ever succeeded.
 
-    ``answered`` is how many rows of the run were answered.
+    ``answered`` is the number of answered rows of the run.
     """
     unreachable = isinstance(error.underlying, TransportError) and not answered
     return unreachable and lane.pace.outage >= _UNREACHABLE_SECONDS
 
 
 def model_is_unknown(lanes: Lanes, lane: Lane, answered: int, error: HFTextError) -> bool:
-    """Whether no server knows the model: the first rows of a lane all failed like this one, and no lane has an answer.
-
-    Counts the failure.
+    """Count the failure, and return whether the model is unknown: the first rows of every lane failed like this one,
+    and no row has an answer.
     """
     if lane.answers or not isinstance(error.underlying, (ModelNotSupportedError, NotFoundError)):
         lane.unknown = float("-inf")
@@ -33,7 +32,7 @@ def model_is_unknown(lanes: Lanes, lane: Lane, answered: int, error: HFTextError
 
 
 def add_advice_on_model(error: HFTextError) -> HFTextError:
-    """Add the advice for a run that ends so, and return the error."""
+    """Add advice for a run that ends in this way, and return the error."""
     error.add_advice(
         f"The first {_UNKNOWN_ROWS} rows all failed like this, so the run ended: correct the model or the "
         "address, and run it again."

@@ -1,4 +1,4 @@
-"""How a run ends before all rows are done: stopped for a reason, or by an error."""
+"""Ends a run before all rows are done, for a reason or with an error."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["Ending"]
 
 
 class Ending:
-    """Whether a run is ending: then no more rows are started.
+    """The state of a run that is ending: no more rows are started.
 
     Args:
-        tally: the counts of the run, where the reason is shown.
+        tally: the counts of the run, which show the reason.
 
     Attributes:
-        error: what the run ends with, when what is under way has finished; None: nothing.
-        cancelled: whether what is under way was cancelled.
+        error: the error to raise when the rows in flight have finished, or None.
+        cancelled: whether the rows in flight were cancelled.
     """
 
     def __init__(self, tally: Tally) -> None:
@@ -29,12 +29,12 @@ class Ending:
 
     @property
     def begun(self) -> bool:
-        """Whether no more rows are to be started."""
+        """Whether to start no more rows."""
         return self.error is not None or self._tally.stopped_by is not None
 
     def stop(self, reason: str, within: float | None = None) -> None:
-        """End for this reason, unless there is one already. What is under way may take ``within`` seconds; None: as
-        long as it takes.
+        """End for this reason, unless there already is one. Rows in flight are cancelled after ``within`` seconds, or
+        never if None.
         """
         if self._tally.stopped_by is None:
             self._tally.stopped_by = reason
@@ -42,24 +42,24 @@ class Ending:
             self._cancel_at = min(self._cancel_at, monotonic() + within)
 
     def fail(self, error: BaseException) -> None:
-        """End with this error, unless there is one already."""
+        """End with this error, unless there already is one."""
         self.error = self.error or error
 
     def forgive(self, reasons: Collection[str]) -> None:
-        """The run was stopped for nothing, if it was for one of these reasons: no row was left."""
+        """Clear the reason if it is one of these: no row was left, so the stop had no effect."""
         if self._tally.stopped_by in reasons:
             self._tally.stopped_by = None
 
     def time_left(self, now: float) -> float:
-        """Seconds until what is under way is to be cancelled; infinite if it may take as long as it takes."""
+        """Return the seconds until the rows in flight are cancelled; infinite without a deadline."""
         return self._cancel_at - now
 
     def must_cancel(self, now: float) -> bool:
-        """Whether what is under way has had its time, and was not cancelled yet."""
+        """Whether the rows in flight are past their deadline and not yet cancelled."""
         return now >= self._cancel_at and not self.cancelled
 
     def raise_error(self) -> None:
-        """Raise what the run ends with, once."""
+        """Raise the run's error, once."""
         error, self.error = self.error, None
         if error is not None:
             raise error

@@ -1,8 +1,7 @@
-"""The course of a run: take rows, ask each at the pace that its model allows, give what came of it.
+"""The main loop of a run: reads rows, sends each at its model's pace, and yields the outcomes.
 
-One thread decides, the one that iterates. The dispatcher only asks, and each finished future comes back in a queue.
-What bounds a run is in ``limits``, what ends it in ``ending`` and ``early_ends``, what follows an error in
-``failures``.
+All decisions are made in one thread, the one that iterates. The dispatcher only sends requests, and finished futures
+come back through a queue. ``limits`` bounds a run, ``ending`` and ``early_ends`` end it, ``failures`` handles errors.
 """
 
 from __future__ import annotations
@@ -33,29 +32,29 @@ from .work import Result, Worker
 
 __all__ = ["Engine"]
 
-_TICK = 1.0  # seconds; how often the run looks up while it waits
-_LOOKAHEAD = 1000  # rows that are read ahead while the lane of the next one is full, if there are several
+_TICK = 1.0  # seconds; the longest wait between two ticks
+_LOOKAHEAD = 1000  # rows read ahead while the lane of the next row is full, if there are several lanes
 
-_Event = tuple[Future[Any], list[Task]] | tuple[Lane, Ticket] | None  # None only wakes up
+_Event = tuple[Future[Any], list[Task]] | tuple[Lane, Ticket] | None  # None only wakes up the loop
 
 
 class Engine:
-    """Asks for rows, and iterates over what came of them.
+    """Sends rows and iterates over their outcomes.
 
     Args:
-        rows: the rows, and outcomes of those that cannot be asked.
-        worker: who asks.
-        limits: what bounds the run.
-        tally: where it is counted.
-        pace_of: the pace for a model.
-        costs: the prices; None: nothing is priced.
-        executor: where the work is done; None: threads of its own.
-        ordered: whether the outcomes come in the order of the rows.
-        several: whether rows of several models are to be expected.
-        strict: whether a row with a bad argument ends the run; else it fails alone, as one with bad media does.
+        rows: the rows, and the outcomes of rows that cannot be sent.
+        worker: sends the requests.
+        limits: the limits of the run.
+        tally: the counts of the run.
+        pace_of: returns the pace for a model.
+        costs: the prices; None disables pricing.
+        executor: where requests are sent; None uses threads of its own.
+        ordered: whether to yield outcomes in the order of the rows.
+        several: whether to expect rows for several models.
+        strict: whether a row with a bad argument ends the run; otherwise only the row fails, as with bad media.
 
     Attributes:
-        on_tick: is called about once a second, also while nothing comes.
+        on_tick: called about once a second, even without events.
     """
 
     def __init__(
@@ -97,7 +96,7 @@ class Engine:
                 going_on = self._advance()
             except (
                 BaseException
-            ):  # Ctrl-C too: what is under way is stopped, and what had finished is kept for cancel()
+            ):  # including Ctrl-C: rows in flight are stopped, and finished ones are kept for cancel()
                 self._cancel_all()
                 raise
             if not going_on:
@@ -106,15 +105,15 @@ class Engine:
         return self._deliveries.take()
 
     def stop(self, reason: str, within: float | None = None) -> None:
-        """Start no more rows; what is under way may take ``within`` seconds (None: as long as it takes). May be called
-        within a signal handler.
+        """Start no more rows; rows in flight are cancelled after ``within`` seconds (None: never). May be called from a
+        signal handler.
         """
         self._ending.stop(reason, within)
-        self._ticked = float("-inf")  # tell at once
+        self._ticked = float("-inf")  # report at once
         self._events.put(None)
 
     def cancel(self) -> list[Outcome]:
-        """Stop all that is under way. Returns what had finished, and was not given yet."""
+        """Cancel all rows in flight. Returns the finished outcomes that were not yielded yet."""
         self._cancel_all()
         return self._deliveries.take_all()
 
@@ -124,7 +123,7 @@ class Engine:
         self._ending.cancelled = True
         self._dispatcher.cancel()
         pending = [future for future in list(self._running) if not future.cancel()]
-        with suppress(BaseException):  # a second Ctrl-C: then it is not waited for
+        with suppress(BaseException):  # a second Ctrl-C ends the wait
             self._dispatcher.wait(pending)
         for future, tasks in list(self._running.items()):
             if future.done() and not future.cancelled() and future.exception() is None:
@@ -132,7 +131,7 @@ class Engine:
         self._close()
 
     def close(self) -> None:
-        """As ``cancel()``."""
+        """Like ``cancel()``, without a result."""
         self.cancel()
 
     def __del__(self) -> None:
@@ -140,10 +139,10 @@ class Engine:
             self.cancel()
 
     def _end(self) -> None:
-        """All that was under way has finished. Raises what ended the run."""
+        """Finish the run after the last row in flight. Raises the error that ended it."""
         left = self._ending.cancelled or self._ending.error is not None or self._lanes.have_rows
         if not left and self._intake.is_exhausted():
-            self._ending.forgive(LIMITS)  # the limit was reached by the last rows, and kept none from being asked
+            self._ending.forgive(LIMITS)  # the last rows reached the limit, so it prevented none
         self._close()
         self._ending.raise_error()
 
@@ -156,7 +155,7 @@ class Engine:
     # One step
 
     def _advance(self) -> bool:
-        """Start what may be started, and wait for something to happen. Returns whether there is more to come."""
+        """Start the rows that may be started, and wait for an event. Returns whether the run continues."""
         if self._closed:
             return False
         now = monotonic()
@@ -169,7 +168,7 @@ class Engine:
         if not self._running and not self._has_more():
             return False
         if self._ending.must_cancel(now):
-            if self._dispatcher.elsewhere:  # not waited for
+            if self._dispatcher.elsewhere:  # do not wait for them
                 self._cancel_all()
                 self._deliveries.release()
                 return bool(self._deliveries)
@@ -192,7 +191,7 @@ class Engine:
         return not self._ending.begun and (self._intake.more or self._lanes.have_rows)
 
     def _longest_wait(self, now: float) -> float:
-        """Not longer than a tick: on Windows, Ctrl-C does not end a wait."""
+        """Return the longest wait for an event, at most one tick: on Windows, Ctrl-C does not interrupt a wait."""
         times = [_TICK - (now - self._ticked), self._ending.time_left(now)]
         if not self._ending.begun:
             times.append(self._lanes.longest_wait(now, more=self._intake.more))
@@ -217,7 +216,7 @@ class Engine:
             source.pace.began(detail)
         elif source in self._running:
             self._settle(detail, self._dispatcher.results_of(source))
-            self._running.pop(source, None)  # only now: an interrupt before this finds the future in cancel()
+            self._running.pop(source, None)  # last: if interrupted earlier, cancel() still finds the future
 
     # Starting
 
@@ -230,7 +229,7 @@ class Engine:
                 return
 
     def _may_take_row(self) -> bool:
-        """Rows are read as they can be sent; with several models some are read ahead, for the lanes that are free."""
+        """Whether to read a row: only if it can be sent, except that rows of several models are read ahead."""
         if self._deliveries.behind(self._intake.taken) >= _LOOKAHEAD:
             return False
         waiting = self._lanes.waiting
@@ -239,14 +238,14 @@ class Engine:
         return not waiting and self._lanes.all_free()
 
     def _take_row(self) -> bool:
-        """Read a row into its lane. False if there are no more."""
+        """Read a row into its lane. Returns False if there are no more, or if an outcome is ready instead."""
         number = self._intake.taken
         row = self._intake.read()
         if row is None:
             return False
         if isinstance(row, Outcome):
             self._give(number, row)
-            return False  # it is to be given at once
+            return False  # yield it at once
         self._lanes.of(row.model).waiting.append(Task(row, number))
         return True
 
@@ -261,9 +260,9 @@ class Engine:
         future.add_done_callback(partial(self._hand_over, tasks))
 
     def _take_group(self, lane: Lane, now: float) -> list[Task]:
-        """The rows of the next request, or of the next group of them."""
+        """Take the row of the next request, or the rows of the next group."""
         count = self._dispatcher.size
-        fresh = lane.pace.outage > 0  # a probe: the row that was refused would not tell whether it is about the row
+        fresh = lane.pace.outage > 0  # probe with a new row: if the same row fails again, the row may be the cause
         if fresh and not lane.waiting:
             self._take_row()
         tasks: list[Task] = []
@@ -279,7 +278,7 @@ class Engine:
     def _hand_over(self, tasks: list[Task], future: Future[Any]) -> None:
         self._events.put((future, tasks))
 
-    # What came of it
+    # Finishing
 
     def _settle(self, tasks: list[Task], results: list[Result]) -> None:
         lane = self._lanes.of(tasks[0].row.model)
@@ -289,10 +288,10 @@ class Engine:
             if isinstance(result, Completion):
                 self._settle_answer(lane, task, result)
             elif isinstance(result, StreamCancelledError) and self._ending.cancelled:
-                pass  # it was not asked: the next run asks it
+                pass  # left for the next run
             elif self._failures.settle(lane, task, result, more=self._intake.more):
                 self._give(task.number, task.outcome(error=result))
-        lane.again.extend(tasks[len(results) :])  # were not asked
+        lane.again.extend(tasks[len(results) :])  # not sent
 
     def _settle_answer(self, lane: Lane, task: Task, completion: Completion) -> None:
         assert task.ticket is not None

@@ -1,4 +1,4 @@
-"""What a run will likely cost, before it is started."""
+"""Estimates the cost of a run before it is started."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _RUN_ONLY = ("stale", "only", "retry_failed", "shard", "drain", "progress")
 
 
 def estimate_cost(inputs: Inputs, **arguments: Any) -> str | None:
-    """What a run with these arguments will likely cost, in words, by the length of its first rows and the dearest live
-    provider; None where that cannot be told: inputs that can be read once only, no prices, or rows that are refused.
+    """Describe the likely cost of a run, estimated from the length of its first rows and the most expensive live
+    provider. Returns None if the inputs can be read only once, or if there are no rows or prices.
     """
     plan = make_plan({name: value for name, value in arguments.items() if name not in _RUN_ONLY})
     source = Source(inputs)
@@ -39,7 +39,7 @@ def estimate_cost(inputs: Inputs, **arguments: Any) -> str | None:
             characters += len(str(known.row.own["messages"]))
     try:
         models = plan.client.models()
-    except HFTextError:  # no list, no prices; what else is wrong, the run will tell
+    except HFTextError:  # without a model list there are no prices; the run itself reports other errors
         models = []
     offers = [
         offer for offer in find_offers(models, name) if offer.input_price is not None and offer.output_price is not None

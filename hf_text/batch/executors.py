@@ -1,4 +1,4 @@
-"""Where rows are asked: threads of this process, or an executor from outside, which takes them in groups."""
+"""Runs requests in threads of this process, or in the caller's executor, which receives rows in groups."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from .work import Result, Worker, ask, ask_group
 
 __all__ = ["Dispatcher", "Groups", "explain_lost"]
 
-_MAX_THREADS = 10_000  # of all lanes together; they are made as they are needed
-_GRACE = 1.0  # seconds; how long what was cancelled is waited for
+_MAX_THREADS = 10_000  # for all lanes together; created as needed
+_GRACE = 1.0  # seconds to wait for cancelled requests
 
 _TASK_SECONDS = 1.0
 _MAX_ROWS = 64
 
 
 class Dispatcher:
-    """Hands rows to those who ask.
+    """Submits rows to threads or to an executor.
 
     Args:
-        worker: what is to be run.
-        executor: where; None: threads of its own.
+        worker: sends the requests.
+        executor: where to run them; None uses threads of its own.
 
     Attributes:
-        elsewhere: whether the executor is one from outside.
+        elsewhere: whether the executor is the caller's.
     """
 
     def __init__(self, worker: Worker, executor: Executor | None) -> None:
@@ -41,13 +41,13 @@ class Dispatcher:
 
     @property
     def size(self) -> int:
-        """How many rows the next task may have."""
+        """The maximum number of rows in the next task."""
         return self._groups.size if self.elsewhere else 1
 
     def submit(self, rows: Sequence[Row], began: Callable[[], None] | None) -> Future[Any]:
-        """Have the rows asked. ``began`` is called when the answer begins, in a thread of this process.
+        """Submit the rows. ``began`` is called when the answer begins, only if it runs in a thread of this process.
 
-        Raises BrokenExecutor if the executor was shut down, or is broken.
+        Raises BrokenExecutor if the executor was shut down or is broken.
         """
         if self._own is not None:
             return self._own.submit(ask, self._worker, rows[0], began)
@@ -59,8 +59,8 @@ class Dispatcher:
             raise explain_lost(error) from error
 
     def results_of(self, future: Future[Any]) -> list[Result]:
-        """What came of the rows of a task that has finished; fewer than there were rows, if the last is an error that
-        the others would meet. Raises BrokenExecutor if the executor lost it.
+        """Return the results of a finished task; fewer than its rows if the last result is an error that would also
+        affect the others. Raises BrokenExecutor if the executor lost the task.
         """
         try:
             results = future.result()
@@ -68,7 +68,7 @@ class Dispatcher:
             raise
         except (Exception, CancelledError) as error:
             if self._own is not None:
-                raise  # a mistake in the code
+                raise  # a bug
             raise explain_lost(error) from error
         if self._own is not None:
             return [results]
@@ -76,33 +76,34 @@ class Dispatcher:
         return list(results)
 
     def cancel(self) -> None:
-        """Stop what is asked in this process."""
+        """Cancel the requests of this process."""
         self._worker.cancel()
 
     def wait(self, futures: Iterable[Future[Any]]) -> None:
-        """Wait a moment for what was cancelled; what is asked elsewhere is not waited for."""
+        """Wait briefly for cancelled requests in this process; do not wait for the caller's executor."""
         if self._own is not None:
             wait(list(futures), timeout=_GRACE)
 
     def close(self, finish: bool) -> None:
-        """Let the threads go; ``finish``: after what they do."""
+        """Shut down the own threads; with ``finish``, wait for their requests."""
         if self._own is not None:
             self._own.shutdown(wait=finish)
 
 
 class Groups:
-    """How many rows make one task, so that it takes about a second: a task a row costs a scheduler more than the row.
+    """Chooses the number of rows per task so that a task takes about a second: with one row per task, scheduling costs
+    more than the row.
 
     Attributes:
-        size: rows of the next task.
+        size: the number of rows in the next task.
     """
 
     def __init__(self) -> None:
         self.size: int = 1
-        self._seconds: float | None = None  # of a row, on average
+        self._seconds: float | None = None  # average per row
 
     def note(self, results: Sequence[Result]) -> None:
-        """These came of a task."""
+        """Record the results of a task."""
         for result in results:
             if isinstance(result, Completion):
                 seconds = max(result.timings.total, 1e-3)
@@ -112,7 +113,7 @@ class Groups:
 
 
 def explain_lost(error: BaseException) -> BrokenExecutor:
-    """The error for an executor that lost its workers, or its scheduler."""
+    """Build the error for an executor that lost its workers or its scheduler."""
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return BrokenExecutor(
         f"the executor lost its workers or its scheduler ({said}). Finished rows are kept: restart it, and repeat the "

@@ -1,4 +1,4 @@
-"""What follows when a row is refused or fails: it is sent again, it is recorded as failed, or the run ends."""
+"""Handles rejected and failed rows: retries them, records them as failed, or ends the run."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from .verdicts import is_down, is_fatal, is_throttled, may_succeed_later
 
 __all__ = ["Failures"]
 
-_MAX_TRIES = 3  # of a row that fails in a way that may pass
-_MAX_ALONE = 5  # refusals of a row while others are answered
-_LAST_ROWS = 3  # so few rows, refused for long, are given up rather than the run
-_LONGEST_WAIT = 3600.0  # the longest time that a server may ask for and still be waited for
+_MAX_TRIES = 3  # attempts for a row with a transient failure
+_MAX_ALONE = 5  # rejections of a row while others are answered
+_LAST_ROWS = 3  # if fewer rows than this are left and stay rejected, they fail instead of the run
+_LONGEST_WAIT = 3600.0  # the run ends if a server asks for a longer wait
 
 
 class Failures:
-    """Decides what follows the errors of a run.
+    """Decides whether to retry a row, record its failure, or end the run.
 
     Args:
-        lanes: of the run.
-        tally: of the run.
-        ending: what ends the run.
-        tuning: the pauses before a row is sent again.
-        strict: whether a row with a bad argument ends the run; else it fails alone, as one with bad media does.
+        lanes: the lanes of the run.
+        tally: the counts of the run.
+        ending: ends the run.
+        tuning: the pauses before a retry.
+        strict: whether a row with a bad argument ends the run; otherwise only the row fails, as with bad media.
     """
 
     def __init__(self, lanes: Lanes, tally: Tally, ending: Ending, tuning: Tuning, strict: bool) -> None:
@@ -40,8 +40,8 @@ class Failures:
         self._strict = strict
 
     def settle(self, lane: Lane, task: Task, error: HFTextError, more: bool) -> bool:
-        """Tell the pace, and have the row sent again or the run ended. Returns whether the row failed for good, and is
-        to be recorded. ``more``: whether there are rows that were not read yet.
+        """Update the pace, and retry the row or end the run if needed. Returns whether the row failed for good and must
+        be recorded. ``more``: whether there are unread rows.
         """
         ticket = task.ticket
         assert ticket is not None
@@ -58,10 +58,10 @@ class Failures:
         self._tally.add_refusal(error)
         lane.last_refusal = error
         task.first_refused = task.first_refused or now
-        if lane.answers > task.answers or (task.alone and not lane.left):  # others are answered
+        if lane.answers > task.answers or (task.alone and not lane.left):  # other rows succeed
             task.alone += 1
         asked = error.underlying.retry_after or 0.0
-        alone = task.alone > 1  # it is about this row, and says nothing about the others
+        alone = task.alone > 1  # the rejection concerns only this row
         lane.pace.refused(ticket, error.underlying.retry_after, down=is_down(error), alone=alone)
         if alone:
             task.due = now + self._pause(task.alone)
@@ -81,7 +81,7 @@ class Failures:
         if model_is_unknown(self._lanes, lane, self._tally.answered, error):
             if self._ending.error is None:
                 self._ending.fail(add_advice_on_model(error))
-            return False  # the next run asks this row again
+            return False  # the next run retries this row
         task.tries += 1
         if task.tries >= _MAX_TRIES or not may_succeed_later(error) or self._ending.begun:
             return True
@@ -90,5 +90,5 @@ class Failures:
         return False
 
     def _pause(self, times: int) -> float:
-        """Seconds before a row that failed this many times is sent again."""
+        """Return the pause in seconds before a row that failed this many times is retried."""
         return min(self._tuning.first_pause * 2.0**times, self._tuning.longest_pause)

@@ -1,4 +1,4 @@
-"""What the journal asks of the operating system: locks, and files that are replaced as a whole."""
+"""File locks and atomic file replacement for the journal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if sys.platform == "win32":
 
     def lock(descriptor: int) -> None:
         """Lock an open file against other processes. Raises BlockingIOError or PermissionError if it is locked."""
-        # The locked byte cannot be read by others, so it is one that no output reaches.
+        # Other processes cannot read a locked byte, so lock one beyond the end of any output.
         os.lseek(descriptor, 0x7FFFFFF0, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
@@ -29,7 +29,7 @@ else:
 
 
 def is_same_file(descriptor: int, path: str) -> bool:
-    """Whether the path still leads to the open file."""
+    """Whether the path still refers to the open file."""
     try:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))
     except OSError:
@@ -37,7 +37,7 @@ def is_same_file(descriptor: int, path: str) -> bool:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Append all of the data, in one write as a rule. Raises OSError if it cannot be written."""
+    """Append all of the data, usually in one write. Raises OSError if it cannot be written."""
     view = memoryview(data)
     while view:
         view = view[os.write(descriptor, view) :]
@@ -45,9 +45,9 @@ def write_all(descriptor: int, data: bytes) -> None:
 
 @contextmanager
 def replacing(path: str) -> Iterator[BinaryIO]:
-    """A new file that takes the place of the one at ``path`` when the block ends: readers see the one or the other.
+    """Open a new file that replaces ``path`` atomically when the block ends: readers see either the old or the new one.
 
-    It is made under a name of its own, with the permissions of the old one. If the block raises, nothing is replaced.
+    It has a temporary name until then, and the permissions of the old file. If the block raises, nothing is replaced.
     """
     temporary = _name_temporary(path)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
@@ -60,7 +60,7 @@ def replacing(path: str) -> Iterator[BinaryIO]:
         with suppress(OSError):
             os.chmod(temporary, stat.S_IMODE(os.stat(path).st_mode))
         os.replace(temporary, path)
-    except BaseException:  # Ctrl-C too: nothing is left behind
+    except BaseException:  # including Ctrl-C: remove the temporary file
         with suppress(OSError):
             os.unlink(temporary)
         raise

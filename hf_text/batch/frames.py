@@ -20,7 +20,7 @@ from .prompts import Template
 
 __all__ = ["Block", "block_arguments", "generate_frame"]
 
-_NUMBER = "\0number"  # rows of a block need no names of their own; this is not one of their columns
+_NUMBER = "\0number"  # the id column of a block's rows; cannot collide with a real column
 
 
 @explain_wrong_names_of("batch.generate_frame")
@@ -120,14 +120,14 @@ def generate_frame(
 
 
 def block_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of ``Block`` for those of ``generate_frame``."""
+    """Convert the arguments of ``generate_frame`` to those of ``Block``."""
     own = ("frame", "template", "into")
     options = {name: value for name, value in arguments.items() if name not in own}
     return {**{name: arguments[name] for name in own}, "options": options}
 
 
 class Block:
-    """A block on its way. The arguments are those of ``generate_frame``."""
+    """A block being processed. The arguments are those of ``generate_frame``."""
 
     def __init__(self, frame: Any, template: Template | None, into: str, options: Mapping[str, Any]) -> None:
         if not is_filled(into):
@@ -139,7 +139,7 @@ class Block:
         self._outcomes: Outcomes | None = None
 
     def fill(self) -> Any:
-        """The block with its answers."""
+        """Send the rows and return the block with its answers."""
         named = Records({**row, _NUMBER: number} for number, row in enumerate(self._rows))
         texts: list[str | None] = [None] * len(named)
         errors: list[str | None] = [None] * len(named)

@@ -1,4 +1,4 @@
-"""Rows in, outcomes out: the iterator that all of ``hf_text.batch`` is built on."""
+"""The iterator from rows to outcomes that all of ``hf_text.batch`` is built on."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from .work import Worker
 
 __all__ = ["OnBadRow", "Outcomes", "Plan", "generate", "make_plan", "start"]
 
-_CHECKED = 1000  # rows that are checked before the first request
+_CHECKED = 1000  # rows checked before the first request
 
 OnBadRow = Literal["raise", "record"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The arguments of a run, checked.
+    """The validated arguments of a run.
 
     Attributes:
         client: the client to use.
@@ -67,7 +67,7 @@ class Plan:
     on_bad_row: OnBadRow
 
     def pace_of(self) -> Callable[[str | None], Pace]:
-        """Returns the pace for a model. Runs of one client share it, unless they have limits of their own."""
+        """Return a function from a model to its pace. Runs of one client share paces, unless they have own limits."""
         if self.pace is not None:
             pace = self.pace
             return lambda model: pace
@@ -82,19 +82,19 @@ class Plan:
         return find
 
     def check(self, row: Row) -> None:
-        """Have the client check the arguments except the media, which would have to be read."""
+        """Let the client check all arguments except media, which would have to be read."""
         try:
             self.client.stream(**{**row.arguments, "media": None}).close()
         except InvalidRequestError as error:
             raise InvalidRequestError(f"{row.place}: {error}") from None
 
     def count(self, source: Source) -> int | None:
-        """About how many rows there are; None if unknown."""
+        """Return the approximate number of rows; None if unknown."""
         count = source.count()
         return None if count is None else count * self.shape.samples * max(len(self.shape.models), 1)
 
     def check_first(self, source: Source) -> set[str | None]:
-        """Check the first rows before anything is sent; returns their models. Raises for a bad one, and if no key is
+        """Check the first rows before the first request; return their models. Raises for a bad row, and if no key is
         found.
         """
         models: set[str | None] = set()
@@ -118,8 +118,8 @@ class Plan:
         wanted: Callable[[Known], bool],
         skipped: Callable[[], object] | None = None,
     ) -> Iterator[Row | Outcome]:
-        """The rows that are wanted; a bad one as an outcome, if it is to be recorded. Its arguments are looked at where
-        it is asked. For each row that has its answer ``skipped`` is called, if it is given.
+        """Yield the wanted rows, and bad rows as outcomes if they are to be recorded. A row's arguments are checked when
+        it is sent. ``skipped``, if given, is called for each row that already has its answer.
         """
         parser = RowParser(self.defaults, replace(self.shape, table=source.table), index, skipped)
         for place, value in source.read(parser.skip_line):
@@ -138,7 +138,7 @@ _PACES: WeakKeyDictionary[Operations, dict[str | None, Pace]] = WeakKeyDictionar
 
 
 def _name_bad(value: object, place: str, column: str | None) -> str:
-    """The name of a row that cannot be asked, for its line: its own if it has one."""
+    """Return the name under which an invalid row is recorded: its own, or else its place."""
     name = value.get(column or "custom_id") if isinstance(value, Mapping) else None
     return str(name) if isinstance(name, (str, int)) and name != "" else place
 
@@ -162,7 +162,7 @@ class Outcomes(Iterator[Outcome]):
 
     @property
     def progress(self) -> Progress:
-        """How far it is."""
+        """The current progress."""
         return self._tally.progress()
 
     @property
@@ -307,7 +307,7 @@ _DEFAULTS = {
 def start(
     plan: Plan, models: Collection[str | None], rows: Iterator[Row | Outcome], tally: Tally
 ) -> tuple[Engine, Costs]:
-    """Prepare for sending. ``models`` are those of the first rows."""
+    """Create the engine and the prices. ``models`` are those of the first rows."""
     costs = Costs(plan.client)
     if plan.limits.max_cost is not None:
         costs.require(models or {plan.defaults.get("model")})
@@ -319,7 +319,7 @@ def start(
 
 
 def make_plan(given: Mapping[str, Any], drain: float = 25.0) -> Plan:
-    """The arguments of ``generate``, checked. Raises InvalidRequestError that names the bad one."""
+    """Validate the arguments of ``generate``. Raises InvalidRequestError, which names the bad argument."""
     args = SimpleNamespace(**{name: given.get(name, default) for name, default in _DEFAULTS.items()})
     options = {name: value for name, value in given.items() if name in OPTIONS - {"model"} and not _is_default(value)}
     _check_instance("executor", args.executor, Executor, "a concurrent.futures.Executor")
@@ -327,7 +327,7 @@ def make_plan(given: Mapping[str, Any], drain: float = 25.0) -> Plan:
     _check_instance("pace", args.pace, Pace, "a Pace")
     if args.on_bad_row not in ("raise", "record"):
         raise refusal("on_bad_row", "'raise' or 'record'", args.on_bad_row)
-    Pace(args.rate, args.tokens_per_minute)  # refuses what they cannot be
+    Pace(args.rate, args.tokens_per_minute)  # validates both
     limits = Limits(
         max_workers=check_int("max_workers", args.max_workers, 1),
         max_cost=_check_number("max_cost", args.max_cost),

@@ -96,8 +96,8 @@ def trim_messages(messages: Sequence[dict[str, Any]], max_length: int) -> list[d
     A conversation that fits is kept. Otherwise these steps apply in order until it fits:
 
     1. with more than six messages: keep the first three and the last three. Tool calls are never separated from their
-       results: results at the end keep their call, and a call at the beginning is dropped together with its results.
-       The user's last message is always kept;
+       results: results at the end keep their call, and a call at the beginning is dropped if its results are. The
+       user's last message is always kept;
     2. keep the system messages and the user's last message;
     3. keep only the user's last message, however long it is.
 

@@ -1,4 +1,4 @@
-"""What people write for people where a program asked: web pages, in whatever charset, told in a few words."""
+"""Extracts a short message from HTML error pages in any charset."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 __all__ = ["as_utf8", "decode_text", "describe_page", "strip_tags"]
 
-# A pattern may cross no second beginning of its own, so that a page of nothing but opening tags takes linear time.
-# They are compiled when they are needed, which is rare, and not with each import.
+# No pattern matches across a second opening tag of its own, so a page of nothing but opening tags takes linear time.
+# They are rarely needed, so they are compiled on first use and not at import.
 _HEADING = r"(?si)<h1[^<>]*>((?:(?!<h1).)*?)</h1>\s*(?:<p[^<>]*>((?:(?!<p).)*?)</p>)?"
 _TITLE = r"(?si)<title[^<>]*>((?:(?!<title).)*?)</title>"
 _BODY_TEXT = r"(?si)<(h2|h3|pre|p)\b[^<>]*>((?:(?!<\1\b).)*?)</\1>"
@@ -19,25 +19,25 @@ _SEARCHED = 65536
 
 _CHARSET = r"(?i)charset\s*=\s*[\"']?([\w.:-]{1,40})"
 _META_BYTES = 2048
-# Charsets in which ASCII is ASCII: a secret that was taken out of the bytes cannot come back when they are decoded.
+# Charsets that are supersets of ASCII: a secret removed from the bytes cannot reappear when they are decoded.
 _CHARSETS = r"utf-8|ascii|gb\w+|big5\w*|shift_jis\w*|euc_\w+|iso8859-\d+|cp(?:125\d|874|9\d\d)|koi8-[rtu]|tis-620"
 _BOM = codecs.BOM_UTF8
 _MAX_WORDS = 300
 
 
 def as_utf8(body: bytes) -> bytes:
-    """A body in UTF-16 that says so by its first bytes, in UTF-8; any other as it is."""
+    """Convert a body in UTF-16 with a byte order mark to UTF-8; return any other body unchanged."""
     if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return body.decode("utf-16", "replace").encode()
     return body
 
 
 def decode_text(body: bytes | bytearray, headers: Mapping[str, str]) -> str:
-    """The text of a body: in UTF-8 where it is that, else in the charset of ``Content-Type`` or of the page itself."""
+    """Decode a body as UTF-8 if it is valid, else in the charset of ``Content-Type`` or of the page itself."""
     if body.startswith(_BOM):
         body = body[len(_BOM) :]
     declared = _find_charset(headers.get("content-type", ""))
-    if declared in (None, "utf-8", "ascii", "iso8859-1", "cp1252"):  # what servers say that were not told
+    if declared in (None, "utf-8", "ascii", "iso8859-1", "cp1252"):  # the default of unconfigured servers
         try:
             return body.decode()
         except UnicodeDecodeError:
@@ -55,8 +55,8 @@ def _find_charset(text: str) -> str | None:
 
 
 def describe_page(text: str) -> str:
-    """The words of an error page: ``<h1>502</h1><p>Bad Gateway</p>``; where that is one word only, its title or its
-    first paragraph too; without a heading, as in XML, the beginning of its text.
+    """Return the message of an error page: its heading (``<h1>502</h1><p>Bad Gateway</p>``) or title. If that is a
+    single word, add the title or the first paragraph; without a heading, as in XML, use the beginning of the text.
     """
     heading, title = re.search(_HEADING, text), re.search(_TITLE, text)
     found = heading or title
@@ -72,7 +72,7 @@ def describe_page(text: str) -> str:
 
 
 def strip_tags(text: str) -> str:
-    """HTML as plain text in one line."""
-    from html import unescape  # here, because it is rarely needed and reads a large table
+    """Convert HTML to plain text in one line."""
+    from html import unescape  # imported here because it is rarely needed and loads a large table
 
     return " ".join(unescape(re.sub(r"<[^<>]*>", " ", text)).split())

@@ -1,8 +1,8 @@
-"""The body of a chat request: what the caller asked for, checked, and nothing else.
+"""Builds the body of a chat request from the caller's validated arguments.
 
-Servers differ in what they refuse: unknown fields, fields that are null, numbers out of range. So only what was given
-is sent, None is dropped from it, and what no server accepts is refused here, with the argument's name. Values whose
-form is the caller's (tools, response_format, extra_body) are copied by one walk that checks each and knows its path.
+Servers differ in what they reject: unknown fields, null fields, numbers out of range. So only the given arguments are
+sent, None values are dropped, and values that no server accepts are rejected here, with the argument's name. Free-form
+values (tools, response_format, extra_body) are copied in one walk that checks each value and tracks its path.
 """
 
 from __future__ import annotations
@@ -48,30 +48,31 @@ def build_payload(
     extra_body: Mapping[str, Any] | None = None,
     **single: Any,
 ) -> dict[str, Any]:
-    """The body of a request to ``/chat/completions``, with ``model`` first: a proxy may route by the body's beginning.
+    """Build the body of a request to ``/chat/completions``. ``model`` comes first: a proxy may route by the beginning
+    of the body.
 
-    An option that is None is left out, and so is None inside an option or a message, except where it has a meaning: in
-    lists, as a value in a JSON schema (``default``, ``const``, ``example``, and inside ``enum`` and ``examples``), and
-    as the content of a turn that calls tools. Numbers may be NumPy's or Decimal, mappings pydantic models or
+    Options that are None are omitted, and so is None inside an option or a message, unless it is meaningful: in lists,
+    as a value in a JSON schema (``default``, ``const``, ``example``, and inside ``enum`` and ``examples``), and as the
+    content of a turn with tool calls. Numbers may be NumPy's or Decimal, mappings may be pydantic models or
     dataclasses.
 
     Args:
         model: the model, with or without a suffix for the router.
-        messages: checked messages; they are not changed.
-        stop: texts that end the answer; some servers take four at most. They are sent as a list, the form that every
-            server reads.
-        tools: function tools in OpenAI's form, or tools of another type, which are sent as they are; none if empty.
-        tool_choice: ``"auto"``, ``"none"``, ``"required"``, the name of one of the tools, or a mapping, sent as it is.
+        messages: checked messages; they are not modified.
+        stop: stop sequences; some servers accept at most four. They are sent as a list, the form that every server
+            accepts.
+        tools: function tools in OpenAI's form, or tools of another type, which are sent unchanged; none if empty.
+        tool_choice: ``"auto"``, ``"none"``, ``"required"``, the name of one of the tools, or a mapping, sent unchanged.
         response_format: ``"text"``, ``"json_object"``, a mapping with ``type``, or a JSON schema, which is sent in the
-            form of the protocol.
-        include_usage: ask for the token counts at the end of a stream; nothing is asked if ``stream`` is false.
+            protocol's form.
+        include_usage: request token counts at the end of a stream; ignored if ``stream`` is false.
         extra_body: more fields, which may also replace the above, except ``model``, ``messages`` and ``stream``. ``n``
-            above 1 is refused: one call gives one answer.
+            above 1 is rejected: one call returns one answer.
         single: the options with one value (``SINGLE_OPTIONS``). ``top_logprobs`` needs ``logprobs=True``;
-            ``parallel_tool_calls`` is not sent where there are no tools.
+            ``parallel_tool_calls`` is not sent without tools.
 
     Raises:
-        InvalidRequestError: an argument is not as above, or holds what JSON cannot; the message says where.
+        InvalidRequestError: an argument does not match the above or cannot be written as JSON; the message names it.
     """
     extra = build_extra_body(extra_body)
     given = {**_NO_OPTIONS, **single} if single else _NO_OPTIONS  # in the order in which they are sent
@@ -97,16 +98,16 @@ def build_payload(
 
 
 def encode_payload(payload: Mapping[str, Any]) -> bytes:
-    """The body as it goes over the wire: compact JSON in UTF-8.
+    """Encode the body as compact JSON in UTF-8.
 
     Raises:
-        InvalidRequestError: it holds what JSON or UTF-8 cannot: the message names the place, such as
-            ``messages[3]["x"]``, and shows the value.
+        InvalidRequestError: a value cannot be written as JSON or UTF-8; the message names its place, such as
+            ``messages[3]["x"]``, and shows it.
     """
     try:
         return _encode(payload)
     except (TypeError, ValueError, RecursionError):
-        # The encoder does not tell the place. The walk does, and makes dicts and lists of other mappings and sequences.
+        # The encoder does not report the place. build_json does, and converts other mappings and sequences.
         return _encode({name: build_json(value, name, keep_none=True) for name, value in payload.items()})
 
 
@@ -126,7 +127,7 @@ def _check_bool(value: Any, name: str) -> bool:
 def _build_message(message: Mapping[str, Any]) -> dict[str, Any]:
     built = _drop_none(message)
     if "content" in message and (built.get("tool_calls") or built.get("function_call")):
-        built["content"] = message["content"]  # null too: servers in Rust insist on the field (DeepSeek)
+        built["content"] = message["content"]  # also null: servers written in Rust require the field (DeepSeek)
     if isinstance(built.get("content"), list):
         built["content"] = [_drop_none(part, "image_url", "input_audio") for part in built["content"]]
     if isinstance(built.get("tool_calls"), list):
@@ -135,7 +136,7 @@ def _build_message(message: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _drop_none(mapping: Mapping[str, Any], *inner: str) -> dict[str, Any]:
-    """A copy without None, neither in the mapping nor in the mappings under the keys ``inner``."""
+    """Copy a mapping without None values, also in the mappings under the keys ``inner``."""
     kept = {key: value for key, value in mapping.items() if value is not None}
     for key in inner:
         if isinstance(kept.get(key), Mapping):
@@ -146,7 +147,7 @@ def _drop_none(mapping: Mapping[str, Any], *inner: str) -> dict[str, Any]:
 def _encode(payload: Mapping[str, Any]) -> bytes:
     if not has_media(payload.get("messages", ())):
         return _ENCODER.encode(payload).encode()
-    # In one piece, media would be in memory five times, and a single emoji would make that four bytes a character.
+    # Encoding at once would hold five copies of the media, and a single emoji would make each take 4 bytes a character.
     body = BytesIO()
     for piece in _encode_in_pieces(payload):
         body.write(piece)
@@ -154,7 +155,7 @@ def _encode(payload: Mapping[str, Any]) -> bytes:
 
 
 def _encode_in_pieces(value: Any) -> Iterator[bytes]:
-    """The JSON of a value, in pieces of bounded length."""
+    """Yield the JSON of a value in pieces of bounded length."""
     if isinstance(value, str):
         yield b'"'
         for start in range(0, len(value), _PIECE_CHARACTERS):

@@ -1,4 +1,4 @@
-"""What an answer cost: its tokens by the prices of who gave it."""
+"""Calculates the cost of an answer from its tokens and the prices of the provider that served it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ _PER = 1e6  # prices are USD per million tokens
 
 
 def cost_of(usage: Usage | None, offer: ModelProvider | None) -> float | None:
-    """USD for these tokens by the prices of this offer; None where the usage or a price is not known, never 0 for that.
+    """Return the cost in USD at the prices of this offer; None, never 0, if the usage or a price is unknown.
 
-    Tokens of the prompt that came out of a cache are counted by their own price where the offer has one, else as the
-    others.
+    Cached prompt tokens cost the offer's own price for them if it has one, else the normal price.
     """
     if usage is None or offer is None or offer.input_price is None or offer.output_price is None:
         return None
@@ -27,7 +26,7 @@ def cost_of(usage: Usage | None, offer: ModelProvider | None) -> float | None:
 
 
 def find_offers(models: Iterable[Model], name: str, provider: str | None = None) -> tuple[ModelProvider, ...]:
-    """The ways to a model now: those of the provider if one is named, also behind the colon of the name; else all.
+    """Return the offers available for a model: those of the named provider, also if named by the suffix; else all.
 
     A suffix that is a policy (``:fastest``) does not name a provider.
     """

@@ -1,8 +1,8 @@
-"""Refusals in words: what a server says is wrong with the request, whatever status it says it with.
+"""Recognises error messages that blame the request, whatever the response status.
 
-Several servers answer 500 to a request that will never do: llama.cpp to a picture that its model cannot see, to roles
-that a chat template refuses and to tools without ``--jinja``; vLLM to a picture that cannot be decoded; gateways to
-whatever their provider refused with 400. To send the same again costs the upload and gives the same.
+Several servers respond with 500 to a request that can never succeed: llama.cpp to a picture that its model does not
+support, to roles that a chat template rejects and to tools without ``--jinja``; vLLM to a picture that cannot be
+decoded; gateways to any request that their provider rejected with 400. A retry repeats the upload and fails again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ..patterns import pattern
 
 __all__ = ["asks_to_retry", "blames_request"]
 
-# Each phrase as some server writes it. What comes between two words is bounded, so that a text is read in linear time.
+# Phrases used by actual servers. Gaps between two words are bounded, so matching takes linear time.
 _FAULT = pattern(
     r"not[ _]support|unsupported|not a multimodal model|missing data required for"  # llama.cpp, Ollama, vLLM
     r"|requires --|\bat most \d{1,9} (?:image|audio|video|file)"  # llama.cpp (--jinja), vLLM
@@ -31,7 +31,7 @@ _FAULT = pattern(
     re.IGNORECASE | re.DOTALL,
 )
 
-# But a server that asks for patience is believed.
+# A message that asks for a retry takes precedence.
 _PATIENCE = pattern(
     r"try again (?:later|in|after|shortly|soon)|please (?:try again|retry)|\bretry\b|temporar|overload|capacity"
     r"|\bloading\b|deadline|\btimed?[ -]?out\b|\block(?:ed)?\b|unavailable",
@@ -40,10 +40,10 @@ _PATIENCE = pattern(
 
 
 def blames_request(words: str) -> bool:
-    """Whether these words of a server say that the request itself is at fault, so that it would be refused again."""
+    """Whether a server's message blames the request itself, so that a retry would be rejected again."""
     return _FAULT.search(words) is not None and not asks_to_retry(words)
 
 
 def asks_to_retry(words: str) -> bool:
-    """Whether these words of a server say that the same request may do later."""
+    """Whether a server's message says that the same request may succeed later."""
     return _PATIENCE.search(words) is not None

@@ -1,7 +1,6 @@
-"""What a server's answer means: its status, headers and body to the right exception.
+"""Maps the status, headers and body of an error response to the right exception.
 
-One function decides, for answers and for errors reported inside a stream. What the body says is read in
-``error_reports``.
+One function handles responses and errors reported inside a stream. ``error_reports`` parses the body.
 """
 
 from __future__ import annotations
@@ -50,8 +49,8 @@ _CLASSES: dict[int, type[APIStatusError]] = {
 _OF_PROXIES = ("x-squid-error", "proxy-authenticate", "proxy-status", "proxy-connection")
 _PROXY_NAMES = r"(?i)squid|proxy|zscaler|bluecoat|forcepoint|websense|charles"
 
-# What says that it is the model: the router's codes, those of groq and novita, and the words of Ollama, vLLM, TGI,
-# fireworks, z.ai, LM Studio and the router's routes of providers.
+# Codes and messages for an unknown model: the codes of the router, groq and novita; the messages of Ollama, vLLM, TGI,
+# fireworks, z.ai, LM Studio and the router's provider routes.
 _UNKNOWN_MODEL_CODES = ("model_not_found", "model_not_supported", "model_decommissioned")
 _UNKNOWN_MODEL = pattern(
     r"(?:unknown|no such) model|invalid model name"
@@ -60,15 +59,15 @@ _UNKNOWN_MODEL = pattern(
     re.IGNORECASE,
 )
 
-# What says in a 400 that it is the key: the words of xAI and Gemini, and of LiteLLM, which looks an unknown key up in a
-# database that it may not have.
+# Messages for a wrong key in a 400: those of xAI and Gemini, and of LiteLLM, which looks up an unknown key in a
+# database that may not be configured.
 _WRONG_KEY = re.compile(
     r"(?:incorrect|invalid|wrong|expired) api[ _-]?key|api[ _-]?key[ _](?:is )?(?:not valid|invalid|incorrect|expired)"
     r"|no connected db",
     re.IGNORECASE,
 )
 
-# Hugging Face's form, and the one of an earlier draft of RateLimit Fields.
+# Hugging Face's form, and that of an earlier draft of RateLimit Fields.
 _USED_UP = r"(?:r\s*=\s*0\s*;\s*t|remaining\s*=\s*0\s*[,;]\s*reset)\s*=\s*(\d{1,15})"
 _SPAN = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)[ ]?(ms|s|m|h)"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -97,26 +96,26 @@ def parse_reply_error(
     model: str | None = None,
     hugging_face: bool = False,
 ) -> APIStatusError | ModelNotSupportedError:
-    """The exception for an answer that is an error.
+    """Build the exception for an error response.
 
     Args:
         status: the HTTP status; None for an error inside a stream, where the body may name one.
         headers: the headers; lookup is case-insensitive.
-        body: the bytes of the body, or the JSON value in it.
-        now: the time, in seconds since the epoch, to reckon a ``Retry-After`` date from.
+        body: the bytes of the body, or the parsed JSON value.
+        now: the current time, in seconds since the epoch, to convert a ``Retry-After`` date.
         reason: the reason phrase of the status line.
         host: the server, for the message.
-        proxy: the address of the proxy that may have answered in its place.
+        proxy: the address of the proxy that may have sent the response instead.
         note: why the body cannot be read, if it cannot.
-        provider: the inference provider, where it is known from something else than the header.
-        model: the model that was asked for.
-        hugging_face: whether Hugging Face answered, so that its pages can be named as advice.
+        provider: the inference provider, if known from anything but the header.
+        model: the requested model.
+        hugging_face: whether the server is Hugging Face, so that the advice can link to its pages.
     """
     value, text, page = _decode(body, headers) if isinstance(body, bytes) else (body, "", False)
     report = parse_error(value) if value is not None else ErrorReport(text)
     message = _choose_message(report.message, headers.get("x-error-message", ""), reason, note, value)
     asked = parse_retry_after(headers, now)
-    if status in (None, 200):  # an error inside a stream: the headers speak of the answer, not of the error
+    if status in (None, 200):  # an error inside a stream: the headers describe the response, not the error
         status, asked = report.status or status, None
     served_by = headers.get("x-inference-provider") or provider
     cls = _choose_class(status)
@@ -147,7 +146,7 @@ def parse_reply_error(
 
 
 def _choose_message(said: str, header: str, reason: str, note: str, value: Any) -> str:
-    """What the body says; else what its JSON begins with, the header, or the reason phrase."""
+    """Return the body's message, or else the header, the reason phrase or the beginning of the body's JSON."""
     if header and header not in said:
         return f"{header} ({said})" if said else header
     if said:
@@ -157,7 +156,7 @@ def _choose_message(said: str, header: str, reason: str, note: str, value: Any) 
 
 
 def _show_json(value: Any) -> str:
-    """The beginning of JSON whose words were not found; ``""`` where it says nothing."""
+    """Return the beginning of JSON in which no message was found; ``""`` if it holds nothing informative."""
     told = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     bare = isinstance(value, dict) and not value.keys() - {"code", "status", "error"}
     if not any(map(bool, told)) or (bare and not isinstance(value.get("error"), dict)):
@@ -167,7 +166,7 @@ def _show_json(value: Any) -> str:
 
 
 def name_sender(host: str, proxy: str, headers: Mapping[str, str]) -> str:
-    """Who sent a page: where there is a proxy it may be that, and some name themselves."""
+    """Name the sender of a page: with a proxy it may be the proxy, and some proxies identify themselves."""
     if not proxy:
         return host
     marked = any(name in headers for name in _OF_PROXIES) or re.search(_PROXY_NAMES, headers.get("server", ""))
@@ -175,24 +174,24 @@ def name_sender(host: str, proxy: str, headers: Mapping[str, str]) -> str:
 
 
 def next_link(header: str) -> str | None:
-    """The next page of a listing, from its ``Link`` header."""
-    for address, parameters in re.findall(r"<([^<>]*)>([^<]*)", header):  # in linear time, whatever comes
+    """Return the URL of the next page of a listing from its ``Link`` header."""
+    for address, parameters in re.findall(r"<([^<>]*)>([^<]*)", header):  # linear time for any input
         if re.match(r'\s*;[^,]*\brel=(?:"next"|next(?![\w-]))', parameters):
             return str(address)
     return None
 
 
 def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that the server asks to wait: ``retry-after-ms``, ``Retry-After`` (seconds or a date) or ``RateLimit``.
+    """Return the requested delay in seconds: ``retry-after-ms``, ``Retry-After`` (seconds or date) or ``RateLimit``.
 
-    None where it does not say, or says nothing that can be read. Never below zero.
+    None if the headers are missing or malformed. Never negative.
     """
     milliseconds = _number(headers.get("retry-after-ms") or headers.get("x-ms-retry-after-ms"))
     if milliseconds is not None:
         return max(0.0, milliseconds / 1000)
     asked = headers.get("retry-after")
     if asked:
-        seconds = _number(asked.partition(", ")[0])  # of several, which proxies join, the first
+        seconds = _number(asked.partition(", ")[0])  # the first of several values joined by proxies
         if seconds is None:
             seconds = _seconds_until(asked, now)
         if seconds is None:
@@ -200,11 +199,11 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
         if seconds is not None:
             return max(0.0, seconds)
     used_up = re.search(_USED_UP, headers.get("ratelimit", ""))
-    return float(used_up[1]) + 1 if used_up else None  # huggingface_hub waits that second more, too
+    return float(used_up[1]) + 1 if used_up else None  # huggingface_hub also adds one second
 
 
 def _decode(body: bytes, headers: Mapping[str, str]) -> tuple[Any, str, bool]:
-    """A body as ``(JSON value, "", False)``, or as ``(None, text, whether it is a page)``; of a page only its words."""
+    """Return ``(JSON value, "", False)`` or ``(None, text, is_page)``; for a page, the text is its message."""
     text = decode_text(body, headers).strip()
     json_text = text if text.startswith(("{", "[", '"')) else _find_data(text)
     if json_text:
@@ -218,7 +217,7 @@ def _decode(body: bytes, headers: Mapping[str, str]) -> tuple[Any, str, bool]:
 
 
 def _find_data(text: str) -> str:
-    """The JSON in an error that was sent as an event of a stream; ``""`` where there is none."""
+    """Return the JSON of an error sent as a stream event; ``""`` if there is none."""
     found = re.match(r"(?:(?:event|id|retry)?:[^\n]*\n)*(?:data|error):\s*([{\[][^\n]*)", text)
     return found[1] if found else ""
 
@@ -230,7 +229,7 @@ def _choose_class(status: int | None) -> type[APIStatusError] | type[ModelNotSup
 
 
 def _is_about_model(status: int | None, report: ErrorReport, model: str | None) -> bool:
-    """Whether the report says that the model is unknown, or not served. A key, a bill or a limit come first."""
+    """Whether the report says that the model is unknown or not served. Key, billing and rate errors take precedence."""
     if status is None or not 400 <= status < 500 or status in (401, 402, 403, 429):
         return False
     if (report.code or "").lower() in _UNKNOWN_MODEL_CODES:
@@ -258,12 +257,12 @@ def _advise(status: int | None, scope: str | None, code: str | None) -> str:
 
 
 def _number(text: str | None) -> float | None:
-    """A finite decimal number; None for anything else."""
+    """Parse a finite decimal number; None for anything else."""
     return float(text) if text and re.fullmatch(r"[ \t]*[+-]?([0-9]{1,15}\.?|\.[0-9])[0-9]{0,9}[ \t]*", text) else None
 
 
 def _seconds_in(duration: str) -> float | None:
-    """The seconds of a duration such as ``"30s"``, ``"1m2.5s"`` or ``"120ms"``; None for anything else."""
+    """Parse a duration such as ``"30s"``, ``"1m2.5s"`` or ``"120ms"`` to seconds; None for anything else."""
     if not re.fullmatch(rf"(?:{_SPAN}){{1,4}}", duration.strip()):
         return None
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_SPAN, duration))
@@ -271,7 +270,7 @@ def _seconds_in(duration: str) -> float | None:
 
 def _seconds_until(date: str, now: float) -> float | None:
     try:
-        # A date without a zone counts as UTC here, as HTTP means it.
+        # A date without a time zone counts as UTC, as in HTTP.
         return timegm(parsedate_to_datetime(date).utctimetuple()) - now
     except (TypeError, ValueError, IndexError, OverflowError):
         return None

@@ -1,4 +1,4 @@
-"""Choosing among the models of a catalogue: by what they can do and cost, and by names that are nearly right."""
+"""Selects models of a catalogue by capabilities and price, and suggests names similar to a misspelt one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .values import as_number
 
 __all__ = ["SORT_KEYS", "first_chat_model", "nearest_names", "select_models"]
 
-# What to sort by: a model's value in the light of the offers that fit. Small values come first.
+# Sort keys: a model's value for the matching offers. Lowest first.
 _SORT_VALUES: dict[str, Callable[[Model, Sequence[ModelProvider]], Any]] = {
     "context": lambda model, offers: _negative(best(max, (offer.context_length for offer in offers))),
     "created": lambda model, offers: _negative(model.created),
@@ -28,7 +28,7 @@ SORT_KEYS = tuple(_SORT_VALUES)
 
 @dataclass(frozen=True, slots=True)
 class _Criteria:
-    """What ``select_models`` was asked for, checked."""
+    """The validated criteria of ``select_models``."""
 
     search: str | None
     provider: str | None
@@ -52,7 +52,7 @@ class _Criteria:
 
     @property
     def narrows(self) -> bool:
-        """Whether a model needs an offer that fits."""
+        """Whether a model needs a matching offer."""
         criteria = (self.provider, self.min_context, self.max_output_price, self.tools, self.structured_output)
         return any(value is not None for value in criteria)
 
@@ -69,7 +69,7 @@ class _Criteria:
         )
 
     def fits(self, model: Model, offers: Sequence[ModelProvider]) -> bool:
-        """Whether the model fits by its own data and by those of its offers that fit."""
+        """Whether the model matches by its own data and by its matching offers."""
         name = model.id.casefold()
         return (
             all(word in name for word in (self.search or "").casefold().split())
@@ -92,22 +92,22 @@ def select_models(
     max_output_price: float | None = None,
     sort: str | None = None,
 ) -> list[Model]:
-    """The models that fit; with no criteria, all.
+    """Return the models that match; with no criteria, all.
 
     Args:
-        search: words that must all occur in the id; case does not matter.
+        search: words that must all occur in the id; case is ignored.
         provider: the name of a provider that must serve it now.
         vision: True for models that read pictures, False for those that do not.
         tools: True for models that can call tools, False for those that cannot.
-        structured_output: True for models that hold to a JSON schema, False for those that do not.
-        min_context: tokens that the context must have at least.
-        max_output_price: USD per million tokens of the answer, at most.
+        structured_output: True for models that can enforce a JSON schema, False for those that cannot.
+        min_context: the minimum context length, in tokens.
+        max_output_price: the maximum price in USD per million tokens of the answer.
         sort: ``"price"`` and ``"latency"`` (lowest first), ``"throughput"`` and ``"context"`` (highest first),
             ``"created"`` (newest first), ``"name"``; None keeps the server's order.
 
-    One and the same live provider must meet all that is asked of providers, and the order goes by the providers that
-    do: with ``provider="novita", sort="price"`` by what Novita asks. What is unknown does not fit, and is sorted last.
-    Raises InvalidRequestError for an argument that is not what it must be.
+    A single live provider must meet all provider criteria, and models are sorted by the providers that do:
+    ``provider="novita", sort="price"`` sorts by Novita's prices. Unknown values do not match, and are sorted last.
+    Raises InvalidRequestError for an invalid argument.
     """
     least, most = plain_number(min_context), plain_number(max_output_price)
     criteria = _Criteria(search, provider, vision, tools, structured_output, least, most)
@@ -122,9 +122,9 @@ def select_models(
 
 
 def first_chat_model(models: Sequence[Model]) -> Model | None:
-    """The first that can chat as far as the server or its name says; the first of all if none does; None without any.
+    """Return the first model that can chat according to the server or its name; else the first model; None if empty.
 
-    Servers list embedding models, rerankers and speech models among the others, and not always last.
+    Servers also list embedding models, rerankers and speech models, and not always last.
     """
     fitting = (
         model for model in models if model.chat or (model.chat is None and not is_named_for_another_task(model.id))
@@ -133,12 +133,12 @@ def first_chat_model(models: Sequence[Model]) -> Model | None:
 
 
 def nearest_names(name: str, names: Iterable[str], limit: int = 3) -> list[str]:
-    """The names most like ``name``, at most ``limit`` of them, best first; empty if none is like it.
+    """Return up to ``limit`` names similar to ``name``, best first; empty if none is similar.
 
-    Case does not matter. What stands after the slash is compared on its own too, so the organisation may be missing or
-    wrong; names that contain ``name`` come first.
+    Case is ignored. The part after the slash is also compared alone, so the organisation may be missing or wrong;
+    names that contain ``name`` come first.
     """
-    # Only error messages need it, and nothing else that `import requests` loads does.
+    # Imported here: only error messages need it, and `import requests` does not load it.
     from difflib import SequenceMatcher
 
     folded = name.casefold()
@@ -150,7 +150,7 @@ def nearest_names(name: str, names: Iterable[str], limit: int = 3) -> list[str]:
         for form in {candidate, candidate.rpartition("/")[2]}:
             for matcher in matchers:
                 matcher.set_seq1(form)
-                # The quick ratios are upper bounds: most names need no more than them.
+                # The quick ratios are upper bounds, and rule out most names.
                 if matcher.real_quick_ratio() > max(best, 0.6) and matcher.quick_ratio() > max(best, 0.6):
                     best = max(best, matcher.ratio())
         return best + any(len(form) > 2 and form in candidate for form in wanted)

@@ -1,4 +1,4 @@
-"""What the first bytes of a file say it is. Names and declared types are not believed."""
+"""Detects media types from the first bytes of a file. Names and declared types are not trusted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..patterns import pattern
 
 __all__ = ["HEAD_BYTES", "sniff_media_type"]
 
-# How much of the beginning is looked at; only an SVG file's comments make it worth more than a few bytes.
+# The number of bytes inspected; only the comments of an SVG file need more than a few.
 HEAD_BYTES = 4096
 
 _SIGNATURES = (
@@ -24,7 +24,7 @@ _SIGNATURES = (
 )
 _RIFF_FORMS = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 
-# The brands of an ISO base media file (ISO/IEC 14496-12; HEIF 23008-12; AVIF), the most telling first.
+# The brands of an ISO base media file (ISO/IEC 14496-12; HEIF 23008-12; AVIF), most specific first.
 _BRANDS = (
     ((b"avif", b"avis"), "image/avif"),
     ((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "image/heic"),
@@ -38,9 +38,9 @@ _TEXT_BYTES = bytes({7, 8, 9, 10, 12, 13, 27} | set(range(0x20, 0x7F)) | set(ran
 
 
 def sniff_media_type(data: bytes | bytearray | memoryview) -> str | None:
-    """The media type that the first bytes of a file show; None if they show none.
+    """Detect the media type from the first bytes of a file; None if unknown.
 
-    Markup whose first tag is not among them is ``"text/xml"``; other text is ``"text/plain"``.
+    Markup without a tag in these bytes is ``"text/xml"``; other text is ``"text/plain"``.
     """
     head = bytes(data[:HEAD_BYTES])
     for signature, media_type in _SIGNATURES:
@@ -67,15 +67,15 @@ def _sniff_brand(head: bytes) -> str:
 
 
 def _is_bmp(head: bytes) -> bool:
-    # Two letters alone would make a picture of every text that begins with "BM".
+    # Checking only two letters would match every text that begins with "BM".
     return head[:2] == b"BM" and head[6:10] == bytes(4) and int.from_bytes(head[14:18], "little") in _BMP_HEADER_SIZES
 
 
 def _is_mpeg_audio(head: bytes) -> bool:
-    # A tag of a version that exists (ID3v2, 3.1): three letters alone would make a sound of every text about them.
+    # A tag with an existing version (ID3v2, 3.1): three letters alone would also match text that begins with "ID3".
     if head[:3] == b"ID3" and head[3:4] in (b"\x02", b"\x03", b"\x04"):
         return True
-    # A frame header of layer III with a bit rate and a sampling rate that exist (ISO/IEC 11172-3, 2.4.2.3).
+    # A layer III frame header with a valid bit rate and sampling rate (ISO/IEC 11172-3, 2.4.2.3).
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:
         return False
     return head[1] & 0x18 != 0x08 and head[2] >> 4 not in (0, 15) and head[2] & 0x0C != 0x0C

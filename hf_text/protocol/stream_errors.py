@@ -1,7 +1,7 @@
-"""Failures that are told inside an answer with status 200: which JSON is the report of one.
+"""Detects error reports in the JSON of a response with status 200.
 
-A report has a key ``error`` (anywhere, also in a choice), or it comes in place of choices and is worded as the errors
-of many gateways are: a code and a message, ``errors``, MiniMax's ``base_resp``, ``"type": "error"`` …
+A report has an ``error`` key (at the top or in a choice), or it replaces the choices and has the form of many gateways'
+errors: a code and a message, ``errors``, MiniMax's ``base_resp``, ``"type": "error"`` …
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .values import as_object, as_text, with_plain_keys
 
 __all__ = ["ReportedError", "begins_report", "find_report", "is_aside", "is_stream_error", "reports_failure"]
 
-# Keys are compared without regard to case and underscores.
+# Keys are compared ignoring case and underscores.
 _MESSAGES = (
     *("message", "msg", "detail", "details", "description", "title", "reason", "info"),
     *("statusmsg", "statusmessage", "resultmsg", "resultmessage", "retmsg"),
@@ -30,7 +30,7 @@ _CODES = ("code", "errorcode", "errcode", "errno", "statuscode", "httpcode", "re
 _GOOD = ("0", "00000", "200", "ok", "success", "succeeded", "none", "null")
 _BAD = ("error", "failed", "failure", "fail", "exception")
 _WRAPPERS = ("response", "result", "data", "body", "output", "responsemetadata")
-# Progress reports of servers, also about the tools that they run themselves.
+# Progress events of servers, also for tools that the server runs itself.
 _HARMLESS = (
     "ping",
     "keepalive",
@@ -45,14 +45,14 @@ _HARMLESS = (
     "metadata",
     "queue",
 )
-# About a tool, or only a note: never a failure of the answer.
+# Events about a tool, or mere notes: never a failure of the answer.
 _MINOR = ("tool", "info", "notice", "warning", "log", "debug")
 _TOOL_KEYS = ("tool", "tools", "toolname", "toolcall", "toolcallid", "action")
 _WORKING = ("queued", "pending", "processing", "running", "in_progress", "loading", "starting", "started", "waiting")
 
 
-# What a report begins with, also as an event of its own kind. In a string of JSON its quotes would have backslashes.
-# Rarely needed, so not compiled here.
+# The beginning of a report, also as an event with its own type. Inside a JSON string, the quotes would be escaped.
+# Rarely needed, so not compiled at import.
 _BEGINNING = (
     r'(?<!\\)"(?:error|errors|detail|error_message|error_msg|errorMessage|err_msg|errmsg|fault|exception)"\s*:\s*(?!null)\S'
     r'|"(?:object|type)"\s*:\s*"error"|^event:.*(?:error|exception)|^[ \t]*error[ \t]*:'
@@ -62,28 +62,28 @@ _CHOICES = r'"choices"\s*:\s*\[\s*\{'
 
 
 class ReportedError(Exception):
-    """A chunk reports an error. Never leaves the library."""
+    """A chunk reports an error. Internal; never raised to the caller."""
 
 
 def is_stream_error(chunk: Any) -> bool:
-    """Whether a chunk of a stream, or a whole answer, is the report of an error."""
+    """Whether a chunk of a stream, or a complete response, is an error report."""
     return find_report(chunk) is not None
 
 
 def is_aside(kind: str) -> bool:
-    """Whether events of this kind are not part of the answer: ``ping``, ``tool.progress`` …"""
+    """Whether events of this type are not part of the answer: ``ping``, ``tool.progress`` …"""
     return not {*_HARMLESS, "tool", "status"}.isdisjoint(_parts(kind))
 
 
 def _parts(kind: str) -> set[str]:
-    """A kind, and what it is put together of."""
+    """Return an event type and the parts of its name."""
     kind = kind.lower()
     return {kind, *re.split(r"[._:-]", kind)}
 
 
 def reports_failure(kind: str, value: Any) -> bool:
-    """Whether an event of this kind beside the answer reports that the answer failed: ``status`` with an ``error``,
-    or with a code of 400 or more. Failures of a tool do not count: a model can answer without it.
+    """Whether an event outside the answer reports that the answer failed, such as ``status`` with an ``error`` or a
+    code of 400 or more. Tool failures do not count: the model can answer without the tool.
     """
     if not _parts(kind).isdisjoint(_MINOR) or not isinstance(value, dict):
         return False
@@ -95,14 +95,14 @@ def reports_failure(kind: str, value: Any) -> bool:
 
 
 def begins_report(text: str) -> bool:
-    """Whether an event, or JSON, of which this is the beginning is likely to be the report of an error."""
+    """Whether an event or JSON text that begins like this is probably an error report."""
     found, choices = re.search(_BEGINNING, text, re.IGNORECASE | re.MULTILINE), re.search(_CHOICES, text)
     before = found is not None and (choices is None or found.start() < choices.start())
     return before or re.search(_ERROR_OBJECT, text) is not None
 
 
 def find_report(chunk: Any) -> Any:
-    """The report of an error in a chunk; None where there is none."""
+    """Return the error report in a chunk; None if there is none."""
     if isinstance(chunk, list):
         return next((report for item in chunk if isinstance(item, dict) and (report := find_report(item))), None)
     if not isinstance(chunk, dict):
@@ -132,7 +132,7 @@ def _find_in_choices(choices: Any) -> Any:
 
 
 def _is_failed(chunk: dict[str, Any]) -> bool:
-    """Whether a chunk says that the answer failed, whatever else is in it."""
+    """Whether a chunk is marked as failed, regardless of its other content."""
     return (
         any(chunk.get(key) is False for key in ("success", "ok"))
         or (any(chunk.get(key) is True for key in _FAILED) and _parts(_word(chunk.get("type"))).isdisjoint(_MINOR))
@@ -148,11 +148,11 @@ def _is_report(chunk: dict[str, Any]) -> bool:
         return True
     if any(_says(chunk.get(key)) for key in _TELLING):
         return True
-    if any(key.endswith("exception") and _says(value) for key, value in chunk.items()):  # the events of Bedrock
+    if any(key.endswith("exception") and _says(value) for key, value in chunk.items()):  # Bedrock's events
         return True
     if any(_is_bad_code(chunk.get(key)) for key in _CODES):
         return any(_says(chunk.get(key)) for key in _MESSAGES) or any(_is_status(chunk.get(key)) for key in _CODES)
-    # A message alone: of a gateway, unless it only reports progress.
+    # A bare message is a gateway's error, unless it only reports progress.
     kinds = (kind, _word(chunk.get("object")))
     harmless = not {*_HARMLESS, *_WORKING}.isdisjoint(kinds) or status in _WORKING or status in _GOOD
     good = any(_word(chunk.get(key)) in _GOOD for key in _CODES) or chunk.get("success") is True
@@ -161,7 +161,7 @@ def _is_report(chunk: dict[str, Any]) -> bool:
 
 
 def _says(value: Any) -> bool:
-    """Whether the value of an error field is an error: not if it is empty, or says that all is well."""
+    """Whether the value of an error field means an error: it is neither empty nor a success code."""
     if isinstance(value, dict):
         return any(inner and _word(inner) not in _GOOD for inner in value.values())
     return bool(value) and _word(value) not in _GOOD

@@ -1,4 +1,4 @@
-"""Names of models with a suffix that says who is to serve them."""
+"""Splits model names with a suffix that selects a provider or policy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ __all__ = ["split_suffix"]
 
 
 def split_suffix(model: str) -> tuple[str, str | None]:
-    """``"org/name:novita"`` is ``("org/name", "novita")``: the model, and a provider or policy; None without one."""
+    """Split ``"org/name:novita"`` into ``("org/name", "novita")``: the model, and the provider or policy or None."""
     name, colon, suffix = model.rpartition(":")
     return (name, suffix) if colon and name and suffix and "/" not in suffix else (model, None)

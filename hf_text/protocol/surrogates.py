@@ -1,9 +1,9 @@
-"""Characters that a server cut in two, made whole.
+"""Joins surrogate pairs that a server split across chunks.
 
 JSON may write a character outside the Basic Multilingual Plane as two escapes, a surrogate pair (RFC 8259, section 7).
-A server that cuts its text between UTF-16 units, as programs in JavaScript or Java do, sends the halves in two chunks.
-Half a pair is not a character: printing or encoding it raises. So the first half waits for the second, and a half
-without a partner becomes U+FFFD.
+A server that splits its text between UTF-16 units, as programs in JavaScript or Java do, sends the halves in two
+chunks. A lone surrogate is not a character: printing or encoding it raises. So a first half is buffered until the
+second arrives, and a lone half becomes U+FFFD.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ __all__ = ["SurrogateJoiner", "is_whole", "join_surrogates"]
 
 
 class SurrogateJoiner:
-    """Takes one text piece by piece, and gives it in pieces that hold whole characters only.
+    """Turns the fragments of a text into fragments that hold complete characters only.
 
     Attributes:
-        held: the half that waits for its partner, or ``""``.
+        held: the buffered first half of a pair, or ``""``.
     """
 
     __slots__ = ("held",)
@@ -24,7 +24,7 @@ class SurrogateJoiner:
         self.held: str = ""
 
     def feed(self, text: str) -> str:
-        """Take the next piece; give what of it (and of what was held back) is whole."""
+        """Add a fragment; return the complete characters of it and of the buffered text."""
         if not text:
             return ""
         text = self.held + text
@@ -32,13 +32,13 @@ class SurrogateJoiner:
         return join_surrogates(text[:-1] if self.held else text)
 
     def flush(self) -> str:
-        """Give U+FFFD for a half that was held back: the text has ended."""
+        """At the end of the text, return U+FFFD for a buffered half."""
         held, self.held = self.held, ""
         return "\ufffd" if held else ""
 
 
 def is_whole(text: str) -> bool:
-    """Whether there are no halves in a text."""
+    """Whether a text has no surrogates."""
     if text.isascii():
         return True
     try:
@@ -49,5 +49,5 @@ def is_whole(text: str) -> bool:
 
 
 def join_surrogates(text: str) -> str:
-    """The text with its surrogate pairs as one character each, and U+FFFD for every half without a partner."""
+    """Return the text with surrogate pairs joined and lone surrogates replaced by U+FFFD."""
     return text if is_whole(text) else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -1,4 +1,4 @@
-"""Which models of a server's list can chat: by the fields that servers add to an entry, else by their names."""
+"""Determines which listed models can chat, from the server's extra fields or else from their names."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from .values import as_object, as_strings
 
 __all__ = ["can_chat", "is_named_for_another_task"]
 
-# Where an entry says what its model is for: Together, LM Studio, GitHub Models, Xinference, Novita, Fireworks, LiteLLM,
-# GPUStack, the Hub; Cohere, Infinity, Ollama and llama.cpp in lists.
+# Fields that name a model's task: Together, LM Studio, GitHub Models, Xinference, Novita, Fireworks, LiteLLM,
+# GPUStack, the Hub; Cohere, Infinity, Ollama and llama.cpp send lists.
 _TASK_KEYS = ("type", "task", "model_type", "kind", "mode", "category", "pipeline_tag")
 _TASKS_KEYS = ("categories", "capabilities", "endpoints", "modes")
 
@@ -22,7 +22,7 @@ _OTHER = pattern(
     re.IGNORECASE,
 )
 
-# Names that tell, as whole words: of embeddings and rerankers, of sound, of pictures, of filters, of raw completions.
+# Whole words in the names of models for embeddings and reranking, sound, pictures, moderation and raw completions.
 _NAMES = pattern(
     r"(?<![a-z0-9])(?:embed(?:ding|dings|der)?|e5|bge|gte|minilm|mpnet|colbert|rerank(?:er)?"
     r"|whisper|tts|stt|asr|transcribe|realtime|xtts|kokoro|orpheus|parakeet|wav2vec2?|speech|audio"
@@ -33,7 +33,7 @@ _NAMES = pattern(
 
 
 def can_chat(item: dict[str, Any]) -> bool | None:
-    """Whether an entry of a server's list says that its model can chat; None if it does not tell."""
+    """Whether a model can chat, according to its entry in the server's list; None if the entry does not show it."""
     if item.get("active") is False:  # Groq
         return False
     flags = (
@@ -53,7 +53,7 @@ def can_chat(item: dict[str, Any]) -> bool | None:
 
 
 def is_named_for_another_task(name: str) -> bool:
-    """Whether a model's name says that it makes embeddings, sound or pictures, or judges what others made."""
+    """Whether a model's name suggests embeddings, reranking, sound, pictures, moderation or raw completions."""
     return _NAMES.search(name) is not None
 
 

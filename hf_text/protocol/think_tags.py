@@ -1,12 +1,12 @@
-"""Reasoning that a model writes into its answer as ``<think>…</think>``, told apart from the answer.
+"""Separates reasoning in ``<think>…</think>`` tags from the answer.
 
-Together's DeepSeek-R1 and Nebius' Qwen3 send it so, the tags split over chunks in any way. A tag counts only where
-the answer begins: further on, ``<think>`` is a thing that the model writes about. Nothing is dropped but the tags
-themselves.
+Together's DeepSeek-R1 and Nebius' Qwen3 send reasoning in this form, with tags split across chunks at any point. A tag
+counts only at the beginning of the answer: later, ``<think>`` is part of the text. Only the tags themselves are
+dropped.
 
-Some chat templates write the opening tag into the prompt, so that the model only closes it. A closing tag at the very
-beginning is dropped; whether one that comes later ends reasoning cannot be known before it comes, so a caller who knows
-the model has to say so (``opened``).
+Some chat templates put the opening tag into the prompt, so the model only closes it. A closing tag at the very
+beginning is dropped. Whether a later one ends reasoning cannot be known before it arrives, so a caller that knows the
+model has to pass ``opened``.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ __all__ = ["ThinkSplitter", "find_lone_close"]
 _OPEN = "<think>"
 _CLOSE = "</think>"
 
-# Not one that the model writes about: between quotes or backticks.
+# Not in quotes or backticks, where the model only mentions the tag.
 _LONE_CLOSE = r"(?<![`'\"])</think>(?![`'\"])"
 
 
 class ThinkSplitter:
-    """Splits the text of one answer, piece by piece, into reasoning and answer.
+    """Splits the streamed text of one answer into reasoning and answer.
 
     Args:
-        opened: the prompt opened the tag, so what comes is reasoning up to the closing one.
+        opened: the prompt opened the tag, so the text is reasoning up to the closing tag.
 
     Attributes:
-        done: True once all that follows can only be answer; then there is no need to ask again.
+        done: True once all further text can only be answer; the splitter is then no longer needed.
     """
 
     __slots__ = ("_blank", "_held", "_inside", "_opened", "done")
@@ -38,11 +38,11 @@ class ThinkSplitter:
         self.done: bool = False
         self._opened = opened
         self._inside = False
-        self._blank: list[str] = []  # white space before everything else
-        self._held = ""  # what may be the beginning of a tag
+        self._blank: list[str] = []  # leading white space
+        self._held = ""  # a possible beginning of a tag
 
     def expect_none(self) -> None:
-        """Reasoning comes in another way, so the prompt opened no tag."""
+        """Expect no tag: the reasoning arrives in its own field, so the prompt opened no tag."""
         self._opened = self._opened and self._inside
 
     @property
@@ -52,11 +52,11 @@ class ThinkSplitter:
 
     @property
     def unclosed(self) -> bool:
-        """Whether reasoning is read that only ``opened`` made reasoning: no tag came, neither one nor the other."""
+        """Whether the text is read as reasoning only because of ``opened``: neither tag has arrived."""
         return self._inside and self._opened
 
     def feed(self, text: str) -> tuple[str, str]:
-        """Take the next piece; give what of it (and of what was held back) is ``(reasoning, answer)``."""
+        """Add a fragment; return the part of it and of the buffered text that is known, as ``(reasoning, answer)``."""
         if self.done:
             return "", text
         text = self._held + text
@@ -64,7 +64,7 @@ class ThinkSplitter:
         return self._feed_inside(text) if self._inside else self._feed_before(text)
 
     def flush(self) -> tuple[str, str]:
-        """Give what was held back, as ``(reasoning, answer)``: the answer has ended."""
+        """At the end of the answer, return the buffered text as ``(reasoning, answer)``."""
         held, self._held = self._held, ""
         return (held, "") if self._inside else ("", self._take_blank() + held)
 
@@ -76,7 +76,7 @@ class ThinkSplitter:
             reasoning, answer = self._feed_inside(start[len(_OPEN) :])
             return reasoning, self._take_blank() + answer
         if start != _CLOSE and (_OPEN.startswith(start) or _CLOSE.startswith(start)):
-            self._held = start  # nothing yet but white space, or the beginning of a tag
+            self._held = start  # only white space so far, or the beginning of a tag
             return "", ""
         if self._opened and not start.startswith(_CLOSE):
             self._inside = True
@@ -100,13 +100,13 @@ class ThinkSplitter:
 
 
 def find_lone_close(text: str) -> tuple[str, str] | None:
-    """What stands before and after a closing tag that nothing opened; None where there is none, or several."""
+    """Return the text before and after a closing tag without an opening tag; None if there is none, or several."""
     found = re.split(_LONE_CLOSE, text, maxsplit=2)
     return (found[0], found[1]) if len(found) == 2 and _OPEN not in found[0] else None
 
 
 def _length_of_a_beginning(text: str) -> int:
-    """How many characters at the end of the text may be the beginning of the closing tag."""
+    """Return how many characters at the end of the text may be the beginning of the closing tag."""
     for length in range(min(len(text), len(_CLOSE) - 1), 0, -1):
         if _CLOSE.startswith(text[-length:]):
             return length

@@ -1,10 +1,10 @@
-"""Calls of tools, put together from the fragments in which providers send them.
+"""Assembles tool calls from streamed fragments.
 
-A fragment belongs to a call by its id, else by its index, else by its place in a list of several, else to the call that
-came last. No provider can be taken at its word: Together's index is -1, Nebius leaves the id out, TGI gives every call
-the id "0" and repeats the name as null, Fireworks sends ``id: null`` in later fragments, Groq sends whole calls in one
-chunk, others number every call 0 or every piece anew, send names in pieces, repeat what they have sent, or send calls
-that say nothing.
+A fragment is matched to a call by its id, else its index, else its position in a list of several, else it continues the
+last call. No provider's ids and indexes are reliable: Together's index is -1, Nebius omits the id, TGI gives every
+call the id "0" and repeats the name as null, Fireworks sends ``id: null`` in later fragments, Groq sends whole calls in
+one chunk. Others give every call the index 0 or every fragment a new index, split names, repeat fragments, or send
+empty calls.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _KNOWN_FLAT = _KNOWN | _KNOWN_INSIDE
 
 
 class _Fragment:
-    """What one element of ``tool_calls`` says.
+    """One element of ``tool_calls``.
 
     Attributes:
-        place: where it is in the list that it came in.
-        alone: whether it stands there alone.
+        place: its position in the list.
+        alone: whether it is the only element of the list.
     """
 
     __slots__ = ("alone", "arguments", "extra", "id", "index", "name", "place")
@@ -43,7 +43,7 @@ class _Fragment:
         function = fragment.get("function") or fragment.get("custom")
         if isinstance(function, str):
             function = {"name": function}
-        flat = not isinstance(function, dict)  # without an object of its own
+        flat = not isinstance(function, dict)  # name and arguments are in the fragment itself
         inside = function if isinstance(function, dict) else fragment
         self.name = as_text(inside.get("name")) or ""
         self.arguments = _read_arguments(inside)
@@ -56,7 +56,7 @@ class _Fragment:
 
     @property
     def silent(self) -> bool:
-        """Whether it says nothing."""
+        """Whether the fragment is empty."""
         return not (self.arguments or self.id or self.name or self.extra)
 
 
@@ -70,16 +70,16 @@ class _GrowingCall:
         self.name = ""
         self.arguments = GrowingArguments()
         self.extra: dict[str, Any] = {}
-        self.whole = False  # it came in one piece
+        self.whole = False  # received in one piece
 
     @property
     def slot(self) -> int:
-        """What distinguishes it from others without an id."""
+        """The number that distinguishes the call from others without an id."""
         return self.place if self.index is None else self.index
 
     def add(self, fragment: _Fragment) -> None:
         if fragment.name:
-            again = fragment.name.startswith(self.name)  # the whole name, or more of it
+            again = fragment.name.startswith(self.name)  # the name repeated, possibly longer
             self.name = fragment.name if again else self.name + fragment.name
         if fragment.arguments and (self.arguments.begun or fragment.arguments.strip() != "null"):
             self.arguments.add(fragment.arguments)
@@ -88,12 +88,12 @@ class _GrowingCall:
             self.extra = {**self.extra, **fragment.extra, **({"function": inside} if inside else {})}
 
     def grows_with(self, fragment: _Fragment) -> bool:
-        """Whether a fragment with another id continues this call: each chunk may bring an id of its own."""
+        """Whether a fragment with another id continues this call: some servers send a new id in each chunk."""
         within = self.arguments.begun and not self.arguments.complete
         return within and fragment.name == self.name and not fragment.arguments.lstrip().startswith("{")
 
     def is_another(self, fragment: _Fragment) -> bool:
-        """Whether this fragment, which names a function, begins another call."""
+        """Whether this fragment starts another call, judged by its function name."""
         if not fragment.name or not self.name:
             return False
         if fragment.name == self.name:
@@ -101,12 +101,12 @@ class _GrowingCall:
         if fragment.index is None and not fragment.id:
             return True
         if self.arguments.begun:
-            return self.arguments.complete  # within the arguments it is a piece of the name
+            return self.arguments.complete  # in incomplete arguments, it is another piece of the name
         return not self.id and bool(fragment.arguments)
 
 
 class ToolCallAssembler:
-    """The calls of one answer, growing."""
+    """Collects the tool calls of one answer."""
 
     __slots__ = ("_by_id", "_by_index", "_calls")
 
@@ -119,7 +119,7 @@ class ToolCallAssembler:
         return bool(self._calls) and bool(self.calls())
 
     def has(self, value: Any) -> bool:
-        """Whether a whole call only says again what one of these says, whatever its id."""
+        """Whether a complete call repeats one of these calls, whatever its id."""
         told = ToolCallAssembler()
         told.feed([value])
         return not told or any(
@@ -129,7 +129,7 @@ class ToolCallAssembler:
         )
 
     def feed(self, fragments: list[Any]) -> bool:
-        """Take the ``tool_calls`` of one delta. Returns whether they say anything."""
+        """Add the ``tool_calls`` of one delta. Returns whether any of them has content."""
         told = False
         for place, value in enumerate(fragments):
             if not isinstance(value, dict):
@@ -155,7 +155,7 @@ class ToolCallAssembler:
         call = self._by_id.get(id) if id else None
         if call is not None and index is not None and call.index is not None and index != call.index:
             return self._by_index.get(index)
-        if call is None and id and fragment.name:  # an id and a name that are both new begin a call
+        if call is None and id and fragment.name:  # a new id together with a name starts a call
             growing = None if index is None else self._by_index.get(index)
             return growing if growing is not None and growing.grows_with(fragment) else None
         if call is not None:
@@ -166,8 +166,8 @@ class ToolCallAssembler:
         return self._calls[place] if place < len(self._calls) and self._calls else None
 
     def _find_growing(self, fragment: _Fragment) -> _GrowingCall | None:
-        """The call that arguments alone go on with, although no call has their index: some gateways count the pieces
-        (Nebius, Cerebras), others number the pieces but not the calls.
+        """Find the call for a fragment that has only arguments and an index that no call has: some gateways increment
+        the index per fragment (Nebius, Cerebras), others index the later fragments but not the calls.
         """
         if fragment.id or fragment.name or not self._calls:
             return None
@@ -187,7 +187,7 @@ class ToolCallAssembler:
             self._by_index[fragment.index] = call
 
     def calls(self) -> tuple[ToolCall, ...]:
-        """The calls so far. One without an id of its own gets one: the protocol needs it to give the result back."""
+        """Return the calls so far. Missing or duplicate ids are replaced: the protocol needs them to return results."""
         calls: dict[str, ToolCall] = {}
         for number, (call, told) in enumerate(_drop_repeated(self._calls)):
             id = join_surrogates(call.id) or f"call_{number}"
@@ -198,9 +198,9 @@ class ToolCallAssembler:
 
 
 def _drop_repeated(calls: list[_GrowingCall]) -> list[tuple[_GrowingCall, JsonText]]:
-    """The calls with their arguments, without those that say nothing and those that only say again what one said."""
+    """Return the calls with their arguments, without empty and repeated calls."""
     kept: list[tuple[_GrowingCall, JsonText]] = []
-    latest: dict[tuple[str, str | int], int] = {}  # by name and id, by name and place: where it is in the list
+    latest: dict[tuple[str, str | int], int] = {}  # list index by (name, id) and (name, slot)
     for call in calls:
         arguments = JsonText(call.arguments.text())
         if not call.name.strip() and arguments.bare in ("", "{}"):
@@ -216,10 +216,10 @@ def _drop_repeated(calls: list[_GrowingCall]) -> list[tuple[_GrowingCall, JsonTe
 
 
 def _join_repeated(earlier: _GrowingCall, told: JsonText, call: _GrowingCall, arguments: JsonText) -> JsonText | None:
-    """The arguments of a call that only says again what an earlier one of that function said; None for another call."""
+    """Return the merged arguments of a call that repeats an earlier call of that function; None for a new call."""
     if earlier.index is not None and call.index is not None and earlier.index != call.index:
         return None
-    if earlier.id and call.id and earlier.id != call.id:  # by its index it is the call that said nothing so far
+    if earlier.id and call.id and earlier.id != call.id:  # same index: continues a call without arguments
         return arguments if earlier.index == call.index is not None and not told.bare else None
     if not arguments.bare:
         return told
@@ -241,7 +241,7 @@ def _drop_known(value: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
 
 
 def _read_arguments(function: dict[str, Any]) -> str:
-    """The text of the arguments; TGI and Ollama send values."""
+    """Return the arguments as text; TGI and Ollama send JSON values."""
     value = function.get("arguments")
     if value is None:
         value = function.get("parameters") or function.get("input") or function.get("args")

@@ -1,4 +1,4 @@
-"""How many tokens an answer took: read from wherever a server puts it, under whatever name."""
+"""Parses token counts, wherever a server puts them and whatever it calls them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COMPLETION = (
 )
 _TOTAL = ("total_tokens", "totalTokens", "totalTokenCount")
 _OTHER_PLACES = ("usage_metadata", "usageMetadata", "amazon-bedrock-invocationMetrics")
-# The flat names are those of Together, DeepSeek, Anthropic and Gemini.
+# The names outside a details object are those of Together, DeepSeek, Anthropic and Gemini.
 _REASONING = ("reasoning_tokens", "thinking_tokens", "thoughtsTokenCount")
 _CACHED = (
     *("cached_tokens", "num_cached_tokens", "cached_prompt_tokens", "prompt_cache_hit_tokens"),
@@ -25,7 +25,7 @@ _CACHED = (
 
 
 def parse_usage(value: Any) -> Usage | None:
-    """The usage object of a chunk; None where it is missing or holds no counts."""
+    """Parse the usage object of a chunk; None if it is missing or holds no counts."""
     if not isinstance(value, dict):
         return None
     prompt, completion, total = (_count(value, names) for names in (_PROMPT, _COMPLETION, _TOTAL))
@@ -42,7 +42,7 @@ def parse_usage(value: Any) -> Usage | None:
 
 
 def find_usage(chunk: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any] | None:
-    """The usage object in a chunk: at its top, in the choice (Moonshot), in ``x_groq`` …; None where none counts."""
+    """Find the usage object of a chunk: at the top, in the choice (Moonshot), in ``x_groq`` …; None without counts."""
     places = [chunk.get("usage"), choice.get("usage")]
     places += [chunk[key] for key in _OTHER_PLACES if key in chunk]
     place: Any
@@ -53,18 +53,18 @@ def find_usage(chunk: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any] 
 
 
 def count_completion(usage: Any) -> int:
-    """How many tokens of the answer a usage object counts."""
+    """Return the number of completion tokens in a usage object."""
     return _count(as_object(usage), _COMPLETION) or 0
 
 
 def tells_counts(usage: dict[str, Any]) -> bool:
-    """Whether a usage object counts anything; some servers end with one of zeros."""
+    """Whether a usage object has a count above zero; some servers send zeros at the end."""
     return any(_count(usage, names) for names in (_PROMPT, _COMPLETION, _TOTAL))
 
 
 def _count(value: dict[str, Any], names: tuple[str, ...]) -> int | None:
-    """The first of these that is a whole number which can be a count: not negative, and not beyond reason. Gateways
-    whose numbers pass through a database or a form write "12".
+    """Return the first of these fields with a plausible count: a whole number, not negative, not huge. Gateways that
+    store numbers in a database or a form send "12".
     """
     for name in names:
         number = as_number(plain_number(value.get(name)))
@@ -74,7 +74,7 @@ def _count(value: dict[str, Any], names: tuple[str, ...]) -> int | None:
 
 
 def _detail(usage: dict[str, Any], places: tuple[str, ...], names: tuple[str, ...]) -> int | None:
-    """A count of the nested details, or the flat one."""
+    """Return a count from the nested details, or else from the usage object itself."""
     counts = (_count(as_object(usage.get(place)), names) for place in places)
     nested = next((count for count in counts if count is not None), None)
     return _count(usage, names) if nested is None else nested

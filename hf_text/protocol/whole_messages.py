@@ -1,6 +1,6 @@
-"""Messages in the place of deltas: each holds the whole answer so far, or the next piece of it.
+"""Handles chunks with a message instead of a delta: each holds the whole answer so far, or the next piece of it.
 
-Perplexity repeats in a message what its deltas brought, MiniMax does at the end; other servers send messages alone.
+Perplexity repeats the text of its deltas in each message, MiniMax at the end; other servers send only messages.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ __all__ = ["WholeMessages", "read_whole"]
 
 
 class WholeMessages:
-    """The messages of an answer that comes in messages alone."""
+    """The messages of an answer that is streamed as messages only."""
 
     __slots__ = ("_last", "_pieces")
 
     def __init__(self) -> None:
         self._last: Told | None = None
-        self._pieces = False  # they are pieces: one did not begin as the one before
+        self._pieces = False  # messages are pieces: one did not begin with the previous one
 
     @property
     def begun(self) -> bool:
-        """Whether a message came."""
+        """Whether a message was received."""
         return self._last is not None
 
     def read(self, told: Told) -> Told:
-        """What is new in the next message."""
+        """Return the new part of the next message."""
         last, self._last = self._last, told
         if last is None:
             return _read_first(told)
@@ -40,14 +40,14 @@ class WholeMessages:
 
 
 def _read_first(told: Told) -> Told:
-    """The first message, which may be all there is: if it only closes a think tag, what stands before is reasoning."""
+    """Read the first message, which may be the only one: text before a lone closing think tag is reasoning."""
     parts = None if told.reasoning or told.text.lstrip().startswith("</think>") else find_lone_close(told.text)
     return told._replace(reasoning=parts[0], text=parts[1], key="<think>") if parts else told
 
 
 def read_whole(told: Told, text: str, reasoning: str) -> tuple[str, str] | None:
-    """What a message at the end adds to this text and this reasoning, as ``(text, reasoning)``; None if it is another
-    answer.
+    """Return what a message adds to this text and reasoning, as ``(text, reasoning)``; None if it does not continue
+    them.
     """
     splitter = ThinkSplitter()
     parts = [splitter.feed(told.text), splitter.flush()]
