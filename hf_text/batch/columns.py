@@ -100,7 +100,7 @@ _INSTEAD = (
 
 
 def refuse_odd(value: Any) -> None:
-    """Raise InvalidRequestError for inputs that cannot be iterated row by row; the message says what to pass instead."""
+    """Raise InvalidRequestError, with advice on what to pass instead, if inputs cannot be iterated row by row."""
     if isinstance(value, Mapping):
         splits = all(hasattr(item, "column_names") for item in value.values()) and value
         instead = (

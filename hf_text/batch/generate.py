@@ -118,8 +118,8 @@ class Plan:
         wanted: Callable[[Known], bool],
         skipped: Callable[[], object] | None = None,
     ) -> Iterator[Row | Outcome]:
-        """Yield the wanted rows, and bad rows as outcomes if they are to be recorded. A row's arguments are checked when
-        it is sent. ``skipped``, if given, is called for each row that already has its answer.
+        """Yield the wanted rows, and bad rows as outcomes if they are to be recorded. Arguments are checked only when a
+        row is sent. ``skipped``, if given, is called for each row that already has its answer.
         """
         parser = RowParser(self.defaults, replace(self.shape, table=source.table), index, skipped)
         for place, value in source.read(parser.skip_line):

@@ -1,7 +1,7 @@
-"""Where the rows come from: a file of JSON lines, a table, or anything that can be iterated over.
+"""Reads rows from a JSONL file, a table or any iterable.
 
-Each value comes with its place, for the message if it is refused. Lines are split as bytes: only a newline ends one,
-not the other line separators of Unicode, which JSON may hold.
+Each value comes with its place, for error messages. Lines are split as bytes: only a newline ends a line, not the other
+line separators of Unicode, which JSON may contain.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from .columns import plain, read_table, refuse_odd
 __all__ = ["BadLine", "Inputs", "Source"]
 
 Inputs = str | os.PathLike[str] | Iterable[str | Mapping[str, Any]]
-"""The path of a JSONL file (``.gz`` too; ``"-"`` is standard input), such a file opened, a table (a pandas or polars
-DataFrame, an Arrow table, a ``datasets.Dataset``), or rows: mappings, or prompts as they are."""
+"""The path of a JSONL file (also ``.gz``; ``"-"`` is standard input), an open JSONL file, a table (a pandas or polars
+DataFrame, an Arrow table, a ``datasets.Dataset``), or an iterable of rows: mappings or plain prompts."""
 
 _READ_BYTES = 1 << 20
 
@@ -43,18 +43,18 @@ class BadLine(InvalidRequestError):
 
 
 class Source:
-    """The values of the inputs, in their order, each with its place.
+    """The values of the inputs in order, each with its place.
 
     Args:
-        inputs: as above. What has the methods of a file is read as JSON lines.
+        inputs: as above. File-like objects are read as JSON lines.
 
     Attributes:
-        path: the path, if the inputs are one.
-        repeatable: whether they can be read more than once.
-        table: whether they are a table: then the values are mappings, and may hold columns that are not options.
-        rows: how many there are, about; None if that cannot be told beforehand.
+        path: the path, if the inputs are a path.
+        repeatable: whether the inputs can be read more than once.
+        table: whether the inputs are a table: values are then mappings that may have columns other than options.
+        rows: the approximate number of rows; None if unknown.
 
-    Raises InvalidRequestError for inputs of another kind, and OSError for a path that leads nowhere.
+    Raises InvalidRequestError for inputs of another kind, and OSError for a path that does not exist.
     """
 
     def __init__(self, inputs: Inputs) -> None:
@@ -86,18 +86,18 @@ class Source:
             self.repeatable = os.path.isfile(path) or os.path.isdir(path)
 
     def count(self) -> int | None:
-        """How many rows there are, about: a file's lines are counted, not read. None if that cannot be told."""
+        """Return the approximate number of rows: a file's newlines are counted, without parsing. None if unknown."""
         if self.rows is None and self.path is not None and os.path.isfile(self.path):
             with self._open() as file:
                 self.rows = sum(block.count(b"\n") for block in iter(lambda: file.read(_READ_BYTES), b""))
         return self.rows
 
     def __iter__(self) -> Iterator[tuple[str, object]]:
-        """Pairs of a place and a value; a BadLine stands for a line that is not JSON."""
+        """Yield pairs of place and value; the value of a line that is not JSON is a BadLine."""
         return self.read(lambda line: False)
 
     def read(self, skip: Callable[[bytes], bool]) -> Iterator[tuple[str, object]]:
-        """The same without the lines of a file that ``skip`` says yes to."""
+        """Like iterating, but without the lines of a file for which ``skip`` returns True."""
         if self.path is not None:
             with self._open() as file:
                 yield from _read_lines(file, os.path.basename(self.path), skip)
@@ -127,7 +127,7 @@ def _read_lines(lines: Iterable[bytes | str], name: str, skip: Callable[[bytes],
 
 def _parse_line(data: bytes, place: str) -> object:
     try:
-        return loads(data)  # a byte order mark before the first line is skipped there
+        return loads(data)  # also skips a byte order mark before the first line
     except (ValueError, RecursionError) as error:
         text = data.decode("utf-8", "replace").rstrip("\r\n")
         return BadLine(f"{place} is not JSON ({error}): {show(text)}")

@@ -1,4 +1,4 @@
-"""The rows of a run, as they are read."""
+"""Reads the rows of a run one at a time."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["Intake"]
 
 
 class Intake:
-    """Reads rows one at a time; what cannot be read ends the run.
+    """Reads rows one at a time; an error while reading ends the run.
 
     Args:
-        rows: the rows, and outcomes of those that cannot be asked.
-        tally: the counts of the run, which learns at the end how many rows there are.
-        ending: what ends the run.
+        rows: the rows, and the outcomes of rows that cannot be sent.
+        tally: the counts of the run; receives the number of rows at the end.
+        ending: ends the run.
 
     Attributes:
         more: whether there may be another row.
-        taken: how many were read.
+        taken: the number of rows read.
     """
 
     def __init__(self, rows: Iterator[Row | Outcome], tally: Tally, ending: Ending) -> None:
@@ -35,7 +35,7 @@ class Intake:
         self.taken: int = 0
 
     def read(self) -> Row | Outcome | None:
-        """The next row; None if there is none, or if it is a bad one that ends the run."""
+        """Return the next row; None if there is none, or if a bad row ends the run."""
         try:
             row = next(self._rows, None) if self.more else None
         except (HFTextError, OSError) as error:  # a bad row, or inputs that cannot be read
@@ -50,8 +50,8 @@ class Intake:
         return None
 
     def is_exhausted(self) -> bool:
-        """Whether no row is left, for a run that reads no more; False if one would have to be waited for."""
+        """Whether no row is left, for a run that reads no more. False if finding out could block."""
         if self.more and self._tally.rows is not None:
-            with suppress(HFTextError, OSError):  # then there is another row, or it cannot be told
+            with suppress(HFTextError, OSError):  # on an error, there is another row, or it is unknown
                 self.more = next(self._rows, None) is not None
         return not self.more

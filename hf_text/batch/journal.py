@@ -1,12 +1,12 @@
-"""The output file, which is also the journal: what is in it whole is done and is never paid for again.
+"""The output file, which is also the journal: rows with a complete line are done and are never sent or paid for again.
 
-Each row is appended in one write. The journal knows the line under way, so an exception within the write (Ctrl-C) makes
-neither half a line nor two. A process that is killed can tear only the last line; that is cut off when the file is
-opened again. A line that is damaged otherwise goes to ``OUTPUT.damaged``, and the rest stays usable.
+Each line is appended in one write. The journal tracks the line being written, so an exception during the write (Ctrl-C)
+causes neither a partial nor a duplicate line. If the process is killed, only the last line can be torn; it is truncated
+when the file is opened again. Otherwise damaged lines are moved to ``OUTPUT.damaged``, and the rest stays usable.
 
-The file is locked (a lock of the operating system, which dies with its process), so two runs cannot write to it at
-once. A row that failed and was asked again has two lines, of which the later counts; the older ones are taken out at
-the end of a run, if they are more than a twentieth of the file.
+The file is locked (with an operating system lock, which is released when the process dies), so two runs cannot write to
+it at once. A row that failed and was retried by a later run has two lines, of which the later counts; superseded lines
+are removed at the end of a run if they are more than a twentieth of the file.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ __all__ = ["Journal", "supersedes"]
 _SYNC_SECONDS = 1.0
 _READ_BYTES = 1 << 20
 _NEWLINE = 10
-_LINE_BYTES, _ROW_BYTES = 500, 200  # of a line of the output, and of the inputs, about
-_REPLACED_SHARE = 0.05  # of all lines; above it the file is written again at the end of a run
+_LINE_BYTES, _ROW_BYTES = 500, 200  # approximate size of a line of the output, and of the inputs
+_REPLACED_SHARE = 0.05  # share of superseded lines above which the file is rewritten at the end of a run
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_NO_ROOM_SECONDS = 60.0  # how long a disk that is full is waited for
+_NO_ROOM_SECONDS = 60.0  # how long to wait for space on a full disk
 _NO_ROOM_PAUSE = 0.5
 
 
 def supersedes(answered: bool, asked: bytes, old_answered: bool, old_asked: bytes) -> bool:
-    """Whether a line counts in place of an older one of the same row: an answer before a failure, the later failure
-    before the earlier, and any before what was asked otherwise.
+    """Whether a line supersedes an older one of the same row: an answer supersedes a failure, a later failure an
+    earlier one, and any result of a different request the older result.
     """
     if asked != old_asked and NO_FINGERPRINT not in (asked, old_asked):
         return True
@@ -49,7 +49,7 @@ def supersedes(answered: bool, asked: bytes, old_answered: bool, old_asked: byte
 
 
 def _merge(known: int, asked: bytes, later: int, later_asked: bytes) -> tuple[int, bytes]:
-    """What is known of a row, and of which question, after one more line."""
+    """Return the flags and the fingerprint of a row after a later line."""
     if not known & (ANSWERED | FAILED):
         return later | known, later_asked
     if supersedes(bool(later & ANSWERED), later_asked, bool(known & ANSWERED), asked):
@@ -58,21 +58,21 @@ def _merge(known: int, asked: bytes, later: int, later_asked: bytes) -> tuple[in
 
 
 class Journal:
-    """An output that is open for one run. A context manager.
+    """An output opened for one run. A context manager.
 
     Args:
-        path: the output. It is made if it is not there.
+        path: the output. It is created if it does not exist.
         inputs: the path of the inputs, if they have one; the output must be another file.
 
     Attributes:
-        path: the file itself, links resolved.
-        index: what is known of the rows.
-        answered: how many rows have their answer.
-        failed: how many rows are recorded as failed.
-        spent: USD that all lines cost together, as far as they tell.
+        path: the real path, with links resolved.
+        index: the state of the rows.
+        answered: the number of answered rows.
+        failed: the number of rows recorded as failed.
+        spent: the total cost of all lines in USD, as far as it is recorded.
 
-    Raises InvalidRequestError if another run writes to the file, or if it holds something else than results (it is
-    not changed then); OSError if it cannot be opened.
+    Raises InvalidRequestError if another run writes to the file, or if the file contains anything but results (it is
+    then left unchanged); OSError if it cannot be opened.
     """
 
     def __init__(self, path: str | os.PathLike[str], inputs: str | None = None) -> None:
@@ -84,27 +84,27 @@ class Journal:
         self.index: Index = Index(_estimate_rows(self.path, inputs))
         self.answered = self.failed = self._lines = 0
         self.spent: float = 0.0
-        self._end = 0  # of the last whole line
-        self._under_way: tuple[Line, int] | None = None  # what is being written, and where it will end
+        self._end = 0  # end offset of the last complete line
+        self._under_way: tuple[Line, int] | None = None  # the line being written, and its end offset
         self._synced = time.monotonic()
         self._unsynced = False
         self._patience = _NO_ROOM_SECONDS
-        self._saved = ""  # where the contents of a deleted file went
+        self._saved = ""  # the path of the copy of a deleted output
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(self.path, flags, 0o666)
         _OPEN.add(self)
         try:
             self._take_over()
-        except BaseException:  # Ctrl-C too: else the file stays open and locked
+        except BaseException:  # including Ctrl-C: otherwise the file would stay open and locked
             self._release()
             raise
 
     def append(self, line: Line) -> bool:
-        """Record what came of a row. False if it has its answer already.
+        """Record the result of a row. Returns False if the row already has its answer.
 
-        A disk that is full is waited for, up to a minute; after a wait in vain, or one that Ctrl-C ended, no longer.
-        Raises OSError if the line cannot be written; then nothing of it is in the file. Raises it also if something
-        else cut the file short meanwhile.
+        If the disk is full, waits up to a minute for space; not again after a wait that failed or that Ctrl-C ended.
+        Raises OSError if the line cannot be written; the file then contains no part of it. Also raises OSError if the
+        file was truncated by something else.
         """
         self._finish_write()
         known, asked = self.index.get(line.custom_id)
@@ -120,24 +120,24 @@ class Journal:
         return True
 
     def sync_if_due(self) -> None:
-        """Have the disk keep what was appended, if the last time was a second ago. Raises FileNotFoundError if the file
-        was deleted or replaced meanwhile.
+        """Sync appended lines to disk, at most once a second. Raises FileNotFoundError if the file was deleted or
+        replaced.
         """
         if self._unsynced and time.monotonic() - self._synced >= _SYNC_SECONDS:
             self._sync()
 
     def compact(self) -> None:
-        """Write the file again without the lines that later ones replace, if they are many."""
+        """Rewrite the file without superseded lines, if there are many."""
         self._finish_write()
         rows = self.answered + self.failed
         if self._lines - rows <= _REPLACED_SHARE * self._lines:
             return
-        # The folder is not ours, the disk is full, or (Windows) the file is open: then all lines stay.
+        # If the folder is not writable, the disk is full or (on Windows) the file is open, all lines stay.
         with suppress(OSError):
             self._write_kept()
 
     def close(self) -> None:
-        """Have the disk keep everything, and let others write. Raises as ``sync_if_due``."""
+        """Sync everything to disk and release the lock. Raises as ``sync_if_due``."""
         if self._descriptor < 0:
             return
         try:
@@ -166,7 +166,7 @@ class Journal:
                 if give_up is None:
                     give_up = time.monotonic() + self._patience
                     self._announce_wait(error)
-                    self._patience = 0.0  # the other rows that have finished are not waited for as long again
+                    self._patience = 0.0  # do not wait again for the other finished rows
                 if error.errno not in _NO_ROOM or time.monotonic() >= give_up:
                     self._under_way = None
                     raise
@@ -181,7 +181,7 @@ class Journal:
             warn(message)
 
     def _check_whole(self, end: int) -> None:
-        """The line was written, so the file ends there; unless something else has cut it."""
+        """Check that the file was not truncated by something else: it must end after the written line."""
         size = os.fstat(self._descriptor).st_size
         if size >= end:
             return
@@ -193,7 +193,7 @@ class Journal:
         )
 
     def _finish_write(self) -> None:
-        """Note the line that was written; what an exception left of it half is cut off."""
+        """Register the written line, or truncate a partial line left by an exception."""
         if self._under_way is None:
             return
         line, end = self._under_way
@@ -206,7 +206,7 @@ class Journal:
         self._under_way = None
 
     def _note(self, head: Head) -> None:
-        """Keep in mind what a line of the file says."""
+        """Update the index and the counts for a line of the file."""
         name, answered, asked, cost = head
         self._lines += 1
         self.spent += cost or 0.0
@@ -225,8 +225,8 @@ class Journal:
             raise FileNotFoundError(errno.ENOENT, self._recover(), self.path)
 
     def _recover(self) -> str:
-        """The file was deleted under our hands. Its answers were paid for: save them beside it."""
-        mode = "wb" if self._saved else "xb"  # once more at the end, with the rows that have finished since
+        """Save the contents of the deleted file to a new file next to it, because its answers were paid for."""
+        mode = "wb" if self._saved else "xb"  # overwritten at the end, with the rows finished since then
         self._saved = self._saved or f"{self.path}.recovered-{os.urandom(4).hex()}"
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         with open(self._descriptor, "rb", closefd=False) as file, open(self._saved, mode) as copy:
@@ -234,7 +234,7 @@ class Journal:
         return f"the output was deleted or replaced during the run; its contents were saved in {self._saved}"
 
     def _write_kept(self) -> None:
-        winners = Index()  # where the line that counts begins, of rows with several
+        winners = Index()  # for rows with several lines, the offset of the line that counts
         for offset, data in self._read_lines():
             name, answered, asked, _ = parse_head(data)
             state, last_asked = self.index.get(name)
@@ -251,7 +251,7 @@ class Journal:
         self._reopen()
 
     def _reopen(self) -> None:
-        """Go on with the file that has taken the place of the one that was open."""
+        """Continue with the file that replaced the open one."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0))
         with suppress(OSError):
             lock(descriptor)
@@ -272,7 +272,7 @@ class Journal:
         except OSError as error:
             message = f"{self.path} cannot be locked ({error}): make sure that no two runs write to it"
             warn(message)
-        # The run that held the lock may have replaced the file after we opened it.
+        # The run that held the lock may have replaced the file after it was opened here.
         if not is_same_file(self._descriptor, self.path):
             raise self._busy()
         self._read()
@@ -281,7 +281,7 @@ class Journal:
         return InvalidRequestError(f"output: another run is writing to {self.path}")
 
     def _read_lines(self) -> Iterator[tuple[int, bytes]]:
-        """Where each whole line begins, and the line without its newline. Empty ones are left out."""
+        """Yield the offset of each complete line, and the line without its newline. Empty lines are skipped."""
         os.lseek(self._descriptor, 0, os.SEEK_SET)
         offset = 0
         with open(self._descriptor, "rb", _READ_BYTES, closefd=False) as file:
@@ -292,7 +292,7 @@ class Journal:
         self._end = offset
 
     def _read(self) -> None:
-        damaged: list[int] = []  # where they begin
+        damaged: list[int] = []  # offsets
         whole = False
         load = self.index.load
         for offset, data in self._read_lines():
@@ -321,7 +321,7 @@ class Journal:
             self._set_aside(damaged)
 
     def _read_tail(self) -> bytes:
-        """What follows the last newline."""
+        """Return the bytes after the last newline."""
         size = os.fstat(self._descriptor).st_size
         tail, at = b"", size
         while at and b"\n" not in tail:
@@ -340,7 +340,7 @@ class Journal:
         return InvalidRequestError(f"output: {self.path} does not hold results of a batch: {show(text)}")
 
     def _end_tail(self, tail: bytes, whole: bool) -> None:
-        """The last line has no end: only its newline is missing, or it is torn (after a power cut NULs may follow)."""
+        """Complete a last line that lacks only its newline, or truncate a torn one (NULs may follow a power cut)."""
         begin = os.fstat(self._descriptor).st_size - len(tail)
         try:
             self._note(parse_head(tail))
@@ -354,7 +354,7 @@ class Journal:
         self._end = os.fstat(self._descriptor).st_size
 
     def _set_aside(self, damaged: list[int]) -> None:
-        """Move damaged lines to a file of their own. Two that were glued together give back the second."""
+        """Move damaged lines to a separate file. If two lines ran together, the second is recovered."""
         places = frozenset(damaged)
         aside = f"{self.path}.damaged"
         with open(aside, "ab") as bad, replacing(self.path) as copy:
@@ -369,7 +369,9 @@ class Journal:
         warn(message)
 
     def _salvage(self, data: bytes) -> bytes:
-        """The whole line at the end of a damaged one. Its beginning cannot stand within: quotes are escaped there."""
+        """Return the complete line at the end of a damaged one. A line's content cannot look like a beginning: its
+        quotes are escaped.
+        """
         rest = data[max(data.rfind(LINE_BEGINNING), 0) :]
         try:
             self._note(parse_head(rest))
@@ -383,12 +385,12 @@ class Journal:
             self._descriptor = -1
 
     def abandon(self) -> None:
-        """In a process that was forked off: the lock is held as long as anybody has the file open."""
+        """Close the file in a forked child: the lock is held as long as any process has the file open."""
         self._release()
 
 
 def _estimate_rows(output: str, inputs: str | None) -> int:
-    """How many rows there are, about, by the sizes of the files."""
+    """Estimate the number of rows from the file sizes."""
     sizes = [os.path.getsize(path) if path and os.path.isfile(path) else 0 for path in (output, inputs)]
     return max(sizes[0] // _LINE_BYTES, sizes[1] // _ROW_BYTES)
 

@@ -1,4 +1,4 @@
-"""The lanes of a run: every model has its own, so that one that is slow or limited does not hold up the others."""
+"""The lanes of a run, one per model, so that a slow or rate-limited model does not hold up the others."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ __all__ = ["Lane", "Lanes", "Task"]
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """A row on its way.
+    """A row being processed.
 
     Attributes:
-        row: what is asked.
-        number: which row it is, in the order of the inputs.
-        ticket: that of its request under way.
-        tries: how often it failed in a way that may pass.
-        alone: how often it was refused while others were answered.
-        answers: how many answers its lane had when it was sent last.
-        due: when it may be sent again.
-        first_refused: when it was refused first; 0 if never.
+        row: the row.
+        number: its number in the order of the inputs.
+        ticket: the ticket of its request in flight.
+        tries: the number of its transient failures.
+        alone: how often it was rejected while other rows were answered.
+        answers: the number of answers of its lane when it was last sent.
+        due: when it may be retried.
+        first_refused: when it was first rejected; 0 if never.
     """
 
     row: Row
@@ -43,7 +43,7 @@ class Task:
     def outcome(
         self, completion: Completion | None = None, error: HFTextError | None = None, cost: float | None = None
     ) -> Outcome:
-        """What came of the row."""
+        """Return the outcome of the row."""
         row = self.row
         return Outcome(row.custom_id, completion, error, row.columns or {}, cost, row.asked)
 
@@ -52,13 +52,13 @@ class Lane:
     """The rows of one model.
 
     Attributes:
-        pace: how fast they may be sent.
-        waiting: those that were not sent yet.
-        again: those to be sent again.
-        in_flight: requests, or groups of them, under way.
-        answers: how many rows were answered.
-        unknown: how many rows failed because the server does not know the model; -inf if one failed otherwise.
-        last_refusal: what the last row was refused with that may be sent again.
+        pace: limits how fast they are sent.
+        waiting: rows not sent yet.
+        again: rows to be retried.
+        in_flight: the number of requests, or groups of requests, in flight.
+        answers: the number of answered rows.
+        unknown: the number of rows that failed because the model is unknown; -inf if a row failed otherwise.
+        last_refusal: the error of the last temporary rejection.
     """
 
     def __init__(self, pace: Pace) -> None:
@@ -71,11 +71,11 @@ class Lane:
         self.last_refusal: HFTextError | None = None
 
     def has_due(self, now: float) -> bool:
-        """Whether a row may be sent."""
+        """Whether a row may be sent now."""
         return bool(self.waiting) or any(task.due <= now for task in self.again)
 
     def take(self, now: float, fresh: bool = False) -> Task:
-        """The next row; a fresh one, if there is one and it is wanted, before those to be sent again."""
+        """Return the next row: with ``fresh``, an unsent row if there is one; otherwise retries come first."""
         if fresh and self.waiting:
             return self.waiting.popleft()
         for task in self.again:
@@ -85,22 +85,22 @@ class Lane:
         return self.waiting.popleft()
 
     def next_due(self, now: float) -> float:
-        """Seconds until something may be sent; infinite if nothing is there."""
+        """Return the seconds until a row may be sent; infinite if there is none."""
         soonest = min((task.due for task in self.again), default=float("inf"))
         return self.pace.wait() if self.waiting else max(soonest - now, self.pace.wait())
 
     @property
     def left(self) -> int:
-        """How many rows have not come to an end: under way, waiting, or to be sent again."""
+        """The number of unfinished rows: in flight, waiting, or to be retried."""
         return self.in_flight + len(self.waiting) + len(self.again)
 
 
 class Lanes:
-    """The lanes of a run, which are made as rows need them.
+    """The lanes of a run, created as needed.
 
     Args:
-        pace_of: the pace for a model.
-        max_workers: the most requests in flight in each lane.
+        pace_of: returns the pace for a model.
+        max_workers: the maximum number of requests in flight per lane.
     """
 
     def __init__(self, pace_of: Callable[[str | None], Pace], max_workers: int) -> None:
@@ -115,7 +115,7 @@ class Lanes:
         return len(self._lanes)
 
     def of(self, model: str | None) -> Lane:
-        """The lane of a model."""
+        """Return the lane of a model."""
         lane = self._lanes.get(model)
         if lane is None:
             lane = self._lanes[model] = Lane(self._pace_of(model))
@@ -123,16 +123,16 @@ class Lanes:
 
     @property
     def waiting(self) -> int:
-        """How many rows were read and not sent yet."""
+        """The number of rows read but not sent yet."""
         return sum(len(lane.waiting) for lane in self)
 
     @property
     def have_rows(self) -> bool:
-        """Whether a row is to be sent, now or later."""
+        """Whether any row is waiting to be sent or retried."""
         return any(lane.waiting or lane.again for lane in self)
 
     def next(self, now: float) -> Lane | None:
-        """A lane in which a row may be sent now; None if there is none."""
+        """Return a lane in which a row may be sent now; None if there is none."""
         for lane in self._free():
             if lane.has_due(now) and lane.pace.wait() <= 0:
                 return lane
@@ -143,19 +143,19 @@ class Lanes:
         return all(lane.in_flight < self._most and lane.pace.wait() <= 0 for lane in self)
 
     def longest_wait(self, now: float, more: bool) -> float:
-        """Seconds until a row may be sent; ``more``: whether there are rows that were not read yet."""
+        """Return the seconds until a row may be sent; ``more``: whether there are unread rows."""
         waits = (lane.pace.wait() if more else lane.next_due(now) for lane in self._free())
         return min(waits, default=float("inf"))
 
     def lost_server(self, seconds: float) -> HFTextError | None:
-        """The last refusal of a server that has been unavailable for this many seconds; None if there is none."""
+        """Return the last error of a server that has been unavailable for this many seconds; None if there is none."""
         for lane in self:
             if lane.last_refusal is not None and lane.pace.outage >= seconds:
                 return lane.last_refusal
         return None
 
     def why_waiting(self) -> str:
-        """What is waited for, as ``Progress.waiting`` shows it."""
+        """Return the reason for waiting, as shown in ``Progress.waiting``."""
         for lane in self:
             if lane.last_refusal is not None and lane.pace.outage:
                 return f"{lane.pace.outage:.0f} s for the server ({reason_of(lane.last_refusal)})"

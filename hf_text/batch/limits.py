@@ -1,4 +1,4 @@
-"""What bounds a run, and whether a bound is reached."""
+"""The limits of a run."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from .progress import Tally
 __all__ = ["LIMITS", "UNKNOWN_PRICE", "Limits"]
 
 UNKNOWN_PRICE = "unknown price"
-"""Why a run whose cost is bounded is stopped by an answer without a price."""
+"""The reason for which a run with ``max_cost`` stops after an answer without a known price."""
 
 LIMITS = frozenset({"max_cost", "max_failures", "deadline", UNKNOWN_PRICE})
 """The reasons for which the limits stop a run."""
 
-_UNPRICED = 4  # rows in flight before the first cost is known, where it is bounded
+_UNPRICED = 4  # with max_cost, rows in flight before the first cost is known
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What bounds a run.
+    """The limits of a run.
 
     Attributes:
-        max_workers: the most rows in flight for each model.
-        max_cost: USD, those of earlier runs included.
-        max_failures: rows that may fail.
-        deadline: seconds that the run may take.
-        max_outage: seconds that a server may be away.
-        drain: seconds that what is under way may take once the run ends at a deadline.
+        max_workers: the maximum number of rows in flight for each model.
+        max_cost: the maximum cost in USD, including earlier runs.
+        max_failures: the number of rows that may fail.
+        deadline: the maximum duration of the run in seconds.
+        max_outage: how many seconds a server may be unavailable.
+        drain: how many seconds rows in flight may take after the deadline.
     """
 
     max_workers: int = 16
@@ -38,7 +38,7 @@ class Limits:
     drain: float = 25.0
 
     def reached(self, tally: Tally, seconds: float) -> str | None:
-        """The name of the limit that a run of this many seconds has reached; None if it has reached none."""
+        """Return the name of the limit that the run has reached after this many seconds, or None."""
         if self.deadline is not None and seconds >= self.deadline:
             return "deadline"
         if self.max_failures is not None and tally.failures > self.max_failures:
@@ -50,5 +50,5 @@ class Limits:
         return None
 
     def must_learn_the_price(self, tally: Tally) -> bool:
-        """Whether a few rows are under way whose cost will tell how many more may be started."""
+        """Whether to start no more rows until the cost of those in flight shows how many more are affordable."""
         return self.max_cost is not None and not tally.priced and tally.in_flight >= _UNPRICED

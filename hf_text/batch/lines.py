@@ -1,12 +1,12 @@
-"""Answers and errors <-> lines of the output, in the shape of the results of OpenAI's Batch API.
+"""Converts answers and errors to and from output lines, in the format of results of OpenAI's Batch API.
 
-``response`` is what the server answered (``status_code``, ``request_id``, ``body``; null if it did not), ``error`` is
-null or ``{"code", "message"}``, where the code is the name of the exception. Beyond that shape a line has ``asked`` (a
-fingerprint of what was asked), ``cost`` (USD, or null), ``timings``, ``attempts`` where there were several, and
-``columns`` that were to be kept; the body the ``provider``, and what it sent beyond the protocol as ``extra``; the
-message the model's ``reasoning``.
+``response`` is the server's response (``status_code``, ``request_id``, ``body``; null if there was none), ``error`` is
+null or ``{"code", "message"}``, where the code is the name of the exception. In addition to that format, a line has
+``asked`` (a fingerprint of the request), ``cost`` (USD, or null), ``timings``, ``attempts`` if there were several, and
+the kept ``columns``; the body has the ``provider``, and fields outside the protocol as ``extra``; the message has the
+model's ``reasoning``.
 
-The ``id`` begins with a checksum of the rest of the line. A line that proves whole by it need not be parsed.
+The ``id`` begins with a checksum of the rest of the line. A line with a valid checksum need not be parsed.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from .index import NO_FINGERPRINT
 __all__ = ["LINE_BEGINNING", "Head", "Line", "build_line", "parse_head", "parse_line"]
 
 LINE_BEGINNING = b'{"id": "batch_req_'
-"""How every line begins that is written here."""
+"""The beginning of every line written by this module."""
 
 _OWN_HEAD = re.compile(
     rb'\{"id": "batch_req_(.{8})[0-9a-f]{16}", "custom_id": "([^"\\]*)", "asked": "(.{16})", "cost": ([^ ,]+), ',
-    re.DOTALL,  # anything, the checksum shows whether the line is ours
+    re.DOTALL,  # match any bytes: the checksum shows whether this module wrote the line
 )
 _CHECKED_FROM = len(LINE_BEGINNING) + 24 + len('", ')
 _ANSWERED_END = b'"error": null}'
@@ -44,14 +44,14 @@ _encode_ascii = json.JSONEncoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What is to be recorded of a row.
+    """The result of a row to be recorded.
 
     Attributes:
         custom_id: its name.
-        asked: the fingerprint of what was asked.
-        result: the answer, or why there is none.
-        cost: USD; None if that is not known.
-        columns: what is carried over from the inputs.
+        asked: the fingerprint of the request.
+        result: the answer, or the error.
+        cost: USD; None if unknown.
+        columns: the columns copied from the inputs.
     """
 
     custom_id: str
@@ -62,17 +62,19 @@ class Line:
 
 
 Head = tuple[str, bool, bytes, "float | None"]
-"""What the journal wants to know of a line: whose result it is, whether it is an answer, the fingerprint of what was
-asked, and the USD that it cost; zeros and None for what it does not tell. A plain tuple: a million are made."""
+"""The fields of a line that the journal needs: the row's name, whether it is an answer, the fingerprint of the request,
+and the cost in USD; zeros and None if missing. A plain tuple for speed: millions are created."""
 
 
 def build_line(line: Line) -> bytes:
-    """The line as bytes, with its newline. What UTF-8 cannot carry, or some readers take for a newline, is escaped."""
+    """Encode a line, with its newline. Characters that UTF-8 cannot encode or that some readers treat as a newline are
+    escaped.
+    """
     content = _build_content(line)
     text = _encode(content)
     try:
         data = text.encode()
-    except UnicodeEncodeError:  # half a surrogate pair, from a model that was cut within an emoji
+    except UnicodeEncodeError:  # a lone surrogate, from an answer that was cut inside an emoji
         data = b""
     if not data or len(text.splitlines()) > 1:
         data = _encode_ascii(content).encode()
@@ -81,7 +83,7 @@ def build_line(line: Line) -> bytes:
 
 
 def parse_head(data: bytes) -> Head:
-    """What the journal wants to know of a line without its newline. Raises ValueError if it is not a whole result."""
+    """Read the head of a line without its newline. Raises ValueError if it is not a complete result."""
     found = _OWN_HEAD.match(data)
     if found is None:
         return _head_of(parse_line(data))
@@ -93,7 +95,7 @@ def parse_head(data: bytes) -> Head:
 
 
 def parse_line(data: bytes) -> dict[str, Any]:
-    """The result that a line holds. Raises ValueError for anything else."""
+    """Parse the result in a line. Raises ValueError for anything else."""
     try:
         line = loads(data)
     except RecursionError:

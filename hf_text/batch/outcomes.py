@@ -1,4 +1,4 @@
-"""What came of one row."""
+"""The outcome of one row."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["Outcome"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one row: an answer, or the error that it failed with.
+    """The outcome of one row: an answer, or the error that it failed with.
 
     Attributes:
         custom_id: the name of the row.
-        completion: the answer; None if there is none.
-        error: why the row failed; None if it was answered.
-        columns: what was to be kept of the row.
-        cost: USD, by the prices of the server; None if it is not known.
-        asked: a fingerprint of what was asked.
+        completion: the answer; None if the row failed.
+        error: the error with which the row failed; None if it was answered.
+        columns: the kept columns of the row.
+        cost: USD at the server's prices; None if unknown.
+        asked: a fingerprint of the request.
     """
 
     custom_id: str

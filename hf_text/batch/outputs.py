@@ -31,17 +31,17 @@ Output = str | os.PathLike[str]
 
 @explain_wrong_names_of("batch.read")
 def read(output: Output) -> Iterator[Outcome]:
-    """The result of each row in an output, in the order of its lines. A line that a later one replaces is left out, and
-    so is an incomplete last line.
+    """Yield the result of each row in an output, in the order of its lines. Superseded lines and an incomplete last
+    line are skipped.
 
-    Results of OpenAI's Batch API are read as well, and ``.gz`` files. Raises OSError if the file cannot be read, and
-    InvalidRequestError, which names the line, for anything else than results.
+    Also reads results of OpenAI's Batch API and ``.gz`` files. Raises OSError if the file cannot be read, and
+    InvalidRequestError, which names the line, for anything but results.
     """
     return map(_outcome_of, read_lines(output))
 
 
 def read_lines(output: Output) -> Iterator[dict[str, Any]]:
-    """As ``read``, but the results of the Batch API as they stand there."""
+    """Like ``read``, but yield the parsed lines."""
     with _Output(output) as file:
         for offset, data in file.lines():
             if file.counts(offset, data):
@@ -50,16 +50,16 @@ def read_lines(output: Output) -> Iterator[dict[str, Any]]:
 
 @explain_wrong_names_of("batch.failures")
 def failures(output: Output) -> list[Outcome]:
-    """The rows of an output that have no answer, each with its error. ``run(…, only="failed")`` sends them again."""
+    """Return the failed rows of an output, each with its error. ``run(…, only="failed")`` sends them again."""
     return [outcome for outcome in read(output) if not outcome.ok]
 
 
 @explain_wrong_names_of("batch.to_frame")
 def to_frame(output: Output) -> Any:
-    """An output as a pandas DataFrame: ``custom_id``, the kept columns, ``text``, ``finish_reason``,
+    """Convert an output to a pandas DataFrame: ``custom_id``, the kept columns, ``text``, ``finish_reason``,
     ``model``, ``provider``, ``prompt_tokens``, ``completion_tokens``, ``cost``, ``seconds``, ``error``.
 
-    ``text`` is the answer. A kept column that has one of these names is called ``row_text`` (``row_model`` …).
+    ``text`` is the answer. A kept column with one of these names is renamed to ``row_text`` (``row_model`` …).
     Reasoning and tool calls have columns if there are any. Raises MissingExtraError if pandas is not installed, and as
     ``read``.
     """
@@ -83,12 +83,12 @@ def sort(
     samples: int = 1,
     models: Sequence[str] = (),
 ) -> None:
-    """Put the lines of an output into the order of the inputs; lines of other rows come last.
+    """Sort the lines of an output into the order of the inputs; lines of other rows come last.
 
     Args:
-        inputs: those of the run.
-        output: the path of the output. It is replaced as a whole.
-        template, id, samples, models: those of the run, for rows without a ``custom_id`` of their own.
+        inputs: the inputs of the run.
+        output: the path of the output. It is replaced atomically.
+        template, id, samples, models: as for the run; needed for rows without a ``custom_id``.
 
     Raises as ``read``, and for inputs that ``run`` would reject.
     """
@@ -109,10 +109,10 @@ def sort(
 
 @explain_wrong_names_of("batch.merge")
 def merge(outputs: Iterable[Output], output: Output) -> int:
-    """Combine the outputs of shards into one, in their order; returns how many rows it has.
+    """Combine the outputs of shards into one, in order; return its number of rows.
 
-    If a row has several lines, the same one counts as within one output: an answer rather than a failure, a later one
-    rather than an earlier. If the output exists, its lines are included, as the first.
+    If a row has several lines, the same rules apply as within one output: an answer supersedes a failure, and a later
+    line an earlier one. If the output exists, its lines are included, before the others.
 
     Raises as ``read``, and InvalidRequestError if there is nothing to merge.
     """
@@ -138,7 +138,7 @@ def merge(outputs: Iterable[Output], output: Output) -> int:
 
 
 class _Winners:
-    """Which line of each row counts, by its position."""
+    """The position of the line that counts for each row."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -163,7 +163,7 @@ class _Winners:
 
 
 class _Output:
-    """An output that is open for reading. A context manager."""
+    """An output opened for reading. A context manager."""
 
     def __init__(self, path: Output) -> None:
         self._path = os.fspath(path)
@@ -172,7 +172,7 @@ class _Output:
         self._winners: _Winners | None = None
 
     def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Where each line begins, and the line. An incomplete last line is left out. Raises InvalidRequestError."""
+        """Yield the offset of each line, and the line, without an incomplete last one. Raises InvalidRequestError."""
         self._file.seek(0)
         offset = 0
         for number, data in enumerate(self._file, 1):
@@ -189,11 +189,11 @@ class _Output:
             offset += len(data)
 
     def counts(self, offset: int, data: bytes) -> bool:
-        """Whether no other line replaces this one."""
+        """Whether no other line supersedes this one."""
         return self._find_winners().counts(data, offset)
 
     def find(self, name: str) -> int | None:
-        """Where the line of a row begins."""
+        """Return the offset of a row's line."""
         return self._find_winners().find(name)
 
     def line_at(self, offset: int) -> bytes:
@@ -218,7 +218,7 @@ class _Output:
 
 
 def _outcome_of(line: Mapping[str, Any]) -> Outcome:
-    """A line as the outcome that was recorded."""
+    """Convert a line to the recorded outcome."""
     answered = _is_answer(line)
     response = as_object(line.get("response"))
     body = as_object(response.get("body"))
@@ -303,7 +303,7 @@ def _usage_of(usage: Any) -> Usage | None:
 
 
 def _error_of(line: Mapping[str, Any], response: Mapping[str, Any]) -> HFTextError:
-    """The error that was recorded, as one of its class."""
+    """Rebuild the recorded error, with its class."""
     recorded = as_object(line.get("error"))
     kind = getattr(errors, str(recorded.get("code")), HFTextError)
     error = (kind if isinstance(kind, type) and issubclass(kind, HFTextError) else HFTextError)(

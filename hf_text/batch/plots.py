@@ -1,4 +1,4 @@
-"""Throughput and latency of a run over time, drawn from its output."""
+"""Plots a run's throughput and latency over time from its output."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def plot(output: str | os.PathLike[str], picture: str | os.PathLike[str]) -> Non
 
 
 def _read_points(output: str | os.PathLike[str]) -> list[tuple[float, float]]:
-    """When each answer came, and the seconds that it took. Unix time."""
+    """Return the Unix time of each answer, and the seconds that it took."""
     points = []
     for line in read_lines(output):
         body = (line.get("response") or {}).get("body")
@@ -65,7 +65,7 @@ def _draw(rate_axis: Any, latency_axis: Any, points: Sequence[tuple[float, float
     unit, name = (60.0, "minutes") if end - begin >= 300 else (1.0, "seconds")
     times = [number * width / unit for number in numbers]
     rates = [len(bins.get(number, ())) / width for number in numbers]
-    # The last step needs an end, else it is drawn as a fall.
+    # The last step needs an end point, or it would not be drawn.
     rate_axis.step([*times, times[-1] + width / unit], [*rates, rates[-1]], where="post")
     rate_axis.set_ylabel("answers a second")
     known = sorted(bins)
@@ -76,5 +76,5 @@ def _draw(rate_axis: Any, latency_axis: Any, points: Sequence[tuple[float, float
     latency_axis.set_xlabel(f"{name} since the first answer")
     latency_axis.legend(loc="upper right")
     for axis in (rate_axis, latency_axis):
-        axis.set_ylim(0, axis.get_ylim()[1] * 1.25)  # with room for the legend
+        axis.set_ylim(0, axis.get_ylim()[1] * 1.25)  # room for the legend
         axis.grid(alpha=0.3)

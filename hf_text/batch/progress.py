@@ -1,4 +1,4 @@
-"""What a run reports: while it runs, and at its end."""
+"""The reports of a run: progress while it runs, and a summary at its end."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _TRUNCATED = ("length", "content_filter")
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is.
+    """The progress of a run.
 
     Attributes:
-        rows: how many rows there are; None while unknown (the inputs can be read only once).
+        rows: the number of rows; None while unknown (the inputs can be read only once).
         done: rows that have their answer, including those of earlier runs.
         failed: rows that are recorded as failed.
         tokens: what this run has used so far, prompts and answers, as far as the servers report it.
         seconds: since the run began.
-        rate: rows per second, over the last half minute.
+        rate: rows per second over the last half minute.
         tokens_per_second: over the same time.
         in_flight: rows that have been sent and not answered.
         cost: USD so far, including earlier runs; None while no price is known.
-        expected_cost: USD for all rows, if the rest is like those so far; None if unknown.
+        expected_cost: USD for all rows, extrapolated from those so far; None if unknown.
         seconds_left: until all rows are done, at this rate; None if unknown.
         refused: how often the server rejected a row temporarily, by reason (``"429"``, ``"no connection"``).
-        waiting: why nothing is sent now: ``"12 s for the server (503)"``; usually empty.
+        waiting: why no rows are being sent: ``"12 s for the server (503)"``; usually empty.
         stopping: why the run ends before all rows are done; empty if it does not.
     """
 
@@ -65,10 +65,10 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSummary:
-    """What one provider answered in a run.
+    """The answers of one provider in a run.
 
     Attributes:
-        answers: how many rows.
+        answers: the number of answers.
         prompt_tokens, completion_tokens: as far as it reports them.
         cost: USD, as far as its prices are known.
         seconds: how long its answers took.
@@ -86,20 +86,20 @@ class Summary(Tabular):
     """The result of a run. A notebook shows it as a table of the providers.
 
     Attributes:
-        rows: how many rows there are, as far as known.
+        rows: the number of rows, as far as known.
         done: rows that have their answer now, including those of earlier runs.
         failed: rows that are recorded as failed now.
         resumed: rows whose answer was already in the output: nothing was sent for them.
-        prompt_tokens: tokens of the prompts that this run sent, as far as the servers report it.
-        completion_tokens: tokens of the answers that this run got, as far as the servers report it.
+        prompt_tokens: tokens of the prompts that this run sent, as far as the servers report them.
+        completion_tokens: tokens of the answers that this run received, as far as the servers report them.
         seconds: how long it took.
-        errors: why rows failed in this run: the number for each name of an error.
-        truncated: answers of this run that were cut off: at ``max_tokens``, or by a filter.
+        errors: the number of failed rows of this run for each error class.
+        truncated: answers of this run that were cut off at ``max_tokens`` or by a filter.
         refused: how often the server rejected a row temporarily, by reason.
-        cost: USD of all lines of the output; None if no price is known.
+        cost: USD for all lines of the output; None if no price is known.
         first_token: seconds to the first token.
         latency: seconds to the end of an answer.
-        providers: what each provider answered.
+        providers: the answers by provider.
         stopped_by: why the run ended before all rows were done: ``"max_cost"``, ``"max_failures"``, ``"deadline"``,
             ``"unknown price"``, ``"Ctrl-C"``, ``"SIGTERM"``; None if all are done.
     """
@@ -127,10 +127,10 @@ class Summary(Tabular):
         heads = ("provider", "answers", "tokens in", "tokens out", "cost", "median", "90 %", "99 %")
         return Table(self._told(), heads, [_provider_row(*item) for item in self.providers.items()])
 
-    _repr_pretty_ = Tabular._repr_pretty_  # IPython prefers the __repr__ of a class to what its bases have
+    _repr_pretty_ = Tabular._repr_pretty_  # IPython prefers a class's own __repr__ to inherited methods
 
     def _told(self) -> str:
-        """What came of it, in a line."""
+        """Summarise the run in one line."""
         errors = ", ".join(f"{count:,} {name}" for name, count in self.errors.items())
         facts = (
             f"{self.done:,} of {self.rows:,} rows done",
@@ -158,7 +158,7 @@ def _provider_row(name: str, provider: ProviderSummary) -> tuple[str, ...]:
 
 
 class _Histogram:
-    """Durations, to within 2 %, in a few hundred bytes however many they are."""
+    """A histogram of durations, accurate to 2 %, in a few hundred bytes for any number of values."""
 
     _STEP = math.log(1.04)
 
@@ -195,7 +195,7 @@ class _Provider:
 
 
 class _Speed:
-    """Amounts a second over the last half minute."""
+    """Rows and tokens per second over the last half minute."""
 
     _SECONDS = 30
 
@@ -220,12 +220,12 @@ class _Speed:
 
 
 class Tally:
-    """The counts of a run, while it runs.
+    """The counts of a run while it runs.
 
     Attributes:
         rows: as in ``Progress``.
-        resumed: rows that an earlier run had answered.
-        given_up: rows that an earlier run recorded as failed, and that are not sent again.
+        resumed: rows answered by an earlier run.
+        given_up: rows that an earlier run recorded as failed and that are not retried.
         spent: USD of earlier runs.
         in_flight: rows that have been sent and not answered.
         waiting: as in ``Progress``.
@@ -256,11 +256,11 @@ class Tally:
         self._started = monotonic()
 
     def skip(self) -> None:
-        """A row has its answer already."""
+        """Count a row that already has its answer."""
         self.resumed += 1
 
     def add_answer(self, completion: Completion, cost: float | None = None) -> None:
-        """A row was answered."""
+        """Count an answered row."""
         self.answered += 1
         provider = self._providers.setdefault(completion.provider or "", _Provider())
         provider.answers += 1
@@ -282,22 +282,22 @@ class Tally:
         self._speed.add(1, usage.total_tokens if usage else 0)
 
     def add_failure(self, error: HFTextError) -> None:
-        """A row failed."""
+        """Count a failed row."""
         self.failures += 1
         self._errors[type(error).__name__] += 1
         self._speed.add(1, 0)
 
     def add_refusal(self, error: HFTextError) -> None:
-        """A row was rejected temporarily."""
+        """Count a temporary rejection."""
         self._refused[reason_of(error)] += 1
 
     @property
     def mean_cost(self) -> float:
-        """USD for an answer so far; 0 without any."""
+        """The mean cost of an answer in USD so far; 0 without priced answers."""
         return self.cost / self.priced if self.priced else 0.0
 
     def progress(self) -> Progress:
-        """How far the run is."""
+        """Return the progress of the run."""
         rate, tokens_per_second = self._speed.per_second()
         left = None if self.rows is None else max(self.rows - self._done - self._failed, 0)
         return Progress(
@@ -318,7 +318,7 @@ class Tally:
         )
 
     def summary(self) -> Summary:
-        """The result of the run; call it at its end."""
+        """Return the result of the run; call this at its end."""
         return Summary(
             rows=self._done + self._failed if self.rows is None else self.rows,
             done=self._done,
@@ -356,6 +356,6 @@ class Tally:
 
 
 def reason_of(error: HFTextError) -> str:
-    """Why a server rejected a row temporarily, in a word."""
+    """Return a short reason for a temporary rejection."""
     error = error.underlying
     return str(error.status_code) if isinstance(error, APIStatusError) else "no connection"

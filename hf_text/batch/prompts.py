@@ -1,4 +1,4 @@
-"""Templates: from the columns of a row to what is asked."""
+"""Builds prompts from the columns of a row with templates."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from .columns import plain
 __all__ = ["Template", "build_prompt", "check_template"]
 
 Template = str | Sequence[Mapping[str, Any]] | Callable[[Any], Any]
-"""A prompt with ``{column}`` in it, messages with such texts, or a function from a row to a prompt or a row."""
+"""A prompt with ``{column}`` placeholders, messages with such texts, or a function from a row to a prompt or a row."""
 
 _formatter = Formatter()
 
 
 def check_template(template: Any) -> None:
-    """Raises InvalidRequestError for what cannot be a template."""
+    """Raise InvalidRequestError for an invalid template."""
     if template is None or callable(template):
         return
     if isinstance(template, str) and template:
@@ -32,8 +32,8 @@ def check_template(template: Any) -> None:
 
 
 def build_prompt(template: Template, value: object, place: str) -> Any:
-    """What is asked for this row: a prompt, messages, or what the function returns. Raises InvalidRequestError for a
-    column that is not there, or is empty.
+    """Build the prompt for a row: a str, messages, or the return value of the function. Raises InvalidRequestError for
+    a missing or empty column.
     """
     if not isinstance(template, str) and callable(template):
         return template(value)
@@ -75,7 +75,7 @@ def _names(template: str) -> set[str]:
 
 
 def _fields(template: str) -> list[str]:
-    """The columns that a text names. Raises InvalidRequestError for braces that do not match."""
+    """Return the columns named in a text. Raises InvalidRequestError for unbalanced braces."""
     try:
         return [name for _, name, _, _ in _formatter.parse(template) if name is not None]
     except ValueError as error:

@@ -1,11 +1,11 @@
-"""One value of the inputs -> rows: names, and the arguments of ``Client.stream``.
+"""Converts values of the inputs to rows: names, and arguments of ``Client.stream``.
 
-Two forms are read. A request of OpenAI's Batch API says what goes over the wire: fields of its body that are not
-arguments of ours are sent as they are, and no default is added. The short form says what ``Client.stream`` is to be
-called with. With a template, any columns make a row.
+Two forms are supported. A request of OpenAI's Batch API defines the request body: fields that are not arguments of
+``Client.stream`` are sent unchanged, and no default is added. The short form holds the arguments of ``Client.stream``.
+With a template, a row may have any columns.
 
-A row without a name is named by its content and by how many rows before it had the same, so that the next run knows it
-again. What is asked has a fingerprint, so that a run knows whether the answer in the output answers it.
+A row without a name is named by a hash of its content and the number of identical rows before it, so that the next run
+recognises it. Each request has a fingerprint, so that a run knows whether an answer in the output belongs to it.
 """
 
 from __future__ import annotations
@@ -32,38 +32,38 @@ from .prompts import Template, build_prompt, check_template
 __all__ = ["OPTIONS", "Known", "Row", "RowParser", "Shape", "shard_of"]
 
 OPTIONS = frozenset(signature(Client.stream).parameters) - {"self", "messages"}
-"""The fields of a row in the short form other than its prompt."""
+"""The fields of a row in the short form, except the prompt."""
 
 # Fields of a request's body that are arguments of Client.stream under the same name.
 _BODY_ARGUMENTS = OPTIONS - {"media", "include_usage", "extra_body", "extra_headers", "provider", "timeout"}
 
-# What changes how it is asked, but not what.
+# Options that change how the request is sent, but not what is asked.
 _NOT_ASKED = frozenset(("timeout", "include_usage", "provider", "extra_headers"))
 
 _ENVELOPE = ("custom_id", "method", "url", "body")
 
-# Ours to decide: every answer is streamed, and recorded as if it had not been.
+# Ignored: every answer is streamed, and recorded as if it had not been.
 _ABOUT_STREAMING = ("stream", "stream_options")
 
-# What cannot be recorded; to ask for it and drop it would be to pay for nothing.
+# Options whose result cannot be recorded; dropping paid answers would waste money.
 _UNANSWERABLE: dict[str, tuple[object, ...]] = {"n": (None, 1)}
 
-# A line that means what it shows: no escapes in it, and a name in ASCII.
+# A line whose JSON strings equal their source: no escapes, and an ASCII name.
 _PLAIN_ROW = re.compile(rb'\{"custom_id": ?"([ !#-\[\]-~]+)", ?"prompt": ?"([^"\\\x00-\x1f]+)"\}\s*')
 
 _FORMS = 'a str, {"prompt": …}, {"messages": …} or a request of the Batch API {"custom_id": …, "body": …}'
 
 
 class Row(NamedTuple):
-    """One question.
+    """One request of a run.
 
     Attributes:
-        custom_id: its name in the output; no other row has it.
+        custom_id: its unique name in the output.
         own: its own arguments of ``Client.stream``.
-        defaults: those of the run.
-        asked: the fingerprint of what is asked.
-        columns: what is carried over from the inputs to the output.
-        place: where it stands in the inputs.
+        defaults: the arguments of the run.
+        asked: the fingerprint of the request.
+        columns: the columns copied from the inputs to the output.
+        place: its place in the inputs.
     """
 
     custom_id: str
@@ -75,18 +75,18 @@ class Row(NamedTuple):
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """Those of ``Client.stream``."""
+        """The arguments of ``Client.stream``."""
         return _merge(self.defaults, self.own)
 
     @property
     def model(self) -> str | None:
-        """The model that is asked; None for the client's default."""
+        """The requested model; None for the client's default."""
         model = self.own.get("model")
         return self.defaults.get("model") if model is None else model
 
 
 class Known(NamedTuple):
-    """A row, and what the output says about it: see ``Index.see``."""
+    """A row, with its flags and fingerprint from the output: see ``Index.see``."""
 
     row: Row
     known: int
@@ -98,14 +98,14 @@ class Shape:
     """How a value of the inputs becomes rows.
 
     Attributes:
-        template: what is asked, from the columns.
-        id: the column with the name of the row; None: ``custom_id``.
-        keep: the columns that are carried into the output.
-        samples: how often each row is asked.
-        models: the models of which each row is asked; empty: that of the row or the run.
-        table: whether the values may hold columns that are not options.
+        template: builds the prompt from the columns.
+        id: the column with the name of the row; None means ``custom_id``.
+        keep: the columns copied to the output.
+        samples: how often each row is sent.
+        models: the models to which each row is sent; empty means that of the row or the run.
+        table: whether the values may have columns that are not options.
 
-    Raises InvalidRequestError for a value that cannot be.
+    Raises InvalidRequestError for an invalid value.
     """
 
     template: Template | None = None
@@ -129,13 +129,13 @@ class Shape:
 
 
 class RowParser:
-    """Makes the rows of one run, and sees to it that no two have the same name.
+    """Builds the rows of one run, and rejects duplicate names.
 
     Args:
         defaults: arguments of ``Client.stream`` for rows that do not set them.
         shape: how a value becomes rows.
-        index: what is known of rows; that they were seen is noted there.
-        skipped: is called for each row that has its answer, which is left out then; None: they come too.
+        index: the state of the rows; marks rows as seen.
+        skipped: called for each row that has its answer and is skipped; None keeps these rows.
     """
 
     def __init__(
@@ -150,18 +150,18 @@ class RowParser:
         self._batch = {"include_usage": True, "max_tokens": None, **defaults}
         self._shape = shape or Shape()
         self._index = Index() if index is None else index
-        self._repeats: dict[str, int] = {}  # how often each name was used that was used more than once
-        # Of the options alone, for rows that set none; None if they hold a picture, a file.
+        self._repeats: dict[str, int] = {}  # number of uses of each repeated name
+        # The digests of the defaults, for rows without options; None if the defaults hold a picture or a file.
         self._short_digest, self._batch_digest = _digest_defaults(self._short), _digest_defaults(self._batch)
         plain_shape = self._shape == Shape(table=self._shape.table)
         self._begun = _begin_fingerprint(self._short_digest) if plain_shape and self._short_digest else None
 
     def parse(self, value: object, place: str) -> Sequence[Known]:
-        """The rows for a value; none if it has its answer and may be left out.
+        """Return the rows for a value; none if it already has its answer and is skipped.
 
-        Raises InvalidRequestError that names the place. Arguments are not checked here.
+        Raises InvalidRequestError, which names the place. Does not check the arguments.
         """
-        begun = self._begun  # most long files hold a name and a prompt each
+        begun = self._begun  # fast path: most rows of long files have just a name and a prompt
         if begun is not None and type(value) is dict and len(value) == 2:
             name, prompt = value.get("custom_id"), value.get("prompt")
             if type(name) is type(prompt) is str and name and prompt and name.isascii():
@@ -180,7 +180,7 @@ class RowParser:
         return tuple(self._parse(value, place))
 
     def skip_line(self, line: bytes) -> bool:
-        """Whether a line of a file is a row that has its answer and is left out. It need not be parsed, then."""
+        """Whether a line of a file is a row that has its answer and is skipped, without parsing it."""
         if self._skipped is None or self._begun is None or not (found := _PLAIN_ROW.fullmatch(line)):
             return False
         name, prompt = found.groups()
@@ -226,7 +226,7 @@ class RowParser:
             for sample in range(shape.samples):
                 asks = {**own, "model": model} if model is not None else dict(own)
                 if sample and isinstance(seed := asks.get("seed", base.get("seed")), int):
-                    asks["seed"] = seed + sample  # else all samples were the same
+                    asks["seed"] = seed + sample  # otherwise all samples would be the same
                 numbered = f"{name}#{number}"
                 known, asked = self._index.see(numbered)
                 yield Known(Row(numbered, asks, base, self._fingerprint(asks, base), kept, place), known, asked)
@@ -251,7 +251,7 @@ class RowParser:
         return {name: keepable(columns[name], f"{place}: the column {name}") for name in self._shape.keep}
 
     def keep_what_is_there(self, value: object) -> dict[str, Any]:
-        """The columns to keep of a row that cannot be asked, as far as they can be kept."""
+        """Return the kept columns of an invalid row, as far as possible."""
         kept: dict[str, Any] = {}
         if isinstance(value, Mapping):
             for name in self._shape.keep:
@@ -260,11 +260,11 @@ class RowParser:
         return kept
 
     def _name(self, name: object, own: Mapping[str, Any], place: str) -> tuple[str, int, bytes]:
-        """The name of the row, and what is known of it."""
+        """Return the name of the row, and its flags and fingerprint from the output."""
         if name is None:
             return self._name_by_content(own, place)
         name = plain(name)
-        if isinstance(name, float) and name.is_integer():  # pandas makes it of a column with gaps
+        if isinstance(name, float) and name.is_integer():  # pandas converts an int column with missing values to float
             name = int(name)
         if isinstance(name, int) and not isinstance(name, bool):
             name = str(name)
@@ -286,7 +286,7 @@ class RowParser:
         return name, known, asked
 
     def _fingerprint(self, own: Mapping[str, Any], base: Mapping[str, Any]) -> bytes:
-        """That of the options and the messages."""
+        """Return the fingerprint of the options and messages."""
         messages = own["messages"]
         try:
             if len(own) > 1:
@@ -298,7 +298,7 @@ class RowParser:
             if type(messages) is str:
                 return _fingerprint_text(options, messages)
             content = options + b"json" + _encode(messages).encode()
-        except (TypeError, ValueError, RecursionError):  # a picture, a file: then the name alone counts
+        except (TypeError, ValueError, RecursionError):  # a picture or a file: only the name counts
             return NO_FINGERPRINT
         return blake2b(content, digest_size=len(NO_FINGERPRINT)).digest()
 
@@ -360,7 +360,7 @@ def _second(name: str, place: str) -> InvalidRequestError:
 
 
 def shard_of(name: str, count: int) -> int:
-    """The shard that a row belongs to; it must never change between versions."""
+    """Return the shard of a row; this must never change between versions."""
     base = name.rpartition("#")[0] or name
     return int.from_bytes(blake2b(base.encode(), digest_size=8).digest(), "big") % count
 
@@ -385,7 +385,7 @@ def _check_envelope(request: Mapping[str, Any], place: str, allowed: Sequence[st
 
 
 def _merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """The row's own arguments before the defaults; their ``extra_body`` field by field."""
+    """Merge the row's own arguments over the defaults; ``extra_body`` is merged by field."""
     merged = {**defaults, **own}
     if merged.get("model") is None:
         merged["model"] = defaults.get("model")
@@ -396,7 +396,7 @@ def _merge(defaults: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any
 
 
 def _options(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of the request, without its messages."""
+    """Return the options of the request that affect the answer, without its messages."""
     merged = _merge(base, own)
     return {
         key: merged[key] for key in merged if key not in _NOT_ASKED and key != "messages" and merged[key] is not None
@@ -410,7 +410,7 @@ def _fingerprint_text(options: bytes, prompt: str) -> bytes:
 
 
 def _begin_fingerprint(options: bytes) -> blake2b:
-    """What the fingerprint of a text begins with: the same for all rows that set no options."""
+    """Start the fingerprint of a text prompt; it is the same for all rows without options."""
     return blake2b(options + b"text", digest_size=_FINGERPRINT_SIZE)
 
 
@@ -426,7 +426,7 @@ def _digest(options: Mapping[str, Any]) -> bytes:
 
 
 def _hash_content(own: Mapping[str, Any], place: str) -> str:
-    """A name for what the row asks; it must never change between versions."""
+    """Return a name for the row's content; this must never change between versions."""
     try:
         content = _encode(own)
     except (TypeError, ValueError, RecursionError) as error:
@@ -435,7 +435,7 @@ def _hash_content(own: Mapping[str, Any], place: str) -> str:
 
 
 def _to_json(value: object) -> object:
-    """The values in a row that JSON lacks, so that the same content gives the same name."""
+    """Convert values that JSON lacks, so that the same content gives the same name."""
     if isinstance(value, (bytes, bytearray, memoryview)):
         return sha256(value).hexdigest()
     if isinstance(value, os.PathLike):

@@ -1,4 +1,4 @@
-"""``OUTPUT.state``: how far a run is, for others to read; written once a second."""
+"""``OUTPUT.state``: the progress of a run, for other processes to read; written once a second."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SECONDS = 1.0
 
 
 class StateFile:
-    """The state of a run beside its output.
+    """The file with the state of a run, next to its output.
 
     Args:
         output: the path of the output.
@@ -31,8 +31,8 @@ class StateFile:
         self._written = float("-inf")
 
     def write(self, progress: Progress, ended: str = "") -> None:
-        """Write it, if the last time was a second ago or the run has ended (``ended`` says how). A full disk
-        does not end a run.
+        """Write the state at most once a second, and when the run has ended (``ended`` says how). A full disk does not
+        end a run.
         """
         now = time.monotonic()
         if not ended and now - self._written < _SECONDS:
@@ -50,10 +50,10 @@ class StateFile:
 
 
 def read_state(output: str | os.PathLike[str]) -> tuple[Progress, dict[str, Any]]:
-    """The progress of the run that writes or wrote this output; and ``pid``, ``host``, ``started``, ``updated`` (Unix
-    time) and ``ended``: ``"finished"``, what stopped it, or empty while it runs.
+    """Return the progress of the run that writes or wrote this output; and ``pid``, ``host``, ``started``, ``updated``
+    (Unix time) and ``ended``: ``"finished"``, the reason why it stopped, or empty while it runs.
 
-    Raises InvalidRequestError if no run left its state there.
+    Raises InvalidRequestError if there is no state file.
     """
     path = f"{os.fspath(output)}.state"
     try:

@@ -1,4 +1,4 @@
-"""What an error means for the other rows of a run."""
+"""Classifies errors by what they mean for the other rows of a run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["is_down", "is_fatal", "is_throttled", "may_succeed_later"]
 
 
 def is_down(error: HFTextError) -> bool:
-    """Of a throttling error: whether the server was unavailable, rather than over its limit."""
+    """Whether a throttling error means that the server was unavailable, rather than a rate limit."""
     return not isinstance(error.underlying, RateLimitError)
 
 
 def is_fatal(error: HFTextError) -> bool:
-    """Whether every other row would meet the same for good: the key, or the account's credits."""
+    """Whether all other rows would also fail permanently: because of the key, or of the account's credits."""
     error = error.underlying
     if isinstance(error, PaymentRequiredError):
         return error.scope == "account"
@@ -29,5 +29,5 @@ def is_fatal(error: HFTextError) -> bool:
 
 
 def may_succeed_later(error: HFTextError) -> bool:
-    """Whether the same row may be answered if it is asked again: a stream that broke, a 5xx, a timeout."""
+    """Whether a retry of the same row may succeed: after a broken stream, a 5xx, a timeout."""
     return is_retryable(error) or (isinstance(error, TimeoutError) and not isinstance(error, APIStatusError))

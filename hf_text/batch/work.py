@@ -1,4 +1,4 @@
-"""What an executor runs, wherever it runs it: rows, with the client that belongs there."""
+"""The work that an executor runs: requests for rows, with the client of the process that runs them."""
 
 from __future__ import annotations
 
@@ -17,25 +17,24 @@ from .verdicts import is_fatal, is_throttled
 __all__ = ["Result", "Worker", "ask", "ask_group"]
 
 Result = Completion | HFTextError
-"""What comes of asking for a row."""
+"""The result of a request for a row."""
 
 
 class Worker:
-    """A client on its way to where the work is done.
+    """A client that can be sent to other processes.
 
-    The threads of this process share the client. Every other process gets one copy of it and keeps that, with its
-    connections.
+    The threads of this process share the client. Every other process gets one copy and keeps it, with its connections.
     """
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self._lock = threading.Lock()
-        self._open: set[Any] = set()  # the streams that are being read
+        self._open: set[Any] = set()  # open streams
         self._cancelled = False
         self._pickled: bytes | None = None
 
     def ask(self, row: Row, began: Callable[[], None] | None = None) -> Completion:
-        """The answer. Raises what ``Client.generate`` raises; StreamCancelledError after ``cancel()``.
+        """Return the answer. Raises as ``Client.generate``, and StreamCancelledError after ``cancel()``.
 
         ``began`` is called when the answer begins.
         """
@@ -56,7 +55,7 @@ class Worker:
                     self._open.discard(stream)
 
     def cancel(self) -> None:
-        """Stop all runs of this process, at once."""
+        """Cancel all open streams of this process at once."""
         with self._lock:
             self._cancelled = True
             for stream in self._open:
@@ -74,7 +73,7 @@ def _worker_of_this_process(pickled: bytes) -> Worker:
 
 
 def ask(worker: Worker, row: Row, began: Callable[[], None] | None = None) -> Result:
-    """The answer to a row, or why there is none; as a value, because Dask logs a traceback for what is raised."""
+    """Return the answer to a row, or the error as a value: Dask logs a traceback for raised exceptions."""
     try:
         return worker.ask(row, began)
     except HFTextError as error:
@@ -82,9 +81,9 @@ def ask(worker: Worker, row: Row, began: Callable[[], None] | None = None) -> Re
 
 
 def ask_group(worker: Worker, rows: Sequence[Row], number: int) -> list[Result]:
-    """The results of rows, one after another; up to the first that says that the others would meet the same.
+    """Return the results of rows, sent one after another, up to the first error that would also affect the others.
 
-    ``number`` makes each call another one: Dask answers the same call from its memory.
+    ``number`` makes each call unique: Dask caches the results of identical calls.
     """
     results: list[Result] = []
     for row in rows:
