@@ -123,7 +123,7 @@ def with_hub(url: Callable[[str], str]) -> dict[str, Work]:
         InferenceClient(base_url=url(how), api_key="x").chat_completion
         for how in ("block", "whole", "logprobs", "extra")
     )
-    schema = {"type": "json_schema", "json_schema": {"name": "City", "schema": City.model_json_schema()}}
+    schema: Any = {"type": "json_schema", "json_schema": {"name": "City", "schema": City.model_json_schema()}}
 
     def read(messages: list[Any], ask: Any = text) -> str:
         return "".join(chunk.choices[0].delta.content or "" for chunk in ask(messages, stream=True))
@@ -163,8 +163,8 @@ def through_langchain(url: str) -> dict[str, Work]:
 
     from hf_text.integrations.langchain import ChatHFText
 
-    ours = ChatHFText(model="m", base_url=url, api_key="x", profile={})
-    theirs = ChatOpenAI(model="m", base_url=url, api_key="x")
+    options: dict[str, Any] = {"model": "m", "base_url": url, "api_key": "x"}
+    ours, theirs = ChatHFText(**options, profile={}), ChatOpenAI(**options)
     return {
         "hf_text": repeat(lambda: list(ours.stream("Hi"))),
         "openai": repeat(lambda: list(theirs.stream("Hi"))),

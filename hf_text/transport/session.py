@@ -48,7 +48,13 @@ _MAX_REDIRECTS = 5
 _ERROR_BYTES = 65536
 _SHORT_REQUEST_BYTES = 16384  # what a connection takes at once
 _MAX_PLANS = 1000
-_FAILURES = (RequestException, HTTPError, HTTPException, OSError, ValueError)  # that requests, urllib3 and sockets raise
+_FAILURES = (
+    RequestException,
+    HTTPError,
+    HTTPException,
+    OSError,
+    ValueError,
+)  # that requests, urllib3 and sockets raise
 _PYTHON = ".".join(map(str, sys.version_info[:3]))  # platform.python_version() costs more than everything else here
 _USER_AGENT = f"hf_text/{__version__} python/{_PYTHON} requests/{requests.__version__}"
 
