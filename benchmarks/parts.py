@@ -135,7 +135,7 @@ def with_hub(url: Callable[[str], str]) -> dict[str, Work]:
             messages.append({"role": "assistant", "content": read(messages)})
 
     def parse() -> City:
-        return City(**json.loads(value(MESSAGES, response_format=schema).choices[0].message.content))
+        return City(**json.loads(value(MESSAGES, response_format=schema).choices[0].message.content or ""))
 
     async def run_rows(times: int) -> None:
         client, turns = AsyncInferenceClient(base_url=url("block"), api_key="x"), asyncio.Semaphore(8)
