@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
+from ..protocol.pages import as_utf8
 from ..protocol.replies import parse_reply_error
 from .adapter import Adapter
 from .call import Call, Interrupted, Wait
@@ -48,13 +49,8 @@ _MAX_REDIRECTS = 5
 _ERROR_BYTES = 65536
 _SHORT_REQUEST_BYTES = 16384  # what a connection takes at once
 _MAX_PLANS = 1000
-_FAILURES = (
-    RequestException,
-    HTTPError,
-    HTTPException,
-    OSError,
-    ValueError,
-)  # that requests, urllib3 and sockets raise
+# What requests, urllib3 and sockets raise
+_FAILURES = (RequestException, HTTPError, HTTPException, OSError, ValueError)
 _PYTHON = ".".join(map(str, sys.version_info[:3]))  # platform.python_version() costs more than everything else here
 _USER_AGENT = f"hf_text/{__version__} python/{_PYTHON} requests/{requests.__version__}"
 
@@ -149,7 +145,7 @@ class Http:
         Args:
             facts: what else ``parse_reply_error`` should know.
         """
-        body = reply.read_error(_ERROR_BYTES)
+        body = as_utf8(reply.read_error(_ERROR_BYTES))
         encoding = reply.unreadable(body)
         error = parse_reply_error(
             reply.status,
@@ -325,7 +321,7 @@ class _Session:
 def _get_ready(
     session: _Session, call: Call, method: str, url: str, headers: Mapping[str, str], body_bytes: int
 ) -> Generator[Wait, None, bool]:
-    """Whether such a request of a call that does not block can be sent at once, after what it needs has been prepared."""
+    """Whether a call that does not block can send such a request at once, once everything for it is prepared."""
     if session.is_new(method, url, headers):
         yield from call.need_thread(Wait.FIRST)
         with suppress(*_FAILURES):  # it is raised again when the request is sent
@@ -342,10 +338,12 @@ def _give_up(raw: RawResponse | None, call: Call) -> None:
 
 def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") -> dict[str, str]:
     """Headers that can be sent. Raises InvalidRequestError, which names the header and does not show its value."""
-    if headers is not None and not isinstance(headers, Mapping):
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
         raise InvalidRequestError(f"{argument} must be a mapping of names to values, not a {type(headers).__name__}")
     checked = {}
-    for name, value in (headers or {}).items():
+    for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise InvalidRequestError(f"{argument}: {name!r:.80} must be a str with a str for its value")
         if not name.isascii() or not name.isprintable() or not name or any(c in name for c in " :"):
