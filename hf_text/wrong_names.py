@@ -1,5 +1,5 @@
-"""The doors: public functions. A wrong name of an argument is refused there in one line that says what is meant, and an
-error leaves them with a short traceback.
+"""The doors: public functions. They reject a wrong argument name in one line that says what is meant, and errors leave
+them with a short traceback.
 """
 
 from __future__ import annotations
@@ -84,12 +84,12 @@ def _explain(function: Any, door: str | None = None) -> Any:
 
 
 def wrong_name(door: str, name: str, names: Collection[str]) -> InvalidRequestError:
-    """The error for an argument that there is not.
+    """The error for an argument that does not exist.
 
     Args:
         door: what was called.
         name: the name that was given.
-        names: the arguments that there are.
+        names: the arguments that exist.
     """
     return InvalidRequestError(f"{door} has no argument {name!r:.80}. {_advise(door, name, names)}")
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pages import DOCS, PAGES, PROJECT
+from pages import BLOCKS, DOCS, PAGES, PROJECT
 
 import hf_text
 import hf_text.integrations
@@ -135,10 +135,22 @@ def test_an_integration_has_a_page_and_its_public_names_are_in_the_reference(nam
 # --- Snippets
 
 
+def test_a_line_of_code_fits_the_width_of_a_page() -> None:
+    """Longer ones would have to be scrolled, in a window of 1280 pixels. The help of the command is a terminal's."""
+    long = [
+        (str(block), line)
+        for block in BLOCKS
+        if block.language != "" and block.page.parent != PROJECT
+        for line in block.code.splitlines()
+        if len(line) > 92
+    ]
+    assert long == []
+
+
 def test_the_runs_of_a_page_write_to_files_of_their_own() -> None:
     """So that a reader may run a page from its beginning to its end, in one folder."""
     for page, text in TEXTS.items():
-        written = re.findall(r'batch\.run\(\s*[\w."]+,\s*"([\w.]+)"(?![^\n]*only=)', text)
+        written = re.findall(r'batch\.run\(\s*[\w."]+,\s*"([\w.]+)"(?!\W*only=)', text)
         assert sorted(written) == sorted(set(written)), page
 
 

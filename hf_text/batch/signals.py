@@ -61,35 +61,46 @@ class Listener:
     Attributes:
         signum: the first that came; None if none did.
         again: whether another came after it.
+        stop: is called with the name of the first one; None: nothing is under way, so it raises KeyboardInterrupt.
     """
 
-    def __init__(self, stop: Callable[[str], object]) -> None:
+    def __init__(self) -> None:
         self.signum: int | None = None
         self.again: bool = False
-        self._stop = stop
+        self.stop: Callable[[str], object] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the first one, for people; empty if none came."""
+        return "" if self.signum is None else _NAMES[signal.Signals(self.signum)]
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
-        if self.signum is not None:
-            self.again = True
+        self.again = self.signum is not None
+        self.signum = self.signum or signum
+        if self.again or self.stop is None:
             raise KeyboardInterrupt
-        self.signum = signum
-        self._stop(_NAMES[signal.Signals(signum)])
+        self.stop(self.name)
 
 
 @contextmanager
-def listening(stop: Callable[[str], object]) -> Iterator[Listener]:
-    """Within the block, the first Ctrl-C or SIGTERM calls ``stop`` with its name; the next raises KeyboardInterrupt.
+def listening(tell: Callable[[Listener], Stopped]) -> Iterator[Listener]:
+    """Within the block, the first Ctrl-C or SIGTERM calls the ``stop`` of the listener; the next raises
+    KeyboardInterrupt. Where one leaves the block so, ``tell`` makes the error that is raised in its place.
 
     Only in the main thread, which alone may do so, and only where the program has no handler of its own.
     """
-    listener = Listener(stop)
+    listener = Listener()
     replaced = {}
     if threading.current_thread() is threading.main_thread():
         replaced = {signum: default for signum, default in _DEFAULTS.items() if signal.getsignal(signum) is default}
-    for signum in replaced:
-        signal.signal(signum, listener)
     try:
+        for signum in replaced:
+            signal.signal(signum, listener)
         yield listener
+    except KeyboardInterrupt as error:
+        if listener.signum is None or isinstance(error, Stopped):
+            raise
+        raise tell(listener) from None
     finally:
         for signum, default in replaced.items():
             signal.signal(signum, default)

@@ -1,4 +1,4 @@
-"""The names of the commands, and what may be a slip of one."""
+"""The names of the commands, and what may be a mistyped one."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def _explain_unknown(arguments: Sequence[str], known: Collection[str]) -> str:
 
 
 def _find_meant(name: str, known: Collection[str]) -> str | None:
-    """The option that is meant by another name, by its beginning, or by one with a slip; None: nobody knows."""
+    """The option meant by another library's name, by its beginning or by a misspelling; None if there is none."""
     name = name.lower().replace("_", "-")
     meant = ARGUMENTS.get(name[2:].replace("-", "_"), ())
     options = [_TYPED.get(each, f"--{each.replace('_', '-')}") for each in meant]

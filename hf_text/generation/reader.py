@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from ..errors import HFTextError, MalformedStreamError
 from ..events import Event
+from ..protocol.choices import is_piece
 from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads, read_values
 from ..protocol.pages import decode_text, describe_page
@@ -181,7 +182,7 @@ class _Reader:
             return self._feed_json(value, events)
         for chunk in value if isinstance(value, list) and value and not is_stream_error(value) else [value]:
             told = (isinstance(chunk, dict) and self._assembler.feed(chunk, events)) or told
-        self._verdict.done = True
+        self._verdict.done = not is_piece(value)
         if told or not self._assembler.empty:
             return None
         if parse_error(value).message:

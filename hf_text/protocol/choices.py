@@ -6,7 +6,7 @@ from typing import Any
 
 from .values import as_object
 
-__all__ = ["Picker", "tells_end", "unwrap"]
+__all__ = ["Picker", "is_piece", "tells_end", "unwrap"]
 
 Choice = dict[str, Any]
 
@@ -64,6 +64,14 @@ class Picker:
 
 def _first_of(choices: list[tuple[str, Choice]]) -> list[Choice]:
     return [choice for index, choice in choices if index == choices[0][0]]
+
+
+def is_piece(document: Any) -> bool:
+    """Whether a JSON document is one chunk of a stream, so that the others may be missing."""
+    if not isinstance(document, dict):
+        return False
+    choices = (unwrap(document) or document).get("choices")
+    return isinstance(choices, list) and any("delta" in as_object(choice) for choice in choices)
 
 
 def tells_end(choices: Any) -> bool:

@@ -21,6 +21,7 @@ _PLACES = (
     *("error", "errors", "err", "fault", "baseresp", "exception"),
     *("message", "errormessage", "errormsg", "errmsg", "statusmsg", "statusmessage"),
     *("faultstring", "detail", "details", "errordetails", "msg", "cause", "failure", "htmlmessage"),
+    *("innererror", "originalerror", "providererror", "upstreamerror", "errorinfo"),
 )
 # Asked only where those say nothing.
 _LAST_PLACES = (
@@ -116,7 +117,7 @@ def _join_fields(fields: dict[str, Any], levels: int) -> list[str]:
 
 def _with_raw(report: ErrorReport, metadata: dict[str, Any], levels: int) -> ErrorReport:
     """The report of a gateway together with what its provider said, which stands in ``metadata.raw`` (OpenRouter)."""
-    raw = metadata.get("raw") or metadata.get("error") or metadata.get("reasons")
+    raw = metadata.get("raw") or metadata.get("reasons") or metadata
     cause = parse_error(raw, levels - 1)
     if not cause.message or cause.message in report.message:
         return report

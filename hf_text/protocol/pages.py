@@ -48,7 +48,7 @@ def decode_text(body: bytes | bytearray, headers: Mapping[str, str]) -> str:
 def _find_charset(text: str) -> str | None:
     found = re.search(_CHARSET, text)
     try:
-        name = codecs.lookup(found[1]).name if found else ""
+        name = codecs.lookup(re.sub(r"(?i)^x-|^windows-(?=9)", "", found[1])).name if found else ""
     except LookupError:
         return None
     return name if re.fullmatch(_CHARSETS, name) else None

@@ -81,7 +81,7 @@ class _GrowingCall:
         if fragment.name:
             again = fragment.name.startswith(self.name)  # the whole name, or more of it
             self.name = fragment.name if again else self.name + fragment.name
-        if fragment.arguments:
+        if fragment.arguments and (self.arguments.begun or fragment.arguments.strip() != "null"):
             self.arguments.add(fragment.arguments)
         if fragment.extra:
             inside = {**self.extra.get("function", {}), **fragment.extra.get("function", {})}

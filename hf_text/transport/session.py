@@ -321,7 +321,7 @@ class _Session:
 def _get_ready(
     session: _Session, call: Call, method: str, url: str, headers: Mapping[str, str], body_bytes: int
 ) -> Generator[Wait, None, bool]:
-    """Whether such a request of a call that does not block can be sent at once, after what it needs has been prepared."""
+    """Whether a call that does not block can send such a request at once, once everything for it is prepared."""
     if session.is_new(method, url, headers):
         yield from call.need_thread(Wait.FIRST)
         with suppress(*_FAILURES):  # it is raised again when the request is sent

@@ -420,3 +420,12 @@ def test_chunks_without_events_that_break_off_are_the_partial_answer(once: Clien
         once.generate("Hi")
     assert caught.value.partial is not None
     assert caught.value.partial.text == "One two"
+
+
+def test_one_chunk_that_is_no_event_is_not_a_whole_answer(once: Client, emulator: Emulator) -> None:
+    """A connection that closes behind it looks the same as the end of the answer."""
+    emulator.reply(Response(headers={"Content-Type": "application/json"}, body=json.dumps(CHUNKS[0]), framing="close"))
+    with pytest.raises(TruncatedStreamError, match="without a finish reason") as caught:
+        once.generate("Hi")
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "One"

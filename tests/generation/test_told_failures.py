@@ -388,3 +388,23 @@ def test_an_error_in_utf_16_is_read_and_shows_no_key(make_client: Callable[..., 
     with pytest.raises(ServerError, match=r"no such key: \*\*\*") as caught:
         make_client(api_key=SECRET, max_retries=0).generate("Hi")
     assert SECRET not in repr(caught.value.body)
+
+
+@pytest.mark.parametrize(
+    ("charset", "codec", "words"), [("windows-949", "cp949", "오류"), ("x-sjis", "shift_jis", "混雑")]
+)
+def test_a_charset_by_a_name_that_only_browsers_know(
+    once: Client, emulator: Emulator, charset: str, codec: str, words: str
+) -> None:
+    page = f"<html><title>{words}</title></html>".encode(codec)
+    emulator.reply(Response(502, {"Content-Type": f"text/html; charset={charset}"}, page))
+    with pytest.raises(ServerError, match=words):
+        once.generate("Hi")
+
+
+def test_a_key_in_a_finish_reason_is_shown_nowhere(make_client: Callable[..., Client], emulator: Emulator) -> None:
+    emulator.reply(stream(*BEGUN, chunk(finish=f"error: bad key {SECRET}"), DONE))
+    with pytest.raises(ProviderStreamError, match=r"bad key \*\*\*") as caught:
+        make_client(api_key=SECRET, max_retries=0).generate("Hi")
+    assert SECRET not in repr(caught.value.partial)
+    assert SECRET.encode() not in pickle.dumps(caught.value)

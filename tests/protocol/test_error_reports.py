@@ -43,6 +43,11 @@ SAID = {
         {"error": {"message": "Provider returned error", "metadata": {"raw": {"detail": "it is busy"}}}},
         "Provider returned error: it is busy",
     ),
+    "a gateway's words on its provider": (
+        {"error": {"message": "refused", "metadata": {"provider_name": "X", "provider_error": "it is busy"}}},
+        "refused (X): it is busy",
+    ),
+    "Azure": ({"error": {"message": "refused", "innererror": {"message": "it is busy"}}}, "refused: it is busy"),
     "OpenRouter, flat": (
         {"message": "Provider returned error", "metadata": {"raw": '{"message":"it is busy"}'}},
         "Provider returned error: it is busy",
