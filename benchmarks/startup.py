@@ -1,5 +1,5 @@
-"""How long the command takes to say its help, how long a first answer keeps an event loop busy, and what Markdown costs:
-``python -m benchmarks.startup [--quick]``.
+"""How long the command takes to say its help, how long a first async answer keeps its event loop busy, and what
+Markdown costs: ``python -m benchmarks.startup [--quick]``.
 
 Runs are interleaved. ``hf-text --version`` and ``--help`` have to stay within twice ``python -c pass`` plus 60 ms, in
 the quickest run of each; the first async answer may keep its loop busy for 15 ms of CPU in one go; an answer of 16,000
