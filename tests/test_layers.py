@@ -26,6 +26,7 @@ LAYERS = (
         "other_names",
         "patterns",
         "printable",
+        "records",
         "tables",
         "tracebacks",
     ),
