@@ -148,7 +148,7 @@ def per_row(count: Count) -> dict[str, float]:
 def per_request(count: Count, driver: str) -> dict[str, float]:
     """The instructions for one more short answer on a connection that is kept alive."""
     with running() as ports:
-        url = f"http://127.0.0.1:{ports['http']}/block/1/0/v1"
+        url = f"http://127.0.0.1:{ports['http']}/once/1/0/v1"
         command = [sys.executable, "-m", "benchmarks.read_answers", driver, url]
         run_uncounted([*command, str(FEW)])  # so that what it loads is compiled
         few, many = (count([*command, str(answers)]) for answers in (FEW, MANY))

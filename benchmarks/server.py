@@ -4,8 +4,9 @@ The path says what is sent: ``/{how}/{chunks}/{pause_us}/v1/chat/completions`` w
 a write), ``block`` (writes of 64 KiB), ``stamped`` (one event a write, its text the time of the write in
 nanoseconds), ``huge`` (one event of so many bytes), ``tool`` (one tool call, its arguments in so many fragments),
 ``close`` (as ``each``, and the connection is closed after it), ``object`` (a stream whose text is a JSON object),
-``whole`` (the same in one piece, for clients that do not stream) or ``logprobs`` (tokens with those). Run as a program
-it prints the ports for http and https and serves until its standard input ends.
+``whole`` (the same in one piece, for clients that do not stream), ``logprobs`` (tokens with those) or ``once`` (a
+stream in a single write, so that it is always received in as many reads). Run as a program it prints the ports for
+http and https and serves until its standard input ends.
 """
 
 from __future__ import annotations
@@ -113,8 +114,8 @@ pacers: dict[float, Pacer] = {}
 
 def answer(connection: socket.socket, how: str, chunks: int, pause: float) -> None:
     """Send one answer."""
-    if how == "whole":
-        connection.sendall(WHOLE)
+    if how in ("whole", "once"):
+        connection.sendall(WHOLE if how == "whole" else HEAD + TOKEN * chunks + END)
         return
     connection.sendall(CLOSING_HEAD if how == "close" else HEAD)
     if how == "huge":

@@ -138,7 +138,10 @@ def check_text(text: str, place: str) -> str:
 
 def without_self(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """The ``locals()`` of a method that does nothing before: its arguments, to be handed on as they are."""
-    return {name: value for name, value in arguments.items() if name not in ("self", "cls", "__class__")}
+    given = dict(arguments)
+    for name in ("self", "cls", "__class__"):
+        given.pop(name, None)
+    return given
 
 
 def warn(message: str) -> None:

@@ -28,7 +28,7 @@ from .pace import Pace
 from .progress import Progress, Summary, Tally
 from .prompts import Template
 from .rows import Known, Row, shard_of
-from .signals import Listener, Stopped, listening, say
+from .signals import Listener, Stopped, listening, say, stopped
 from .state import StateFile
 
 __all__ = ["Stopper", "run", "run_stoppable"]
@@ -102,7 +102,7 @@ def run(
         shard: ``(i, n)``, with i from 0: only the rows of the i-th of n parts, by a hash of their names. Each shard has
             its own output; ``merge`` combines them.
         drain: seconds that the rows in flight may take after SIGTERM, Ctrl-C or the deadline (default 25).
-        progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
+        progress: True shows a bar (``pip install 'hf_text[batch]'``); a function is called in this thread, at the
             start, after each row, and once a second.
         client: the client to use; default: a new ``Client()``. For other processes it is pickled, with a key that was
             passed to it.
@@ -335,8 +335,7 @@ def _stopped(listener: Listener, tally: Tally, journal: Journal | None = None) -
     whole = "" if tally.rows is None else f" of {tally.rows:,}"
     done = f": {summary.done:,}{whole} rows are done" if summary.done else " before the first row"
     message = f"stopped by {tally.stopped_by or listener.name}{done}. Run it again to continue"
-    say(message)
-    return Stopped(message, summary, 128 + (listener.signum or 0))
+    return stopped(message, summary, 128 + (listener.signum or 0))
 
 
 def _line_of(outcome: Outcome) -> Line:

@@ -10,18 +10,20 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from ..cells import find_shell
 from .progress import Summary
 
-__all__ = ["Listener", "Stopped", "listening", "say"]
+__all__ = ["Listener", "Stopped", "listening", "say", "stopped"]
 
 _NAMES = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 _DEFAULTS: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
-class Stopped(KeyboardInterrupt, SystemExit):
+class Stopped(KeyboardInterrupt):
     """A run was stopped by Ctrl-C or SIGTERM, and can be gone on with.
 
-    As a KeyboardInterrupt it ends a program that does not expect it; as a SystemExit it does so without a traceback.
+    As a KeyboardInterrupt it ends a program that does not expect it. There it is a SystemExit, too, for the sake of its
+    status and against a traceback; IPython and notebooks show its message alone.
 
     Attributes:
         summary: what had come of the run.
@@ -35,6 +37,22 @@ class Stopped(KeyboardInterrupt, SystemExit):
 
     def __reduce__(self) -> Any:
         return type(self), (str(self), self.summary, self.code)
+
+    def _render_traceback_(self) -> list[str]:
+        """For IPython, which calls this."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class _StoppedProgram(Stopped, SystemExit):  # type: ignore[misc]  # whose code may be anything
+    """Not for IPython: it would go on to explain how it is left."""
+
+
+def stopped(message: str, summary: Summary, code: int) -> Stopped:
+    """What to raise; where nothing else will show its message, it is said."""
+    if find_shell() is not None:
+        return Stopped(message, summary, code)
+    say(message)
+    return _StoppedProgram(message, summary, code)
 
 
 class Listener:

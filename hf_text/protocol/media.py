@@ -130,13 +130,15 @@ def add_media(messages: Sequence[dict[str, Any]], media: Media | None) -> list[d
 
 def has_media(messages: Iterable[Message]) -> bool:
     """Whether any message holds a picture or a sound."""
-    contents = (message.get("content") for message in messages)
-    return any(
-        isinstance(part, Mapping) and part.get("type") in _MEDIA_PART_TYPES
-        for content in contents
-        if isinstance(content, (list, tuple))
-        for part in content
-    )
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, (list, tuple)) and any(map(_is_media, content)):
+            return True
+    return False
+
+
+def _is_media(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get("type") in _MEDIA_PART_TYPES
 
 
 def _list_items(media: Any) -> Sequence[Any]:

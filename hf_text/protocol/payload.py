@@ -117,7 +117,7 @@ def _check_model(model: Any) -> str:
 
 
 def _check_bool(value: Any, name: str) -> bool:
-    plain = plain_number(value)
+    plain = value if isinstance(value, bool) else plain_number(value)
     if not isinstance(plain, bool):
         raise refusal(name, "a bool", value)
     return plain

@@ -91,7 +91,7 @@ class _CallBound:
     """Mixed into urllib3's connections: what belongs to a call."""
 
     call: Call
-    home: Any  # the pool, of one that was dialled
+    home: Any = None  # the pool, of one that was dialled and not taken yet
     _held: bytes | None = None  # what waits to be sent with what follows
     head: bytes | None = None  # of the last request that urllib3 sent
     _early = b""  # what came of the response before all was sent
@@ -228,6 +228,7 @@ class _Pool(HTTPConnectionPool):
 
     def take_back(self, conn: Any) -> None:
         """A connection that was dialled is not used: close it."""
+        conn.home = None
         conn.close()
         self._put_conn(conn)
 
@@ -236,6 +237,7 @@ class _Pool(HTTPConnectionPool):
         conn: Any
         conn, _this_thread.dialled = _this_thread.dialled, None
         if conn is not None:
+            conn.home = None  # the pool would hold itself
             return conn
         conn = super()._get_conn(timeout)
         conn.call = call

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NoReturn, cast
@@ -24,6 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
+from ..protocol.pages import as_utf8
 from ..protocol.replies import parse_reply_error
 from .adapter import Adapter
 from .call import Call, Interrupted, Wait
@@ -47,6 +49,8 @@ _MAX_REDIRECTS = 5
 _ERROR_BYTES = 65536
 _SHORT_REQUEST_BYTES = 16384  # what a connection takes at once
 _MAX_PLANS = 1000
+# What requests, urllib3 and sockets raise
+_FAILURES = (RequestException, HTTPError, HTTPException, OSError, ValueError)
 _PYTHON = ".".join(map(str, sys.version_info[:3]))  # platform.python_version() costs more than everything else here
 _USER_AGENT = f"hf_text/{__version__} python/{_PYTHON} requests/{requests.__version__}"
 
@@ -141,7 +145,7 @@ class Http:
         Args:
             facts: what else ``parse_reply_error`` should know.
         """
-        body = reply.read_error(_ERROR_BYTES)
+        body = as_utf8(reply.read_error(_ERROR_BYTES))
         encoding = reply.unreadable(body)
         error = parse_reply_error(
             reply.status,
@@ -170,7 +174,7 @@ class Http:
     ) -> Generator[Wait, None, Response]:
         session = self._of_this_process()
         failure: Exception
-        at_once = not call.blocking and session.is_ready(method, url, headers, len(body or b""))
+        at_once = not call.blocking and (yield from _get_ready(session, call, method, url, headers, len(body or b"")))
         while True:
             raw: RawResponse | None = None
             if not at_once:
@@ -187,7 +191,7 @@ class Http:
                 return Response(raw, plan.url, call, mask)
             except NotReady:
                 continue
-            except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
+            except _FAILURES as error:
                 _give_up(raw, call)
                 # A server may close a kept-alive connection at any time; that is not a failure of this request.
                 if call.reused and lost_connection(error):
@@ -278,6 +282,16 @@ class _Session:
             and (self.adapter.has_open_connection(plan.url) or self.adapter.can_dial(plan.url))
         )
 
+    def is_new(self, method: str, url: str, headers: Mapping[str, str]) -> bool:
+        """Whether ``prepare()`` is still to be called for such a request. Not where each request is made anew."""
+        plan = self._plans.get((method, url, *headers.items()))
+        return (plan is None or not self.adapter.has_pool(plan.url)) and not requests_is_wrapped()
+
+    def prepare(self, method: str, url: str, headers: Mapping[str, str]) -> None:
+        """Find out all that is the same for every such request; the certificates, too. Raises as ``exchange()``."""
+        plan = self.plan(method, url, headers)
+        self.adapter.open_pool(plan.request_with(None), **plan.settings)
+
     def plan(self, method: str, url: str, headers: Mapping[str, str]) -> Plan:
         """What is sent and how, but for the body. Found out once: it costs requests as much as the rest of a
         round trip.
@@ -304,6 +318,18 @@ class _Session:
         return exchange(self.adapter, self._session, plan, body)
 
 
+def _get_ready(
+    session: _Session, call: Call, method: str, url: str, headers: Mapping[str, str], body_bytes: int
+) -> Generator[Wait, None, bool]:
+    """Whether a call that does not block can send such a request at once, once everything for it is prepared."""
+    if session.is_new(method, url, headers):
+        yield from call.need_thread(Wait.FIRST)
+        with suppress(*_FAILURES):  # it is raised again when the request is sent
+            session.prepare(method, url, headers)
+        yield Wait.TURN
+    return session.is_ready(method, url, headers, body_bytes)
+
+
 def _give_up(raw: RawResponse | None, call: Call) -> None:
     if raw is not None:
         raw.give_up()
@@ -312,10 +338,12 @@ def _give_up(raw: RawResponse | None, call: Call) -> None:
 
 def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") -> dict[str, str]:
     """Headers that can be sent. Raises InvalidRequestError, which names the header and does not show its value."""
-    if headers is not None and not isinstance(headers, Mapping):
+    if headers is None:
+        return {}
+    if not isinstance(headers, Mapping):
         raise InvalidRequestError(f"{argument} must be a mapping of names to values, not a {type(headers).__name__}")
     checked = {}
-    for name, value in (headers or {}).items():
+    for name, value in headers.items():
         if not isinstance(name, str) or not isinstance(value, str):
             raise InvalidRequestError(f"{argument}: {name!r:.80} must be a str with a str for its value")
         if not name.isascii() or not name.isprintable() or not name or any(c in name for c in " :"):

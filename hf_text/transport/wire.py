@@ -26,7 +26,7 @@ class Wire:
         self._call = call
         self._timeout = math.inf  # what the socket's is set to
         self._unbroken_bytes = 0  # received since others had their turn
-        self._drained = False  # what had arrived was taken: the next bytes are waited for before they are asked for
+        call.drained = False
         self._tells_all = not isinstance(sock, (ssl.SSLSocket, TLSInTLS))  # TLS gives a record at a time
 
     def makefile(self, mode: str) -> io.BytesIO:
@@ -42,8 +42,8 @@ class Wire:
         call, sock = self._call, self._sock
         while True:
             left = call.time_left() if call.blocking else 0.0
-            if not call.blocking and (self._drained or self._unbroken_bytes >= _MAX_UNBROKEN_BYTES):
-                self._drained = False
+            if not call.blocking and (call.drained or self._unbroken_bytes >= _MAX_UNBROKEN_BYTES):
+                call.drained = False
                 self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself,
                 call.time_left()  # nor outrun the clocks
                 return SOCKET
@@ -66,7 +66,7 @@ class Wire:
             if call.cancelled:  # the socket was shut down: this is not the end of the answer
                 raise Interrupted
             self._unbroken_bytes += len(data)
-            self._drained = self._tells_all and 0 < len(data) < most
+            call.drained = self._tells_all and 0 < len(data) < most
             return data
 
 
