@@ -49,8 +49,7 @@ def main(options: argparse.Namespace, fail: Fail) -> int:
     except batch.Stopped as stopped:
         return stopped.code if isinstance(stopped.code, int) else 130
     except HFTextError as error:
-        text = re.sub(r"stale='(\w+)'", r"--stale \1", explain(error)).replace("template=", "--template ")
-        errors.write_line(f"hf-text: error: {text}")
+        errors.write_line(f"hf-text: error: {_in_options(explain(error))}")
         return 2 if isinstance(error, InvalidRequestError) else 1
     except OSError as error:
         errors.write_line(f"hf-text: error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
@@ -58,6 +57,13 @@ def main(options: argparse.Namespace, fail: Fail) -> int:
     except RuntimeError as error:
         errors.write_line(f"hf-text: error: {error}")
         return 1
+
+
+def _in_options(text: str) -> str:
+    """An error of ``batch.run``, with the arguments as options."""
+    text = re.sub(r"stale='(\w+)'", r"--stale \1", text).replace("template=", "--template ")
+    names = r"\b(max_cost|max_workers|max_failures|max_tokens|tokens_per_minute)\b"
+    return re.sub(names, lambda name: "--" + name[0].replace("_", "-"), text)
 
 
 def _run(options: argparse.Namespace, errors: Output) -> int:
