@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from codecs import getincrementaldecoder
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from ..protocol.headers import find_header
 from .body import BodyCut, find_unreadable, open_body
 from .call import Call, Wait
 from .mask import Mask
@@ -20,7 +18,7 @@ class Response:
 
     Attributes:
         status: the HTTP status.
-        headers: the headers as they came; lookup is case-insensitive.
+        headers: the headers, their names in lower case.
         url: the address that answered, after redirects.
         proxy: the address of the proxy that may have answered in its place; ``""`` if there is none.
         mask: takes the secrets out of a text, before it is shown.
@@ -29,17 +27,17 @@ class Response:
     def __init__(self, raw: Any, url: str, call: Call, mask: Mask) -> None:
         self.mask = mask
         self.status: int = raw.status
-        self.headers: Mapping[str, str] = raw.headers
+        self.headers: dict[str, str] = raw.fields
         self.url = url
         self.reason: str = raw.reason or ""
         self.proxy: str = raw.proxy_address
-        encoding = find_header(raw.headers, "content-encoding")
+        encoding = self.headers.get("content-encoding", "")
         self._unreadable = find_unreadable(encoding) if encoding else None
         self._body = open_body(raw, call, encoding)
         self._call = call
 
     @property
-    def shown_headers(self) -> Mapping[str, str]:
+    def shown_headers(self) -> dict[str, str]:
         """The headers without secrets, for what is shown of them."""
         return self.mask.in_headers(self.headers)
 
