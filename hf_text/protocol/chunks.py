@@ -239,7 +239,8 @@ class Assembler:
     def _feed_choice(self, choice: dict[str, Any], out: list[Event]) -> bool:
         self._choice_keys = len(choice)
         self._extras.keep(choice, _CHOICE_KEYS)
-        self._logprobs += read_logprobs(choice.get("logprobs"))
+        if choice.get("logprobs"):
+            self._logprobs += read_logprobs(choice["logprobs"])
         delta = choice.get("delta")
         if delta.__class__ is not dict:
             delta = read_other_delta(choice)
@@ -290,11 +291,12 @@ class Assembler:
             self.reasoning_key = self.reasoning_key or told.key
             self._think.expect_none()
             told = self._drop_repeated(told)
-        reasoning, text = self._think.feed(self._content_joiner.feed(content))
-        if reasoning:
-            self.reasoning_key = self.reasoning_key or "<think>"
-        self._emit(self._reasoning_joiner.feed(told.reasoning) + reasoning, text, out)
-        unread = self._extras.keep_delta(told.unread, frozenset())
+        if content or told.reasoning:
+            reasoning, text = self._think.feed(self._content_joiner.feed(content))
+            if reasoning:
+                self.reasoning_key = self.reasoning_key or "<think>"
+            self._emit(self._reasoning_joiner.feed(told.reasoning) + reasoning, text, out)
+        unread = told.unread and self._extras.keep_delta(told.unread, frozenset())
         return bool(content or told.reasoning or called or unread)
 
     def _drop_repeated(self, told: Told) -> Told:

@@ -62,13 +62,14 @@ class Extras:
 
     def keep(self, values: Mapping[str, Any], known: frozenset[str]) -> None:
         """Keep what is not known of a chunk or a choice."""
-        for key in values.keys() - known:
-            self.set(key, values[key])
+        if not known.issuperset(values):
+            for key in values.keys() - known:
+                self.set(key, values[key])
 
     def keep_delta(self, delta: Mapping[str, Any], known: frozenset[str]) -> bool:
         """Keep what is not known of a delta. Returns whether there was anything."""
         told = False
-        for key in delta.keys() - known:
+        for key in () if known.issuperset(delta) else delta.keys() - known:
             value = delta[key]
             if value in (None, "", False) or value == [] or value == {}:
                 continue

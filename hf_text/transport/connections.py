@@ -137,14 +137,14 @@ class _CallBound:
             self._held += data
             return
         self._send_held()
-        self._send_now(data)
+        self.send_now(data)
 
     def _send_held(self) -> None:
         held, self._held = self._held and SecretBytes(self._held), None
         if held:
-            self._send_now(held)
+            self.send_now(held)
 
-    def _send_now(self, data: Any) -> None:
+    def send_now(self, data: Any) -> None:
         conn = cast(HTTPConnection, self)
         if conn.sock is None:
             self.connect()
@@ -162,6 +162,23 @@ class _CallBound:
                 super().send(data)  # type: ignore[misc]
         except ssl.SSLEOFError as error:  # urllib3 continues to what the server said before it closed, as without TLS
             raise BrokenPipeError(str(error)) from error
+
+    def send_at_once(self, data: bytes) -> None:
+        """Send a short request without waiting. Raises NotReady if the connection does not take all of it: who has not
+        read the last request is better asked on another connection, and does not answer a part of one.
+        """
+        sock = cast(HTTPConnection, self).sock
+        self.call.time_left()
+        if sock.gettimeout() != 0:
+            sock.settimeout(0)
+        try:
+            sent = sock.send(data)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            sent = 0
+        except ssl.SSLEOFError as error:
+            raise BrokenPipeError(str(error)) from error
+        if sent < len(data):
+            raise NotReady
 
     def getresponse(self) -> Any:
         """The answer, its head still to be read, as http.client gives it; urllib3 would make its own object of it."""
@@ -252,16 +269,20 @@ class _Pool(HTTPConnectionPool):
         self._put_conn(conn)
 
     def _get_conn(self, timeout: float | None = None) -> Any:
-        dialled, _this_thread.dialled = _this_thread.dialled, None
-        return self._take(_this_thread.call) if dialled is None else dialled
+        conn, _this_thread.dialled = _this_thread.dialled, None
+        if conn is None:
+            conn = self._take(_this_thread.call)
+            if not conn.call.blocking and not _takes_a_request(conn.sock):
+                conn.close()
+                raise NotReady
+        return conn
 
     def _take(self, call: Call) -> Any:
         """A connection for the call: one that is kept alive, else a new one."""
         conn: Any = super()._get_conn()
         conn.call = call
         call.reused = conn.sock is not None
-        if not call.blocking and not (call.reused and _takes_a_request(conn.sock)):
-            conn.close()  # who has not read the last request is better asked on another connection
+        if not call.blocking and not call.reused:
             raise NotReady
         call.start_clock("first" if call.reused else "connect")
         if call.reused:
@@ -299,7 +320,7 @@ class _Pool(HTTPConnectionPool):
             return None
         try:
             with suppress(BrokenPipeError):
-                conn._send_now(SecretBytes(head + body))
+                (conn.send_now if call.blocking else conn.send_at_once)(SecretBytes(head + body))
         except BaseException:  # Interrupted, Ctrl-C
             conn.close()
             self._put_conn(conn)

@@ -172,7 +172,7 @@ def own_methods(cls: type) -> set[str]:
 
 
 NOT_THEIRS = {
-    *("__init__", "_send_held", "_send_now", "send_again", "retire", "has_open_connection", "_context"),
+    *("__init__", "_send_held", "send_now", "send_at_once", "send_again", "retire", "has_open_connection", "_context"),
     *("_dial", "open", "dial", "can_dial", "take_back", "_take"),
     *(
         "receive_head",
