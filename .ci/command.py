@@ -40,7 +40,7 @@ def main(check: bool) -> int:
 def section(name: str) -> str:
     """The help of a command."""
     title = f"``hf-text {name}``"
-    return f"{title}\n{'-' * len(title)}\n\n::\n\n{textwrap.indent(parser_of(name).format_help(), '    ')}"
+    return f"{title}\n{'~' * len(title)}\n\n::\n\n{textwrap.indent(parser_of(name).format_help(), '    ')}"
 
 
 if __name__ == "__main__":

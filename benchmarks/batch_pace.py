@@ -1,8 +1,8 @@
 """How much of a limit a batch uses, against a real server process: ``python -m benchmarks.batch_pace [--quick]
-    [--seconds N] [--only TEXT]``.
+    [--load 50:2 …] [--outage 10 …] [--kind closed …] [--seconds N]``.
 
 For each limit and answer time: the share of the allowed requests that were let through from the 30th second on, and
-the share of all requests that were refused. For each outage: how much longer the run took than without one.
+the share of all requests that were refused. For each outage: how much longer the same run took with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from typing import Any
 from hf_text import Client, batch
 
 LOADS = [(50.0, 0.1), (50.0, 2.0), (20.0, 5.0), (10.0, 20.0)]
-OUTAGES = [(50.0, 0.1, 10.0), (50.0, 2.0, 10.0), (50.0, 2.0, 60.0), (20.0, 5.0, 10.0), (10.0, 20.0, 60.0)]
+OUTAGES = [10.0, 60.0]
+KINDS = ["closed", "503", "429"]
 SETTLED = 30
 
 
@@ -64,33 +65,36 @@ def run(rate: float, answer: float, rows: int, **options: Any) -> tuple[float, b
     return seconds, summary, report
 
 
-def measure_load(rate: float, answer: float, seconds: float) -> None:
-    """Print what is used of a limit."""
-    _, summary, report = run(rate, answer, int(rate * seconds))
+def refusals(summary: batch.Summary, report: dict[str, Any]) -> str:
+    """How many requests were refused, as the client counts them: those that reached no server included."""
+    refused = sum(summary.refused.values())
+    sent = refused + sum(report["through"])
+    return f"{refused} of {sent} requests refused ({refused / sent:.1%}; {dict(summary.refused)})"
+
+
+def measure_load(rate: float, answer: float, seconds: float) -> float:
+    """Print what is used of a limit. Returns how long it took."""
+    took, summary, report = run(rate, answer, int(rate * seconds))
     end = int(seconds) - 5  # the last rows are no longer as many as the limit allows
     through = report["through"][SETTLED:end] or report["through"]
     share = sum(through) / (len(through) * rate)
-    refused = sum(report["refused"])
     print(
-        f"{rate:g}/s, answers of {answer:g} s: {share:.1%} of the limit after {SETTLED} s; {refused} of "
-        f"{refused + sum(report['through'])} requests refused ({refused / (refused + sum(report['through'])):.1%}); "
-        f"{summary.done} rows, {report['twice']} twice",
+        f"{rate:g}/s, answers of {answer:g} s: {share:.1%} of the limit after {SETTLED} s; {took:.1f} s; "
+        f"{refusals(summary, report)}; {summary.done} rows, {report['twice']} twice",
         flush=True,
     )
+    return took
 
 
-def measure_outage(rate: float, answer: float, outage: float, seconds: float) -> None:
-    """Print what an outage costs."""
-    rows = int(rate * seconds)
-    without, _, _ = run(rate, answer, rows)
-    with_one, summary, report = run(rate, answer, rows, outage=(seconds / 3, outage))
+def measure_outage(rate: float, answer: float, outage: float, kind: str, seconds: float, without: float) -> None:
+    """Print what an outage costs a run that takes so many seconds ``without`` it."""
+    took, summary, report = run(rate, answer, int(rate * seconds), outage=(seconds / 3, outage), outage_kind=kind)
     lost = report["broken"] / rate  # answers that the outage broke: they are asked again, at the same rate
-    extra, refused = with_one - without - lost, sum(report["refused"])
+    extra = took - without
     print(
-        f"{rate:g}/s, answers of {answer:g} s, an outage of {outage:g} s: {without:.1f} s without, {with_one:.1f} s "
-        f"with it ({report['broken']} answers broken, {lost:.1f} s of the limit; {extra / outage:.0%} of the outage "
-        f"beside that); {refused} requests refused ({refused / (refused + sum(report['through'])):.1%}); "
-        f"{summary.done} rows done, {summary.failed} failed",
+        f"{rate:g}/s, answers of {answer:g} s, an outage of {outage:g} s ({kind}): {took:.1f} s, {extra / outage:.0%} "
+        f"of the outage longer; {(extra - lost) / outage:.0%} beside the {report['broken']} answers that it broke "
+        f"({lost:.1f} s of the limit); {refusals(summary, report)}; {summary.done} rows done, {summary.failed} failed",
         flush=True,
     )
 
@@ -99,18 +103,21 @@ def main() -> None:
     """Measure all that was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="only show that it works")
-    parser.add_argument("--seconds", type=float, default=120.0, help="how long each run is to take")
-    parser.add_argument("--only", default="", help="loads or outages")
+    parser.add_argument("--seconds", type=float, default=120.0, help="how long each run takes without an outage")
+    parser.add_argument("--load", nargs="+", metavar="RATE:ANSWER", help="requests a second, and seconds of an answer")
+    parser.add_argument("--outage", nargs="*", type=float, default=OUTAGES, help="seconds, none or several")
+    parser.add_argument("--kind", nargs="+", choices=KINDS, default=KINDS, help="how the outage shows")
     options = parser.parse_args()
     if options.quick:
-        measure_load(50.0, 0.1, 3.0)
+        took = measure_load(50.0, 0.1, 3.0)
+        measure_outage(50.0, 0.1, 1.0, "503", 3.0, took)
         return
-    if options.only != "outages":
-        for rate, answer in LOADS:
-            measure_load(rate, answer, options.seconds)
-    if options.only != "loads":
-        for rate, answer, outage in OUTAGES:
-            measure_outage(rate, answer, outage, max(options.seconds, 4 * outage))
+    loads = [tuple(map(float, load.split(":"))) for load in options.load] if options.load else LOADS
+    for rate, answer in loads:
+        without = measure_load(rate, answer, options.seconds)
+        for outage in options.outage:
+            for kind in options.kind:
+                measure_outage(rate, answer, outage, kind, options.seconds, without)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """A chat server on loopback with a limit, an answer time and an outage, on one thread: ``python -m
-    benchmarks.limited_server --rate 50 --answer 2 [--outage 20 10] [--quota 60] [--retry-after 1]``.
+    benchmarks.limited_server --rate 50 --answer 2 [--outage 20 10] [--outage-kind 429] [--retry-after 1]``.
 
 It lets ``rate`` requests a second through, and as many at once after a pause; the others get 429. An answer is streamed
-in ten pieces over its time. In the outage every connection is closed, and every new one is refused with 503. It prints
-its port, and at the end of its standard input what it saw, as JSON: for each second of its time the requests that were
-let through and those that were refused, and how often each prompt was let through more than once.
+in ten pieces over its time. An outage is one of three kinds: ``closed`` breaks every connection and closes the port,
+``503`` breaks every connection and answers every request with 503, ``429`` finishes what is under way and answers every
+new request with 429. It prints its port, and at the end of its standard input what it saw, as JSON: for each second of
+its time the requests that were let through and those that were refused (a closed port sees none), and how often each
+prompt was let through more than once.
 """
 
 from __future__ import annotations
@@ -40,10 +42,17 @@ class Limited:
     """The server. The arguments are those of the command."""
 
     def __init__(
-        self, rate: float, answer: float, outage: tuple[float, float], retry_after: float, tells_prompts: bool
+        self,
+        rate: float,
+        answer: float,
+        outage: tuple[float, float],
+        outage_kind: str,
+        retry_after: float,
+        tells_prompts: bool,
     ) -> None:
         self.tells_prompts = tells_prompts
         self.rate, self.answer, self.outage, self.retry_after = rate, answer, outage, retry_after
+        self.outage_kind = outage_kind
         self.level = rate
         self.began = self.at = time.monotonic()
         self.through: Counter[int] = Counter()
@@ -93,7 +102,8 @@ class Limited:
         prompt = json.loads(body)["messages"][-1]["content"]
         if self.is_away() or not self.let_through():
             self.refused[second] += 1
-            status = b"503 Service Unavailable" if self.is_away() else b"429 Too Many Requests"
+            down = self.is_away() and self.outage_kind != "429"
+            status = b"503 Service Unavailable" if down else b"429 Too Many Requests"
             wait = b"Retry-After: %g\r\n" % self.retry_after if self.retry_after else b""
             writer.write(b"HTTP/1.1 %b\r\n%bContent-Length: 2\r\n\r\n{}" % (status, wait))
             return
@@ -115,11 +125,23 @@ class Limited:
                 self.answering -= 1
         await writer.drain()
 
-    async def keep_the_outage(self) -> None:
-        await asyncio.sleep(self.outage[0])
+    async def listen(self, port: int = 0) -> asyncio.Server:
+        return await asyncio.start_server(self.serve, "127.0.0.1", port, backlog=1000)
+
+    async def keep_the_outage(self, server: asyncio.Server) -> None:
+        begin, seconds = self.outage
+        if not seconds or self.outage_kind == "429":
+            return
+        port = server.sockets[0].getsockname()[1]
+        await asyncio.sleep(begin - self.now())
+        if self.outage_kind == "closed":
+            server.close()
         self.broken = self.answering
         for writer in list(self.writers):
             writer.transport.abort()
+        if self.outage_kind == "closed":
+            await asyncio.sleep(begin + seconds - self.now())
+            self.reopened = await self.listen(port)
 
     def report(self) -> dict[str, Any]:
         seconds = range(int(self.now()) + 1)
@@ -134,13 +156,16 @@ class Limited:
 
 async def main(options: argparse.Namespace) -> None:
     """Serve until the end of standard input."""
-    limited = Limited(options.rate, options.answer, tuple(options.outage), options.retry_after, options.prompts)
-    server = await asyncio.start_server(limited.serve, "127.0.0.1", 0, backlog=1000)
+    limited = Limited(
+        options.rate, options.answer, tuple(options.outage), options.outage_kind, options.retry_after, options.prompts
+    )
+    server = await limited.listen()
     print(server.sockets[0].getsockname()[1], flush=True)
-    task = asyncio.create_task(limited.keep_the_outage()) if options.outage[1] else None
+    task = None
     line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
     if line:  # "start": the clock begins to run
         limited.began = time.monotonic()
+        task = asyncio.create_task(limited.keep_the_outage(server))
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     print(json.dumps(limited.report()), flush=True)
     if task is not None:
@@ -152,6 +177,7 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=float, default=1e9)
     parser.add_argument("--answer", type=float, default=0.0)
     parser.add_argument("--outage", type=float, nargs=2, default=(0.0, 0.0), metavar=("BEGIN", "SECONDS"))
+    parser.add_argument("--outage-kind", choices=["closed", "503", "429"], default="closed")
     parser.add_argument("--retry-after", type=float, default=0.0)
     parser.add_argument("--prompts", action="store_true", help="report how often each prompt was answered")
     asyncio.run(main(parser.parse_args()))

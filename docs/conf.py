@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -45,5 +46,14 @@ def _write_llms(app: Any, problem: Exception | None) -> None:
         Path(app.outdir, "llms.txt").write_text(llms.build(".html"), "utf-8")
 
 
+def _name_aliases(*about: Any) -> tuple[str, str] | None:
+    """A signature with the names of type aliases alone, also where such a name is a part of a union."""
+    signature, returned = about[-2:]
+    if signature is None:
+        return None
+    return re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", signature), returned
+
+
 def setup(app: Any) -> None:
+    app.connect("autodoc-process-signature", _name_aliases)
     app.connect("build-finished", _write_llms)

@@ -1,4 +1,4 @@
-"""An agent that looks things up in a folder and takes notes there, and asks before it writes.
+"""An agent that reads the files of a folder, takes notes there, and asks before it writes.
 
 ::
 
@@ -46,7 +46,7 @@ def make_tools(folder: Path) -> list[hf_text.Tool]:
 
         Args:
             name: The name of the file.
-            text: What stands in it.
+            text: Its contents.
         """
         inside(name).write_text(text, "utf-8")
         return "written"
@@ -55,16 +55,23 @@ def make_tools(folder: Path) -> list[hf_text.Tool]:
 
 
 def approve(call: hf_text.ToolCall) -> bool | str:
-    """Reading is free; writing is asked for."""
+    """Reading is always allowed; writing needs the user's consent."""
     if call.name != "write_file":
         return True
     print(f"\n{call.name}({call.arguments})")
-    return input("Allow this? [y/N] ").strip().lower() == "y" or "The user does not want this."
+    try:
+        reply = input("Allow this? [y/N] ")
+    except EOFError:  # nobody is there to ask
+        reply = ""
+    return reply.strip().lower() == "y" or "The user does not want this."
 
 
 def main(folder: str, task: str) -> int:
-    tools = make_tools(Path(folder).expanduser().resolve())
-    agent = hf_text.Conversation(system=SYSTEM, tools=tools, approve=approve, max_rounds=20)
+    place = Path(folder).expanduser().resolve()
+    if not place.is_dir():
+        print(f"there is no folder {folder}", file=sys.stderr)
+        return 2
+    agent = hf_text.Conversation(system=SYSTEM, tools=make_tools(place), approve=approve, max_rounds=20)
     try:
         for event in agent.stream(task).events():
             if isinstance(event, hf_text.ToolResult):

@@ -1,12 +1,12 @@
-"""A web page that shows a model's answer as it comes. When the visitor stops it or leaves, the model stops too.
+"""A web page that shows a model's answer as it arrives. When the visitor stops it or leaves, the model stops too.
 
 ::
 
     pip install hf_text fastapi uvicorn
     HF_TOKEN=hf_xxx uvicorn fastapi_app:app
-    HF_TEXT_API_BASE=http://localhost:8080/v1 uvicorn fastapi_app:app     # a server of your own
+    HF_TEXT_API_BASE=http://localhost:8080/v1 uvicorn fastapi_app:app     # your own server
 
-``HF_TEXT_MODEL`` names the model, ``HF_TEXT_API_KEY`` is the key of a server of your own.
+``HF_TEXT_MODEL`` names the model, and ``HF_TEXT_API_KEY`` is the key for your own server.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 app = FastAPI(lifespan=lifespan)
 
-# What visitors are told. The errors themselves name hosts, models and the account: they are for the log.
+# What visitors are told. The errors themselves name hosts, models and the account: they belong in the log.
 WORDS = {
-    400: "The model cannot be asked that.",
+    400: "The model cannot answer that.",
     429: "Too many questions at once. Try again in a minute.",
     502: "The model cannot be reached.",
     504: "The model took too long.",
@@ -67,7 +67,7 @@ async def answer(question: Question, request: Request) -> StreamingResponse:
         request.state.watcher = asyncio.create_task(cancel_when_gone(request, stream))
         texts = aiter(stream)
         first = await anext(texts, "")
-    except hf_text.HFTextError as error:  # nothing was sent yet, so that it can still become a status
+    except hf_text.HFTextError as error:  # nothing was sent yet, so it can still become a status
         log.warning("no answer: %s", error)
         status = choose_status(error)
         raise HTTPException(status, WORDS[status]) from error
@@ -76,16 +76,16 @@ async def answer(question: Question, request: Request) -> StreamingResponse:
 
 
 async def cancel_when_gone(request: Request, stream: AsyncStream) -> None:
-    """The server tells when the visitor is gone, or the response complete; then there is nothing left to cancel."""
+    """The server says when the visitor has left, or the response is complete: then there is nothing left to cancel."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
     stream.cancel()
 
 
 async def join(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
-    """The whole text. An error from here on breaks the response off: no visitor takes it for a whole answer."""
+    """The whole text. An error from here on aborts the response, so that no visitor takes it for a complete answer."""
     yield first
-    with suppress(hf_text.StreamCancelledError):  # the visitor is gone
+    with suppress(hf_text.StreamCancelledError):  # the visitor has left
         async for text in rest:
             yield text
 

@@ -1,4 +1,4 @@
-"""Ask ten things at once, at most four at a time, and print the answers in order, each as soon as its turn has come.
+"""Ask ten questions, four at a time, and print the answers in order, as early as possible.
 
 ::
 

@@ -23,7 +23,7 @@ def advise_attributes(meant: Mapping[str, str], items: str = "") -> Callable[[C]
 
     def decorate(owner: C) -> C:
         def explain(self: object, name: str) -> Any:
-            raise missing_attribute(f"{type(self).__name__!r} object", name, dir(owner), meant.get(name, ""))
+            raise missing_attribute(f"{type(self).__name__!r} object", name, dir(type(self)), meant.get(name, ""))
 
         def refuse_item(self: object, key: object) -> Any:
             raise TypeError(f"{type(self).__name__!r} object is not subscriptable. {items}")

@@ -7,11 +7,13 @@ from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from .attributes import advise_attributes
 from .checks import without_self
 from .completion import Completion
 from .errors import HFTextError
 from .generation.stream import Stream
 from .operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
+from .other_names import CLIENT_ATTRIBUTES
 from .protocol.media import Media
 from .protocol.messages import Messages
 from .tools import Tools
@@ -29,6 +31,7 @@ __all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]
 T = TypeVar("T")
 
 
+@advise_attributes(CLIENT_ATTRIBUTES)
 @explain_wrong_names
 class Client:
     """Text from Hugging Face Inference Providers, or from any server that speaks the OpenAI chat protocol.
@@ -476,7 +479,7 @@ def _each(pages: Iterator[list[HubModel]]) -> Iterator[HubModel]:
     try:
         for page in pages:
             yield from page
-    except HFTextError as error:
+    except (HFTextError, KeyboardInterrupt) as error:
         shorten(error)
         raise
 

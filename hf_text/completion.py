@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from .attributes import advise_attributes
 from .events import ToolCall, Usage
+from .other_names import COMPLETION_ATTRIBUTES, COMPLETION_ITEMS
 
 __all__ = ["Attempt", "Completion", "Logprob", "Timings"]
 
@@ -56,18 +57,7 @@ class Logprob(NamedTuple):
     top: tuple[tuple[str, float], ...] = ()
 
 
-_TEXT = "completion.text is the answer, and so is str(completion)"
-
-
-@advise_attributes(
-    {
-        **dict.fromkeys(("choices", "content", "message", "output_text", "generated_text", "delta"), _TEXT),
-        **dict.fromkeys(("dict", "json", "model_dump", "model_dump_json"), "completion.to_dict() gives a dict"),
-        "id": "It is called request_id",
-        "parsed": "parse(messages, output_type) gives an object",
-    },
-    items=_TEXT,
-)
+@advise_attributes(COMPLETION_ATTRIBUTES, items=COMPLETION_ITEMS)
 @dataclass(frozen=True, slots=True)
 class Completion:
     """An answer: all of it, or what had arrived before an error or the end.
@@ -111,6 +101,9 @@ class Completion:
 
     def __str__(self) -> str:
         return self.text
+
+    def __format__(self, spec: str) -> str:
+        return format(self.text, spec)
 
     def __repr__(self) -> str:
         from .shown import describe

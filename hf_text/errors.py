@@ -67,6 +67,11 @@ __all__ = [
     "TruncatedStreamError",
 ]
 
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 Clock = Literal["connect", "first", "gap", "total"]
 
 

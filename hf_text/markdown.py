@@ -18,13 +18,25 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 
-from .markdown_effort import ITEM, MARKER, MAX_INDENT, MAX_NESTED, effort_of, expand, indent, is_nested_deep
+from .markdown_effort import (
+    ITEM,
+    MARKER,
+    MAX_INDENT,
+    MAX_NESTED,
+    Spent,
+    effort_of,
+    expand,
+    indent,
+    is_nested_deep,
+    size_of_code,
+    size_of_line,
+    size_of_maths,
+)
 from .printable import one_line
 
 __all__ = ["escape", "render"]
 
-_MAX_EFFORT = 16_000_000  # in one text; marked takes about 5 ns for one: see effort_of
-_MAX_BLOCKS = 3_000  # lines of text, quotes, blocks of code
+_MAX_MATHS = 2_000  # characters of one formula
 _MAX_BACKTICKS = 80  # in one line of code
 
 # They end a line for some renderers, or for their regular expressions. CommonMark knows them as white space.
@@ -65,10 +77,11 @@ def render(text: str, reasoning: str = "") -> str:
     address or to a relative place. Amounts of money are not taken for maths. The result has about the length of the
     text, at most a small multiple.
     """
-    shown = "\n".join(_render_lines(text, 0))
+    spent = Spent()
+    shown = "\n".join(_render_lines(text, 0, spent))
     if not reasoning:
         return shown
-    quoted = "\n".join(f"> {line}" for line in _render_lines(reasoning, 1))
+    quoted = "\n".join(f"> {line}" for line in _render_lines(reasoning, 1, spent))
     return f"<details><summary>Reasoning</summary>\n\n{quoted}\n\n</details>\n\n{shown}"
 
 
@@ -77,10 +90,10 @@ def escape(text: str) -> str:
     return one_line(text).translate(_NOT_PLAIN)
 
 
-def _render_lines(text: str, depth: int) -> list[str]:
+def _render_lines(text: str, depth: int, spent: Spent) -> list[str]:
     text = _ACCENTS.sub(rf"\1{_DOTTED_CIRCLE}", text)
     lines = text.translate(_BLANKS).replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return _Container(lines, depth).render()
+    return _Container(lines, depth, spent).render()
 
 
 class _Container:
@@ -89,24 +102,22 @@ class _Container:
     Args:
         lines: without the mark of the quote.
         depth: how many quotes it stands in.
-        effort: what the text before it costs a renderer.
+        spent: what the text before it costs a renderer.
     """
 
-    def __init__(self, lines: list[str], depth: int, effort: int = 0) -> None:
+    def __init__(self, lines: list[str], depth: int, spent: Spent) -> None:
         self._lines = lines
         self._depth = depth
         self._at = 0
         self._in_list = False
-        self._blocks = 0
-        self.effort = effort
+        self._spent = spent
         self._out: list[str] = []
 
     def render(self) -> list[str]:
         """The lines, made harmless."""
         while self._at < len(self._lines):
             line = self._lines[self._at]
-            self._blocks += 1
-            if self._blocks > _MAX_BLOCKS:
+            if self._spent.is_too_large:
                 self._write_as_it_is("\n".join(self._lines[self._at :]).rstrip().split("\n"))
                 break
             if _is_blank(line):
@@ -135,11 +146,14 @@ class _Container:
 
     def _take_fence(self, before: str, mark: str, language: str) -> None:
         self._at += 1
+        self._spent.add_size(1)
         begin = self._at
         while self._at < len(self._lines) and not _closes(self._lines[self._at], mark):
             self._at += 1
         code = self._lines[begin : self._at]
         self._at += 1  # past the closing fence
+        if language and not self._spent.has_room_for(size=size_of_code(code)):
+            language = ""  # nothing colours it then
         self._in_list = bool(before)
         self._write_code(before, mark, language, code)
 
@@ -150,6 +164,7 @@ class _Container:
         while _is_blank(self._lines[self._at - 1]):
             self._at -= 1
         code = [expand(line)[4:] for line in self._lines[begin : self._at]]
+        self._spent.add_size(1)
         self._write_as_it_is(code)
 
     def _write_as_it_is(self, lines: list[str]) -> None:
@@ -178,41 +193,46 @@ class _Container:
 
     def _take_quote(self, prefix: str) -> None:
         inner: list[str] = []
+        self._spent.add_size(1)
         while self._at < len(self._lines) and (mark := _QUOTE.match(self._lines[self._at])):
             inner.append(self._lines[self._at][mark.end() :])
             self._at += 1
-        quote = _Container(inner, self._depth + 1, self.effort)
+        quote = _Container(inner, self._depth + 1, self._spent)
         self._out += [f"{prefix} {line}" if line else prefix for line in quote.render()]
-        self.effort = quote.effort
 
     def _take_text(self) -> None:
         """Take the lines up to the next that is of another kind."""
         begin = self._at
-        for line in self._lines[begin : begin + _MAX_BLOCKS + 1 - self._blocks]:
+        self._spent.add_size(1)
+        while self._at < len(self._lines) and not self._spent.is_too_large:
+            line = self._lines[self._at]
             if self._at > begin and (_is_blank(line) or _open_fence(line) or self._open_quote(line)):
                 break
+            self._spent.add_size(size_of_line(line))
             if ITEM.match(line):
                 self._in_list = True
             elif not indent(line) and (line.startswith("#") or (self._at == begin and self._after_blank)):
                 self._in_list = False
             self._at += 1
+        if self._spent.is_too_large:
+            self._at = begin  # it is written with all that follows
+            return
         lines = self._lines[begin : self._at]
-        self._blocks += len(lines) - 1
-        written = _Text("\n".join(lines)).render().split("\n")
+        written = _Text("\n".join(lines), self._spent).render().split("\n")
         effort = effort_of(written)
         too_deep = is_nested_deep(lines) or (self._depth == MAX_NESTED and any(map(_QUOTE.match, lines)))
-        if too_deep or self.effort + effort > _MAX_EFFORT:
+        if too_deep or not self._spent.has_room_for(effort=effort):
             self._write_as_it_is(lines)
         else:
-            self.effort += effort
             self._out += written
 
 
 class _Text:
     """Lines of text without an empty one between them."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, spent: Spent) -> None:
         self._text = text
+        self._spent = spent
         self._out: list[str] = []
         self._line_end = -1
         self._url_end = -1  # where the last address ends that is in the text as it is
@@ -295,11 +315,14 @@ class _Text:
         maths = text[begin:end] if end > begin else ""
         if mark == "$" and (maths != maths.strip() or maths.endswith("\\") or text[after : after + 1].isdigit()):
             maths = ""
-        if not maths or not _balanced(maths) or _ACTIVE_MATHS.search(maths):
+        if not maths or not _balanced(maths) or _ACTIVE_MATHS.search(maths) or not self._can_set(maths):
             return self._write(_DOLLAR * len(mark), begin)
         for active, harmless in (("<", r"\lt "), ("![", "! ["), ("](", "] ("), ("]:", "] :")):
             maths = maths.replace(active, harmless)
         return self._write(f"{mark}{maths}{mark}", after)
+
+    def _can_set(self, maths: str) -> bool:
+        return len(maths) <= _MAX_MATHS and self._spent.has_room_for(size=size_of_maths(maths))
 
 
 def _balanced(maths: str) -> bool:

@@ -1,4 +1,4 @@
-"""What Markdown costs a renderer: how deep it is nested, and how much work its marks are.
+"""What Markdown costs a renderer: how deep it is nested, how much work its marks are, how many elements it becomes.
 
 marked, which JupyterLab uses, goes through the rest of a paragraph for each mark in it. A paragraph of 64,000
 characters takes it minutes, and a long honest answer a few milliseconds.
@@ -9,7 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-__all__ = ["ITEM", "MARKER", "MAX_INDENT", "MAX_NESTED", "effort_of", "expand", "indent", "is_nested_deep"]
+__all__ = [
+    "ITEM",
+    "MARKER",
+    "MAX_INDENT",
+    "MAX_NESTED",
+    "Spent",
+    "effort_of",
+    "expand",
+    "indent",
+    "is_nested_deep",
+    "size_of_code",
+    "size_of_line",
+    "size_of_maths",
+]
+
+_MAX_EFFORT = 16_000_000  # in one text; marked takes about 5 ns for one: see effort_of
+_MAX_SIZE = 3_000  # in one text; a page takes about 30 µs for one: see size_of_line
 
 MAX_INDENT = 40  # columns before an item of a list
 MAX_NESTED = 8  # levels of quotes, and of lists in one line
@@ -24,6 +40,48 @@ _FIRST_ITEM = re.compile(r"[ \t]*(?:[-*+]|1[.)])[ \t]")  # only such a one may f
 _TABLE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
 _CELL_END = re.compile(r"(?<!\\)\|")
 _NESTED = re.compile(rf"(?:[ \t]*(?:>|{MARKER}(?=[ \t]|$))){{{MAX_NESTED + 1},}}")
+_UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*")
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+
+
+class Spent:
+    """What the parts of one text cost so far."""
+
+    def __init__(self) -> None:
+        self._effort = 0
+        self._size = 0.0
+
+    @property
+    def is_too_large(self) -> bool:
+        return self._size > _MAX_SIZE
+
+    def add_size(self, size: float) -> None:
+        self._size += size
+
+    def has_room_for(self, *, size: float = 0, effort: int = 0) -> bool:
+        """Whether that may be added; if so, it is."""
+        if self._size + size > _MAX_SIZE or self._effort + effort > _MAX_EFFORT:
+            return False
+        self._size += size
+        self._effort += effort
+        return True
+
+
+def size_of_line(line: str) -> float:
+    """How much a line of text adds to a page. JupyterLab makes a link of a heading, and lists it."""
+    if _HEADING.match(line) or _UNDERLINE.fullmatch(line):
+        return 6
+    return (1.5 if ITEM.match(line) else 1) + line.count("|") / 4
+
+
+def size_of_code(lines: list[str]) -> float:
+    """The same of a block of code that is coloured: each token becomes an element."""
+    return sum(len(_TOKEN.findall(line)) for line in lines) / 3
+
+
+def size_of_maths(maths: str) -> float:
+    """The same of a formula, each sign of which is an element or two."""
+    return 10 + len(maths) / 4
 
 
 def expand(line: str) -> str:

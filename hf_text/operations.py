@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from . import protocol
 from .catalogue import Catalogue
-from .checks import check_int, refusal, without_self
+from .checks import check_int, refusal, show, without_self
 from .completion import Completion
 from .endpoint import Endpoint
 from .errors import HFTextError, InvalidRequestError, MissingAuthError, ModelNotSupportedError
@@ -61,12 +61,13 @@ def completions_of(answers: Completion | HasCompletions) -> list[Completion]:
         return [answers]
     completions = getattr(answers, "completions", None)
     if completions is None:
-        raise refusal("answers", "a Completion, a Conversation or a Parsed", answers)
+        raise refusal("answers", "a Completion (of a stream: stream.completion), a Conversation or a Parsed", answers)
     return list(completions)
 
 
 class Operations:
-    """What the clients do. The arguments are those of ``Client``, and the tuning.
+    """What the clients do. The arguments are those of ``Client``, the tuning, and whether calls request token counts if
+    they do not say (None: only from Hugging Face).
 
     Attributes:
         arguments: what it was made of, to make another one.
@@ -93,11 +94,13 @@ class Operations:
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
         # and of its own
+        include_usage: bool | None = None,
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
         self.arguments: dict[str, Any] = without_self(locals())
         self.tuning: Tuning = tuning
         self.endpoint: Endpoint = Endpoint.at(api_base, hub_url, router_url)
+        self._include_usage = self.endpoint.hugging_face if include_usage is None else include_usage
         self._given_key = clean_key(
             api_key, hugging_face=self.endpoint.hugging_face, placeholders=self.endpoint.takes_placeholders
         )
@@ -120,6 +123,10 @@ class Operations:
         self._closers: set[str] = set()  # models that close a think tag which their prompt opens
         self._http: Http | None = None
         self._lock = ForkSafeLock()
+
+    def counting_tokens(self) -> Operations:
+        """The same, for a server that is known to send token counts: they are requested in every call."""
+        return Operations(**{**self.arguments, "include_usage": True})
 
     def new_call(self, timeout: Timeouts | float = DEFAULT) -> Call:
         """A call with these clocks, by default those of the client."""
@@ -150,7 +157,7 @@ class Operations:
         payload = build_payload(
             model=name or UNNAMED_MODEL,
             messages=checked,
-            include_usage=self.endpoint.hugging_face if include_usage is None else include_usage,
+            include_usage=self._include_usage if include_usage is None else include_usage,
             **options,
         )
         del payload["model"]
@@ -306,7 +313,8 @@ def _describe_functions(options: dict[str, Any]) -> None:
     if form is not None and (isinstance(form, type) or hasattr(form, "validate_python")):
         name = getattr(form, "__name__", "the type")
         raise InvalidRequestError(
-            f"response_format takes a JSON schema; for a type call parse(messages, {name}), which returns its value"
+            f"response_format takes a JSON schema, such as that of pydantic.TypeAdapter({name}).json_schema(); "
+            f"parse(messages, {name}) takes the type itself, and returns its value"
         )
     if "tools" in options:
         options["tools"] = describe_tools(options["tools"])
@@ -327,6 +335,10 @@ def _check_verify(verify: Any) -> bool | str:
         path = os.fspath(verify)
     except TypeError:
         path = None
-    if not isinstance(path, str) or not os.path.exists(path):
+    if not isinstance(path, str):
         raise refusal("verify", "True, False or the path of a CA bundle", verify)
+    if "-----BEGIN" in path:
+        raise InvalidRequestError("verify must be the path of a CA bundle, not its contents")
+    if not os.path.exists(path):
+        raise InvalidRequestError(f"verify: file not found: {show(path)}")
     return path

@@ -1,8 +1,9 @@
 """Short tracebacks of expected failures: the user's own lines, the public function that was called, and the message.
 
 The message of an ``HFTextError`` says what happened and what to do. The frames below the public function say nothing
-more to anyone but the developers of this library, so they are dropped where the error leaves it, and what is the cause
-of it becomes its ``__context__``, as with ``raise … from None``. With ``HF_TEXT_DEBUG=1`` everything stays.
+more to anyone but the developers of this library, so they are dropped where the error leaves it, and its cause becomes
+its ``__context__``, as with ``raise … from None``. The same holds for Ctrl-C while an answer is awaited. With
+``HF_TEXT_DEBUG=1`` everything stays.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import os
 import sys
 from types import TracebackType
+from typing import Any
 
 __all__ = ["render", "shorten"]
 
 # What runs between two frames of the user: this library, what it builds on, and Python itself.
 _INSIDE = {"hf_text", "requests", "urllib3", "sseclient", "anyio", "trio", "outcome", *sys.stdlib_module_names}
 _NOTEBOOK = {"IPython", "ipykernel"}
+_MAX_LINES = 15
 
 
 def shorten(error: BaseException) -> None:
@@ -34,13 +37,24 @@ def shorten(error: BaseException) -> None:
 
 
 def render(error: BaseException) -> list[str]:
-    """The lines in which IPython and Jupyter show the error: the user's frames alone, in the mode of ``%xmode``."""
+    """The lines in which IPython and Jupyter show the error: the user's frames alone, in the mode of ``%xmode``.
+
+    In its usual mode, what stands around the line of a frame gives way before there are more than 15 lines.
+    """
     traceback = error.__traceback__
     shown = _without(traceback, _NOTEBOOK if _debugging() else _INSIDE | _NOTEBOOK) or traceback
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     if shell is None:
         return [f"{type(error).__name__}: {error}"]
-    lines: list[str] = shell.InteractiveTB.structured_traceback(type(error), error, shown, tb_offset=0)
+    return _format(shell.InteractiveTB, error, shown)
+
+
+def _format(formatter: Any, error: BaseException, traceback: TracebackType | None) -> list[str]:
+    lines: list[str] = []
+    for around in (5, 3, 2):  # lines of each frame
+        lines = formatter.structured_traceback(type(error), error, traceback, 0, around)
+        if formatter.mode != "Context" or _debugging() or "\n".join(lines).count("\n") < _MAX_LINES:
+            break
     return lines
 
 

@@ -1,79 +1,24 @@
-"""The doors: public functions. A wrong name of an argument is refused there in one line that says what is meant, and an
-error leaves them with a short traceback.
+"""The doors: public functions. They reject a wrong argument name in one line that says what is meant, and errors leave
+them with a short traceback.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection
 from functools import wraps
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
-from .attributes import advise_attributes
 from .errors import HFTextError, InvalidRequestError
+from .other_names import ADVICE, ARGUMENTS, BODY_FIELDS
 from .tracebacks import shorten
 
-__all__ = ["OTHER_METHODS", "OTHER_NAMES", "explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
+__all__ = ["explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
 
-_CO_VARKEYWORDS, _CO_COROUTINE = 0x08, 0x80  # as in inspect, which is large
+_CO_VARARGS, _CO_VARKEYWORDS, _CO_COROUTINE = 0x04, 0x08, 0x80  # as in inspect, which is large
 
 T = TypeVar("T", bound=Callable[..., Any])
-
-# What other libraries and the servers call it: openai, huggingface_hub, litellm, requests, httpx, TGI.
-OTHER_NAMES = {
-    **dict.fromkeys(("base_url", "endpoint", "url", "api_url", "server"), "api_base"),
-    **dict.fromkeys(("token", "key", "hf_token", "access_token", "apikey"), "api_key"),
-    **dict.fromkeys(("max_new_tokens", "max_completion_tokens", "max_output_tokens", "max_length"), "max_tokens"),
-    **dict.fromkeys(("prompt", "input", "inputs", "message", "question", "text"), "messages"),
-    **dict.fromkeys(("model_id", "model_name", "repo_id"), "model"),
-    **dict.fromkeys(("n_ctx", "ctx_size", "context_length"), "context"),
-    **dict.fromkeys(("image", "images", "picture", "pictures", "files", "audio"), "media"),
-    **dict.fromkeys(("stop_sequences", "stop_words"), "stop"),
-    **dict.fromkeys(("organization", "organisation", "org"), "bill_to"),
-    **dict.fromkeys(("retries", "num_retries"), "max_retries"),
-    **dict.fromkeys(("default_headers",), "headers"),
-    **dict.fromkeys(("proxy",), "proxies"),
-    **dict.fromkeys(("ca_bundle", "ssl_verify", "verify_ssl"), "verify"),
-    **dict.fromkeys(("response_model", "response_format", "text_format", "schema"), "output_type"),
-    "functions": "tools",
-    "function_call": "tool_choice",
-    "random_seed": "seed",
-    "top_n_tokens": "top_logprobs",
-    "n_threads": "threads",
-}
-
-# Fields of the body that some servers know.
-_BODY_FIELDS = (
-    *("top_k", "min_p", "typical_p", "repetition_penalty", "logit_bias", "user", "metadata", "store", "modalities"),
-    *(
-        "service_tier",
-        "verbosity",
-        "prediction",
-        "chat_template_kwargs",
-        "guided_json",
-        "guided_regex",
-        "guided_choice",
-    ),
-)
-
-_ADVICE = {
-    "n": "One call returns one answer: call it once for each",
-    "stream": "generate() returns the whole answer, stream() yields it in pieces: leave it out",
-    "ordered": "The output is in the order of the answers; use batch.sort to restore the order of the rows",
-    "stream_options": "Request token counts with include_usage=True",
-    **dict.fromkeys(
-        ("system", "system_prompt"),
-        'Put {"role": "system", "content": …} in front of the messages',
-    ),
-}
-
-_ASK = "Here generate(messages, model) gives an answer, and stream(messages, model) its pieces"
-OTHER_METHODS = {
-    **dict.fromkeys(("chat", "completions", "responses", "messages", "chat_completion", "text_generation"), _ASK),
-    **dict.fromkeys(("create", "complete", "invoke", "ask", "completion", "acompletion", "ChatCompletion"), _ASK),
-    **dict.fromkeys(("InferenceClient", "OpenAI", "HfApi"), "Here it is called Client"),
-    **dict.fromkeys(("AsyncInferenceClient", "AsyncOpenAI"), "Here it is called hf_text.aio.AsyncClient"),
-}
 
 _names: dict[str, Collection[str]] = {}
 """The arguments of the functions that were decorated, by the name of the function, or of the class for ``__init__``."""
@@ -94,7 +39,7 @@ def explain_wrong_names(target: T) -> T:
     for name, value in list(vars(target).items()):
         if isinstance(value, FunctionType) and (name == "__init__" or not name.startswith("_")):
             setattr(target, name, _explain(value))
-    return advise_attributes(OTHER_METHODS)(target) if "stream" in vars(target) else target
+    return target
 
 
 def _explain(function: Any, door: str | None = None) -> Any:
@@ -102,6 +47,7 @@ def _explain(function: Any, door: str | None = None) -> Any:
     code = function.__code__
     names = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
     takes_any = bool(code.co_flags & _CO_VARKEYWORDS)
+    most = math.inf if code.co_flags & _CO_VARARGS else code.co_argcount
     if not takes_any:
         _names[door] = names
 
@@ -109,14 +55,18 @@ def _explain(function: Any, door: str | None = None) -> Any:
     def checked(*args: Any, **arguments: Any) -> Any:
         known = takes_any or arguments.keys() <= names
         wrong = None if known else next(name for name in arguments if name not in names)
+        extra = len(args) - most
         given: list[Any] = [args, arguments]
         del args, arguments  # a traceback that shows variables would show a key among them
         if wrong is not None:
             given.clear()
             raise wrong_name(f"{door}()", wrong, names)
+        if extra > 0:
+            given.clear()
+            raise _unnamed(f"{door}()", code)
         try:
             return function(*given.pop(0), **given.pop())
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 
@@ -134,37 +84,55 @@ def _explain(function: Any, door: str | None = None) -> Any:
 
 
 def wrong_name(door: str, name: str, names: Collection[str]) -> InvalidRequestError:
-    """The error for an argument that there is not.
+    """The error for an argument that does not exist.
 
     Args:
         door: what was called.
         name: the name that was given.
-        names: the arguments that there are.
+        names: the arguments that exist.
     """
     return InvalidRequestError(f"{door} has no argument {name!r:.80}. {_advise(door, name, names)}")
 
 
+def _unnamed(door: str, code: CodeType) -> InvalidRequestError:
+    """The error for positional arguments that must be named."""
+    positional = [name for name in code.co_varnames[: code.co_argcount] if name != "self"]
+    named = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
+    takes = f"only {', '.join(positional)} without a name" if positional else "no arguments without a name"
+    return InvalidRequestError(
+        f"{door} takes {takes}" + (f"; name the others: {', '.join(named[:3])} …" if named else "")
+    )
+
+
 def _advise(door: str, name: str, names: Collection[str]) -> str:
-    meant = OTHER_NAMES.get(name, name)
-    if meant in names:
-        return f"It is called {meant!r} here"
-    if name in _ADVICE:
-        return _ADVICE[name]
+    meant = ARGUMENTS.get(name, ())
+    if here := next((each for each in meant if each in names), None):
+        return f"It is called {here!r} here"
+    place = door.removesuffix("()").rpartition(".")[2].removeprefix("Async")
+    for key in (f"{place}.{name}", *(f"{place}.{each}" for each in meant), name):
+        if key in ADVICE:
+            return ADVICE[key]
     into_body = f"Pass other fields of the request with extra_body={{{name!r:.80}: …}}"
-    if name in _BODY_FIELDS and "extra_body" in names:
+    if name in BODY_FIELDS and "extra_body" in names:
         return into_body
+    return _find_elsewhere(door, name, names) or (
+        into_body if "extra_body" in names else f"There are {', '.join(sorted(set(names) - {'self'}))}"
+    )
+
+
+def _find_elsewhere(door: str, name: str, names: Collection[str]) -> str:
+    """The argument that is meant: of another function, or one with a similar name. Empty if there is none."""
     others = _others(door)
-    for other, has in others.items():
-        if meant in has:
-            return f"{meant!r} is an argument of {other}()"
+    for meant in (*ARGUMENTS.get(name, ()), name):
+        for other, has in others.items():
+            if meant in has:
+                return f"{meant!r} is an argument of {other}()"
     from difflib import get_close_matches  # only for the suggestion of an error
 
     for other, has in {"": names, **others}.items():
         if near := get_close_matches(name, sorted(set(has) - {"self"}), n=1, cutoff=0.75):
             return f"Did you mean {near[0]!r}{other and f', an argument of {other}()'}?"
-    if "extra_body" in names:
-        return into_body
-    return f"There are {', '.join(sorted(set(names) - {'self'}))}"
+    return ""
 
 
 def _others(door: str) -> dict[str, Collection[str]]:

@@ -513,7 +513,7 @@ def test_the_catalogue_function_refuses_what_the_method_refuses(emulator: Emulat
 
 @pytest.mark.parametrize("name", ["chat", "chat_completion", "text_generation", "responses"])
 def test_a_method_of_another_library_is_answered_with_the_one_that_is_meant(name: str) -> None:
-    for owner in (hf_text.Client("hf_x"), hf_text.aio.AsyncClient("hf_x"), hf_text.Conversation()):  # type: ignore[attr-defined]
+    for owner in (hf_text.Client("hf_x"), hf_text.aio.AsyncClient("hf_x")):  # type: ignore[attr-defined]
         with pytest.raises(AttributeError, match=rf"no attribute '{name}'\. Here generate\(messages, model\) gives"):
             getattr(owner, name)
     with pytest.raises(AttributeError, match="called Client"):
@@ -528,6 +528,15 @@ def test_a_method_of_another_library_is_answered_with_the_one_that_is_meant(name
         (hf_text.aio.AsyncClient("hf_x"), "steam", "Did you mean 'stream'?"),
         (hf_text, "steam", "Did you mean 'stream'?"),
         (hf_text.Completion("Hi"), "choices", "completion.text is the answer"),
+        (hf_text.Completion("Hi"), "lower", "completion.text is the answer"),
+        (hf_text.Completion("Hi"), "cost", "client.cost(completion) computes it"),
+        (hf_text.Completion("Hi"), "reasoning_content", "It is called reasoning"),
+        (hf_text.Conversation(), "chat", "conversation.generate(prompt) gives the next answer"),
+        (hf_text.aio.AsyncConversation(), "history", "It is called messages"),
+        (hf_text.Conversation(), "mesages", "Did you mean 'messages'?"),
+        (hf_text.Client("hf_x"), "embeddings", "use huggingface_hub.InferenceClient"),
+        (hf_text, "cost", "It is a method of Client"),
+        (hf_text.Client("hf_x").stream("Hi"), "stop", "It is called cancel()"),
         (hf_text.Completion("Hi"), "txt", "Did you mean 'text'?"),
         (hf_text.Client("hf_x").stream("Hi"), "text", "stream.completion has the answer"),
         (hf_text.aio.AsyncClient("hf_x").stream("Hi"), "text", "stream.completion has the answer"),

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pages import DOCS, PAGES, PROJECT
+from pages import BLOCKS, DOCS, PAGES, PROJECT
 
 import hf_text
 import hf_text.integrations
@@ -122,15 +122,36 @@ INTEGRATIONS = sorted({each.name for each in pkgutil.iter_modules([str(_HOME)])}
 
 
 @pytest.mark.parametrize("name", INTEGRATIONS)
-def test_an_integration_has_a_page_and_its_public_names_are_there_or_in_the_reference(name: str) -> None:
+def test_an_integration_has_a_page_and_its_public_names_are_in_the_reference(name: str) -> None:
     """Read from the source: the packages that it needs may be missing."""
     names = re.search(r"^__all__ = (\[[^\]]*\])", (_HOME / f"{name}.py").read_text("utf-8"), re.MULTILINE)
     assert names is not None
     page = DOCS / "integrations" / f"{re.sub('_plugin$', '', name)}.rst"
-    text = TEXTS[page if page.exists() else page.with_stem(name.removesuffix("_ai"))]
+    assert TEXTS[page if page.exists() else page.with_stem(name.removesuffix("_ai"))]
     wanted = {each for each in eval(names[1]) if not each.startswith("pytest_")}
-    told = documented(f"hf_text.integrations.{name}") | set(re.findall(r"\w+", text))
-    assert wanted - told == set()
+    assert wanted - documented(f"hf_text.integrations.{name}") == set()
+
+
+# --- Snippets
+
+
+def test_a_line_of_code_fits_the_width_of_a_page() -> None:
+    """Longer ones would have to be scrolled, in a window of 1280 pixels. The help of the command is a terminal's."""
+    long = [
+        (str(block), line)
+        for block in BLOCKS
+        if block.language != "" and block.page.parent != PROJECT
+        for line in block.code.splitlines()
+        if len(line) > 92
+    ]
+    assert long == []
+
+
+def test_the_runs_of_a_page_write_to_files_of_their_own() -> None:
+    """So that a reader may run a page from its beginning to its end, in one folder."""
+    for page, text in TEXTS.items():
+        written = re.findall(r'batch\.run\(\s*[\w."]+,\s*"([\w.]+)"(?!\W*only=)', text)
+        assert sorted(written) == sorted(set(written)), page
 
 
 # --- Tables

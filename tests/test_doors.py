@@ -17,13 +17,14 @@ from typing import Any
 import pytest
 
 import hf_text
-from hf_text import Client, HuggingFaceAPI, OpenaiTemplate
+from hf_text import Client, HuggingFaceAPI, OpenaiTemplate, batch
 from hf_text.aio import AsyncClient, AsyncConversation
 from hf_text.callers import cached_operations
 from hf_text.client import default_client
 from hf_text.emulator import Emulator
 from hf_text.local import LocalServer
 from hf_text.notebook import show
+from hf_text.other_names import ARGUMENTS
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / ".ci" / "signatures.py"
@@ -354,7 +355,19 @@ def test_a_new_sampling_option_is_two_edits_and_then_goes_through_every_door(emu
             "stream",
             "has no argument 'stream'. generate() returns the whole answer, stream() yields it in pieces: leave it out",
         ),
-        ("system", 'has no argument \'system\'. Put {"role": "system", "content": …} in front of the messages'),
+        (
+            "system",
+            "has no argument 'system'. "
+            'Put {"role": "system", "content": …} in front of the messages, or use Conversation(system=…)',
+        ),
+        (
+            "think",
+            "has no argument 'think'. reasoning_effort=\"low\" sets it. Some servers turn it off with "
+            'extra_body={"chat_template_kwargs": {"enable_thinking": False}}',
+        ),
+        ("headers", "has no argument 'headers'. It is called 'extra_headers' here"),
+        ("retries", "has no argument 'retries'. 'max_retries' is an argument of Client()"),
+        ("json_schema", "has no argument 'json_schema'. It is called 'response_format' here"),
         ("top_k", "has no argument 'top_k'. Pass other fields of the request with extra_body={'top_k': …}"),
     ],
 )
@@ -386,9 +399,20 @@ def test_a_wrong_name_is_told_what_is_meant(emulator: Emulator, name: str, words
             lambda: hf_text.generate("Hi", api_key="k"),
             "generate() has no argument 'api_key'. 'api_key' is an argument of Client()",
         ),
+        (lambda: hf_text.models("qwen"), "models() takes no arguments without a name; name the others: search,"),
+        (lambda: Client("k", "m"), "Client() takes only api_key without a name; name the others: api_base, model,"),
+        (
+            lambda: Client("k").generate("Hi", "m", 5),
+            "takes only messages, model without a name; name the others: media,",
+        ),
         (lambda: hf_text.models(serach="x"), "models() has no argument 'serach'. Did you mean 'search'?"),
         (lambda: Client().models(zzz="x"), "There are max_output_price, min_context,"),
         (lambda: hf_text.Conversation(sytem="x"), "Conversation() has no argument 'sytem'. Did you mean 'system'?"),
+        (lambda: hf_text.Conversation(system_prompt="x"), "It is called 'system' here"),
+        (lambda: AsyncConversation(history=[]), "Assign them afterwards: conversation.messages = […]"),
+        (lambda: hf_text.Timeouts(read=5), "Timeouts() has no argument 'read'. It is called 'gap' here"),
+        (lambda: Client().models(limit=5), "Take the first ones from the list: models(…)[:10]"),
+        (lambda: Client("k").parse("Hi", int, max_retries=1), "It is called 'retries' here"),
         (lambda: hf_text.Conversation(base_url="x"), "'api_base' is an argument of Client()"),
         (
             lambda: hf_text.Conversation(Client("k")).generate("Hi", max_tokens=5),
@@ -397,6 +421,10 @@ def test_a_wrong_name_is_told_what_is_meant(emulator: Emulator, name: str, words
         (lambda: Client("k").parse("Hi", int, response_format={}), "It is called 'output_type' here"),
         (lambda: hf_text.generate("Hi", response_model=int), "'output_type' is an argument of Client.parse()"),
         (lambda: Client("k").mapping("a/b", token="k"), "'api_key' is an argument of Client()"),
+        (
+            lambda: batch.run(["a"], "out", concurrency=4),
+            "batch.run() has no argument 'concurrency'. It is called 'max_workers'",
+        ),
         (lambda: show("Hi", base_url="x"), "notebook.show() has no argument 'base_url'. 'api_base' is an argument"),
         (lambda: asyncio.run(AsyncClient("k").generate("Hi", max_token=1)), "Did you mean 'max_tokens'?"),
         (
@@ -413,6 +441,21 @@ def test_a_wrong_name_is_told_at_every_door(emulator: Emulator, make: Callable[[
     with pytest.raises(hf_text.InvalidRequestError, match=re.escape(words)):
         make()
     assert emulator.requests == []
+
+
+def test_every_advice_on_arguments_names_one_that_exists() -> None:
+    doors = (
+        Client,
+        Client.stream,
+        Client.parse,
+        Client.models,
+        hf_text.Conversation,
+        hf_text.Timeouts,
+        LocalServer,
+        batch.run,
+    )
+    exist = {name for door in doors for name in inspect.signature(door).parameters}
+    assert {here for names in ARGUMENTS.values() for here in names} <= exist
 
 
 def test_an_awaited_door_is_still_a_coroutine_function() -> None:

@@ -117,7 +117,7 @@ def test_ten_prompts_that_are_all_answered_are_a_success() -> None:
 # examples/agent.py
 
 
-@pytest.mark.parametrize(("said", "written"), [("y", True), ("n", False)])
+@pytest.mark.parametrize(("said", "written"), [("y\n", True), ("n\n", False), ("", False)])
 def test_the_agent_reads_freely_and_writes_only_what_is_allowed(
     emulator: Emulator, tmp_path: Path, said: str, written: bool
 ) -> None:
@@ -128,13 +128,20 @@ def test_the_agent_reads_freely_and_writes_only_what_is_allowed(
         Response.text("One file."),
     )
     command = [sys.executable, "-W", "error", str(EXAMPLES / "agent.py"), str(tmp_path), "Which are about tea?"]
-    done = subprocess.run(command, input=f"{said}\n", capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(command, input=said, capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout.endswith("One file.\n")
     assert "[list_files: done]" in done.stderr
     assert "PermissionError" in done.stderr.splitlines()[1]
     assert (tmp_path / "tea.txt").exists() == written
     last = [request.json for request in emulator.requests if request.method == "POST"][-1]
     assert last["messages"][-1]["content"] == ("written" if written else "The user does not want this.")
+
+
+def test_the_agent_refuses_a_folder_that_is_not_there(emulator: Emulator, tmp_path: Path) -> None:
+    command = [sys.executable, "-W", "error", str(EXAMPLES / "agent.py"), str(tmp_path / "nowhere"), "Hi"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout, emulator.requests) == (2, "", [])
+    assert "there is no folder" in done.stderr
 
 
 def test_the_agent_says_why_it_failed(emulator: Emulator, tmp_path: Path) -> None:
@@ -244,7 +251,7 @@ class TestFastAPI:
     ) -> None:
         unknown = "The model cannot be reached."
         cases: list[tuple[Response | str, int, str, str]] = [
-            (Response.error(422, "Too many tokens"), 400, "The model cannot be asked that.", "Too many tokens"),
+            (Response.error(422, "Too many tokens"), 400, "The model cannot answer that.", "Too many tokens"),
             (
                 Response.error(429, "Slow down", headers={"Retry-After": "3600"}),
                 429,
@@ -261,7 +268,7 @@ class TestFastAPI:
             assert (response.status, json.load(response)["detail"]) == (status, told)
         ask(visitor, "")
         response = visitor.getresponse()
-        assert (response.status, json.load(response)["detail"]) == (400, "The model cannot be asked that.")
+        assert (response.status, json.load(response)["detail"]) == (400, "The model cannot answer that.")
         log = app.stop()
         assert [words for *_, words in cases if words not in log] == []
         assert "messages must not be empty" in log

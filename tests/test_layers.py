@@ -17,7 +17,18 @@ ROOT = Path(hf_text.__file__).parent
 
 # Lowest first. A name stands for the module, or for the package with all that is in it.
 LAYERS = (
-    ("_version", "attributes", "columns", "markdown_effort", "patterns", "printable", "tables", "tracebacks"),
+    (
+        "_version",
+        "attributes",
+        "cells",
+        "columns",
+        "markdown_effort",
+        "other_names",
+        "patterns",
+        "printable",
+        "tables",
+        "tracebacks",
+    ),
     ("errors", "events", "markdown", "shown", "completion", "tuning"),
     ("checks", "wrong_names"),
     ("protocol",),
@@ -112,7 +123,7 @@ INSIDE_FUNCTIONS = {
     ("cli.chat", "prompt_toolkit"): "an extra, only for a terminal",
     ("cli.progress", "rich.console"): "an extra, only for a terminal",
     ("cli.progress", "rich.progress"): "an extra, only for a terminal",
-    ("batch.bars", "tqdm.auto"): "an extra, only for progress=True",
+    ("batch.bars", "tqdm"): "an extra, only for progress=True",
     ("batch.outputs", "pandas"): "only for to_frame",
     ("batch.frames", "pyarrow"): "only for blocks of it, so it is there",
     ("batch.frames", "polars"): "only for blocks of it, so it is there",

@@ -38,6 +38,15 @@ def test_stream_gives_a_stream_and_sends_nothing_before_the_first_read(hf: Emula
     assert list(stream) == ["One", " two"]
 
 
+def test_a_framework_may_try_whether_a_stream_can_be_iterated_over(hf: Emulator) -> None:
+    """As Streamlit's ``write_stream`` does: it calls ``iter()``, drops what it gets, and loops."""
+    hf.reply(Response.text("One", " two"))
+    stream = hf_text.stream("Hi")
+    iter(stream)
+    stream.events()
+    assert list(stream) == ["One", " two"]
+
+
 def test_models_gives_the_catalogue(hf: Emulator) -> None:
     assert [model.id for model in hf_text.models(search="small", vision=True)] == ["emulator/small-vision"]
 

@@ -77,6 +77,13 @@ def test_dir_shows_the_public_names_and_the_submodules_and_nothing_else() -> Non
     assert run_python("import hf_text; hf_text.aio.AsyncClient, hf_text.notebook.show").returncode == 0
 
 
+@pytest.mark.parametrize("name", ["aio", "aio.batch", "batch", "emulator", "errors", "local", "notebook"])
+def test_dir_of_a_submodule_shows_its_public_names_and_nothing_else(name: str) -> None:
+    code = f"import hf_text; module = hf_text.{name}; print(*dir(module)); print(*module.__all__)"
+    shown, public = run_python(code).stdout.splitlines()
+    assert set(shown.split()) - {"batch"} == set(public.split())
+
+
 def test_a_name_that_is_not_exported_is_refused_by_name() -> None:
     with pytest.raises(AttributeError, match="'hf_text' has no attribute 'Clinet'"):
         hf_text.Clinet  # noqa: B018

@@ -326,9 +326,17 @@ def test_max_retries_is_kept(emulator: Emulator, local: Local) -> None:
     assert len(emulator.requests) == 1
 
 
-def test_verify_is_checked(local: Local) -> None:
-    with pytest.raises(hf_text.InvalidRequestError, match="verify"):
-        local.create_generator("m", "Count", verify="/no/such/bundle.pem")
+@pytest.mark.parametrize(
+    ("verify", "words"),
+    [
+        ("/no/such/bundle.pem", "verify: file not found: '/no/such/bundle.pem'"),
+        ("-----BEGIN CERTIFICATE-----", "verify must be the path of a CA bundle, not its contents"),
+        (1, "verify must be True, False or the path of a CA bundle, not int: 1"),
+    ],
+)
+def test_verify_is_checked(local: Local, verify: Any, words: str) -> None:
+    with pytest.raises(hf_text.InvalidRequestError, match=words):
+        local.create_generator("m", "Count", verify=verify)
 
 
 def test_max_event_bytes_is_kept(emulator: Emulator, local: Local) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -62,6 +64,19 @@ FAILURES: dict[str, tuple[str, str | Response | None, str]] = {
     "an async client": ('asyncio.run(ask("Hi", media="nope.png"))', None, "InvalidRequestError: media[0] cannot"),
     "an async answer that is cut": ('asyncio.run(ask("Hi"))', "cut-mid-stream", "TruncatedStreamError: "),
 }
+HELPERS = """
+def ask(question):
+    question = question.strip()
+    answer = client.generate(question, media="nope.png")
+    text = answer.text
+    return text
+
+def summarize(texts):
+    out = []
+    for text in texts:
+        out.append(ask(text))
+    return out
+"""
 SETUP = """
 import asyncio, hf_text, hf_text.batch, hf_text.aio
 client = hf_text.Client(max_retries=0)
@@ -91,7 +106,7 @@ def fail(code: str) -> BaseException:
     exec(SETUP, variables)
     try:
         exec(compile(code, "user.py", "exec"), variables)
-    except hf_text.HFTextError as error:
+    except (hf_text.HFTextError, KeyboardInterrupt) as error:
         error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # this function
         return error
     finally:
@@ -117,6 +132,7 @@ def test_python_prints_at_most_fifteen_lines(emulator: Emulator, name: str) -> N
     assert sum("/hf_text/" in line for line in lines) <= 1 + ("async" in code)
 
 
+@pytest.mark.timeout(180)  # many cells
 def test_jupyter_shows_at_most_fifteen_lines(emulator: Emulator) -> None:
     with leaving_no_loop(), starting_kernel() as kernel:
         kernel.run(SETUP)
@@ -130,6 +146,15 @@ def test_jupyter_shows_at_most_fifteen_lines(emulator: Emulator) -> None:
                 assert "/hf_text/" not in "\n".join(lines)
         (message,) = kernel.messages('await ask("Hi", media="nope.png")')
         assert len(plain(message["content"]["traceback"]).splitlines()) <= MAX_LINES
+        kernel.run(HELPERS)
+        (message,) = kernel.messages("1\n2\nsummarize(['Hi'])\n4\n5")
+        lines = plain(message["content"]["traceback"]).splitlines()
+        assert len(lines) <= MAX_LINES
+        assert [line.partition("> ")[2].split() for line in lines if line.startswith("--") and ">" in line] == [
+            ["3", "summarize(['Hi'])"],
+            ["10", "out.append(ask(text))"],
+            ["3", "answer", "=", "client.generate(question,", 'media="nope.png")'],
+        ]
         (message,) = kernel.messages("%env HF_TEXT_DEBUG=1")
         (message,) = kernel.messages('client.generate("Hi", media="nope.png")')
         assert len(plain(message["content"]["traceback"]).splitlines()) > 50
@@ -173,6 +198,29 @@ def test_the_lines_of_a_callback_stay(emulator: Emulator) -> None:
     names = [frame.name for frame in traceback.extract_tb(fail(textwrap.dedent(code)).__traceback__)]
     assert "rows" in names
     assert len(names) <= 5
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal to this process alone")
+@pytest.mark.parametrize(
+    "code",
+    [
+        'client.generate("Hi")',
+        'for _ in client.stream("Hi"): pass',
+        'hf_text.Conversation(client).generate("Hi")',
+        'for _ in hf_text.Conversation(client).stream("Hi"): pass',
+        'list(hf_text.batch.generate(["Hi"], client=client))',
+    ],
+)
+def test_ctrl_c_shows_the_line_that_was_waiting(emulator: Emulator, code: str) -> None:
+    def interrupt(_: Any) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        return "stall-before-headers"
+
+    emulator.reply(interrupt)
+    lines = printed(fail(code))
+    assert lines[-1] == "KeyboardInterrupt"
+    assert len(lines) <= MAX_LINES
+    assert sum("/hf_text/" in line for line in lines) <= 2
 
 
 def test_other_errors_keep_all_of_it() -> None:

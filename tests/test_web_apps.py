@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import textwrap
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 import requests
 import uvicorn
@@ -23,17 +26,25 @@ PAGE = (Path(__file__).parents[1] / "docs" / "web_apps.rst").read_text("utf-8")
 def address(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Where the app of the page answers."""
     monkeypatch.setenv("HF_TOKEN", "hf_AKeyForTestsAndNothing")
-    (code,) = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", PAGE)
-    assert "FastAPI(lifespan=" in code
+    with serving("FastAPI(lifespan=") as url:
+        yield f"{url}/answer?question=Count"
+
+
+@contextmanager
+def serving(mark: str) -> Iterator[str]:
+    """Serve the app of the page with this mark in its code."""
+    blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", PAGE)
+    (code,) = [block for block in blocks if mark in block]
     names: dict[str, Any] = {}
     exec(textwrap.dedent(code), names)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = uvicorn.Server(uvicorn.Config(names["app"], log_config=None, log_level="critical"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/answer?question=Count"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         thread.join()
+    anyio.run(names["client"].aclose)  # the first app does it itself
 
 
 def test_an_answer_is_passed_on(emulator: Emulator, address: str) -> None:
@@ -64,3 +75,18 @@ def test_a_visitor_who_leaves_hangs_up(emulator: Emulator, address: str) -> None
         assert answer.raw.read1(3)
     emulator.wait_for_disconnect()
     gate.open()
+
+
+@pytest.mark.parametrize(("fault", "end"), [(Response.text("One\n", "two"), "whole"), ("cut-mid-stream", "failed")])
+def test_events_carry_pieces_of_several_lines_and_how_the_answer_ended(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch, fault: str | Response, end: str
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_AKeyForTestsAndNothing")
+    emulator.reply(fault)
+    with serving("text/event-stream") as url:
+        answer = requests.get(f"{url}/events?question=Count", timeout=20)
+    events = answer.text.split("\n\n")
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    assert events[-2:] == [f"event: end\ndata: {end}", ""]
+    if end == "whole":
+        assert "".join(json.loads(event.removeprefix("data: ")) for event in events[:-2]) == "One\ntwo"

@@ -1,6 +1,6 @@
 """The async adapter: the blocking core, driven by an event loop, for asyncio and trio.
 
-Conversations are loaded when they are first used.
+Conversations and ``batch`` are loaded when they are first used.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..attributes import missing_attribute
 from .client import AsyncClient
 from .stream import AsyncStream
 
@@ -18,11 +19,13 @@ __all__ = ["AsyncClient", "AsyncConversation", "AsyncConversationStream", "Async
 
 
 def __getattr__(name: str) -> Any:
+    if name == "batch":
+        return import_module(".batch", __name__)
     if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        raise missing_attribute(f"module {__name__!r}", name, __dir__())
     value = globals()[name] = getattr(import_module(".conversation", __name__), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(["batch", *__all__])

@@ -77,6 +77,10 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 T = TypeVar("T")
 
 _End = object()
@@ -314,7 +318,7 @@ async def run(
         shard: ``(i, n)``, with i from 0: only the rows of the i-th of n parts, by a hash of their names. Each shard has
             its own output; ``merge`` combines them.
         drain: seconds that the rows in flight may take after SIGTERM, Ctrl-C or the deadline (default 25).
-        progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
+        progress: True shows a bar (``pip install 'hf_text[batch]'``); a function is called in this thread, at the
             start, after each row, and once a second.
         model: the model for rows that name none.
         template: the prompt, built from a row's columns: ``"Label: {text}"``, messages with such texts, or a function

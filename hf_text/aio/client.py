@@ -11,9 +11,11 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from ..attributes import advise_attributes
 from ..checks import without_self
 from ..completion import Completion
 from ..operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
+from ..other_names import CLIENT_ATTRIBUTES
 from ..protocol.media import Media
 from ..protocol.messages import Messages
 from ..tools import Tools
@@ -34,6 +36,7 @@ __all__ = ["AsyncClient"]
 T = TypeVar("T")
 
 
+@advise_attributes(CLIENT_ATTRIBUTES)
 @explain_wrong_names
 class AsyncClient:
     """``Client`` for async code: the same names, arguments and errors; what waits is awaited.

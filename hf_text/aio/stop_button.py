@@ -7,9 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 
-__all__ = ["stop_button_works"]
+__all__ = ["WAKES_UP", "in_kernel", "stop_button_works"]
 
-_WAKES_UP = 0.2  # seconds
+WAKES_UP = 0.2
+"""How often an event loop in a kernel has to wake up, in seconds."""
+
 _nothing = nullcontext()
 
 
@@ -18,7 +20,12 @@ def stop_button_works() -> AbstractContextManager[None]:
     wake the event loop, which notices only when it wakes up for something else
     (https://github.com/ipython/ipykernel/issues/881).
     """
-    return _waking_up() if "ipykernel" in sys.modules else _nothing
+    return _waking_up() if in_kernel() else _nothing
+
+
+def in_kernel() -> bool:
+    """Whether this may be a Jupyter kernel."""
+    return "ipykernel" in sys.modules
 
 
 @contextmanager
@@ -27,7 +34,7 @@ def _waking_up() -> Iterator[None]:
 
     def wake_up() -> None:
         nonlocal timer
-        timer = loop.call_later(_WAKES_UP, wake_up)
+        timer = loop.call_later(WAKES_UP, wake_up)
 
     with suppress(RuntimeError):  # trio runs
         loop = asyncio.get_running_loop()

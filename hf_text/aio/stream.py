@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import get_running_loop
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from types import TracebackType
 from typing import Any
@@ -13,19 +14,18 @@ from ..completion import Completion
 from ..errors import HFTextError, InvalidRequestError
 from ..events import Event, ProviderInfo
 from ..generation.steps import Step, Steps
-from ..generation.stream import OTHER_ATTRIBUTES
+from ..other_names import STREAM_ATTRIBUTES
 from ..tracebacks import shorten
 from ..transport.call import SOCKET, WRITE, Wait
 from .items import AsyncItems
-from .stop_button import stop_button_works
 from .tasks import stop_if_cancelled, this_task
-from .threads import SHARED_THREADS, Threads
+from .threads import ONE_THREAD, SHARED_THREADS, Threads
 from .waiting import LoopWait, running_loop, wait_by_anyio
 
 __all__ = ["AsyncStream"]
 
 
-@advise_attributes(OTHER_ATTRIBUTES)
+@advise_attributes(STREAM_ATTRIBUTES)
 class AsyncStream:
     """A streamed answer, for async code.
 
@@ -103,18 +103,18 @@ class AsyncStream:
                     if not self._begun:
                         self._begun = True
                         await stop_if_cancelled()  # a task that is cancelled already sends nothing
-                    step = steps.advance()
+                    step = SOCKET if steps.call.rest() else steps.advance()
                     if step is SOCKET or step is WRITE:
-                        with stop_button_works():
-                            step = await self._next_step(step)
+                        step = await self._next_step(step)
                 except get_cancelled_exc_class():
-                    self._give_up()
+                    steps.cancel()
                     raise
                 finally:
                     steps.end()
-                if step is Wait.THREAD:
+                if step is Wait.THREAD or step is Wait.FIRST:
                     steps.call.blocking = True
-                    step = await self._threads.run(steps.step, steps.cancel)
+                    threads = ONE_THREAD if step is Wait.FIRST else self._threads
+                    step = await threads.run(steps.step, steps.cancel)
                 if isinstance(step, list):
                     return step
                 if step is None:
@@ -127,21 +127,18 @@ class AsyncStream:
 
     def _next_step(self, wait_for: Step) -> Awaitable[Step | None]:
         """The next step that is not a wait for the socket."""
-        wait, loop = self._loop_wait, running_loop()
-        if loop is None:
-            return wait_by_anyio(self._steps, wait_for)
-        if wait is None or wait.loop is not loop:
-            wait = self._loop_wait = LoopWait(self._steps, loop)
+        wait = self._loop_wait
+        if wait is None or not wait.continuing or get_running_loop() is not wait.loop:
+            loop = running_loop()
+            if loop is None:
+                return wait_by_anyio(self._steps, wait_for)
+            if wait is None or wait.loop is not loop:
+                wait = self._loop_wait = LoopWait(self._steps, loop)
         try:
-            return wait.next_step(wait_for)
+            wait.watch(wait_for)
         except NotImplementedError:  # Windows' ProactorEventLoop
             return wait_by_anyio(self._steps, wait_for)
-
-    def _give_up(self) -> None:
-        """The task that reads was cancelled."""
-        self._steps.cancel()
-        if self._loop_wait is not None:
-            self._loop_wait.abandon()
+        return wait
 
     def cancel(self) -> None:
         """As ``Stream.cancel()``."""

@@ -13,7 +13,7 @@ from anyio.to_thread import run_sync
 from ..checks import check_int
 from .stop_button import stop_button_works
 
-__all__ = ["MAX_THREADS", "SHARED_THREADS", "Threads"]
+__all__ = ["MAX_THREADS", "ONE_THREAD", "SHARED_THREADS", "Threads"]
 
 T = TypeVar("T")
 
@@ -54,3 +54,6 @@ _limiters: RunVar[WeakKeyDictionary[Threads, CapacityLimiter]] = RunVar("hf_text
 
 SHARED_THREADS = Threads()
 """The threads of streams that belong to no client of their own."""
+
+ONE_THREAD = Threads(1)
+"""For what is found out once for many streams."""

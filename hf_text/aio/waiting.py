@@ -2,8 +2,8 @@
 
 anyio waits for a socket once: each wait registers it, sets a timer and takes both back, which costs more than to read a
 token. In asyncio (and uvloop) a stream keeps one registration and one timer for all its waits instead, and what arrives
-is read in the loop's callback, so that a task wakes up only for events. This is the one place that goes past anyio;
-trio, and loops that cannot watch sockets, wait by it.
+is read in the loop's callback, so that a task wakes up only for events, in the same iteration of the loop (see
+``waiter``). This is the one place that goes past anyio; trio, and loops that cannot watch sockets, wait by it.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-from contextvars import Context, copy_context
 
 from anyio import move_on_after, wait_readable, wait_writable
 
 from ..generation.steps import Step, Steps
 from ..transport.call import SOCKET, WRITE
+from .stop_button import WAKES_UP, in_kernel, stop_button_works
+from .waiter import Waiter
 
 __all__ = ["LoopWait", "running_loop", "wait_by_anyio"]
 
@@ -25,7 +26,7 @@ async def wait_by_anyio(steps: Steps, step: Step | None) -> Step | None:
     """Wait for the next step that is not a wait for the socket. Between ``begin()`` and ``end()`` of the steps."""
     call = steps.call
     while step is SOCKET or step is WRITE:
-        with move_on_after(call.longest_wait()):
+        with stop_button_works(), move_on_after(call.longest_wait()):
             await (wait_readable if step is SOCKET else wait_writable)(call.fileno())
         step = steps.advance()
     return step
@@ -40,43 +41,25 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
     return None if task is None else task.get_loop()
 
 
-class LoopWait:
-    """The waits of a stream, in a loop of asyncio.
+class LoopWait(Waiter[Step | None]):
+    """The waits of a stream, in a loop of asyncio. Awaited between ``begin()`` and ``end()`` of the steps,
+    after ``watch()``, it gives the next step that is not a wait for the socket.
 
     Args:
         steps: the stream's.
         loop: the loop.
-
-    Attributes:
-        loop: as above.
     """
 
     def __init__(self, steps: Steps, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+        super().__init__(loop)
         self._steps = steps
         self._descriptor: int | None = None  # the one that is watched for reading
         self._writing: int | None = None  # and for writing
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ends = math.inf  # by ``time.monotonic()``
-        self._context: Context
-        self._next: asyncio.Future[Step | None] | None = None  # what a task waits for
 
-    def next_step(self, wait_for: Step) -> asyncio.Future[Step | None]:
-        """The next step that is not a wait for the socket, which is waited for now. To be awaited between ``begin()``
-        and ``end()`` of the steps. Raises NotImplementedError if the loop cannot watch sockets.
-        """
-        self._watch(wait_for)
-        self._context = copy_context()  # that of the task: the loop has the one in which it was asked first
-        self._next = self.loop.create_future()
-        return self._next
-
-    def abandon(self) -> None:
-        """Nothing waits any more; what may have come is not asked for."""
-        waiting, self._next = self._next, None
-        if waiting is not None and waiting.done() and not waiting.cancelled():
-            waiting.exception()  # else asyncio complains that nobody did
-
-    def _watch(self, wait_for: Step) -> None:
+    def watch(self, wait_for: Step) -> None:
+        """Watch for this from now on. Raises NotImplementedError if the loop cannot watch sockets."""
         if wait_for is WRITE:
             self._await_writing()
         elif self._descriptor is None:
@@ -102,26 +85,26 @@ class LoopWait:
         descriptor, self._writing = self._writing, None
         if descriptor is not None:
             self.loop.remove_writer(descriptor)
-        if self._next is not None:
+        if self.wake_up is not None:
             self._take_step()
 
     def _take_step(self) -> None:
         """Called by the loop as long as there is something to read."""
-        waiting = self._next
-        if waiting is None or waiting.done():  # cancelled, perhaps
+        if self.wake_up is None:  # cancelled, perhaps
             self._unregister()
-            return
+        else:
+            self.context.run(self._advance)
+
+    def _advance(self) -> None:
         try:
-            step = self._context.run(self._steps.advance)
+            step = self._steps.advance()
             if step is SOCKET or step is WRITE:
-                self._watch(step)  # it may be another socket now, after a redirect
+                self.watch(step)  # it may be another socket now, after a redirect
                 return
         except BaseException as error:
-            self._next = None
-            waiting.set_exception(error)
-        else:
-            self._next = None
-            waiting.set_result(step)
+            self.set_exception(error)
+            return
+        self.set_result(step)
 
     def _unregister(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
@@ -134,7 +117,10 @@ class LoopWait:
         self._stop_timer()
         call = self._steps.call
         self._timer_ends = call.deadline
-        self._timer = self.loop.call_later(call.longest_wait(), self._look_at_clock)
+        seconds = call.longest_wait()
+        if in_kernel():
+            seconds = min(seconds, WAKES_UP)
+        self._timer = self.loop.call_later(seconds, self._look_at_clock)
 
     def _stop_timer(self) -> None:
         timer, self._timer, self._timer_ends = self._timer, None, math.inf
@@ -144,7 +130,7 @@ class LoopWait:
     def _look_at_clock(self) -> None:
         """Called when the clock that was the next one has run out, or would have, had nothing come."""
         self._timer, self._timer_ends = None, math.inf
-        if self._next is None:
+        if self.wake_up is None:
             return
         if self._steps.call.longest_wait() <= 0:
             self._take_step()  # it raises what is to be said

@@ -62,3 +62,7 @@ __all__ = [
     "sort",
     "to_frame",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

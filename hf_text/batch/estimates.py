@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
+from ..errors import HFTextError
 from ..operations import resolve_alias
 from ..protocol.names import DEFAULT_MODEL
 from ..protocol.prices import find_offers
@@ -36,10 +37,12 @@ def estimate_cost(inputs: Inputs, **arguments: Any) -> str | None:
         for known in parser.parse(value, place):
             rows += 1
             characters += len(str(known.row.own["messages"]))
+    try:
+        models = plan.client.models()
+    except HFTextError:  # no list, no prices; what else is wrong, the run will tell
+        models = []
     offers = [
-        offer
-        for offer in find_offers(plan.client.models(), name)
-        if offer.input_price is not None and offer.output_price is not None
+        offer for offer in find_offers(models, name) if offer.input_price is not None and offer.output_price is not None
     ]
     if not rows or not offers:
         return None

@@ -61,11 +61,10 @@ class Failures:
         if lane.answers > task.answers or (task.alone and not lane.left):  # others are answered
             task.alone += 1
         asked = error.underlying.retry_after or 0.0
-        if task.alone > 1:  # it is about this row, and says nothing about the others
-            lane.pace.failed(ticket)
+        alone = task.alone > 1  # it is about this row, and says nothing about the others
+        lane.pace.refused(ticket, error.underlying.retry_after, down=is_down(error), alone=alone)
+        if alone:
             task.due = now + self._pause(task.alone)
-        else:
-            lane.pace.refused(ticket, error.underlying.retry_after, down=is_down(error))
         if asked > _LONGEST_WAIT or nobody_is_there(lane, self._tally.answered, error):
             self._ending.fail(error)
             return False

@@ -130,7 +130,8 @@ class Plan:
             except InvalidRequestError as error:
                 if self.on_bad_row == "raise":
                     raise
-                yield Outcome(_name_bad(value, place, self.shape.id), error=error)
+                name = _name_bad(value, place, self.shape.id)
+                yield Outcome(name, error=error, columns=parser.keep_what_is_there(value))
 
 
 _PACES: WeakKeyDictionary[Operations, dict[str | None, Pace]] = WeakKeyDictionary()
@@ -155,7 +156,7 @@ class Outcomes(Iterator[Outcome]):
     def __next__(self) -> Outcome:
         try:
             return next(self._engine)
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 

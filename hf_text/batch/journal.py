@@ -88,6 +88,8 @@ class Journal:
         self._under_way: tuple[Line, int] | None = None  # what is being written, and where it will end
         self._synced = time.monotonic()
         self._unsynced = False
+        self._patience = _NO_ROOM_SECONDS
+        self._saved = ""  # where the contents of a deleted file went
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
         self._descriptor = os.open(self.path, flags, 0o666)
         _OPEN.add(self)
@@ -100,8 +102,9 @@ class Journal:
     def append(self, line: Line) -> bool:
         """Record what came of a row. False if it has its answer already.
 
-        A disk that is full is waited for, up to a minute. Raises OSError if the line cannot be written; then nothing of
-        it is in the file.
+        A disk that is full is waited for, up to a minute; after a wait in vain, or one that Ctrl-C ended, no longer.
+        Raises OSError if the line cannot be written; then nothing of it is in the file. Raises it also if something
+        else cut the file short meanwhile.
         """
         self._finish_write()
         known, asked = self.index.get(line.custom_id)
@@ -111,6 +114,7 @@ class Journal:
         data = build_line(line)
         self._under_way = line, self._end + len(data)
         self._write(data)
+        self._check_whole(self._end + len(data))
         self._finish_write()
         self.sync_if_due()
         return True
@@ -156,19 +160,37 @@ class Journal:
         give_up: float | None = None
         while True:
             try:
-                return write_all(self._descriptor, data)
+                write_all(self._descriptor, data)
             except OSError as error:
                 os.ftruncate(self._descriptor, self._end)
-                now = time.monotonic()
                 if give_up is None:
-                    give_up = now + _NO_ROOM_SECONDS
-                    if error.errno in _NO_ROOM:
-                        message = f"{self.path}: {error.strerror}; waiting up to {_NO_ROOM_SECONDS:g} s for free space"
-                        warn(message)
-                if error.errno not in _NO_ROOM or now >= give_up:
+                    give_up = time.monotonic() + self._patience
+                    self._announce_wait(error)
+                    self._patience = 0.0  # the other rows that have finished are not waited for as long again
+                if error.errno not in _NO_ROOM or time.monotonic() >= give_up:
                     self._under_way = None
                     raise
+            else:
+                self._patience = _NO_ROOM_SECONDS
+                return
             time.sleep(_NO_ROOM_PAUSE)
+
+    def _announce_wait(self, error: OSError) -> None:
+        if self._patience and error.errno in _NO_ROOM:
+            message = f"{self.path}: {error.strerror}; waiting up to {self._patience:g} s for free space"
+            warn(message)
+
+    def _check_whole(self, end: int) -> None:
+        """The line was written, so the file ends there; unless something else has cut it."""
+        size = os.fstat(self._descriptor).st_size
+        if size >= end:
+            return
+        assert self._under_way is not None
+        self._under_way = self._under_way[0], size
+        self._finish_write()
+        raise OSError(
+            errno.EIO, "the output was cut short during the run; the next run asks again what is lost", self.path
+        )
 
     def _finish_write(self) -> None:
         """Note the line that was written; what an exception left of it half is cut off."""
@@ -204,11 +226,12 @@ class Journal:
 
     def _recover(self) -> str:
         """The file was deleted under our hands. Its answers were paid for: save them beside it."""
-        saved = f"{self.path}.recovered-{os.urandom(4).hex()}"
+        mode = "wb" if self._saved else "xb"  # once more at the end, with the rows that have finished since
+        self._saved = self._saved or f"{self.path}.recovered-{os.urandom(4).hex()}"
         os.lseek(self._descriptor, 0, os.SEEK_SET)
-        with open(self._descriptor, "rb", closefd=False) as file, open(saved, "xb") as copy:
+        with open(self._descriptor, "rb", closefd=False) as file, open(self._saved, mode) as copy:
             shutil.copyfileobj(file, copy)
-        return f"the output was deleted or replaced during the run; its contents were saved in {saved}"
+        return f"the output was deleted or replaced during the run; its contents were saved in {self._saved}"
 
     def _write_kept(self) -> None:
         winners = Index()  # where the line that counts begins, of rows with several

@@ -59,6 +59,7 @@ def to_frame(output: Output) -> Any:
     """An output as a pandas DataFrame: ``custom_id``, the kept columns, ``text``, ``finish_reason``,
     ``model``, ``provider``, ``prompt_tokens``, ``completion_tokens``, ``cost``, ``seconds``, ``error``.
 
+    ``text`` is the answer. A kept column that has one of these names is called ``row_text`` (``row_model`` …).
     Reasoning and tool calls have columns if there are any. Raises MissingExtraError if pandas is not installed, and as
     ``read``.
     """
@@ -317,9 +318,7 @@ def _error_of(line: Mapping[str, Any], response: Mapping[str, Any]) -> HFTextErr
 def _record(outcome: Outcome) -> dict[str, Any]:
     completion, usage = outcome.completion, outcome.completion.usage if outcome.completion else None
     calls = [call.to_dict() for call in completion.tool_calls] if completion and completion.tool_calls else None
-    return {
-        "custom_id": outcome.custom_id,
-        **outcome.columns,
+    answer = {
         "text": outcome.text,
         "reasoning": (completion.reasoning or None) if completion else None,
         "tool_calls": calls,
@@ -332,3 +331,5 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "seconds": completion.timings.total if completion else None,
         "error": None if outcome.error is None else f"{type(outcome.error).__name__}: {outcome.error}",
     }
+    kept = {f"row_{name}" if name in answer else name: value for name, value in outcome.columns.items()}
+    return {"custom_id": outcome.custom_id, **kept, **answer}

@@ -105,6 +105,9 @@ class Pace:
         self._tokens_per_row = 0.0
         self._shut_at: float | None = None
         self._probe: Ticket | None = None
+        self._unproven: tuple[Ticket, float] | None = (
+            None  # a probe that opened the door by its silence, and `_shut_at`
+        )
         self._probe_at = self._slowest_refusal = 0.0
 
     @property
@@ -131,7 +134,7 @@ class Pace:
             patience = self._probe.sent_at + _PATIENCE + 2 * self._slowest_refusal - now
             if patience > 0:
                 return patience
-            self._open(now)
+            self._open(now, self._probe)
             return max(0.0, asked_for, self._next_at - now)
 
     def start(self) -> Ticket:
@@ -165,6 +168,8 @@ class Pace:
         with self._lock:
             if self._shut_at is not None and ticket.sent_at > self._shut_at:
                 self._open(self._clock())
+            elif self._unproven is not None and ticket.sent_at > self._unproven[1]:
+                self._unproven = None
 
     def answered(self, ticket: Ticket, tokens: int = 0) -> None:
         """This request was answered; ``tokens`` counts prompt and answer."""
@@ -179,25 +184,34 @@ class Pace:
         """This request failed for a reason of its own: the server is there."""
         self.began(ticket)
 
-    def refused(self, ticket: Ticket, retry_after: float | None = None, *, down: bool = False) -> None:
+    def refused(
+        self, ticket: Ticket, retry_after: float | None = None, *, down: bool = False, alone: bool = False
+    ) -> None:
         """This request was refused for now.
 
         Args:
             ticket: the request.
             retry_after: seconds that the server asks to wait, if it says so.
             down: whether the server was unavailable (502, 503, 504, no connection), rather than over its limit (429).
+            alone: whether this is about the row, again and again, while others are answered. The request was not let
+                through, but that says nothing about the rate.
         """
         with self._lock:
             now = self._clock()
             ticket.refused = True
             self._tokens_at -= ticket.tokens * self._token_seconds
+            if alone:
+                self.began(ticket)
+                return
             self._resume_at = max(self._resume_at, now + (retry_after or 0.0))
             if self._shut_at is not None:
                 self._note_probe(ticket, now)
+            elif self._unproven is not None and (ticket is self._unproven[0] or self._is_gone(ticket, now, down)):
+                self._shut_again(ticket, now, self._unproven[1])
             elif self._is_gone(ticket, now, down):
                 self._shut(ticket, now, down)
             elif ticket.sent_at >= self._cut_at and now - self._cut_at >= 1.0:
-                self._cut(now, bool(retry_after))
+                self._cut(ticket, now, bool(retry_after))
 
     def _note_probe(self, ticket: Ticket, now: float) -> None:
         if ticket is self._probe:
@@ -224,11 +238,11 @@ class Pace:
     def _follow_cubic(self, mark: float, ceiling: float) -> None:
         self._mark, self._ceiling, self._period = mark, min(ceiling, _MAX_RATE), -1.0
 
-    def _cut(self, now: float, asked_to_wait: bool) -> None:
+    def _cut(self, ticket: Ticket, now: float, asked_to_wait: bool) -> None:
         share = self._share()
         if self._period < 0 and not asked_to_wait and (share < self._few or self._is_chance(now, share)):
             return
-        through = self._measure(now, *_WINDOW, self._measured_from)
+        through = self._measure(ticket.sent_at, *_WINDOW, self._measured_from)  # what became of later ones is not known
         if now - self._began_at < 1.0:  # a burst shows how many may arrive at once, not how many in a second
             through = max(through, _FIRST_RATE)
         self._before_cut = (self._ceiling if self._period < 0 else through, self._plateau, self._cut_at)
@@ -262,16 +276,19 @@ class Pace:
         return abs(through - self._ceiling) <= _SAME * self._ceiling
 
     def _measure(self, now: float, shortest: float, longest: float, begin: float) -> float:
-        """Requests a second that were let through in the last seconds, from ``begin`` on."""
-        through = 0
+        """Requests a second that were let through in the last seconds before ``now``, from ``begin`` on."""
+        through = sent = 0
         since = begin
-        for sent, ticket in enumerate(reversed(self._sent)):
+        for ticket in reversed(self._sent):
             age = now - ticket.sent_at
+            if age < 0:
+                continue
             if ticket.sent_at < begin:
                 break
             if age > longest or (age > shortest and sent >= _SAMPLES):
                 since = ticket.sent_at
                 break
+            sent += 1
             through += not ticket.refused
         return max(through, 1) / max(now - since, 1.0)
 
@@ -322,11 +339,21 @@ class Pace:
         self._slowest_refusal = now - ticket.sent_at
         self._pause_probes(now)
 
+    def _shut_again(self, ticket: Ticket, now: float, since: float) -> None:
+        """The probe was not let in, only its refusal came late (a busy machine): the outage goes on."""
+        if self._cut_at >= self._opened_at:
+            self._ceiling, self._plateau, self._cut_at = self._before_cut
+        self._shut_at, self._unproven = since, None
+        self._slowest_refusal = max(self._slowest_refusal, now - ticket.sent_at)
+        self._pause_probes(now)
+
     def _pause_probes(self, now: float) -> None:
         outage = now - (self._shut_at or now)
         self._probe_at = now + min(max(_PROBE_SHARE * outage, _MIN_PROBE_PAUSE), _MAX_PROBE_PAUSE)
 
-    def _open(self, now: float) -> None:
+    def _open(self, now: float, silent: Ticket | None = None) -> None:
+        """Let requests through again; ``silent``: for a probe that was not refused so far."""
+        self._unproven = None if silent is None or self._shut_at is None else (silent, self._shut_at)
         self._shut_at = self._probe = None
         self._measured_from = self._opened_at = now
         self._mark, self._base, self._period = now, max(0.01, self._ceiling / 4), _REOPENING

@@ -33,7 +33,7 @@ def plot(output: str | os.PathLike[str], picture: str | os.PathLike[str]) -> Non
         from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError(
-            "a plot needs matplotlib: pip install 'hf-text[plot]'", package="matplotlib", extra="plot"
+            "a plot needs matplotlib: pip install 'hf_text[plot]'", package="matplotlib", extra="plot"
         ) from None
     points = _read_points(output)
     figure = Figure(figsize=(8, 5), layout="constrained")

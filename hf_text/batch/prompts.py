@@ -61,7 +61,9 @@ def _fill(template: str, value: object, place: str) -> str:
 def _column(columns: Mapping[str, Any], name: str, place: str) -> Any:
     if name not in columns:
         known = ", ".join(map(str, columns))
-        raise InvalidRequestError(f"{place}: the template names {show(name)}, but the columns are {known}")
+        is_text = not name or name.strip(" \n\t\"'") != name
+        braces = "; write a literal brace twice, {{ or }}" if is_text else ""
+        raise InvalidRequestError(f"{place}: the template names {show(name)}, but the columns are {known}{braces}")
     value = plain(columns[name])
     if value is None:
         raise InvalidRequestError(f"{place}: the column {show(name)} of the template is empty")

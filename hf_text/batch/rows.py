@@ -14,6 +14,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from inspect import signature
@@ -248,6 +249,15 @@ class RowParser:
             if name not in columns:
                 raise InvalidRequestError(f"{place}: no column {show(name)} to keep")
         return {name: keepable(columns[name], f"{place}: the column {name}") for name in self._shape.keep}
+
+    def keep_what_is_there(self, value: object) -> dict[str, Any]:
+        """The columns to keep of a row that cannot be asked, as far as they can be kept."""
+        kept: dict[str, Any] = {}
+        if isinstance(value, Mapping):
+            for name in self._shape.keep:
+                with suppress(KeyError, InvalidRequestError):
+                    kept[name] = keepable(value[name], name)
+        return kept
 
     def _name(self, name: object, own: Mapping[str, Any], place: str) -> tuple[str, int, bytes]:
         """The name of the row, and what is known of it."""

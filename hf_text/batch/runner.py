@@ -28,7 +28,7 @@ from .pace import Pace
 from .progress import Progress, Summary, Tally
 from .prompts import Template
 from .rows import Known, Row, shard_of
-from .signals import Listener, Stopped, listening, say
+from .signals import Listener, Stopped, listening, say, stopped
 from .state import StateFile
 
 __all__ = ["Stopper", "run", "run_stoppable"]
@@ -102,7 +102,7 @@ def run(
         shard: ``(i, n)``, with i from 0: only the rows of the i-th of n parts, by a hash of their names. Each shard has
             its own output; ``merge`` combines them.
         drain: seconds that the rows in flight may take after SIGTERM, Ctrl-C or the deadline (default 25).
-        progress: True shows a bar (``pip install 'hf-text[batch]'``); a function is called in this thread, at the
+        progress: True shows a bar (``pip install 'hf_text[batch]'``); a function is called in this thread, at the
             start, after each row, and once a second.
         client: the client to use; default: a new ``Client()``. For other processes it is pickled, with a key that was
             passed to it.
@@ -193,7 +193,7 @@ def run_stoppable(
     """As ``run``, which the stopper can stop from another thread."""
     choice = _Choice(stale, only, retry_failed, shard)
     source, tally = Source(inputs), Tally()
-    with ExitStack() as stack:
+    with listening(lambda listener: _stopped(listener, tally)) as listener, ExitStack() as stack:
         if options.get("client") is None:
             options["client"] = stack.enter_context(Client())
         plan = make_plan(options, drain)
@@ -207,15 +207,15 @@ def run_stoppable(
         engine, costs = start(plan, models, rows, tally)
         stopper.attach(engine)
         stack.callback(costs.close)
-        _Run(engine, journal, tally, show, drain).work()
+        _Run(engine, journal, tally, show, drain).work(listener)
         journal.compact()
         return _summarize(tally, journal)
 
 
-def _summarize(tally: Tally, journal: Journal) -> Summary:
+def _summarize(tally: Tally, journal: Journal | None) -> Summary:
     """A run that was stopped has not seen all rows of the inputs; the output knows how many are done."""
     summary = tally.summary()
-    if summary.stopped_by is None:
+    if summary.stopped_by is None or journal is None:
         return summary
     return replace(summary, done=max(summary.done, journal.answered), failed=max(summary.failed, journal.failed))
 
@@ -287,26 +287,27 @@ class _Run:
         self._said = False
         engine.on_tick = self._tick
 
-    def work(self) -> None:
+    def work(self, listener: Listener) -> None:
         """Do all rows, and record each. Raises what ended the run, when the rows in flight are finished."""
-        with listening(lambda name: self._engine.stop(name, self._drain)) as listener:
-            ended = "failed"
-            try:
-                self._tick()
-                for outcome in self._engine:
-                    self._record(outcome)
-                    self._report()
+        ended = "failed"
+        try:
+            listener.stop = lambda name: self._engine.stop(name, self._drain)
+            self._tick()
+            for outcome in self._engine:
+                self._record(outcome)
                 self._report()
-                ended = self._tally.stopped_by or "finished"
-            except BaseException as error:  # Ctrl-C too: what had finished is kept
-                self._keep_finished()
-                if not listener.again or not isinstance(error, KeyboardInterrupt):
-                    raise
-                ended = self._tally.stopped_by or "Ctrl-C"
-            finally:
-                self._state.write(self._tally.progress(), ended)
+            self._report()
+            ended = self._tally.stopped_by or "finished"
+        except BaseException as error:  # Ctrl-C too: what had finished is kept
+            self._keep_finished()
+            if not listener.again or not isinstance(error, KeyboardInterrupt):
+                raise
+            ended = self._tally.stopped_by or "Ctrl-C"
+        finally:
+            listener.stop = None
+            self._state.write(self._tally.progress(), ended)
         if listener.signum is not None:
-            raise self._stopped(listener)
+            raise _stopped(listener, self._tally, self._journal)
 
     def _keep_finished(self) -> None:
         for outcome in self._engine.cancel():
@@ -327,13 +328,14 @@ class _Run:
             self._said = True
             say(f"{self._tally.stopped_by}: no more rows are started, {self._tally.in_flight} are being finished")
 
-    def _stopped(self, listener: Listener) -> Stopped:
-        summary = _summarize(self._tally, self._journal)
-        name = self._tally.stopped_by or "Ctrl-C"
-        whole = "" if self._tally.rows is None else f" of {self._tally.rows:,}"
-        message = f"stopped by {name}: {summary.done:,}{whole} rows are done. Run it again to continue"
-        say(message)
-        return Stopped(message, summary, 128 + (listener.signum or 0))
+
+def _stopped(listener: Listener, tally: Tally, journal: Journal | None = None) -> Stopped:
+    """What a run ends with that a signal stopped; without a journal, before its first row or after its last."""
+    summary = _summarize(tally, journal)
+    whole = "" if tally.rows is None else f" of {tally.rows:,}"
+    done = f": {summary.done:,}{whole} rows are done" if summary.done else " before the first row"
+    message = f"stopped by {tally.stopped_by or listener.name}{done}. Run it again to continue"
+    return stopped(message, summary, 128 + (listener.signum or 0))
 
 
 def _line_of(outcome: Outcome) -> Line:

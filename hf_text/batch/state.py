@@ -40,10 +40,13 @@ class StateFile:
         self._written = now
         state = {**self._base, "updated": time.time(), "ended": ended, **asdict(progress)}
         temporary = f"{self._path}.{os.getpid()}.tmp"
-        with suppress(OSError):
+        try:
             with open(temporary, "w", encoding="utf-8") as file:
                 json.dump(state, file)
             os.replace(temporary, self._path)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(temporary)
 
 
 def read_state(output: str | os.PathLike[str]) -> tuple[Progress, dict[str, Any]]:

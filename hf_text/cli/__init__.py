@@ -51,14 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str]) -> int:
     if "_ARGCOMPLETE" in os.environ:  # a shell asks, which has been told to, so the extra was there
         import_module(f"{__name__}.completion").complete()
-    slip = find_slip(words)
-    if slip and sys.stdin and sys.stdin.isatty():
-        open_errors().write_line(f"hf-text: error: {slip}")
-        return 2
-    name = words.pop(0) if words and words[0] in COMMANDS else "ask"
+    asked = bool(words) and words[0] in COMMANDS  # for a command, by its name
+    name = words.pop(0) if asked else "ask"
     try:
         parser = parser_of(name)
         values = parser.parse(words)
+        slip = None if asked or "--" in words else find_slip(values.words)
+        if slip and sys.stdin and sys.stdin.isatty():
+            open_errors().write_line(f"hf-text: error: {slip}")
+            return 2
         command = import_module(f"{__name__}.{name}")  # what help and other commands need not wait for
         return int(command.main(values, parser.error))
     except SystemExit as done:  # argparse: help, or a usage error

@@ -1,4 +1,4 @@
-"""The names of the commands, and what may be a slip of one."""
+"""The names of the commands, and what may be a mistyped one."""
 
 from __future__ import annotations
 
@@ -23,10 +23,14 @@ COMMANDS = {
 
 
 def find_slip(words: Sequence[str]) -> str | None:
-    """Why a single word is not sent as a prompt: it is nearly a command. None for anything else."""
-    if len(words) != 1 or words[0] in COMMANDS or not words[0].isalpha():
+    """Why a single word is not sent as a prompt: it is a command that does not come first, or nearly one. None for
+    anything else.
+    """
+    if len(words) != 1 or not words[0].isalpha():
         return None
     word = words[0]
+    if word in COMMANDS:
+        return f"the command must come first: hf-text {word} … To send this word as a prompt: hf-text ask {word}"
     if word.lower() == "help":
         return "hf-text --help shows the help. To send this word as a prompt: hf-text ask help"
     near = difflib.get_close_matches(word.lower(), COMMANDS, 1, 0.7)

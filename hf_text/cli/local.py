@@ -73,8 +73,8 @@ def serve(options: Options, view: View) -> Iterator[Client]:
     room = len(options.prompt.encode(errors="replace")) // 2 + (options.max_tokens or 0)
     settings: dict[str, Any] = {"timeout": _PATIENCE, **clocks, "context": max(_CONTEXT, room)}
     with LocalServer(options.local or None, confirm=confirm, notify=view.note, **settings) as server:
-        small = "; a small model: fluent, and often wrong" if server.size < _SMALL else ""
-        view.introduce(f"{server.model} ({server.size / 10**6:,.0f} MB) answers, on this machine{small}")
+        small = ". It is small: fluent, but often wrong" if server.size < _SMALL else ""
+        view.introduce(f"{server.model} ({server.size / 10**6:,.0f} MB) is running on this machine{small}")
         with server.client(**clocks) as client:
             yield client
 

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
+from ..other_names import ARGUMENTS
 from ..printable import one_line
-from ..wrong_names import OTHER_NAMES
 from .helping import HelpFormatter
 from .output import open_errors
 
@@ -123,11 +123,11 @@ def _explain_unknown(arguments: Sequence[str], known: Collection[str]) -> str:
 
 
 def _find_meant(name: str, known: Collection[str]) -> str | None:
-    """The option that is meant by another name, by its beginning, or by one with a slip; None: nobody knows."""
+    """The option meant by another library's name, by its beginning or by a misspelling; None if there is none."""
     name = name.lower().replace("_", "-")
-    meant = OTHER_NAMES.get(name[2:].replace("-", "_"), "")
-    option = _TYPED.get(meant, f"--{meant.replace('_', '-')}")
-    if option in known:
+    meant = ARGUMENTS.get(name[2:].replace("-", "_"), ())
+    options = [_TYPED.get(each, f"--{each.replace('_', '-')}") for each in meant]
+    if option := next((option for option in options if option in known), None):
         return option
     begun = [each for each in known if name.startswith(f"{each}-") or (len(name) > 4 and each.startswith(name))]
     return next(iter(begun or difflib.get_close_matches(name, known, 1, cutoff=0.7)), None)

@@ -36,7 +36,7 @@ def check_plot(path: str, fail: Fail) -> None:
         fail(f"--plot: folder not found: {os.path.dirname(path)!r}")
     if suffix == ".png" and find_spec("matplotlib") is None:
         raise MissingExtraError(
-            "--plot FILE.png needs matplotlib: pip install 'hf-text[plot]'; FILE.svg needs nothing",
+            "--plot FILE.png needs matplotlib: pip install 'hf_text[plot]'; FILE.svg needs nothing",
             package="matplotlib",
             extra="plot",
         )

@@ -31,7 +31,7 @@ def _layout(options: Options) -> Layout | None:
         from .markdown import Markdown
     except ImportError:
         raise MissingExtraError(
-            "--markdown needs rich and markdown-it-py: pip install 'hf-text[cli]'", package="rich", extra="cli"
+            "--markdown needs rich and markdown-it-py: pip install 'hf_text[cli]'", package="rich", extra="cli"
         ) from None
     return Markdown(lambda: columns_of_terminal(sys.stdout) or 80)
 

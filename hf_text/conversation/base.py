@@ -7,10 +7,12 @@ from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import Any, TypeVar
 
+from ..attributes import advise_attributes
 from ..checks import check_int, check_text, refusal
 from ..completion import Completion
 from ..errors import InvalidRequestError
 from ..events import Usage
+from ..other_names import CONVERSATION_ATTRIBUTES
 from ..procedures.effects import Procedure
 from ..protocol.media import Media, add_media
 from ..protocol.messages import Messages, check_messages
@@ -26,6 +28,7 @@ __all__ = ["BaseConversation"]
 C = TypeVar("C", bound="BaseConversation")
 
 
+@advise_attributes(CONVERSATION_ATTRIBUTES)
 class BaseConversation:
     """What ``Conversation`` and ``AsyncConversation`` share.
 

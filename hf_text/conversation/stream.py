@@ -10,7 +10,7 @@ from ..attributes import advise_attributes
 from ..completion import Completion
 from ..errors import HFTextError, StreamError
 from ..events import ConversationEvent, ProviderInfo
-from ..generation.stream import OTHER_ATTRIBUTES
+from ..other_names import STREAM_ATTRIBUTES
 from ..procedures.driver import Driver
 from ..procedures.reader import Reader
 from ..tracebacks import shorten
@@ -18,7 +18,7 @@ from ..tracebacks import shorten
 __all__ = ["ConversationStream", "completion_of", "info_of", "partial_of"]
 
 
-@advise_attributes(OTHER_ATTRIBUTES)
+@advise_attributes(STREAM_ATTRIBUTES)
 class ConversationStream:
     """The answer to one turn, and the tool rounds before it.
 
@@ -33,14 +33,12 @@ class ConversationStream:
 
     def __iter__(self) -> Iterator[str]:
         """The pieces of the text, as they arrive."""
-        self._reader.driver.claim()
         return self._iterate(str)
 
     def events(self) -> Iterator[ConversationEvent]:
         """Everything that happens: the events of each round, each with its ``ProviderInfo``, ``Usage`` and
         ``FinishReason``, and a ``ToolResult`` for each call.
         """
-        self._reader.driver.claim()
         return self._iterate(object)
 
     def start(self) -> ConversationStream:
@@ -71,7 +69,7 @@ class ConversationStream:
             return ahead
         try:
             return self._reader.read()
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 
@@ -103,6 +101,7 @@ class ConversationStream:
 
     def _iterate(self, wanted: type) -> Iterator[Any]:
         driver = self._reader.driver
+        driver.claim()  # at the first read: some frameworks call iter() once more, only to see whether they can
         try:
             while events := self.read():
                 for event in events:
@@ -110,7 +109,7 @@ class ConversationStream:
                         break  # the next read() raises it, or ends the loop
                     if isinstance(event, wanted):
                         yield event
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
         finally:

@@ -36,3 +36,7 @@ __all__ = [
     "build_model",
     "fault",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

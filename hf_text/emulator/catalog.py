@@ -74,7 +74,7 @@ def _build_provider(id: str, given: str | Mapping[str, Any], rank: int) -> dict[
         "provider": given["provider"],
         "status": "live",
         "context_length": 131072,
-        "pricing": {"input": 0.1 + rank / 20, "output": 0.4 + rank / 10},
+        "pricing": {"input": round(0.1 + rank / 20, 2), "output": round(0.4 + rank / 10, 2)},
         "is_free": False,
         "supports_tools": True,
         "supports_structured_output": True,

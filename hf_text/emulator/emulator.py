@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Emulator", "Scripted"]
 
-Scripted = Response | str | Callable[["Request"], Response]
-"""A reply, the name of a fault, or a function that makes a reply to the request."""
+Scripted = Response | str | Callable[["Request"], Response | str]
+"""A reply, the name of a fault, or a function that returns one of these for the request."""
 
 _E = TypeVar("_E", bound="Emulator")
 
@@ -137,7 +137,7 @@ class Emulator(Server):
         After them come the replies set by `always`, or the built-in answer.
 
         Args:
-            replies: replies, names of faults, or functions from the request to a reply.
+            replies: replies, names of faults, or functions of the request that return one of these.
             path: only for requests to this path; with ``*`` at its end, to all paths with that prefix. None: any chat
                 completion route.
         """
@@ -158,7 +158,7 @@ class Emulator(Server):
             return self._answer_recorded(request)
         if scripted is None:
             return answer_router(self._world, request) or answer_hub(self._world, request) or _answer_rest(request)
-        return scripted if isinstance(scripted, Response) else scripted(request)
+        return _resolve(scripted(request) if callable(scripted) else scripted)
 
     def _answer_recorded(self, request: Request) -> Response:
         try:
@@ -171,14 +171,14 @@ class Emulator(Server):
             self.failures.append(error)
             return Response.error(502 if isinstance(error, OSError) else 400, f"hf_text.emulator: {error}")
 
-    def _take_scripted(self, request: Request) -> Response | Callable[[Request], Response] | None:
+    def _take_scripted(self, request: Request) -> Scripted | None:
         with self.changed:
             for path in sorted(self._scripts, key=_breadth):
                 if self._scripts[path] and _path_matches(path, request):
-                    return _resolve(self._scripts[path].popleft())
+                    return self._scripts[path].popleft()
             for path in sorted(self._standing, key=_breadth):
                 if _path_matches(path, request):
-                    return _resolve(self._standing[path])
+                    return self._standing[path]
         return None
 
 
@@ -190,7 +190,7 @@ def _checked(reply: Scripted) -> Scripted:
     return reply
 
 
-def _resolve(reply: Scripted) -> Response | Callable[[Request], Response]:
+def _resolve(reply: Response | str) -> Response:
     return fault(reply) if isinstance(reply, str) else reply
 
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from ..errors import HFTextError, MalformedStreamError
 from ..events import Event
+from ..protocol.choices import is_piece
 from ..protocol.error_reports import parse_error
 from ..protocol.jsons import loads, read_values
 from ..protocol.pages import decode_text, describe_page
@@ -36,16 +37,19 @@ _BEGINNING_BYTES = 2000
 _REPORT_BYTES = 65536
 
 _ERROR_KINDS = r"(?i)error|exception"
+_FAILURE_KINDS = r"(?i)fail|abort|fatal|timeout"
 _ERROR_TEXT = r"(?i)\[?error\b"
 _ERROR_FIELD = r"(?im)^[ \t]*error[ \t]*:"
 _OTHER_FIELD = r"[\w-]+:"
 _BARE_VALUES = (
-    r"(?i)[\s\0\ufeff]*(?:data:\s*)*[\[{]"  # without their field, or with it as the standard does not take it
+    r"(?i)[\s\0\ufeff]*(?:data\s*:\s*)*[\[{]"  # without their field, or with it as the standard does not take it
 )
 
+_JSON_STARTS = (b"{", b"[", b'"')
 _DONE = ("DONE", "END", "EOS")  # without what stands around it: "[DONE]", <|end|>
-# What servers send to keep a connection alive, in the place of a chunk.
-_KEEP_ALIVES = ("", "\0", "null", "[]", '""', "ping", "keepalive", "keep-alive", "heartbeat")
+# What servers send to keep a connection alive, in the place of a chunk: also "[PING]", '"ping"', "." or nothing.
+_KEEP_ALIVES = ("", "null", "true", "false", "0", "1", "ok", "ping", "pong", "keepalive", "keep-alive", "heartbeat")
+_AROUND = " \t\n\0[]<|>\"'.:-"
 
 
 def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[Step]:
@@ -106,13 +110,19 @@ class _Reader:
         if encoding is not None:
             raise self._reports.encoded(encoding)
         start = piece.removeprefix(BOM).lstrip()[:1]
-        if start in (b"<", b"{", b"["):
+        if start in (b"<", *_JSON_STARTS):
             yield from self._call.need_thread()
         if start == b"<":
             raise self._reports.page(piece)
-        if start in (b"{", b"["):
-            events: list[Event] = []
-            failure = self._read_json(piece, events)
+        if start in _JSON_STARTS:
+            body, events = bytearray(piece), list[Event]()
+            failure: HFTextError | Interrupted | BodyCut | None = None
+            try:
+                failure = self._receive_json(body)
+            except (Interrupted, BodyCut) as ending:
+                failure = self._read_json(body, events, broken=True) or ending
+            else:
+                failure = failure or self._read_json(body, events)
             if events:
                 yield self._hand_out(events)
             if failure is not None:
@@ -136,9 +146,8 @@ class _Reader:
                 raise self._reports.malformed(f"sent more than {limit}", retryable=False)
         return data
 
-    def _read_json(self, piece: bytes, events: list[Event]) -> HFTextError | None:
-        """An answer in one piece, from a server that does not stream; or an error in spite of status 200."""
-        body = bytearray(piece)
+    def _receive_json(self, body: bytearray) -> HFTextError | None:
+        """Receive an answer in one piece, from a server that does not stream; or an error in spite of status 200."""
         self._reply.read_into(body, self._long)
         if len(body) >= self._long and begins_report(beginning := body[:_REPORT_BYTES].decode(errors="replace")):
             return self._reports.begun(beginning)
@@ -146,15 +155,19 @@ class _Reader:
         if len(body) > self._max_event_bytes:
             limit = f"{self._max_event_bytes} bytes (max_event_bytes)"
             return self._reports.malformed(f"sent JSON of more than {limit}", retryable=False)
+        return None
+
+    def _read_json(self, body: bytearray, events: list[Event], *, broken: bool = False) -> HFTextError | None:
+        """Read what was received; of a body that broke off, what is whole in it."""
         text = decode_text(body, self._reply.headers)
-        del body
+        body.clear()
         try:
-            failure = self._feed_json(text, events)
+            return self._feed_json(text, events)
         except ReportedError as report:
-            failure = self._reports.reported(str(report) or text)
+            return self._reports.reported(str(report) or text)
         except (ValueError, TypeError, RecursionError) as error:
-            failure = self._reports.unreadable("JSON", error, text)
-        return failure
+            whole = self._assembler.ending.reason is not None and not begins_report(text)  # then garbage follows it
+            return None if broken or whole else self._reports.unreadable("JSON", error, text)
 
     def _feed_json(self, text: str, events: list[Event]) -> HFTextError | None:
         """Take an answer in one piece, the same in a list, or the chunks of a stream one after the other. Gives the
@@ -166,9 +179,11 @@ class _Reader:
         except ValueError:
             self._feed_values(text, events)
             return None
+        if isinstance(value, str):  # JSON that was written as a text of JSON once more
+            return self._feed_json(value, events)
         for chunk in value if isinstance(value, list) and value and not is_stream_error(value) else [value]:
             told = (isinstance(chunk, dict) and self._assembler.feed(chunk, events)) or told
-        self._verdict.done = True
+        self._verdict.done = not is_piece(value)
         if told or not self._assembler.empty:
             return None
         if parse_error(value).message:
@@ -176,23 +191,38 @@ class _Reader:
         return self._reports.malformed(f"sent JSON that is not a chat completion: {self._reports.show(text)}")
 
     def _read_stream(self, piece: bytes) -> Iterator[Step]:
+        call, decoder = self._call, self._decoder
         while piece:
             events: list[Event] = []
             failure = self._decode(piece, events)
             if events:
+                call.at_rest = (
+                    not call.blocking
+                    and call.drained
+                    and self._progressed
+                    and failure is None
+                    and not self._verdict.done
+                    and len(decoder.unfinished) < self._long
+                )
+                rests = call.at_rest
                 yield self._hand_out(events)
-            if failure is not None:
-                raise failure
-            if self._verdict.done:
-                yield from self._read_end()
-                return
-            if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
-                self._call.start_clock("gap")
-            self._call.time_left()  # raises Interrupted, also where reading never has to wait
-            if self._decoder.unfinished_bytes >= self._long:
-                yield from self._call.need_thread()
-                if begins_report(self._decoder.begin_unfinished(_BEGINNING_BYTES)):
-                    raise self._reports.begun(self._decoder.begin_unfinished(_REPORT_BYTES))
+            else:
+                rests = False
+            if call.at_rest or not rests:  # else ``Call.rest()`` has started the clock, and there is something to read
+                call.at_rest = False
+                if failure is not None:
+                    raise failure
+                if self._verdict.done:
+                    yield from self._read_end()
+                    return
+                if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
+                    call.start_clock("gap")
+                if not call.blocking:
+                    call.time_left()  # raises Interrupted, also where reading never has to wait
+                if len(decoder.unfinished) >= self._long:
+                    yield from call.need_thread()
+                    if begins_report(decoder.begin_unfinished(_BEGINNING_BYTES)):
+                        raise self._reports.begun(decoder.begin_unfinished(_REPORT_BYTES))
             while not isinstance(following := self._reply.read(), bytes):
                 yield following
             piece = following
@@ -235,6 +265,9 @@ class _Reader:
                 return
             if is_stream_error(value):
                 raise ReportedError(told)
+            if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # written as JSON twice
+                self._feed_values(value, events)
+                continue
             for chunk in filter(None, value if isinstance(value, list) else [value]):
                 self._progressed = self._assembler.feed(chunk, events) or self._progressed
 
@@ -243,10 +276,11 @@ class _Reader:
         reports a failure, else as ``Assembler.feed()``.
         """
         word = data.strip()
-        if word.upper().strip('[]<|>"') in _DONE:
+        bare = word.strip(_AROUND)
+        if bare.upper() in _DONE:
             self._verdict.done = True
         elif kind == STRAY:
-            if word.lower() not in _KEEP_ALIVES:
+            if bare.lower() not in _KEEP_ALIVES:
                 self._read_stray(data, events)
         elif kind != "message" and re.search(_ERROR_KINDS, kind):
             raise ReportedError
@@ -254,8 +288,14 @@ class _Reader:
             return self._read_aside(kind, data)
         elif re.match(_ERROR_TEXT, data) or (kind != "message" and _tells_error(data)):
             raise ReportedError
-        elif kind == "message" and word.lower() not in _KEEP_ALIVES and not word.startswith(":"):
+        elif bare.lower() in _KEEP_ALIVES or word.startswith(":"):
+            pass
+        elif kind == "message":
             self._feed_values(data, events)
+        elif not is_aside(kind) and kind.upper() not in _DONE:
+            if re.search(_FAILURE_KINDS, kind):
+                raise ReportedError
+            self._verdict.stray = f"{kind}: {word}"
         return True
 
     def _read_aside(self, kind: str, data: str) -> bool:
@@ -287,7 +327,7 @@ class _Reader:
         """What came of an event without the empty line after it: it counts if it is whole."""
         if (isinstance(ending, Interrupted) and ending.clock is None) or self._verdict.done:
             return None
-        failure = self._decode(b"\n\n", events) if self._decoder.unfinished_bytes < self._long else None
+        failure = self._decode(b"\n\n", events) if len(self._decoder.unfinished) < self._long else None
         return None if isinstance(failure, MalformedStreamError) else failure
 
     def _read_end(self) -> Iterator[Step]:

@@ -11,7 +11,7 @@ longer for that than the JSON in it takes, so it gets only the others.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from sseclient import SSEClient
@@ -28,6 +28,7 @@ _DATA = "data: "
 _FIELDS = ("data:", "event:", "id:", "retry:", ":")
 _BARE_FIELDS = ("", "data", "event", "id", "retry")
 _MAX_STRAY = 65536
+_INDENTED = ("data: {\n", "data:{\n", "data: [\n", "data:[\n")
 
 # sseclient-py appends line to line, which takes quadratic time for an event of very many lines, or of long ones.
 _MANY_LINES = 500
@@ -44,6 +45,9 @@ class SSEDecoder:
     Args:
         max_event_bytes: the longest event that is taken, from the first byte of its first field to the last byte of its
             last. A newline counts as one byte; comments before the first field do not count.
+
+    Attributes:
+        unfinished: the event that has not ended yet.
     """
 
     def __init__(self, max_event_bytes: int) -> None:
@@ -51,14 +55,18 @@ class SSEDecoder:
         self._long = min(max_event_bytes, _LONG_BYTES)
         self._start: bytes | None = b""  # what may be a byte order mark; None once the stream has begun
         self._after_cr = False
-        self._tail = bytearray()  # the event that has not ended yet
+        self.unfinished = bytearray()
 
-    def decode(self, data: bytes) -> Iterator[tuple[str, str]]:
+    def decode(self, data: bytes) -> Iterable[tuple[str, str]]:
         """Take the next bytes; give the events that they complete, each as its type and its data, to be used up before
         the next call. Lines that are not of an event stream come as one of the type `STRAY` for each block.
 
         Raises EventTooLong, now or after the events that come before the one that is too long.
         """
+        if not self.unfinished and data[-2:] == b"\n\n" and data[:6] == b"data: ":
+            event = self._find_lone(data)
+            if event is not None:
+                return (("message", event),)
         if self._start is not None:
             data = self._skip_bom(data)
         if self._after_cr or b"\r" in data:
@@ -68,9 +76,9 @@ class SSEDecoder:
             self._keep(data)
             return iter(())
         block, rest = data[:end], data[end:]
-        if self._tail or len(rest) > self._limit:
-            self._tail += block
-            whole, self._tail = self._tail, bytearray()
+        if self.unfinished or len(rest) > self._limit:
+            self.unfinished += block
+            whole, self.unfinished = self.unfinished, bytearray()
             if len(whole) > self._long or len(rest) > self._limit:
                 return self._events_of_long(whole, rest)
             block = bytes(whole)
@@ -80,14 +88,19 @@ class SSEDecoder:
             self._keep(rest)
         return self._events_of(block)
 
-    @property
-    def unfinished_bytes(self) -> int:
-        """How long the event is that has not ended yet."""
-        return len(self._tail)
+    def _find_lone(self, data: bytes) -> str | None:
+        """The data of a single event of a single line; None if that is not what this is. Most tokens arrive so."""
+        if self._start is not None or self._after_cr or len(data) > self._long:
+            return None
+        try:
+            event = data[6:-2].decode()
+        except UnicodeDecodeError:
+            return None
+        return None if "\n" in event or "\r" in event else event
 
     def begin_unfinished(self, limit: int) -> str:
         """The beginning of the event that has not ended yet, cut to ``limit`` bytes, as text."""
-        return self._tail[:limit].decode(errors="replace")
+        return self.unfinished[:limit].decode(errors="replace")
 
     def _skip_bom(self, data: bytes) -> bytes:
         assert self._start is not None
@@ -113,17 +126,17 @@ class SSEDecoder:
         if end >= 0:
             return end + 2
         # The empty line may lie across two pieces.
-        return 1 if data.startswith(b"\n") and self._tail.endswith(b"\n") else 0
+        return 1 if data.startswith(b"\n") and self.unfinished.endswith(b"\n") else 0
 
     def _keep(self, data: bytes) -> None:
         """Keep the beginning of an event, but not comments before it: a server may keep alive with them for hours."""
-        self._tail += data
-        _drop_comments(self._tail)
-        self._check_length(len(self._tail) - self._tail.endswith(b"\n"))
+        self.unfinished += data
+        _drop_comments(self.unfinished)
+        self._check_length(len(self.unfinished) - self.unfinished.endswith(b"\n"))
 
     def _check_length(self, length: int) -> None:
         if length > self._limit:
-            self._tail = bytearray()  # the error may live on, and this with it
+            self.unfinished = bytearray()  # the error may live on, and this with it
             raise EventTooLong(f"an event of the stream is longer than {self._limit} bytes (max_event_bytes)")
 
     def _events_of(self, block: bytes) -> Iterator[tuple[str, str]]:
@@ -139,6 +152,8 @@ class SSEDecoder:
         if event[0] == ":" and "\n" not in event:
             return iter(())
         stray = _find_stray(event)
+        if stray and event.startswith(_INDENTED):  # JSON on several lines, of which only the first has its field
+            return iter([("message", event.partition(":")[2].lstrip())])
         if len(event) > _LONG_BYTES or event.count("\n") > _MANY_LINES:
             parsed = _parse_many_lines(event)
         else:

@@ -38,11 +38,10 @@ class Steps:
         self.call = call
         self._transcript = transcript
         self._events = events
-        # Held for a moment only. Reentrant, because a signal handler or the garbage collector may stop the steps
-        # within.
-        self._lock = threading.RLock()
-        self._claimed = False  # something iterates over it
-        self._busy = False  # a reader is between begin() and end(), or the steps are being closed
+        # Each holds one item, and who takes it has the right. No lock: a signal handler, the garbage collector or a
+        # fork may come at any point, and taking an item costs less.
+        self._claims = [True]  # to iterate over it
+        self._turns = [True]  # to be between begin() and end(), or to close the steps
         self._ended = False
         self.stopped: bool = False
         self._stopper: int | None = None  # the thread that stopped them
@@ -60,10 +59,8 @@ class Steps:
 
     def claim(self) -> None:
         """Claim the iteration. Raises InvalidRequestError the second time."""
-        with self._lock:
-            if self._claimed:
-                raise InvalidRequestError("a stream can be read only once; the whole answer is in its completion")
-            self._claimed = True
+        if not _take(self._claims):
+            raise InvalidRequestError("a stream can be read only once; the whole answer is in its completion")
 
     def completion(self) -> Completion:
         """The whole answer. Raises StreamError as long as it is not whole, or when it never will be."""
@@ -99,14 +96,14 @@ class Steps:
 
     def begin(self) -> bool:
         """Keep other readers out until ``end()``. False if there is nothing more to read."""
-        with self._lock:
-            if self._ended or self.stopped:
-                self._refuse_if_stopped()
-                return False
-            if self._busy:
-                raise InvalidRequestError("this stream is already being read")
-            self._busy = True
-            return True
+        if _take(self._turns):
+            if not self.stopped:
+                return True
+            self._finish()  # stopped just now, by something that could not take the turn
+        elif not (self._ended or self.stopped):
+            raise InvalidRequestError("this stream is already being read")
+        self._refuse_if_stopped()
+        return False
 
     def advance(self) -> Step | None:
         """As ``step()``, between ``begin()`` and ``end()``."""
@@ -122,16 +119,18 @@ class Steps:
 
     def end(self) -> None:
         """Let other readers in again."""
-        with self._lock:
-            stopped = self.stopped
-            self._busy = stopped
-        if stopped or self._ended:
+        over = self.stopped or self._ended
+        if not over:
+            self._turns.append(True)
+            over = self.stopped and _take(self._turns)  # stopped just now, by something that could not take the turn
+        if over:
             self._finish()
 
     def put_back(self, events: list[Event]) -> None:
         """Let the next step give these events, which were read ahead."""
         if events:
-            self._events = _prepend(events, self._events)
+            self._events = _prepend(events, self._events, self.call, self.call.at_rest)
+            self.call.at_rest = False
 
     def wrap(self, wrapper: Callable[[Generator[Step, None, None]], Generator[Step, None, None]]) -> None:
         """Let what watches calls see the steps as they are taken: it hands them on, and closes them when it is closed.
@@ -148,18 +147,14 @@ class Steps:
         self._stop(cancelled=False)
 
     def _stop(self, cancelled: bool) -> None:
-        if self.call.is_foreign:
-            self._lock = threading.RLock()  # a thread of the other process may hold the other
-        with self._lock:
-            if self._ended or self.stopped:
-                return
-            self.stopped = True
-            self._stopper = threading.get_ident()
-            self._cancelled = cancelled
-            busy, self._busy = self._busy, True
-            self.call.cancel()
-            if not busy:  # else the thread that reads does it: a running generator cannot be closed by another thread
-                self._finish()
+        if self._ended or self.stopped:
+            return
+        self._stopper = threading.get_ident()
+        self._cancelled = cancelled
+        self.stopped = True
+        self.call.cancel()
+        if _take(self._turns):  # else the thread that reads does it: only that can close a running generator
+            self._finish()
 
     def _finish(self) -> None:
         self._transcript.end()
@@ -172,8 +167,18 @@ class Steps:
             raise StreamCancelledError("the stream was cancelled", partial=partial, attempts=partial.attempts)
 
 
-def _prepend(events: list[Event], rest: Generator[Step, None, None]) -> Generator[Step, None, None]:
+def _take(items: list[bool]) -> bool:
     try:
+        return items.pop()
+    except IndexError:
+        return False
+
+
+def _prepend(
+    events: list[Event], rest: Generator[Step, None, None], call: Call, at_rest: bool
+) -> Generator[Step, None, None]:
+    try:
+        call.at_rest = at_rest
         yield events
         yield from rest
     finally:

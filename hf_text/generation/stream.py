@@ -10,22 +10,14 @@ from ..attributes import advise_attributes
 from ..completion import Completion
 from ..errors import HFTextError
 from ..events import Event, ProviderInfo
+from ..other_names import STREAM_ATTRIBUTES
 from ..tracebacks import shorten
 from .steps import Steps
 
-__all__ = ["OTHER_ATTRIBUTES", "Stream"]
-
-# What an answer has, and a stream does not.
-OTHER_ATTRIBUTES = {
-    **dict.fromkeys(
-        ("text", "content", "message", "choices", "output_text", "usage", "finish_reason", "tool_calls", "reasoning"),
-        "Once the stream was read to its end, stream.completion has the answer; until then, stream.partial",
-    ),
-    **dict.fromkeys(("parse", "to_dict", "get_final_completion"), "stream.completion has the answer"),
-}
+__all__ = ["Stream"]
 
 
-@advise_attributes(OTHER_ATTRIBUTES)
+@advise_attributes(STREAM_ATTRIBUTES)
 class Stream:
     """A streamed answer.
 
@@ -42,7 +34,6 @@ class Stream:
 
     def __iter__(self) -> Iterator[str]:
         """The pieces of the text, as they arrive. Raises HFTextError."""
-        self._steps.claim()
         return self._iterate(str)
 
     def events(self) -> Iterator[Event]:
@@ -51,7 +42,6 @@ class Stream:
 
         Raises HFTextError.
         """
-        self._steps.claim()
         return self._iterate(object)
 
     def start(self) -> Stream:
@@ -82,7 +72,7 @@ class Stream:
         """
         try:
             return self._steps.completion()
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 
@@ -99,7 +89,7 @@ class Stream:
         """
         try:
             return self._steps.read()
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
 
@@ -141,6 +131,7 @@ class Stream:
 
     def _iterate(self, wanted: type) -> Iterator[Any]:
         steps = self._steps
+        steps.claim()  # at the first read: some frameworks call iter() once more, only to see whether they can
         try:
             while batch := steps.read():
                 for event in batch:
@@ -148,7 +139,7 @@ class Stream:
                         break  # the next read() raises it, or ends the loop
                     if isinstance(event, wanted):
                         yield event
-        except HFTextError as error:
+        except (HFTextError, KeyboardInterrupt) as error:
             shorten(error)
             raise
         finally:

@@ -108,7 +108,7 @@ class Transcript:
             text=assembler.text,
             reasoning=assembler.reasoning,
             tool_calls=assembler.tool_calls,
-            finish_reason=assembler.finish_reason,
+            finish_reason=assembler.finish_reason if self.whole else self._masked(assembler.finish_reason),
             usage=assembler.usage,
             model=self.model,
             provider=self.provider,

@@ -20,4 +20,6 @@ def importing(package: str, extra: str) -> Iterator[None]:
             raise
     else:
         return
-    raise MissingExtraError(f"this needs {package}: pip install 'hf_text[{extra}]'", package=package, extra=extra)
+    raise MissingExtraError(
+        f"this needs {package}: pip install 'hf_text[{extra}]'", package=package, extra=extra
+    ) from None

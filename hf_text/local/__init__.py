@@ -16,3 +16,7 @@ from __future__ import annotations
 from .server import LocalServer
 
 __all__ = ["LocalServer"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

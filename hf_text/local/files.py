@@ -78,7 +78,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _parts_of(file: Path) -> list[Path]:
     name = name_of_file(file.name)
-    if name == file.stem:
+    if name == file.stem or file.suffix.lower() != ".gguf":  # only files of that name come in parts
         return [file]
     return [file.with_name(each) for each in choose_files(os.listdir(file.parent), name)]
 

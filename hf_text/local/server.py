@@ -130,6 +130,7 @@ class LocalServer:
         the server is.
         """
         client = Client(self.api_key, api_base=self.api_base, **{**_DIRECT, **options})
+        client.operations = client.operations.counting_tokens()
         _CLIENTS[client] = self
         return client
 
@@ -138,6 +139,7 @@ class LocalServer:
         from ..aio import AsyncClient
 
         client = AsyncClient(self.api_key, api_base=self.api_base, **{**_DIRECT, **options})
+        client.operations = client.operations.counting_tokens()
         _CLIENTS[client] = self
         return client
 

@@ -16,3 +16,7 @@ from .magic import load_ipython_extension, unload_ipython_extension
 from .show import show
 
 __all__ = ["load_ipython_extension", "show", "unload_ipython_extension"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

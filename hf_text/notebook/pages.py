@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from contextvars import copy_context
 from threading import Event, Thread
 from time import monotonic, sleep
 from typing import Any, Protocol
-from uuid import uuid4
 
+from ..cells import Output, find_shell, shows_updates
 from ..completion import Completion
 from ..printable import one_line, printable
 from ..shown import as_markdown, as_text, footer
@@ -42,12 +41,8 @@ class Page(Protocol):
 
 def open_page() -> Page:
     """The page for the place where this runs."""
-    find_shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)
     shell = find_shell()
-    # In a terminal, IPython's own publisher prints each update below the one before.
-    if shell is None or type(shell.display_pub).__module__.startswith("IPython."):
-        return _Printed(shell)
-    return _Updated(shell)
+    return _Updated(shell) if shows_updates(shell) else _Printed(shell)
 
 
 class _Updated:
@@ -59,8 +54,7 @@ class _Updated:
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
-        self._id = uuid4().hex
-        self._published = False
+        self._output = Output(shell)
         self._next = 0.0  # when the next update may be made
         self._shown: tuple[Completion, str] | None = None
         self._partial = Completion()
@@ -118,10 +112,7 @@ class _Updated:
 
     def _publish(self, completion: Completion, notes: list[str]) -> None:
         started = monotonic()
-        data = {"text/markdown": as_markdown(completion, notes), "text/plain": as_text(completion, notes)}
-        transient = {"display_id": self._id}
-        self._shell.display_pub.publish(data, {}, transient=transient, update=self._published)
-        self._published = True
+        self._output.show({"text/markdown": as_markdown(completion, notes), "text/plain": as_text(completion, notes)})
         ended = monotonic()
         self._next = ended + max(_INTERVAL, _LOAD * (ended - started))
 

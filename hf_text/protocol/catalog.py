@@ -18,8 +18,9 @@ from typing import Any, TypeVar
 from ..checks import is_plain_path
 from ..tables import Table, Tabular
 from .listings import describe_hub_model, describe_model, describe_provider, model_table
+from .model_lists import find_entries
 from .tasks import can_chat
-from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text
+from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text, plain_number
 
 __all__ = [
     "HubModel",
@@ -250,18 +251,11 @@ class HubModel:
 
 
 def parse_models(value: Any) -> list[Model]:
-    """The models of a server's list: ``{"data": […]}``, ``{"models": […]}`` or a bare array, in the server's order.
+    """The models of a server's list: ``{"data": […]}``, ``{"models": […]}``, a bare array …, in the server's order.
 
-    Items without an id are skipped. Raises ValueError without a list.
+    Items without a name are skipped. Raises ValueError without a list, or if no item has a name.
     """
-    # llama.cpp sends both keys; its "models" are in Ollama's form, without an id.
-    key = next((key for key in ("data", "models") if isinstance(value, dict) and key in value), None)
-    items = value if key is None else value[key]
-    if items is None and key is not None:  # Ollama without models: {"object": "list", "data": null}
-        return []
-    if not isinstance(items, list):
-        raise ValueError('a model list must be an array, or an object with one in "data"')
-    return [_parse_model(item) for item in items if isinstance(item, dict) and as_text(item.get("id"))]
+    return [_parse_model(entry) for entry in find_entries(value)]
 
 
 def parse_model(value: Any) -> Model:
@@ -327,15 +321,15 @@ def _parse_providers(items: Any) -> Iterator[ModelProvider]:
             yield ModelProvider(
                 provider=name,
                 status=as_text(entry.get("status")) or "",
-                context_length=as_count(entry.get("context_length")),
-                input_price=as_number(pricing.get("input")),
-                output_price=as_number(pricing.get("output")),
+                context_length=as_count(plain_number(entry.get("context_length"))),
+                input_price=as_number(plain_number(pricing.get("input"))),
+                output_price=as_number(plain_number(pricing.get("output"))),
                 supports_tools=as_flag(entry.get("supports_tools")),
                 supports_structured_output=as_flag(entry.get("supports_structured_output")),
                 first_token_latency=as_seconds(entry.get("first_token_latency_ms")),
                 throughput=as_number(entry.get("throughput")),
                 is_model_author=as_flag(entry.get("is_model_author")),
-                cached_input_price=as_number(pricing.get("cached_input")),
+                cached_input_price=as_number(plain_number(pricing.get("cached_input"))),
             )
 
 
@@ -353,7 +347,7 @@ def _parse_direct(item: dict[str, Any]) -> ModelProvider:
     return ModelProvider(
         provider="",
         status="live",
-        context_length=next((count for count in map(as_count, lengths) if count), None),
+        context_length=next((count for length in lengths if (count := as_count(plain_number(length)))), None),
         input_price=_per_million(pricing.get("prompt"), pricing.get("input")),
         cached_input_price=_per_million(pricing.get("input_cache_read"), pricing.get("cached_input")),
         output_price=_per_million(pricing.get("completion"), pricing.get("output")),
@@ -391,9 +385,9 @@ def _parse_mapping_entry(provider: str, entry: dict[str, Any], default_status: s
         task=as_text(entry.get("task")) or "",
         status=(as_text(entry["status"]) or "") if "status" in entry else default_status,
         is_model_author=as_flag(entry.get("isModelAuthor")),
-        context_length=as_count(details.get("context_length")),
-        input_price=as_number(pricing.get("input")),
-        output_price=as_number(pricing.get("output")),
+        context_length=as_count(plain_number(details.get("context_length"))),
+        input_price=as_number(plain_number(pricing.get("input"))),
+        output_price=as_number(plain_number(pricing.get("output"))),
         supports_tools=as_flag(features.get("toolCalling")),
         supports_structured_output=as_flag(features.get("structuredOutput")),
         first_token_latency=as_seconds(performance.get("firstTokenLatencyMs")),
@@ -428,7 +422,7 @@ def _per_million(per_token: Any, per_million: Any) -> float | None:
         price = as_number(float(per_token)) if isinstance(per_token, str) else None
     except ValueError:
         price = None
-    return as_number(per_million) if price is None else round(price * 1e6, 6)
+    return as_number(plain_number(per_million)) if price is None else round(price * 1e6, 6)
 
 
 def best(pick: Callable[[list[T]], T], values: Iterable[T | None]) -> T | None:

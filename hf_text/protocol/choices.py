@@ -6,11 +6,11 @@ from typing import Any
 
 from .values import as_object
 
-__all__ = ["Picker", "unwrap"]
+__all__ = ["Picker", "is_piece", "tells_end", "unwrap"]
 
 Choice = dict[str, Any]
 
-_WRAPPERS = ("data", "result", "response", "output")
+_WRAPPERS = ("data", "result", "response", "output", "body", "chunk")
 
 
 class Picker:
@@ -64,6 +64,19 @@ class Picker:
 
 def _first_of(choices: list[tuple[str, Choice]]) -> list[Choice]:
     return [choice for index, choice in choices if index == choices[0][0]]
+
+
+def is_piece(document: Any) -> bool:
+    """Whether a JSON document is one chunk of a stream, so that the others may be missing."""
+    if not isinstance(document, dict):
+        return False
+    choices = (unwrap(document) or document).get("choices")
+    return isinstance(choices, list) and any("delta" in as_object(choice) for choice in choices)
+
+
+def tells_end(choices: Any) -> bool:
+    """Whether one of these choices has a finish reason."""
+    return any(as_object(choice).get("finish_reason") for choice in choices) if isinstance(choices, list) else False
 
 
 def _said(choice: Choice) -> dict[str, Any]:

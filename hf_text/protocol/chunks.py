@@ -21,7 +21,7 @@ from typing import Any
 from ..checks import show
 from ..completion import Logprob
 from ..events import Event, FinishReason, Reasoning, ToolCall, ToolCalls, Usage
-from .choices import Picker, unwrap
+from .choices import Picker, tells_end, unwrap
 from .deltas import DELTA_KEYS, Told, read_delta, read_other_delta
 from .extras import Extras
 from .finish import Ending, read_finish
@@ -30,7 +30,7 @@ from .stream_errors import ReportedError, is_stream_error
 from .surrogates import SurrogateJoiner, is_whole
 from .think_tags import ThinkSplitter, find_lone_close
 from .tool_calls import ToolCallAssembler
-from .usage import find_usage, parse_usage, tells_counts
+from .usage import count_completion, find_usage, parse_usage, tells_counts
 from .values import as_text
 from .whole_messages import WholeMessages, read_whole
 
@@ -209,11 +209,13 @@ class Assembler:
             return self._feed_rare(inner, out)
         picked = self._picker.pick(choices) if choices else []
         usage = find_usage(chunk, picked[-1] if picked else {})
+        progressed = False
         if usage is not None and (self._usage is None or tells_counts(usage)):
+            # Of a server that counts on every chunk: tokens were made, whether they are shown or not.
+            progressed = self._usage is not None and count_completion(usage) > count_completion(self._usage)
             self._usage = usage
         self.system_fingerprint = as_text(chunk.get("system_fingerprint")) or self.system_fingerprint
         self.id, self.model = self.id or as_text(chunk.get("id")), self.model or as_text(chunk.get("model"))
-        progressed = False
         for choice in picked:
             progressed = self._feed_choice(choice, out) or progressed
         if failed:  # raised after the text that may come with it
@@ -226,10 +228,13 @@ class Assembler:
             self._extras.keep(chunk, _CHUNK_KEYS)
         if choices:
             self._chunk_keys = len(chunk)
-            return progressed or bool(not picked and any(choices))  # another choice continues
+            others = not picked and any(choices)  # another choice continues
+            if others and self.ending.reason is None and tells_end(choices):
+                self.unexplained = show(chunk)
+            return progressed or others
         if choices is None and usage is None:
             self._note_unexplained(chunk)
-        return False
+        return progressed
 
     def _note_unexplained(self, chunk: dict[str, Any]) -> None:
         strange = any(value not in (None, "") and key not in _SILENT_KEYS for key, value in chunk.items())
@@ -238,14 +243,14 @@ class Assembler:
 
     def _feed_choice(self, choice: dict[str, Any], out: list[Event]) -> bool:
         self._choice_keys = len(choice)
-        self._extras.keep(choice, _CHOICE_KEYS)
-        if choice.get("logprobs"):
-            self._logprobs += read_logprobs(choice["logprobs"])
+        progressed = self._extras.keep(choice, _CHOICE_KEYS)
+        logprobs = read_logprobs(choice.get("logprobs"))
+        self._logprobs += logprobs
         delta = choice.get("delta")
         if delta.__class__ is not dict:
             delta = read_other_delta(choice)
         told = read_delta(delta)
-        progressed = self._extras.keep_delta(delta, DELTA_KEYS)
+        progressed = self._extras.keep_delta(delta, DELTA_KEYS) or progressed or bool(logprobs)
         if not (told.text or told.reasoning or told.calls or told.unread or _SILENT_CHOICE.issuperset(choice)):
             told = self._read_beside(choice)
         finish = read_finish(choice, delta)

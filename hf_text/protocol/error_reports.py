@@ -20,12 +20,14 @@ __all__ = ["ErrorReport", "parse_error"]
 _PLACES = (
     *("error", "errors", "err", "fault", "baseresp", "exception"),
     *("message", "errormessage", "errormsg", "errmsg", "statusmsg", "statusmessage"),
-    *("faultstring", "detail", "details", "msg", "cause", "htmlmessage"),
+    *("faultstring", "detail", "details", "errordetails", "msg", "cause", "failure", "htmlmessage"),
+    *("innererror", "originalerror", "providererror", "upstreamerror", "errorinfo"),
 )
 # Asked only where those say nothing.
 _LAST_PLACES = (
     *("errordescription", "description", "title", "reason", "text"),
-    *("response", "result", "data", "body", "xgroq", "responsemetadata"),
+    *("info", "resultmsg", "resultmessage", "retmsg"),
+    *("response", "result", "data", "body", "output", "xgroq", "responsemetadata"),
 )
 
 _CODES = (
@@ -74,7 +76,9 @@ class ErrorReport(NamedTuple):
 def parse_error(value: Any, levels: int = _MAX_LEVELS) -> ErrorReport:
     """The report in the JSON of an error, of whatever shape; what is nested deeper than ``levels`` is not read."""
     if isinstance(value, str):
-        return ErrorReport(value)
+        inner = _read_json(value) if levels else None
+        report = parse_error(inner, levels - 1) if isinstance(inner, (dict, list)) else None
+        return report if report and report.message else ErrorReport(value)
     if isinstance(value, list) and levels:
         reports = [parse_error(item, levels - 1) for item in value[:20]]
         status = next((report.status for report in reports if report.status), None)
@@ -113,16 +117,21 @@ def _join_fields(fields: dict[str, Any], levels: int) -> list[str]:
 
 def _with_raw(report: ErrorReport, metadata: dict[str, Any], levels: int) -> ErrorReport:
     """The report of a gateway together with what its provider said, which stands in ``metadata.raw`` (OpenRouter)."""
-    raw = metadata.get("raw") or metadata.get("error") or metadata.get("reasons")
-    if isinstance(raw, str) and raw.lstrip().startswith(("{", "[")):
-        with suppress(ValueError, RecursionError):
-            raw = json.loads(raw)
+    raw = metadata.get("raw") or metadata.get("reasons") or metadata
     cause = parse_error(raw, levels - 1)
     if not cause.message or cause.message in report.message:
         return report
     name = as_text(metadata.get("provider_name"))
     message = f"{report.message}{f' ({name})' if name else ''}: {cause.message}".removeprefix(": ")
     return ErrorReport(message, report.code or cause.code, report.status or cause.status)
+
+
+def _read_json(text: str) -> Any:
+    """The value that a text is the JSON of, which gateways put into their own; None for other texts."""
+    if text.lstrip().startswith(("{", "[")):
+        with suppress(ValueError, RecursionError):
+            return json.loads(text)
+    return None
 
 
 def _with_details(message: str, value: dict[str, Any]) -> str:

@@ -60,11 +60,12 @@ class Extras:
         self._audio: _Growing | None = None
         self._parts: dict[str, list[_Growing]] = {}
 
-    def keep(self, values: Mapping[str, Any], known: frozenset[str]) -> None:
-        """Keep what is not known of a chunk or a choice."""
-        if not known.issuperset(values):
-            for key in values.keys() - known:
-                self.set(key, values[key])
+    def keep(self, values: Mapping[str, Any], known: frozenset[str]) -> bool:
+        """Keep what is not known of a chunk or a choice. Returns whether there was anything new."""
+        told = False
+        for key in () if known.issuperset(values) else values.keys() - known:
+            told = self.set(key, values[key]) or told
+        return told
 
     def keep_delta(self, delta: Mapping[str, Any], known: frozenset[str]) -> bool:
         """Keep what is not known of a delta. Returns whether there was anything."""
@@ -85,10 +86,14 @@ class Extras:
                 self.set(key, value)
         return told
 
-    def set(self, key: str, value: Any) -> None:
-        """Keep a value, unless it says nothing."""
-        if value not in (None, "") and value != [] and value != {} and key not in _NOISE:
-            self._values[key] = as_bounded(value)
+    def set(self, key: str, value: Any) -> bool:
+        """Keep a value, unless it says nothing. Returns whether it is new."""
+        if value in (None, "") or value == [] or value == {} or key in _NOISE:
+            return False
+        value = as_bounded(value)
+        told = self._values.get(key) != value
+        self._values[key] = value
+        return bool(told)
 
     @property
     def told(self) -> bool:

@@ -34,6 +34,7 @@ _WORDS = {
 _FAILURE = (
     r"error|abort|fail|cancel|malformed|insufficient|overload|time_?d?_?out|unavailable|exception|interrupt"
     r"|network|unexpected_tool_call|too_many|disconnect|rate_?limit|quota|capacity|load_?shed|preempt|crash"
+    r"|kill|terminat|shut_?down|out_of_memory|\boom\b|evict|reject"
 )
 
 

@@ -35,7 +35,7 @@ else:
 
 
 # What may stand between the values of a text: commas, the prefix of an event, the end of a stream.
-_BETWEEN = r"[\s,\0\ufeff]*(?:(?i:data):[\s\0]*)*(\[DONE\])?"
+_BETWEEN = r"[\s,\0\ufeff]*(?:(?i:data)\s*:[\s\0]*)*(\[DONE\])?"
 
 
 def read_values(text: str) -> Iterator[tuple[Any, str]]:

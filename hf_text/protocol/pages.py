@@ -6,7 +6,7 @@ import codecs
 import re
 from collections.abc import Mapping
 
-__all__ = ["decode_text", "describe_page", "strip_tags"]
+__all__ = ["as_utf8", "decode_text", "describe_page", "strip_tags"]
 
 # A pattern may cross no second beginning of its own, so that a page of nothing but opening tags takes linear time.
 # They are compiled when they are needed, which is rare, and not with each import.
@@ -25,6 +25,13 @@ _BOM = codecs.BOM_UTF8
 _MAX_WORDS = 300
 
 
+def as_utf8(body: bytes) -> bytes:
+    """A body in UTF-16 that says so by its first bytes, in UTF-8; any other as it is."""
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return body.decode("utf-16", "replace").encode()
+    return body
+
+
 def decode_text(body: bytes | bytearray, headers: Mapping[str, str]) -> str:
     """The text of a body: in UTF-8 where it is that, else in the charset of ``Content-Type`` or of the page itself."""
     if body.startswith(_BOM):
@@ -41,7 +48,7 @@ def decode_text(body: bytes | bytearray, headers: Mapping[str, str]) -> str:
 def _find_charset(text: str) -> str | None:
     found = re.search(_CHARSET, text)
     try:
-        name = codecs.lookup(found[1]).name if found else ""
+        name = codecs.lookup(re.sub(r"(?i)^x-|^windows-(?=9)", "", found[1])).name if found else ""
     except LookupError:
         return None
     return name if re.fullmatch(_CHARSETS, name) else None

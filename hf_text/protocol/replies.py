@@ -68,6 +68,11 @@ _WRONG_KEY = re.compile(
     re.IGNORECASE,
 )
 
+# Hugging Face's form, and the one of an earlier draft of RateLimit Fields.
+_USED_UP = r"(?:r\s*=\s*0\s*;\s*t|remaining\s*=\s*0\s*[,;]\s*reset)\s*=\s*(\d{1,15})"
+_SPAN = r"([0-9]{1,9}(?:\.[0-9]{1,9})?)[ ]?(ms|s|m|h)"
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
 _ACCOUNT_CREDITS = r"(?i)included credits|pre-?paid credits"
 _MAX_MESSAGE = 2000
 _MAX_BODY = 20_000
@@ -182,17 +187,19 @@ def parse_retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
     None where it does not say, or says nothing that can be read. Never below zero.
     """
-    milliseconds = _number(headers.get("retry-after-ms"))
+    milliseconds = _number(headers.get("retry-after-ms") or headers.get("x-ms-retry-after-ms"))
     if milliseconds is not None:
         return max(0.0, milliseconds / 1000)
     asked = headers.get("retry-after")
     if asked:
-        seconds = _number(asked)
+        seconds = _number(asked.partition(", ")[0])  # of several, which proxies join, the first
         if seconds is None:
             seconds = _seconds_until(asked, now)
+        if seconds is None:
+            seconds = _seconds_in(asked)
         if seconds is not None:
             return max(0.0, seconds)
-    used_up = re.search(r"r\s*=\s*0\s*;\s*t\s*=\s*(\d+)", headers.get("ratelimit", ""))
+    used_up = re.search(_USED_UP, headers.get("ratelimit", ""))
     return float(used_up[1]) + 1 if used_up else None  # huggingface_hub waits that second more, too
 
 
@@ -252,7 +259,14 @@ def _advise(status: int | None, scope: str | None, code: str | None) -> str:
 
 def _number(text: str | None) -> float | None:
     """A finite decimal number; None for anything else."""
-    return float(text) if text and re.fullmatch(r"[ \t]*[+-]?[0-9]{1,15}(\.[0-9]{1,9})?[ \t]*", text) else None
+    return float(text) if text and re.fullmatch(r"[ \t]*[+-]?([0-9]{1,15}\.?|\.[0-9])[0-9]{0,9}[ \t]*", text) else None
+
+
+def _seconds_in(duration: str) -> float | None:
+    """The seconds of a duration such as ``"30s"``, ``"1m2.5s"`` or ``"120ms"``; None for anything else."""
+    if not re.fullmatch(rf"(?:{_SPAN}){{1,4}}", duration.strip()):
+        return None
+    return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_SPAN, duration))
 
 
 def _seconds_until(date: str, now: float) -> float | None:

@@ -14,15 +14,22 @@ from .values import as_object, as_text, with_plain_keys
 __all__ = ["ReportedError", "begins_report", "find_report", "is_aside", "is_stream_error", "reports_failure"]
 
 # Keys are compared without regard to case and underscores.
-_MESSAGES = ("message", "msg", "detail", "details", "description", "title", "statusmsg")
-_TELLING = ("error", "errors", "err", "detail", "errormessage", "errormsg", "errmsg", "fault", "exception")
+_MESSAGES = (
+    *("message", "msg", "detail", "details", "description", "title", "reason", "info"),
+    *("statusmsg", "statusmessage", "resultmsg", "resultmessage", "retmsg"),
+)
+_TELLING = (
+    *("error", "errors", "err", "detail", "errormessage", "errormsg", "errmsg", "errordetails"),
+    *("fault", "exception", "failure"),
+)
 _FAILURES = ("error_message", "error_msg", "errorMessage", "errorMsg")
 _KINDS = ("type", "event", "status")
-_FLAGS = frozenset({"success", "ok", *_FAILURES, *_KINDS})
-_CODES = ("code", "errorcode", "errcode", "statuscode", "httpcode")
+_FAILED = ("failed", "isError", "is_error", "iserror")
+_FLAGS = frozenset({"success", "ok", *_FAILED, *_FAILURES, *_KINDS})
+_CODES = ("code", "errorcode", "errcode", "errno", "statuscode", "httpcode", "resultcode", "retcode")
 _GOOD = ("0", "00000", "200", "ok", "success", "succeeded", "none", "null")
 _BAD = ("error", "failed", "failure", "fail", "exception")
-_WRAPPERS = ("response", "result", "data", "body", "responsemetadata")
+_WRAPPERS = ("response", "result", "data", "body", "output", "responsemetadata")
 # Progress reports of servers, also about the tools that they run themselves.
 _HARMLESS = (
     "ping",
@@ -128,6 +135,7 @@ def _is_failed(chunk: dict[str, Any]) -> bool:
     """Whether a chunk says that the answer failed, whatever else is in it."""
     return (
         any(chunk.get(key) is False for key in ("success", "ok"))
+        or any(chunk.get(key) is True for key in _FAILED)
         or any(_says(chunk.get(key)) for key in _FAILURES)
         or any(_word(chunk.get(key)) in _BAD for key in _KINDS)
     )

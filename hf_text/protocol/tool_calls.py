@@ -20,7 +20,7 @@ from .values import as_bounded, as_text
 __all__ = ["ToolCallAssembler"]
 
 _KNOWN = frozenset({"id", "index", "type", "function", "custom"})
-_KNOWN_INSIDE = frozenset({"name", "arguments", "parameters", "input"})
+_KNOWN_INSIDE = frozenset({"name", "arguments", "parameters", "input", "args"})
 _KNOWN_FLAT = _KNOWN | _KNOWN_INSIDE
 
 
@@ -81,7 +81,7 @@ class _GrowingCall:
         if fragment.name:
             again = fragment.name.startswith(self.name)  # the whole name, or more of it
             self.name = fragment.name if again else self.name + fragment.name
-        if fragment.arguments:
+        if fragment.arguments and (self.arguments.begun or fragment.arguments.strip() != "null"):
             self.arguments.add(fragment.arguments)
         if fragment.extra:
             inside = {**self.extra.get("function", {}), **fragment.extra.get("function", {})}
@@ -244,7 +244,7 @@ def _read_arguments(function: dict[str, Any]) -> str:
     """The text of the arguments; TGI and Ollama send values."""
     value = function.get("arguments")
     if value is None:
-        value = function.get("parameters") or function.get("input")
+        value = function.get("parameters") or function.get("input") or function.get("args")
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

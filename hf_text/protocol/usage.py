@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from ..events import Usage
-from .values import as_number, as_object
+from .values import as_number, as_object, plain_number
 
-__all__ = ["find_usage", "parse_usage", "tells_counts"]
+__all__ = ["count_completion", "find_usage", "parse_usage", "tells_counts"]
 
 _PROMPT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens", "promptTokenCount", "inputTokenCount")
 _COMPLETION = (
@@ -18,8 +17,11 @@ _COMPLETION = (
 _TOTAL = ("total_tokens", "totalTokens", "totalTokenCount")
 _OTHER_PLACES = dict.fromkeys(("usage_metadata", "usageMetadata", "amazon-bedrock-invocationMetrics")).keys()
 # The flat names are those of Together, DeepSeek, Anthropic and Gemini.
-_REASONING = ("reasoning_tokens", "thoughtsTokenCount")
-_CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")
+_REASONING = ("reasoning_tokens", "thinking_tokens", "thoughtsTokenCount")
+_CACHED = (
+    *("cached_tokens", "num_cached_tokens", "cached_prompt_tokens", "prompt_cache_hit_tokens"),
+    *("cache_read_input_tokens", "cachedContentTokenCount"),
+)
 
 
 def parse_usage(value: Any) -> Usage | None:
@@ -51,6 +53,11 @@ def find_usage(chunk: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any] 
     return next((value for value in places if value and parse_usage(value)), None) if places else None
 
 
+def count_completion(usage: Any) -> int:
+    """How many tokens of the answer a usage object counts."""
+    return _count(as_object(usage), _COMPLETION) or 0
+
+
 def tells_counts(usage: dict[str, Any]) -> bool:
     """Whether a usage object counts anything; some servers end with one of zeros."""
     return any(_count(usage, names) for names in (_PROMPT, _COMPLETION, _TOTAL))
@@ -61,7 +68,7 @@ def _count(value: dict[str, Any], names: tuple[str, ...]) -> int | None:
     whose numbers pass through a database or a form write "12".
     """
     for name in names:
-        number = as_number(_plain_number(value.get(name)))
+        number = as_number(plain_number(value.get(name)))
         if number is not None and number.is_integer():
             return int(number)
     return None
@@ -72,10 +79,3 @@ def _detail(usage: dict[str, Any], places: tuple[str, ...], names: tuple[str, ..
     counts = (_count(as_object(usage.get(place)), names) for place in places)
     nested = next((count for count in counts if count is not None), None)
     return _count(usage, names) if nested is None else nested
-
-
-def _plain_number(value: Any) -> Any:
-    """The number that a string of at most 15 digits writes; anything else as it is."""
-    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,15}(\.0*)?\s*", value):
-        return float(value)
-    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..checks import show
@@ -16,6 +17,7 @@ __all__ = [
     "as_seconds",
     "as_strings",
     "as_text",
+    "plain_number",
     "with_plain_keys",
 ]
 
@@ -53,6 +55,13 @@ def as_number(value: Any) -> float | None:
 def as_count(value: Any) -> int | None:
     """A number of tokens; 0 is what servers write that do not know."""
     return int(as_number(value) or 0) or None
+
+
+def plain_number(value: Any) -> Any:
+    """The number that a string of at most 15 digits writes, and as many decimals; anything else as it is."""
+    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,15}(\.[0-9]{0,15})?\s*", value):
+        return float(value)
+    return value
 
 
 def as_seconds(milliseconds: Any) -> float | None:

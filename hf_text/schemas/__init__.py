@@ -52,4 +52,5 @@ def _extra() -> Iterator[None]:
         missing = error.name
     else:
         return
-    raise MissingExtraError(f"schemas need the package {missing}: pip install 'hf_text[schema]'")
+    message = f"schemas need the package {missing}: pip install 'hf_text[schema]'"
+    raise MissingExtraError(message, package=missing, extra="schema") from None

@@ -62,6 +62,15 @@ class Adapter(HTTPAdapter):
             pool.retire()
         super().close()
 
+    def has_pool(self, url: str) -> bool:
+        """Whether there is a pool of connections for this address."""
+        pool, _ = self._pools_by_url.get(url, (None, ""))
+        return pool is not None and pool.pool is not None
+
+    def open_pool(self, request: Any, verify: Any, proxies: Any, cert: Any, **_: object) -> None:
+        """Make the pool for a request, and the TLS context. Takes the arguments of ``send()``; raises as it does."""
+        self.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
+
     def has_open_connection(self, url: str) -> bool:
         """Whether a connection for this address is kept alive, as far as can be seen without testing it."""
         pool, _ = self._pools_by_url.get(url, (None, ""))

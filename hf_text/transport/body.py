@@ -7,6 +7,7 @@ what a piece may grow to.
 
 from __future__ import annotations
 
+from codecs import getincrementaldecoder
 from typing import IO, Protocol, cast
 
 from urllib3 import HTTPResponse
@@ -16,7 +17,7 @@ from .call import SOCKET, Call, Wait
 from .framing import BadFraming, ChunkedFraming, CloseFraming, Framing, LengthFraming
 from .head import RawResponse
 
-__all__ = ["Body", "BodyCut", "find_unreadable", "open_body"]
+__all__ = ["Body", "BodyCut", "find_unreadable", "is_text", "open_body"]
 
 _PIECE_BYTES = 65536
 
@@ -35,13 +36,17 @@ class Body(Protocol):
         Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
         """
 
+    @property
+    def plain(self) -> bytes:
+        """Once ``read()`` has raised BodyCut: text that came instead of what its header promises."""
+
     def close(self) -> None:
         """Release the connection: it serves other requests if the body was read to its end, else it is closed."""
 
 
 def open_body(raw: RawResponse, call: Call, encoding: str) -> Body:
     """The body of an answer that was received in this call, in a content encoding (``""`` for none)."""
-    return _PlainBody(raw) if encoding.strip().lower() in ("identity", "") else _EncodedBody(raw, call)
+    return _PlainBody(raw, call) if encoding.strip().lower() in ("identity", "") else _EncodedBody(raw, call)
 
 
 def find_unreadable(encoding: str) -> str | None:
@@ -51,11 +56,12 @@ def find_unreadable(encoding: str) -> str | None:
 
 
 class _PlainBody:
-    def __init__(self, raw: RawResponse) -> None:
+    def __init__(self, raw: RawResponse, call: Call) -> None:
         self._raw = raw
+        self._call = call
         self._framing = _framing_of(raw)
         self._unread = raw.unread
-        self._release_at_end()
+        self._note_end()
 
     def read(self) -> bytes | Wait:
         framing = self._framing
@@ -70,17 +76,24 @@ class _PlainBody:
                 piece = framing.feed(data) if data else framing.close()
             except (BadFraming, OSError) as error:
                 raise BodyCut(str(error)) from None
-            self._release_at_end()
+            over = framing.ended or framing.failure is not None
+            if over:
+                self._note_end()
             if piece:
                 return piece
         return b""
 
-    def _release_at_end(self) -> None:
-        """Once the body has ended, give the connection back to its pool, if it can serve again. Otherwise ``close()``
+    def _note_end(self) -> None:
+        """If the body has ended, give the connection back to its pool, if it can serve again. Otherwise ``close()``
         closes it, after the last token was handed out: that takes as long as to read one.
         """
+        self._call.drained = False  # the next read does not wait
         if self._framing.ended and self._framing.clean and not self._unread and not self._raw.is_last:
             self._raw.release_conn()
+
+    @property
+    def plain(self) -> bytes:
+        return b""
 
     def close(self) -> None:
         self._raw.give_up()
@@ -90,7 +103,7 @@ class _EncodedBody:
     def __init__(self, raw: RawResponse, call: Call) -> None:
         self._call = call
         self._encoding = raw.fields.get("content-encoding", "")[:80]
-        self._compressed = _CompressedBytes(raw)
+        self._compressed = _CompressedBytes(raw, call)
         self._unpacking = HTTPResponse(
             cast(IO[bytes], self._compressed), headers=raw.headers, preload_content=False, enforce_content_length=False
         )
@@ -105,6 +118,14 @@ class _EncodedBody:
             raise BodyCut(f"{_root_cause(error)} (content-encoding: {self._encoding})") from None
         return piece or b""
 
+    @property
+    def plain(self) -> bytes:
+        """The beginning of a body that is not compressed, whatever its header says: a gateway unpacked it, or wrote it
+        in the place of another.
+        """
+        piece = self._compressed.only_piece or b""
+        return piece if is_text(piece) else b""
+
     def close(self) -> None:
         self._compressed.close()
 
@@ -113,10 +134,12 @@ class _CompressedBytes(_PlainBody):
     """What urllib3 unpacks, in the manner of a file."""
 
     closed = False
+    only_piece: bytes | None = None  # what was read, as long as that is one piece; then b""
 
     def read1(self, _: int) -> bytes:
         piece = self.read()
         assert not isinstance(piece, Wait)
+        self.only_piece = piece if self.only_piece is None else b""
         return piece
 
 
@@ -133,3 +156,12 @@ def _root_cause(error: BaseException) -> str:
     while error.args and isinstance(error.args[-1], BaseException):
         error = error.args[-1]
     return str(error) or type(error).__name__
+
+
+def is_text(data: bytes) -> bool:
+    """Whether bytes, which may be cut anywhere, are a text in UTF-8."""
+    try:
+        text = getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text[:1000])

@@ -21,6 +21,7 @@ from weakref import WeakSet
 
 from ..checks import plain_number, refusal
 from ..errors import Clock, InvalidRequestError
+from ..wrong_names import explain_wrong_names
 from .sockets import duplicate_socket
 
 __all__ = ["DEFAULT", "SOCKET", "WRITE", "Call", "Interrupted", "Timeouts", "Wait", "run"]
@@ -31,6 +32,7 @@ T = TypeVar("T")
 _MAX_STEP = 1_000_000.0
 
 
+@explain_wrong_names
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long each stage of a call may take, in seconds.
@@ -102,6 +104,11 @@ class Wait(Enum):
     THREAD = "thread"
     """A thread, because the next step blocks."""
 
+    FIRST = "first"
+    """As ``THREAD``, for work that is done once for all calls. One call does it at a time, so that many calls that
+    begin together do not take a thread each.
+    """
+
     TURN = "turn"
     """Nothing: the thread has done what blocked, and need not be held any longer."""
 
@@ -125,6 +132,8 @@ class Call:
         blocking: whether a step that has to wait does so. If not, it gives way with a ``Wait`` instead.
         on_release: closes the descriptor in use in place of this object; for who watches it in an event loop. May be
             called in any thread.
+        drained: whether all that had arrived was read: if the call does not block, the next read says what to wait for.
+        at_rest: whether the next step is to wait for the next token, see ``rest()``.
         paced: whether the caller steers its rate by what is refused for now: that is raised then, not retried.
     """
 
@@ -134,10 +143,12 @@ class Call:
         "_gate",
         "_lock",
         "_socket",
+        "at_rest",
         "blocking",
         "cancelled",
         "clock",
         "deadline",
+        "drained",
         "is_foreign",
         "on_release",
         "paced",
@@ -156,6 +167,8 @@ class Call:
         self.reused: bool = False
         self.blocking: bool = True
         self.paced: bool = False
+        self.drained: bool = False
+        self.at_rest: bool = False
         self.on_release: Callable[[socket.socket], None] | None = None
         self._socket: socket.socket | None = None
         # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
@@ -174,11 +187,25 @@ class Call:
     def start_clock(self, clock: Clock, at_most: float = math.inf) -> None:
         """Start this clock, for its seconds or ``at_most``, whichever is less; the total clock runs on."""
         seconds: float = getattr(self.timeouts, clock)
-        deadline = monotonic() + min(seconds, at_most)
+        deadline = monotonic() + (seconds if seconds < at_most else at_most)
         if deadline < self._end:
             self.clock, self.deadline = clock, deadline
         else:
             self.clock, self.deadline = "total", self._end
+
+    def rest(self) -> bool:
+        """Whether all that is left to do is to wait for the next token, for which the clock is started. For what runs
+        the steps in an event loop: it spares the step that would say so.
+        """
+        if not self.at_rest or self.cancelled:
+            return False
+        now = monotonic()
+        if now >= self._end:
+            return False
+        deadline = now + self.timeouts.gap
+        self.clock, self.deadline = ("gap", deadline) if deadline < self._end else ("total", self._end)
+        self.at_rest = self.drained = False
+        return True
 
     def time_left(self) -> float:
         """Seconds that the next step may take. Raises Interrupted if there are none, or if the call was cancelled."""
@@ -187,17 +214,17 @@ class Call:
         left = self.deadline - monotonic()
         if left <= 0:
             raise Interrupted(self.clock)
-        return min(left, _MAX_STEP)
+        return left if left < _MAX_STEP else _MAX_STEP  # min() takes longer, and this runs for each token
 
     def longest_wait(self) -> float:
         """As ``time_left()``, but 0 where that raises."""
         return 0.0 if self.cancelled else max(self.deadline - monotonic(), 0.0)
 
-    def need_thread(self) -> Iterator[Wait]:
+    def need_thread(self, wait: Wait = Wait.THREAD) -> Iterator[Wait]:
         """The next step blocks: yield until it is driven from a thread. No clock runs meanwhile."""
         since = monotonic()
         while not self.blocking:
-            yield Wait.THREAD
+            yield wait
         waited = monotonic() - since
         self.started += waited
         self._end += waited

@@ -91,7 +91,7 @@ class _CallBound:
     """Mixed into urllib3's connections: what belongs to a call."""
 
     call: Call
-    home: Any  # the pool, of one that was dialled
+    home: Any = None  # the pool, of one that was dialled and not taken yet
     _held: bytes | None = None  # what waits to be sent with what follows
     head: bytes | None = None  # of the last request that urllib3 sent
     _early = b""  # what came of the response before all was sent
@@ -265,6 +265,7 @@ class _Pool(HTTPConnectionPool):
 
     def take_back(self, conn: Any) -> None:
         """A connection that was dialled is not used: close it."""
+        conn.home = None
         conn.close()
         self._put_conn(conn)
 
@@ -275,6 +276,7 @@ class _Pool(HTTPConnectionPool):
             if not conn.call.blocking and not _takes_a_request(conn.sock):
                 conn.close()
                 raise NotReady
+        conn.home = None  # the pool would hold itself
         return conn
 
     def _take(self, call: Call) -> Any:
@@ -318,6 +320,7 @@ class _Pool(HTTPConnectionPool):
         if conn.sock is None:
             self._put_conn(conn)
             return None
+        conn.home = None  # the pool would hold itself
         try:
             with suppress(BrokenPipeError):
                 (conn.send_now if call.blocking else conn.send_at_once)(SecretBytes(head + body))

@@ -160,7 +160,7 @@ def _take_whole_chunks(data: bytes, position: int, body: list[bytes]) -> int:
 
     Nearly every chunk of every answer goes through here.
     """
-    while True:
+    while position < len(data):
         start = data.find(b"\r\n", position) + 2
         size = data[position : start - 2]
         if start < 2 or not size or size.strip(_HEX_DIGITS):
@@ -170,3 +170,4 @@ def _take_whole_chunks(data: bytes, position: int, body: list[bytes]) -> int:
             return position
         body.append(data[start:end])
         position = end + 2
+    return position

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from codecs import getincrementaldecoder
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any
 
-from .body import BodyCut, find_unreadable, open_body
+from .body import BodyCut, find_unreadable, is_text, open_body
 from .call import Call, Wait
 from .mask import Mask
 
@@ -22,6 +21,8 @@ class Response:
         url: the address that answered, after redirects.
         proxy: the address of the proxy that may have answered in its place; ``""`` if there is none.
         mask: takes the secrets out of a text, before it is shown.
+        read: gives the next piece of the body, as soon as there is one; ``b""`` at its proper end. If the call does not
+            block: what to wait for. Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
     """
 
     def __init__(self, raw: Any, url: str, call: Call, mask: Mask) -> None:
@@ -35,19 +36,12 @@ class Response:
         self._unreadable = find_unreadable(encoding) if encoding else None
         self._body = open_body(raw, call, encoding)
         self._call = call
+        self.read: Callable[[], bytes | Wait] = self._body.read
 
     @property
     def shown_headers(self) -> dict[str, str]:
         """The headers without secrets, for what is shown of them."""
         return self.mask.in_headers(self.headers)
-
-    def read(self) -> bytes | Wait:
-        """The next piece of the body, as soon as there is one; ``b""`` at its proper end. If the call does not block:
-        what to wait for.
-
-        Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
-        """
-        return self._body.read()
 
     def read_into(self, data: bytearray, limit: int) -> None:
         """Append the body until there are ``limit`` bytes, or a piece more (the rest is not read). For a call that
@@ -62,15 +56,17 @@ class Response:
         the connection after its page.
         """
         data = bytearray()
-        with suppress(BodyCut):
+        try:
             self.read_into(data, limit)
+        except BodyCut:
+            data = data or bytearray(self._body.plain)
         return bytes(data[:limit])
 
     def unreadable(self, data: bytes) -> str | None:
         """The content encoding that keeps these bytes, the beginning of the body, from being read; None if nothing
         does. Some servers name a charset there, and send plain text.
         """
-        return None if self._unreadable is None or (data and _is_text(data)) else self._unreadable
+        return None if self._unreadable is None or (data and is_text(data)) else self._unreadable
 
     def close(self) -> None:
         """Release the connection: it went back to its pool if the body was read to its end, else it is closed."""
@@ -82,12 +78,3 @@ class Response:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _is_text(data: bytes) -> bool:
-    """Whether bytes, which may be cut anywhere, are a text in UTF-8."""
-    try:
-        text = getincrementaldecoder("utf-8")().decode(data)
-    except UnicodeDecodeError:
-        return False
-    return all(character.isprintable() or character.isspace() for character in text[:1000])

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import OrderedDict
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, NamedTuple, NoReturn, cast
@@ -24,6 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from .._version import __version__
 from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
+from ..protocol.pages import as_utf8
 from ..protocol.replies import parse_reply_error
 from .adapter import Adapter
 from .call import Call, Interrupted, Wait
@@ -47,6 +49,8 @@ _MAX_REDIRECTS = 5
 _ERROR_BYTES = 65536
 _SHORT_REQUEST_BYTES = 16384  # what a connection takes at once
 _MAX_PLANS = 1000
+# What requests, urllib3 and sockets raise
+_FAILURES = (RequestException, HTTPError, HTTPException, OSError, ValueError)
 _PYTHON = ".".join(map(str, sys.version_info[:3]))  # platform.python_version() costs more than everything else here
 _USER_AGENT = f"hf_text/{__version__} python/{_PYTHON} requests/{requests.__version__}"
 
@@ -136,7 +140,7 @@ class Http:
         Args:
             facts: what else ``parse_reply_error`` should know.
         """
-        body = reply.read_error(_ERROR_BYTES)
+        body = as_utf8(reply.read_error(_ERROR_BYTES))
         encoding = reply.unreadable(body)
         error = parse_reply_error(
             reply.status,
@@ -165,7 +169,7 @@ class Http:
     ) -> Generator[Wait, None, Response]:
         session = self._of_this_process()
         failure: Exception
-        at_once = call.blocking or session.is_ready(outline, len(body or b""))
+        at_once = call.blocking or (yield from _get_ready(session, call, outline, len(body or b"")))
         while True:
             raw: RawResponse | None = None
             if not at_once:
@@ -182,7 +186,7 @@ class Http:
             except NotReady:
                 at_once = False
                 continue
-            except (RequestException, HTTPError, HTTPException, OSError, ValueError) as error:
+            except _FAILURES as error:
                 _give_up(raw, call)
                 # A server may close a kept-alive connection at any time; that is not a failure of this request.
                 if call.reused and lost_connection(error):
@@ -287,6 +291,16 @@ class _Session:
             and (self.adapter.has_open_connection(plan.url) or self.adapter.can_dial(plan.url))
         )
 
+    def is_new(self, outline: _Outline) -> bool:
+        """Whether ``prepare()`` is still to be called for such a request. Not where each request is made anew."""
+        plan = self._plans.get(outline)
+        return (plan is None or not self.adapter.has_pool(plan.url)) and not requests_is_wrapped()
+
+    def prepare(self, outline: _Outline) -> None:
+        """Find out all that is the same for every such request; the certificates, too. Raises as ``exchange()``."""
+        plan = self.plan(outline)
+        self.adapter.open_pool(plan.request_with(None), **plan.settings)
+
     def plan(self, outline: _Outline) -> Plan:
         """What is sent and how, but for the body. Found out once: it costs requests as much as the rest of a
         round trip.
@@ -320,6 +334,16 @@ class _Session:
     def exchange(self, call: Call, plan: Plan, body: bytes | None, dialled: Any) -> RawResponse:
         """Send a request; the answer, its head perhaps still to be read."""
         return exchange(self.adapter, self._session, plan, body, call, dialled)
+
+
+def _get_ready(session: _Session, call: Call, outline: _Outline, body_bytes: int) -> Generator[Wait, None, bool]:
+    """Whether a call that does not block can send such a request at once, once everything for it is prepared."""
+    if session.is_new(outline):
+        yield from call.need_thread(Wait.FIRST)
+        with suppress(*_FAILURES):  # it is raised again when the request is sent
+            session.prepare(outline)
+        yield Wait.TURN
+    return session.is_ready(outline, body_bytes)
 
 
 def _give_up(raw: RawResponse | None, call: Call) -> None:

@@ -28,7 +28,7 @@ class Wire:
         self._timeout = math.inf if timeout is None else timeout  # what the socket's is set to
         self._unbroken_bytes = 0  # received since others had their turn
         # What had arrived was taken, or nothing can have: the next bytes are waited for before they are asked for.
-        self._drained = True
+        call.drained = True
         self._tells_all = not isinstance(sock, (ssl.SSLSocket, TLSInTLS))  # TLS gives a record at a time
 
     def makefile(self, mode: str) -> io.BytesIO:
@@ -44,8 +44,8 @@ class Wire:
         call, sock = self._call, self._sock
         while True:
             left = call.time_left() if call.blocking else 0.0
-            if not call.blocking and (self._drained or self._unbroken_bytes >= _MAX_UNBROKEN_BYTES):
-                self._drained = False
+            if not call.blocking and (call.drained or self._unbroken_bytes >= _MAX_UNBROKEN_BYTES):
+                call.drained = False
                 self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself,
                 call.time_left()  # nor outrun the clocks
                 return SOCKET
@@ -68,7 +68,7 @@ class Wire:
             if call.cancelled:  # the socket was shut down: this is not the end of the answer
                 raise Interrupted
             self._unbroken_bytes += len(data)
-            self._drained = self._tells_all and 0 < len(data) < most
+            call.drained = self._tells_all and 0 < len(data) < most
             return data
 
 

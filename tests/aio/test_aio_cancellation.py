@@ -189,7 +189,9 @@ async def no_thread_at_work() -> None:
 async def test_cancelled_while_it_waits_for_its_turn(emulator: Emulator, work: Work) -> None:
     gate = Gate()
     emulator.reply(Response.json({"data": []}, delay=gate), path="/v1/models")
-    async with client_for(work, emulator.url, max_threads=1) as client, held(gate), anyio.create_task_group() as tasks:
+    long = {"X-Notes": "a" * 20_000}  # what may block while it is sent needs a thread
+    client = client_for(work, emulator.url, max_threads=1, headers=long)
+    async with client, held(gate), anyio.create_task_group() as tasks:
         tasks.start_soon(models, client)
         await reached(gate)
 

@@ -7,12 +7,14 @@ import gc
 import subprocess
 import sys
 import weakref
+from asyncio.tasks import _PyTask as PyTask  # type: ignore[attr-defined]
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
 from hf_text import Client, RequestTimeoutError, StreamCancelledError, Timeouts
-from hf_text.aio import AsyncClient
+from hf_text.aio import AsyncClient, AsyncStream
 from hf_text.emulator import Emulator, Gate, Response
 
 KEY = "hf_MadeUpKeyForTests"
@@ -26,6 +28,11 @@ class WatchedLoop(asyncio.SelectorEventLoop):
         super().__init__()
         self.registered: list[Any] = []
         self.timers: list[asyncio.TimerHandle] = []
+        self.scheduled = 0
+
+    def call_soon(self, *args: Any, **options: Any) -> asyncio.Handle:
+        self.scheduled += 1
+        return super().call_soon(*args, **options)
 
     def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:
         self.registered.append(fd)
@@ -80,6 +87,120 @@ def test_a_stream_is_registered_once_for_all_its_tokens(emulator: Emulator, clie
     assert len(loop.registered) - own <= 2
 
 
+@pytest.mark.parametrize("task_factory", [None, lambda loop, coro, **options: PyTask(coro, loop=loop, **options)])
+def test_a_token_continues_its_task_in_the_iteration_that_read_it(
+    emulator: Emulator, client: AsyncClient, task_factory: Any
+) -> None:
+    loop, gates = WatchedLoop(), [Gate() for _ in range(10)]
+    loop.set_task_factory(task_factory)
+    emulator.always(held(gates))
+    scheduled = []
+
+    async def main() -> None:
+        closed = iter(gates)
+        async with client.stream("Count", MODEL) as stream:
+            loop.call_later(0.01, next(closed).open)
+            async for _ in stream:
+                scheduled.append(loop.scheduled)
+                gate = next(closed, None)
+                if gate is not None:
+                    loop.call_later(0.01, gate.open)
+
+    run(loop, main())
+    assert len(scheduled) == 10
+    assert scheduled[-1] == scheduled[0]
+
+
+def test_debug_mode_names_the_task_whose_code_blocks_the_loop(
+    emulator: Emulator, client: AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop, gates = WatchedLoop(), [Gate(), Gate()]
+    loop.set_debug(True)
+    loop.slow_callback_duration = 1000.0
+    emulator.always(held(gates))
+
+    async def main() -> None:
+        closed = iter(gates)
+        loop.call_later(0.01, next(closed).open)
+        async for _ in client.stream("Count", MODEL):
+            gate = next(closed, None)
+            if gate is None:
+                loop.slow_callback_duration = 0.0  # of all that runs from here on, this comes first
+            else:
+                loop.call_later(0.01, gate.open)
+
+    run(loop, main())
+    assert "coro=<test_debug_mode_names_the_task" in caplog.messages[0]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("why", [(), ("enough",)])
+def test_a_task_that_is_cancelled_while_it_waits_tells_why_and_keeps_what_had_arrived(
+    emulator: Emulator, client: AsyncClient, debug: bool, why: tuple[str, ...]
+) -> None:
+    loop, gates = WatchedLoop(), [Gate(), Gate()]
+    loop.set_debug(debug)
+    emulator.always(held(gates))
+
+    async def main() -> tuple[Any, str]:
+        stream = client.stream("Count", MODEL)
+        task = loop.create_task(read(stream))
+        with pytest.raises(asyncio.CancelledError) as caught:
+            await task
+        return caught.value.args, stream.partial.text
+
+    async def read(stream: AsyncStream) -> None:
+        loop.call_later(0.01, gates[0].open)
+        async for _ in stream:
+            task = asyncio.current_task()
+            assert task is not None
+            loop.call_later(0.01, task.cancel, *why)
+
+    assert run(loop, main()) == (why, "word ")
+    emulator.wait_for_disconnect()
+    gates[1].open()
+
+
+@pytest.mark.parametrize("library", ["asyncio", "uvloop"])
+def test_an_exit_in_the_middle_of_an_answer_ends_the_program(emulator: Emulator, library: str) -> None:
+    pytest.importorskip(library, reason="uvloop is not installed")
+    program = f"""
+import sys, {library}
+from hf_text.aio import AsyncClient
+
+async def main():
+    async with AsyncClient({KEY!r}, hub_url={emulator.url!r}, router_url={emulator.url!r}) as client:
+        async for piece in client.stream("Count", {MODEL!r}):
+            if piece.strip() == "three":
+                sys.exit(3)
+
+{library}.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_context_variable_that_a_task_sets_between_two_tokens_stays_set(
+    emulator: Emulator, client: AsyncClient
+) -> None:
+    loop, gates = WatchedLoop(), [Gate() for _ in range(5)]
+    emulator.always(held(gates))
+    count = ContextVar("count", default=0)
+
+    async def main() -> int:
+        closed = iter(gates)
+        loop.call_later(0.01, next(closed).open)
+        async for _ in client.stream("Count", MODEL):
+            count.set(count.get() + 1)
+            gate = next(closed, None)
+            if gate is not None:
+                loop.call_later(0.01, gate.open)
+        return count.get()
+
+    assert run(loop, main()) == 5
+
+
 def test_a_stream_that_has_ended_leaves_no_timer_and_nothing_of_itself(emulator: Emulator, client: AsyncClient) -> None:
     loop = WatchedLoop()
     gate = Gate()
@@ -95,6 +216,7 @@ def test_a_stream_that_has_ended_leaves_no_timer_and_nothing_of_itself(emulator:
             pass
         kept = weakref.ref(stream._steps)
         del stream, _
+        await asyncio.sleep(0)  # the last token continued this task from a callback of the stream
         gc.collect()
         return kept()
 

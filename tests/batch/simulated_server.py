@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -110,6 +110,7 @@ def simulate(
     outage: tuple[float, float] = (0.0, 0.0),
     down: bool = True,
     silent: bool = False,
+    stalls: Sequence[tuple[float, float]] = (),
     **options: Any,
 ) -> Course:
     """Ask for so many rows, or for so many seconds.
@@ -119,6 +120,7 @@ def simulate(
         answer: seconds that an answer takes, give or take a fifth.
         outage: from when to when everything is refused; ``down`` with 503, else with 429.
         silent: whether a server says nothing before the whole answer is there.
+        stalls: from when to when the client stands still, because its machine is busy.
         options: of the pace.
     """
     course, chance = Course(), random.Random(1)
@@ -126,10 +128,14 @@ def simulate(
     pace = Pace(clock=lambda: time[0], **options)
     events: list[tuple[float, int, str, Ticket, Any]] = []
 
+    def awake(at: float) -> float:
+        return next((end for begin, end in stalls if begin <= at < end), at)
+
     def after(delay: float, kind: str, ticket: Ticket, detail: Any = None) -> None:
         nonlocal count
         count += 1
-        heapq.heappush(events, (time[0] + delay, count, kind, ticket, detail))
+        at = time[0] + delay
+        heapq.heappush(events, (at if kind == "arrive" else awake(at), count, kind, ticket, detail))
 
     def arrive(ticket: Ticket) -> None:
         away = outage[0] <= time[0] < outage[1]
@@ -144,11 +150,11 @@ def simulate(
 
     while time[0] < seconds and len(course.accepted) < rows:
         left = rows - len(course.accepted)
-        while in_flight < min(workers, left) and not pace.wait():
+        while in_flight < min(workers, left) and awake(time[0]) <= time[0] and not pace.wait():
             in_flight += 1
             after(_ROUND_TRIP / 2, "arrive", pace.start())
-        next_start = time[0] + max(pace.wait(), 1e-4) if in_flight < min(workers, left) else float("inf")
-        if not events or events[0][0] > next_start:
+        next_start = awake(time[0] + max(pace.wait(), 1e-4)) if in_flight < min(workers, left) else float("inf")
+        if not events or events[0][0] >= next_start:  # after a stall, requests go out before responses are read
             time[0] = next_start
             continue
         time[0], _, kind, ticket, detail = heapq.heappop(events)

@@ -80,6 +80,13 @@ class TestGenerate:
         assert isinstance(found["bad"].error, InvalidRequestError)
         assert "temperature" in str(found["hot"].error)
 
+    def test_a_bad_row_keeps_the_columns_that_can_be_kept(self, client: Client) -> None:
+        values = [{"n": 7, "text": None, "odd": object()}, {"n": 8, "text": "x"}]
+        outcomes = batch.generate(
+            values, client=client, template="{text}", keep=["n", "odd", "text"], on_bad_row="record", ordered=True
+        )
+        assert [dict(outcome.columns) for outcome in outcomes] == [{"n": 7, "text": None}, {"n": 8, "text": "x"}]
+
     def test_closing_stops_what_is_under_way(self, client: Client, emulator: Emulator) -> None:
         emulator.always(yes(delay=Gate()))
         outcomes = batch.generate(rows(9), client=client, max_workers=3)

@@ -405,6 +405,30 @@ class TestLostFile:
         (saved,) = output.parent.glob("out.jsonl.recovered-*")
         assert names(saved) == ["a", "b"]
 
+    def test_what_finished_after_it_was_noticed_is_saved_in_the_same_file(self, output: Path) -> None:
+        journal = Journal(output)
+        journal.append(answer("a"))
+        output.unlink()
+        with pytest.raises(FileNotFoundError):
+            list(iter(journal.sync_if_due, True))  # it looks once a second
+        journal.append(answer("b"))
+        with pytest.raises(FileNotFoundError):
+            journal.close()
+        (saved,) = output.parent.glob("out.jsonl.recovered-*")
+        assert names(saved) == ["a", "b"]
+
+    def test_a_file_that_was_cut_short_is_noticed_and_what_follows_is_kept(self, output: Path) -> None:
+        with Journal(output) as journal:
+            journal.append(answer("a"))
+            journal.append(answer("b"))
+            os.truncate(output, 20)
+            with pytest.raises(OSError, match="the output was cut short during the run"):
+                journal.append(answer("c"))
+            journal.append(answer("d"))
+        with pytest.warns(HFTextWarning, match="1 damaged lines"), Journal(output) as journal:
+            assert journal.answered == 2
+        assert names(output) == ["c", "d"]
+
 
 class TestDamage:
     def damage(self, output: Path, damaged: bytes) -> Journal:

@@ -116,6 +116,11 @@ class TestFrame:
         assert frame.iloc[0]["seconds"] == 0.5
         assert frame.iloc[1]["error"] == "ServerError: broken"
 
+    def test_a_kept_column_with_a_name_of_the_answer_is_not_lost(self, output: Path) -> None:
+        output.write_bytes(encode(Line("a", ONE, Completion("Yes"), 0.5, {"text": "Great", "cost": 3})))
+        (row,) = batch.to_frame(output).to_dict("records")
+        assert (row["text"], row["row_text"], row["cost"], row["row_cost"]) == ("Yes", "Great", 0.5, 3)
+
     def test_an_empty_output_has_the_columns(self, output: Path) -> None:
         output.write_bytes(b"")
         frame = batch.to_frame(output)

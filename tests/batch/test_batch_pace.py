@@ -129,6 +129,24 @@ class TestSimulation:
         course = simulate(Bucket(50, burst), 0.1, rows=rows, outage=outage, down=False)
         assert course.seconds <= without + 1.2 * seconds
 
+    @pytest.mark.parametrize(
+        ("rate", "answer", "down", "stalls"),
+        [
+            (10, 20, True, [45.4]),
+            (50, 2, True, [45.2]),
+            (50, 2, False, [41.25 + 2.4 * number for number in range(7)]),
+        ],
+    )
+    def test_a_client_that_stands_still_does_not_take_the_outage_for_its_end(
+        self, rate: int, answer: float, down: bool, stalls: list[float]
+    ) -> None:
+        """The door is opened for the silence of a probe whose refusal was not read yet."""
+        without = simulate(Bucket(rate), answer, rows=120 * rate).seconds
+        periods = [(begin, begin + 1.2) for begin in stalls]
+        course = simulate(Bucket(rate), answer, rows=120 * rate, outage=(40.0, 60.0), down=down, stalls=periods)
+        assert course.seconds <= without + 1.2 * 20
+        assert course.refused_share < 0.05
+
     def test_a_limit_that_is_raised_is_found(self) -> None:
         bucket = Bucket(10)
         limits = [bucket, Bucket(100)]
@@ -194,6 +212,23 @@ class TestPace:
         assert pauses[0] == 1
         assert pauses[-1] == 60
         assert sum(pause < 60 for pause in pauses) > 30
+
+    def test_refusals_of_a_row_alone_were_not_let_through_and_change_nothing(self, pace: Pace, clock: Clock) -> None:
+        def send(seconds: float, refused: bool) -> None:
+            for _ in range(round(50 * seconds)):
+                clock.now += 0.02
+                ticket = pace.start()
+                if refused:
+                    pace.refused(ticket, alone=True)
+
+        send(1.0, False)
+        before = pace.rate
+        for _ in range(10):
+            send(0.1, False)
+            send(0.1, True)
+        assert pace.rate >= before
+        pace.refused(pace.start())
+        assert 20 <= pace.rate <= 40  # of 50 a second, half were let through
 
     def test_a_single_refusal_of_that_kind_shuts_no_door(self, pace: Pace, clock: Clock) -> None:
         for _ in range(10):

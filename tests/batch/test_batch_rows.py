@@ -147,6 +147,10 @@ class TestTemplates:
                 {"template": "Label: {txt}"},
                 "row 7: the template names 'txt', but the columns are id, text, stars, label",
             ),
+            (
+                {"template": 'Return {"label": 1} for {text}'},
+                "row 7: the template names '\"label\"', but the columns are .*; write a literal brace twice",
+            ),
             ({"template": "{empty}"}, "row 7: the column 'empty' of the template is empty"),
             ({"template": "{text}", "id": "name"}, "row 7: no column 'name' for the name"),
             ({"template": "{text}", "id": "empty"}, "row 7: the column 'empty' with the name .id=. is empty"),

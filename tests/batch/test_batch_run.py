@@ -460,6 +460,24 @@ class TestInterrupts:
         gate.open()
         assert batch.run(rows(9), output, client=client).resumed == 1
 
+    @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_a_signal_before_the_first_row_ends_it_in_a_line(
+        self, client: Client, emulator: Emulator, output: Path, signum: signal.Signals, status: int
+    ) -> None:
+        """While the rows are checked, and the output is read."""
+
+        class Rows(list[dict[str, Any]]):
+            def __iter__(self) -> Iterator[dict[str, Any]]:
+                os.kill(os.getpid(), signum)
+                return super().__iter__()
+
+        name = "Ctrl-C" if signum == signal.SIGINT else "SIGTERM"
+        with pytest.raises(batch.Stopped, match=rf"^stopped by {name} before the first row\. Run it again") as caught:
+            batch.run(Rows(rows(3)), output, client=client)
+        assert caught.value.code == status
+        assert not chats(emulator)
+        assert batch.run(rows(3), output, client=client).done == 3
+
     @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
     def test_after_the_first_signal_what_is_under_way_is_finished(
         self, emulator: Emulator, tmp_path: Path, output: Path, recorded: Recorded, signum: signal.Signals

@@ -23,7 +23,7 @@ from playwright.sync_api import Page, sync_playwright
 
 __all__ = ["Lab", "opening_lab"]
 
-PATIENCE = 60  # seconds; nothing takes so long
+PATIENCE = 200  # seconds; nothing takes so long
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 

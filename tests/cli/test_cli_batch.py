@@ -247,6 +247,19 @@ class TestLooks:
         os.close(ours)
         assert not chats(emulator)
 
+    def test_a_server_without_a_list_of_models_is_asked_on_a_terminal(
+        self, environment: dict[str, str], emulator: Emulator, inputs: Path, tmp_path: Path
+    ) -> None:
+        """No prices, so nothing is to be confirmed."""
+        emulator.reply(*[Response.error(404, "Not Found")] * 4, path="/v1/models")
+        ours, theirs = pty.openpty()
+        command = [sys.executable, "-m", "hf_text", "batch", str(inputs), str(tmp_path / "out"), "--template", "{text}"]
+        process = subprocess.Popen(command, env={**environment, "TERM": "dumb"}, stderr=theirs, stdin=theirs)
+        os.close(theirs)
+        assert "10 of 10 rows are done" in read_until(ours, b"rows are done")
+        assert process.wait(20) == 0
+        os.close(ours)
+
 
 def read_until(descriptor: int, text: bytes) -> str:
     seen = b""

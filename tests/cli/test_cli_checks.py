@@ -231,7 +231,7 @@ def test_a_png_without_its_extra_is_refused_before_anyone_is_asked(hf, cli, monk
     monkeypatch.setitem(sys.modules, "matplotlib", None)  # as if it were not installed
     result = cli("compare", MODEL, "--yes", "--plot", "x.png")
     assert (result.status, result.out, hf.requests) == (1, "", [])
-    assert "pip install 'hf-text[plot]'; FILE.svg needs nothing" in result.err
+    assert "pip install 'hf_text[plot]'; FILE.svg needs nothing" in result.err
 
 
 BARS = [Bar("groq<&$x$", 512.4, 0.21), Bar("日本", 88.0, 1.5), Bar("down", None, None)]

@@ -28,7 +28,7 @@ def chats(hf):
         (["Model"], "hf-text models"),
         (["help"], "hf-text --help"),
         (["Hello"], None),
-        (["chat"], None),
+        (["chat"], "hf-text chat"),
         (["chta", "with", "me"], None),
         ([], None),
     ],
@@ -42,7 +42,8 @@ def test_a_single_word_that_is_nearly_a_command_is_a_slip(words, shown):
 def test_a_piped_prompt_is_no_slip_and_ask_sends_any_word(hf, cli):
     assert cli("chta").status == 0
     assert cli("ask", "chat").status == 0
-    assert [body["messages"][-1]["content"] for body in chats(hf)] == ["chta", "chat"]
+    assert cli("--temperature", "0", "chat").status == 0
+    assert [body["messages"][-1]["content"] for body in chats(hf)] == ["chta", "chat", "chat"]
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))

@@ -121,6 +121,14 @@ def test_a_message_about_arguments_is_broken_between_words(terminal):
     assert shell.lines[-2:] == ["hf-text: error: unknown option", "--mrkdown; did you mean --markdown?"]
 
 
+def test_a_command_that_comes_after_an_option_is_not_sent_as_a_question(hf, terminal):
+    shell = terminal(200)
+    shell.run("--temperature", "0", "chat")
+    assert shell.wait() == 2
+    assert "hf-text: error: the command must come first: hf-text chat …" in shell.text
+    assert hf.requests == []
+
+
 # How long the window keeps its width of 80 columns, the keys that end the command, and what then is in 40.
 RESIZED = {
     "models": ("models", None, "", "openai/gpt-oss-120b"),

@@ -81,7 +81,7 @@ class TestTurns:
         assert list(stream) == ["one ", "two"]
         assert stream.completion.text == "one two"
         with pytest.raises(InvalidRequestError, match="read only once"):
-            iter(stream)
+            list(stream)
 
     def test_the_options_and_the_model_go_with_each_request(self, emulator: Emulator, converse: Converse) -> None:
         chat = converse(model="emulator/small", temperature=0.5, max_tokens=9, provider="novita")

@@ -67,6 +67,12 @@ CHUNKS = [json.loads(piece[6:]) for piece in (chunk("One"), chunk(" two"), chunk
         "\n\n".join([f"data: {json.dumps(CHUNKS[0])}", *map(json.dumps, CHUNKS[1:]), "[DONE]"]),
         "\0\0" + "\0".join(f"data: {json.dumps(each)}\n\n" for each in CHUNKS),
         "".join(f"data: {json.dumps({'choices': {'0': each['choices'][0]}})}\n\n" for each in CHUNKS),
+        "".join(f"data: {json.dumps(each, indent=1)}\n\n" for each in CHUNKS),
+        "".join(f"data: {json.dumps(json.dumps(each))}\n\n" for each in CHUNKS),
+        "".join(f"data : {json.dumps(each)}\n\n" for each in CHUNKS),
+        json.dumps(json.dumps(ANSWER)),
+        f"{json.dumps(ANSWER)}\n<!-- served by a gateway -->",
+        "".join(f"data: {json.dumps({'body': each})}\n\n" for each in CHUNKS) + "data: '[DONE]'\n\n",
     ],
     ids=[
         *("events without empty lines", "a chunk a line", "a list of chunks", "a list of one answer"),
@@ -84,6 +90,12 @@ CHUNKS = [json.loads(piece[6:]) for piece in (chunk("One"), chunk(" two"), chunk
             "some without a field",
             "NULs to keep it alive",
             "an object of choices",
+            "each on several lines of which one has a field",
+            "each as a text of JSON",
+            "a blank before the colon",
+            "an answer as a text of JSON",
+            "an answer and a comment",
+            "in an object each",
         ),
     ],
 )
@@ -103,6 +115,7 @@ def test_chunks_that_are_put_together_in_another_way_are_read(once: Client, emul
         'event: tool_status\ndata: {"error": {"message": "no net", "code": 500}}\n\n',
         'event: status\ndata: {"message": "Reading", "detail": "page 3", "code": 1, "error": null}\n\n',
         'event: warning\ndata: {"error": "the context is nearly full"}\n\n',
+        *("data: [PING]\n\n", "data: .\n\n", 'data: "ping"\n\n', "data: true\n\n", "data: OK\n\n", "data: 1\n\n"),
         *("data: : PROCESSING\n\n", 'event: heartbeat\ndata: {"message": "still there"}\n\n', "data: null\n"),
     ],
 )
@@ -122,6 +135,7 @@ def test_what_comes_in_the_place_of_a_chunk_to_keep_the_connection_alive_says_no
         'status\ndata: {"status": "failed", "message": "The worker died"}',
         'response.status\ndata: {"status": 500, "detail": "The worker died"}',
         'progress\ndata: {"error": {"message": "The worker died"}, "tool": null}',
+        *("failure\ndata: The worker died", "abort\ndata: The worker died", "stream.failed\ndata: The worker died"),
     ],
 )
 def test_a_failure_that_only_an_event_beside_the_answer_tells_is_one(
@@ -371,3 +385,47 @@ def test_what_is_beyond_the_protocol_stands_in_the_completion(once: Client, emul
     assert [tuple(each) for each in completion.logprobs] == [("One", -0.5, ())]
     assert completion.extra == {"citations": ["https://example.com"], "finish_reason": "eos_token"}
     assert (completion.finish_reason, completion.truncated) == ("stop", False)
+
+
+def test_words_of_an_event_beside_the_answer_are_told_if_it_has_no_finish_reason(
+    once: Client, emulator: Emulator
+) -> None:
+    emulator.reply(stream(chunk("One"), "event: close\ndata: The worker was stopped\n\n", DONE))
+    with pytest.raises(TruncatedStreamError, match="close: The worker was stopped"):
+        once.generate("Hi")
+
+
+def test_choices_that_end_while_the_answer_does_not_are_told(once: Client, emulator: Emulator) -> None:
+    """Were each piece a choice of its own, most of the answer would be missing."""
+    others = (event({"choices": [{"index": n, "delta": {"content": " two"}}]}) for n in (1, 2))
+    end = event({"choices": [{"index": 3, "delta": {}, "finish_reason": "stop"}]})
+    emulator.reply(stream(chunk("One"), *others, end, DONE))
+    with pytest.raises(TruncatedStreamError, match="'index': 3"):
+        once.generate("Hi")
+
+
+@pytest.mark.parametrize("end", ["cut", "complete"])
+def test_an_answer_in_one_piece_counts_if_it_is_whole_although_its_length_is_not(
+    once: Client, emulator: Emulator, end: Any
+) -> None:
+    length = str(len(json.dumps(ANSWER)) + 5)
+    emulator.reply(Response(headers={"Content-Length": length}, body=json.dumps(ANSWER), end=end))
+    assert once.generate("Hi").text == "One two"
+
+
+def test_chunks_without_events_that_break_off_are_the_partial_answer(once: Client, emulator: Emulator) -> None:
+    body = "".join(f"{json.dumps(each)}\n" for each in CHUNKS[:2]) + '{"choices": [{"ind'
+    emulator.reply(Response(headers={"Content-Length": "5000"}, body=body, end="cut"))
+    with pytest.raises(TruncatedStreamError, match="bytes of the body are missing") as caught:
+        once.generate("Hi")
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "One two"
+
+
+def test_one_chunk_that_is_no_event_is_not_a_whole_answer(once: Client, emulator: Emulator) -> None:
+    """A connection that closes behind it looks the same as the end of the answer."""
+    emulator.reply(Response(headers={"Content-Type": "application/json"}, body=json.dumps(CHUNKS[0]), framing="close"))
+    with pytest.raises(TruncatedStreamError, match="without a finish reason") as caught:
+        once.generate("Hi")
+    assert caught.value.partial is not None
+    assert caught.value.partial.text == "One"

@@ -370,3 +370,41 @@ def test_counts_of_very_many_digits_end_in_an_answer_or_an_error_of_ours(
     completion = answer.partial
     assert (completion.text, completion.usage) == ("One two", None)
     assert repr(pickle.loads(pickle.dumps(completion))) == repr(completion)
+
+
+@pytest.mark.parametrize("status", [500, 429])
+def test_the_words_of_an_error_that_is_not_compressed_as_it_says_are_told(
+    once: Client, emulator: Emulator, status: int
+) -> None:
+    headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    emulator.reply(Response(status, headers, '{"error": {"message": "it is busy"}}'))
+    with pytest.raises(APIStatusError, match="it is busy"):
+        once.generate("Hi")
+
+
+def test_an_error_in_utf_16_is_read_and_shows_no_key(make_client: Callable[..., Client], emulator: Emulator) -> None:
+    body = json.dumps({"error": {"message": f"no such key: {SECRET}"}}).encode("utf-16")
+    emulator.reply(Response(500, {"Content-Type": "application/json; charset=utf-16"}, body))
+    with pytest.raises(ServerError, match=r"no such key: \*\*\*") as caught:
+        make_client(api_key=SECRET, max_retries=0).generate("Hi")
+    assert SECRET not in repr(caught.value.body)
+
+
+@pytest.mark.parametrize(
+    ("charset", "codec", "words"), [("windows-949", "cp949", "오류"), ("x-sjis", "shift_jis", "混雑")]
+)
+def test_a_charset_by_a_name_that_only_browsers_know(
+    once: Client, emulator: Emulator, charset: str, codec: str, words: str
+) -> None:
+    page = f"<html><title>{words}</title></html>".encode(codec)
+    emulator.reply(Response(502, {"Content-Type": f"text/html; charset={charset}"}, page))
+    with pytest.raises(ServerError, match=words):
+        once.generate("Hi")
+
+
+def test_a_key_in_a_finish_reason_is_shown_nowhere(make_client: Callable[..., Client], emulator: Emulator) -> None:
+    emulator.reply(stream(*BEGUN, chunk(finish=f"error: bad key {SECRET}"), DONE))
+    with pytest.raises(ProviderStreamError, match=r"bad key \*\*\*") as caught:
+        make_client(api_key=SECRET, max_retries=0).generate("Hi")
+    assert SECRET not in repr(caught.value.partial)
+    assert SECRET.encode() not in pickle.dumps(caught.value)

@@ -40,15 +40,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "integrations" / "inspect.rst").rea
 KEY = "hf_MadeUpKeyForTests"
 MODEL = "hf_text/emulator/small"
 VISION = "hf_text/emulator/small-vision"
-TASK = """
-from inspect_ai import Task, task
-from inspect_ai.dataset import Sample
-from inspect_ai.scorer import includes
-
-@task
-def count():
-    return Task(dataset=[Sample(input="Count", target="ten")], scorer=includes())
-"""
+(TASK,) = [block.code for block in find_blocks(PAGE) if block.language == "python"]
 LOOK = ToolInfo(name="look", description="Look", parameters=ToolParams(properties={"at": JSONSchema(type="string")}))
 
 
@@ -154,6 +146,7 @@ def test_a_prompt_that_is_too_long_is_a_stop_reason(emulator: Emulator) -> None:
 
 
 def test_the_key_stands_in_no_log(emulator: Emulator, tmp_path: Path) -> None:
+    emulator.reply(Response.text("It is blue."))
     (tmp_path / "task.py").write_text(TASK)
     (command,) = [block.code for block in find_blocks(PAGE) if "inspect eval" in block.code]
     command = command.replace("openai/gpt-oss-120b", "emulator/small").replace(

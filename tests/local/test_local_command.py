@@ -24,7 +24,7 @@ termios = pytest.importorskip("termios")
 
 ROOT = Path(hf_text.__file__).parent.parent
 COMMAND = [sys.executable, "-W", "error", "-m", "hf_text"]
-NOTE = "hf-text: SmolLM2-135M-Instruct.Q4_1 (98 MB) answers, on this machine; a small model: fluent, and often wrong"
+NOTE = "hf-text: SmolLM2-135M-Instruct.Q4_1 (98 MB) is running on this machine. It is small: fluent, but often wrong"
 
 
 def run(*argv: object, stdin: str = "", **options: Any) -> subprocess.CompletedProcess[str]:
@@ -109,7 +109,7 @@ def test_without_a_terminal_the_default_model_is_not_downloaded_unasked(hub: Hub
     agreed = run("--local", "--yes", "--max-tokens", 3, "Hello there!")
     assert agreed.returncode == 0, agreed.stderr
     assert hub.downloads == ["qwen-q4_k_m.gguf"]
-    assert f"{DEFAULT_MODEL} (98 MB) answers, on this machine" in agreed.stderr
+    assert f"{DEFAULT_MODEL} (98 MB) is running on this machine" in agreed.stderr
     assert "%" not in agreed.stderr  # no progress on a pipe
     again = run("--local", "--max-tokens", 3, "Hello there!")
     assert again.returncode == 0, again.stderr

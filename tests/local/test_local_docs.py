@@ -35,7 +35,7 @@ def test_a_table_is_labelled_and_after_ctrl_c_the_same_file_goes_on(folder: Path
     rows = [f"{number},The lamp is number {number}.,{number % 5}" for number in range(20)]
     (folder / "reviews.csv").write_text("\n".join(["id,text,stars", *rows]) + "\n")
     (folder / "label.py").write_text(block.code)
-    output = folder / "labels.jsonl"
+    output = folder / "local.jsonl"
     command = [sys.executable, "-W", "error", "label.py"]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment) as process:

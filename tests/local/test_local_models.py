@@ -152,6 +152,13 @@ def test_what_is_not_a_gguf_file_is_told_by_its_kind_and_not_shown(tmp_path: Pat
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["cat.png", "Llama-3.2-1B", "a-00001-of-00002.bin", "no suffix"])
+def test_a_file_with_another_suffix_is_told_by_its_start_too(tmp_path: Path, name: str) -> None:
+    with pytest.raises(LocalServerError, match="is not a GGUF file"):
+        find_file(write(tmp_path / name, b"something else"))
+    assert find_file(write(tmp_path / name, b"GGUF")).path == tmp_path / name
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a folder that is none")
 def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     loop = tmp_path / "loop.gguf"

@@ -43,7 +43,7 @@ def expected(server: LocalServer) -> str:
 
 
 def test_the_blocking_client_streams_what_it_generates(client: Client, server: LocalServer, expected: str) -> None:
-    stream = client.stream(SKY, include_usage=True, **SHORT)
+    stream = client.stream(SKY, **SHORT)
     events = list(stream.events())
     assert "".join(map(str, events)) == expected
     assert len([event for event in events if isinstance(event, str)]) > 5  # as it is generated, not in one piece

@@ -192,9 +192,37 @@ def test_the_values_are_frozen_hashable_and_picklable(models):
             setattr(value, fields(value)[0].name, "other")
 
 
-@pytest.mark.parametrize("shape", [lambda items: items, lambda items: {"data": items}, lambda items: {"models": items}])
-def test_the_list_may_be_bare_or_under_data_or_models(shape):
+@pytest.mark.parametrize(
+    "shape",
+    [
+        lambda items: items,
+        lambda items: {"data": items},
+        lambda items: {"models": items},
+        lambda items: {"data": None, "models": items},
+        lambda items: {"success": True, "result": items},
+        lambda items: {"data": {"models": items}},
+        lambda items: {"data": {item["id"]: {"owned_by": "x"} for item in items}},
+        lambda items: [item["id"] for item in items],
+        lambda items: {"models": [{"name": item["id"], "size": 5} for item in items]},
+        lambda items: {"data": [{"id": None, "model": item["id"]} for item in items]},
+    ],
+)
+def test_a_list_is_read_wherever_it_stands_and_however_its_items_are_named(shape):
     assert ids(parse_models(shape([{"id": "a"}, {"id": "b"}]))) == ["a", "b"]
+
+
+@pytest.mark.parametrize("value", [[{}], {"data": [{"id": 5}, None]}])
+def test_a_list_in_which_nothing_has_a_name_is_refused(value):
+    with pytest.raises(ValueError, match="no item of the model list has a name"):
+        parse_models(value)
+
+
+def test_numbers_that_are_written_as_strings_are_read():
+    item = {"id": "a", "context_length": "8192", "pricing": {"input": "0.5", "output": "1.5"}}
+    (direct,) = parse_models([item])
+    assert (direct.context_length, direct.price) == (8192, 1.5)
+    (routed,) = parse_models([{"id": "a", "providers": [{**item, "provider": "x", "status": "live"}]}])
+    assert (routed.context_length, routed.price) == (8192, 1.5)
 
 
 def test_where_there_are_data_and_models_data_count():
@@ -206,11 +234,9 @@ def test_an_ollama_without_models_has_none():
     assert parse_models({"object": "list", "data": None}) == []
 
 
-def test_items_without_an_id_are_skipped():
-    assert ids(parse_models([{"id": "a"}, {}, {"id": None}, {"id": 5}, {"id": ""}, None, "b", [], {"id": "c"}])) == [
-        "a",
-        "c",
-    ]
+def test_items_without_a_name_are_skipped():
+    items = [{"id": "a"}, {}, {"id": None}, {"id": 5}, {"id": ""}, None, "", [], {"id": "c"}]
+    assert ids(parse_models(items)) == ["a", "c"]
 
 
 @pytest.mark.parametrize("value", [None, "<html>", 5, {"error": "no"}, {"data": {"id": "a"}}, {"data": "a"}])
@@ -628,7 +654,7 @@ JSON = st.recursive(
 def test_no_list_of_any_json_raises(value):
     parse_mapping(value)
     parse_hub_models(value)
-    parsed = parse_models(value)
+    parsed = parse_models([{"id": "a"}, *value])
     for sort in SORT_KEYS:
         select_models(parsed, sort=sort, tools=True, max_output_price=1)
 

@@ -574,6 +574,20 @@ class TestProgress:
             assert events == before
             assert assembler.chunks == len(start) + 1
 
+    def test_what_is_new_in_a_choice_makes_some_and_the_same_again_does_not(self) -> None:
+        assembler = Assembler()
+        told = [assembler.feed(chunk({}, choice={"token_ids": ids}), []) for ids in ([1], [1], [2])]
+        assert told == [True, False, True]
+
+    def test_tokens_that_are_counted_but_not_shown_make_some(self) -> None:
+        assembler = Assembler()
+        told = [assembler.feed(chunk({}, usage=usage(5, completion)), []) for completion in (1, 2, 2, 3)]
+        assert told == [False, True, False, True]
+
+    def test_log_probabilities_of_a_token_without_text_make_some(self) -> None:
+        logprobs = {"content": [{"token": "", "logprob": -1.0}]}
+        assert Assembler().feed(chunk({}, choice={"logprobs": logprobs}), [])
+
     @pytest.mark.parametrize(
         "telling",
         [

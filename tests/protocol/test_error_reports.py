@@ -43,6 +43,11 @@ SAID = {
         {"error": {"message": "Provider returned error", "metadata": {"raw": {"detail": "it is busy"}}}},
         "Provider returned error: it is busy",
     ),
+    "a gateway's words on its provider": (
+        {"error": {"message": "refused", "metadata": {"provider_name": "X", "provider_error": "it is busy"}}},
+        "refused (X): it is busy",
+    ),
+    "Azure": ({"error": {"message": "refused", "innererror": {"message": "it is busy"}}}, "refused: it is busy"),
     "OpenRouter, flat": (
         {"message": "Provider returned error", "metadata": {"raw": '{"message":"it is busy"}'}},
         "Provider returned error: it is busy",
@@ -87,6 +92,12 @@ SAID = {
         {"error": {"message": "flagged", "metadata": {"reasons": ["violence"]}}},
         "flagged: violence",
     ),
+    "details of their own": ({"error": "refused", "error_details": "the seed is odd"}, "refused: the seed is odd"),
+    "JSON within JSON": ({"error": {"message": '{"error": {"message": "it broke", "code": 500}}'}}, "it broke"),
+    "a failure": ({"failure": {"reason": "it broke"}}, "it broke"),
+    "failed": ({"failed": True, "reason": "it broke"}, "it broke"),
+    "a code and a reason": ({"resultCode": "E1", "resultMsg": "it broke"}, "it broke"),
+    "in the output": ({"output": {"error": "it broke"}}, "it broke"),
     "Google, in a list": ([{"error": {"code": 429, "message": "quota", "status": "RESOURCE_EXHAUSTED"}}], "quota"),
 }
 

@@ -63,6 +63,18 @@ class TestOneCall:
         deltas = ([fragment(piece, index=0, id="call_a", type="function")] for piece in rest)
         assert assemble([fragment(first, "weather", index=0, id="call_a")], *deltas) == (WEATHER,)
 
+    def test_null_as_the_text_of_the_arguments_says_nothing_before_the_real_ones(self) -> None:
+        deltas = [[fragment("null", "weather", id="call_a", index=0)], [fragment(PARIS, index=0)]]
+        assert assemble(*deltas) == (WEATHER,)
+        (call,) = assemble([fragment("null", "now", id="call_b")])
+        assert call.parse() == {}
+
+    def test_null_within_the_arguments_is_a_value(self) -> None:
+        (call,) = assemble(
+            *([fragment(piece, "f" * (not n), index=0)] for n, piece in enumerate(['{"a": ', "null", "}"]))
+        )
+        assert call.parse() == {"a": None}
+
     def test_id_zero_and_a_null_name_in_every_fragment(self) -> None:
         """TGI."""
         deltas = [
@@ -459,7 +471,7 @@ class TestOtherForms:
         deltas = [[{"index": 0, "id": "call_a", "type": "function"}], [fragment(PARIS, "weather", index=0)]]
         assert assemble(*deltas) == (WEATHER,)
 
-    @pytest.mark.parametrize("key", ["arguments", "parameters", "input"])
+    @pytest.mark.parametrize("key", ["arguments", "parameters", "input", "args"])
     def test_name_and_arguments_without_an_object_around_them(self, key: str) -> None:
         assert assemble([{"id": "call_b", "name": "time", key: json.loads(OSLO)}])[0].parse() == json.loads(OSLO)
 

@@ -89,6 +89,8 @@ def test_what_holds_no_counts_is_none(value: Any) -> None:
         ),
         ({"promptTokens": 12, "completionTokens": 7}, COUNTED),
         ({"inputTokens": 12, "outputTokens": 7, "totalTokens": 19}, COUNTED),
+        (usage(12, 7, num_cached_tokens=8), Usage(12, 7, 19, cached_tokens=8)),
+        (usage(12, 7, completion_tokens_details={"thinking_tokens": 3}), Usage(12, 7, 19, 3)),
         (usage(12, 7, prompt_cache_hit_tokens=8, prompt_cache_miss_tokens=4), Usage(12, 7, 19, cached_tokens=8)),
         (usage(12, 7, prompt_cache_hit_tokens=0, prompt_cache_miss_tokens=12), Usage(12, 7, 19, cached_tokens=0)),
         (

@@ -493,7 +493,7 @@ def test_a_second_reader_at_the_same_time_is_refused_and_the_first_goes_on(
     with pytest.raises(InvalidRequestError, match="already being read"):
         stream.read()
     with pytest.raises(InvalidRequestError, match="only once"):
-        iter(stream)
+        list(stream)
     gate.open()
     result = reading.result(5)
     assert (result.text, result.error) == ("One", None)

@@ -53,8 +53,11 @@ def secrets_in_variables(trace: TracebackType | None) -> list[str]:
 
 
 @pytest.fixture
-def interrupt(wait_until_inside: Callable[[int, str], None]) -> Iterator[Callable[..., KeyboardInterrupt]]:
+def interrupt(
+    wait_until_inside: Callable[[int, str], None], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., KeyboardInterrupt]]:
     """Runs something in this thread, and interrupts it by a real SIGINT once it is inside the function of that name."""
+    monkeypatch.setenv("HF_TEXT_DEBUG", "1")  # else the traceback ends at the public function
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     main = threading.get_ident()
 
