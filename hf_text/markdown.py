@@ -193,7 +193,7 @@ class _Container:
 
     def _take_quote(self, prefix: str) -> None:
         inner: list[str] = []
-        self._spent.add_size(1)
+        self._spent.add_size(5)
         while self._at < len(self._lines) and (mark := _QUOTE.match(self._lines[self._at])):
             inner.append(self._lines[self._at][mark.end() :])
             self._at += 1

@@ -33,8 +33,9 @@ MARKER = r"(?:[-*+]|\d{1,9}[.)])"
 ITEM = re.compile(rf"[ \t]*{MARKER}(?:[ \t]|$)")
 _MASKED = re.compile(r"(`+)[^`]*\1|(\$\$?)[^$]+\2")  # code and maths: a renderer looks at nothing in them
 _MARKS = re.compile(r"\*+|_+|~+|[\[\]`$<&\\]|://|www|@")
-_OPENING = re.compile(r"(?<!\w)(?:[*_]+|~+)(?=\w)")
-_CLOSING = re.compile(r"(?<=\w)(?:[*_]+|~+)(?!\w)")
+# Each looks at a run of marks once: from where it begins.
+_OPENING = re.compile(r"(?<![\w*])[*_]+(?=[^\W_])|(?<![\w~])~+(?=[^\W_])")
+_CLOSING = re.compile(r"(?<=[^\W_])(?:[*_]+|~+)(?!\w)")
 _HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
 _FIRST_ITEM = re.compile(r"[ \t]*(?:[-*+]|1[.)])[ \t]")  # only such a one may follow a line of text
 _TABLE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
@@ -81,7 +82,7 @@ def size_of_code(lines: list[str]) -> float:
 
 def size_of_maths(maths: str) -> float:
     """The same of a formula, each sign of which is an element or two."""
-    return 10 + len(maths) / 4
+    return 30 + len(maths) / 4
 
 
 def expand(line: str) -> str:

@@ -5,6 +5,7 @@ A real CommonMark renderer that lets HTML through shows it, with its own check o
 
 from __future__ import annotations
 
+import html
 import re
 from html.parser import HTMLParser
 from typing import Any
@@ -377,6 +378,38 @@ def test_thousands_of_paragraphs_end_in_one_block() -> None:
     page, _ = pages("a\n\n" * 9_000 + "the end")
     assert len(page.tags) < 3_000
     assert page.code[0].endswith("the end\n")
+
+
+@pytest.mark.parametrize("text", ["*" * 64_000, "*" * 64_000 + "a", "_" * 64_000 + "a", "a" + "~_" * 32_000])
+def test_a_long_run_of_marks_is_looked_at_once(text: str) -> None:
+    """A search that began anew at each would take minutes."""
+    assert html.unescape(render(text)).strip("`\n") == text
+
+
+LARGE = {
+    "headings": "# a\n" * 16_000,
+    "underlined headings": "a\n===\n\n" * 8_000,
+    "items": "- a\n" * 16_000,
+    "a wide table": "|" + " a |" * 16_000 + "\n|" + "-|" * 16_000 + "\n|" + " b |" * 16_000,
+    "quotes": "> a\n\n" * 12_000,
+    "quotes in quotes": "".join(">" * (line % 8 + 1) + " a\n" for line in range(9_000)),
+    "maths": "$$\na\n$$\n\n" * 6_400,
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_what_would_fill_a_page_with_elements_ends_as_it_is_written(name: str) -> None:
+    text = LARGE[name]
+    for page in pages(text):
+        assert len(page.tags) < 6_000
+        assert page.text.count("a") == text.count("a")
+
+
+def test_a_formula_or_code_that_takes_a_browser_long_is_shown_as_it_is_written() -> None:
+    maths = "x+" * 32_000
+    assert render(f"${maths}$") == f"<span>&#36;</span>{maths}<span>&#36;</span>"
+    code = "x = f(1)\n" * 8_000
+    assert render(f"```python\n{code}```") == f"```\n{code}```"
 
 
 def test_a_deep_fence_does_not_multiply_the_text() -> None:

@@ -82,6 +82,10 @@ class Waiter(Generic[T]):
         """The task waits from now on."""
         self.wake_up, self.context = wake_up, context
 
+    def done(self) -> bool:
+        """Whether no task waits: ``anyio.wait_all_tasks_blocked()`` asks this of what each task waits for."""
+        return self.wake_up is None
+
     def cancel(self, msg: Any = None) -> bool:
         """Cancel the task; False if it does not wait any more."""
         wake_up, self.wake_up = self.wake_up, None

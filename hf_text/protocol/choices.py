@@ -85,5 +85,8 @@ def _said(choice: Choice) -> dict[str, Any]:
 
 def unwrap(chunk: dict[str, Any]) -> dict[str, Any] | None:
     """The chunk within that of a gateway that wraps it; None for any other."""
-    inner = (as_object(chunk.get(key)) for key in _WRAPPERS)
-    return next((value for value in inner if value.get("choices")), None)
+    inner = next((value for key in _WRAPPERS if (value := as_object(chunk.get(key))).get("choices")), None)
+    beside: dict[str, Any] = {
+        key: chunk[key] for key in ("id", "model", "usage") if key in chunk
+    }  # as DashScope counts
+    return None if inner is None else {**beside, **inner}

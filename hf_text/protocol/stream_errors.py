@@ -135,7 +135,7 @@ def _is_failed(chunk: dict[str, Any]) -> bool:
     """Whether a chunk says that the answer failed, whatever else is in it."""
     return (
         any(chunk.get(key) is False for key in ("success", "ok"))
-        or any(chunk.get(key) is True for key in _FAILED)
+        or (any(chunk.get(key) is True for key in _FAILED) and _parts(_word(chunk.get("type"))).isdisjoint(_MINOR))
         or any(_says(chunk.get(key)) for key in _FAILURES)
         or any(_word(chunk.get(key)) in _BAD for key in _KINDS)
     )

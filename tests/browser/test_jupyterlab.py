@@ -28,7 +28,25 @@ HOSTILE = """
 
 > <style>* { display: none }</style><form action="https://evil.example/"><button>Send</button></form>
 """
-SHAPES = [HOSTILE, *("~`*[$<"[number] * 64_000 for number in range(6)), "> - " * 16_000, "*a " * 21_000]
+LONG = 64_000  # characters
+SHAPES = [
+    HOSTILE,
+    *(mark * LONG for mark in "~`*[$<_(|"),
+    *(
+        unit * (LONG // len(unit))
+        for unit in ("> - ", "*a ", "# a\n", "a\n===\n\n", "- [ ] a\n", "> a\n\n", "[a]: https://e.example\n", "$x$ ")
+    ),
+    *(
+        unit * (LONG // len(unit))
+        for unit in ("<div>\n<p>a</p>\n</div>\n", "$$\nx\n$$\n\n", "**a** ", "a  \n", "***\n")
+    ),
+    "| a | b |\n|---|---|\n" + "| a | b |\n" * (LONG // 10),
+    "```python\n" + "x = f(1)  # one\n" * (LONG // 16) + "```",
+    "```python\n" + "(" * LONG + "\n```",
+    "$" + "x+" * (LONG // 2) + "$",
+    "".join("  " * (line % 30) + "- a\n" for line in range(LONG // 33)),
+    "".join(">" * (line % 9 + 1) + " a\n" for line in range(LONG // 8)),
+]
 CELLS = [
     "from hf_text.notebook import show\nimport hf_text\nhf_text.client.default_client()",
     'show("Tell me a story.")',
@@ -65,7 +83,7 @@ def test_the_stop_button_keeps_what_had_arrived_and_the_kernel_goes_on(emulator:
     assert "usable" in str(saved["cells"][2]["outputs"])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_hostile_answer_does_nothing(emulator: Emulator, lab: Lab) -> None:
     """Prints how long each took to render, in milliseconds; a person compares."""
     title = lab.page.title()

@@ -115,6 +115,7 @@ def test_chunks_that_are_put_together_in_another_way_are_read(once: Client, emul
         'event: tool_status\ndata: {"error": {"message": "no net", "code": 500}}\n\n',
         'event: status\ndata: {"message": "Reading", "detail": "page 3", "code": 1, "error": null}\n\n',
         'event: warning\ndata: {"error": "the context is nearly full"}\n\n',
+        'data: {"type": "tool_result", "isError": true, "content": "no net"}\n\n',
         *("data: [PING]\n\n", "data: .\n\n", 'data: "ping"\n\n', "data: true\n\n", "data: OK\n\n", "data: 1\n\n"),
         *("data: : PROCESSING\n\n", 'event: heartbeat\ndata: {"message": "still there"}\n\n', "data: null\n"),
     ],

@@ -92,9 +92,9 @@ def test_an_interrupt_keeps_what_had_arrived(emulator: Emulator, kernel: Kernel,
 
     emulator.always(story)
     running = kernel.begin(BATCH.format("batch", 2000, "stopped.jsonl"))
-    before = kernel.wait_for_output(running, "16 in flight")
+    before = kernel.wait_for_output(running, " in flight")
     press(kernel)
     bar, *said, error = shown(before + kernel.rest_of(running))
     assert bar["text/plain"].startswith("0/2,000 · stopped (Ctrl-C)")
-    assert error["error"].startswith("Stopped: stopped by Ctrl-C: 0 of 2,000 rows are done. Run it again to continue")
-    assert "".join(line["stream"] for line in said) == "Ctrl-C: no more rows are started, 16 are being finished\n"
+    assert error["error"].startswith("Stopped: stopped by Ctrl-C before the first row. Run it again to continue")
+    assert "".join(line["stream"] for line in said).startswith("Ctrl-C: no more rows are started, ")

@@ -150,3 +150,10 @@ def test_what_is_no_usage_does_not_replace_one(nothing: Any) -> None:
 def test_the_last_one_counts_and_none_is_added() -> None:
     _, events = read(*(text("a", usage=usage(12, number)) for number in range(8)))
     assert [event for event in events if isinstance(event, Usage)] == [COUNTED]
+
+
+def test_counts_beside_a_wrapped_chunk() -> None:
+    assembler = Assembler()
+    choice = {"message": {"content": "One"}, "finish_reason": "stop"}
+    assembler.feed({"output": {"choices": [choice]}, "usage": {"input_tokens": 12, "output_tokens": 7}}, [])
+    assert assembler.usage == Usage(12, 7, 19)
