@@ -9,11 +9,11 @@ import sys
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
 
 from .errors import HFTextWarning, InvalidRequestError
-from .records import fields, is_dataclass
 
 __all__ = [
     "check_int",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from .attributes import advise_attributes
 from .events import ToolCall, Usage
 from .other_names import COMPLETION_ATTRIBUTES, COMPLETION_ITEMS
-from .records import asdict, dataclass, field
 
 __all__ = ["Attempt", "Completion", "Logprob", "Timings"]
 

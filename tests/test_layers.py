@@ -26,7 +26,6 @@ LAYERS = (
         "other_names",
         "patterns",
         "printable",
-        "records",
         "tables",
         "tracebacks",
     ),

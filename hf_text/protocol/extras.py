@@ -63,14 +63,14 @@ class Extras:
     def keep(self, values: Mapping[str, Any], known: frozenset[str]) -> bool:
         """Keep what is not known of a chunk or a choice. Returns whether there was anything new."""
         told = False
-        for key in values.keys() - known:
+        for key in () if known.issuperset(values) else values.keys() - known:
             told = self.set(key, values[key]) or told
         return told
 
     def keep_delta(self, delta: Mapping[str, Any], known: frozenset[str]) -> bool:
         """Keep what is not known of a delta. Returns whether there was anything."""
         told = False
-        for key in delta.keys() - known:
+        for key in () if known.issuperset(delta) else delta.keys() - known:
             value = delta[key]
             if value in (None, "", False) or value == [] or value == {}:
                 continue

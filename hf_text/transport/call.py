@@ -13,6 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from enum import Enum
 from time import monotonic
 from typing import Any, Final, TypeVar
@@ -20,7 +21,6 @@ from weakref import WeakSet
 
 from ..checks import plain_number, refusal
 from ..errors import Clock, InvalidRequestError
-from ..records import dataclass
 from ..wrong_names import explain_wrong_names
 from .sockets import duplicate_socket
 
