@@ -42,7 +42,7 @@ class Mapped:
         self._place = place
 
     def load(self, value: Any) -> Any:
-        """Validate and return a JSON value. Raises UnfitError, and InvalidRequestError for an unresolvable reference."""
+        """Validate a JSON value and return it. Raises UnfitError; InvalidRequestError for an unresolvable reference."""
         try:
             problems = sorted(self._validator.iter_errors(value), key=lambda problem: list(map(str, problem.path)))
         except Unresolvable as error:
