@@ -163,7 +163,13 @@ def at_once(bench: Bench, streams: int) -> Figure:
         asyncio.run(work())
     else:
         threading.stack_size(256 * 1024)
-        threads = [threading.Thread(target=lambda: done.append(bench.read_sync(client))) for _ in range(streams)]
+        begin = threading.Barrier(streams)  # else the first have ended before the last thread is there
+
+        def read() -> None:
+            begin.wait()
+            done.append(bench.read_sync(client))
+
+        threads = [threading.Thread(target=read) for _ in range(streams)]
         for thread in threads:
             thread.start()
         for thread in threads:

@@ -4,9 +4,9 @@ The path says what is sent: ``/{how}/{chunks}/{pause_us}/v1/chat/completions`` w
 a write), ``block`` (writes of 64 KiB), ``stamped`` (one event a write, its text the time of the write in
 nanoseconds), ``huge`` (one event of so many bytes), ``tool`` (one tool call, its arguments in so many fragments),
 ``close`` (as ``each``, and the connection is closed after it), ``object`` (a stream whose text is a JSON object),
-``whole`` (the same in one piece, for clients that do not stream), ``logprobs`` (tokens with those) or ``once`` (a
-stream in a single write, so that it is always received in as many reads). Run as a program it prints the ports for
-http and https and serves until its standard input ends.
+``whole`` (the same in one piece, for clients that do not stream), ``logprobs`` (tokens with those), ``extra`` (tokens
+with fields that no client knows) or ``once`` (a stream in a single write, so that it is always received in as many
+reads). Run as a program it prints the ports for http and https and serves until its standard input ends.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ LOGPROBS = render(
     {"content": " token"},
     logprobs={"content": [{"token": " token", "logprob": -0.5, "bytes": None, "top_logprobs": []}]},
 )
+EXTRA = render({"content": " token"}, token_id=17, router={"weight": 0.5, "experts": [1, 2]})
 WHOLE_CHOICE = {"index": 0, "message": {"role": "assistant", "content": OBJECT}, "finish_reason": "stop"}
 WHOLE = json.dumps({**CHUNK, "object": "chat.completion", "choices": [WHOLE_CHOICE]}).encode()
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(WHOLE), WHOLE)
@@ -128,8 +129,8 @@ def answer(connection: socket.socket, how: str, chunks: int, pause: float) -> No
         send_in_blocks(connection, TOKEN, chunks)
     elif how == "object":
         connection.sendall(OBJECT_TOKEN)
-    elif how == "logprobs":
-        send_in_blocks(connection, LOGPROBS, chunks)
+    elif how in ("logprobs", "extra"):
+        send_in_blocks(connection, LOGPROBS if how == "logprobs" else EXTRA, chunks)
     elif how == "tool":
         connection.sendall(CALL)
         send_in_blocks(connection, FRAGMENT, chunks - 2)

@@ -256,6 +256,9 @@ class Operations:
         """What to send with. Without a key of its own it looks for one each time: a notebook may set ``HF_TOKEN``
         later.
         """
+        http = self._http
+        if http is not None and not (http.anonymous and self.endpoint.hugging_face):
+            return http
         with self._lock:
             if self._http is None or self._http.anonymous:
                 key = self._given_key or self._find_key()

@@ -140,7 +140,10 @@ def test_if_the_prices_cannot_be_had_that_is_an_error(emulator: Emulator, client
 
 @pytest.mark.parametrize("answers", [None, "x", [answer("novita")]], ids=str)
 def test_what_took_no_answers_is_refused(client: Any, answers: Any) -> None:
-    with pytest.raises(InvalidRequestError, match="answers must be a Completion, a Conversation or a Parsed"):
+    with pytest.raises(
+        InvalidRequestError,
+        match=r"answers must be a Completion \(of a stream: stream.completion\), a Conversation or a Parsed",
+    ):
         client.cost(answers)
 
 

@@ -13,6 +13,9 @@ __all__ = ["stop_if_cancelled", "this_task"]
 
 def this_task() -> int | None:
     """The task that runs; None in a callback, and where no event loop runs."""
+    with suppress(RuntimeError):  # trio runs, or nothing
+        if task := asyncio.current_task():
+            return id(task)  # as anyio, which takes many steps to tell it
     try:
         return get_current_task().id
     except (RuntimeError, AssertionError):  # AssertionError: in a callback, by anyio 4.7

@@ -340,7 +340,7 @@ class Pace:
         self._pause_probes(now)
 
     def _shut_again(self, ticket: Ticket, now: float, since: float) -> None:
-        """The probe was not let in, only its refusal came late (a busy machine): the outage continues."""
+        """The probe was not let in; its refusal was only read late (on a busy machine). It is still the same outage."""
         if self._cut_at >= self._opened_at:
             self._ceiling, self._plateau, self._cut_at = self._before_cut
         self._shut_at, self._unproven = since, None

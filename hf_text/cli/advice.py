@@ -1,4 +1,4 @@
-"""What an error means for someone at a terminal: one line that ends with what to do next."""
+"""Error messages for the terminal: one line that ends with the next step."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _TYPED |= {"verify": "--ca-bundle", "response_format": "--schema"}
 
 _OTHER_PROVIDER = " another provider (--provider) or model (-m)"
 
-# The first class that fits.
+# The first matching class decides.
 _ADVICE: tuple[tuple[type[HFTextError], str], ...] = (
     (ModelNotSupportedError, "Choose another model with -m; hf-text models lists them."),
     (NotFoundError, "Check the model (-m) and the address (--api-base)."),
@@ -51,7 +51,7 @@ _ADVICE: tuple[tuple[type[HFTextError], str], ...] = (
 
 
 def explain(error: HFTextError) -> str:
-    """The error in one line, with what to do next where the error itself does not tell."""
+    """Return the error in one line, with the next step unless the message already contains it."""
     if isinstance(error, MissingAuthError):
         return _NO_KEY
     text = _name_options(" ".join(str(error).split()), error)
@@ -62,7 +62,7 @@ def explain(error: HFTextError) -> str:
 
 
 def _name_options(text: str, error: HFTextError) -> str:
-    """The library's names of arguments, and of types, as they are said here."""
+    """Replace the library's names of arguments and types with the command line's."""
     text = text.replace("bill_to='its-name'", "--bill-to NAME").replace("pass the key as api_key", _KEY_OF_SERVER)
     if not isinstance(error, InvalidRequestError):
         return text
@@ -85,7 +85,7 @@ def _name_options(text: str, error: HFTextError) -> str:
 
 def _advise(error: HFTextError) -> str:
     text = str(error)
-    if "HF_TEXT_API_KEY" in text or text.endswith("?"):  # it says so, or asks the user to check something
+    if "HF_TEXT_API_KEY" in text or text.endswith("?"):  # it contains the advice, or asks the user to check something
         return ""
     if "begins with http://" in text:
         return "Check the beginning of --api-base."
@@ -96,9 +96,9 @@ def _advise(error: HFTextError) -> str:
             "It may come from a network that requires you to sign in, or from a proxy: open any page in a browser. "
             "If not, check --api-base, which often ends with /v1."
         )
-    if isinstance(error, AuthenticationError) and "https://" not in text:  # Hugging Face's names the page
+    if isinstance(error, AuthenticationError) and "https://" not in text:  # Hugging Face's message links the page
         return "Put the key for this server in the environment variable HF_TEXT_API_KEY."
-    if "does not list the model" in text:  # the model may be an argument, or that of -m
+    if "does not list the model" in text:  # the model may be a positional argument or the value of -m
         return "hf-text models lists the available ones."
     if isinstance(error, PaymentRequiredError) and error.scope == "provider":
         return "Choose another provider with --provider."
@@ -111,7 +111,7 @@ def _advise(error: HFTextError) -> str:
 
 
 def _suggest_provider(text: str, providers: Sequence[str]) -> str:
-    """A provider that does not serve the model may be a slip of one that does."""
+    """Suggest a provider: the requested one may be a misspelling of one that serves the model."""
     asked = re.search(r"by provider '([^']+)'", text)
     near = difflib.get_close_matches(asked[1], providers, 1) if asked else []
     meant = f"Did you mean --provider {near[0]}? " if near and asked and near[0] != asked[1] else ""

@@ -1,4 +1,4 @@
-"""What the command line says, as one value."""
+"""The parsed command line as one value."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _EXAMPLES = 'hf-text "Why is the sky blue?"   or   cat notes.txt | hf-text "Summ
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line says.
+    """The options of the command line.
 
     Attributes:
-        prompt: what the user asks: the arguments, the files, then what was piped in.
+        prompt: the prompt: the words, then the files, then the piped text.
         model: the model; None: the default.
         system: the system message; None: without one.
         media: paths, URLs, data URIs and bytes of pictures and sound.
-        max_tokens: the most tokens of the answer; None: as the server has it.
+        max_tokens: the most tokens of the answer; None: the server's default.
         call: the other options of the call, by the library's names.
-        provider: policies and names of providers in the order to try; empty: as the library has it.
+        provider: policies and names of providers in the order to try; empty: the library's default.
         api_base: the base URL of another server; None: Hugging Face.
         bill_to: the organisation that pays.
         ca_bundle: the path of certificates to trust.
-        timeout: seconds for the connect, first and gap clocks; None: as the library has them.
-        json: whether the whole answer is to be written as one JSON object.
-        extract: whether only the code of the answer is to be written, at its end.
-        markdown: whether to show Markdown as a terminal can.
+        timeout: seconds for the connect, first and gap clocks; None: the library's defaults.
+        json: whether to write the whole answer as one JSON object.
+        extract: whether to write only the code of the answer, at its end.
+        markdown: whether to render Markdown for the terminal.
         reasoning: whether to show the reasoning.
-        usage: whether to tell tokens, speed and cost.
-        demo: whether to ask the built-in emulator.
+        usage: whether to show tokens, speed and cost.
+        demo: whether to use the built-in emulator.
         local: the model to run on this machine; empty: the default one; None: none.
-        yes: whether a download is agreed to.
+        yes: whether the user has agreed to a download.
     """
 
     prompt: str = ""
@@ -66,16 +66,16 @@ class Options:
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> Options:
-        """From what a parser found; what belongs to the command alone is passed over."""
+        """Build the options from parsed arguments; arguments that belong to one command alone are ignored."""
         return cls(**{field.name: found[field.name] for field in fields(cls) if field.name in found})
 
 
 def read_arguments(found: dict[str, Any], fail: Fail) -> Options:
-    """What the command line, the environment and the piped text say.
+    """Complete the parsed arguments with the environment and the piped text.
 
     Args:
-        found: what the parser found, by name; changed.
-        fail: ends the command with a message, for what cannot be.
+        found: the parsed arguments by name; modified.
+        fail: ends the command with a message, for invalid arguments.
     """
     refuse_two_servers(found, fail)
     settle_local(found, fail)
@@ -116,7 +116,7 @@ def _read_prompt(found: dict[str, Any], fail: Fail) -> str:
 
 
 def call_options(found: Mapping[str, Any], fail: Fail) -> dict[str, Any]:
-    """The options of a call that have no field of their own, by the library's names."""
+    """Return the call options that ``Options`` has no field for, by the library's names."""
     names = ("temperature", "top_p", "seed", "stop", "reasoning_effort")
     call = {name: found[name] for name in names if found[name] is not None}
     if found.get("schema") is not None:
@@ -136,7 +136,7 @@ def _parse_value(text: str) -> Any:
 
 
 def _read_schema(text: str, fail: Fail) -> dict[str, Any]:
-    """A JSON schema, given as JSON or as the path of a file with it, in the form of the protocol."""
+    """Read a JSON schema, given as JSON or as the path of a file, and return it in the protocol's form."""
     try:
         schema = json.loads(text if text.lstrip().startswith("{") else read_text_file(text))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""``hf-text ask``, or no command at all: one question, asked and answered."""
+"""``hf-text ask``, also the default without a command: send one prompt and show the answer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["main"]
 
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
-    """Ask, and show the answer.
+    """Send the prompt and show the answer.
 
-    Returns the exit status: 0, 1 after an error, 2 if the arguments are at fault, 130 after Ctrl-C while the answer
-    comes. Raises OutputError, with the connection closed.
+    Returns the exit status: 0, 1 after an error, 2 for invalid arguments, 130 after Ctrl-C during the answer. Raises
+    OutputError after closing the connection.
     """
     options = read_arguments(vars(values), fail)
     view = make_view(options)
@@ -44,7 +44,7 @@ def _ask(client: Client, options: Options) -> Stream:
     if options.system:
         messages.insert(0, {"role": "system", "content": options.system})
     call = dict(options.call or {})
-    # Documented for Hugging Face; some other servers refuse the question.
+    # Documented for Hugging Face; some other servers reject requests with this option.
     call.setdefault("include_usage", options.usage or (options.json and options.api_base is None))
     return client.stream(
         messages, options.model, media=list(options.media) or None, max_tokens=options.max_tokens, **call
@@ -52,7 +52,7 @@ def _ask(client: Client, options: Options) -> Stream:
 
 
 def _show(stream: Stream, view: View, waiting: str) -> bool:
-    """Show the answer as it comes. Returns whether it is whole: the user did not stop it."""
+    """Show the answer as it arrives. Returns whether it is complete: the user did not interrupt it."""
     try:
         view.wait(waiting)
         for event in stream.events():

@@ -1,4 +1,4 @@
-"""``hf-text batch IN OUT``: many prompts from a file to a file."""
+"""``hf-text batch IN OUT``: send the prompts of one file and write the answers to another."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SOME_FAILED = 3
 
 
 def main(options: argparse.Namespace, fail: Fail) -> int:
-    """Do what the arguments say. Returns the exit status."""
+    """Run a batch, or show or plot its state. Returns the exit status."""
     errors = open_errors()
     refuse_two_servers(vars(options), fail)
     fill_in_environment(vars(options))
@@ -49,8 +49,7 @@ def main(options: argparse.Namespace, fail: Fail) -> int:
     except batch.Stopped as stopped:
         return stopped.code if isinstance(stopped.code, int) else 130
     except HFTextError as error:
-        text = re.sub(r"stale='(\w+)'", r"--stale \1", explain(error)).replace("template=", "--template ")
-        errors.write_line(f"hf-text: error: {text}")
+        errors.write_line(f"hf-text: error: {_in_options(explain(error))}")
         return 2 if isinstance(error, InvalidRequestError) else 1
     except OSError as error:
         errors.write_line(f"hf-text: error: {error.strerror or error}{f': {error.filename}' if error.filename else ''}")
@@ -58,6 +57,13 @@ def main(options: argparse.Namespace, fail: Fail) -> int:
     except RuntimeError as error:
         errors.write_line(f"hf-text: error: {error}")
         return 1
+
+
+def _in_options(text: str) -> str:
+    """An error of ``batch.run``, with the arguments as options."""
+    text = re.sub(r"stale='(\w+)'", r"--stale \1", text).replace("template=", "--template ")
+    names = r"\b(max_cost|max_workers|max_failures|max_tokens|tokens_per_minute)\b"
+    return re.sub(names, lambda name: "--" + name[0].replace("_", "-"), text)
 
 
 def _run(options: argparse.Namespace, errors: Output) -> int:
@@ -78,7 +84,7 @@ def _run(options: argparse.Namespace, errors: Output) -> int:
 
 
 def _arguments(options: argparse.Namespace) -> dict[str, Any]:
-    """Those of ``batch.run``."""
+    """Return the arguments of ``batch.run``."""
     names = ("id", "samples", "max_workers", "rate", "tokens_per_minute", "max_cost", "max_failures", "deadline")
     arguments = {name: getattr(options, name) for name in (*names, "drain", "stale")}
     arguments |= {
@@ -125,7 +131,7 @@ def _is_terminal() -> bool:
 
 
 def _agrees(inputs: str, arguments: dict[str, Any], errors: Output) -> bool:
-    """Whether the user wants to pay what the run will likely cost; nobody is asked where that is not known."""
+    """Whether the user accepts the likely cost of the run. Without an estimate, it starts without confirmation."""
     estimate = estimate_cost(inputs, **arguments) if inputs != "-" else None
     if estimate is None:
         return True
@@ -134,7 +140,7 @@ def _agrees(inputs: str, arguments: dict[str, Any], errors: Output) -> bool:
 
 
 def _tell(summary: batch.Summary, output: str) -> Iterator[str]:
-    """What came of the run, for people."""
+    """Summarise the run for the user, line by line."""
     cost = "" if summary.cost is None else f", {price(summary.cost)}"
     yield (
         f"hf-text: {summary.done:,} of {summary.rows:,} rows are done in {format_seconds(summary.seconds)}{cost}; "

@@ -1,7 +1,7 @@
-"""The blocks of Markdown as lines for a terminal.
+"""Render the blocks of Markdown as lines for a terminal.
 
-Each line stands alone: no style reaches across its end. Nothing depends on what follows a block: a blank line is shown
-where the source has one, an item has the number that is written, and links are written out where they stand.
+Each line is self-contained: no style extends past its end. No block depends on the text after it: a blank line is
+shown where the source has one, a list item keeps the number in the source, and link targets are written inline.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from .inline import render_inline
 
 __all__ = ["Leaf", "Renderer"]
 
-_NARROWEST = 12  # columns for a text, however deep it stands
+_NARROWEST = 12  # columns for a text, however deeply it is nested
 
 Line: TypeAlias = Text
-# The lines of a leaf that begins with these tokens, in this width; and how many of them are settled.
+# Takes the tokens from a leaf on, and the width. Returns the leaf's lines and how many of them are settled.
 _Drawer: TypeAlias = Callable[[Sequence[Token], int], tuple[list[Line], int]]
 _HEADINGS = {"h1": "bold underline", "h2": "bold", "h3": "bold italic"}
 
 
 @dataclass(slots=True)
 class Leaf:
-    """A block that holds no other.
+    """A block that contains no other block.
 
     Attributes:
         kind: the type of its token.
         begin: its first line in the source.
         end: the line after its last one.
-        lines: how it is shown, after the blank line before it, if there is one.
-        settled: how many of them stay as they are when its text continues.
-        top: the first line, in the source, of the outermost block or item of a list that it stands in.
-        level: how deep it stands.
-        blank: whether the first line is the blank one before it.
-        closed: whether the source holds the fence that closes it.
+        lines: its rendered lines, after the blank line before it, if any.
+        settled: how many of them stay the same when its text continues.
+        top: the first source line of the outermost block or list item that contains it.
+        level: its nesting depth.
+        blank: whether its first line is the blank line before it.
+        closed: whether the source contains its closing fence.
     """
 
     kind: str
@@ -65,7 +65,7 @@ class Leaf:
 
 @dataclass(slots=True)
 class _Container:
-    """A quote, or an item of a list: what stands before its first line, and before the others."""
+    """A quote or a list item: the prefix of its first line, and that of the others."""
 
     first: str
     rest: str
@@ -81,7 +81,7 @@ class Renderer:
     """Renders Markdown.
 
     Args:
-        console: whose colours and characters are to be used.
+        console: determines the colours and characters.
     """
 
     def __init__(self, console: Console) -> None:
@@ -97,15 +97,15 @@ class Renderer:
             "table_open": self._draw_table,
         }
         self._parser = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-        # Both change what stands above them, perhaps a page further up.
+        # Both change the lines above them, perhaps a page further up.
         self._parser.disable(["reference", "lheading"])
         self._parser.block.ruler.at("table", _find_table, {"alt": ["paragraph", "reference"]})
 
     def render(self, source: str, width: int, *, first: bool) -> list[Leaf]:
-        """The leaves of a source, in order. ``first``: no line is above it."""
+        """Return the leaves of a source in order. ``first``: there is no line above it."""
         leaves: list[Leaf] = []
         containers: list[_Container] = []
-        shared = 0  # containers that hold the leaf before, too
+        shared = 0  # containers that also hold the previous leaf
         top = 0
         tokens, lines = self._parser.parse(source), source.split("\n")
         for place, token in enumerate(tokens):
@@ -138,7 +138,7 @@ class Renderer:
         return _Container(mark, " " * len(mark))
 
     def _empty(self, tokens: Sequence[Token], place: int, containers: Sequence[_Container], top: int) -> Leaf:
-        """An item or a quote without content."""
+        """A leaf for a list item or quote without content."""
         opened = next(t for t in reversed(tokens[:place]) if t.level == tokens[place].level and t.nesting == 1)
         begin = opened.map[0] if opened.map else top
         leaf = Leaf("empty", begin, begin + 1, top=top, level=opened.level)
@@ -146,7 +146,7 @@ class Renderer:
         return leaf
 
     def _draw(self, leaf: Leaf, tokens: Sequence[Token], containers: Sequence[_Container], width: int) -> None:
-        """Add the lines of a leaf, which begins with these tokens."""
+        """Add the lines of a leaf, whose tokens are the first of these."""
         mark = "".join(container.mark() for container in containers)
         rest = "".join(container.rest for container in containers)
         style = "dim" if self._bar in rest else ""
@@ -159,7 +159,7 @@ class Renderer:
     def _draw_paragraph(self, tokens: Sequence[Token], width: int) -> tuple[list[Line], int]:
         text, settled = render_inline(tokens[1].children or ())
         lines = self._wrap(text, width)
-        # The last line may take more words; so may the last one before what is not settled.
+        # The last line may still take words; so may the last line of the settled text.
         return lines, max(len(lines if settled == len(text) else self._wrap(text[:settled], width)) - 1, 0)
 
     def _wrap(self, text: Text, width: int) -> list[Line]:
@@ -176,14 +176,14 @@ class Renderer:
         return self._wrap(text, width), 0
 
     def _draw_code(self, tokens: Sequence[Token], width: int) -> tuple[list[Line], int]:
-        """Its lines are not wrapped: they are selected and copied as the model wrote them."""
+        """Draw code without wrapping it: users select and copy the lines as the model wrote them."""
         token = tokens[0]
         shown = [one_line(line.expandtabs(4)) for line in token.content.split("\n")[:-1]]
         language = token.info.split()[0] if token.info.split() else ""
         lines = [Text(f"{token.markup}{one_line(language)}", "dim")] if token.markup else []
         lines += [_colour(line, language) for line in shown]
         settled = len(lines)
-        while settled > 1 and not lines[settled - 1].plain.strip():  # they may turn out to stand below it
+        while settled > 1 and not lines[settled - 1].plain.strip():  # blank lines may turn out to be below the block
             settled -= 1
         if token.markup and token.map and token.map[1] - token.map[0] > len(shown) + 1:
             lines.append(Text(token.markup, "dim"))
@@ -217,7 +217,7 @@ class Renderer:
 
 @lru_cache(maxsize=1024)
 def _colour(line: str, language: str) -> Line:
-    """A line of code, on its own, so that its colours do not depend on the lines around it."""
+    """Highlight a line of code separately, so that its colours do not depend on the lines around it."""
     syntax = _syntax(language)
     shown = Text(line) if syntax is None else syntax.highlight(line)
     shown.rstrip()
@@ -226,7 +226,7 @@ def _colour(line: str, language: str) -> Line:
 
 @lru_cache(maxsize=16)
 def _syntax(language: str) -> Syntax | None:
-    """None for a language that is not known."""
+    """Return None for an unknown language."""
     syntax = Syntax("", language or "text", theme="ansi_dark", background_color="default")
     return syntax if language and syntax.lexer is not None else None
 
@@ -236,6 +236,6 @@ def _side(token: Token) -> Any:
 
 
 def _find_table(state: StateBlock, begin: int, end: int, silent: bool) -> bool:
-    """Only with a bar before the first column: else a line that is being written might still become a heading."""
+    """Require a bar before the first column: otherwise a line being written might still become a table's heading."""
     first = state.bMarks[begin] + state.tShift[begin]
     return state.src[first : first + 1] == "|" and find_table(state, begin, end, silent)

@@ -27,14 +27,14 @@ from .views import View
 
 __all__ = ["Chat", "main"]
 
-with contextlib.suppress(ImportError):  # lines of input() can be edited then
+with contextlib.suppress(ImportError):  # makes the lines of input() editable
     import readline  # noqa: F401
 
 _QUOTES = '"""'
 
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
-    """Talk until the user ends it. Returns the exit status: 0; 1 where a turn of a script failed, or no server."""
+    """Chat until the user ends it. Returns the exit status: 0; 1 if a turn of a script failed, or no server started."""
     found = vars(values)
     found["words"] = []
     settle_local(found, fail)
@@ -56,20 +56,20 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
 
 
 class Chat:
-    """One conversation: reads the user's turns, and shows the answers.
+    """One conversation: reads the user's turns and shows the answers.
 
     Args:
-        client: what answers.
-        options: those of the command line.
+        client: sends the turns.
+        options: the options of the command line.
         view: shows the answers.
-        load: the file of a conversation to continue with; None: a new one.
+        load: the file of a conversation to continue; None: a new one.
     """
 
     def __init__(self, client: Client, options: Options, view: View, load: str | None = None) -> None:
         self._client, self._view = client, view
         self._settings: dict[str, Any] = {"max_tokens": options.max_tokens, **(options.call or {})}
         self._usage = options.usage
-        if options.usage or options.api_base is None:  # some other servers refuse the question
+        if options.usage or options.api_base is None:  # some other servers reject requests with this option
             self._settings.setdefault("include_usage", True)
         if options.model is not None:
             self._settings["model"] = options.model
@@ -83,7 +83,7 @@ class Chat:
         self._failed = False
 
     def run(self) -> int:
-        """Take turns until the input ends. Returns the exit status."""
+        """Handle turns until the input ends. Returns the exit status."""
         if self._terminal:
             self._view.note("/help lists the commands, Ctrl-C stops an answer, Ctrl-D ends")
         read = self._make_reader()
@@ -106,7 +106,7 @@ class Chat:
         return 1 if self._failed and not self._terminal else 0
 
     def _make_reader(self) -> Callable[[], str]:
-        """How a line is read: with prompt_toolkit where it is installed and there is a terminal, else by input()."""
+        """Return a function that reads a line: prompt_toolkit's on a terminal, if it is installed, else input()."""
         if not self._terminal:
             return input
         if sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb"):
@@ -118,7 +118,7 @@ class Chat:
                 session: Any = PromptSession(enable_suspend=True)  # Ctrl-Z, as in every other program
                 return lambda: str(session.prompt("> "))
 
-        if sys.stdout.isatty():  # readline has to know the prompt, to draw the line again
+        if sys.stdout.isatty():  # readline must know the prompt to redraw the line
             return lambda: input("> ")
 
         def read() -> str:
@@ -172,7 +172,7 @@ class Chat:
                 if self._usage:
                     self._view.note(describe_usage(self._client, stream.completion))
         except BaseException as error:
-            self._media = media  # the turn is not kept, so they are still to be sent
+            self._media = media  # the turn is discarded, so they are sent with the next one
             if isinstance(error, KeyboardInterrupt):
                 self._view.interrupt(None)
             raise
@@ -206,7 +206,7 @@ class Chat:
         self._view.note(f"saved; continue with hf-text chat --load {path}")
 
     def do_load(self, path: str) -> None:
-        """Go on with a saved conversation."""
+        """Continue a saved conversation."""
         if not path:
             self._view.note("name a file: /load talk.json")
             return
@@ -218,7 +218,7 @@ class Chat:
         self._answer(None)
 
     def do_undo(self, _: str) -> None:
-        """Take back what was added last: media for the next turn, else the last turn."""
+        """Remove what was added last: media for the next turn, else the last turn."""
         if self._media:
             self._media = []
             self._view.note("nothing will be sent with your next turn")
@@ -227,9 +227,9 @@ class Chat:
         self._view.note("your last turn was removed" if taken else "there is nothing to undo")
 
     def do_usage(self, _: str) -> None:
-        """Tokens and cost so far."""
+        """Show tokens and cost so far."""
         self._view.note(describe_total(self._client, self._chat))
 
     def do_help(self, _: str) -> None:
-        """What can be typed."""
+        """List the commands."""
         self._view.list(fit(CHAT_COMMANDS, columns_of_terminal(sys.stderr)))

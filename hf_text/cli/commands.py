@@ -1,4 +1,4 @@
-"""The names of the commands, and what may be a mistyped one."""
+"""The names of the commands, and how mistyped ones are recognised."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..printable import one_line
 
 __all__ = ["COMMANDS", "find_slip"]
 
-# By name: what it does, for the help. Each is a module of this package.
+# The description of each command in the help, by name. Each command is a module of this package.
 COMMANDS = {
     "ask": "ask once; the default",
     "chat": "talk with a model",
@@ -23,8 +23,8 @@ COMMANDS = {
 
 
 def find_slip(words: Sequence[str]) -> str | None:
-    """Why a single word is not sent as a prompt: it is a command that does not come first, or nearly one. None for
-    anything else.
+    """Return why a single word is not sent as a prompt: it is a command that is not the first word, or nearly a
+    command. None for anything else.
     """
     if len(words) != 1 or not words[0].isalpha():
         return None

@@ -1,4 +1,4 @@
-"""``hf-text compare MODEL [PROMPT]``: really asks every provider of a model, one after another."""
+"""``hf-text compare MODEL [PROMPT]``: send a prompt to every provider of a model, one after another."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Result", "main"]
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one provider answered; None where it is not known."""
+    """The measurements of one provider; None where unknown."""
 
     provider: str
     first_token: float | None = None
@@ -39,7 +39,7 @@ class Result:
 
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
-    """Compare. Returns the exit status: 0 if anyone answered."""
+    """Compare the providers. Returns the exit status: 0 if at least one answered."""
     if values.plot:
         check_plot(values.plot, fail)
     prompt = " ".join(values.words) or COMPARE_PROMPT
@@ -61,7 +61,7 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
                 view.wait(f"asking {offer.provider} ...")
                 results.append(_ask(client, values, offer, prompt))
                 view.note(_describe(results[-1]))
-        finally:  # also after Ctrl-C: what was paid for is shown
+        finally:  # also after Ctrl-C: show the answers that were paid for
             _show(results, values, view)
     return 0 if any(result.error is None for result in results) else 1
 

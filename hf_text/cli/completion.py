@@ -1,4 +1,4 @@
-"""What a shell offers when the tabulator is pressed: ``eval "$(register-python-argcomplete hf-text)"``."""
+"""Shell completion: ``eval "$(register-python-argcomplete hf-text)"``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _POLICIES = ("auto", "fastest", "cheapest", "preferred")
 
 
 def complete() -> None:
-    """Answer the shell's question, which is in the environment, and end the process."""
+    """Answer the shell's completion request, read from the environment, and end the process."""
     line = os.environ.get("COMP_LINE", "")[: int(os.environ.get("COMP_POINT", "0")) or None]
     words = line.split()
     first = words[1] if len(words) > 2 or (len(words) == 2 and line[-1:].isspace()) else ""
     parser = parser_of(first if first in COMMANDS else "ask")
     if first in COMMANDS:
-        os.environ["_ARGCOMPLETE"] = "2"  # as many words stand before the arguments
+        os.environ["_ARGCOMPLETE"] = "2"  # the number of words before the arguments
     for action in parser.arguments:
         _set_completer(action, first=not first)
     argcomplete.autocomplete(parser, default_completer=SuppressCompleter())

@@ -1,4 +1,4 @@
-"""The client that the options of a command mean."""
+"""The client for the options of a command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DEMO_NOTE = "--demo: these are made-up answers from the built-in emulator, not 
 
 @contextmanager
 def connect(options: Options, view: View) -> Iterator[Client]:
-    """A client of the server that is asked, while the block lasts."""
+    """Yield a client of the selected server, open for the duration of the block."""
     if options.local is not None:
         with serve(options, view) as client:
             yield client
@@ -40,18 +40,20 @@ def connect(options: Options, view: View) -> Iterator[Client]:
         with Client(_choose_key(options), api_base=options.api_base, **settings) as client:
             yield client
         return
-    from ..emulator import Emulator  # only the demo needs a server
+    from ..emulator import Emulator  # only the demo needs it
 
     view.note(_DEMO_NOTE)
     with Emulator(pace=_PACE) as emulator:
-        # The user's key stays out of it, and a proxy could not reach this machine.
+        # The emulator does not get the user's key, and a proxy could not reach this machine.
         settings |= {"hub_url": emulator.url, "router_url": emulator.url, "proxies": {"no_proxy": "127.0.0.1"}}
         with Client("demo", **settings) as client:
             yield client
 
 
 def _choose_key(options: Options) -> str | None:
-    """The key for another server; None for Hugging Face, whose key the client finds. Neither is sent to the other."""
+    """Return the key for another server, or None for Hugging Face: the client finds that one. Each key is sent only
+    to its own server.
+    """
     if Endpoint.at(options.api_base, None, None).hugging_face:
         return None
     if options.provider:

@@ -17,7 +17,7 @@ def can_ask() -> bool:
 
 
 def consents(question: str, view: View, *, default: bool = False) -> bool:
-    """Whether the user answers yes; an empty line means the default, and Ctrl-D no."""
+    """Ask, and return whether the user answers yes; an empty line means the default, and Ctrl-D no."""
     view.note(f"{question} [{'Y/n' if default else 'y/N'}]")
     line = sys.stdin.readline()
     answer = line.strip().lower()

@@ -1,4 +1,4 @@
-"""``hf-text doctor``: what may stand between the user and an answer, each with its fix; safe to paste."""
+"""``hf-text doctor``: check everything that an answer depends on, with a fix for each problem; safe to paste."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MAX_TOKENS = 64
 
 
 def main(values: argparse.Namespace, fail: Fail) -> int:
-    """Report. Returns the exit status: 0 if all is well, else 1."""
+    """Write the report. Returns the exit status: 0 without problems, else 1."""
     found = vars(values)
     refuse_two_servers(found, fail)
     fill_in_environment(found)
@@ -70,7 +70,7 @@ def _examine(options: Options, ask: bool, *, quiet: bool) -> Iterator[Finding]:
                 yield from findings.look_at_netrc(endpoint)
             yield from findings.look_at_names(endpoint)
             yield from findings.look_at_tls(endpoint, options.ca_bundle)
-            if usable:  # else each would report the key again
+            if usable:  # otherwise each would report the key again
                 well = True
                 for finding in _look_at_servers(client, options.bill_to):
                     well = well and not finding.fix
@@ -103,7 +103,7 @@ def _attempt(what: str, work: Callable[[], str]) -> Finding:
 
 
 def _look_at_account(client: Client, url: str, bill_to: str | None) -> Iterator[Finding]:
-    """What the key may do, and which account pays. The owner stays out of the report."""
+    """Check the permissions of the key and which account pays, without reporting the owner."""
     operations = client.operations
     try:
         value, _ = fetch_json(operations.connect(), operations.new_call(), url, Retries(0, Tuning()), hugging_face=True)
@@ -162,7 +162,7 @@ def _ask(client: Client, options: Options) -> Iterator[Finding]:
 
 
 def _safe(text: str) -> str:
-    """Without the home folder, and what a URL or a message may tell of the user."""
+    """Replace the home folder, credentials in URLs and keys."""
     home = os.path.expanduser("~")
     text = text.replace(home, "~") if len(home) > 1 else text
     text = re.sub(r"//[^/@\s]+@", "//***@", text)

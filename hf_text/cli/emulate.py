@@ -1,4 +1,4 @@
-"""``hf-text emulate``: a made-up Hugging Face on this machine."""
+"""``hf-text emulate``: run a Hugging Face emulator on this machine."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def main(values: argparse.Namespace, fail: Fail) -> int:
     """Serve until Ctrl-C. Returns the exit status."""
     status = serve(values, Output(sys.stdout, vital=True).write)
     errors = open_errors()
-    if errors.is_terminal:  # which has written ^C
+    if errors.is_terminal:  # it has echoed ^C
         errors.write("\n")
     return status

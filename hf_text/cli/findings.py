@@ -1,4 +1,4 @@
-"""What ``hf-text doctor`` finds on this machine and on the way to a server, before any request to a model."""
+"""The checks of ``hf-text doctor`` on this machine and on the way to a server, before any request to a model."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ class Finding(NamedTuple):
 
 
 def tell_versions() -> Finding:
-    """What runs here."""
+    """Report the versions in use."""
     return Finding("versions", f"hf_text {__version__}, Python {platform.python_version()}, {platform.system()}")
 
 
 def look_at_key(endpoint: Endpoint) -> Finding:
-    """Where the key comes from. The key itself stays out of the report."""
+    """Report the source of the key, but not the key itself."""
     if not endpoint.hugging_face:
         is_set = os.environ.get("HF_TEXT_API_KEY", "").strip()
         return Finding(
@@ -74,7 +74,7 @@ def look_at_key(endpoint: Endpoint) -> Finding:
 
 
 def look_at_netrc(endpoint: Endpoint) -> Iterator[Finding]:
-    """Other programs read this file. The report says that this one does not."""
+    """Report an entry in this file: other programs read it, this one does not."""
     path = os.environ.get("NETRC") or os.path.expanduser("~/.netrc")
     try:
         hosts = netrc.netrc(path).hosts
@@ -86,7 +86,7 @@ def look_at_netrc(endpoint: Endpoint) -> Iterator[Finding]:
 
 
 def look_at_proxies() -> Iterator[Finding]:
-    """Those of the environment, without their passwords."""
+    """Report the proxies of the environment, without their passwords."""
     for scheme, url in getproxies().items():
         if scheme in ("http", "https", "all"):
             try:
@@ -99,7 +99,7 @@ def look_at_proxies() -> Iterator[Finding]:
 
 
 def look_at_certificates(bundle: str | None) -> Iterator[Finding]:
-    """Which certificates the environment trusts; ``bundle`` are those of the command line."""
+    """Report the certificates that the environment trusts; ``bundle`` is the command line's."""
     for name in _BUNDLES:
         path = os.environ.get(name)
         if path and not os.path.exists(path):
@@ -112,8 +112,8 @@ def look_at_certificates(bundle: str | None) -> Iterator[Finding]:
 
 
 def look_at_names(endpoint: Endpoint) -> Iterator[Finding]:
-    """Whether the names of the servers can be looked up."""
-    if not getproxies():  # else the proxy looks names up
+    """Check whether the names of the servers can be resolved."""
+    if not getproxies():  # otherwise the proxy resolves names
         yield from map(_resolve, _hosts(endpoint))
 
 
@@ -128,7 +128,7 @@ def _resolve(host: str) -> Finding:
 
 
 def look_at_tls(endpoint: Endpoint, bundle: str | None) -> Iterator[Finding]:
-    """Which authorities vouch for the servers. An unreachable server is reported by its request."""
+    """Report the issuers of the servers' certificates. An unreachable server is reported by its request."""
     bundle = bundle or next(filter(None, map(os.environ.get, _BUNDLES)), None)
     if bundle and not os.path.exists(bundle):
         return

@@ -12,18 +12,18 @@ __all__ = ["HelpFormatter", "fit"]
 
 _WIDEST = 100
 _NARROWEST = 20
-_ENTRY = re.compile(r"( +\S.*?\s{2,})(\S.*)")  # of a list: a name, and what it is
+_ENTRY = re.compile(r"( +\S.*?\s{2,})(\S.*)")  # an entry of a list: a name and its description
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """For the parsers of all commands."""
+    """The help formatter of all commands."""
 
     def __init__(self, prog: str) -> None:
         width = _columns()
         super().__init__(prog, max_help_position=24 if width >= 60 else 6, width=width)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
-        """``-f, --file FILE``, in every version of Python."""
+        """Format an option as ``-f, --file FILE``, in every version of Python."""
         names = ", ".join(action.option_strings)
         if not names or action.nargs == 0:
             return names or super()._format_action_invocation(action)
@@ -34,18 +34,18 @@ class HelpFormatter(argparse.HelpFormatter):
 
 
 def fit(text: str, width: int) -> str:
-    """A text of ours in lines of this width; 0: that of help."""
+    """Wrap a text of the program to this width; 0: the width of the help."""
     width = width or _columns()
     return "\n".join(line for paragraph in _paragraphs(text) for line in _wrap(paragraph, width))
 
 
 def _columns() -> int:
-    """How wide help is shown: as wide as the terminal, where that can be read."""
+    """Return the width of the help: the terminal's, within a readable range."""
     return max(min(shutil.get_terminal_size().columns - 1, _WIDEST), _NARROWEST)
 
 
 def _paragraphs(text: str) -> Iterator[str]:
-    """Lines that begin a line of their own, each with those that only continue with it."""
+    """Join the lines of each paragraph; blank and indented lines stay separate."""
     open_lines: list[str] = []
     for line in text.split("\n"):
         if open_lines and (not line or line.startswith(" ") or open_lines[-1].endswith(":")):
@@ -62,7 +62,7 @@ def _wrap(line: str, width: int) -> list[str]:
     if len(line) <= width:
         return [line]
     entry = _ENTRY.fullmatch(line)
-    if entry is None:  # an example is copied as a whole: where it is too long, the terminal wraps it
+    if entry is None:  # examples stay whole for copying: the terminal wraps those that are too long
         return [line] if line.startswith(" ") else textwrap.wrap(line, width, break_on_hyphens=False)
     if len(entry[1]) <= width // 2:
         return textwrap.wrap(entry[2], width, initial_indent=entry[1], subsequent_indent=" " * len(entry[1]))

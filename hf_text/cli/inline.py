@@ -1,4 +1,4 @@
-"""What stands inside a paragraph, as text with styles; and how far it is settled, whatever may follow."""
+"""Inline Markdown as styled text, and how much of it is settled, whatever text may follow."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ __all__ = ["Inline", "render_inline"]
 
 _STYLES = {"strong_open": "bold", "em_open": "italic", "s_open": "strike"}
 
-# What may still begin code, a link or an emphasis. It ends before white space, so no character is missing after it.
+# May still begin code, a link or emphasis. The text ends before white space, so a lookahead misses no character.
 _OPENER = re.compile(r"`|\[(?![^\[\]]*\](?!\())|\*(?=\S)|(?<!\w)_(?=\S)|~~(?=\S)|<(?=[A-Za-z])")
-_FILLER = "\0"  # stands for what is settled
+_FILLER = "\0"  # replaces settled characters
 
 
 class Inline(NamedTuple):
-    """A text with styles, and how many of its characters stay as they are when more follows."""
+    """Styled text, and how many of its characters stay the same when more text follows."""
 
     text: Text
     settled: int
 
 
 def render_inline(tokens: Sequence[Token]) -> Inline:
-    """What a paragraph holds."""
+    """Render the content of a paragraph."""
     return _Renderer().render(tokens)
 
 
 class _Renderer:
     def __init__(self) -> None:
         self._text = Text()
-        self._literal: list[str] = []  # as long as the text
+        self._literal: list[str] = []  # the same length as the text
         self._styles: list[str] = []
-        self._links: list[tuple[int, str]] = []  # where the text of a link begins, and where it leads
-        self._begin = 0  # of the outermost emphasis or link
+        self._links: list[tuple[int, str]] = []  # where the text of each open link begins, and its target
+        self._begin = 0  # where the outermost emphasis or link begins
         self._spans: list[tuple[int, int]] = []
 
     def render(self, tokens: Sequence[Token]) -> Inline:
@@ -46,7 +46,7 @@ class _Renderer:
             self._take(token)
         found = _OPENER.search("".join(self._literal))
         settled = len(self._text) if found is None else found.start()
-        # An opener inside an emphasis may take the end of that away.
+        # An opener inside an emphasis may pair with the closing mark of that emphasis.
         settled = next((begin for begin, end in self._spans if begin <= settled < end), settled)
         return Inline(self._text, settled)
 

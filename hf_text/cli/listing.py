@@ -1,4 +1,4 @@
-"""What the commands that show the catalogue share."""
+"""Shared code of the commands that show the catalogue."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["connected"]
 
 @contextmanager
 def connected(values: argparse.Namespace, fail: Fail) -> Iterator[Client]:
-    """The client that the options mean, while the block lasts."""
+    """Yield the client for the options, open for the duration of the block."""
     refuse_two_servers(vars(values), fail)
     fill_in_environment(vars(values))
     with connect(Options.of({**vars(values), "provider": ()}), View(reasoning=False)) as client:

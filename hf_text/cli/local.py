@@ -1,4 +1,4 @@
-"""``--local``: a model on this machine answers."""
+"""``--local``: answers from a model on this machine."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 __all__ = ["serve", "settle_local"]
 
-_PATIENCE = 600.0  # seconds that loading may take: who sits before it can stop it
-_CONTEXT = 4096  # tokens, where the prompt does not need more
+_PATIENCE = 600.0  # seconds that loading may take: the user can interrupt it
+_CONTEXT = 4096  # tokens, unless the prompt needs more
 _SMALL = 2 * 10**9  # bytes
 
 _LIKE_A_MODEL = re.compile(r"[./~\\]\S*|\S+\.gguf(:\S+)?|(https://)?[\w.-]+(/[\w.-]+)+(:\S+)?", re.IGNORECASE)
 
-# What chooses another server, or a model of one.
+# The options that choose another server, or a model of one.
 _ELSEWHERE = {"demo": "--demo", "api_base": "--api-base", "provider": "--provider", "model": "-m"}
 
 
 def settle_local(found: dict[str, Any], fail: Fail) -> None:
-    """Whether the word after ``--local`` is a model or already the prompt, which then goes to the other words.
+    """Decide whether the word after ``--local`` is a model, or already the prompt; then move it to the other words.
 
     Args:
-        found: the options by name; changed.
+        found: the options by name; modified.
         fail: ends the command with a message.
     """
     word, words = found["local"], found["words"]
@@ -58,7 +58,7 @@ def settle_local(found: dict[str, Any], fail: Fail) -> None:
 
 @contextmanager
 def serve(options: Options, view: View) -> Iterator[Client]:
-    """A server with the model, while the block lasts, and a client of it."""
+    """Yield a client of a local server with the model; the server runs for the duration of the block."""
     from ..local import LocalServer  # only --local needs it
 
     def confirm(sentence: str) -> bool:

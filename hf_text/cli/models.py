@@ -1,4 +1,4 @@
-"""``hf-text models [SEARCH]``: what a server has."""
+"""``hf-text models [SEARCH]``: list the models of a server."""
 
 from __future__ import annotations
 

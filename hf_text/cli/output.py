@@ -1,8 +1,8 @@
-"""Standard output and standard error, as a command should treat them.
+"""Standard output and standard error, as a command should handle them.
 
-What is written is seen at once; characters that the encoding lacks are replaced; what would drive a terminal (title,
-clipboard, colours, direction) is shown to it as escapes; a stream that cannot be written to leaves nothing for the
-interpreter to fail on at its exit.
+Text is flushed at once. Characters that the encoding lacks are replaced. Characters that would control a terminal
+(title, clipboard, colours, direction) are shown on it as escapes. A stream that cannot be written to leaves nothing
+for the interpreter to fail on at exit.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _DIM, _PLAIN, _ERASE = "\x1b[2m", "\x1b[0m", "\r\x1b[K"
 
 
 class OutputError(Exception):
-    """Nothing more can be written.
+    """The stream can no longer be written to.
 
     Attributes:
-        pipe_closed: whether that is because the reader left.
+        pipe_closed: whether the reader closed the pipe.
     """
 
     def __init__(self, error: OSError) -> None:
@@ -38,26 +38,26 @@ class OutputError(Exception):
 
 
 class Layout(Protocol):
-    """Where the lines of a text end on a terminal, and how they look."""
+    """Lays out a text on a terminal: where its lines end, and how they look."""
 
     def feed(self, text: str) -> str:
-        """What can be written now that this has come."""
+        """Add a piece, and return what can be written now."""
 
     def end(self) -> str:
-        """What is left at the end of the text."""
+        """Return the rest at the end of the text."""
 
 
 class Output:
-    """One of the two streams.
+    """Standard output or standard error.
 
     Args:
-        file: ``sys.stdout`` or ``sys.stderr``; None, which they are when the descriptor is closed, writes nothing.
-        vital: whether a failure to write is to be raised, as OutputError; else it is passed over.
-        layout: how a text is laid out; None: as it is.
+        file: ``sys.stdout`` or ``sys.stderr``; None, their value if the descriptor is closed, writes nothing.
+        vital: whether a failed write raises OutputError; else it is ignored.
+        layout: lays out the text; None: the text is unchanged.
 
     Attributes:
-        is_terminal: whether a terminal shows it.
-        is_capable: whether that obeys escapes.
+        is_terminal: whether the stream is a terminal.
+        is_capable: whether that terminal obeys escape sequences.
     """
 
     def __init__(self, file: TextIO | None, *, vital: bool, layout: Layout | None = None) -> None:
@@ -69,13 +69,13 @@ class Output:
         self.is_terminal: bool = file is not None and file.isatty()
         self.is_capable: bool = self.is_terminal and os.environ.get("TERM", "") not in ("", "dumb")
         self._dims = self.is_capable and not os.environ.get("NO_COLOR")
-        self._carriage_return = ""  # one at the end of a piece, whose newline may come with the next
-        self.flush()  # what argparse has written: reconfigure() would send it, and fail out of our hands
+        self._carriage_return = ""  # the one at the end of a piece: its newline may arrive with the next piece
+        self.flush()  # argparse's output: else reconfigure() would flush it, and its failure would not be handled
         if isinstance(file, io.TextIOWrapper):
             file.reconfigure(errors="replace")
 
     def write(self, text: str, *, dim: bool = False) -> None:
-        """Write a piece of text, to be seen at once; ``dim`` where the terminal can."""
+        """Write and flush a piece of text; ``dim`` applies where the terminal can."""
         if self.is_terminal:
             text = self._guard(text)
         if self._layout is not None:
@@ -100,19 +100,19 @@ class Output:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the line has something in it that is to be ended or erased."""
+        """Whether the current line contains text to end or to erase."""
         return self._in_line or bool(self._status)
 
     def show_status(self, text: str) -> None:
-        """A line that the next text replaces. Writes nothing unless the terminal can erase a line."""
+        """Show a line that the next text replaces. Writes nothing unless the terminal can erase a line."""
         if self.is_capable and not self._in_line and text != self._status:
             self.clear_status()
             shown = cut(one_line(text), columns_of_terminal(self._file) - 1)
-            self._status = text  # first, since Ctrl-C may come when it is hardly written
+            self._status = text  # before writing, since Ctrl-C may arrive during the write
             self._send(f"{_DIM}{shown}{_PLAIN}" if self._dims else shown, ends_line=True)
 
     def clear_status(self) -> None:
-        """Erase that line, and what the keyboard has written into it."""
+        """Erase the status line, and what was typed into it."""
         if self._status:
             self._status = ""
             self._send(_ERASE, ends_line=True)
@@ -127,12 +127,12 @@ class Output:
             self._send("\n", ends_line=True)
 
     def write_line(self, text: str) -> None:
-        """Write a line of its own."""
+        """Write the text on a line of its own."""
         self.end_line()
         self.write(f"{text}\n")
 
     def flush(self) -> None:
-        """Send what others have written."""
+        """Flush what other code has written."""
         if self._file is None:
             return
         try:
@@ -142,7 +142,7 @@ class Output:
 
     def _fail(self, file: TextIO, error: OSError) -> None:
         self._file, self._in_line = None, False
-        # Else the interpreter would try again at its exit, complain, and change the exit status.
+        # Otherwise the interpreter would flush again at exit, report the failure, and change the exit status.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, file.fileno())
         os.close(nowhere)
@@ -151,17 +151,17 @@ class Output:
 
 
 def open_errors() -> Output:
-    """Standard error: what cannot be written there is passed over."""
+    """Return standard error; failed writes to it are ignored."""
     return Output(sys.stderr, vital=False, layout=wrapping_for(sys.stderr))
 
 
 def wrapping_for(file: TextIO | None) -> Wrapping | None:
-    """On a terminal, lines end between words; else they stay as they are."""
+    """On a terminal, return a layout that breaks lines between words; elsewhere None."""
     return Wrapping(lambda: columns_of_terminal(file) or 80) if columns_of_terminal(file) else None
 
 
 def columns_of_terminal(file: TextIO | None) -> int:
-    """The columns of the terminal behind a stream; 0 where there is none."""
+    """Return the columns of the stream's terminal; 0 without one."""
     try:
         return os.get_terminal_size(file.fileno()).columns if file is not None and file.isatty() else 0
     except (OSError, ValueError):  # ValueError: a stream without a descriptor, or a closed one

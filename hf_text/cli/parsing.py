@@ -1,4 +1,4 @@
-"""What the parsers of all commands share: errors that show no key, suggestions, and the options of a server."""
+"""Shared code of all parsers: errors that show no key, suggestions, and common options."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
     "refuse_two_servers",
 ]
 
-Fail: TypeAlias = Callable[[str], NoReturn]  # ends a command whose arguments cannot be, with this message
+Fail: TypeAlias = Callable[[str], NoReturn]  # ends a command whose arguments are invalid, with this message
 
 _NO_KEYS_HERE = (
     "a key is not taken from the command line, where others can see it; put it in the environment variable "
@@ -34,7 +34,7 @@ _NO_KEYS_HERE = (
 )
 _KEY_OPTION = re.compile(r"-k|--(?:.*[-_])?(?:api)?(?:key|token|auth|secret|password)", re.IGNORECASE)
 _COUNT_OPTION = re.compile(r"--(?:max|min|num|n)[-_](?:.*[-_])?token", re.IGNORECASE)  # counts tokens: not a key
-_TYPED = {"verify": "--ca-bundle", "output_type": "--schema"}  # the others are spelled as the arguments are
+_TYPED = {"verify": "--ca-bundle", "output_type": "--schema"}  # the other options are spelled like the arguments
 _LONG_VALUE = re.compile(r"'[^'\s]{16,}'|\"[^\"\s]{16,}\"")
 
 
@@ -44,7 +44,7 @@ _KINDS = {"float": "a number", "int": "a whole number"}
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose messages hold no value that may be a key: logs and recordings of terminals keep them."""
+    """A parser whose messages contain no value that may be a key: logs and terminal recordings keep them."""
 
     def __init__(self, prog: str, usage: str, description: str, epilog: str) -> None:
         super().__init__(
@@ -60,11 +60,11 @@ class Parser(argparse.ArgumentParser):
 
     @property
     def arguments(self) -> Sequence[argparse.Action]:
-        """What it takes, for completion; argparse has no public name for it."""
+        """The arguments, for shell completion; argparse has no public attribute for them."""
         return self._actions
 
     def explain(self, message: str) -> str:
-        """A message of argparse as users read it: in the words of the options, and without what may be a key."""
+        """Rewrite a message of argparse for users: with the options' names, without values that may be keys."""
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
         choice = _INVALID_CHOICE.sub(_explain_choice, message)
         message = choice if choice != message else _LONG_VALUE.sub("'***'", message)
@@ -72,16 +72,16 @@ class Parser(argparse.ArgumentParser):
         return one_line(message.removeprefix("argument "))
 
     def error(self, message: str) -> NoReturn:
-        """The usage, and the message, broken between words as all others are. Ends the command."""
+        """Write the usage and the message, broken between words like all others. Ends the command."""
         self.print_usage(sys.stderr)
         open_errors().write_line(f"{self.prog}: error: {self.explain(message)}")
         self.exit(2)
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """The arguments, wherever the options stand among them. Ends the command for those that cannot be."""
+        """Parse the arguments, with options anywhere among them. Ends the command if they are invalid."""
         words, after = list(words), list[str]()
         if "--" in words and any(action.dest == "words" for action in self._actions):
-            # By hand, because parse_intermixed_args forgets a "--" at the beginning (Python 3.10 to 3.13).
+            # Split here, because parse_intermixed_args forgets a "--" at the beginning (Python 3.10 to 3.13).
             end = words.index("--")
             words, after = words[:end], words[end + 1 :]
         values, unknown = self.parse_known_intermixed_args(words)
@@ -101,14 +101,14 @@ def _explain_choice(found: re.Match[str]) -> str:
 
 
 class _RefusedKey(argparse.Action):
-    """``--api-key``: people try it, and argparse would write the key into its message."""
+    """Refuses ``--api-key``: users try it, and argparse would put the key into its message."""
 
     def __call__(self, parser: argparse.ArgumentParser, *rest: Any) -> NoReturn:
         parser.error(_NO_KEYS_HERE)
 
 
 def _explain_unknown(arguments: Sequence[str], known: Collection[str]) -> str:
-    """Options that are not known, without their values: ``--token=…``, ``-k…``; and what may be meant."""
+    """Report unknown options without their values (``--token=…``, ``-k…``), and suggest the intended option."""
     names = [re.match(r"--[^=]*|-.|", argument)[0] for argument in arguments]  # type: ignore[index]  # it always matches
     if any(_KEY_OPTION.fullmatch(name) and not _COUNT_OPTION.fullmatch(name) for name in names):
         return f"{' '.join(names)}: {_NO_KEYS_HERE}"
@@ -123,7 +123,7 @@ def _explain_unknown(arguments: Sequence[str], known: Collection[str]) -> str:
 
 
 def _find_meant(name: str, known: Collection[str]) -> str | None:
-    """The option meant by another library's name, by its beginning or by a misspelling; None if there is none."""
+    """Find the option meant by another library's name, by its beginning or by a misspelling; None if there is none."""
     name = name.lower().replace("_", "-")
     meant = ARGUMENTS.get(name[2:].replace("-", "_"), ())
     options = [_TYPED.get(each, f"--{each.replace('_', '-')}") for each in meant]
@@ -134,13 +134,13 @@ def _find_meant(name: str, known: Collection[str]) -> str | None:
 
 
 def refuse_two_servers(found: Mapping[str, Any], fail: Fail) -> None:
-    """The built-in emulator is a server of its own."""
+    """Refuse ``--demo`` with ``--api-base``: the built-in emulator is itself a server."""
     if found["demo"] and found["api_base"] is not None:
         fail("--demo uses the built-in emulator and cannot be combined with --api-base")
 
 
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
-    """The options for how an answer is shown."""
+    """Add the options for how an answer is shown."""
     add = parser.add_argument
     add("--markdown", action="store_true", default=os.environ.get("HF_TEXT_MARKDOWN") == "1",
         help="render Markdown in the terminal: headings, lists, code, tables (HF_TEXT_MARKDOWN=1)")  # fmt: skip
@@ -151,7 +151,7 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:
-    """The options that choose a server, and how long to wait for it."""
+    """Add the options that choose a server, and how long to wait for it."""
     add = parser.add_argument_group("server").add_argument
     add("--api-base", metavar="URL", help="another server, such as http://localhost:8080/v1 (HF_TEXT_API_BASE)")
     add("--api-key", action=_RefusedKey, help=argparse.SUPPRESS, default=argparse.SUPPRESS)
@@ -167,7 +167,7 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_local_options(parser: argparse.ArgumentParser) -> None:
-    """The options for a model on this machine."""
+    """Add the options for a model on this machine."""
     add = parser.add_argument_group("a model on this machine").add_argument
     add(
         "--local",
@@ -180,7 +180,7 @@ def add_local_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_call_options(parser: argparse.ArgumentParser) -> None:
-    """The options of a call to a model."""
+    """Add the options of a call to a model."""
     add = parser.add_argument_group("model").add_argument
     add("-m", "--model", metavar="NAME", help="the model, such as openai/gpt-oss-120b (HF_TEXT_MODEL)")
     add("-s", "--system", metavar="TEXT", help="a system message")
@@ -217,7 +217,7 @@ _tokens.__name__ = "a number of tokens or none"  # argparse shows it
 
 
 def fill_in_environment(found: dict[str, Any]) -> None:
-    """Take ``HF_TEXT_API_BASE`` and ``HF_TEXT_MODEL`` where the command line chooses no server or model."""
+    """Use ``HF_TEXT_API_BASE`` and ``HF_TEXT_MODEL`` if the command line chooses no server or model."""
     if found["demo"] or found.get("local") is not None:
         return
     found["api_base"] = found["api_base"] or os.environ.get("HF_TEXT_API_BASE", "").strip() or None

@@ -1,4 +1,4 @@
-"""Whether an answer arrives as it is generated, or something on the way buffers it."""
+"""Checks whether an answer arrives as it is generated, or is buffered on the way."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .findings import Finding
 
 __all__ = ["judge_pieces"]
 
-_FEWEST = 8  # pieces: fewer say nothing
+_FEWEST = 8  # pieces: fewer prove nothing
 _QUICK = 0.5  # seconds: in a shorter answer buffering does not matter
-_AT_ONCE = 0.0002  # seconds between pieces that arrived together: no model writes 5,000 a second
+_AT_ONCE = 0.0002  # seconds between pieces that arrived together: no model generates 5,000 a second
 _BURST = 0.002  # seconds between two bursts
 
 _BUFFERED = (
@@ -22,10 +22,10 @@ _BUFFERED = (
 
 
 def judge_pieces(arrivals: Sequence[float]) -> Finding:
-    """Whether the pieces of an answer arrived spread out.
+    """Check whether the pieces of an answer arrived spread out.
 
     Args:
-        arrivals: when each arrived, in seconds since the request.
+        arrivals: the arrival time of each piece, in seconds since the request.
     """
     if len(arrivals) < _FEWEST:
         return Finding("stream", f"{len(arrivals)} pieces: too few to tell whether the stream is buffered")

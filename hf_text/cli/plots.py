@@ -20,7 +20,7 @@ _WITHOUT = "no answer"
 
 
 class Bar(NamedTuple):
-    """What is drawn of a provider; None where it is not known."""
+    """The values drawn for one provider; None where unknown."""
 
     name: str
     tokens_per_second: float | None
@@ -28,7 +28,7 @@ class Bar(NamedTuple):
 
 
 def check_plot(path: str, fail: Fail) -> None:
-    """Whether a picture can be drawn, before anyone is asked. Raises MissingExtraError for a PNG without the extra."""
+    """Check that the plot can be drawn, before any request. Raises MissingExtraError for a PNG without the extra."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix not in (".svg", ".png"):
         fail("--plot writes SVG or PNG: give a name that ends with .svg or .png")
@@ -75,7 +75,7 @@ def _write_png(path: str, model: str, bars: Sequence[Bar]) -> None:
 
 
 def _draw_svg(model: str, bars: Sequence[Bar]) -> str:
-    """Two rows of bars for each provider."""
+    """Draw two bars for each provider."""
     fastest = max((bar.tokens_per_second or 0 for bar in bars), default=0) or 1
     slowest = max((bar.first_token or 0 for bar in bars), default=0) or 1
     left = 30 + 9 * max((columns_of(bar.name) for bar in bars), default=0)

@@ -1,4 +1,4 @@
-"""How far a batch is, on a terminal."""
+"""The progress of a batch on a terminal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SECONDS_BETWEEN_LINES = 10.0
 
 @contextmanager
 def show_progress(*, quiet: bool) -> Iterator[Callable[[batch.Progress], object] | None]:
-    """What shows how far the run is: a bar of rich where that is installed, else one line; nothing on a pipe."""
+    """Yield a function that shows the progress: a bar with rich, if installed, else one line; None on a pipe."""
     if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
@@ -52,7 +52,7 @@ def show_progress(*, quiet: bool) -> Iterator[Callable[[batch.Progress], object]
 
 
 def _tell_now_and_then() -> Callable[[batch.Progress], object]:
-    """A line of its own every few seconds, for a terminal that cannot erase one."""
+    """Print a separate line every few seconds, for a terminal that cannot erase lines."""
     told = time.monotonic()
 
     def show(at: batch.Progress) -> None:

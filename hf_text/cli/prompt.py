@@ -1,4 +1,4 @@
-"""The prompt: the words of the command line, then the texts of files, then what is piped in."""
+"""The prompt: the words of the command line, then the texts of files, then the piped text."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _SILENCE = 1.0  # seconds
 
 
 def build_prompt(words: Sequence[str], texts: Sequence[str]) -> str:
-    """The words, joined; then, each after an empty line, the texts. Empty when all are blank."""
+    """Join the words, and append each text after an empty line. Empty if all are blank."""
     parts = (" ".join(words), *texts)
     return "\n\n".join(part.rstrip() for part in parts if part.strip())
 
 
 def read_piped_text(stdin: TextIO | None) -> str:
-    """All of standard input, to its end; empty where it is a terminal, or closed.
+    """Read standard input to its end; empty if it is a terminal or closed.
 
     Raises OSError if it cannot be read, and ValueError if it is not text.
     """
@@ -33,7 +33,7 @@ def read_piped_text(stdin: TextIO | None) -> str:
 
 
 def read_piped_bytes(stdin: TextIO) -> bytes:
-    """All of standard input, to its end. Who forgot that something is piped in is told what is waited for."""
+    """Read standard input to its end. If that takes long, a note explains what the command waits for."""
     note = threading.Timer(_SILENCE, _tell_of_pipe)
     note.daemon = True
     note.start()
@@ -50,13 +50,13 @@ def _tell_of_pipe() -> None:
 
 
 def read_text_file(path: str) -> str:
-    """The text of a file. Raises OSError if it cannot be read, and ValueError if it is not text."""
+    """Read a text file. Raises OSError if it cannot be read, and ValueError if it is not text."""
     with open(path, "rb") as file:
         return decode_text(file.read(), locale.getpreferredencoding(False))
 
 
 def decode_text(data: bytes, encoding: str) -> str:
-    """The text in UTF-8, in UTF-16 with its mark (PowerShell writes it), or else in the system's encoding.
+    """Decode UTF-8, UTF-16 with a byte order mark (as PowerShell writes it), or else the system's encoding.
 
     Raises ValueError for data that is not text.
     """

@@ -1,4 +1,4 @@
-"""``hf-text providers MODEL``: the providers of a model."""
+"""``hf-text providers MODEL``: list the providers of a model."""
 
 from __future__ import annotations
 

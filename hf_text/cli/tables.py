@@ -1,4 +1,4 @@
-"""Tables of plain text: as wide as they must be on a pipe, no wider than the terminal on one."""
+"""Tables in plain text: at full width on a pipe, no wider than the terminal on one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BAR = 8  # characters of the longest bar
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines. Numbers stand to the right; what a narrow terminal has no room for is named below."""
+    """Format the lines. Numbers are right-aligned; columns that do not fit a narrow terminal are named below."""
     cells = [[one_line(cell) for cell in row] for row in rows]
     columns = list(zip(heads, *cells, strict=True))
     widths = [max(map(columns_of, column)) for column in columns]
@@ -33,7 +33,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _choose_columns(heads: Sequence[str], widths: Sequence[int]) -> list[int]:
-    """Those that the terminal has room for: the bars, which have no heads, give way first, then the last ones."""
+    """Choose the columns that fit the terminal: bars, which have no heads, are dropped first, then the last ones."""
     room = columns_of_terminal(sys.stdout)
     shown = list(range(len(heads)))
     while room and len(shown) > 1 and sum(widths[place] + len(_GAP) for place in shown) - len(_GAP) > room:
@@ -42,7 +42,7 @@ def _choose_columns(heads: Sequence[str], widths: Sequence[int]) -> list[int]:
 
 
 def bars(values: Sequence[float | None]) -> list[str]:
-    """A bar for each value, relative to the largest; empty where the value is not known."""
+    """Draw a bar for each value, relative to the largest; empty if the value is unknown."""
     most = max((value for value in values if value is not None), default=0.0)
     mark = _mark()
     return [mark * max(1, round(value / most * _BAR)) if value and most > 0 else "" for value in values]

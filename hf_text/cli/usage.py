@@ -1,4 +1,4 @@
-"""What an answer took, in one line."""
+"""Tokens, time and cost of answers, in one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["describe_total", "describe_usage"]
 
 
 def describe_usage(client: Client, completion: Completion) -> str:
-    """Tokens, time, speed, provider and cost, as far as they are known."""
+    """Describe tokens, time, speed, provider and cost, as far as they are known."""
     usage, timings = completion.usage, completion.timings
     parts = ["the server did not count the tokens"]
     if usage is not None:
@@ -37,12 +37,12 @@ def describe_usage(client: Client, completion: Completion) -> str:
 def _cost(client: Client, answers: Completion | Conversation) -> float | None:
     try:
         return client.cost(answers)
-    except HFTextError:  # there are no prices: the answer is whole all the same
+    except HFTextError:  # no prices are available, but the answer is complete
         return None
 
 
 def describe_total(client: Client, chat: Conversation) -> str:
-    """Tokens and cost of a conversation, as far as they are known."""
+    """Describe tokens and cost of a conversation, as far as they are known."""
     if chat.usage is None:
         return "no tokens were counted"
     cost = _cost(client, chat)

@@ -1,4 +1,4 @@
-"""Which view an answer gets."""
+"""Chooses the view that shows an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["describe_wait", "make_view"]
 
 
 def make_view(options: Options) -> View:
-    """The view that the options ask for. Raises MissingExtraError if --markdown needs more than is installed."""
+    """Return the view for the options. Raises MissingExtraError if --markdown needs an extra that is missing."""
     if options.json:
         return JsonView(reasoning=options.reasoning)
     if options.extract:
@@ -23,7 +23,7 @@ def make_view(options: Options) -> View:
 
 
 def _layout(options: Options) -> Layout | None:
-    """On a terminal, text is broken between words; else it stays as it is."""
+    """On a terminal, render Markdown if requested, or break lines between words; elsewhere leave text unchanged."""
     wrapping = wrapping_for(sys.stdout)
     if wrapping is None or not (options.markdown and Output(sys.stdout, vital=True).is_capable):
         return wrapping
@@ -37,5 +37,5 @@ def _layout(options: Options) -> Layout | None:
 
 
 def describe_wait(client: Client, model: str | None) -> str:
-    """Who is waited for."""
+    """Name the model and the server that the command waits for."""
     return f"waiting for {model or 'an answer'} at {client.operations.endpoint.host} ..."

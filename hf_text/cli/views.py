@@ -1,6 +1,4 @@
-"""What the user sees of an answer: its text (or one JSON object) on standard output, everything else on standard
-error.
-"""
+"""Shows an answer: its text (or one JSON object) on standard output, everything else on standard error."""
 
 from __future__ import annotations
 
@@ -16,16 +14,16 @@ from .output import Layout, Output, open_errors
 
 __all__ = ["CodeView", "JsonView", "View"]
 
-# A fence of three or more, closed by as many, or by the end of the answer.
+# A fence of three or more characters, closed by as many, or by the end of the answer.
 _FENCED = re.compile(r"^ {0,3}(`{3,}|~{3,})[^\n]*\n(.*?)(?:^ {0,3}\1[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 
 
 class View:
-    """The text as it arrives.
+    """Shows the text as it arrives.
 
     Args:
         reasoning: whether to show the reasoning.
-        layout: how the text is laid out; None: as it is.
+        layout: lays out the text; None: the text is unchanged.
     """
 
     def __init__(self, *, reasoning: bool, layout: Layout | None = None) -> None:
@@ -36,25 +34,25 @@ class View:
         self._told = ""
 
     def note(self, text: str) -> None:
-        """A line to the user; what others put into it makes no second one."""
+        """Write a line to the user; newlines in the text, which may be foreign, do not start another line."""
         self._err.clear_status()
         self._err.write_line(f"hf-text: {one_line(text)}")
 
     def list(self, lines: str) -> None:
-        """Lines of ours that are to stand as they are."""
+        """Write lines of the program's own unchanged."""
         self._err.write_line(lines)
 
     def wait(self, text: str) -> None:
-        """Say what is waited for, until something comes."""
+        """Show what the command waits for, until something arrives."""
         self._err.show_status(text)
 
     def introduce(self, text: str) -> None:
-        """Say who is going to answer, in place of what the answer says about that."""
+        """Announce the model that answers, instead of the announcement in the answer."""
         self.note(text)
         self._introduced = True
 
     def show(self, event: ConversationEvent) -> None:
-        """What has just arrived."""
+        """Show an event that has just arrived."""
         if isinstance(event, ProviderInfo):
             who = f"{event.model}, from {event.label}"
             if not self._introduced and who != self._told:
@@ -72,7 +70,7 @@ class View:
             self._show_text(event)
 
     def finish(self, completion: Completion) -> None:
-        """The answer is whole."""
+        """End the output of a complete answer, with warnings about it."""
         self._end_lines()
         if "model" in completion.extra:
             self.note(f"the server says that {completion.extra['model']} answered, not {completion.model}")
@@ -87,19 +85,19 @@ class View:
             self.note("warning: the answer is empty")
 
     def fail(self, name: str, message: str, partial: Completion | None) -> None:
-        """The call failed; what had arrived of the answer was shown."""
+        """Report that the call failed; the partial answer has been shown."""
         self._end_lines()
         self.note(f"error: {message}")
 
     def interrupt(self, partial: Completion | None) -> None:
-        """The user has enough of it."""
+        """End the output of an answer that the user interrupted."""
         on_terminal = [output for output in (self._out, self._err) if output.is_terminal]
         if on_terminal and not any(output.is_busy for output in on_terminal):
-            on_terminal[-1].write("\n")  # the terminal has written ^C into an empty line
+            on_terminal[-1].write("\n")  # the terminal has echoed ^C on an empty line
         self._end_lines()
 
     def end(self) -> None:
-        """What follows stands in a line of its own."""
+        """End the current line, so that later output starts a new one."""
         self._end_lines()
 
     def _show_text(self, text: str) -> None:
@@ -112,7 +110,7 @@ class View:
 
 
 class CodeView(View):
-    """The first block of code alone, at the end; the whole text where there is none."""
+    """Shows only the first code block, at the end; the whole text if there is none."""
 
     def finish(self, completion: Completion) -> None:
         found = _FENCED.search(completion.text)
@@ -127,7 +125,7 @@ class CodeView(View):
 
 
 class JsonView(View):
-    """One JSON object, at the end.
+    """Writes one JSON object, at the end.
 
     It is the ``Completion``; or ``{"error": {"type", "message"}, "partial"}``, where ``partial`` is a completion or
     null.
@@ -146,11 +144,11 @@ class JsonView(View):
         self._write_error("KeyboardInterrupt", "interrupted", partial)
 
     def _show_text(self, text: str) -> None:
-        pass  # it comes with the rest
+        pass  # it is part of the object
 
     def _write_error(self, name: str, message: str, partial: Completion | None) -> None:
         self._write({"error": {"type": name, "message": message}, "partial": partial.to_dict() if partial else None})
 
     def _write(self, value: dict[str, Any]) -> None:
-        # In ASCII, so that nothing is lost where the stream's encoding is a small one.
+        # In ASCII, so that nothing is lost if the stream's encoding has few characters.
         self._out.write(f"{json.dumps(value)}\n")

@@ -1,7 +1,7 @@
-"""Text on a terminal, broken between words, and never touched again.
+"""Text on a terminal, broken between words; written text never changes.
 
-A word that begins near the edge is held back until it is clear whether it fits; all others are written as they come.
-Code and what begins with white space keep their lines: who selects them gets them as the model wrote them.
+A word that begins near the edge is held back until it is clear whether it fits; all others are written as they
+arrive. Code and lines that begin with white space keep their line breaks: users copy them as the model wrote them.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from ..columns import columns_of, continues
 
 __all__ = ["WIDE", "Wrapping"]
 
-_EDGE = 24  # columns before the edge in which a word may not fit; longer ones are rare
+_EDGE = 24  # columns before the edge in which a word may not fit; longer words are rare
 
-# What takes two columns, and may begin a line anywhere.
+# Characters that take two columns; each may begin a line.
 WIDE = (
     "\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6"
     "\U0001f300-\U0001f64f\U0001f680-\U0001faff\U00020000-\U0003fffd"
@@ -24,7 +24,7 @@ _PIECES = re.compile(rf"\n|[ \t]+|[{WIDE}]|[^ \t\n{WIDE}]+")
 
 
 class Wrapping:
-    """Where the lines of a text end.
+    """Decides where the lines of a text end.
 
     Args:
         width: returns the columns of the terminal, which may change.
@@ -34,18 +34,18 @@ class Wrapping:
         self._width = width
         self._column = 0
         self._held = ""  # the beginning of a word that may not fit
-        self._space = ""  # before it
-        self._in_word = False  # whether the beginning of the word is written
+        self._space = ""  # the white space before it
+        self._in_word = False  # whether the beginning of the current word is written
         self._line = ""  # the first characters of the line, as the model wrote it
         self._fence = ""
-        self._last = ""  # the last character that was written, but for white space
+        self._last = ""  # the last character written, except white space
 
     def feed(self, text: str) -> str:
-        """What can be written now that this has come."""
+        """Add a piece, and return what can be written now."""
         return "".join(map(self._take, _PIECES.findall(text)))
 
     def end(self) -> str:
-        """What is left. What follows begins a line."""
+        """Return the rest. The next piece begins a line."""
         done = self._flush()
         self._begin_line()
         self._fence = ""
@@ -85,7 +85,7 @@ class Wrapping:
         return ""
 
     def _place(self, word: str) -> str:
-        """The word, after its white space, or in a line of its own."""
+        """Return the word after its white space, or on a new line."""
         space, self._space, self._in_word = self._space, "", True
         last, self._last = self._last, word[-1]
         if not space and continues(last, word[0]):

@@ -1,4 +1,4 @@
-"""Conversations: the messages, the rounds of tool calls, and what a failure leaves of them."""
+"""Conversations: their messages, the rounds of tool calls, and the state that a failure leaves."""
 
 from __future__ import annotations
 

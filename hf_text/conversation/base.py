@@ -1,4 +1,4 @@
-"""What ``Conversation`` and ``AsyncConversation`` share."""
+"""The common base of ``Conversation`` and ``AsyncConversation``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ C = TypeVar("C", bound="BaseConversation")
 
 @advise_attributes(CONVERSATION_ATTRIBUTES)
 class BaseConversation:
-    """What ``Conversation`` and ``AsyncConversation`` share.
+    """The common base of ``Conversation`` and ``AsyncConversation``.
 
     Attributes:
         model: the model in use; may be changed between turns.
@@ -131,7 +131,7 @@ class BaseConversation:
         return made
 
     def _turn(self, messages: Messages | None, media: Media | None) -> Procedure[Completion]:
-        """The procedure of one turn. Wrong arguments are rejected at once."""
+        """Return the procedure of one turn. Wrong arguments are rejected at once."""
         if messages is None and media is not None:
             raise InvalidRequestError("media needs a user message, and messages is None")
         asked = None if messages is None else add_media(check_messages(messages), media)

@@ -1,4 +1,4 @@
-"""Conversations in files."""
+"""Saves conversations to files and loads them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _VERSION = 1
 
 
 def write_history(path: str | PathLike[str], history: History, model: str | None) -> None:
-    """Write it in a file of its own beside the path, which then takes the place of what is there: it is never half
-    written. Raises OSError, and InvalidRequestError for what JSON cannot write.
+    """Write the history to a temporary file in the target's folder, which then replaces the target: it is never half
+    written. Raises OSError, and InvalidRequestError for values that JSON cannot represent.
     """
     places = {id(answer): index for index, answer in enumerate(history.answers)}
     values = {
@@ -42,15 +42,15 @@ def write_history(path: str | PathLike[str], history: History, model: str | None
         with os.fdopen(number, "wb") as file:
             file.write(body)
         os.replace(name, target)
-    except BaseException:  # Ctrl-C too: no temporary file is left behind
+    except BaseException:  # including Ctrl-C: leave no temporary file behind
         with suppress(OSError):
             os.unlink(name)
         raise
 
 
 def read_history(path: str | PathLike[str]) -> tuple[History, str | None]:
-    """What `write_history` wrote: the history and the model. Raises OSError, and InvalidRequestError for any other
-    file.
+    """Read the history and the model from a file that `write_history` wrote. Raises OSError, and InvalidRequestError
+    for any other file.
     """
     try:
         values = json.loads(Path(path).read_bytes())

@@ -1,4 +1,4 @@
-"""What was said: the messages, kept so that only finished rounds are in them."""
+"""The history of a conversation, which contains only finished rounds."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ..errors import InvalidRequestError
 __all__ = ["Budget", "Entry", "History", "fit", "is_silent", "render"]
 
 Entry = dict[str, Any] | Completion
-"""A message, or an answer, which knows more than its message does."""
+"""A message, or an answer, which holds more than its message."""
 
 _SYSTEM_ROLES = ("system", "developer")
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How many tokens may be sent.
+    """The limit on the tokens of a request.
 
     Attributes:
-        most: the most tokens; None for no bound.
-        count: how many tokens messages have.
+        most: the maximum number of tokens; None: no limit.
+        count: counts the tokens of messages.
     """
 
     most: int | None = None
@@ -41,11 +41,11 @@ class Budget:
             raise refusal("count_tokens", "a function from the list of messages to their number of tokens", self.count)
 
     def fits(self, messages: list[dict[str, Any]]) -> bool:
-        """Whether these messages may be sent."""
+        """Whether these messages are within the limit."""
         return self.most is None or self.tokens(messages) <= self.most
 
     def tokens(self, messages: list[dict[str, Any]]) -> int:
-        """How many tokens these messages have, as the caller counts."""
+        """Count the tokens of these messages with the caller's function."""
         assert self.count is not None
         return check_int("what count_tokens returns", self.count(messages), 0)
 
@@ -55,9 +55,9 @@ class History:
     """The entries of a conversation.
 
     Attributes:
-        entries: those of finished rounds.
-        answers: every whole answer, also those that were taken back: they have cost something.
-        unanswered: the turn that failed before it had an effect, and so is not in the entries; ``retry`` asks it again.
+        entries: the entries of finished rounds.
+        answers: every answer that cost something, including answers that were undone.
+        unanswered: the turn that failed before it had an effect, so it is not in the entries; ``retry`` sends it again.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -67,7 +67,7 @@ class History:
 
     @contextmanager
     def one_turn(self) -> Iterator[None]:
-        """Keep others out: one turn at a time. Raises InvalidRequestError for a second one."""
+        """Allow one turn at a time. Raises InvalidRequestError for a second one."""
         self.refuse_if_in_use()
         self._in_use = True
         try:
@@ -76,14 +76,14 @@ class History:
             self._in_use = False
 
     def refuse_if_in_use(self) -> None:
-        """Raise InvalidRequestError while a turn is under way."""
+        """Raise InvalidRequestError during a turn."""
         if self._in_use:
             raise InvalidRequestError(
                 "this conversation is answering another turn: read that stream to its end, or close it, first"
             )
 
     def pending(self) -> set[str]:
-        """The calls at the end that have no result: tools that are run elsewhere."""
+        """Return the ids of the last calls that have no result: calls of tools that are run elsewhere."""
         last = self._last(lambda entry: _role(entry) == "assistant")
         if last is None or any(_role(entry) != "tool" for entry in self.entries[last + 1 :]):
             return set()
@@ -92,12 +92,12 @@ class History:
         return called - {result["tool_call_id"] for result in results}
 
     def without_answer(self) -> list[Entry]:
-        """The entries without an answer at the end, so that it can be given again."""
+        """Return the entries without an answer at the end, so that it can be generated again."""
         answered = bool(self.entries) and _role(self.entries[-1]) == "assistant"
         return self.entries[:-1] if answered else list(self.entries)
 
     def undo(self) -> list[Entry]:
-        """Take the last turn of the user back, with all that followed it. Returns it."""
+        """Remove the user's last turn and everything after it. Returns the removed entries."""
         if self.unanswered:
             taken: list[Entry] = [*self.unanswered]
             self.unanswered = []
@@ -112,13 +112,13 @@ class History:
 
 
 def is_silent(entries: Iterable[Entry]) -> bool:
-    """Whether it has no turns yet."""
+    """Whether the entries contain no turns yet."""
     return all(_role(entry) in _SYSTEM_ROLES for entry in entries)
 
 
 def render(entries: Iterable[Entry]) -> list[dict[str, Any]]:
-    """The entries as messages. What a provider wants back with the results of tools (reasoning, signatures) is left out
-    of the answers of any other provider than the one that answered last.
+    """Return the entries as messages. Data that a provider requires with the results of tools (reasoning, signatures)
+    is omitted from the answers of all providers but the one that answered last.
     """
     entries = list(entries)
     providers = [entry.provider for entry in entries if isinstance(entry, Completion)]
@@ -126,10 +126,10 @@ def render(entries: Iterable[Entry]) -> list[dict[str, Any]]:
 
 
 def fit(entries: Sequence[Entry], budget: Budget) -> list[dict[str, Any]]:
-    """The messages to send: all, or as many of the last as there is room for.
+    """Return the messages to send: all of them, or as many of the last ones as fit the budget.
 
-    The system's messages stay. Whole turns are left out, the oldest first; then the oldest rounds of tools of the turn
-    under way. So a call and its results are never parted. Raises InvalidRequestError if what must stay does not fit.
+    System messages are kept. Whole turns are left out, the oldest first; then the oldest tool rounds of the current
+    turn. So a call is never separated from its results. Raises InvalidRequestError if the rest does not fit.
     """
     messages = render(entries)
     if budget.fits(messages):
@@ -145,7 +145,7 @@ def fit(entries: Sequence[Entry], budget: Budget) -> list[dict[str, Any]]:
 
 
 def _shorter(messages: Sequence[dict[str, Any]]) -> list[list[int]]:
-    """What may be kept, by index; each less than the one before."""
+    """Return the selections of messages that may be sent, by index; each is shorter than the one before."""
     head = next((i for i, message in enumerate(messages) if message["role"] not in _SYSTEM_ROLES), len(messages))
     turns = [i for i in range(head, len(messages)) if messages[i]["role"] == "user"]
     end = range(len(messages))

@@ -24,7 +24,7 @@ class ConversationStream:
 
     Iterate over it for the text as it arrives, or over ``events()`` for everything that happens. It can be read once.
     ``cancel()`` and ``close()`` work from any thread and never block; a running tool is not interrupted, but nothing
-    follows it.
+    starts after it.
     """
 
     def __init__(self, reader: Reader[Completion]) -> None:
@@ -54,7 +54,7 @@ class ConversationStream:
 
     @property
     def partial(self) -> Completion:
-        """What has arrived of the last answer so far."""
+        """The part of the last answer that has arrived so far."""
         return partial_of(self._reader.driver)
 
     @property
@@ -101,12 +101,12 @@ class ConversationStream:
 
     def _iterate(self, wanted: type) -> Iterator[Any]:
         driver = self._reader.driver
-        driver.claim()  # at the first read: some frameworks call iter() once more, only to see whether they can
+        driver.claim()  # at the first read: some frameworks also call iter() only to test whether they can
         try:
             while events := self.read():
                 for event in events:
                     if driver.stopped:
-                        break  # the next read() raises it, or ends the loop
+                        break  # the next read() raises the error, or ends the loop
                     if isinstance(event, wanted):
                         yield event
         except (HFTextError, KeyboardInterrupt) as error:
@@ -117,17 +117,17 @@ class ConversationStream:
 
 
 def info_of(driver: Driver[Completion]) -> ProviderInfo | None:
-    """The provider that answers now."""
+    """The provider of the current answer."""
     return None if driver.stream is None else driver.stream.info
 
 
 def partial_of(driver: Driver[Completion]) -> Completion:
-    """What has arrived of the answer."""
+    """The part of the answer that has arrived."""
     return Completion() if driver.stream is None else driver.stream.partial
 
 
 def completion_of(driver: Driver[Completion]) -> Completion:
-    """The answer to a turn. Raises StreamError until there is one."""
+    """The answer to a turn. Raises StreamError until it is complete."""
     if driver.result is not None:
         return driver.result
     partial = partial_of(driver)

@@ -1,8 +1,8 @@
-"""`take_turn`: what happens between a turn of the user and the model's answer; sans-IO, driven by a thread or a task.
+"""`take_turn`: the steps from the user's turn to the model's answer; sans-IO, driven by a thread or a task.
 
-An entry gets into the history only with its whole round: an answer with calls, and a result for each of them. So a
-failure needs no tidying up: what was not finished was never there. Only a round in which a tool has run, or may have,
-is finished whatever happens, so that what it did is not forgotten.
+An entry is added to the history only with its whole round: an answer with calls, and a result for each call. So a
+failure needs no cleanup: an unfinished round was never in the history. Only a round in which a tool has run, or may
+have run, is always completed, so that its effects are not forgotten.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _NOT_RUN = "The call was cancelled before it started."
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How a conversation is led.
+    """The settings of a conversation.
 
     Attributes:
         toolbox: the tools.
-        max_rounds: how many rounds of calls one turn may take.
-        approve: asked before each call; None for none.
-        budget: how many tokens may be sent.
+        max_rounds: the maximum number of tool rounds in one turn.
+        approve: called before each tool call; None allows all calls.
+        budget: the limit on the tokens of a request.
         options: the options of each request.
     """
 
@@ -48,7 +48,7 @@ class Rules:
     options: Mapping[str, Any]
 
     def options_of(self, number: int) -> dict[str, Any]:
-        """The options of a request. A choice of tools is for the first one of a turn: else it would be for ever."""
+        """The options of a request. Only the first of a turn has ``tool_choice``: otherwise it would apply forever."""
         options = {**self.options, "tools": self.toolbox.tools}
         return options if number == 0 else {**options, "tool_choice": None}
 
@@ -57,9 +57,9 @@ def take_turn(history: History, asked: Sequence[dict[str, Any]] | None, rules: R
     """The procedure of one turn.
 
     Args:
-        history: what was said; it grows by each finished round.
+        history: the history; each finished round is added to it.
         asked: the user's turn, or results of tools that are run elsewhere; None to answer the last turn again.
-        rules: how it is led.
+        rules: the settings of the conversation.
     """
     with history.one_turn():
         before, turn = _begin(history, asked)
@@ -83,7 +83,7 @@ def take_turn(history: History, asked: Sequence[dict[str, Any]] | None, rules: R
 
 
 def _begin(history: History, asked: Sequence[dict[str, Any]] | None) -> tuple[list[Entry], list[Entry]]:
-    """What stands before the turn, and the turn so far."""
+    """Return the entries before the turn, and the turn so far."""
     if asked is None:
         asked, before = history.unanswered, history.without_answer()
         before = list(history.entries) if asked else before
@@ -105,7 +105,7 @@ def _generate(history: History, effect: Generate) -> Procedure[Completion]:
     try:
         answer: Completion = yield effect
     except HFTextError as error:
-        if error.partial is not None and error.partial.usage is not None:  # it has cost something
+        if error.partial is not None and error.partial.usage is not None:  # it cost something
             history.answers.append(error.partial)
         raise
     history.answers.append(answer)
@@ -133,8 +133,8 @@ class _Round:
     """The calls of one answer, run one after another.
 
     Attributes:
-        calls: those that are run here.
-        results: what came of them.
+        calls: the calls that are run here.
+        results: their results so far.
     """
 
     def __init__(self, answer: Completion, rules: Rules) -> None:
@@ -149,13 +149,13 @@ class _Round:
         return len(self.results) == len(self.calls)
 
     def run(self) -> Procedure[None]:
-        """Run the calls. If that is broken off after something was run, the others get results that say so."""
+        """Run the calls. If interrupted after a tool has run, give the remaining calls results that report this."""
         try:
             for call in self.calls:
                 result = yield from self._run_one(call)
                 self.results.append(result)
                 yield result
-        except BaseException:  # a cancellation, Ctrl-C, the end of the generator: whatever it is, what ran has run
+        except BaseException:  # a cancellation, Ctrl-C, the end of the generator: tools that ran have had their effect
             if self.results or self._running is not None:
                 self._break_off()
             raise
@@ -177,7 +177,7 @@ class _Round:
         try:
             self._running = call
             value = yield Run(tool.function, args, options)
-        except GeneratorExit:  # it was not begun
+        except GeneratorExit:  # it was not started
             self._running = None
             raise
         except Exception as error:
@@ -197,4 +197,4 @@ def _fail(call: ToolCall, error: Exception, words: str) -> ToolResult:
 
 
 def _nothing() -> None:
-    """A question to the user may be left unanswered."""
+    """Do nothing: a question to the user may remain unanswered."""

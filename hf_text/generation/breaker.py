@@ -6,7 +6,7 @@ the same. When the time is over the circuit is half-open: one call probes the ta
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from ..transport.locks import ForkSafeLock
 from ..tuning import DEFAULT_TUNING, Tuning
@@ -41,14 +41,16 @@ class Breaker:
             self._until.update((target, now + self._seconds) for target in targets)
             self._probed = {target for target in self._probed if target in self._until and target not in targets}
 
-    def reset(self, model: str, targets: Iterable[Target]) -> None:
+    def reset(self, model: str, targets: Sequence[Target]) -> None:
         """These served the model. The last of them is the one to go back to."""
+        if not self._until and self._served.get(model) == targets[-1]:
+            return
         with self._lock:
             if len(self._served) >= _MAX_KEPT:
                 self._served.clear()
             for target in targets:
                 self._until.pop(target, None)
-                self._served[model] = target
+            self._served[model] = targets[-1]
 
     def is_open(self, target: Target) -> bool:
         """Whether the target failed recently."""

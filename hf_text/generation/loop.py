@@ -54,7 +54,6 @@ class Generation:
         self._transcript = transcript
         self._request = request
         self._plan = Plan(backend, call, request)
-        self._hints = Hints(backend, call)
         self._fallbacks = iter(request.fallback_models)
         self._route: Route
 
@@ -96,14 +95,15 @@ class Generation:
             yield from self._call.need_thread()
         model = self._transcript.model = self._plan.find_model()
         if sees:
-            self._hints.reject_text_only_model(model)
+            Hints(self._backend, self._call).reject_text_only_model(model)
         self._route = self._plan.route(model)
 
     def _try(self) -> Generator[Step, None, None]:
         """One request and its answer, noted among the attempts."""
         transcript, target, started = self._transcript, self._route.target, self._call.seconds()
         transcript.provider = status = failure = None
-        _log.debug("POST %s (model %s)", target.url, one_line(target.model))
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("POST %s (model %s)", target.url, one_line(target.model))
         try:
             with (yield from self._post(target)) as response:
                 status = response.status
@@ -171,6 +171,6 @@ class Generation:
             failure.partial = transcript.completion()
         looks_up = self._backend.endpoint.hugging_face and self._backend.max_retries
         if isinstance(failure, ModelNotSupportedError) and failure.status_code and looks_up:
-            self._hints.name_alternatives(failure, transcript.model)
+            Hints(self._backend, self._call).name_alternatives(failure, transcript.model)
         transcript.failure = str(failure)
         return failure

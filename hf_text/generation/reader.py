@@ -58,11 +58,7 @@ def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> It
     While nothing has arrived and the call does not block, yields what to wait for. Ends when the answer is whole.
     Otherwise raises, after all that arrived was yielded, the error that says how it ended.
     """
-    url = reply.mask(reply.url.partition("?")[0])
-    for step in _Reader(reply, answer, max_event_bytes).read():
-        if answer.info is None and isinstance(step, list):
-            answer.commit(step, url)
-        yield step
+    return _Reader(reply, answer, max_event_bytes).read()
 
 
 class _Reader:
@@ -97,10 +93,15 @@ class _Reader:
             self._assembler.finish(events)
             self._answer.learn()
         if events and (failure is None or self._answer.committed):  # what was only held back commits to nothing
-            yield events
+            yield self._hand_out(events)
         if failure is not None:
             # An error that comes in place of the answer is what it would have been with a status of its own.
             raise failure if self._answer.committed else failure.underlying
+
+    def _hand_out(self, events: list[Event]) -> list[Event]:
+        if not self._answer.committed:
+            self._answer.commit(events, self._reply.mask(self._reply.url.partition("?")[0]))
+        return events
 
     def _read_body(self) -> Iterator[Step]:
         piece = yield from self._first_piece()
@@ -123,7 +124,7 @@ class _Reader:
             else:
                 failure = failure or self._read_json(body, events)
             if events:
-                yield events
+                yield self._hand_out(events)
             if failure is not None:
                 raise failure
         else:
@@ -204,7 +205,7 @@ class _Reader:
                     and len(decoder.unfinished) < self._long
                 )
                 rests = call.at_rest
-                yield events
+                yield self._hand_out(events)
             else:
                 rests = False
             if call.at_rest or not rests:  # else ``Call.rest()`` has started the clock, and there is something to read

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from ..completion import Attempt, Completion, Timings
 from ..events import Event, ProviderInfo
 from ..protocol.chunks import Assembler
-from ..protocol.headers import find_header, request_id
+from ..protocol.headers import request_id
 from ..protocol.names import PROVIDER_LABELS
 from ..transport.call import Call
 from ..transport.mask import Mask
@@ -58,7 +58,7 @@ class Transcript:
         if opened or self._mask is not None:  # that is not the first response
             self.assembler = Assembler(opened)
         self._mask = response.mask
-        self.provider = response.mask(find_header(response.headers, "x-inference-provider")) or provider
+        self.provider = response.mask(response.headers.get("x-inference-provider", "")) or provider
         self.request_id = response.mask(request_id(response.headers) or "") or None
 
     def learn(self) -> None:

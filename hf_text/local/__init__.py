@@ -1,4 +1,4 @@
-"""A real model on this machine: llama.cpp's own server, started for as long as it is needed.
+"""A real model on this machine: llama.cpp's own server, which runs for as long as it is needed.
 
 ::
 
@@ -7,8 +7,8 @@
     with LocalServer("model.gguf") as server, server.client() as client:
         print(client.generate("Why is the sky blue?"))
 
-The extra ``local`` brings the server, prebuilt. It runs in a process of its own, listens on the loopback address only,
-asks for a random key, and ends with the program that started it, however that ends.
+The extra ``local`` installs the server, prebuilt. It runs in a separate process, listens only on the loopback address,
+requires a random key, and ends with the program that started it, however that ends.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A process of our own for what must not happen in the caller's. It speaks JSON lines, and ends with its parent.
+"""A separate process for work that must not run in the caller's. It speaks JSON lines, and ends with its parent.
 
-The end of its standard input is its sign to end. The operating system gives that sign however the parent ends, with
-SIGKILL too; so the writing end of that pipe must be open in the parent alone, and a fork of the parent closes its copy.
+The end of its standard input makes it exit. The operating system closes that pipe however the parent ends, even by
+SIGKILL; so the write end must be open in the parent alone, and a fork of the parent closes its copy.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ..errors import LocalServerError
 
 __all__ = ["Child", "ChildEndedError", "Message"]
 
-# The child imports what the parent would, from where the parent would.
+# The child imports the same modules as the parent would, from the same folders.
 _BOOTSTRAP = (
     "import sys, json; sys.path[:] = json.loads(sys.stdin.buffer.readline()); "
     "import importlib; importlib.import_module(sys.argv[1]).main()"
 )
 
-# Ctrl-C in a terminal goes to every process of its group: the parent decides what it means.
+# Ctrl-C in a terminal reaches every process of its group: the parent decides what it means.
 _GROUP: dict[str, Any] = (
     {"creationflags": 0x08000200}  # CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP
     if sys.platform == "win32"
@@ -38,7 +38,7 @@ Message = dict[str, Any]
 
 
 class ChildEndedError(Exception):
-    """The process ended before it said what it was waited for.
+    """The process ended before it sent the expected message.
 
     Attributes:
         status: its exit status; a negative one is the signal that ended it.
@@ -50,14 +50,14 @@ class ChildEndedError(Exception):
 
 
 class Child:
-    """A running process.
+    """A running child process.
 
     Args:
         module: the module whose ``main()`` it runs.
-        order: the first message to it. Not among its arguments, which every user of the machine can read.
-        stderr: where its standard error goes; None: to that of this process.
+        order: the first message to it. It is not an argument, because every user of the machine can read those.
+        stderr: the file for its standard error; None: that of this process.
 
-    Raises LocalServerError where no process can be started.
+    Raises LocalServerError if no process can be started.
     """
 
     def __init__(self, module: str, order: Message, stderr: IO[bytes] | None = None) -> None:
@@ -85,11 +85,11 @@ class Child:
 
     @property
     def status(self) -> int | None:
-        """Its exit status; None while it runs, as far as this process can know."""
+        """Its exit status; None while it runs, and in a forked process, which cannot know."""
         return self._process.poll() if self._owner == os.getpid() else None
 
     def send(self, message: object) -> None:
-        """Send it a message. A process that has ended does not get it; ``receive`` reports that."""
+        """Send it a message. A process that has ended does not receive it; ``receive`` reports that."""
         assert self._process.stdin is not None
         rest = memoryview(json.dumps(message).encode() + b"\n")
         with suppress(BrokenPipeError):
@@ -97,7 +97,7 @@ class Child:
                 rest = rest[self._process.stdin.write(rest) :]
 
     def receive(self, timeout: float | None = None) -> Message:
-        """Its next message. Raises ChildEndedError, and TimeoutError after ``timeout`` seconds without one."""
+        """Return its next message. Raises ChildEndedError, and TimeoutError after ``timeout`` seconds without one."""
         try:
             message = self._messages.get(timeout=timeout)
         except Empty:
@@ -107,22 +107,22 @@ class Child:
         return message
 
     def kill(self) -> None:
-        """End it at once, whatever it is doing, and wait for that; what it has open is closed then.
+        """Kill the process, whatever it is doing, and wait for its end, which closes its files and sockets.
 
-        May be called several times, and from any thread. Does nothing in a process that was forked off.
+        May be called several times, and from any thread. Does nothing in a forked process.
         """
         if self._owner != os.getpid():
             return
         self._process.kill()
         self._process.wait()
-        if self._reader is not threading.current_thread():  # it is, where that thread collects the garbage
+        if self._reader is not threading.current_thread():  # the garbage collector may run in that thread
             self._reader.join()
         self._close_pipes()
 
     def leave(self) -> None:
-        """In a process that was just forked off: let go of a child that is the parent's."""
+        """In a process that was just forked: release a child that belongs to the parent."""
         self._close_pipes()
-        self._process.returncode = 0  # else Popen warns of a process that still runs, and waits for it
+        self._process.returncode = 0  # otherwise Popen warns of a process that still runs, and waits for it
 
     def _close_pipes(self) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
@@ -131,7 +131,7 @@ class Child:
 
 
 def _read(stdout: IO[bytes], messages: SimpleQueue[Message | None]) -> None:
-    """Pass on what the process says, to the end. What is not a message came from a start-up file of Python."""
+    """Queue the messages of the process, to the end. Lines that are not messages come from a Python start-up file."""
     for line in stdout:
         with suppress(ValueError):
             message = json.loads(line)
@@ -141,7 +141,7 @@ def _read(stdout: IO[bytes], messages: SimpleQueue[Message | None]) -> None:
 
 
 _CHILDREN: WeakSet[Child] = WeakSet()
-_FORK_LOCK = threading.Lock()  # no fork while a pipe is there and its Child is not
+_FORK_LOCK = threading.Lock()  # no fork between the creation of a pipe and that of its Child
 
 
 def _leave_children() -> None:

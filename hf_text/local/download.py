@@ -1,6 +1,6 @@
-"""In a process of its own: a model from the Hub, through huggingface_hub, into the user's cache.
+"""Downloads a model from the Hub into the user's cache with huggingface_hub, in a separate process.
 
-A process can be ended in the middle of a download; a thread of huggingface_hub cannot.
+A process can be killed in the middle of a download; a thread of huggingface_hub cannot.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _LISTING_SECONDS = 30
 
 
 def main() -> None:
-    """Get the model of the first message, and say where it is."""
+    """Download the model of the first message, and report its path."""
     parent = Parent()
     order = parent.receive()
     answers = parent.end_with_it_from_a_thread()
@@ -36,12 +36,12 @@ def main() -> None:
         parent.finish(failed="unknown", why="")
     except LookupError as error:
         parent.finish(failed="file", why=str(error))
-    except Exception as error:  # whatever huggingface_hub, its HTTP library or the disk comes up with
+    except Exception as error:  # any error of huggingface_hub, its HTTP library or the disk
         parent.finish(failed="fetch", why=_in_one_line(error))
 
 
 def _fetch(parent: Parent, answers: SimpleQueue[Any], repo: str, wanted: str | None) -> str:
-    """The path of the model, or of its first part."""
+    """Return the path of the model, or of its first part."""
     from huggingface_hub import HfApi, errors, hf_hub_download
 
     try:
@@ -55,8 +55,8 @@ def _fetch(parent: Parent, answers: SimpleQueue[Any], repo: str, wanted: str | N
     missing = _missing(repo, {file: sizes[file] for file in files}, info.sha)
     if missing:
         parent.send(bytes=sum(missing.values()))
-        answers.get()  # it may be fetched
-    first, *_ = [hf_hub_download(repo, file) for file in files]  # of no revision: so it is found when offline
+        answers.get()  # permission to download
+    first, *_ = [hf_hub_download(repo, file) for file in files]  # without a revision, so that it is found when offline
     return first
 
 

@@ -1,4 +1,4 @@
-"""Why a server did not start, in one line that ends with what to do."""
+"""Explains why a server did not start, in one line that ends with the next step."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["check_package", "closed_early", "explain_download", "explain_end"]
 
 _LOGGED_ERROR = re.compile(
     r"^[\d.]+ E (?:.*?: )?(?:error loading model: )?(.+)$", re.MULTILINE
-)  # of llama.cpp: time, level, place, words
+)  # a line of llama.cpp: time, level, place, text
 
 _SMALLER = "choose a smaller model or context"
-# What to do, by what llama.cpp or Python says; the first that fits.
+# The next step, by words in the error of llama.cpp or Python; the first match decides.
 _WAYS = {
     "unknown model architecture|supports up to version": "xllamacpp may be too old for it: pip install -U xllamacpp",
     "AttributeError|TypeError": "This version of xllamacpp is not compatible: pip install -U xllamacpp",
@@ -34,7 +34,7 @@ _WAYS_BY_SIGNAL = {
 
 
 def check_package(package: str) -> None:
-    """Raises MissingExtraError where a package of the extra is not installed."""
+    """Raise MissingExtraError if a package of the extra is not installed."""
     if importlib.util.find_spec(package) is None:
         raise MissingExtraError(
             f"a local model needs the package {package}, which the extra local brings: pip install {package}. If pip "
@@ -57,7 +57,7 @@ def _platform() -> str:
 
 
 def explain_download(name: HubName, failed: str, why: str) -> HFTextError:
-    """Why a model could not be taken from the Hub, by what the downloading process says."""
+    """Explain why a model could not be downloaded from the Hub, by the message of the downloading process."""
     if failed == "import":
         return _cannot_be_loaded("huggingface_hub", why)
     page = f"https://huggingface.co/{name.repo}"
@@ -72,10 +72,10 @@ def explain_download(name: HubName, failed: str, why: str) -> HFTextError:
 
 
 def explain_end(name: str, status: int, log: IO[bytes] | None = None) -> HFTextError:
-    """Why a process ended.
+    """Explain why a process ended.
 
     Args:
-        name: of its model.
+        name: the name of its model.
         status: its exit status; a negative one is the signal that ended it.
         log: what it wrote to standard error.
     """
@@ -94,7 +94,7 @@ def explain_end(name: str, status: int, log: IO[bytes] | None = None) -> HFTextE
 
 
 def _read_reason(log: IO[bytes] | None) -> str:
-    """The first error that llama.cpp told, else the last line."""
+    """Return the first error that llama.cpp reported, else the last line."""
     if log is None:
         return ""
     log.seek(0)
@@ -104,5 +104,5 @@ def _read_reason(log: IO[bytes] | None) -> str:
 
 
 def closed_early(name: str) -> HFTextError:
-    """Somebody called ``close()`` meanwhile."""
+    """Return the error for a ``close()`` during the start."""
     return LocalServerError(f"{name} was closed while it started")

@@ -1,4 +1,4 @@
-"""The model's file on this machine: found, and looked at before a server is started for it."""
+"""Finds the model's file on this machine, and checks it before a server is started."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from .names import choose_files, name_of_file
 
 __all__ = ["ModelFile", "check_memory", "find_file", "show_bytes"]
 
-_OVERHEAD = 100 << 20  # the program itself, and room to compute in
+_OVERHEAD = 100 << 20  # the program itself, and memory to compute in
 
-# What people have instead of a GGUF file, by its first bytes.
+# Files that users have instead of a GGUF file, by their first bytes.
 _OTHERS = {
     b"version https://git-lfs": "it is the pointer of Git LFS to one. Run git lfs pull in its folder",
     b"PK\x03\x04": "it is a PyTorch archive. llama.cpp needs the GGUF version of the model",
@@ -31,8 +31,8 @@ class ModelFile:
 
     Attributes:
         path: its file, or the first of its parts.
-        name: what it is called.
-        size: in bytes, all parts together.
+        name: its name.
+        size: its size in bytes, all parts together.
     """
 
     path: Path
@@ -41,13 +41,13 @@ class ModelFile:
 
 
 def find_file(path: Path, name: str | None = None) -> ModelFile:
-    """The model in a file, or in a folder or its subfolders.
+    """Find the model in a file, or in a folder or its subfolders.
 
     Args:
         path: the file, any of its parts, or the folder.
-        name: what it is called; None: as its file.
+        name: the model's name; None: the name of its file.
 
-    Raises LocalServerError where there is none, or several, or it is not a GGUF file.
+    Raises LocalServerError if there is no model, or more than one, or if it is not a GGUF file.
     """
     try:
         parts = _parts_in(path) if path.is_dir() else _parts_of(path)
@@ -78,7 +78,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _parts_of(file: Path) -> list[Path]:
     name = name_of_file(file.name)
-    if name == file.stem or file.suffix.lower() != ".gguf":  # only files of that name come in parts
+    if name == file.stem or file.suffix.lower() != ".gguf":  # only numbered .gguf files have other parts
         return [file]
     return [file.with_name(each) for each in choose_files(os.listdir(file.parent), name)]
 
@@ -95,12 +95,12 @@ def _check_magic(file: Path) -> None:
 
 
 def check_memory(name: str, size: int, context: int = 0) -> None:
-    """Raises LocalServerError if this machine has too little free memory.
+    """Raise LocalServerError if this machine has too little free memory.
 
     Args:
-        name: of the model.
-        size: of its files, in bytes.
-        context: what the keys and values of its context take, in bytes.
+        name: the name of the model.
+        size: the size of its files, in bytes.
+        context: the memory for the keys and values of its context, in bytes.
     """
     need, free = size + context + _OVERHEAD, free_memory()
     if free is not None and need > free:
@@ -112,7 +112,7 @@ def check_memory(name: str, size: int, context: int = 0) -> None:
 
 
 def show_bytes(size: int) -> str:
-    """A size as people read it, such as ``"98 MB"``."""
+    """Format a size for users, such as ``"98 MB"``."""
     for unit, bytes_ in (("TB", 10**12), ("GB", 10**9)):
         if size >= bytes_:
             return f"{size / bytes_:.1f} {unit}"

@@ -1,6 +1,6 @@
-"""The head of a GGUF file, as far as it says how much memory the model needs.
+"""Reads the header of a GGUF file, as far as it shows how much memory the model needs.
 
-The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. What cannot be read here, llama.cpp judges.
+The format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. What cannot be read here is left to llama.cpp.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ __all__ = ["cache_bytes", "read_header"]
 _NUMBERS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
 
-# Beyond any that is read, so that a broken file takes neither time nor memory.
+# Larger than anything read here, so that a broken file takes neither time nor memory.
 _MAX_KEYS = 10_000
 _MAX_ITEMS = 4096
 _MAX_TEXT = 1 << 20
 
-_CACHE_ITEM = 2  # bytes of a number in the cache of keys and values: f16, the default of llama.cpp
+_CACHE_ITEM = 2  # bytes of a number in the cache of keys and values: f16, llama.cpp's default
 
 
 def read_header(path: Path) -> dict[str, Any]:
-    """The keys of a file up to those of its tokenizer, which are long and come last; of a broken file those before the
-    break.
+    """Return the keys of a file up to those of its tokenizer, which are long and come last; of a broken file, the keys
+    before the damage.
     """
     header: dict[str, Any] = {}
     with suppress(OSError, struct.error, ValueError, KeyError), open(path, "rb") as file:
@@ -62,8 +62,8 @@ def _read_value(file: BinaryIO, kind: int) -> Any:
 
 
 def cache_bytes(header: Mapping[str, Any], context: int) -> int:
-    """The memory that the keys and values of ``context`` tokens take; 0 where the header does not tell. A model whose
-    layers see only a window of the context takes less.
+    """Return the memory for the keys and values of ``context`` tokens; 0 if the header does not determine it. A model
+    whose layers attend only to a window of the context needs less.
     """
     family = header.get("general.architecture")
 

@@ -1,4 +1,4 @@
-"""One start of a server, from the name of a model to an address that answers."""
+"""One start of a server, from the name of a model to an address that answers requests."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from .names import HubName
 
 __all__ = ["Launch", "Running", "Settings"]
 
-_NEWS_SECONDS = 2.0  # loading that takes longer is told about, and again after each of these
+_NEWS_SECONDS = 2.0  # loading that takes longer is reported, and again after each such interval
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How the server is to run; see ``LocalServer``."""
+    """The settings of the server; see ``LocalServer``."""
 
     context: int
     slots: int
@@ -36,7 +36,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A server that answers."""
+    """A server that answers requests."""
 
     child: Child
     file: ModelFile
@@ -45,13 +45,13 @@ class Running:
 
 
 class Launch:
-    """A start, in the thread that calls ``run()``; ``stop()`` ends it or the server that it started, from any thread.
+    """One start, in the thread that calls ``run()``; ``stop()`` ends it, or the started server, from any thread.
 
     Args:
         source: the model.
         settings: how to run it.
         confirm: called before a download; None downloads without asking.
-        notify: called with what takes long.
+        notify: called with a sentence about anything that takes long.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Launch:
         return self._serve(file)
 
     def stop(self) -> None:
-        """End what is running, and start nothing more."""
+        """End the running process, and start no other."""
         with self._lock:
             self.stopped = True
             child = self._child
@@ -91,7 +91,7 @@ class Launch:
         with self._process(str(name), "hf_text.local.download", order) as child:
             message = child.receive()
             if "bytes" in message:
-                check_memory(str(name), message["bytes"])  # before a download that could not be used
+                check_memory(str(name), message["bytes"])  # before downloading a model that cannot be used
                 self._agree(f"{name} is {show_bytes(message['bytes'])} to download from the Hub", name)
                 child.send({})
                 message = child.receive()
@@ -126,7 +126,7 @@ class Launch:
 
     @contextmanager
     def _process(self, name: str, module: str, order: Message, log: IO[bytes] | None = None) -> Iterator[Child]:
-        """A process for one part of the start. Whatever ends that part early ends it."""
+        """Run a process for one step of the start. An exception in the step ends the process."""
         with self._lock:
             if self.stopped:
                 raise closed_early(name)
@@ -136,6 +136,6 @@ class Launch:
         except ChildEndedError as error:
             child.kill()
             raise (closed_early(name) if self.stopped else explain_end(name, error.status, log)) from None
-        except BaseException:  # Ctrl-C, cancellation: no process is left behind
+        except BaseException:  # including Ctrl-C and cancellation: leave no process behind
             child.kill()
             raise

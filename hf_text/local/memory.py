@@ -1,4 +1,4 @@
-"""How much memory a new process of this machine, or of this container, can get."""
+"""How much memory a new process on this machine, or in this container, can get."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 
 def free_memory() -> int | None:
-    """Bytes available without ending other programs: what the system has, or what is left of the container's limit.
+    """Return the bytes available without ending other programs: the system's, or the rest of the container's limit.
 
-    None where neither is known.
+    None if neither is known.
     """
     return min((*_of_the_system(), *_of_the_container()), default=None)
 
@@ -27,12 +27,12 @@ def _of_the_system() -> Iterator[int]:
         if found:
             yield int(found[1]) << 10
             return
-    with suppress(AttributeError, ValueError, OSError):  # macOS: all that it has; Windows has no sysconf
+    with suppress(AttributeError, ValueError, OSError):  # macOS: the total memory; Windows has no sysconf
         yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _of_the_container() -> Iterator[int]:
-    """What is left of the limits of control groups, version 2 (its own group and the root) and version 1."""
+    """Yield the rest of the limits of control groups, version 2 (its own group and the root) and version 1."""
     groups = [_CGROUPS]
     with suppress(OSError, ValueError):
         own = Path("/proc/self/cgroup").read_text("utf-8").partition("0::/")[2].split("\n")[0]
@@ -44,8 +44,8 @@ def _of_the_container() -> Iterator[int]:
 
 
 def _left_of(limit: Path, used: Path, statistics: Path) -> Iterator[int]:
-    with suppress(OSError, ValueError):  # without such a group, or where its limit is "max"
+    with suppress(OSError, ValueError):  # there is no such group, or its limit is "max"
         left = int(limit.read_text("ascii")) - int(used.read_text("ascii"))
-        # Files that were read count as used, and are released when memory is needed.
+        # Cached files count as used, but are released when memory is needed.
         cached = re.search(r"^(?:total_)?inactive_file (\d+)", statistics.read_text("ascii"), re.MULTILINE)
         yield left + (int(cached[1]) if cached else 0)

@@ -1,4 +1,4 @@
-"""Which model is meant: a path, or a name on the Hub; and which files of a repository that name means."""
+"""Resolves the name of a model to a path or a name on the Hub, and a name on the Hub to the files of a repository."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class HubName:
 
 
 def parse_model(model: str | os.PathLike[str] | None) -> Path | HubName:
-    """The model that is meant. A str is a path if there is something at it.
+    """Resolve the model. A str is a path if that path exists.
 
-    Raises InvalidRequestError for what can be neither, and LocalServerError for a path where nothing is.
+    Raises InvalidRequestError for anything that can be neither, and LocalServerError for a path that does not exist.
     """
     if isinstance(model, os.PathLike):
         return _check_path(Path(model), model)
@@ -62,7 +62,7 @@ def parse_model(model: str | os.PathLike[str] | None) -> Path | HubName:
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name that is too long for one
+    except OSError:  # the name is too long for a path
         return False
 
 
@@ -73,14 +73,14 @@ def _check_path(path: Path, given: str | os.PathLike[str]) -> Path:
 
 
 def name_of_file(name: str) -> str:
-    """The name of the model in a file: without its suffix, and without the number of a part."""
+    """Return the name of the model in a file: without the suffix, and without the number of a part."""
     return _PART.sub("", re.sub(r"\.gguf$", "", name, flags=re.IGNORECASE))
 
 
 def choose_files(names: Iterable[str], wanted: str | None) -> list[str]:
-    """The files of a model among those of a repository, in order: one, or all of its parts.
+    """Return the files of a model among those of a repository, in order: one, or all of its parts.
 
-    Raises LookupError, with what there is, where the name does not say which one.
+    Raises LookupError, which lists the models, if the name selects none.
     """
     models: dict[str, list[str]] = {}
     for name in sorted(names):
@@ -103,6 +103,6 @@ def _choose(models: list[str], wanted: str | None) -> str | None:
 
 
 def _with_tag(models: list[str], tag: str) -> str | None:
-    """The first with this quantisation in its name, case-insensitive."""
+    """Return the first model with this quantisation in its name, case-insensitive."""
     pattern = re.compile(rf"(?<![a-z0-9]){re.escape(tag)}(?![a-z0-9_])", re.IGNORECASE)
     return next((each for each in models if pattern.search(each)), None)

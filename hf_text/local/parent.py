@@ -1,4 +1,4 @@
-"""The other end, in the child: messages to and from the parent, and the end of it."""
+"""The child's connection to its parent: messages in both directions, and the detection of the parent's end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Message = dict[str, Any]
 
 
 class Parent:
-    """The process that started this one. Whatever else is written to standard output goes nowhere."""
+    """The process that started this one. All other writes to standard output are discarded."""
 
     def __init__(self) -> None:
         self._out = os.dup(1)
@@ -29,7 +29,7 @@ class Parent:
         os.close(nowhere)
 
     def receive(self) -> Message:
-        """The next message. Ends this process where there is none any more."""
+        """Return the next message. Ends this process if there are no more."""
         line = sys.stdin.buffer.readline()
         if not line:
             os._exit(0)
@@ -37,36 +37,36 @@ class Parent:
         return message
 
     def send(self, **message: Any) -> None:
-        """Say something to the parent."""
+        """Send a message to the parent."""
         os.write(self._out, json.dumps(message).encode() + b"\n")
 
     def finish(self, **message: Any) -> NoReturn:
-        """Say the last thing, and end."""
+        """Send the last message, and end this process."""
         self.send(**message)
         os._exit(0)
 
     def wait_for_end(self) -> NoReturn:
-        """Stay until the parent ends or wants it. Nothing more can be said."""
+        """Wait until the parent ends or closes the pipe, then exit. No more messages can be sent."""
         os.close(self._out)
         while sys.stdin.buffer.readline():
             pass
         os._exit(0)
 
     def end_with_it_from_a_thread(self) -> SimpleQueue[Message]:
-        """End with the parent, while Python code runs here. The messages come in the queue from now on."""
+        """End with the parent while Python code runs here. From now on, messages arrive in the returned queue."""
         messages: SimpleQueue[Message] = SimpleQueue()
         threading.Thread(target=_watch, args=(self, messages), daemon=True).start()
         return messages
 
     def end_with_it_by_a_signal(self) -> None:
-        """End with the parent, while foreign code keeps Python from running any of its threads; on Linux, where the
-        kernel sends a signal when the pipe is closed.
+        """End with the parent even while foreign code blocks all Python threads; only on Linux, where the kernel sends
+        a signal when the pipe is closed.
         """
         if sys.platform == "linux":
             signal.signal(signal.SIGIO, signal.SIG_DFL)
             fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
             fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
-            if select.select([0], [], [], 0)[0]:  # it ended before
+            if select.select([0], [], [], 0)[0]:  # the parent has ended already
                 os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""A local server: start it, use it, end it."""
+"""A local server: starting it, using it, ending it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class LocalServer:
         notify: called with one sentence when loading takes long, and before a download that was not confirmed.
             None: the logger ``hf_text``, at INFO.
 
-    Raises InvalidRequestError for a wrong argument, and LocalServerError for a path where nothing is; ``start()``
+    Raises InvalidRequestError for a wrong argument, and LocalServerError for a path that does not exist; ``start()``
     raises LocalServerError for anything that keeps the server from starting, and MissingExtraError if the extra
     ``local`` is not installed.
     """
@@ -81,13 +81,13 @@ class LocalServer:
         )
         self._confirm = confirm
         self._notify = notify or _LOG.info
-        self._starting = ForkSafeLock()  # held for as long as a start takes
+        self._starting = ForkSafeLock()  # held during a start
         self._launches: set[Launch] = set()
-        finalize(self, _stop, self._launches)  # at the exit of Python, too
+        finalize(self, _stop, self._launches)  # also at Python's exit
         self._running: Running | None = None
 
     def start(self) -> LocalServer:
-        """Start it, and wait until it answers. Does nothing if it is running. Returns itself."""
+        """Start the server, and wait until it answers. Does nothing if it is running. Returns itself."""
         return self._start(self._prepare())
 
     def close(self) -> None:
@@ -107,7 +107,7 @@ class LocalServer:
 
     @property
     def model(self) -> str:
-        """The server's name for its model: the name on the Hub, or that of the file."""
+        """The server's name for its model: the name on the Hub, or the name of the file."""
         return self._alive().file.name
 
     @property
@@ -126,8 +126,8 @@ class LocalServer:
         return self._alive().child.pid
 
     def client(self, **options: Any) -> Client:
-        """A client of it, which no proxy comes between; ``options`` are those of ``Client``. While the client is used
-        the server is.
+        """Return a client of this server, which bypasses proxies; ``options`` are those of ``Client``. The server is
+        kept running while the client is in use.
         """
         client = Client(self.api_key, api_base=self.api_base, **{**_DIRECT, **options})
         client.operations = client.operations.counting_tokens()
@@ -135,7 +135,7 @@ class LocalServer:
         return client
 
     def async_client(self, **options: Any) -> AsyncClient:
-        """As ``client()``, for async code; ``options`` are those of ``AsyncClient``."""
+        """Like ``client()``, for async code; ``options`` are those of ``AsyncClient``."""
         from ..aio import AsyncClient
 
         client = AsyncClient(self.api_key, api_base=self.api_base, **{**_DIRECT, **options})
@@ -182,13 +182,13 @@ class LocalServer:
                 self._launches.discard(launch)
                 return self
             self._running = launch.run()
-            if launch.stopped:  # close() came in between
+            if launch.stopped:  # close() was called during the start
                 self._running = None
                 raise closed_early(str(self._source))
         return self
 
     def _prepare(self) -> Launch:
-        """A start that ``close()`` stops from now on."""
+        """Return a start that ``close()`` can stop from now on."""
         launch = Launch(self._source, self._settings, self._confirm, self._notify)
         self._launches.add(launch)
         return launch

@@ -39,7 +39,7 @@ class _Shown(Exception):  # not an error
 
 
 class _Parser(Parser):
-    """A parser in a program that does not end with it."""
+    """A parser that raises errors instead of ending the program."""
 
     def error(self, message: str) -> NoReturn:
         raise InvalidRequestError(f"%%hf_text: {self.explain(message)}") from None
@@ -49,7 +49,7 @@ class _Parser(Parser):
 
 
 class _Magic:
-    """``%%hf_text`` of one shell, and the conversation that its last cells had.
+    """``%%hf_text`` of one shell, and the conversation of its last cells.
 
     Args:
         shell: the shell, whose variables ``--out`` sets.
@@ -61,7 +61,7 @@ class _Magic:
         self._open = ExitStack()
 
     def run(self, line: str, cell: str | None = None) -> Completion | None:
-        """Ask; the line holds the options."""
+        """Send the cell as a prompt; the line contains the options."""
         parser = _build_parser()
         try:
             values = parser.parse(_split(line))
@@ -104,14 +104,14 @@ class _Magic:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """``%load_ext hf_text`` calls this."""
+    """Register ``%%hf_text``; called by ``%load_ext hf_text``."""
     unload_ipython_extension(shell)
     _magics[shell] = _Magic(shell)
     shell.register_magic_function(_magics[shell].run, magic_kind="line_cell", magic_name="hf_text")
 
 
 def unload_ipython_extension(shell: Any) -> None:
-    """``%unload_ext hf_text`` calls this."""
+    """Remove ``%%hf_text`` and close its connections; called by ``%unload_ext hf_text``."""
     magic = _magics.pop(shell, None)
     if magic is not None:
         magic.close()

@@ -1,4 +1,4 @@
-"""An answer that a cell has already shown is not shown again as the cell's value."""
+"""Prevents an answer that a cell has already shown from being shown again as the cell's value."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["shown_already"]
 
 @dataclass
 class _Last:
-    """The answer that was shown last, and the cell that did so."""
+    """The last answer shown, and the cell that showed it."""
 
     completion: Completion
     cell: int
 
 
 def shown_already(shell: Any, completion: Completion) -> None:
-    """Tell IPython that this cell has shown this answer. Another cell shows it as any other value."""
+    """Make IPython skip this answer as the value of this cell. Other cells show it like any other value."""
     last = _Last(completion, shell.execution_count)
 
     def show(value: Completion) -> None:
-        """What IPython calls instead of showing a value; it shows the value where that is not implemented."""
+        """IPython calls this instead of showing a value; after NotImplementedError it shows the value."""
         if value is not last.completion or shell.execution_count != last.cell:
             raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""Where an answer is shown: in one output of a notebook's cell that is updated, or printed as it arrives."""
+"""Shows an answer: in one output of a notebook cell that is updated, or printed as it arrives."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ __all__ = ["FindCost", "Page", "open_page"]
 
 FindCost = Callable[[Completion], float | None]
 
-_INTERVAL = 0.1  # seconds between two updates, at least
-_SILENCE = 3  # seconds after which it is told that nothing has arrived
-_LOAD = 5  # and at least this many times what the last one took: a long answer is rendered as a whole each time
+_INTERVAL = 0.1  # minimum seconds between two updates
+_SILENCE = 3  # seconds without new text after which the wait is shown
+_LOAD = 5  # the interval is at least this multiple of the last update's time: each update renders the whole answer
 
 
 class Page(Protocol):
-    """Shows one answer, as it grows."""
+    """Shows one answer while it arrives."""
 
     def begin(self) -> None:
-        """Nothing has arrived yet."""
+        """Show that nothing has arrived yet."""
 
     def grow(self, partial: Completion, text: str) -> None:
-        """More has arrived: what there is now, and the new text."""
+        """Show more: the partial answer, and its new text."""
 
     def end(self, completion: Completion, find_cost: FindCost) -> None:
-        """The answer is complete."""
+        """Show the complete answer."""
 
     def fail(self, partial: Completion, why: str) -> None:
-        """The answer is incomplete, and nothing follows."""
+        """Show that the answer is incomplete and has ended."""
 
 
 def open_page() -> Page:
-    """The page for the place where this runs."""
+    """Return the page for the current environment."""
     shell = find_shell()
     return _Updated(shell) if shows_updates(shell) else _Printed(shell)
 
@@ -48,19 +48,19 @@ def open_page() -> Page:
 class _Updated:
     """One output of the cell, updated by its display id.
 
-    A thread does that while the answer is read: a cell that waits for the next word shows those before it, and for how
+    A thread updates it while the answer is read: a cell that waits for the next chunk shows the text so far, and how
     long it has waited.
     """
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._output = Output(shell)
-        self._next = 0.0  # when the next update may be made
+        self._next = 0.0  # the earliest time of the next update
         self._shown: tuple[Completion, str] | None = None
         self._partial = Completion()
-        self._moved = monotonic()  # when something arrived
+        self._moved = monotonic()  # when new text last arrived
         self._ended = Event()
-        # Jupyter finds the cell of an output by a context variable.
+        # Jupyter finds the cell of an output through a context variable.
         self._thread = Thread(target=copy_context().run, args=(self._keep_up,), name="hf_text show", daemon=True)
 
     def begin(self) -> None:
@@ -92,7 +92,7 @@ class _Updated:
             self._update()
 
     def _update(self) -> None:
-        """Show what has arrived, if that is not shown."""
+        """Show the partial answer, unless it is shown already."""
         partial, waited = self._partial, int(monotonic() - self._moved)
         note = "waiting for the answer"
         if partial.text:
@@ -118,14 +118,14 @@ class _Updated:
 
 
 class _Printed:
-    """Standard output."""
+    """Prints the answer to standard output."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._in_line = False
 
     def begin(self) -> None:
-        pass  # a line that could not be taken back
+        pass  # a printed line could not be removed
 
     def grow(self, partial: Completion, text: str) -> None:
         if text:

@@ -1,4 +1,4 @@
-"""``show()``: an answer in a cell, as it arrives."""
+"""``show()``: shows an answer in a cell, as it arrives."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .pages import FindCost, Page, open_page
 
 __all__ = ["follow", "prices_of", "show"]
 
-_PRICES = Timeouts(connect=5, first=5, gap=5, total=5)  # seconds; the answer is there, only its cost is not
+_PRICES = Timeouts(connect=5, first=5, gap=5, total=5)  # seconds; the answer is complete, only its cost is missing
 
 
 @explain_wrong_names_of("notebook.show")
@@ -55,9 +55,9 @@ def show(
 ) -> Completion:
     """Show an answer in this cell as it arrives, as Markdown, and return it.
 
-    One output, updated at most ten times a second: the text, in which nothing acts whatever the model wrote; the
-    reasoning, folded away; below it the model and provider, tokens, time and cost. The stop button and an error leave
-    what had arrived, labelled. In a terminal the text is printed.
+    One output, updated at most ten times a second: the text, in which nothing is active, whatever the model wrote; the
+    reasoning, folded away; below it the model and provider, tokens, time and cost. After the stop button or an error
+    the partial answer remains, labelled as such. In a terminal the text is printed.
 
     Args:
         messages: a str (one user turn), or messages, as for ``Client.stream``; or a stream that something else
@@ -93,7 +93,7 @@ def show(
     Raises KeyboardInterrupt for the stop button, and HFTextError.
     """
     arguments = without_self(locals())
-    del extra_headers, arguments["client"]  # a traceback that shows variables would show them
+    del extra_headers, arguments["client"]  # a traceback that shows variables would reveal them
     if not isinstance(client, (Client, type(None))):
         raise refusal("client", "a Client", client)
     if isinstance(messages, (Stream, ConversationStream)):
@@ -106,7 +106,7 @@ def show(
 
 
 def follow(stream: Stream | ConversationStream, page: Page, find_cost: FindCost) -> Completion:
-    """Read a stream to its end on a page."""
+    """Read a stream to its end, and show it on a page."""
     try:
         with stream:
             page.begin()
@@ -118,7 +118,7 @@ def follow(stream: Stream | ConversationStream, page: Page, find_cost: FindCost)
         page.fail(stream.partial, "stopped" if stopped else f"not complete: {type(error).__name__}")
         if stopped:
             shorten(error)
-            vars(error)["_render_traceback_"] = partial(render, error)  # as that of an HFTextError
+            vars(error)["_render_traceback_"] = partial(render, error)  # as for an HFTextError
         raise
     page.end(completion, find_cost)
     return completion
@@ -131,7 +131,7 @@ def _refuse_options(arguments: Mapping[str, Any]) -> None:
 
 
 def prices_of(client: Client | None) -> FindCost:
-    """Finds the cost of an answer; None where it is not known."""
+    """Return a function that finds the cost of an answer; None if it is unknown."""
 
     def find(completion: Completion) -> float | None:
         if client is None or completion.usage is None:

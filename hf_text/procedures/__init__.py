@@ -1,4 +1,4 @@
-"""What takes several requests, decided once and driven by blocking and by async code.
+"""Operations that take several requests, defined once and driven by blocking and by async code.
 
-A procedure is a generator. It yields what it wants done, is sent what came of it, and returns what it was for.
+A procedure is a generator. It yields effects to perform, receives their results, and returns its own result.
 """

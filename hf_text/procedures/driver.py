@@ -1,4 +1,4 @@
-"""Takes a procedure from one effect to the next; sans-IO, and stopped from any thread."""
+"""Advances a procedure from one effect to the next; sans-IO, and can be stopped from any thread."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class Stoppable(Protocol):
 
     @property
     def partial(self) -> Completion:
-        """What has arrived so far."""
+        """The part of the answer that has arrived."""
 
     @property
     def info(self) -> ProviderInfo | None:
-        """Which provider answers."""
+        """The provider of the answer."""
 
     def cancel(self) -> None:
         """Stop it; a reader gets StreamCancelledError."""
@@ -35,14 +35,14 @@ class Stoppable(Protocol):
 
 
 class Driver(Generic[T]):
-    """A procedure under way.
+    """A running procedure.
 
-    What performs the effects calls ``begin()``; then ``effect()``, and for each effect ``send()`` or ``throw()``, until
-    there is none; in the end ``end()``.
+    The code that performs the effects calls ``begin()``; then ``effect()``, and for each effect ``send()`` or
+    ``throw()``, until there are no more; and finally ``end()``.
 
     Args:
         procedure: the procedure.
-        who: returns the caller: the thread, or in async code the task.
+        who: returns an id of the caller: the thread, or in async code the task.
 
     Attributes:
         stream: the answer that is being generated, or was generated last.
@@ -56,12 +56,12 @@ class Driver(Generic[T]):
         self._begun = False
         self._ended = False
         self._result: T | None = None
-        # Reentrant, because a signal handler or the garbage collector may stop it within.
+        # Reentrant, because a signal handler or the garbage collector may call stop() while it is held.
         self._lock = threading.RLock()
         self._claimed = False
-        self._busy = False  # something performs an effect
+        self._busy = False  # an effect is being performed
         self._stopped = False  # before its end
-        self._stopper: int | None = None  # who did that
+        self._stopper: int | None = None  # the thread or task that stopped it
         self._cancelled = False
 
     @property
@@ -76,7 +76,7 @@ class Driver(Generic[T]):
 
     @property
     def result(self) -> T | None:
-        """What the procedure returned; None before."""
+        """The result of the procedure; None before its end."""
         return self._result
 
     def claim(self) -> None:
@@ -87,8 +87,8 @@ class Driver(Generic[T]):
             self._claimed = True
 
     def begin(self) -> bool:
-        """Keep others out until ``end()``. False if there is nothing more to do; raises StreamCancelledError if
-        something else stopped it, and InvalidRequestError if something else performs an effect now.
+        """Exclude other readers until ``end()``. False if nothing is left to do. Raises StreamCancelledError if another
+        thread or task stopped it, and InvalidRequestError if another one performs an effect now.
         """
         with self._lock:
             if self._ended or self.stopped:
@@ -100,7 +100,7 @@ class Driver(Generic[T]):
             return True
 
     def effect(self) -> Effect | None:
-        """What is to be done now; None at the end. Raises StreamCancelledError if something else stopped it."""
+        """Return the next effect; None at the end. Raises StreamCancelledError if another thread or task stopped it."""
         if self.stopped:
             self._refuse_if_stopped()
             return None
@@ -110,7 +110,7 @@ class Driver(Generic[T]):
         return self._effect
 
     def attach(self, stream: Stoppable) -> None:
-        """This answer is being generated from now on."""
+        """Set the answer that is being generated from now on."""
         with self._lock:
             self.stream = stream
             stopped = self.stopped
@@ -118,23 +118,23 @@ class Driver(Generic[T]):
             stream.cancel()
 
     def send(self, value: Any) -> None:
-        """This came of the effect. Raises what the procedure raises."""
+        """Send the result of the effect to the procedure. Raises what the procedure raises."""
         self._advance(self._procedure.send, value)
 
     def throw(self, error: BaseException) -> None:
-        """This error came of the effect. Raises what the procedure makes of it, mostly that error."""
+        """Throw the error of the effect into the procedure. Raises what the procedure raises, usually that error."""
         self._advance(self._procedure.throw, error)
 
     def end(self) -> None:
-        """Let others in again."""
+        """Admit other readers again. Closes the procedure if it was stopped."""
         with self._lock:
             self._busy = self.stopped
         if self.stopped:
             self._procedure.close()
 
     def stop(self, cancelled: bool = False) -> None:
-        """Stop, from any thread, without blocking. A reader gets StreamCancelledError if it is another thread or task,
-        or anyway if ``cancelled``. A function that runs is not stopped, but nothing follows it.
+        """Stop, from any thread, without blocking. A reader in another thread or task gets StreamCancelledError; with
+        ``cancelled``, every reader does. A running function is not interrupted, but nothing starts after it.
         """
         with self._lock:
             if self._ended or self.stopped:
@@ -144,7 +144,7 @@ class Driver(Generic[T]):
             busy, self._busy = self._busy, True
         if self.stream is not None:
             self.stream.cancel() if cancelled else self.stream.close()
-        if not busy:  # else what performs the effect does it
+        if not busy:  # otherwise the code that performs the effect closes it
             self._procedure.close()
 
     def _advance(self, step: Any, value: Any) -> None:
@@ -152,7 +152,7 @@ class Driver(Generic[T]):
             self._effect = step(value)
         except StopIteration as end:
             self._effect, self._result, self._ended = None, end.value, True
-        except BaseException:  # Ctrl-C too: a generator that has raised is over
+        except BaseException:  # including Ctrl-C: a generator that has raised has ended
             self._ended = True
             raise
 

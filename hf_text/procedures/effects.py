@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Generate:
-    """Generate an answer for these messages; what comes of it is a ``Completion``.
+    """Generate an answer to these messages; its result is a ``Completion``.
 
     Attributes:
         messages: the messages.
@@ -28,12 +28,12 @@ class Generate:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Run this function; what comes of it is what it returns.
+    """Run this function; its result is the function's.
 
     Attributes:
         function: the function; async code awaits it if it is async, and runs it in a worker thread if it is not.
         args, options: its arguments.
-        cancel: stops it from another thread. None: it cannot be stopped, and its end is waited for.
+        cancel: stops it from another thread. None: it cannot be stopped, so the caller waits for its end.
     """
 
     function: Callable[..., Any]
@@ -42,11 +42,11 @@ class Run:
     cancel: Callable[[], None] | None = None
 
     def __call__(self) -> Any:
-        """Run it here and now."""
+        """Run it in the current thread."""
         return self.function(*self.args, **self.options)
 
 
 Effect = Generate | Run | ToolResult
-"""A ``ToolResult`` is for the caller to see; nothing comes of it."""
+"""A ``ToolResult`` is passed to the caller; it has no result."""
 
 Procedure = Generator[Effect, Any, T]

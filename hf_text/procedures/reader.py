@@ -1,4 +1,4 @@
-"""Performs the effects of a procedure by blocking calls."""
+"""Performs the effects of a procedure with blocking calls."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ T = TypeVar("T")
 
 
 class Reader(Generic[T]):
-    """A procedure, performed as its events are read.
+    """Performs a procedure as its events are read.
 
     Args:
         procedure: the procedure.
         open_stream: ``Client.stream``.
 
     Attributes:
-        driver: stops it.
+        driver: the driver of the procedure; stops it.
     """
 
     def __init__(self, procedure: Procedure[T], open_stream: Callable[..., Stream]) -> None:
@@ -35,7 +35,7 @@ class Reader(Generic[T]):
         self._stream: Stream
 
     def read(self) -> Sequence[ConversationEvent]:
-        """The next events; an empty list at the end. Raises what the procedure raises."""
+        """Return the next events; an empty list at the end. Raises what the procedure raises."""
         driver = self.driver
         if not driver.begin():
             return []
@@ -46,7 +46,7 @@ class Reader(Generic[T]):
                     return [effect]
                 try:
                     value = self._generate(effect) if isinstance(effect, Generate) else _run(effect)
-                except BaseException as error:  # Ctrl-C too: the procedure decides what it leaves
+                except BaseException as error:  # including Ctrl-C: the procedure decides what to keep
                     driver.throw(error)
                 else:
                     if isinstance(effect, Generate) and isinstance(value, list):
@@ -57,7 +57,7 @@ class Reader(Generic[T]):
             driver.end()
 
     def finish(self) -> T:
-        """Perform it to its end. Returns what the procedure returned."""
+        """Perform the procedure to its end. Returns its result."""
         try:
             while self.read():
                 pass
@@ -66,7 +66,7 @@ class Reader(Generic[T]):
         return self.driver.result  # type: ignore[return-value]
 
     def _generate(self, effect: Generate) -> list[Event] | Completion:
-        """The next events of the answer; the whole answer once there are no more."""
+        """Return the next events of the answer, or the complete answer after the last of them."""
         if effect is not self._asked:
             self._asked, self._stream = effect, self._open_stream(effect.messages, **effect.options)
             self.driver.attach(self._stream)
@@ -74,10 +74,10 @@ class Reader(Generic[T]):
 
 
 def _run(effect: Run) -> Any:
-    """What the function returns. Raises TypeError for something to await: nothing here could."""
+    """Return the result of the function. Raises TypeError for an awaitable, which blocking code cannot await."""
     value = effect()
     if not inspect.isawaitable(value):
         return value
     if inspect.iscoroutine(value):
-        value.close()  # else Python warns that it was never awaited
+        value.close()  # otherwise Python warns that it was never awaited
     raise TypeError("it returned an awaitable; use hf_text.aio")

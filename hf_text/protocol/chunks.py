@@ -296,11 +296,12 @@ class Assembler:
             self.reasoning_key = self.reasoning_key or told.key
             self._think.expect_none()
             told = self._drop_repeated(told)
-        reasoning, text = self._think.feed(self._content_joiner.feed(content))
-        if reasoning:
-            self.reasoning_key = self.reasoning_key or "<think>"
-        self._emit(self._reasoning_joiner.feed(told.reasoning) + reasoning, text, out)
-        unread = self._extras.keep_delta(told.unread, frozenset())
+        if content or told.reasoning:
+            reasoning, text = self._think.feed(self._content_joiner.feed(content))
+            if reasoning:
+                self.reasoning_key = self.reasoning_key or "<think>"
+            self._emit(self._reasoning_joiner.feed(told.reasoning) + reasoning, text, out)
+        unread = told.unread and self._extras.keep_delta(told.unread, frozenset())
         return bool(content or told.reasoning or called or unread)
 
     def _drop_repeated(self, told: Told) -> Told:

@@ -63,14 +63,14 @@ class Extras:
     def keep(self, values: Mapping[str, Any], known: frozenset[str]) -> bool:
         """Keep the unknown fields of a chunk or choice. Returns whether any value is new."""
         told = False
-        for key in values.keys() - known:
+        for key in () if known.issuperset(values) else values.keys() - known:
             told = self.set(key, values[key]) or told
         return told
 
     def keep_delta(self, delta: Mapping[str, Any], known: frozenset[str]) -> bool:
         """Keep the unknown fields of a delta. Returns whether there were any."""
         told = False
-        for key in delta.keys() - known:
+        for key in () if known.issuperset(delta) else delta.keys() - known:
             value = delta[key]
             if value in (None, "", False) or value == [] or value == {}:
                 continue

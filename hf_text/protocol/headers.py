@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["find_header", "request_id"]
-
-
-def find_header(headers: Mapping[str, str], name: str) -> str:
-    """Return a header's value, or ``""``. For a missing header, ``get()`` would raise and catch an exception inside."""
-    return headers[name] if name in headers else ""  # noqa: SIM401
+__all__ = ["request_id"]
 
 
 def request_id(headers: Mapping[str, str]) -> str | None:

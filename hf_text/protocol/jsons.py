@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 __all__ = ["begin_json", "loads", "read_values"]
@@ -12,7 +12,18 @@ __all__ = ["begin_json", "loads", "read_values"]
 try:
     import orjson
 except ImportError:
-    loads: Callable[[bytes | bytearray | str], Any] = json.loads
+    _read = json.JSONDecoder().raw_decode
+
+    def loads(data: bytes | bytearray | str) -> Any:
+        """As ``json.loads``, but quicker for a str that is exactly one value, as the data of an event is."""
+        if isinstance(data, str):
+            try:
+                value, end = _read(data)
+            except ValueError:
+                return json.loads(data)
+            if end == len(data):
+                return value
+        return json.loads(data)
 else:
 
     def loads(data: bytes | bytearray | str) -> Any:

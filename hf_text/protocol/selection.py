@@ -166,7 +166,3 @@ def _negative(value: float | None) -> float | None:
 
 def _unknown_last(value: Any) -> tuple[bool, Any]:
     return (value is None, 0 if value is None else value)
-
-
-def _costs_at_most(offer: ModelProvider, price: float) -> bool:
-    return offer.output_price is not None and offer.output_price <= price

@@ -15,7 +15,7 @@ _COMPLETION = (
     *("candidatesTokenCount", "outputTokenCount"),
 )
 _TOTAL = ("total_tokens", "totalTokens", "totalTokenCount")
-_OTHER_PLACES = ("usage_metadata", "usageMetadata", "amazon-bedrock-invocationMetrics")
+_OTHER_PLACES = dict.fromkeys(("usage_metadata", "usageMetadata", "amazon-bedrock-invocationMetrics")).keys()
 # The names outside a details object are those of Together, DeepSeek, Anthropic and Gemini.
 _REASONING = ("reasoning_tokens", "thinking_tokens", "thoughtsTokenCount")
 _CACHED = (
@@ -43,13 +43,14 @@ def parse_usage(value: Any) -> Usage | None:
 
 def find_usage(chunk: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any] | None:
     """Find the usage object of a chunk: at the top, in the choice (Moonshot), in ``x_groq`` …; None without counts."""
-    places = [chunk.get("usage"), choice.get("usage")]
-    places += [chunk[key] for key in _OTHER_PLACES if key in chunk]
+    places = [each["usage"] for each in (chunk, choice) if "usage" in each]
+    if not _OTHER_PLACES.isdisjoint(chunk):
+        places += [chunk[key] for key in _OTHER_PLACES if key in chunk]
     place: Any
     for place in (chunk.get("x_groq"), choice.get("delta"), choice.get("message")):
         if place.__class__ is dict and "usage" in place:
             places.append(place["usage"])
-    return next((value for value in places if value and parse_usage(value)), None)
+    return next((value for value in places if value and parse_usage(value)), None) if places else None
 
 
 def count_completion(usage: Any) -> int:

@@ -1,7 +1,7 @@
-"""JSON schemas: of the parameters of functions, of types, and as such. What a model wrote is held against them.
+"""JSON schemas of function parameters and of types, or as given. A model's output is validated against them.
 
-Behind these functions stand pydantic, docstring_parser and jsonschema (the extra ``schema``); they are imported when
-the first schema is needed, and only here.
+These functions use pydantic, docstring_parser and jsonschema (the extra ``schema``), which are imported only here,
+when the first schema is needed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ __all__ = ["UnfitError", "load_json", "load_object", "schema_as_given", "schema_
 
 
 def schema_of_parameters(function: Callable[..., Any], place: str) -> Parameters:
-    """The parameters of a function. Raises MissingExtraError, and InvalidRequestError that names ``place``."""
+    """Return the parameters of a function. Raises MissingExtraError, and InvalidRequestError that names ``place``."""
     with _extra():
         from .parameters import Parameters
     return Parameters(function, place)
 
 
 def schema_of_type(kind: Any, place: str) -> Adapted:
-    """The schema of a type, or of a ``TypeAdapter``. Raises MissingExtraError, and InvalidRequestError that names
-    ``place``.
+    """Return the schema of a type or of a ``TypeAdapter``. Raises MissingExtraError, and InvalidRequestError that
+    names ``place``.
     """
     with _extra():
         from .adapted import Adapted
@@ -38,7 +38,7 @@ def schema_of_type(kind: Any, place: str) -> Adapted:
 
 
 def schema_as_given(schema: Mapping[str, Any], place: str) -> Mapped:
-    """A JSON schema as such. Raises MissingExtraError, and InvalidRequestError that names ``place``."""
+    """Return a JSON schema as given. Raises MissingExtraError, and InvalidRequestError that names ``place``."""
     with _extra():
         from .mapped import Mapped
     return Mapped(schema, place)

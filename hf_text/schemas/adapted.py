@@ -1,4 +1,4 @@
-"""Types by pydantic: their JSON schema as it is told to a model, and values of them from JSON."""
+"""Types that pydantic handles: their JSON schema for a model, and their values from JSON."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["Adapted"]
 
 
 class _Generator(GenerateJsonSchema):
-    """Without what is of no use to a model: titles that only repeat a field's name."""
+    """Omits titles that only repeat a field's name: a model has no use for them."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
     def emit_warning(self, kind: Any, detail: str) -> None:
-        """A default that JSON cannot write is left out of the schema; there is nothing to warn of."""
+        """Ignore the warning about a default that JSON cannot represent: the schema omits it."""
 
 
 class Adapted:
@@ -30,12 +30,12 @@ class Adapted:
 
     Args:
         kind: the type.
-        place: what it is called in errors.
+        place: its name in errors.
 
     Attributes:
-        schema: the JSON schema of what is read.
+        schema: the JSON schema of the values to load.
 
-    Raises InvalidRequestError for a type that pydantic cannot read, or that has no JSON schema.
+    Raises InvalidRequestError for a type that pydantic does not support, or that has no JSON schema.
     """
 
     def __init__(self, kind: Any, place: str) -> None:
@@ -46,7 +46,7 @@ class Adapted:
             raise InvalidRequestError(f"{place}: {_explain(error)}") from None
 
     def load(self, value: Any) -> Any:
-        """The value of the type that a JSON value stands for. Raises UnfitError."""
+        """Convert a JSON value to the type. Raises UnfitError."""
         try:
             return self._adapter.validate_json(json.dumps(value))
         except ValidationError as error:
@@ -57,14 +57,14 @@ class Adapted:
 
 
 def _resolve_root(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema itself in the place of a reference to it, which a type that contains itself has at the root."""
+    """Replace a reference at the root, which a recursive type has there, with the definition itself."""
     name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
     definitions = schema.get("$defs", {})
     return {**definitions[name], "$defs": definitions} if name in definitions else schema
 
 
 def _explain(error: Exception) -> str:
-    """The first sentence of pydantic's message; for a class without fields that it knows, what would do."""
+    """Return the first sentence of pydantic's message; for an unsupported class, with supported alternatives."""
     if isinstance(error, PydanticSchemaGenerationError):
         return f"{' '.join(error.message.split()).split('. ')[0]}. Use a dataclass, a TypedDict or a pydantic model"
     text = getattr(error, "message", None) or str(error)

@@ -1,4 +1,4 @@
-"""What a docstring says: the function's description and those of its parameters, in any of the usual styles."""
+"""Reads docstrings: the descriptions of a function and of its parameters, in any of the usual styles."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ __all__ = ["read_docstring"]
 
 
 def read_docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
-    """The description of a function, and of each parameter that its docstring describes (Google's, NumPy's, Sphinx's or
-    Epydoc's style). Both are empty where there is nothing.
+    """Return the description of a function, and of each parameter that its docstring describes (in Google, NumPy,
+    Sphinx or Epydoc style). Both are empty without a docstring.
     """
     text = inspect.getdoc(function) or ""
     try:
@@ -25,6 +25,6 @@ def read_docstring(function: Callable[..., Any]) -> tuple[str, dict[str, str]]:
 
 
 def _join(parsed: docstring_parser.Docstring) -> str:
-    """The summary and the text that follows it, up to the first section."""
+    """Return the summary and the text after it, up to the first section."""
     gap = "\n\n" if parsed.blank_after_short_description else "\n"
     return gap.join(part for part in (parsed.short_description, parsed.long_description) if part).strip()

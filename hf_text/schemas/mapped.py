@@ -1,4 +1,4 @@
-"""A JSON schema as such: what a model wrote is held against it by jsonschema."""
+"""A JSON schema as given; jsonschema validates a model's output against it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["Mapped"]
 
 
 class Mapped:
-    """A JSON schema of the draft that it names; without a name, of 2020-12.
+    """A JSON schema of the draft that it names; by default, of 2020-12.
 
     Args:
-        schema: the schema. References out of it are not followed: nothing is fetched.
-        place: what it is called in errors.
+        schema: the schema. References to other documents are not followed: nothing is fetched.
+        place: its name in errors.
 
     Attributes:
-        schema: as given.
+        schema: the schema as given.
 
-    Raises InvalidRequestError for what is not a JSON schema.
+    Raises InvalidRequestError for an invalid JSON schema.
     """
 
     def __init__(self, schema: Mapping[str, Any], place: str) -> None:
@@ -38,11 +38,11 @@ class Mapped:
         except SchemaError as error:
             where = "".join(f"[{key!r}]" for key in error.absolute_path)
             raise InvalidRequestError(f"{place}{where} is not a JSON schema: {error.message:.200}") from None
-        self._validator = kind(self.schema, registry=Registry())  # one of its own: the default one fetches references
+        self._validator = kind(self.schema, registry=Registry())  # an empty one: the default one fetches references
         self._place = place
 
     def load(self, value: Any) -> Any:
-        """The JSON value itself. Raises UnfitError, and InvalidRequestError for a reference that leads out of it."""
+        """Validate a JSON value and return it. Raises UnfitError; InvalidRequestError for an unresolvable reference."""
         try:
             problems = sorted(self._validator.iter_errors(value), key=lambda problem: list(map(str, problem.path)))
         except Unresolvable as error:

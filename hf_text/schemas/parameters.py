@@ -1,8 +1,8 @@
 """The parameters of a function: their JSON schema, and the arguments of a call from JSON.
 
 The schema is that of a ``TypedDict`` with a key for each parameter, so a parameter may have any name. ``*args`` is an
-array in it; what ``**kwargs`` takes are its further properties. A function of one structured parameter (a pydantic
-model, a dataclass, a ``TypedDict``) has the schema of that: a model is not asked to wrap it once more.
+array in it; the arguments of ``**kwargs`` are additional properties. A function with a single structured parameter (a
+pydantic model, a dataclass, a ``TypedDict``) has the schema of that parameter, so that a model need not wrap it again.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ __all__ = ["Parameters"]
 
 
 class Parameters:
-    """What a function takes, and what it is for.
+    """The parameters and the purpose of a function.
 
     Args:
-        function: any callable whose signature Python knows.
-        place: what it is called in errors.
+        function: any callable whose signature Python can read.
+        place: its name in errors.
 
     Attributes:
         schema: the JSON schema of its arguments, an object.
-        description: what the docstring says that it is for.
+        description: its purpose according to the docstring.
 
-    Raises InvalidRequestError for a parameter that a model cannot be told of.
+    Raises InvalidRequestError for a parameter that cannot be described to a model.
     """
 
     def __init__(self, function: Callable[..., Any], place: str) -> None:
@@ -56,9 +56,7 @@ class Parameters:
             self.schema = _spread(self.schema, self._rest)
 
     def load(self, text: str) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments of a call, positional ones and those by name, from the JSON that a model wrote. Raises
-        UnfitError.
-        """
+        """Return a call's positional and keyword arguments from the JSON that a model wrote. Raises UnfitError."""
         value = load_object(text)
         if self._single is not None:
             wrapped = set(value) == {self._single} and self._single not in self.schema.get("properties", {})
@@ -71,7 +69,7 @@ class Parameters:
         return self._arrange(self._adapted.load({**own, **({self._rest: unknown} if self._rest else {})}))
 
     def _arrange(self, values: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-        """The values as the function takes them."""
+        """Arrange the values into positional and keyword arguments."""
         positional: set[Any] = {Parameter.POSITIONAL_ONLY}
         if self._name_of(Parameter.VAR_POSITIONAL) is not None:
             positional.add(Parameter.POSITIONAL_OR_KEYWORD)
@@ -94,16 +92,16 @@ class Parameters:
         try:
             return self._adapt_all(self._parameters, place)
         except InvalidRequestError:
-            for name in self._parameters:  # which of them is it?
+            for name in self._parameters:  # find the one that fails
                 self._adapt_all([name], f"{place}, parameter {name}")
             raise
 
     def _adapt_all(self, names: Iterable[str], place: str) -> Adapted:
-        # Not closed by its configuration: dataclasses in it would inherit that.
+        # The TypedDict itself does not forbid extra keys: dataclasses in it would inherit its configuration.
         return Adapted(TypedDict("Parameters", {name: self._field(name) for name in names}), place)  # type: ignore[operator]
 
     def _field(self, name: str) -> Any:
-        """The type of one key, with the default and the description of the parameter."""
+        """Return the type of one key, with the parameter's default and description."""
         parameter = self._parameters[name]
         hint: Any = self._hints.get(name, Any)
         if parameter.kind is Parameter.VAR_POSITIONAL:
@@ -119,8 +117,8 @@ class Parameters:
         return NotRequired[Annotated[hint, self._describe(name, hint), Field(default=default)]]
 
     def _describe(self, name: str, hint: Any) -> Any:
-        """The description of a parameter: that of ``Field``, else a text or ``Doc`` in ``Annotated``, else what the
-        docstring says.
+        """Return the description of a parameter: from ``Field``, else from a str or ``Doc`` in ``Annotated``, else
+        from the docstring.
         """
         if FieldInfo.from_annotation(hint).description is not None:
             return Field()
@@ -129,7 +127,7 @@ class Parameters:
         return Field(description=next(texts, self._described.get(name)))
 
     def _find_single(self) -> str | None:
-        """The one parameter of the function, if it has no other and it is structured."""
+        """Return the function's only parameter, if it is structured and required."""
         name, *others = [*self._parameters, ""]
         parameter = self._parameters.get(name)
         if others[:-1] or parameter is None or parameter.default is not Parameter.empty:
@@ -161,14 +159,14 @@ def _hints_of(function: Callable[..., Any], place: str) -> dict[str, Any]:
 
 
 def _is_structured(hint: Any) -> bool:
-    """Whether it is a type with fields."""
-    if not isinstance(hint, type) or get_origin(hint):  # before Python 3.11 list[int] is a type, too
+    """Whether the hint is a type with fields."""
+    if not isinstance(hint, type) or get_origin(hint):  # before Python 3.11 list[int] is a type too
         return bool(is_typeddict(hint))
     return issubclass(hint, BaseModel) or is_dataclass(hint) or bool(is_typeddict(hint))
 
 
 def _spread(schema: dict[str, Any], rest: str | None) -> dict[str, Any]:
-    """The schema, closed, or open for what the mapping ``rest`` in it is open for, in the place of that mapping."""
+    """Replace the mapping ``rest`` by additional properties of the same type; without it, allow no others."""
     properties = dict(schema.get("properties", {}))
     more = False if rest is None else properties.pop(rest).get("additionalProperties", True)
     return {**schema, "properties": properties, "additionalProperties": more}

@@ -1,4 +1,4 @@
-"""What a model wrote, read as JSON, and the error for what does not fit a schema."""
+"""Parses JSON that a model wrote, and defines the error for a value that does not match its schema."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _MAX_WORDS = 200  # characters of one problem
 
 
 class UnfitError(ValueError):
-    """What a model wrote does not fit. ``str()`` gives the problems, a line each, short enough to be sent to the model.
+    """A model's output does not match. ``str()`` lists the problems, a line each, short enough to send to the model.
 
     Attributes:
-        errors: a mapping for each problem: ``loc``, the way to the place in the value; ``msg``; ``type``.
+        errors: a mapping for each problem: ``loc``, the path to the place in the value; ``msg``; ``type``.
     """
 
     def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
@@ -32,7 +32,7 @@ class UnfitError(ValueError):
 
 
 def load_json(text: str) -> Any:
-    """The JSON value in a text. Raises UnfitError."""
+    """Parse a JSON value. Raises UnfitError."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -40,8 +40,8 @@ def load_json(text: str) -> Any:
 
 
 def load_object(text: str) -> dict[str, Any]:
-    """The arguments of a call: a JSON object. Nothing at all is an empty one, and one that is quoted once more (an
-    object in a JSON string, as some models write it) is taken too. Raises UnfitError.
+    """Parse the arguments of a call: a JSON object. Empty text is an empty object, and an object inside a JSON string,
+    as some models write it, is accepted too. Raises UnfitError.
     """
     value = load_json(text) if text.strip() else None
     if isinstance(value, str):

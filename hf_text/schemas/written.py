@@ -1,4 +1,4 @@
-"""The function that a callable is made of."""
+"""The function behind a callable."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["written_function"]
 
 
 def written_function(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What has the annotations and the docstring: the function within partials, or the method ``__call__`` of an
-    object.
+    """Return the function that has the annotations and the docstring: the one within partials, or the method
+    ``__call__`` of an object.
     """
     while isinstance(function, partial):
         function = function.func

@@ -1,4 +1,4 @@
-"""The type of an answer: its schema as sent, and its value from what a model wrote."""
+"""The type of an answer: its schema in the request, and its value from the model's text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..schemas import UnfitError, load_json, schema_as_given, schema_of_type
 
 __all__ = ["Output"]
 
-_KEY = "value"  # what a value that is not an object is wrapped under
+_KEY = "value"  # the key that wraps a value that is not an object
 
 
 class Output:
@@ -25,10 +25,10 @@ class Output:
         output_type: a type, a ``TypeAdapter``, or a JSON schema.
 
     Attributes:
-        name: a name for it, of letters, digits, _ and -.
-        schema: the JSON schema as it is sent.
+        name: a name for the type, of letters, digits, _ and -.
+        schema: the JSON schema to send.
 
-    Raises MissingExtraError, and InvalidRequestError for what has no schema.
+    Raises MissingExtraError, and InvalidRequestError for a type that has no schema.
     """
 
     def __init__(self, output_type: Any) -> None:
@@ -36,15 +36,15 @@ class Output:
             raise refusal("output_type", "a type, a TypeAdapter or a JSON schema", output_type)
         given = isinstance(output_type, Mapping)
         self._inner = (schema_as_given if given else schema_of_type)(output_type, "output_type")
-        schema = {key: value for key, value in self._inner.schema.items() if key != "$schema"}  # Fireworks refuses it
+        schema = {key: value for key, value in self._inner.schema.items() if key != "$schema"}  # Fireworks rejects it
         self.name: str = _name_of(schema.get("title") or output_type)
         self._wrapped = schema.get("type") != "object"
         self._openers = "{" if not self._wrapped else "[{" if schema.get("type") == "array" else "{["
         self.schema: dict[str, Any] = _wrap(schema) if self._wrapped else schema
 
     def load(self, text: str) -> Any:
-        """The value in an answer: the whole text is JSON, else its one fenced block, else the text between its
-        outermost braces. Raises UnfitError.
+        """Read the value from an answer: from the whole text, else from its only fenced block, else from the text
+        between its outermost braces or brackets. Raises UnfitError.
         """
         problem: UnfitError | None = None
         for candidate in _find_json(text, self._openers):
@@ -57,7 +57,7 @@ class Output:
                 return self._fit(value)
             except UnfitError as error:
                 problem = error
-        if self._wrapped and text.strip():  # "blue" for a Literal of colours
+        if self._wrapped and text.strip():  # such as "blue" for a Literal of colours
             with suppress(UnfitError):
                 return self._inner.load(text.strip())
         assert problem is not None
@@ -82,7 +82,7 @@ def _name_of(named: Any) -> str:
 
 
 def _find_json(text: str, openers: str) -> Iterator[str]:
-    """The texts that may be the JSON of an answer, the likeliest first."""
+    """Yield the parts of the text that may be the JSON of an answer, the likeliest first."""
     yield text.strip()
     blocks = _fenced_blocks(text)
     if len(blocks) == 1:
@@ -94,7 +94,7 @@ def _find_json(text: str, openers: str) -> Iterator[str]:
 
 
 def _fenced_blocks(text: str) -> list[str]:
-    """What stands between fences of Markdown; the last one may be left open."""
+    """Return the content of Markdown's fenced blocks; the last one may lack its closing fence."""
     blocks: list[list[str]] = []
     inside = False
     for line in text.split("\n"):

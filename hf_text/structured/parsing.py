@@ -1,4 +1,4 @@
-"""`parsing`: how an answer becomes a typed value; sans-IO, driven by a thread or a task."""
+"""`parsing`: turns an answer into a typed value; sans-IO, driven by a thread or a task."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Parsed(Generic[T]):
 
     @property
     def completions(self) -> tuple[Completion, ...]:
-        """Every answer made for it."""
+        """Every answer generated for it."""
         return (*self.rejected, self.completion)
 
 
@@ -56,12 +56,12 @@ def parsing(
     provider: str | Sequence[str] | None = None,
     **options: Any,
 ) -> Procedure[Parsed[Any]]:
-    """The procedure of ``Client.parse``. Wrong arguments are rejected at once, before it begins."""
+    """Return the procedure of ``Client.parse``. Wrong arguments are rejected at once, before it starts."""
     output = Output(output_type)
     check_int("retries", retries, 0)
     checked = add_media(check_messages(messages), media)
     asked = {**options, "model": model, "provider": provider}
-    operations.open(checked, **{**asked, **Way("json_schema").options(output)})  # refuses what is wrong in the options
+    operations.open(checked, **{**asked, **Way("json_schema").options(output)})  # rejects invalid options
     return _Parsing(operations, checked, output, retries, asked).run()
 
 
@@ -83,7 +83,7 @@ class _Parsing:
         self._attempts: list[Attempt] = []
 
     def run(self) -> Procedure[Parsed[Any]]:
-        """Ask in one way after another until one is not rejected."""
+        """Request the answer in one way after another until one is not rejected."""
         model, provider = self._options["model"], self._options["provider"]
         call = self._operations.new_call()
         offers = yield Run(self._operations.offers, (call, model, self._messages), cancel=call.cancel)
@@ -98,7 +98,7 @@ class _Parsing:
         return (yield from self._ask(last))
 
     def _ask(self, way: Way) -> Procedure[Parsed[Any]]:
-        """Ask in this way, and again with what did not fit, for as often as it may be asked."""
+        """Request the answer in this way; retry one that does not match, with the problem, up to the limit."""
         messages = way.messages(self._messages, self._output)
         problem = UnfitError(())
         asked: list[Mapping[str, Any]] = messages
@@ -118,7 +118,7 @@ class _Parsing:
             )
 
     def _generate(self, way: Way, messages: Sequence[Mapping[str, Any]]) -> Procedure[Completion]:
-        """One answer, with all attempts so far. Raises TruncatedStreamError for one that was cut off."""
+        """Return one answer, with all attempts so far. Raises TruncatedStreamError if it was cut off."""
         try:
             answer: Completion = yield Generate(messages, self._options_for(way))
         except HFTextError as error:

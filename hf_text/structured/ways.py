@@ -1,4 +1,4 @@
-"""The ways to ask for an answer of a type, and which provider can be asked in which."""
+"""The ways to request an answer of a type, and which providers support each of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Method", "Way", "amend", "find_ways"]
 
 Method = Literal["json_schema", "tool", "prompt"]
 
-# What servers call it when they refuse it: novita, OpenRouter, vLLM, llama.cpp.
+# Terms in the error messages of servers that reject it: novita, OpenRouter, vLLM, llama.cpp.
 _REFUSAL = re.compile(
     r"response.?format|json.?(schema|object|mode)|structured|guided|grammar|\btools?\b|tool.?(use|cho|call)|function.?call",
     re.IGNORECASE,
@@ -28,19 +28,19 @@ _REFUSING = frozenset({400, 404, 415, 422, 424, 500, 501})
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to ask.
+    """One way to request a typed answer.
 
     Attributes:
         method: ``"json_schema"`` (``response_format``), ``"tool"`` (a call of a tool whose arguments are the value), or
             ``"prompt"`` (the schema in the prompt).
-        providers: the providers to ask, in order; None leaves that to the request.
+        providers: the providers to try, in order; None leaves that to the request.
     """
 
     method: Method
     providers: tuple[str, ...] | None = None
 
     def options(self, output: Output) -> dict[str, Any]:
-        """The options that ask for it."""
+        """Return the options of the request."""
         if self.method == "json_schema":
             named = {"name": output.name, "schema": output.schema}
             return {"response_format": {"type": "json_schema", "json_schema": named}}
@@ -50,18 +50,18 @@ class Way:
         return {}
 
     def messages(self, messages: Sequence[Mapping[str, Any]], output: Output) -> list[Mapping[str, Any]]:
-        """The messages that ask for it."""
+        """Return the messages of the request."""
         if self.method != "prompt":
             return list(messages)
         schema = json.dumps(output.schema, ensure_ascii=False)
         return amend(messages, f"Answer with JSON alone, without any other text, that fits this JSON schema:\n{schema}")
 
     def text_of(self, answer: Completion) -> str:
-        """What is to be held against the type."""
+        """Return the text that should contain the value."""
         return answer.tool_calls[0].arguments if answer.tool_calls else answer.text
 
     def is_refused(self, error: HFTextError) -> bool:
-        """Whether the error says that the server cannot be asked in this way."""
+        """Whether the error means that the server does not support this way."""
         error = error.underlying
         if self.method == "prompt" or not isinstance(error, (APIStatusError, ModelNotSupportedError)):
             return False
@@ -70,18 +70,18 @@ class Way:
 
 
 def find_ways(offers: Sequence[ModelProvider], asked: Sequence[str]) -> list[Way]:
-    """The ways, the best first: in each those providers are asked first that can, then those that may.
+    """Return the ways, the best first. Each tries the providers that support it before those that may.
 
     Args:
-        offers: the model's providers; empty where that is not known.
-        asked: the providers and policies of the request, in order. Providers alone are closed: no others are asked.
+        offers: the model's providers; empty if unknown.
+        asked: the providers and policies of the request, in order. Without a policy, no other provider is tried.
     """
     order = _in_order(offers, asked)
     return [*_way("json_schema", order, _structured), *_way("tool", order, _tools), Way("prompt")]
 
 
 def amend(messages: Sequence[Mapping[str, Any]], words: str) -> list[Mapping[str, Any]]:
-    """The messages with these words at the end of the user's last turn, or as a turn of the user."""
+    """Append these words to the user's last turn, or add them as a new user turn."""
     *before, last = messages
     if last["role"] != "user":
         return [*messages, {"role": "user", "content": words}]
@@ -99,17 +99,17 @@ def _tools(offer: ModelProvider) -> bool | None:
 
 
 def _way(method: Method, order: Sequence[ModelProvider], can: Callable[[ModelProvider], bool | None]) -> Iterator[Way]:
-    """The way, unless none of those who would be asked can go it."""
+    """Yield the way, unless none of the providers to try supports it."""
     able = [offer.provider for offer in order if can(offer)]
     unknown = [offer.provider for offer in order if can(offer) is None]
-    if len(order) in (len(able), len(unknown)):  # they are all alike
+    if len(order) in (len(able), len(unknown)):  # all are able, or all unknown
         yield Way(method)
     elif able or unknown:
         yield Way(method, (*able, *unknown))
 
 
 def _in_order(offers: Sequence[ModelProvider], asked: Sequence[str]) -> list[ModelProvider]:
-    """The offers as the request would try them; empty where they are not known."""
+    """Return the offers in the order of the request; empty if they are unknown."""
     if not offers:
         return []
     known = {offer.provider: offer for offer in offers}

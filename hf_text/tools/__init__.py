@@ -1,6 +1,6 @@
 """Tools: functions that a model may call, their descriptions for the model, and the results of calls.
 
-``functions`` and ``toolbox`` are loaded when they are first used: most calls give no functions.
+``functions`` and ``toolbox`` are imported on first use: most calls pass no functions.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Tool(Generic[P, R]):
     Attributes:
         function, name: as above.
 
-    Raises InvalidRequestError for what cannot be a tool.
+    Raises InvalidRequestError for anything that cannot be a tool.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class Tool(Generic[P, R]):
             raise InvalidRequestError(f"the tool {self.name} is a generator function; a tool returns its result")
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> R:
-        """What the function itself does."""
+        """Call the function itself."""
         return self.function(*args, **options)
 
     def __get__(self, instance: Any, owner: Any = None) -> Tool[..., R]:
-        """For a method: the tool of that instance."""
+        """Bind a method: return the tool of that instance."""
         if instance is None:
             return self
         bound = self.function.__get__(instance, owner)
@@ -83,7 +83,7 @@ class Tool(Generic[P, R]):
 
     @property
     def description(self) -> str:
-        """What the model is told about its purpose; empty if nothing is known."""
+        """The description of its purpose for the model; empty if unknown."""
         if self._description is not None:
             return str(self._description)
         if self._parameters is not None:

@@ -15,8 +15,8 @@ Tools = Sequence[Mapping[str, Any] | Callable[..., Any]]
 
 
 def describe_tools(tools: Any) -> Any:
-    """The argument ``tools`` in the form of the protocol: functions are described, anything else is left as it
-    is. Raises MissingExtraError, and InvalidRequestError for a function that cannot be described to a model.
+    """Return the argument ``tools`` in the form of the protocol: functions are described, anything else is unchanged.
+    Raises MissingExtraError, and InvalidRequestError for a function that cannot be described to a model.
     """
     if not isinstance(tools, (list, tuple)):
         return tools
@@ -24,12 +24,12 @@ def describe_tools(tools: Any) -> Any:
 
 
 def name_of_choice(choice: Any) -> Any:
-    """The argument ``tool_choice``; a function is replaced by its name."""
+    """Return the argument ``tool_choice``; a function is replaced by its name."""
     return as_tool(choice).name if callable(choice) else choice
 
 
 def as_tool(given: Callable[..., Any]) -> Tool[..., Any]:
-    """The function as a tool, if it is not one yet."""
+    """Return the function as a tool, unless it is one already."""
     from .functions import Tool
 
     return given if isinstance(given, Tool) else Tool(given)

@@ -1,4 +1,4 @@
-"""What a model gets as the result of a tool."""
+"""Converts the result of a tool to text for the model."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ __all__ = ["tell"]
 
 
 def tell(value: Any) -> str:
-    """A result as text: a str as it is, anything else as JSON; what JSON cannot write as ``str()`` gives it."""
+    """Return a result as text: a str unchanged, anything else as JSON, with ``str()`` for values that JSON lacks."""
     if isinstance(value, str):
         return value
     try:
         return json.dumps(value, ensure_ascii=False, default=_plain)
-    except (TypeError, ValueError, RecursionError):  # keys that are not texts; a value that contains itself
+    except (TypeError, ValueError, RecursionError):  # keys that are not strings; a value that contains itself
         return str(value)
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    if hasattr(value, "model_dump"):  # pydantic's
+    if hasattr(value, "model_dump"):  # a pydantic model
         return value.model_dump(mode="json")
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -1,4 +1,4 @@
-"""Many tools: as passed, as the protocol requires them, and by name."""
+"""The tools of a conversation: as passed, in the form of the protocol, and by name."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Toolbox:
         awaits: whether async functions can be awaited.
 
     Attributes:
-        tools: as the protocol requires them; None if there are none.
+        tools: in the form of the protocol; None if there are none.
 
-    Raises InvalidRequestError for what is not a tool, for two with the same name, and for an async function where it
-    cannot be awaited; MissingExtraError.
+    Raises InvalidRequestError for anything that is not a tool, for two tools with the same name, and for an async
+    function that cannot be awaited; MissingExtraError.
     """
 
     def __init__(self, tools: Any, awaits: bool) -> None:
@@ -37,7 +37,7 @@ class Toolbox:
         self.tools: Any | None = describe_tools(list(tools)) or None
 
     def find(self, name: str) -> Tool[..., Any] | None:
-        """The tool of this name that can be run."""
+        """Return the runnable tool of this name; None if there is none."""
         return self._runnable.get(name)
 
     def is_foreign(self, name: str) -> bool:

@@ -93,14 +93,14 @@ class Adapter(HTTPAdapter):
         finally:
             self._dialling -= 1
 
-    def send_again(self, url: str, head: bytes, body: bytes) -> RawResponse | None:
+    def send_again(self, call: Call, url: str, head: bytes, body: bytes, dialled: Any) -> RawResponse | None:
         """Send a short request whose head urllib3 wrote before, on an open connection without a proxy; None if there
         is none. Raises what the socket raises.
         """
         pool, _ = self._pools_by_url.get(url, (None, ""))
         if pool is None or pool.pool is None or pool.proxy is not None:
             return None
-        response: RawResponse | None = pool.send_again(head, body)
+        response: RawResponse | None = pool.send_again(call, head, body, dialled)
         return response
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:

@@ -102,7 +102,7 @@ class _PlainBody:
 class _EncodedBody:
     def __init__(self, raw: RawResponse, call: Call) -> None:
         self._call = call
-        self._encoding = str(raw.headers.get("content-encoding", ""))[:80]
+        self._encoding = raw.fields.get("content-encoding", "")[:80]
         self._compressed = _CompressedBytes(raw, call)
         self._unpacking = HTTPResponse(
             cast(IO[bytes], self._compressed), headers=raw.headers, preload_content=False, enforce_content_length=False

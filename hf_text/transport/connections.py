@@ -15,7 +15,7 @@ urllib3 and http.client. Some of it is not a public interface of theirs.
                                  managers make pools of ``pool_classes_by_scheme``
 ``_Pool``                        ``HTTPConnectionPool.urlopen()`` takes a connection by ``_get_conn()``, gives it to
                                  ``_make_request()``, and gives it back by ``_put_conn()`` if that fails; idle ones
-                                 stand in ``pool``. ``_make_request()`` and ``_prepare_proxy()`` connect
+                                 stand in ``pool``, a ``QueueCls``. ``_make_request()`` and ``_prepare_proxy()`` connect
 ``_CallBound``                   ``connect()`` makes its socket by ``_new_conn()``; ``request()`` sends all by
                                  ``send()``. http.client's ``getresponse()`` makes an answer by ``response_class`` and
                                  lets it ``begin()``; urllib3's would copy it. A connection whose ``sock`` is set is
@@ -137,18 +137,20 @@ class _CallBound:
             self._held += data
             return
         self._send_held()
-        self._send_now(data)
+        self.send_now(data)
 
     def _send_held(self) -> None:
         held, self._held = self._held and SecretBytes(self._held), None
         if held:
-            self._send_now(held)
+            self.send_now(held)
 
-    def _send_now(self, data: Any) -> None:
+    def send_now(self, data: Any) -> None:
         conn = cast(HTTPConnection, self)
         if conn.sock is None:
             self.connect()
-        conn.sock.settimeout(self.call.time_left())
+        left = self.call.time_left()
+        if not 0.98 * left <= (conn.sock.gettimeout() or 0) <= left:  # setting it costs a system call
+            conn.sock.settimeout(left)
         try:
             if conn.debuglevel > 0:  # http.client would print it with the key
                 print("send:", repr(_this_thread.mask.with_headers(_this_thread.headers)(bytes(data))))
@@ -160,6 +162,23 @@ class _CallBound:
                 super().send(data)  # type: ignore[misc]
         except ssl.SSLEOFError as error:  # urllib3 continues to what the server said before it closed, as without TLS
             raise BrokenPipeError(str(error)) from error
+
+    def send_at_once(self, data: bytes) -> None:
+        """Send a short request without waiting. Raises NotReady if the connection does not take all of it: who has not
+        read the last request is better asked on another connection, and does not answer a part of one.
+        """
+        sock = cast(HTTPConnection, self).sock
+        self.call.time_left()
+        if sock.gettimeout() != 0:
+            sock.settimeout(0)
+        try:
+            sent = sock.send(data)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            sent = 0
+        except ssl.SSLEOFError as error:
+            raise BrokenPipeError(str(error)) from error
+        if sent < len(data):
+            raise NotReady
 
     def getresponse(self) -> Any:
         """The answer, its head still to be read, as http.client gives it; urllib3 would make its own object of it."""
@@ -188,10 +207,28 @@ class _TLSConnection(_CallBound, HTTPSConnection):  # type: ignore[misc]  # as a
         self.is_verified = context.verify_mode == ssl.CERT_REQUIRED
 
 
+class _Idle(queue.LifoQueue[Any]):
+    """The connections that are kept alive. Nobody ever waits for one, so that it needs no lock: what is called here of
+    a list is atomic. A signal handler, or the garbage collector, may give one back while another is taken.
+    """
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        try:
+            return self.queue.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        if len(self.queue) >= self.maxsize:
+            raise queue.Full
+        self.queue.append(item)
+
+
 class _Pool(HTTPConnectionPool):
     """Binds a connection to the call that takes it, and parts them before anyone else can take it."""
 
     ConnectionCls: Any = _PlainConnection
+    QueueCls = _Idle
 
     retired = False  # what comes back is closed
 
@@ -202,9 +239,9 @@ class _Pool(HTTPConnectionPool):
         """
         self.retired = True
         idle: Any = self.pool
-        while idle is not None and not idle.empty():
-            with suppress(queue.Empty):  # another thread was quicker
-                conn = idle.get(block=False)
+        with suppress(queue.Empty, AttributeError):  # all are closed; there is no pool any more
+            while True:
+                conn = idle.get()
                 if conn is not None:
                     conn.close()
 
@@ -233,17 +270,21 @@ class _Pool(HTTPConnectionPool):
         self._put_conn(conn)
 
     def _get_conn(self, timeout: float | None = None) -> Any:
-        call: Call = _this_thread.call
-        conn: Any
         conn, _this_thread.dialled = _this_thread.dialled, None
-        if conn is not None:
-            conn.home = None  # the pool would hold itself
-            return conn
-        conn = super()._get_conn(timeout)
+        if conn is None:
+            conn = self._take(_this_thread.call)
+            if not conn.call.blocking and not _takes_a_request(conn.sock):
+                conn.close()
+                raise NotReady
+        conn.home = None  # the pool would hold itself
+        return conn
+
+    def _take(self, call: Call) -> Any:
+        """A connection for the call: one that is kept alive, else a new one."""
+        conn: Any = super()._get_conn()
         conn.call = call
         call.reused = conn.sock is not None
-        if not call.blocking and not (call.reused and _takes_a_request(conn.sock)):
-            conn.close()  # who has not read the last request is better asked on another connection
+        if not call.blocking and not call.reused:
             raise NotReady
         call.start_clock("first" if call.reused else "connect")
         if call.reused:
@@ -258,27 +299,31 @@ class _Pool(HTTPConnectionPool):
         if conn is not None:
             conn.call.release()
             del conn.call
-            if (
-                self.retired or conn.cut_short or (self.pool is not None and self.pool.full())
-            ):  # urllib3 would warn, which prints
+            if self.retired or conn.cut_short:
                 conn.close()
                 return
-        super()._put_conn(conn)
+        try:
+            cast(Any, self.pool).put(conn)
+        except (queue.Full, AttributeError):  # there is no pool any more; urllib3 would warn, which prints
+            if conn is not None:
+                conn.close()
 
-    def send_again(self, head: bytes, body: bytes) -> RawResponse | None:
-        """Send a short request whose head urllib3 wrote before, on an open connection; None if there is none.
+    def send_again(self, call: Call, head: bytes, body: bytes, dialled: Any) -> RawResponse | None:
+        """Send a short request whose head urllib3 wrote before, on the connection that was dialled for it, or on one
+        that is kept alive; None if there is none.
 
         Raises what the socket raises. As with urllib3, a server that closed may have said why before.
         """
-        if _this_thread.dialled is None and not self.has_open_connection():
+        if self.ConnectionCls.debuglevel > 0 or not (dialled or self.has_open_connection()):
             return None
-        conn = self._get_conn()
-        if conn.sock is None or conn.debuglevel > 0:
+        conn = dialled or self._take(call)
+        if conn.sock is None:
             self._put_conn(conn)
             return None
+        conn.home = None  # the pool would hold itself
         try:
             with suppress(BrokenPipeError):
-                conn._send_now(SecretBytes(head + body))
+                (conn.send_now if call.blocking else conn.send_at_once)(SecretBytes(head + body))
         except BaseException:  # Interrupted, Ctrl-C
             conn.close()
             self._put_conn(conn)
@@ -290,7 +335,7 @@ class _Pool(HTTPConnectionPool):
     def has_open_connection(self) -> bool:
         """Whether a connection is kept alive, as far as can be seen without testing it."""
         idle: list[Any] = self.pool.queue[-1:] if self.pool is not None else []
-        return any(conn is not None and conn.sock is not None for conn in idle)
+        return bool(idle) and idle[0] is not None and idle[0].sock is not None
 
 
 def _takes_a_request(sock: Any) -> bool:

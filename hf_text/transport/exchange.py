@@ -10,7 +10,8 @@ from requests.exceptions import RequestException
 
 from ..errors import InvalidRequestError, TransportError
 from .adapter import Adapter
-from .connections import has_reached_pools
+from .call import Call
+from .connections import bound_to, has_reached_pools
 from .head import RawResponse
 from .instruments import find_double, is_watched, name_interceptor, requests_is_wrapped
 from .secrets import SecretBytes
@@ -62,7 +63,14 @@ class Plan:
         return SecretBytes(b"%b\r\nContent-Length: %d\r\n%b" % (self._head[0], len(body), self._head[1]))
 
 
-def exchange(adapter: Adapter, session: requests.Session, plan: Plan, body: bytes | None) -> RawResponse:
+def exchange(
+    adapter: Adapter,
+    session: requests.Session,
+    plan: Plan,
+    body: bytes | None,
+    call: Call,
+    dialled: Any = None,
+) -> RawResponse:
     """Send a request; the response, its head still to be read, unless an instrument inspects responses at once.
 
     The first request of a plan goes through requests and urllib3. Later ones differ only in the body. If a connection
@@ -72,15 +80,25 @@ def exchange(adapter: Adapter, session: requests.Session, plan: Plan, body: byte
         adapter: what sends it.
         session: one that sends by this adapter. The longer path is for instruments that are installed on it.
         plan: what is sent, but for the body.
+        body: the body.
+        call: what the request belongs to.
+        dialled: the connection to send it on, if one was opened for it.
 
     Raises what requests and urllib3 raise, and InvalidRequestError if a test double answers in place of the server.
     """
     double = find_double()
-    if double is not None:
-        raise _refusal(double)
-    head = None if is_watched() else plan.head_for(body)
-    if head is not None and body is not None and (raw := adapter.send_again(plan.url, head, body)) is not None:
-        return raw
+    head = None if double is not None or is_watched() else plan.head_for(body)
+    if head is not None and body is not None:
+        raw = adapter.send_again(call, plan.url, head, body, dialled)
+        if raw is not None:
+            return raw
+    with bound_to(call, dialled):
+        if double is not None:
+            raise _refusal(double)
+        return _send(adapter, session, plan, body)
+
+
+def _send(adapter: Adapter, session: requests.Session, plan: Plan, body: bytes | None) -> RawResponse:
     request = plan.request_with(body)
     try:
         if requests_is_wrapped():

@@ -11,6 +11,7 @@ __all__ = ["BadFraming", "ChunkedFraming", "CloseFraming", "Framing", "LengthFra
 _MAX_LINE = 65536
 _MAX_TRAILER = 65536
 _MAX_DIGITS = 16  # of the length of a chunk
+_LAST_CHUNK = b"0\r\n\r\n"
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
@@ -79,6 +80,7 @@ class ChunkedFraming(Framing):
         self._in_chunk = False  # a chunk has begun, and the line end after it has not come
         self._in_trailer = False
         self._trailer_bytes = 0
+        self.ended: bool = False
         self._line = b""  # the beginning of a line that has not come whole
 
     def feed(self, data: bytes) -> bytes:
@@ -108,6 +110,9 @@ class ChunkedFraming(Framing):
             body.append(part)
             self._left -= len(part)
             return position + len(part)
+        if not (self._in_chunk or self._in_trailer) and data.startswith(_LAST_CHUNK, position):
+            self.ended = True
+            return position + len(_LAST_CHUNK)
         end = data.find(b"\n", position)
         if end < 0:
             self._keep_line(data[position:])
@@ -127,7 +132,7 @@ class ChunkedFraming(Framing):
         if self._in_chunk:
             self._in_chunk = False
         elif self._in_trailer:
-            self.ended: bool = not line
+            self.ended = not line
             self._trailer_bytes += len(line)
             if self._trailer_bytes > _MAX_TRAILER:
                 raise BadFraming("the trailer is too long")

@@ -13,6 +13,8 @@ from __future__ import annotations
 import io
 import re
 import socket
+from collections.abc import Iterator
+from functools import cached_property
 from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
 
@@ -20,7 +22,6 @@ from urllib3 import HTTPHeaderDict
 from urllib3.response import HTTPResponse as LibraryResponse
 
 from ..patterns import pattern
-from ..protocol.headers import find_header
 from .call import Call, Wait
 from .instruments import is_watched
 from .wire import Wire
@@ -51,6 +52,7 @@ class RawResponse(HTTPResponse):
 
     Attributes:
         wire: what the body is to be read from.
+        fields: the headers, their names in lower case.
         unread: the beginning of the body, which came together with the head.
         length_remaining: the length of the body, where a header gives it.
         is_last: whether the connection serves no other request.
@@ -59,7 +61,6 @@ class RawResponse(HTTPResponse):
     version_string = "HTTP/1.1"  # for urllib3's log
     length_remaining: int | None = None
     is_last = True
-    headers: Any
 
     # urllib3 sets these.
     _pool: Any = None
@@ -72,8 +73,10 @@ class RawResponse(HTTPResponse):
         self._has_head = False
         self._searched = 0  # so much of it holds no end of a head
         self._left_to_http_client: io.BufferedReader | None = None
+        self.fields: dict[str, str] = {}
+        self._lines = b""
         super().__init__(cast(socket.socket, self.wire), debuglevel, **options)
-        self.headers = self.msg = HTTPHeaderDict()  # type: ignore[assignment]
+        self._forget_headers()
         self.version, self.status, self.reason, self.chunked, self.length = 11, 0, "", False, None
 
     def begin(self) -> None:
@@ -94,6 +97,24 @@ class RawResponse(HTTPResponse):
                     self._take_unusual(head)
                 self._has_head = True
         return self._has_head
+
+    def _forget_headers(self) -> None:
+        """Have them made anew when they are next looked at."""
+        vars(self).pop("headers", None)
+        vars(self).pop("msg", None)
+
+    @cached_property
+    def headers(self) -> Any:  # type: ignore[override]
+        """The headers as libraries look at them, with their names as they came."""
+        headers = HTTPHeaderDict()
+        for name, value in _read_lines(self._lines):
+            headers.add(name, value)
+        return headers
+
+    @cached_property
+    def msg(self) -> Any:  # type: ignore[override]
+        """The same by its older name."""
+        return self.headers
 
     @property
     def through_proxy(self) -> bool:
@@ -157,14 +178,14 @@ class RawResponse(HTTPResponse):
 
     def _take_plain(self, status: bytes, reason: bytes, lines: bytes) -> bool:
         """Take what is in a plain head. False if it describes a body in an unusual way."""
-        headers = HTTPHeaderDict()
-        for line in lines.decode("latin-1").split("\r\n")[:-1]:
-            name, _, value = line.partition(":")
-            headers.add(name, value.strip(_BLANKS))
-        coding, length = find_header(headers, "transfer-encoding"), find_header(headers, "content-length")
+        fields: dict[str, str] = {}
+        for name, value in _read_lines(lines):
+            name = name.lower()
+            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+        coding, length = fields.get("transfer-encoding", ""), fields.get("content-length", "")
         if int(status) in _WITHOUT_BODY:
             return False
-        if "transfer-encoding" not in headers:
+        if "transfer-encoding" not in fields:
             if not _LENGTH.fullmatch(length):
                 return False
             self.length_remaining = int(length)
@@ -174,8 +195,9 @@ class RawResponse(HTTPResponse):
         self.chunked = bool(coding)
         self.code = self.status = int(status)
         self.reason = reason.decode("latin-1").strip()
-        self.headers = self.msg = headers  # type: ignore[assignment]
-        self.is_last = "close" in find_header(headers, "connection").lower()
+        self.fields, self._lines = fields, lines
+        self._forget_headers()
+        self.is_last = "close" in fields.get("connection", "").lower()
         return True
 
     def _take_unusual(self, head: bytes) -> None:
@@ -189,7 +211,8 @@ class RawResponse(HTTPResponse):
         self.length_remaining = library.length_remaining
         self.is_last = self.will_close or _is_ambiguous(headers) or bool(message.get_payload())
         self.will_close = False
-        self.headers = self.msg = headers  # type: ignore[assignment]
+        self.headers = self.msg = headers
+        self.fields = {name.lower(): value for name, value in headers.itermerged()}
 
     def _leave_to_http_client(self, head: bytes) -> None:
         self.fp = self._left_to_http_client = io.BufferedReader(io.BytesIO(head))
@@ -198,6 +221,12 @@ class RawResponse(HTTPResponse):
 def _is_nonsense(data: bytes | bytearray) -> bool:
     """Whether this is the beginning of something else than a head, which may have no empty line."""
     return not data.startswith(b"HTTP/"[: len(data)]) and (b"\n" in data or len(data) > _MAX_NONSENSE)
+
+
+def _read_lines(lines: bytes) -> Iterator[tuple[str, str]]:
+    for line in lines.decode("latin-1").split("\r\n")[:-1]:
+        name, _, value = line.partition(":")
+        yield name, value.strip(_BLANKS)
 
 
 def _unfold(value: str) -> str:

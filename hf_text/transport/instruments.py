@@ -10,7 +10,9 @@ from __future__ import annotations
 import http.client
 import logging
 import socket
-from types import FunctionType, ModuleType
+from functools import lru_cache
+from operator import is_
+from types import FunctionType
 from typing import Any
 
 import requests.adapters
@@ -28,57 +30,63 @@ _DOUBLES = {"vcr": "vcrpy", "httpretty": "httpretty", "mocket": "mocket"}
 
 def is_watched() -> bool:
     """Whether responses are inspected as soon as they arrive: by an instrument, or by urllib3's log."""
-    return (
-        _LOG.isEnabledFor(logging.DEBUG)
-        or requests_is_wrapped()
-        or _has_foreign(
-            (
-                (HTTPSConnectionPool.urlopen, urllib3.connectionpool),
-                (HTTPSConnectionPool._make_request, urllib3.connectionpool),
-                (http.client.HTTPConnection.putrequest, http.client),
-                (http.client.HTTPConnection.getresponse, http.client),
-            )
-        )
-    )
+    return _LOG.isEnabledFor(logging.DEBUG) or requests_is_wrapped() or not all(map(is_, _receivers(), _OWN_RECEIVERS))
 
 
 def requests_is_wrapped() -> bool:
     """Whether a function of requests that prepares or sends was replaced."""
-    return _has_foreign(_senders())
+    return not all(map(is_, _senders(), _OWN_SENDERS))
 
 
 def find_double() -> str | None:
     """The test double that is active in this process and cannot be noticed by what it answers."""
-    replaceable: tuple[type, ...] = (HTTPConnectionPool.ConnectionCls, socket.socket)
-    for replaced in replaceable:
-        name = _DOUBLES.get(replaced.__module__.partition(".")[0])
-        if name is not None:
-            return name
-    return None
+    return _double_among(HTTPConnectionPool.ConnectionCls, socket.socket)
+
+
+@lru_cache(maxsize=16)
+def _double_among(*replaceable: type) -> str | None:
+    names = (_DOUBLES.get(each.__module__.partition(".")[0]) for each in replaceable)
+    return next(filter(None, names), None)
 
 
 def name_interceptor() -> str:
     """Who stands between requests and this library's adapter, as far as can be told."""
-    for function, module in (*_senders(), (HTTPSConnectionPool.urlopen, urllib3.connectionpool)):
-        if _has_foreign(((function, module),)) and function.__module__ != module.__name__:
-            return str(function.__module__).partition(".")[0]
+    for function in (*_senders(), HTTPSConnectionPool.urlopen):
+        module = str(function.__module__).partition(".")[0]
+        if module not in ("requests", "urllib3"):
+            return module
     return "another tool"
 
 
-def _senders() -> tuple[tuple[Any, ModuleType], ...]:
+def _senders() -> tuple[Any, ...]:
     return (
-        (requests.sessions.Session.prepare_request, requests.sessions),
-        (requests.sessions.Session.send, requests.sessions),
-        (requests.sessions.Session.get_adapter, requests.sessions),
-        (requests.adapters.HTTPAdapter.send, requests.adapters),
+        requests.sessions.Session.prepare_request,
+        requests.sessions.Session.send,
+        requests.sessions.Session.get_adapter,
+        requests.adapters.HTTPAdapter.send,
     )
 
 
-def _has_foreign(functions: tuple[tuple[Any, ModuleType], ...]) -> bool:
-    """Whether one of these is not the function that its module defines. What wraps one may look like it in every
-    respect but its type and its globals. Asked for each request.
+def _receivers() -> tuple[Any, ...]:
+    return (
+        HTTPSConnectionPool.urlopen,
+        HTTPSConnectionPool._make_request,
+        http.client.HTTPConnection.putrequest,
+        http.client.HTTPConnection.getresponse,
+    )
+
+
+def _own(functions: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The functions, without those that were replaced already. What wraps one may look like it in every respect, and
+    call itself equal to it, but not in its type and its globals.
     """
-    for function, module in functions:
-        if type(function) is not FunctionType or function.__globals__ is not module.__dict__:
-            return True
-    return False
+    modules = [vars(module) for module in (requests.sessions, requests.adapters, urllib3.connectionpool, http.client)]
+    return tuple(
+        each if type(each) is FunctionType and any(each.__globals__ is names for names in modules) else None
+        for each in functions
+    )
+
+
+# Compared by identity, for each request.
+_OWN_SENDERS = _own(_senders())
+_OWN_RECEIVERS = _own(_receivers())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from ..protocol.headers import find_header
 from .body import BodyCut, find_unreadable, is_text, open_body
 from .call import Call, Wait
 from .mask import Mask
@@ -18,7 +17,7 @@ class Response:
 
     Attributes:
         status: the HTTP status.
-        headers: the headers as they came; lookup is case-insensitive.
+        headers: the headers, their names in lower case.
         url: the address that answered, after redirects.
         proxy: the address of the proxy that may have answered in its place; ``""`` if there is none.
         mask: takes the secrets out of a text, before it is shown.
@@ -29,18 +28,18 @@ class Response:
     def __init__(self, raw: Any, url: str, call: Call, mask: Mask) -> None:
         self.mask = mask
         self.status: int = raw.status
-        self.headers: Mapping[str, str] = raw.headers
+        self.headers: dict[str, str] = raw.fields
         self.url = url
         self.reason: str = raw.reason or ""
         self.proxy: str = raw.proxy_address
-        encoding = find_header(raw.headers, "content-encoding")
+        encoding = self.headers.get("content-encoding", "")
         self._unreadable = find_unreadable(encoding) if encoding else None
         self._body = open_body(raw, call, encoding)
         self._call = call
         self.read: Callable[[], bytes | Wait] = self._body.read
 
     @property
-    def shown_headers(self) -> Mapping[str, str]:
+    def shown_headers(self) -> dict[str, str]:
         """The headers without secrets, for what is shown of them."""
         return self.mask.in_headers(self.headers)
 

@@ -14,7 +14,7 @@ from collections.abc import Generator, Mapping
 from contextlib import suppress
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn, cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -29,7 +29,7 @@ from ..protocol.pages import as_utf8
 from ..protocol.replies import parse_reply_error
 from .adapter import Adapter
 from .call import Call, Interrupted, Wait
-from .connections import NotReady, bound_to
+from .connections import NotReady
 from .exchange import Plan, exchange
 from .failures import describe_unreadable, explain_failure, lost_connection, wrong_scheme
 from .head import RawResponse
@@ -85,7 +85,6 @@ class Http:
         self._auth = BearerAuth(key)
         self._headers = {"User-Agent": _USER_AGENT, **headers}
         names = {name.lower() for name in headers}
-        self._chooses_encoding = "accept-encoding" in names
         self.anonymous: bool = key is None and "authorization" not in names
         self._proxies = hide_proxies(proxies)
         self._verify = verify
@@ -123,15 +122,11 @@ class Http:
         Yields when the request is sent, and while it would block but may not. Raises TransportError or
         RequestTimeoutError if no response comes, Interrupted if the call is cancelled.
         """
-        headers = {"Accept": accept}
-        if accept == "text/event-stream" and not self._chooses_encoding:
-            headers["Accept-Encoding"] = "identity"  # with gzip, nginx holds a whole answer back
-        headers |= extra_headers or {}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        mask = self._mask.with_headers(extra_headers or {})
+        mask = self._mask.with_headers(extra_headers) if extra_headers else self._mask
+        more = tuple(extra_headers.items()) if extra_headers else ()
         for _ in range(_MAX_REDIRECTS + 1):
-            reply = yield from self._send_once(call, method, url, body, headers, mask)
+            outline = _Outline(method, url, accept, body is not None, more)
+            reply = yield from self._send_once(call, outline, body, mask)
             location = reply.headers.get("location") if reply.status in _REDIRECTS else None
             if location is None:
                 return reply
@@ -170,37 +165,38 @@ class Http:
             session.adapter.close()
 
     def _send_once(
-        self, call: Call, method: str, url: str, body: bytes | None, headers: Mapping[str, str], mask: Mask
+        self, call: Call, outline: _Outline, body: bytes | None, mask: Mask
     ) -> Generator[Wait, None, Response]:
         session = self._of_this_process()
         failure: Exception
-        at_once = not call.blocking and (yield from _get_ready(session, call, method, url, headers, len(body or b"")))
+        at_once = call.blocking or (yield from _get_ready(session, call, outline, len(body or b"")))
         while True:
             raw: RawResponse | None = None
             if not at_once:
                 yield from call.need_thread()
-            at_once = False
             try:
-                plan = session.plan(method, url, headers)
+                plan = session.plan(outline)
                 dialled = None if call.blocking else (yield from session.adapter.dial(call, plan.url))
-                with bound_to(call, dialled):
-                    raw = session.exchange(plan, body)
-                yield Wait.SOCKET
+                raw = session.exchange(call, plan, body, dialled)
+                if not at_once:
+                    yield Wait.SOCKET  # a thread that has sent it is not held any longer
                 while not raw.receive_head():
                     yield Wait.SOCKET
                 return Response(raw, plan.url, call, mask)
             except NotReady:
+                at_once = False
                 continue
             except _FAILURES as error:
                 _give_up(raw, call)
                 # A server may close a kept-alive connection at any time; that is not a failure of this request.
                 if call.reused and lost_connection(error):
+                    at_once = False
                     continue
                 if call.cancelled:
                     failure = Interrupted()
                 else:
                     through_proxy = raw is not None and raw.through_proxy
-                    failure = explain_failure(error, call, url, mask, through_proxy)
+                    failure = explain_failure(error, call, outline.url, mask, through_proxy)
             except BaseException:  # Interrupted, Ctrl-C, or the reader left: nothing may stay open
                 _give_up(raw, call)
                 raise
@@ -210,6 +206,9 @@ class Http:
 
     def _of_this_process(self) -> _Session:
         """The session: a connection must not be shared with a process that was forked off."""
+        session = self._session
+        if session is not None and session.process == os.getpid():
+            return session
         with self._lock:
             if self._session is None or self._session.process != os.getpid():
                 self._session = _Session(self._auth, self._headers, self._proxies, self._verify, self._cert, self._mask)
@@ -246,6 +245,16 @@ class BearerAuth(AuthBase):
         raise TypeError("BearerAuth holds a key and cannot be pickled or copied")
 
 
+class _Outline(NamedTuple):
+    """A request without its body, and without what all requests of a client have."""
+
+    method: str
+    url: str
+    accept: str
+    has_body: bool
+    extra_headers: tuple[tuple[str, str], ...]
+
+
 class _Session:
     """The connections of one process, and what is the same for every request to an address."""
 
@@ -268,13 +277,13 @@ class _Session:
         self._proxies = dict(proxies)
         self._verify = verify
         self._cert = cert
-        self._plans: dict[Any, Plan] = {}
+        self._plans: dict[_Outline, Plan] = {}
 
-    def is_ready(self, method: str, url: str, headers: Mapping[str, str], body_bytes: int) -> bool:
+    def is_ready(self, outline: _Outline, body_bytes: int) -> bool:
         """Whether such a request can be sent without blocking: the plan is made, it is short, a connection is open or
         can be opened so.
         """
-        plan = self._plans.get((method, url, *headers.items()))
+        plan = self._plans.get(outline)
         return (
             plan is not None
             and plan.head_bytes + body_bytes <= _SHORT_REQUEST_BYTES
@@ -282,24 +291,24 @@ class _Session:
             and (self.adapter.has_open_connection(plan.url) or self.adapter.can_dial(plan.url))
         )
 
-    def is_new(self, method: str, url: str, headers: Mapping[str, str]) -> bool:
+    def is_new(self, outline: _Outline) -> bool:
         """Whether ``prepare()`` is still to be called for such a request. Not where each request is made anew."""
-        plan = self._plans.get((method, url, *headers.items()))
+        plan = self._plans.get(outline)
         return (plan is None or not self.adapter.has_pool(plan.url)) and not requests_is_wrapped()
 
-    def prepare(self, method: str, url: str, headers: Mapping[str, str]) -> None:
+    def prepare(self, outline: _Outline) -> None:
         """Find out all that is the same for every such request; the certificates, too. Raises as ``exchange()``."""
-        plan = self.plan(method, url, headers)
+        plan = self.plan(outline)
         self.adapter.open_pool(plan.request_with(None), **plan.settings)
 
-    def plan(self, method: str, url: str, headers: Mapping[str, str]) -> Plan:
+    def plan(self, outline: _Outline) -> Plan:
         """What is sent and how, but for the body. Found out once: it costs requests as much as the rest of a
         round trip.
         """
-        key = (method, url, *headers.items())
-        plan = self._plans.get(key)
+        plan = self._plans.get(outline)
         if plan is None:
-            request = requests.Request(method, url, {**self._headers, **headers}, auth=self._auth)
+            headers = {**self._headers, **self._headers_for(outline)}
+            request = requests.Request(outline.method, outline.url, headers, auth=self._auth)
             prepared = self._session.prepare_request(request)
             settings = self._session.merge_environment_settings(
                 prepared.url, self._proxies, True, self._verify, self._cert
@@ -310,24 +319,31 @@ class _Session:
                 return plan
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
-            self._plans[key] = plan
+            self._plans[outline] = plan
         return plan
 
-    def exchange(self, plan: Plan, body: bytes | None) -> RawResponse:
+    def _headers_for(self, outline: _Outline) -> dict[str, str]:
+        headers = {"Accept": outline.accept}
+        if outline.accept == "text/event-stream" and "accept-encoding" not in map(str.lower, self._headers):
+            headers["Accept-Encoding"] = "identity"  # with gzip, nginx holds a whole answer back
+        headers |= outline.extra_headers
+        if outline.has_body:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    def exchange(self, call: Call, plan: Plan, body: bytes | None, dialled: Any) -> RawResponse:
         """Send a request; the answer, its head perhaps still to be read."""
-        return exchange(self.adapter, self._session, plan, body)
+        return exchange(self.adapter, self._session, plan, body, call, dialled)
 
 
-def _get_ready(
-    session: _Session, call: Call, method: str, url: str, headers: Mapping[str, str], body_bytes: int
-) -> Generator[Wait, None, bool]:
+def _get_ready(session: _Session, call: Call, outline: _Outline, body_bytes: int) -> Generator[Wait, None, bool]:
     """Whether a call that does not block can send such a request at once, once everything for it is prepared."""
-    if session.is_new(method, url, headers):
+    if session.is_new(outline):
         yield from call.need_thread(Wait.FIRST)
         with suppress(*_FAILURES):  # it is raised again when the request is sent
-            session.prepare(method, url, headers)
+            session.prepare(outline)
         yield Wait.TURN
-    return session.is_ready(method, url, headers, body_bytes)
+    return session.is_ready(outline, body_bytes)
 
 
 def _give_up(raw: RawResponse | None, call: Call) -> None:

@@ -24,9 +24,11 @@ class Wire:
     def __init__(self, sock: socket.socket, call: Call) -> None:
         self._sock = sock
         self._call = call
-        self._timeout = math.inf  # what the socket's is set to
+        timeout: float | None = sock.gettimeout()
+        self._timeout = math.inf if timeout is None else timeout  # what the socket's is set to
         self._unbroken_bytes = 0  # received since others had their turn
-        call.drained = False
+        # What had arrived was taken, or nothing can have: the next bytes are waited for before they are asked for.
+        call.drained = True
         self._tells_all = not isinstance(sock, (ssl.SSLSocket, TLSInTLS))  # TLS gives a record at a time
 
     def makefile(self, mode: str) -> io.BytesIO:
@@ -75,7 +77,7 @@ class TLSInTLS:
 
     def __init__(self, tunnel: SSLTransport) -> None:
         self._tunnel = tunnel
-        self.settimeout = tunnel.settimeout
+        self.settimeout, self.gettimeout = tunnel.settimeout, tunnel.gettimeout
 
     def recv(self, most: int) -> bytes:
         """All that has arrived. What was left in urllib3's buffer could not be waited for: the socket does not tell."""

@@ -166,6 +166,7 @@ class TestErrors:
             (["none.jsonl", "out"], 1, "No such file or directory: none.jsonl"),
             (["in.jsonl", "out"], 2, "For a row of columns pass --template "),
             (["in.jsonl", "out", "-o", "max_token", "5"], 2, "batch.run() has no argument 'max_token'"),
+            (["in.jsonl", "out", "--template", "{text}", "--max-workers", "0"], 2, "--max-workers must be"),
             (["--status", "out"], 2, "no run has stored its state in out.state"),
             (["--status"], 2, "--status takes only the path of the output"),
             (["--plot", "a.txt", "in.jsonl"], 2, "the picture must be a .svg, .png or .pdf file"),

@@ -172,8 +172,8 @@ def own_methods(cls: type) -> set[str]:
 
 
 NOT_THEIRS = {
-    *("__init__", "_send_held", "_send_now", "send_again", "retire", "has_open_connection", "_context"),
-    *("_dial", "open", "dial", "can_dial", "take_back", "has_pool", "open_pool"),
+    *("__init__", "_send_held", "send_now", "send_at_once", "send_again", "retire", "has_open_connection", "_context"),
+    *("_dial", "open", "dial", "can_dial", "take_back", "_take", "has_pool", "open_pool"),
     *(
         "receive_head",
         "through_proxy",
@@ -183,6 +183,7 @@ NOT_THEIRS = {
         "_take_plain",
         "_take_unusual",
         "_leave_to_http_client",
+        "_forget_headers",
     ),
     *("response_class", "release_conn"),  # tried below
 }
@@ -199,6 +200,7 @@ def test_attributes_that_are_replaced_or_read_are_there() -> None:
     assert (pool.ConnectionCls, HTTPSConnectionPool.ConnectionCls) == (HTTPConnection, HTTPSConnection)
     assert pool.pool is not None
     assert [*pool.pool.queue] == [None] * pool.pool.maxsize
+    assert issubclass(connections._Pool.QueueCls, HTTPConnectionPool.QueueCls)
     assert pool.proxy is None
     pool.close()
     assert pool.pool is None

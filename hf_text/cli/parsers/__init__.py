@@ -1,6 +1,6 @@
-"""The parsers of the commands, a module each.
+"""The parsers of the commands, one module each.
 
-They are apart from the commands, so that help, a wrong option and the completion of a shell wait for nothing else.
+They are separate from the commands, so that help, usage errors and shell completion import nothing else.
 """
 
 from __future__ import annotations
@@ -13,6 +13,6 @@ __all__ = ["parser_of"]
 
 
 def parser_of(name: str) -> Parser:
-    """The parser of a command."""
+    """Build the parser of a command."""
     parser: Parser = import_module(f"{__name__}.{name}").build_parser()
     return parser

@@ -40,7 +40,7 @@ examples:
 
 
 def build_parser() -> Parser:
-    """The parser."""
+    """Build the parser."""
     parser = Parser("hf-text", "[options] [prompt ...]", _DESCRIPTION, _EPILOG)
     add = parser.add_argument
     add("words", nargs="*", metavar="prompt", help="the question; words are joined, and '--' ends the options")

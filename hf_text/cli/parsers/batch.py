@@ -29,7 +29,7 @@ _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def build_parser() -> Parser:
-    """The parser."""
+    """Build the parser."""
     parser = Parser("hf-text batch", "[options] IN OUT", _DESCRIPTION, _EPILOG)
     add = parser.add_argument
     add("paths", nargs="*", metavar="IN OUT", help="the inputs, and the output")
@@ -89,7 +89,7 @@ def _add_bounds(parser: Parser) -> None:
 
 
 def duration(text: str) -> float:
-    """Seconds: ``"90"``, ``"90s"``, ``"30m"``, ``"1h30m"``, ``"2d"``. Raises ValueError for anything else."""
+    """Parse a time into seconds: ``"90"``, ``"90s"``, ``"30m"``, ``"1h30m"``, ``"2d"``. Else raises ValueError."""
     compact = re.sub(r"\s", "", text.lower())
     parts = re.findall(r"(\d+(?:\.\d+)?)([a-z]*)", compact)
     if (

@@ -34,7 +34,7 @@ examples:
 
 
 def build_parser() -> Parser:
-    """The parser."""
+    """Build the parser."""
     parser = Parser("hf-text chat", "[options]", _DESCRIPTION, _EPILOG)
     parser.add_argument("--load", metavar="FILE", help="continue a conversation that /save wrote")
     add_reading_options(parser)

@@ -21,7 +21,7 @@ examples:
 
 
 def build_parser() -> Parser:
-    """The parser."""
+    """Build the parser."""
     parser = Parser("hf-text compare", "[options] MODEL [PROMPT ...]", _DESCRIPTION, _EPILOG)
     add = parser.add_argument
     add("name", metavar="MODEL", help="the model, such as openai/gpt-oss-120b")

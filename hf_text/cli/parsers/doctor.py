@@ -16,7 +16,7 @@ examples:
 
 
 def build_parser() -> Parser:
-    """The parser."""
+    """Build the parser."""
     parser = Parser("hf-text doctor", "[options]", _DESCRIPTION, _EPILOG)
     parser.add_argument(
         "--ask",

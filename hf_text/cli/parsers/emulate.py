@@ -16,7 +16,7 @@ examples:
 
 
 def build_parser() -> Parser:
-    """The parser."""
+    """Build the parser."""
     parser = Parser("hf-text emulate", "[options]", DESCRIPTION, EPILOG + _EXAMPLES)
     add_arguments(parser)
     return parser

@@ -22,7 +22,7 @@ _SORTS = ("price", "throughput", "latency", "context", "name", "created")
 
 
 def build_parser() -> Parser:
-    """The parser."""
+    """Build the parser."""
     parser = Parser("hf-text models", "[options] [SEARCH]", _DESCRIPTION, _EPILOG)
     add = parser.add_argument
     add("search", nargs="?", metavar="SEARCH", help="a part of the name")

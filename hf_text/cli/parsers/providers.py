@@ -19,7 +19,7 @@ examples:
 
 
 def build_parser() -> Parser:
-    """The parser."""
+    """Build the parser."""
     parser = Parser("hf-text providers", "[options] MODEL", _DESCRIPTION, _EPILOG)
     add = parser.add_argument
     add("name", metavar="MODEL", help="the model, such as openai/gpt-oss-120b")
