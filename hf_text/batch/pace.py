@@ -1,20 +1,20 @@
-"""How fast a server may be asked.
+"""Adaptive request rate for a server.
 
 A limit of requests per second is not a limit of concurrency: with answers of 20 s, a limit of 10/s needs 200
-requests in flight. So the rate is steered, not the number in flight. What the server lets through is the measure.
+requests in flight. So the rate is controlled, not the number in flight, based on the rate that the server accepts.
 
-* **Beginning**: 8 requests at once, then 16/s, doubled every quarter of a second, until the first refusal.
-* **Refusals** (429), if they are 3 % or more since the last cut, set 95 % of what was let through, at most once a
-  second. From there the rate returns to the measure along a cubic, stays near it, and then goes beyond it: CUBIC, as
-  TCP does it (RFC 9438). It stays below a measure the longer, the oftener that was confirmed. Fewer refusals change
-  nothing: a few random ones must not bring a run to a halt.
-* **Nobody there** (502, 503, 504, no connection; or nothing is let through any more) shuts the door. One probe at a
-  time asks whether the server is back, after pauses of a second or a tenth of the outage. The first probe that is let
-  in opens it at a quarter of the former rate, doubled every quarter of a second. If 429 shut it and no rate was found
-  to be limited before, a quota was used up: then the measure is that of the last minute.
-* **What the server asks for** (``Retry-After``, ``RateLimit``) is waited for by all.
+* **Start**: 8 requests at once, then 16/s, doubled every quarter of a second until the first rejection.
+* **Rejections** (429): if they are 3 % or more since the last cut, the rate is cut to 95 % of the accepted rate, at
+  most once a second. It then returns to the accepted rate along a cubic curve, stays near it, and later exceeds it:
+  CUBIC, as in TCP (RFC 9438). The more often the accepted rate is confirmed, the longer the rate stays below it. Fewer
+  rejections change nothing: a few random ones must not stall a run.
+* **Outages** (502, 503, 504, no connection; or no request is accepted any more): sending stops (the door is shut). One
+  probe at a time checks whether the server is back, with pauses of a second or a tenth of the outage. The first
+  accepted probe reopens the door at a quarter of the former rate, doubled every quarter of a second. If 429 shut the
+  door and no rate limit was found before, a quota was used up: the accepted rate is then measured over the last minute.
+* **Requested delays** (``Retry-After``, ``RateLimit``) apply to all requests.
 
-No I/O and no sleep: the clock is an argument, and what is to be waited for is told.
+This module does no I/O and does not sleep: the clock is an argument, and methods return how long to wait.
 """
 
 from __future__ import annotations
@@ -33,29 +33,29 @@ _FIRST_RATE = 16.0
 _FIRST_BURST = 8
 _MAX_RATE = 1e6
 _DOUBLING = 0.25  # seconds
-_CATCH_UP = 0.05  # seconds of requests that may be sent at once if the thread wakes up late
-_REOPENING = 0.25  # seconds, to double after an outage
+_CATCH_UP = 0.05  # seconds' worth of requests that may be sent at once after the thread wakes up late
+_REOPENING = 0.25  # seconds to double after an outage
 
 _CUT = 0.05
-_PLATEAU = (3.0, 30.0)  # seconds from a cut back to the measure: of the first one, and of one that was confirmed
-_GROWTH = 3.0  # of the plateau, for each measure that confirms the last one
-_SAME = 0.15  # how far two measures may be apart to confirm each other
-_FEW = 0.03  # the share of refusals since the last cut that changes nothing
-_CHANCES, _MAX_CHANCE = 3, 0.2  # cuts in a row below the measure, and their share, that are put down to chance
-_SHARE_SAMPLES = (100, 400)  # the fewest requests that it is taken of, and the most
+_PLATEAU = (3.0, 30.0)  # seconds from a cut back to the measured limit: shortest, and longest after confirmations
+_GROWTH = 3.0  # factor of the plateau for each measurement that confirms the last one
+_SAME = 0.15  # relative difference up to which two measurements confirm each other
+_FEW = 0.03  # share of rejections since the last cut that is ignored
+_CHANCES, _MAX_CHANCE = 3, 0.2  # consecutive cuts below the limit, and the share of rejections, treated as random
+_SHARE_SAMPLES = (100, 400)  # minimum and maximum number of requests for the share
 
 _SAMPLES = 50
-_WINDOW = (1.0, 60.0)  # seconds of the measure: the shortest, and the longest for slow rates
+_WINDOW = (1.0, 60.0)  # seconds of a measurement: shortest, and longest for slow rates
 _KEPT = 8192
 
-_DOWN_STREAK = 3  # requests in a row that reached no server
-_REFUSED_STREAK, _REFUSED_SECONDS = 5, 0.5  # in a row, and for so long, nothing was let through
+_DOWN_STREAK = 3  # consecutive requests that reached no server
+_REFUSED_STREAK, _REFUSED_SECONDS = 5, 0.5  # consecutive rejections, and their minimum duration, that mean an outage
 _PROBE_SHARE, _MIN_PROBE_PAUSE, _MAX_PROBE_PAUSE = 0.1, 1.0, 60.0
-_PATIENCE = 0.75  # seconds; a probe that is out for longer than every refusal took was let in
+_PATIENCE = 0.75  # seconds; a probe pending for longer than any rejection took counts as accepted
 
 
 class Ticket:
-    """One request, from the moment in which it is sent."""
+    """One request, from the moment it is sent."""
 
     __slots__ = ("probe", "refused", "sent_at", "tokens")
 
@@ -67,13 +67,13 @@ class Ticket:
 
 
 class Pace:
-    """The rate at which one model of one server is asked. Safe to share among threads, and among runs.
+    """The request rate for one model of one server. Safe to share among threads and runs.
 
     Args:
-        rate: maximum requests per second; None: as many as the server takes.
-        tokens_per_minute: maximum tokens per minute, prompts and answers. A row counts with the average
-            so far until it is answered. None: no limit.
-        clock: returns the time, in seconds.
+        rate: maximum requests per second; None: as the server allows.
+        tokens_per_minute: maximum tokens per minute, prompts and answers. Until a row is answered, it counts as the
+            average so far. None: no limit.
+        clock: returns the time in seconds.
 
     Raises InvalidRequestError for a rate or a number of tokens that is not positive.
     """
@@ -91,39 +91,39 @@ class Pace:
         self._lock = threading.RLock()
         self._began_at = clock()
         self._sent: deque[Ticket] = deque(maxlen=_KEPT)
-        # The curve: doubling from `_base` up to `_ceiling`, or (a negative period) the cubic around `_ceiling`.
+        # The curve: doubling from `_base` up to `_ceiling`, or (if the period is negative) the cubic around `_ceiling`.
         self._mark, self._base, self._ceiling, self._period = self._began_at, _FIRST_RATE, _MAX_RATE, _DOUBLING
         self._plateau = _PLATEAU[0]
         self._cut_at = float("-inf")
         self._before_cut = (_MAX_RATE, self._plateau, self._cut_at)
         self._measured_from = self._opened_at = self._began_at
         self._few = _FEW
-        self._below = 0  # cuts in a row below the measure
+        self._below = 0  # consecutive cuts below the measured limit
         self._next_at = self._began_at
-        self._free = _FIRST_BURST if rate is None else 0  # requests that need not wait for each other
+        self._free = _FIRST_BURST if rate is None else 0  # requests that may be sent without spacing
         self._resume_at = self._tokens_at = float("-inf")
         self._tokens_per_row = 0.0
         self._shut_at: float | None = None
         self._probe: Ticket | None = None
         self._unproven: tuple[Ticket, float] | None = (
-            None  # a probe that opened the door by its silence, and `_shut_at`
+            None  # a pending probe that reopened the door, and the former `_shut_at`
         )
         self._probe_at = self._slowest_refusal = 0.0
 
     @property
     def rate(self) -> float:
-        """Requests a second, now; what is aimed at, not what is sent. 0 while the door is shut."""
+        """The current target rate in requests per second, not the actual one. 0 during an outage."""
         with self._lock:
             return 0.0 if self._shut_at is not None else self._curve(self._clock())
 
     @property
     def outage(self) -> float:
-        """For how many seconds the server has been away; 0 if it is there."""
+        """How many seconds the server has been unavailable; 0 if it is available."""
         with self._lock:
             return 0.0 if self._shut_at is None else self._clock() - self._shut_at
 
     def wait(self) -> float:
-        """Seconds until the next request may be sent; 0 if it may now. Ask again after each event."""
+        """Return the seconds until the next request may be sent; 0 if it may be sent now. Changes with every event."""
         with self._lock:
             now = self._clock()
             asked_for = self._resume_at - now
@@ -138,7 +138,7 @@ class Pace:
             return max(0.0, asked_for, self._next_at - now)
 
     def start(self) -> Ticket:
-        """A request is sent now. Its ticket goes to ``began``, ``answered``, ``refused`` or ``failed``."""
+        """Register a request being sent. Pass its ticket to ``began``, ``answered``, ``refused`` or ``failed``."""
         with self._lock:
             now = self._clock()
             ticket = Ticket(now, self._tokens_per_row, self._shut_at is not None)
@@ -152,19 +152,19 @@ class Pace:
             return ticket
 
     def _space(self, now: float) -> None:
-        """Put the next request at its distance."""
+        """Schedule the earliest time of the next request."""
         if self._free:
             self._free -= 1
             return
         rate = self._curve(now)
         late = max(1 / rate, _CATCH_UP)
         idle = now - late - max(self._next_at, self._resume_at, self._tokens_at)
-        if idle > 0:  # more could have been sent: that does not prove that more is allowed (RFC 7661)
+        if idle > 0:  # idle time does not prove that a higher rate is allowed (RFC 7661)
             self._mark += min(idle, now - self._mark)
         self._next_at = max(self._next_at, now - late) + 1 / rate
 
     def began(self, ticket: Ticket) -> None:
-        """The answer to this request has begun: it was let in."""
+        """Register that the answer to this request has begun, so it was accepted."""
         with self._lock:
             if self._shut_at is not None and ticket.sent_at > self._shut_at:
                 self._open(self._clock())
@@ -172,7 +172,7 @@ class Pace:
                 self._unproven = None
 
     def answered(self, ticket: Ticket, tokens: int = 0) -> None:
-        """This request was answered; ``tokens`` counts prompt and answer."""
+        """Register an answered request; ``tokens`` counts prompt and answer."""
         with self._lock:
             self.began(ticket)
             if tokens:
@@ -181,20 +181,20 @@ class Pace:
                 self._tokens_at += (tokens - ticket.tokens) * self._token_seconds
 
     def failed(self, ticket: Ticket) -> None:
-        """This request failed for a reason of its own: the server is there."""
+        """Register a request that failed for a reason of its own: the server is available."""
         self.began(ticket)
 
     def refused(
         self, ticket: Ticket, retry_after: float | None = None, *, down: bool = False, alone: bool = False
     ) -> None:
-        """This request was refused for now.
+        """Register a temporarily rejected request.
 
         Args:
             ticket: the request.
-            retry_after: seconds that the server asks to wait, if it says so.
-            down: whether the server was unavailable (502, 503, 504, no connection), rather than over its limit (429).
-            alone: whether this is about the row, again and again, while others are answered. The request was not let
-                through, but that says nothing about the rate.
+            retry_after: the delay in seconds requested by the server, if any.
+            down: whether the server was unavailable (502, 503, 504, no connection) rather than rate-limited (429).
+            alone: whether the row is rejected repeatedly while others are answered. The request counts as rejected,
+                but does not affect the rate.
         """
         with self._lock:
             now = self._clock()
@@ -222,7 +222,7 @@ class Pace:
     # The curve
 
     def _curve(self, now: float) -> float:
-        """The rate at this time."""
+        """Return the rate at this time."""
         since = now - self._mark
         if self._period > 0:
             rate: float = self._base * 2.0 ** min(since / self._period, 64)
@@ -242,19 +242,19 @@ class Pace:
         share = self._share()
         if self._period < 0 and not asked_to_wait and (share < self._few or self._is_chance(now, share)):
             return
-        through = self._measure(ticket.sent_at, *_WINDOW, self._measured_from)  # what became of later ones is not known
-        if now - self._began_at < 1.0:  # a burst shows how many may arrive at once, not how many in a second
+        through = self._measure(ticket.sent_at, *_WINDOW, self._measured_from)  # the outcome of later ones is unknown
+        if now - self._began_at < 1.0:  # the first burst shows the allowed burst size, not the allowed rate
             through = max(through, _FIRST_RATE)
         self._before_cut = (self._ceiling if self._period < 0 else through, self._plateau, self._cut_at)
-        if self._period > 0:  # what a pause had saved up is used up from here on
+        if self._period > 0:  # from here on, allowance saved up during a pause is used up
             self._measured_from = now
         self._note_ceiling(through)
         self._follow_cubic(max(now, self._resume_at), through)
         self._cut_at = now
 
     def _is_chance(self, now: float, share: float) -> bool:
-        """Whether refusals no longer depend on the rate: a few, again and again, below the measured limit. That share
-        is then accepted for as long as it is confirmed.
+        """Whether rejections no longer depend on the rate: a few occur repeatedly below the measured limit. That share
+        is then tolerated for as long as it is confirmed.
         """
         below = self._curve(now) < self._ceiling and share < _MAX_CHANCE
         self._below = self._below + 1 if below else 0
@@ -267,7 +267,7 @@ class Pace:
         return True
 
     def _note_ceiling(self, through: float) -> None:
-        """The measure of a refusal. The oftener it is confirmed, the longer the rate stays below it."""
+        """Record the accepted rate as the limit. The more often it is confirmed, the longer the rate stays below it."""
         shortest, longest = _PLATEAU
         self._plateau = min(_GROWTH * self._plateau, longest) if self._confirms(through) else shortest
         self._ceiling = min(through, self._max_rate)
@@ -276,7 +276,7 @@ class Pace:
         return abs(through - self._ceiling) <= _SAME * self._ceiling
 
     def _measure(self, now: float, shortest: float, longest: float, begin: float) -> float:
-        """Requests a second that were let through in the last seconds before ``now``, from ``begin`` on."""
+        """Return the accepted requests per second in the last seconds before ``now``, not before ``begin``."""
         through = sent = 0
         since = begin
         for ticket in reversed(self._sent):
@@ -293,9 +293,9 @@ class Pace:
         return max(through, 1) / max(now - since, 1.0)
 
     def _share(self) -> float:
-        """The share of refusals since the last cut."""
+        """Return the share of rejections since the last cut."""
         fewest, most = _SHARE_SAMPLES
-        fewest = min(fewest, max(10, int(20 * self._ceiling)))  # at slow rates every refusal counts
+        fewest = min(fewest, max(10, int(20 * self._ceiling)))  # at slow rates every rejection counts
         sent = refused = 0
         for ticket in islice(reversed(self._sent), most):
             if ticket.sent_at < self._cut_at:
@@ -307,7 +307,7 @@ class Pace:
     # The door
 
     def _is_gone(self, ticket: Ticket, now: float, down: bool) -> bool:
-        """Whether nothing was let through around this refusal."""
+        """Whether no request was accepted around this rejection."""
         streak = 0
         for earlier in reversed(self._sent):
             if earlier.sent_at > ticket.sent_at:
@@ -319,16 +319,16 @@ class Pace:
                 return True
             if streak >= _REFUSED_STREAK and now - earlier.sent_at >= _REFUSED_SECONDS:
                 return True
-        return down  # since the very beginning
+        return down  # no request was ever accepted
 
     def _shut(self, ticket: Ticket, now: float, down: bool) -> None:
-        # What became of those sent later is not known yet.
+        # The outcome of requests sent later is not known yet.
         earlier = (sent for sent in reversed(self._sent) if sent.sent_at <= ticket.sent_at)
         last = next((sent.sent_at for sent in earlier if not sent.refused), now)
-        if self._cut_at >= last:  # that was the beginning of this
+        if self._cut_at >= last:  # the last cut was already caused by this outage: undo it
             self._ceiling, self._plateau, self._cut_at = self._before_cut
-        # A rate that was found to be limited since the door opened was not a quota, so this is an outage. Else a quota
-        # may have been used up in a burst: then the measure is that of a minute.
+        # If a rate limit was found since the door opened, this is an outage and not a quota. Otherwise a quota may have
+        # been used up in a burst: measure over a minute.
         if not down and self._cut_at < self._opened_at:
             through = self._measure(now, _WINDOW[1], _WINDOW[1], self._began_at)
             if not self._confirms(through):
@@ -340,7 +340,7 @@ class Pace:
         self._pause_probes(now)
 
     def _shut_again(self, ticket: Ticket, now: float, since: float) -> None:
-        """The probe was not let in; its refusal was only read late (on a busy machine). It is still the same outage."""
+        """Continue the same outage: the probe was rejected, but the rejection was read late (on a busy machine)."""
         if self._cut_at >= self._opened_at:
             self._ceiling, self._plateau, self._cut_at = self._before_cut
         self._shut_at, self._unproven = since, None
@@ -352,7 +352,7 @@ class Pace:
         self._probe_at = now + min(max(_PROBE_SHARE * outage, _MIN_PROBE_PAUSE), _MAX_PROBE_PAUSE)
 
     def _open(self, now: float, silent: Ticket | None = None) -> None:
-        """Let requests through again; ``silent``: for a probe that was not refused so far."""
+        """Resume sending; ``silent`` is a probe that is still pending and was not rejected so far."""
         self._unproven = None if silent is None or self._shut_at is None else (silent, self._shut_at)
         self._shut_at = self._probe = None
         self._measured_from = self._opened_at = now

@@ -1,4 +1,4 @@
-"""A run: ``generate`` with a file that is both output and journal."""
+"""Runs ``generate`` with a file that is both output and journal."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class Stopper:
         self._stopped = False
 
     def attach(self, engine: Engine) -> None:
-        """This engine is to be stopped."""
+        """Set the engine to stop."""
         self._engine = engine
         if self._stopped:
             engine.stop("cancelled", 0.0)
@@ -190,7 +190,7 @@ def run_stoppable(
     progress: bool | Callable[[Progress], object] | None = None,
     **options: Any,
 ) -> Summary:
-    """As ``run``, which the stopper can stop from another thread."""
+    """Like ``run``, but ``stopper`` can stop it from another thread."""
     choice = _Choice(stale, only, retry_failed, shard)
     source, tally = Source(inputs), Tally()
     with listening(lambda listener: _stopped(listener, tally)) as listener, ExitStack() as stack:
@@ -213,7 +213,7 @@ def run_stoppable(
 
 
 def _summarize(tally: Tally, journal: Journal | None) -> Summary:
-    """A run that was stopped has not seen all rows of the inputs; the output knows how many are done."""
+    """Summarise the run. A stopped run has not read all inputs, so the counts of finished rows come from the output."""
     summary = tally.summary()
     if summary.stopped_by is None or journal is None:
         return summary
@@ -222,7 +222,7 @@ def _summarize(tally: Tally, journal: Journal | None) -> Summary:
 
 @dataclass(frozen=True)
 class _Choice:
-    """Which rows a run asks."""
+    """Selects the rows that a run sends."""
 
     stale: str
     only: str | None
@@ -241,13 +241,15 @@ class _Choice:
                 raise refusal("shard", "a pair (i, n) with i from 0 to n - 1", part)
 
     def estimate(self, count: int | None) -> int | None:
-        """About how many rows the run has."""
+        """Estimate the number of rows of the run."""
         if self.only or count is None:
             return None
         return count if self.shard is None else round(count / self.shard[1])
 
     def wants(self, known: Known, tally: Tally) -> bool:
-        """Whether to send the row; if not, it is counted. Raises InvalidRequestError if its answer is stale."""
+        """Whether to send the row; counts rows with a result that are skipped. Raises InvalidRequestError if its answer
+        is stale.
+        """
         row = known.row
         if self.shard is not None and shard_of(row.custom_id, self.shard[1]) != self.shard[0]:
             return False
@@ -273,7 +275,7 @@ def _stale(row: Row) -> InvalidRequestError:
 
 
 class _Run:
-    """One run, with everything it needs made ready."""
+    """One prepared run."""
 
     def __init__(
         self, engine: Engine, journal: Journal, tally: Tally, show: Callable[[Progress], object], drain: float
@@ -288,7 +290,7 @@ class _Run:
         engine.on_tick = self._tick
 
     def work(self, listener: Listener) -> None:
-        """Do all rows, and record each. Raises what ended the run, when the rows in flight are finished."""
+        """Process and record all rows. Raises the error that ended the run after the rows in flight are finished."""
         ended = "failed"
         try:
             listener.stop = lambda name: self._engine.stop(name, self._drain)
@@ -298,7 +300,7 @@ class _Run:
                 self._report()
             self._report()
             ended = self._tally.stopped_by or "finished"
-        except BaseException as error:  # Ctrl-C too: what had finished is kept
+        except BaseException as error:  # including Ctrl-C: record the finished rows
             self._keep_finished()
             if not listener.again or not isinstance(error, KeyboardInterrupt):
                 raise
@@ -330,7 +332,7 @@ class _Run:
 
 
 def _stopped(listener: Listener, tally: Tally, journal: Journal | None = None) -> Stopped:
-    """What a run ends with that a signal stopped; without a journal, before its first row or after its last."""
+    """Build the exception for a run stopped by a signal; without a journal, before its first row or after its last."""
     summary = _summarize(tally, journal)
     whole = "" if tally.rows is None else f" of {tally.rows:,}"
     done = f": {summary.done:,}{whole} rows are done" if summary.done else " before the first row"

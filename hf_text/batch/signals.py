@@ -1,4 +1,4 @@
-"""How Ctrl-C and SIGTERM end a run: in one line, with an output that the next run continues with."""
+"""Handles Ctrl-C and SIGTERM during a run: it ends with a one-line message, and the next run can resume it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _DEFAULTS: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handle
 
 
 class Stopped(KeyboardInterrupt):
-    """A run was stopped by Ctrl-C or SIGTERM, and can be gone on with.
+    """A run was stopped by Ctrl-C or SIGTERM, and can be resumed.
 
-    As a KeyboardInterrupt it ends a program that does not expect it. There it is a SystemExit, too, for the sake of its
-    status and against a traceback; IPython and notebooks show its message alone.
+    As a KeyboardInterrupt, it ends a program that does not handle it. In a program it is also a SystemExit, to set the
+    exit status and to avoid a traceback; IPython and notebooks show only its message.
 
     Attributes:
-        summary: what had come of the run.
+        summary: the summary of the run so far.
         code: the exit status: 130 after Ctrl-C, 143 after SIGTERM.
     """
 
@@ -39,16 +39,16 @@ class Stopped(KeyboardInterrupt):
         return type(self), (str(self), self.summary, self.code)
 
     def _render_traceback_(self) -> list[str]:
-        """For IPython, which calls this."""
+        """Called by IPython."""
         return [f"{type(self).__name__}: {self}"]
 
 
-class _StoppedProgram(Stopped, SystemExit):  # type: ignore[misc]  # whose code may be anything
-    """Not for IPython: it would go on to explain how it is left."""
+class _StoppedProgram(Stopped, SystemExit):  # type: ignore[misc]  # SystemExit.code has any type
+    """Not used in IPython, which would add a hint on how to exit."""
 
 
 def stopped(message: str, summary: Summary, code: int) -> Stopped:
-    """What to raise; where nothing else will show its message, it is said."""
+    """Return the exception to raise; print its message if nothing else will show it."""
     if find_shell() is not None:
         return Stopped(message, summary, code)
     say(message)
@@ -56,12 +56,12 @@ def stopped(message: str, summary: Summary, code: int) -> Stopped:
 
 
 class Listener:
-    """Which signal came.
+    """Signal handler that records the first signal.
 
     Attributes:
-        signum: the first that came; None if none did.
-        again: whether another came after it.
-        stop: is called with the name of the first one; None: nothing is under way, so it raises KeyboardInterrupt.
+        signum: the first signal received, or None.
+        again: whether another signal was received after it.
+        stop: called with the name of the first signal; None raises KeyboardInterrupt because no rows are in flight.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class Listener:
 
     @property
     def name(self) -> str:
-        """The name of the first one, for people; empty if none came."""
+        """The display name of the first signal; empty if none was received."""
         return "" if self.signum is None else _NAMES[signal.Signals(self.signum)]
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
@@ -84,10 +84,10 @@ class Listener:
 
 @contextmanager
 def listening(tell: Callable[[Listener], Stopped]) -> Iterator[Listener]:
-    """Within the block, the first Ctrl-C or SIGTERM calls the ``stop`` of the listener; the next raises
-    KeyboardInterrupt. Where one leaves the block so, ``tell`` makes the error that is raised in its place.
+    """Within the block, the first Ctrl-C or SIGTERM calls the listener's ``stop``; the next one raises
+    KeyboardInterrupt. If KeyboardInterrupt leaves the block after a signal, the error built by ``tell`` is raised.
 
-    Only in the main thread, which alone may do so, and only where the program has no handler of its own.
+    Handlers are installed only in the main thread, as Python requires, and only if the program has none of its own.
     """
     listener = Listener()
     replaced = {}
@@ -107,6 +107,6 @@ def listening(tell: Callable[[Listener], Stopped]) -> Iterator[Listener]:
 
 
 def say(text: str) -> None:
-    """A line on standard error."""
+    """Print a line to standard error."""
     if sys.stderr is not None:
         print(text, file=sys.stderr, flush=True)

@@ -15,7 +15,7 @@ except ImportError:
     _read = json.JSONDecoder().raw_decode
 
     def loads(data: bytes | bytearray | str) -> Any:
-        """As ``json.loads``, but quicker for a str that is exactly one value, as the data of an event is."""
+        """Like ``json.loads``, but faster for a str that is exactly one value, such as the data of an event."""
         if isinstance(data, str):
             try:
                 value, end = _read(data)
