@@ -8,11 +8,11 @@
     print(summary.done, "of", summary.rows)
 
 **Rows.** A row is a request of OpenAI's Batch API (``{"custom_id": …, "method": "POST", "url":
-"/v1/chat/completions", "body": {…}}``), or ``{"prompt": …}`` or ``{"messages": …}`` with options of ``Client.stream``
-beside it (and a ``custom_id``), or a prompt alone, a str; with a template any columns, such as those of a table. The
-first 1,000 are checked before anything is sent, if they can be read twice (a file, a list, a table), the others when
-they are sent. A bad row ends the run: rows in flight are finished, then an error that names the line is raised. Media
-are read only when their row is sent, in the process that sends it; bad media fail only their own row.
+"/v1/chat/completions", "body": {…}}``), or ``{"prompt": …}`` or ``{"messages": …}``, with options of ``Client.stream``
+and a ``custom_id``, or a plain prompt, a str; with a template, a row may have any columns, such as those of a table.
+The first 1,000 rows are checked before any is sent, if the inputs can be read twice (a file, a list, a table), the
+others when they are sent. A bad row ends the run: rows in flight are finished, then an error that names the line is
+raised. Media are read only when their row is sent, in the process that sends it; bad media fail only their own row.
 
 **Results.** A line of the output is a result of the Batch API: ``{"id", "custom_id", "response": {"status_code",
 "request_id", "body"}, "error"}``, in the order in which the answers came. ``error`` is null, or ``{"code",
@@ -28,7 +28,7 @@ is lowered, the run waits as long as the server asks, and the row is sent again.
 
 **Ending.** The first Ctrl-C or SIGTERM starts no more rows and finishes those in flight; the second cancels them. An
 error that concerns all rows ends the run too, after the rows in flight are finished: a wrong key, an account without
-credits, a server that stays away or asks to wait for more than an hour.
+credits, a server that stays unavailable or requests a delay of more than an hour.
 """
 
 from __future__ import annotations

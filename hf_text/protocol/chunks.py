@@ -261,8 +261,8 @@ class Assembler:
         return progressed or bool(finish)
 
     def _read_beside(self, choice: dict[str, Any]) -> Told:
-        """Read the fields next to an empty delta: the next text, or a message. A message may repeat everything so
-        far; only what the deltas did not bring is used.
+        """Read the fields next to an empty delta: the next text, or a message. A message may repeat everything so far;
+        only the text missing from the deltas is used.
         """
         message = choice.get("message")
         if not message or not isinstance(message, (dict, str)):
