@@ -1,4 +1,4 @@
-"""An output of a notebook's cell that is updated in place, by IPython's messages alone: without widgets."""
+"""A cell output in a notebook that is updated in place, with IPython's display messages and without widgets."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ __all__ = ["Output", "find_shell", "shows_updates"]
 
 
 def find_shell() -> Any:
-    """IPython's shell; None if this does not run in one."""
+    """The IPython shell; None outside IPython."""
     return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
 
 
 def shows_updates(shell: Any) -> bool:
-    """Whether it has a frontend. In a terminal, IPython's own publisher prints each update below the one before."""
+    """Whether the shell has a frontend that updates outputs in place. In a terminal, IPython prints each update below
+    the previous one.
+    """
     return shell is not None and not type(shell.display_pub).__module__.startswith("IPython.")
 
 
 class Output:
-    """One output, shown with the first call.
+    """One output, created by the first call of ``show``.
 
     Args:
-        shell: what ``find_shell`` found, if it ``shows_updates``.
+        shell: the result of ``find_shell``; ``shows_updates`` must be true for it.
     """
 
     def __init__(self, shell: Any) -> None:
@@ -32,6 +34,10 @@ class Output:
         self._published = False
 
     def show(self, data: dict[str, str]) -> None:
-        """Show this, by type of content, instead of what it showed."""
+        """Replace the contents of the output.
+
+        Args:
+            data: the new contents, by content type.
+        """
         self._shell.display_pub.publish(data, {}, transient={"display_id": self._id}, update=self._published)
         self._published = True

@@ -1,4 +1,4 @@
-"""The blocking client, and module-level functions that use one with the default settings."""
+"""The blocking client, and module-level functions that use a client with default settings."""
 
 from __future__ import annotations
 

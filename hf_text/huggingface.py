@@ -1,4 +1,4 @@
-"""Hugging Face in the documented class interface. The misspellings are documented too; they exist only here."""
+"""Hugging Face in the documented class interface. The misspelled names are part of it; they exist only here."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["HuggingFaceAPI", "calculate_lenght", "default_llama_model", "default_vision_model"]
 
 default_llama_model: str = DEFAULT_LLAMA_MODEL
-"""The model where none is named."""
+"""The default model."""
 
 default_vision_model: str = DEFAULT_VISION_MODEL
-"""The same where there is media."""
+"""The default model for requests with media."""
 
 _RETIRED_URL = "https://api-inference.huggingface.co/"
 
@@ -65,8 +65,8 @@ class HuggingFaceAPI(OpenaiTemplate):
     @classmethod
     @explain_wrong_names
     async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
-        """The providers of a model: provider name to ``{"task", "providerId", "status", …}``; from
-        ``provider_mapping``, as it is written there, else from the Hub.
+        """The providers of a model: provider name to ``{"task", "providerId", "status", …}``. Taken unchanged from
+        ``provider_mapping`` if the model is there, else from the Hub.
 
         Args:
             model: a name on the Hub, or an alias.
@@ -74,7 +74,7 @@ class HuggingFaceAPI(OpenaiTemplate):
 
         Raises ModelNotSupportedError for a model that the Hub does not have, TransportError, APIStatusError.
         """
-        from .aio.client import AsyncClient  # anyio is imported when something is async, not before
+        from .aio.client import AsyncClient  # anyio is imported only for async calls
 
         name = cls.get_model(model)
         if name in cls.provider_mapping:
@@ -450,7 +450,7 @@ def _to_dicts(mapping: Mapping[str, ProviderMapping]) -> dict[str, dict[str, Any
 
 
 def calculate_lenght(messages: Messages) -> int:
-    """The length of messages: the characters of each content, and 16 for each message; of list content its text parts
-    count.
+    """The length of messages: the characters of each content, plus 16 per message. Of a list content, only the text
+    parts count.
     """
     return count_length(messages)
