@@ -29,13 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return serve(options, lambda text: print(text, end="", flush=True))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise the interpreter fails to flush stdout at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else flushing stdout fails at exit
         return 141
 
 
 def serve(options: argparse.Namespace, write: Callable[[str], object]) -> int:
     """Serve with these arguments until a signal arrives; ``write`` prints the address. Returns the exit status."""
-    ended: SimpleQueue[int] = SimpleQueue()  # not an Event: its lock may be held by this thread when the signal arrives
+    ended: SimpleQueue[int] = SimpleQueue()  # not an Event: this thread may hold its lock when the signal arrives
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: ended.put(number))
     recording = {"record": options.record, "upstream": options.upstream, "replay": options.replay}

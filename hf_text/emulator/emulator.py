@@ -44,9 +44,9 @@ class Emulator(Server):
         pace: seconds between the pieces of a built-in answer.
         tls: certificate and key files; with these it serves https.
         port: the port; 0 picks a free one.
-        record: a folder: requests are forwarded to ``upstream`` and recorded there with their answers, byte for byte and
-            with timing. Keys, cookies and billing names are redacted before anything is written; prompts and answers
-            are not. The records of an earlier run are replaced.
+        record: a folder: requests are forwarded to ``upstream`` and recorded there with their answers, byte for byte
+            and with timing. Keys, cookies and billing names are redacted before anything is written; prompts and
+            answers are not. The records of an earlier run are replaced.
         upstream: with ``record``: the base URL of the server, such as ``"http://127.0.0.1:8080"``; None: Hugging Face.
             Proxies are taken from the environment: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``NO_PROXY``.
         verify: with ``record``: a CA bundle, for a server whose certificate the system does not trust.
