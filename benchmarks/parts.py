@@ -1,9 +1,9 @@
-"""What the parts beside a plain stream cost, next to the same of openai: ``python -m benchmarks.parts [--quick]``.
+"""The cost of features other than a plain stream, compared with openai: ``python -m benchmarks.parts [--quick]``.
 
-CPU time in microseconds of this process for one answer on a connection that is kept alive (for ``logprobs``: for one
-token), the median of interleaved rounds: a whole answer, a turn of a conversation, a value of a type, log-probabilities
-and a row of a batch. Then the milliseconds until the command has told its version and its help, next to ``llm``. Peers
-that are not installed are left out.
+CPU time of this process in microseconds per answer (for ``logprobs``: per token) on a kept-alive connection, as the
+median of interleaved rounds: a complete answer, a turn of a conversation, structured output, log probabilities and a
+row of a batch. Then the milliseconds of the command's ``--version`` and ``--help``, compared with ``llm``. Peers that
+are not installed are skipped.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ Work = Callable[[int], object]
 
 
 class City(BaseModel):
-    """What is asked for."""
+    """The output type."""
 
     city: str
     people: int
 
 
 def repeat(work: Callable[[], object]) -> Work:
-    """The work so many times."""
+    """A function that repeats the work as often as its argument says."""
     return lambda times: [work() for _ in range(times)]
 
 
 def ours(url: Callable[[str], str]) -> dict[str, Work]:
-    """The parts of this library."""
+    """The features of this library."""
     text, value, tokens = (Client(api_base=url(how), model="m") for how in ("block", "object", "logprobs"))
 
     def converse(times: int) -> None:
@@ -67,7 +67,7 @@ def ours(url: Callable[[str], str]) -> dict[str, Work]:
 
 
 def theirs(url: Callable[[str], str]) -> dict[str, Work]:
-    """The same with openai."""
+    """The same features of openai."""
     import openai
 
     text, value, tokens = (openai.OpenAI(base_url=url(how), api_key="x") for how in ("block", "whole", "logprobs"))
@@ -107,7 +107,7 @@ def theirs(url: Callable[[str], str]) -> dict[str, Work]:
 
 
 def measure(parts: dict[str, dict[str, Work]], rounds: int, answers: int) -> dict[str, dict[str, float]]:
-    """Microseconds by client and part."""
+    """Microseconds by client and feature."""
     taken: dict[str, dict[str, list[float]]] = {client: {name: [] for name in works} for client, works in parts.items()}
     for _ in range(rounds + 1):
         for client, works in parts.items():
@@ -115,12 +115,12 @@ def measure(parts: dict[str, dict[str, Work]], rounds: int, answers: int) -> dic
                 started = time.process_time()
                 work(answers)
                 taken[client][name].append((time.process_time() - started) / answers * 1e6)
-    # The first round loads and connects.
+    # The first round is a warm-up: it imports and connects.
     return {client: {name: median(each[1:]) for name, each in names.items()} for client, names in taken.items()}
 
 
 def time_commands(rounds: int) -> dict[str, float]:
-    """Milliseconds until each command has told its version and its help, in the quickest run."""
+    """Milliseconds of ``--version`` and ``--help`` of each command, in the fastest run."""
     python = [sys.executable, "-m", "hf_text"]
     commands = {"hf-text": python, **({"llm": [llm]} if (llm := shutil.which("llm")) else {})}
     quickest: dict[str, float] = {}

@@ -1,10 +1,10 @@
 """Measure the library and its peers side by side: ``python -m benchmarks.run [--quick] [--rounds N] [--only …]
     [--without-orjson | --both] [--output FOLDER]``.
 
-Rounds are interleaved: each client in turn, then the next round, so that a machine whose speed drifts is no
-advantage to anybody. What counts are the ratios to the floor (a raw socket) within a run. Peers that are not
-installed are left out. ``--quick`` only shows that everything works. The tables of docs/performance.rst are made by
-``python -m benchmarks.run --both --output docs/figures``.
+Rounds are interleaved: each client in turn, then the next round, so that changes in the machine's speed affect all
+clients equally. The meaningful figures are the ratios to the floor (a raw socket) within a run. Peers that are not
+installed are skipped. ``--quick`` only checks that everything works. The tables of docs/performance.rst are generated
+by ``python -m benchmarks.run --both --output docs/figures``.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ IMPORTS = {
     "litellm": "from litellm import completion",
 }
 NO_CA_BUNDLE = {"huggingface_hub_sync", "litellm_sync", "g4f_async"}
-QUADRATIC = {"raw_socket", "naive_sync"}  # in the size of an event: minutes
+QUADRATIC = {"raw_socket", "naive_sync"}  # in the size of an event: they would take minutes
 HOLD_A_THOUSAND = {STREAMS_FLOOR, "hf_text_sync", "hf_text_async", "openai_async"}
 
 _LONGEST = 60
 
 
 def version(distribution: str) -> str | None:
-    """The installed version, if there is one."""
+    """The installed version; None if it is not installed."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -73,7 +73,7 @@ def fits(driver: str, figure: str) -> bool:
 
 
 def make_certificate(folder: Path) -> tuple[str, str]:
-    """A certificate with its key for the server, and the authority to trust; empty names without trustme."""
+    """The paths of the server's certificate with its key, and of the CA; empty without trustme."""
     try:
         import trustme
     except ImportError:
@@ -86,7 +86,7 @@ def make_certificate(folder: Path) -> tuple[str, str]:
 
 
 def measure(driver: str, figure: str, ports: dict[str, int], ca: str, quick: bool) -> dict[str, float] | str:
-    """One figure; the last line of the error where there is one."""
+    """Measure one figure. Returns the last line of the error if it fails."""
     command = [sys.executable, "-m", "benchmarks.measure", driver, figure]
     command += [str(ports["http"]), str(ports["https"]), ca, str(int(quick))]
     try:
@@ -115,7 +115,7 @@ def measure_import(statement: str) -> dict[str, float] | str:
 
 
 def collect(rounds: int, figures: list[str], quick: bool) -> Results:
-    """All figures of all clients that are installed: figure, client, one value a round."""
+    """All figures of all installed clients: by figure and client, with one value per round."""
     results: Results = {}
     drivers = [name for name, distribution in DRIVERS.items() if distribution is None or version(distribution)]
     with tempfile.TemporaryDirectory() as folder:
@@ -135,7 +135,7 @@ def collect(rounds: int, figures: list[str], quick: bool) -> Results:
 
 
 def describe(results: Results, without_orjson: bool) -> dict[str, Any]:
-    """The machine, the versions, and with what this library read JSON."""
+    """The machine, the versions, and the JSON parser that this library used."""
     packages = {*filter(None, DRIVERS.values()), "hf_text", "requests", "urllib3", "anyio", "orjson"}
     used = [
         middle(rounds, "orjson") for clients in results.values() for c, rounds in clients.items() if "hf_text_" in c
@@ -151,7 +151,7 @@ def describe(results: Results, without_orjson: bool) -> dict[str, Any]:
 
 
 def bars(results: Results) -> dict[str, dict[str, float]]:
-    """What is worth a plot: what has a floor."""
+    """The figures for the plot: those with a floor."""
     known = {
         figure: {client: value for client, rounds in clients.items() if (value := middle(rounds)) is not None}
         for figure, clients in results.items()
@@ -169,13 +169,13 @@ def keep(folder: Path, name: str, machine: dict[str, Any], results: Results) -> 
 
 
 def tell(machine: dict[str, Any]) -> str:
-    """The machine and the versions, in words."""
+    """A sentence with the machine and the versions."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
     return f"{machine['python']}, {machine['cores']} cores; {versions}. JSON is read by {machine['json_reader']}."
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure, print and store the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small run that shows that everything works")
     parser.add_argument("--rounds", type=int, default=5)
@@ -185,7 +185,7 @@ def main() -> None:
     reader.add_argument("--both", action="store_true", help="with orjson, and then without")
     parser.add_argument("--output", type=Path, help="a folder for the figures as JSON and as a plot")
     arguments = parser.parse_args()
-    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the network while it is imported
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # otherwise importing it makes a network request
     broken: list[str] = []
     for without_orjson in (False, True) if arguments.both else (arguments.without_orjson,):
         broken += run(arguments, without_orjson)
@@ -193,7 +193,7 @@ def main() -> None:
 
 
 def run(arguments: argparse.Namespace, without_orjson: bool) -> list[str]:
-    """Measure with one reader of JSON; what of this library could not be measured."""
+    """Measure with one JSON parser. Returns the figures of this library that could not be measured."""
     os.environ.pop(WITHOUT_ORJSON, None)
     if without_orjson:
         os.environ[WITHOUT_ORJSON] = "1"

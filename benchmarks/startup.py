@@ -1,7 +1,8 @@
-"""How long the command takes to say its help, and what Markdown costs: ``python -m benchmarks.startup [--quick]``.
+"""The start-up time of the command, and the cost of Markdown: ``python -m benchmarks.startup [--quick]``.
 
-Runs are interleaved. ``hf-text --version`` and ``--help`` have to stay within twice ``python -c pass`` plus 60 ms, in
-the quickest run of each; an answer of 16,000 characters within a second of CPU. Ends with status 1 where one does not.
+Runs are interleaved. In the fastest run, ``hf-text --version`` and ``--help`` may take twice as long as
+``python -c pass`` plus 60 ms; an answer of 16,000 characters may take one second of CPU. Exits with status 1 if a limit
+is exceeded.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ ANSWERS = {
 
 
 def main(rounds: int) -> int:
-    """Measure, and show it. Returns the exit status."""
+    """Measure, and print the figures. Returns the exit status."""
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(rounds):
         for name, arguments in COMMANDS.items():
@@ -52,7 +53,7 @@ def main(rounds: int) -> int:
 
 
 def render(text: str) -> float:
-    """Seconds of CPU for an answer that comes in tokens of four characters."""
+    """CPU seconds to render an answer that arrives in tokens of four characters."""
     text = (("```python\n" if text.startswith("    ") else "") + text * (CHARACTERS // len(text) + 1))[:CHARACTERS]
     markdown = Markdown(lambda: 80, Console(file=io.StringIO(), force_terminal=True, highlight=False))
     began = time.process_time()

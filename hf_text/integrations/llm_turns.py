@@ -150,7 +150,7 @@ def _record(response: Any, answer: Completion, answers: Iterable[Completion]) ->
             details=_details(counted[-1]) or None,
         )
     told = answer.to_dict()
-    left_out = ("text", "reasoning", "tool_calls", "logprobs", "reasoning_key")  # llm stores these in columns of their own
+    left_out = ("text", "reasoning", "tool_calls", "logprobs", "reasoning_key")  # llm stores these in other columns
     response.response_json = {key: value for key, value in told.items() if value and key not in left_out}
 
 

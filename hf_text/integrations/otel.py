@@ -8,7 +8,8 @@
 
 OpenTelemetry's ``opentelemetry-util-genai`` creates the spans, metrics and events, so their names are the same as in
 other instrumentations and change with them. Prompts and answers are recorded only if
-``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` enables it. ``docs/integrations/otel.rst`` lists what is recorded.
+``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` enables it. ``docs/integrations/otel.rst`` lists all recorded
+data.
 
 Source: https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/client-inference.md
 """

@@ -57,7 +57,7 @@ def _build_request(message: ModelRequest) -> Iterator[dict[str, Any]]:
 
 
 def _build_response(message: ModelResponse, model: str) -> Iterator[dict[str, Any]]:
-    """Convert an assistant turn. Reasoning is sent back only with tool calls, and only to the model that produced it."""
+    """Convert an assistant turn. Reasoning is sent back only with tool calls, and only to the model it came from."""
     turn: dict[str, Any] = {
         "role": "assistant",
         "content": "\n\n".join(part.content for part in message.parts if isinstance(part, TextPart)),
