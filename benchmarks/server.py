@@ -3,10 +3,10 @@
 The path selects the answer: ``/{how}/{chunks}/{pause_us}/v1/chat/completions`` where ``how`` is ``each`` (one event
 per write), ``block`` (writes of 64 KiB), ``stamped`` (one event per write, with the time of the write in nanoseconds as
 its text), ``huge`` (one event of ``chunks`` bytes), ``tool`` (one tool call with its arguments in ``chunks``
-fragments), ``close`` (like ``each``, but the connection is closed afterwards), ``object`` (a stream whose text is a JSON
-object), ``whole`` (the same answer not streamed), ``logprobs`` (tokens with log probabilities) or ``once`` (a stream in
-a single write, so that the number of reads is always the same). Run as a program it prints the ports for http and https
-and serves until its standard input ends.
+fragments), ``close`` (like ``each``, but the connection is closed afterwards), ``object`` (a stream whose text is a
+JSON object), ``whole`` (the same answer not streamed), ``logprobs`` (tokens with log probabilities) or ``once`` (a
+stream in a single write, so that the number of reads is always the same). Run as a program it prints the ports for http
+and https and serves until its standard input ends.
 """
 
 from __future__ import annotations
@@ -148,8 +148,7 @@ def send_in_blocks(connection: socket.socket, event: bytes, count: int) -> None:
 
 
 def read_request(connection: socket.socket, rest: bytes) -> tuple[list[str], bytes]:
-    """The path segments of the next request, and the data read beyond it. Raises EOFError at the end of the connection.
-    """
+    """The path segments of the next request, and the data read beyond it. Raises EOFError if the client closed."""
     while b"\r\n\r\n" not in rest:
         data = connection.recv(BLOCK_BYTES)
         if not data:

@@ -18,8 +18,8 @@ class Attempt:
     """One request that was made for an answer.
 
     Attributes:
-        provider: the inference provider that answered or was asked; None if unknown.
-        status: the HTTP status; None if no answer came.
+        provider: the inference provider that answered or was requested; None if unknown.
+        status: the HTTP status; None if there was no response.
         seconds: how long it took.
         error: why it failed; None for the attempt that succeeded.
     """
@@ -67,19 +67,19 @@ class Completion:
         reasoning: the model's reasoning before its answer.
         tool_calls: the tool calls that it requests.
         finish_reason: why it stopped: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``, or the
-            provider's own word if the protocol has none for it; None if the provider did not say, or the answer is
+            provider's own value if the protocol has no equivalent; None if the provider sent none, or the answer is
             incomplete.
-        usage: tokens, as the provider counts them; None if it does not.
-        model: the model, as it was requested.
-        provider: the inference provider that answered; None if the server does not say.
+        usage: the provider's token counts; None if it sent none.
+        model: the requested model.
+        provider: the inference provider that answered; None if the server does not name it.
         request_id: the server's id of the request.
         timings: seconds to the first token and to the end.
         attempts: every request made for it, the successful one last.
         system_fingerprint: the server's identifier of its configuration, if it sends one.
         logprobs: the tokens with their log probabilities, if they were requested.
-        extra: what the provider sent beyond the protocol, under its own names: ``citations``, ``search_results``,
-            ``images``, ``audio``, ``annotations`` …; under ``finish_reason`` the provider's own word, if it
-            differs; under ``model`` the name of the model that answered, if the server ignored the requested one.
+        extra: data beyond the protocol, under the provider's names: ``citations``, ``search_results``, ``images``,
+            ``audio``, ``annotations`` …; under ``finish_reason`` the provider's own value, if it differs; under
+            ``model`` the name of the model that answered, if the server ignored the requested one.
         reasoning_key: the name under which the provider sent the reasoning: ``"reasoning_content"``, ``"reasoning"`` …,
             ``"<think>"`` for tags in the text; ``""`` if there was none.
     """

@@ -188,8 +188,7 @@ def _why_not_hugging_face(key: str, placeholders: bool) -> str:
 
 
 def _clean_token(token: Any, name: str, placeholders: bool) -> str | None:
-    """Clean a key that was found, not passed by the caller. A key with a space is some other text and must not be sent.
-    """
+    """Clean a key that was found, not passed by the caller. Text with a space is not a key and must not be sent."""
     key = clean_key(token, name, hugging_face=True, placeholders=placeholders)
     if key and " " in key:
         raise InvalidRequestError(f"{name} cannot be a key: it contains spaces")

@@ -93,7 +93,7 @@ class Operations:
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
-        # and of its own
+        # Further arguments
         include_usage: bool | None = None,
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
@@ -253,8 +253,7 @@ class Operations:
         return self._catalogue.chat_models(self.new_call)
 
     def connect(self) -> Http:
-        """The HTTP session. As long as it has no key, each call looks for one: a notebook may set ``HF_TOKEN`` later.
-        """
+        """The HTTP session. While it has no key, each call looks for one: a notebook may set ``HF_TOKEN`` later."""
         with self._lock:
             if self._http is None or self._http.anonymous:
                 key = self._given_key or self._find_key()

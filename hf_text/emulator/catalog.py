@@ -175,7 +175,7 @@ def build_mapping_dict(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build_mapping_list(model: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """``inferenceProviderMapping`` as listings have it: a list, with what was measured."""
+    """``inferenceProviderMapping`` in the form of listings: a list that includes measurements."""
     return [_build_list_entry(model, provider) for provider in model.get("providers", ())]
 
 

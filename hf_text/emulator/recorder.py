@@ -25,7 +25,7 @@ __all__ = ["Recorder", "hide_request"]
 _HUB = "https://huggingface.co"
 _ROUTER = "https://router.huggingface.co"
 _ENCODING = re.compile(rb"(?im)^content-encoding:[ \t]*(?!identity)([a-z][^\r\n]*?)[ \t]*\r?$")
-_WINDOWS = {b"gzip": (31,), b"x-gzip": (31,), b"deflate": (15, -15)}  # what zlib calls wbits; RFC 9110, 8.4.1
+_WINDOWS = {b"gzip": (31,), b"x-gzip": (31,), b"deflate": (15, -15)}  # zlib's wbits; RFC 9110, 8.4.1
 
 
 class Recorder:
