@@ -209,7 +209,7 @@ def _rename_address(options: dict[str, Any]) -> None:
 
 
 def kept_operations(cls: Any, api_key: str | None, api_base: str | None, options: Mapping[str, Any]) -> Operations:
-    """The cached operations for these settings, or new ones. The settings include the key found in the environment and
+    """The cached operations for these settings, or new ones. The settings include the key that ``find_key`` finds and
     the class with its provider overrides.
     """
     found = find_key() if api_key is None and api_base is None else None

@@ -201,25 +201,25 @@ class OpenaiTemplate:
         max_event_bytes: int = MAX_EVENT_BYTES,
         **kwargs: Unpack[CallerOptions],
     ) -> Iterator[Event]:
-        """An answer, as it arrives: ``ProviderInfo``, then text (``str``) and the other events.
+        """Yield the events of an answer as they arrive: ``ProviderInfo``, then text (``str``) and the others.
 
-        Closing the iterator, or dropping it, stops the answer. Its other name is ``create_completion``.
+        Closing or deleting the iterator stops the answer. ``create_completion`` is an alias.
 
         Args:
-            model: a model's name, or an alias; empty for the default (with media: one that sees).
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-            api_base: another server than the class's own.
-            api_key: the key; None for the class's own, and for Hugging Face the one that is found.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option
-                from here on.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files,
+            model: a model's name, or an alias; empty for the default (with media: a vision model).
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+            api_base: a server other than the class's own.
+            api_key: the key; None: the class's own, or for Hugging Face the one that ``find_key`` finds.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files,
                 PIL images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
-            proxy: the address of a proxy, for http and https.
-            user: a name for the end user, which goes to the server.
-            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            proxy: the URL of a proxy, for http and https.
+            user: a name for the end user, sent to the server.
+            top_k: how many of the likeliest tokens are considered, if the server supports it.
             logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
-            modalities: what the answer may hold, such as ``["text"]``.
-            audio: voice and format of a spoken answer, in the form of the protocol.
+            modalities: the allowed kinds of output, such as ``["text"]``.
+            audio: the voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
             stop: sequences that end the answer.
@@ -253,7 +253,7 @@ class OpenaiTemplate:
             max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see the class.
 
-        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating
+        The call itself raises InvalidRequestError for a wrong argument and MissingAuthError without a key. Iterating raises
         every other ``HFTextError``.
         """
         return cls._deliver(cls._open(**without_self(locals())))
@@ -312,20 +312,20 @@ class OpenaiTemplate:
         Closing it (``aclose()``, leaving the loop, cancelling the task) stops the answer.
 
         Args:
-            model: a model's name, or an alias; empty for the default (with media: one that sees).
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-            api_base: another server than the class's own.
-            api_key: the key; None for the class's own, and for Hugging Face the one that is found.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-                here on.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
-            proxy: the address of a proxy, for http and https.
-            user: a name for the end user, which goes to the server.
-            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            model: a model's name, or an alias; empty for the default (with media: a vision model).
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+            api_base: a server other than the class's own.
+            api_key: the key; None: the class's own, or for Hugging Face the one that ``find_key`` finds.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the URL of a proxy, for http and https.
+            user: a name for the end user, sent to the server.
+            top_k: how many of the likeliest tokens are considered, if the server supports it.
             logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
-            modalities: what the answer may hold, such as ``["text"]``.
-            audio: voice and format of a spoken answer, in the form of the protocol.
+            modalities: the allowed kinds of output, such as ``["text"]``.
+            audio: the voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
             stop: sequences that end the answer.
@@ -359,7 +359,7 @@ class OpenaiTemplate:
             max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see the class.
 
-        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating
+        The call itself raises InvalidRequestError for a wrong argument and MissingAuthError without a key. Iterating raises
         every other ``HFTextError``.
         """
         return cls._deliver_async(cls._open(**without_self(locals())))
@@ -411,23 +411,23 @@ class OpenaiTemplate:
         max_event_bytes: int = MAX_EVENT_BYTES,
         **kwargs: Unpack[CallerOptions],
     ) -> str:
-        """The text of a complete answer, for async code; events other than text are left out.
+        """The text of a complete answer, for async code; events other than text are omitted.
 
         Args:
-            model: a model's name, or an alias; empty for the default (with media: one that sees).
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-            api_base: another server than the class's own.
-            api_key: the key; None for the class's own, and for Hugging Face the one that is found.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-                here on.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
-            proxy: the address of a proxy, for http and https.
-            user: a name for the end user, which goes to the server.
-            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            model: a model's name, or an alias; empty for the default (with media: a vision model).
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+            api_base: a server other than the class's own.
+            api_key: the key; None: the class's own, or for Hugging Face the one that ``find_key`` finds.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the URL of a proxy, for http and https.
+            user: a name for the end user, sent to the server.
+            top_k: how many of the likeliest tokens are considered, if the server supports it.
             logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
-            modalities: what the answer may hold, such as ``["text"]``.
-            audio: voice and format of a spoken answer, in the form of the protocol.
+            modalities: the allowed kinds of output, such as ``["text"]``.
+            audio: the voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
             stop: sequences that end the answer.
