@@ -253,8 +253,8 @@ class OpenaiTemplate:
             max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see the class.
 
-        The call itself raises InvalidRequestError for a wrong argument and MissingAuthError without a key. Iterating raises
-        every other ``HFTextError``.
+        The call itself raises InvalidRequestError for a wrong argument and MissingAuthError without a key. Iterating
+        raises every other ``HFTextError``.
         """
         return cls._deliver(cls._open(**without_self(locals())))
 
@@ -359,8 +359,8 @@ class OpenaiTemplate:
             max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see the class.
 
-        The call itself raises InvalidRequestError for a wrong argument and MissingAuthError without a key. Iterating raises
-        every other ``HFTextError``.
+        The call itself raises InvalidRequestError for a wrong argument and MissingAuthError without a key. Iterating
+        raises every other ``HFTextError``.
         """
         return cls._deliver_async(cls._open(**without_self(locals())))
 

@@ -48,8 +48,8 @@ class ChatHFText(SavedChatModel):
 
     A truncated stream, a rejection and a timeout raise ``hf_text.HFTextError``; ``error.partial`` has the part of the
     answer that arrived. Models with the same settings share one client. Without ``profile=``, the model's capabilities
-    are looked up in the catalogue, for at most two seconds. The result is cached for five minutes, even if the
-    catalogue was unreachable.
+    are looked up in the catalogue, for at most two seconds. The result is cached for five minutes, and so is a
+    failure to reach the catalogue.
     """
 
     model: str | None = None

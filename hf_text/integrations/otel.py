@@ -84,7 +84,7 @@ class HFTextInstrumentor(BaseInstrumentor):
 def instrument(
     *, tracer_provider: Any = None, meter_provider: Any = None, logger_provider: Any = None, completion_hook: Any = None
 ) -> None:
-    """Record every call of this process from now on. Further calls have no effect.
+    """Record every call of this process from now on. A second call of this function has no effect.
 
     Args:
         tracer_provider: the provider for spans. None: OpenTelemetry's global provider, also for the other two.
