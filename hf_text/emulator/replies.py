@@ -71,7 +71,7 @@ class Response:
             before the last chunk; with a Content-Length, one byte too many is announced then.
         keep_alive: False sends ``Connection: close`` and closes the connection.
         write_size: the maximum number of bytes per write; 1 sends every byte separately.
-        raw: bytes to send instead of an HTTP response, or a function that returns the pieces; then ``end`` applies
+        raw: bytes to send instead of a generated response, or a function that returns the pieces; then ``end`` applies
             (``end_after`` counts these bytes).
         reason: the reason phrase; None: the standard one.
         http_version: ``"1.1"`` or ``"1.0"``.
