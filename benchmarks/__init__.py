@@ -1,7 +1,7 @@
-"""What the library costs beside the model, measured side by side with its peers. See docs/performance.rst.
+"""The library's own overhead, measured side by side with its peers. See docs/performance.rst.
 
-Measuring processes keep what they compile, as those of users do. With the environment variable ``WITHOUT_ORJSON`` set,
-each of them does as if orjson were not installed.
+The measuring processes cache bytecode, like those of users. If the environment variable named by ``WITHOUT_ORJSON`` is
+set, they behave as if orjson were not installed.
 """
 
 from __future__ import annotations

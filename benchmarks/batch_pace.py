@@ -1,8 +1,8 @@
 """How much of a limit a batch uses, against a real server process: ``python -m benchmarks.batch_pace [--quick]
     [--load 50:2 …] [--outage 10 …] [--kind closed …] [--seconds N]``.
 
-For each limit and answer time: the share of the allowed requests that were let through from the 30th second on, and
-the share of all requests that were refused. For each outage: how much longer the same run took with it.
+For each limit and answer time: the share of the allowed requests that was used from the 30th second on, and the share
+of all requests that was refused. For each outage: how much longer it made the same run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SETTLED = 30
 
 @contextmanager
 def limited_server(**options: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The address of a server process, and what it saw, once the block has ended."""
+    """The base URL of a server process, and a dict that receives its report when the block ends."""
     words = [
         word
         for name, value in options.items()
@@ -51,7 +51,7 @@ def limited_server(**options: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def run(rate: float, answer: float, rows: int, **options: Any) -> tuple[float, batch.Summary, dict[str, Any]]:
-    """Seconds, summary and what the server saw of a run of so many rows."""
+    """Run a batch. Returns the seconds, the summary and the server's report."""
     server = limited_server(rate=rate, answer=answer, **options)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -66,16 +66,16 @@ def run(rate: float, answer: float, rows: int, **options: Any) -> tuple[float, b
 
 
 def refusals(summary: batch.Summary, report: dict[str, Any]) -> str:
-    """How many requests were refused, as the client counts them: those that reached no server included."""
+    """The number of refused requests, counted by the client: including failed connections."""
     refused = sum(summary.refused.values())
     sent = refused + sum(report["through"])
     return f"{refused} of {sent} requests refused ({refused / sent:.1%}; {dict(summary.refused)})"
 
 
 def measure_load(rate: float, answer: float, seconds: float) -> float:
-    """Print what is used of a limit. Returns how long it took."""
+    """Print the used share of a limit. Returns the seconds of the run."""
     took, summary, report = run(rate, answer, int(rate * seconds))
-    end = int(seconds) - 5  # the last rows are no longer as many as the limit allows
+    end = int(seconds) - 5  # at the end, fewer rows are left than the limit allows
     through = report["through"][SETTLED:end] or report["through"]
     share = sum(through) / (len(through) * rate)
     print(
@@ -87,9 +87,9 @@ def measure_load(rate: float, answer: float, seconds: float) -> float:
 
 
 def measure_outage(rate: float, answer: float, outage: float, kind: str, seconds: float, without: float) -> None:
-    """Print what an outage costs a run that takes so many seconds ``without`` it."""
+    """Print by how much an outage prolongs a run that takes ``without`` seconds otherwise."""
     took, summary, report = run(rate, answer, int(rate * seconds), outage=(seconds / 3, outage), outage_kind=kind)
-    lost = report["broken"] / rate  # answers that the outage broke: they are asked again, at the same rate
+    lost = report["broken"] / rate  # broken answers are requested again, at the same rate
     extra = took - without
     print(
         f"{rate:g}/s, answers of {answer:g} s, an outage of {outage:g} s ({kind}): {took:.1f} s, {extra / outage:.0%} "
@@ -100,7 +100,7 @@ def measure_outage(rate: float, answer: float, outage: float, kind: str, seconds
 
 
 def main() -> None:
-    """Measure all that was asked for."""
+    """Run the requested measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="only show that it works")
     parser.add_argument("--seconds", type=float, default=120.0, help="how long each run takes without an outage")

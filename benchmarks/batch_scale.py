@@ -1,11 +1,11 @@
-"""What a large batch costs: ``python -m benchmarks.batch_scale [--quick] [--rows N] [--asked N] [--peers]``.
+"""The cost of a large batch: ``python -m benchmarks.batch_scale [--quick] [--rows N] [--asked N] [--peers]``.
 
-* start: seconds from the call to the first request, with so many rows to do;
-* resume: seconds of a run whose rows are all done, and its memory;
-* asked: rows a second, CPU, and memory over time of a run, beside ``openai``'s async client with a semaphore and its
-  client with threads (``--peers``).
+* start: seconds from the call to the first answer, with ``--rows`` pending rows;
+* resume: seconds and memory of a run whose rows are all done;
+* asked: rows per second, CPU, and memory over time of a run; with ``--peers`` also for ``openai``'s async client with a
+  semaphore and its blocking client with threads.
 
-Each is measured in a process of its own. The server is a process too, and answers at once.
+Each is measured in a separate process. The server is another process, and answers immediately.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def write_inputs(path: Path, rows: int) -> None:
 
 
 def write_finished(inputs: Path, output: Path) -> None:
-    """An output in which all rows are done, as a run would have left it."""
+    """Write the output of a completed run."""
     from hf_text import Completion
     from hf_text.batch.index import Index
     from hf_text.batch.inputs import Source
@@ -47,7 +47,7 @@ def write_finished(inputs: Path, output: Path) -> None:
 
 
 def memory() -> float:
-    """The most memory that this process has used, in MB. (``ru_maxrss`` would count that of its parent.)"""
+    """The peak memory of this process, in MB. (``ru_maxrss`` would include the parent's.)"""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 
@@ -72,7 +72,7 @@ def measure_start(url: str, inputs: str, output: str) -> dict[str, float]:
 
 
 def measure_resume(url: str, inputs: str, output: str) -> dict[str, float]:
-    """Seconds of a run with nothing to do."""
+    """Seconds and memory of a run whose rows are all done."""
     from hf_text import Client, batch
 
     before, started, cpu = memory(), time.monotonic(), time.process_time()
@@ -89,7 +89,7 @@ def measure_resume(url: str, inputs: str, output: str) -> dict[str, float]:
 
 
 def measure_asked(url: str, inputs: str, output: str) -> dict[str, float]:
-    """Rows a second, and what a row costs."""
+    """Rows per second, and the cost of a row."""
     from hf_text import Client, batch
 
     before, started, cpu = memory(), time.monotonic(), time.process_time()
@@ -106,7 +106,7 @@ def measure_asked(url: str, inputs: str, output: str) -> dict[str, float]:
 
 
 def measure_openai(url: str, inputs: str, output: str) -> dict[str, float]:
-    """The same with openai's async client, a semaphore, and a line for each answer."""
+    """``measure_asked`` with openai's async client, a semaphore, and one output line per answer."""
     import asyncio
 
     from openai import AsyncOpenAI
@@ -132,7 +132,7 @@ def measure_openai(url: str, inputs: str, output: str) -> dict[str, float]:
 
 
 def measure_openai_threads(url: str, inputs: str, output: str) -> dict[str, float]:
-    """The same with openai's client and 32 threads."""
+    """``measure_asked`` with openai's client and 32 threads."""
     from concurrent.futures import ThreadPoolExecutor
 
     from openai import OpenAI
@@ -175,7 +175,7 @@ MEASURES: dict[str, Callable[[str, str, str], dict[str, float]]] = {
 
 
 def measure(name: str, url: str, inputs: Path, output: Path) -> None:
-    """Measure in a process of its own, and print what it was."""
+    """Measure in a separate process, and print the figures."""
     command = [sys.executable, "-m", "benchmarks.batch_scale", "--one", name, url, str(inputs), str(output)]
     result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     figures = ", ".join(f"{value:,.4g} {key}" for key, value in json.loads(result.stdout).items())
@@ -183,7 +183,7 @@ def measure(name: str, url: str, inputs: Path, output: Path) -> None:
 
 
 def main() -> None:
-    """Measure all that was asked for."""
+    """Run the requested measurements."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="only show that it works")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows to start with, and to resume")

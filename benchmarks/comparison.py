@@ -1,7 +1,7 @@
-"""What clients make of broken answers: ``python -m benchmarks.comparison [--output PAGE] [--limit SECONDS]``.
+"""How clients handle broken answers: ``python -m benchmarks.comparison [--output PAGE] [--limit SECONDS]``.
 
-Each client is a process of its own, with the settings that it comes with, and reads a stream of the emulator as its
-documentation shows. The page is written from what came of it. Clients that are not installed are left out.
+Each client runs in a separate process with its default settings, and reads a stream of the emulator as its
+documentation shows. The page is generated from the outcomes. Clients that are not installed are skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import NamedTuple
 from hf_text.emulator import Emulator, Response
 
 CLIENTS = {
-    # distribution: the driver that reads with it
+    # distribution: its driver
     "hf_text": "hf_text_sync",
     "openai": "openai_sync",
     "huggingface_hub": "huggingface_hub_sync",
@@ -35,7 +35,7 @@ CLIENTS = {
     "sseclient-py": "naive_sync",
 }
 FAULTS = {
-    # fault of the emulator: what happens
+    # fault of the emulator: description
     "no-finish-no-done": "the answer ends after two words, without a finish reason",
     "cut-mid-stream": "the connection is closed within an event",
     "error-in-stream": "the provider reports an error in the stream",
@@ -89,7 +89,7 @@ To see it on your own machine, install the clients beside ``hf_text``. It takes 
 
 
 class Outcome(NamedTuple):
-    """What came of one fault: ``"error"``, ``"silent"`` or ``"waits"``, what was raised, the text, and seconds."""
+    """The outcome of one fault: ``"error"``, ``"silent"`` or ``"waits"``, the exception, the text, and seconds."""
 
     kind: str
     error: str
@@ -103,11 +103,11 @@ def version(distribution: str) -> str | None:
     return None
 
 
-# --- In a process of its own: one client reads one answer
+# --- In the child process: one client reads one answer
 
 
 def read(driver: str, base_url: str) -> None:
-    """Tell on standard output when the client is loaded, each piece, and how it ended."""
+    """Report on standard output when the client is loaded, each piece, and the outcome."""
     module = importlib.import_module(f".drivers.{driver}", __package__)
     client = module.Driver(base_url, None)
     tell("ready", "")
@@ -137,7 +137,7 @@ def tell(what: str, value: str) -> None:
 
 
 def ask(driver: str, base_url: str, limit: float) -> Outcome:
-    """What the client makes of the answer; it is ended when the limit has passed since it was loaded."""
+    """Let a client read the answer. Its process is killed ``limit`` seconds after the client was loaded."""
     command = [sys.executable, "-m", "benchmarks.comparison", "--read", driver, base_url]
     with (
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process,
@@ -174,7 +174,7 @@ def _end_after(process: subprocess.Popen[str], limit: float) -> None:
 
 
 def compare(clients: Iterable[str], limit: float) -> dict[str, dict[str, Outcome]]:
-    """By fault and client. The clients read at the same time: most of it is waiting."""
+    """The outcomes by fault and client. The clients run concurrently, because they mostly wait."""
     whole = ask_all(clients, Response.text("One", " two", " three"), limit)
     if {outcome.text for outcome in whole.values()} != {"One two three"}:
         raise RuntimeError(f"a whole answer is not read as one: {whole}")
@@ -218,7 +218,7 @@ def _details(fault: str, row: dict[str, Outcome]) -> Iterator[list[str]]:
 
 
 def build_table(rows: list[list[str]], *widths: int) -> str:
-    """A list table, the first row its heading."""
+    """A list table with the first row as its header."""
     lines = [".. list-table::", "   :header-rows: 1", f"   :widths: {' '.join(map(str, widths))}", ""]
     for row in rows:
         lines += [f"   {'* -' if at == 0 else '  -'} {cell}".rstrip() for at, cell in enumerate(row)]

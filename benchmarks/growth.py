@@ -1,8 +1,8 @@
 """How cost grows with size: ``python -m benchmarks.growth [--quick] [--output FOLDER]``.
 
-Each kind is measured at three sizes, each size in a process of its own. Beside CPU seconds and peak memory stands how
-many times faster than the size they grew: up to about 1.1 is linear. What does not depend on the size makes that
-smaller. ``--output`` keeps the figures as JSON and as a plot.
+Each kind is measured at three sizes, each in a separate process. The table shows CPU seconds and peak memory, each with
+its growth divided by the growth of the size: up to about 1.1 is linear. Fixed costs make this ratio smaller.
+``--output`` stores the figures as JSON and as a plot.
 """
 
 from __future__ import annotations
@@ -34,42 +34,42 @@ _SECONDS = 300
 
 
 class Point:
-    """The measuring of one size of one kind.
+    """Measures one size of one kind.
 
     Args:
-        port: where the server is.
+        port: the server's port.
     """
 
     def __init__(self, port: int) -> None:
         self._port = port
 
     def chunks(self, size: int) -> Figure:
-        """An answer of so many chunks, in writes of 64 KiB."""
+        """An answer of ``size`` chunks, in writes of 64 KiB."""
         return self._read(f"block/{size}/0")
 
     def event(self, mebibytes: int) -> Figure:
-        """One event of so many MiB."""
+        """One event of this many MiB."""
         return self._read(f"huge/{mebibytes * _MIB - 1000}/0")
 
     def fragments(self, size: int) -> Figure:
-        """A tool call in so many fragments."""
+        """A tool call in ``size`` fragments."""
         return self._read(f"tool/{size}/0")
 
     def messages(self, size: int) -> Figure:
-        """A conversation of so many messages; the answer has one chunk."""
+        """A conversation of ``size`` messages; the answer has one chunk."""
         messages = [
             {"role": ("user", "assistant")[n % 2], "content": f"Message {n}. " + "word " * 20} for n in range(size)
         ]
         return self._read("each/1/0", messages, times=max(1, 2000 // size))
 
     def media(self, kibibytes: int) -> Figure:
-        """A picture of so many KiB, handed over as bytes; the answer has one chunk."""
+        """A picture of this many KiB, passed as bytes; the answer has one chunk."""
         picture = _PICTURE + os.urandom(kibibytes * 1024 - len(_PICTURE))
         figure = self._read("each/1/0", media=[picture])
         return {**figure, "times the payload": figure["memory"] * 1024 / kibibytes}
 
     def streams(self, size: int) -> Figure:
-        """So many answers at once, async, of 200 chunks, one each 10 ms."""
+        """``size`` concurrent async answers of 200 chunks each, one chunk every 10 ms."""
         client = AsyncClient(api_base=self._url("each/200/10000"))
 
         async def read() -> None:
@@ -85,7 +85,7 @@ class Point:
         self, answer: str, messages: str | list[dict[str, str]] = "Hi", media: list[bytes] | None = None, times: int = 1
     ) -> Figure:
         for _ in hf_text.Client(api_base=self._url("block/100/0")).stream("Hi", model="m"):
-            pass  # everything is loaded
+            pass  # warm-up: imports everything
         with hf_text.Client(api_base=self._url(answer)) as client:
 
             def read() -> None:
@@ -99,7 +99,7 @@ class Point:
 
 
 def measured(work: Callable[[], None], times: int = 1) -> Figure:
-    """CPU seconds of the work, the mean of so many times, and the MiB that it needed at its peak."""
+    """The mean CPU seconds of the work, and its peak memory in MiB above the start."""
     gc.collect()
     memory, cpu = resident_mib(), time.process_time()
     for _ in range(times):
@@ -109,7 +109,7 @@ def measured(work: Callable[[], None], times: int = 1) -> Figure:
 
 @dataclass(frozen=True)
 class Kind:
-    """What grows, and how."""
+    """A kind of load, with its sizes."""
 
     sizes: tuple[int, int, int]
     unit: str
@@ -128,14 +128,14 @@ COSTS = {"cpu": "CPU s", "memory": "peak MiB"}
 
 
 def measure_point(name: str, size: int, port: int) -> Figure:
-    """One point, in a process of its own."""
+    """Measure one point, in a separate process."""
     command = [sys.executable, "-m", "benchmarks.growth", "--point", name, str(size), str(port)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=_SECONDS, check=True)
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
 def collect(names: list[str], sizes: int) -> dict[str, dict[int, Figure]]:
-    """All points: kind, size, figure."""
+    """Measure all points. Returns the figures by kind and size."""
     with running() as ports:
         return {
             name: {size: measure_point(name, size, ports["http"]) for size in KINDS[name].sizes[:sizes]}
@@ -144,7 +144,7 @@ def collect(names: list[str], sizes: int) -> dict[str, dict[int, Figure]]:
 
 
 def growths(points: dict[int, Figure], cost: str) -> Iterator[float | None]:
-    """For each size how many times faster than the size the cost grew since the size before."""
+    """For each size, the growth of the cost since the previous size, divided by the growth of the size."""
     before: tuple[int, float] | None = None
     for size, figure in points.items():
         known = before is not None and before[1] > 0
@@ -169,7 +169,7 @@ def table(results: dict[str, dict[int, Figure]]) -> str:
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure, print and store the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="the two smaller sizes only")
     parser.add_argument("--only", nargs="+", choices=list(KINDS), default=list(KINDS))

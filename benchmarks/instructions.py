@@ -1,17 +1,16 @@
-"""The guard against growing slower, for noisy machines: it counts instructions instead of time.
+"""A guard against performance regressions on noisy machines: it counts instructions instead of time.
 
-``python -m benchmarks.instructions [--update]`` counts what a client needs for one more chunk (the difference between a
-long answer and a very short one, so that starting up cancels out), blocking and async, one event at a time and all that
-a fast server sends at once; for one more short answer on a connection that is kept alive; for one more row of a batch;
-and what an import needs.
-How many instructions that are depends on the build of Python.
-So they are divided by those of the floor (a raw socket; ``import requests``) in the same run, and these ratios are
-compared with the ones that ``instructions.json`` keeps for this Python: each has its own price for a call. Fails when
-one has grown by more than a fifth; ``--update`` keeps the new ones. JSON is read by the standard library, whether
-orjson is installed or not.
+``python -m benchmarks.instructions [--update]`` counts the instructions for one more chunk (the difference between a
+long and a very short answer, so that start-up cancels out), blocking and async, with one event at a time and with a
+fast server's large writes; for one more short answer on a kept-alive connection; for one more row of a batch; and for
+an import.
+The counts depend on the build of Python. So they are divided by those of a floor (a raw socket; ``import requests``) in
+the same run. The ratios are compared with those in ``instructions.json`` for this version of Python, because the cost
+of a call differs between versions. It fails if a ratio has grown by more than a fifth; ``--update`` stores the new
+ratios. JSON is always parsed with the standard library, even if orjson is installed.
 
-Counted by cachegrind (deterministic to better than 1 in 100). Without valgrind nothing is counted, nor with a
-Python for which no figures are kept.
+The instructions are counted by cachegrind, which is deterministic to within 1 in 100. Nothing is counted without
+valgrind, or if no ratios are stored for this version of Python.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ IMPORT_FLOOR = "import requests"
 
 PYTHON = f"{platform.python_implementation()} {'.'.join(platform.python_version_tuple()[:2])} on {platform.machine()}"
 
-_NO_ORJSON = "import sys; sys.modules['orjson'] = None"  # it imports half of the standard library
+_NO_ORJSON = "import sys; sys.modules['orjson'] = None"  # orjson imports half of the standard library
 
 _SECONDS = 300
 
@@ -54,19 +53,19 @@ Count = Callable[..., int]
 
 
 def count_by_cachegrind(command: list[str], *, keep_open: tuple[int, ...] = ()) -> int:
-    """The instructions that a command executes. Raises OSError if that cannot be counted here."""
+    """The number of instructions that a command executes. Raises OSError if they cannot be counted."""
     valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
     return parse_cachegrind(run_counted([*valgrind, *command], keep_open))
 
 
 def run_uncounted(command: list[str], *, keep_open: tuple[int, ...] = ()) -> int:
-    """Only run it."""
+    """Run a command without counting."""
     run_counted(command, keep_open)
     return 0
 
 
 def run_counted(command: list[str], keep_open: tuple[int, ...]) -> str:
-    """What the counting tool writes."""
+    """Run a command with the counting tool. Returns its standard error."""
     path = os.pathsep.join(sys.path)  # for imports without site
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": path, WITHOUT_ORJSON: "1"}
     done = subprocess.run(
@@ -104,17 +103,17 @@ def count_reading(count: Count, driver: str, how: str, chunks: int) -> int:
                 return count([*command, str(ask)], keep_open=(ask,))
             return count(command)
         finally:
-            os.close(ask)  # ends the server as well,
-            socket.create_connection(listener.getsockname()).close()  # and so does this, if nobody came
+            os.close(ask)  # ends the server,
+            socket.create_connection(listener.getsockname()).close()  # also if no client has connected
             serving.join()
             os.close(asks)
 
 
 def serve(listener: socket.socket, how: str, chunks: int, asks: int) -> None:
-    """Send one answer: an event each time that one is asked for, or all at once."""
+    """Send one answer: one event per request on the pipe, or all at once."""
     listener.settimeout(_SECONDS)
     connection, _ = listener.accept()
-    with connection, suppress(EOFError, OSError):  # then the count fails as well
+    with connection, suppress(EOFError, OSError):  # count_reading then fails, too
         connection.settimeout(_SECONDS)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         read_request(connection, b"")
@@ -129,8 +128,8 @@ def serve(listener: socket.socket, how: str, chunks: int, asks: int) -> None:
 
 
 def per_chunk(count: Count, driver: str, hows: tuple[str, ...] = HOWS, long: int = LONG) -> dict[str, float]:
-    """The instructions that a client needs for one more chunk, for each way in which it may arrive."""
-    count_reading(run_uncounted, driver, "block", SHORT)  # so that what it loads is compiled
+    """The instructions of a client for one more chunk, for each way of arrival."""
+    count_reading(run_uncounted, driver, "block", SHORT)  # compiles the imported modules
     start = count_reading(count, driver, "block", SHORT)
     return {f"{driver} {how}": (count_reading(count, driver, how, long) - start) / (long - SHORT) for how in hows}
 
@@ -140,29 +139,29 @@ def per_row(count: Count) -> dict[str, float]:
     with running() as ports:
         url = f"http://127.0.0.1:{ports['http']}/block/1/0/v1"
         command = [sys.executable, "-m", "benchmarks.read_rows", url]
-        run_uncounted([*command, str(FEW)])  # so that what it loads is compiled
+        run_uncounted([*command, str(FEW)])  # compiles the imported modules
         few, many = (count([*command, str(rows)]) for rows in (FEW, MANY))
     return {"batch row": (many - few) / (MANY - FEW)}
 
 
 def per_request(count: Count, driver: str) -> dict[str, float]:
-    """The instructions for one more short answer on a connection that is kept alive."""
+    """The instructions for one more short answer on a kept-alive connection."""
     with running() as ports:
         url = f"http://127.0.0.1:{ports['http']}/once/1/0/v1"
         command = [sys.executable, "-m", "benchmarks.read_answers", driver, url]
-        run_uncounted([*command, str(FEW)])  # so that what it loads is compiled
+        run_uncounted([*command, str(FEW)])  # compiles the imported modules
         few, many = (count([*command, str(answers)]) for answers in (FEW, MANY))
     return {f"{driver} answer": (many - few) / (MANY - FEW)}
 
 
 def per_import(count: Count) -> dict[str, float]:
     """The instructions of imports, without those of an empty interpreter."""
-    python = [sys.executable, "-S", "-c"]  # site would load what the .pth file of an editable install needs
+    python = [sys.executable, "-S", "-c"]  # site would import modules for the .pth file of an editable install
     start = count([*python, _NO_ORJSON])
     counts = {}
     for name, code in {**IMPORTS, IMPORT_FLOOR: IMPORT_FLOOR}.items():
         command = [*python, f"{_NO_ORJSON}; {code}"]
-        run_uncounted(command)  # so that what it loads is compiled
+        run_uncounted(command)  # compiles the imported modules
         counts[name] = float(count(command) - start)
     return counts
 
@@ -177,17 +176,17 @@ def collect(count: Count, jobs: int) -> dict[str, float]:
 
 
 def divide(counts: dict[str, float]) -> dict[str, float]:
-    """The counts of this library, as ratios to those of the floor."""
+    """The counts of this library as ratios to the floor's."""
     ratios = {
         f"{driver} {how}": counts[f"{driver} {how}"] / counts[f"{FLOOR} {how}"] for driver in CLIENTS for how in HOWS
     }
     ratios |= {f"{driver} answer": counts[f"{driver} answer"] / counts[f"{FLOOR} answer"] for driver in CLIENTS}
-    ratios["batch row"] = counts["batch row"] / counts[f"{FLOOR} each"]  # an answer comes in no certain number of reads
+    ratios["batch row"] = counts["batch row"] / counts[f"{FLOOR} each"]  # the number of reads per answer varies
     return {**ratios, **{name: counts[name] / counts[IMPORT_FLOOR] for name in IMPORTS}}
 
 
 def compare(ratios: dict[str, float], kept: dict[str, float]) -> list[str]:
-    """What has grown beyond its bound, in words."""
+    """Messages for the ratios that exceed their bound or have no stored value."""
     missing = [f"{name}: {KEPT.name} does not have it; --update adds it" for name in ratios if name not in kept]
     return missing + [
         f"{name}: {ratio:.3f} x the floor, more than {BOUND} times the {kept[name]:.3f} that {KEPT.name} keeps"
@@ -197,7 +196,7 @@ def compare(ratios: dict[str, float], kept: dict[str, float]) -> list[str]:
 
 
 def main() -> None:
-    """Count, print, compare or keep."""
+    """Count, print, and compare or store the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--update", action="store_true", help="keep the figures instead of comparing them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many processes at once")

@@ -1,12 +1,12 @@
 """A chat server on loopback with a limit, an answer time and an outage, on one thread: ``python -m
     benchmarks.limited_server --rate 50 --answer 2 [--outage 20 10] [--outage-kind 429] [--retry-after 1]``.
 
-It lets ``rate`` requests a second through, and as many at once after a pause; the others get 429. An answer is streamed
-in ten pieces over its time. An outage is one of three kinds: ``closed`` breaks every connection and closes the port,
-``503`` breaks every connection and answers every request with 503, ``429`` finishes what is under way and answers every
-new request with 429. It prints its port, and at the end of its standard input what it saw, as JSON: for each second of
-its time the requests that were let through and those that were refused (a closed port sees none), and how often each
-prompt was let through more than once.
+It accepts ``rate`` requests per second, with a burst of as many after a pause; the others get 429. An answer is
+streamed in ten pieces over the answer time. There are three kinds of outages: ``closed`` aborts every connection and
+closes the port, ``503`` aborts every connection and answers every request with 503, ``429`` finishes the answers in
+progress and answers every new request with 429. The server prints its port. When its standard input ends, it prints a
+report as JSON: for each second the accepted and the refused requests (none while the port is closed), and how many
+prompts were accepted more than once.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ WHOLE = HEAD + PIECE * PIECES + END
 
 
 class Limited:
-    """The server. The arguments are those of the command."""
+    """The server. The arguments are the command's."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ async def main(options: argparse.Namespace) -> None:
     print(server.sockets[0].getsockname()[1], flush=True)
     task = None
     line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    if line:  # "start": the clock begins to run
+    if line:  # "start" starts the clock
         limited.began = time.monotonic()
         task = asyncio.create_task(limited.keep_the_outage(server))
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

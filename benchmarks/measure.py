@@ -1,8 +1,8 @@
-"""One figure of one client, in a process of its own: ``python -m benchmarks.measure DRIVER FIGURE HTTP_PORT HTTPS_PORT
+"""Measures one figure of one client: ``python -m benchmarks.measure DRIVER FIGURE HTTP_PORT HTTPS_PORT
     CA QUICK``.
 
-Prints a JSON object. Times are of this process alone (the server has its own), so other clients and rounds cannot
-disturb them. ``"orjson"`` says whether this client read its JSON with it, as far as can be told: whether it was loaded.
+Prints a JSON object. CPU times are those of this process only, without the server, so other clients and rounds do not
+affect them. ``"orjson"`` is whether orjson was imported, as the best available sign that the client parsed with it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Figure = dict[str, float]
 
 
 class Bench:
-    """A driver and where its server is."""
+    """A driver and the address of its server."""
 
     def __init__(self, driver: str, http: int, https: int, ca: str, quick: bool) -> None:
         self._module = importlib.import_module(f"benchmarks.drivers.{driver}")
@@ -39,11 +39,11 @@ class Bench:
         return f"{scheme}://{host}:{self._ports[scheme]}/{how}/{chunks}/{pause_us}/v1"
 
     def open(self, url: str) -> Any:
-        """A client."""
+        """Create a client."""
         return self._module.Driver(url, self._ca if url.startswith("https") else None)
 
     async def read(self, client: Any, on_piece: Callable[[str], None] | None = None) -> int:
-        """Read one answer of an async client to its end; gives the number of pieces."""
+        """Read a complete answer with an async client. Returns the number of pieces."""
         count = 0
         async for piece in client.stream():
             count += 1
@@ -52,7 +52,7 @@ class Bench:
         return count
 
     def read_sync(self, client: Any, on_piece: Callable[[str], None] | None = None) -> int:
-        """The same of a blocking one."""
+        """``read`` for a blocking client."""
         count = 0
         for piece in client.stream():
             count += 1
@@ -61,7 +61,7 @@ class Bench:
         return count
 
     def run(self, work: Callable[[Callable[..., Any]], Awaitable[Figure]]) -> Figure:
-        """Run a figure that awaits ``read``; for a blocking client that returns at once."""
+        """Run a measurement that awaits ``read``; with a blocking client, ``read`` never suspends."""
         if self.is_async:
             return asyncio.run(work(self.read))  # type: ignore[arg-type]
 
@@ -72,7 +72,7 @@ class Bench:
 
 
 def drive(coroutine: Any) -> Figure:
-    """Run a coroutine that never waits, without an event loop: a loop would be counted against blocking clients."""
+    """Run a coroutine that never suspends without an event loop, whose cost would be added to blocking clients."""
     try:
         coroutine.send(None)
     except StopIteration as stop:
@@ -81,7 +81,7 @@ def drive(coroutine: Any) -> Figure:
 
 
 def cpu_per_chunk(bench: Bench, how: str, chunks: int = 20_000, pause_us: int = 0) -> Figure:
-    """CPU time of a token, in microseconds."""
+    """CPU time per token, in microseconds."""
     chunks //= bench.scale
     warm, url = bench.url(how, max(chunks // 20, 1)), bench.url(how, chunks, pause_us)
 
@@ -98,7 +98,7 @@ def cpu_per_chunk(bench: Bench, how: str, chunks: int = 20_000, pause_us: int = 
 
 
 def first_token(bench: Bench, scheme: str, keep: bool) -> Figure:
-    """Microseconds from the call to the first piece, the median of many answers."""
+    """Microseconds from the call to the first piece: the median of many answers."""
     times: list[float] = []
 
     async def work(read: Callable[..., Any]) -> Figure:
@@ -118,7 +118,7 @@ def first_token(bench: Bench, scheme: str, keep: bool) -> Figure:
 
 
 def added_latency(bench: Bench) -> Figure:
-    """Microseconds from the server's write to the piece in hand, at one token a millisecond."""
+    """Microseconds from the server's write until the client yields the piece, at one token per millisecond."""
     late: list[float] = []
 
     def on_piece(piece: str) -> None:
@@ -133,7 +133,7 @@ def added_latency(bench: Bench) -> Figure:
 
 
 def completions(bench: Bench) -> Figure:
-    """Microseconds of a whole answer of 20 tokens, one after the other in one thread."""
+    """Microseconds per complete answer of 20 tokens, for consecutive answers in one thread."""
     answers = 400 // bench.scale
 
     async def work(read: Callable[..., Any]) -> Figure:
@@ -148,8 +148,8 @@ def completions(bench: Bench) -> Figure:
 
 
 def at_once(bench: Bench, streams: int) -> Figure:
-    """Seconds until so many answers of 200 tokens, one each 10 ms, are all read; CPU seconds and peak memory
-    with it.
+    """Seconds to read ``streams`` concurrent answers of 200 tokens, one token every 10 ms; with CPU seconds and peak
+    memory.
     """
     url = bench.url("each", 200 // min(bench.scale, 4), 10_000)
     client = bench.open(url)
@@ -180,7 +180,7 @@ def at_once(bench: Bench, streams: int) -> Figure:
 
 
 def one_event(bench: Bench, mebibytes: int) -> Figure:
-    """Seconds for one event of that size."""
+    """Seconds for one event of this size."""
 
     async def work(read: Callable[..., Any]) -> Figure:
         client = bench.open(bench.url("huge", mebibytes * 2**20 - 1000))
@@ -192,7 +192,7 @@ def one_event(bench: Bench, mebibytes: int) -> Figure:
 
 
 def long_stream(bench: Bench, chunks: int) -> Figure:
-    """MiB by which the peak of memory grows over a stream of that many tokens, after a short one."""
+    """The growth of peak memory, in MiB, by a stream of this many tokens after a short one."""
     chunks //= bench.scale
 
     async def work(read: Callable[..., Any]) -> Figure:

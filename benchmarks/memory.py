@@ -1,7 +1,7 @@
-"""How much memory this process holds.
+"""The memory use of this process.
 
-Not by ``getrusage`` where that can be avoided: on Linux a child process inherits the peak that it reports, so
-that what is small seems as large as what started it.
+On Linux ``getrusage`` is not used: a child process inherits its parent's peak, so a small process would seem as large
+as its parent.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ _STATUS = "/proc/self/status"
 
 
 def peak_mib() -> float:
-    """The peak of the resident memory, in MiB."""
+    """The peak resident memory, in MiB."""
     return _read("VmHWM:")
 
 
 def resident_mib() -> float:
-    """The resident memory, in MiB; elsewhere than on Linux the peak."""
+    """The resident memory, in MiB; on systems other than Linux, the peak."""
     return _read("VmRSS:")
 
 

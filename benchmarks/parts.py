@@ -36,14 +36,14 @@ Work = Callable[[int], object]
 
 
 class City(BaseModel):
-    """What is asked for."""
+    """The output type."""
 
     city: str
     people: int
 
 
 def repeat(work: Callable[[], object]) -> Work:
-    """The work so many times."""
+    """A function that repeats the work as often as its argument says."""
     return lambda times: [work() for _ in range(times)]
 
 
@@ -231,7 +231,7 @@ def find_parts(url: Callable[[str], str]) -> dict[str, dict[str, Work]]:
 
 
 def measure(parts: dict[str, dict[str, Work]], rounds: int, answers: int) -> dict[str, dict[str, float]]:
-    """Microseconds by client and part."""
+    """Microseconds by client and feature."""
     taken: dict[str, dict[str, list[float]]] = {client: {name: [] for name in works} for client, works in parts.items()}
     for _ in range(rounds + 1):
         for client, works in parts.items():
@@ -239,7 +239,7 @@ def measure(parts: dict[str, dict[str, Work]], rounds: int, answers: int) -> dic
                 started = time.process_time()
                 work(answers)
                 taken[client][name].append((time.process_time() - started) / answers * 1e6)
-    # The first round loads and connects.
+    # The first round is a warm-up: it imports and connects.
     return {client: {name: median(each[1:]) for name, each in names.items()} for client, names in taken.items()}
 
 
@@ -249,7 +249,7 @@ def find_llm() -> str | None:
 
 
 def time_commands(rounds: int) -> dict[str, float]:
-    """Milliseconds until each command has told its version and its help, in the quickest run."""
+    """Milliseconds of ``--version`` and ``--help`` of each command, in the fastest run."""
     python = [sys.executable, "-m", "hf_text"]
     commands = {"hf-text": python, **({"llm": [llm]} if (llm := find_llm()) else {})}
     quickest: dict[str, float] = {}

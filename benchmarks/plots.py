@@ -1,4 +1,4 @@
-"""The figures as plots, where matplotlib is installed."""
+"""Plots of the figures, if matplotlib is installed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def load_pyplot() -> Any:
-    """matplotlib's pyplot, for files only; None if it is not installed."""
+    """matplotlib's pyplot with a backend for files; None if it is not installed."""
     try:
         importlib.import_module("matplotlib").use("Agg")
     except ImportError:
@@ -17,7 +17,7 @@ def load_pyplot() -> Any:
 
 
 def plot_bars(figures: dict[str, dict[str, float]], path: Path) -> None:
-    """For each figure a bar for each client, on a logarithmic scale."""
+    """Plot a bar per client for each figure, on a logarithmic scale."""
     pyplot = load_pyplot()
     if pyplot is None or not figures:
         return
@@ -37,7 +37,7 @@ def plot_bars(figures: dict[str, dict[str, float]], path: Path) -> None:
 def plot_growth(
     results: dict[str, dict[int, dict[str, float]]], titles: dict[str, str], costs: dict[str, str], path: Path
 ) -> None:
-    """For each cost one line a kind: times the smallest size, times its cost; the dashed line is linear."""
+    """Plot each cost with one line per kind, relative to the smallest size; the dashed line is linear growth."""
     pyplot = load_pyplot()
     if pyplot is None:
         return

@@ -1,9 +1,10 @@
-"""What ``benchmarks.instructions`` counts: one answer, read by one client. ``python -m benchmarks.read DRIVER PORT
+"""Reads one answer with one client, for ``benchmarks.instructions`` to count: ``python -m benchmarks.read DRIVER PORT
     ASKS``.
 
-``ASKS`` is the descriptor of a pipe. The reader asks there for each event once it can do nothing without it (a blocking
-client: when it has handed out the one before; an async one: when its event loop is about to wait). So each event comes
-alone, and as many instructions are needed each time. Without ``ASKS`` the answer comes as it comes.
+``ASKS`` is the descriptor of a pipe. The reader writes to it to request each event when it has nothing else to do (a
+blocking client: after it yielded the previous event; an async client: when its event loop is about to wait). So each
+event arrives separately, and the number of instructions is the same in each run. Without ``ASKS`` the server sends
+without waiting.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 
 class Asker:
-    """Asks for the next event, once for each that came."""
+    """Requests the next event, once for each event received."""
 
     def __init__(self, asks: int | None) -> None:
         self._asks = asks
@@ -30,7 +31,7 @@ class Asker:
 
 
 class AskingSelector(selectors.DefaultSelector):
-    """What an event loop waits with; asks before it waits."""
+    """A selector for an event loop that requests the next event before it waits."""
 
     def __init__(self, asker: Asker) -> None:
         super().__init__()
@@ -43,7 +44,7 @@ class AskingSelector(selectors.DefaultSelector):
 
 
 def read(driver: Any, asker: Asker) -> int:
-    """Read an answer; gives the number of pieces."""
+    """Read an answer. Returns the number of pieces."""
     count = 0
     asker.ask()
     for _ in driver.stream():
@@ -54,7 +55,7 @@ def read(driver: Any, asker: Asker) -> int:
 
 
 async def read_async(driver: Any, asker: Asker) -> int:
-    """The same of an async client."""
+    """``read`` for an async client."""
     count = 0
     async for _ in driver.stream():
         count += 1
@@ -63,7 +64,7 @@ async def read_async(driver: Any, asker: Asker) -> int:
 
 
 def main() -> None:
-    """Read and print the number of pieces."""
+    """Read an answer, and print the number of pieces."""
     name, port, *asks = sys.argv[1:]
     module = importlib.import_module(f"benchmarks.drivers.{name}")
     driver = module.Driver(f"http://127.0.0.1:{port}/v1", None)

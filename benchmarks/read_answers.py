@@ -1,4 +1,4 @@
-"""Reads so many short answers with one client, one after the other, for ``benchmarks.instructions`` to count:
+"""Reads short answers with one client, one after the other, for ``benchmarks.instructions`` to count:
 ``python -m benchmarks.read_answers DRIVER URL ANSWERS``.
 """
 
@@ -11,17 +11,17 @@ from typing import Any
 
 
 async def read_async(driver: Any, answers: int) -> int:
-    """Gives the number of pieces."""
+    """Read this many answers. Returns the number of pieces."""
     return sum([1 for _ in range(answers) async for _ in driver.stream()])
 
 
 def read(driver: Any, answers: int) -> int:
-    """The same of a blocking client."""
+    """``read_async`` for a blocking client."""
     return sum(1 for _ in range(answers) for _ in driver.stream())
 
 
 def main() -> None:
-    """Read them and print the number of pieces."""
+    """Read the answers, and print the number of pieces."""
     name, url, answers = sys.argv[1:]
     module = importlib.import_module(f"benchmarks.drivers.{name}")
     driver = module.Driver(url, None)

@@ -1,7 +1,7 @@
-"""Takes so many short answers as rows of a batch, for ``benchmarks.instructions`` to count: ``python -m
+"""Runs a batch of rows with short answers, for ``benchmarks.instructions`` to count: ``python -m
     benchmarks.read_rows URL ROWS``.
 
-One at a time: with several the count would depend on who gets which.
+It uses one worker: with several, the count would depend on which worker gets which row.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hf_text import Client, batch
 
 
 def main() -> None:
-    """Take them and print how many came."""
+    """Run the batch, and print the number of completed rows."""
     url, rows = sys.argv[1:]
     prompts = (f"question {number}" for number in range(int(rows)))
     with tempfile.TemporaryDirectory() as folder, Client(api_base=url, max_retries=0) as client:

@@ -1,4 +1,4 @@
-"""The figures as a table: medians of all rounds, as ratios to the floor or as what is added to it."""
+"""The figures as a table: medians of all rounds, as ratios to the floor or as differences from it."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ FLOOR = "raw_socket"
 STREAMS_FLOOR = "raw_asyncio"
 IMPORT_FLOOR = "requests"
 
-Rounds = list[Any]  # for each round a dict of numbers, or a str: why there are none
+Rounds = list[Any]  # for each round a dict of numbers, or an error message
 Results = dict[str, dict[str, Rounds]]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table.
+    """A row of the table.
 
     Args:
-        figure, key: what it shows.
-        title: its name, with the unit of what is shown absolutely.
-        unit: what the measured value is divided by.
+        figure, key: the measured value.
+        title: the row's name, with the unit of absolute values.
+        unit: the divisor of the measured values.
         floor: the client that the others are compared with.
-        over: show what a client adds to the floor, not the ratio.
+        over: show the difference from the floor instead of the ratio.
     """
 
     figure: str
@@ -35,7 +35,7 @@ class Row:
     over: bool = False
 
     def cells(self, clients: dict[str, Rounds], columns: list[str]) -> Iterator[str]:
-        """Absolute for the floor, and where there is none; for others beside it."""
+        """The cells: absolute values for the floor and without one, otherwise relative to the floor."""
         known = {client: middle(rounds, self.key) for client, rounds in clients.items()}
         floor = known.get(self.floor or "")
         for client in columns:
@@ -51,7 +51,7 @@ class Row:
 
 
 def streams_rows(count: int) -> list[Row]:
-    """What is shown of so many streams at once."""
+    """The rows for this many concurrent streams."""
     streams = f"{count:,} streams at once" if count > 1 else "1 stream"
     return [
         Row(f"streams_{count}", "value", f"{streams}: s", floor=STREAMS_FLOOR),
@@ -83,13 +83,13 @@ IMPORT_ROWS = [
 
 
 def middle(rounds: Rounds, key: str = "value") -> float | None:
-    """The median of what was measured; None where nothing was."""
+    """The median of the measured values; None if there are none."""
     known = [figures[key] for figures in rounds if isinstance(figures, dict) and key in figures]
     return median(known) if known else None
 
 
 def tables(results: Results) -> str:
-    """All that was measured, and what failed."""
+    """The tables of all figures, and the failures."""
     imports = {row.figure for row in IMPORT_ROWS}
     parts = [
         table(ROWS, {figure: results[figure] for figure in results if figure not in imports}),
@@ -113,13 +113,13 @@ def table(rows: list[Row], results: Results) -> str:
 
 
 def align(cells: list[str], widths: list[int]) -> list[str]:
-    """The first cell to the left, numbers to the right."""
+    """Align the first cell to the left, and numbers to the right."""
     sides: list[Callable[[str, int], str]] = [str.ljust, *[str.rjust] * (len(cells) - 1)]
     return [side(cell, width) for side, cell, width in zip(sides, cells, widths, strict=True)]
 
 
 def failures(results: Results) -> Iterator[str]:
-    """What was not measured and why, and streams that did not arrive whole."""
+    """The figures that could not be measured, with the reason, and counts of incomplete streams."""
     for figure, clients in results.items():
         for client, rounds in clients.items():
             for reason in dict.fromkeys(reason for reason in rounds if isinstance(reason, str)):

@@ -68,7 +68,7 @@ _LONGEST = 60
 
 
 def version(distribution: str) -> str | None:
-    """The installed version, if there is one."""
+    """The installed version; None if it is not installed."""
     try:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
@@ -87,7 +87,7 @@ def fits(driver: str, figure: str, certificate: bool) -> bool:
 
 
 def make_certificate(folder: Path) -> tuple[str, str]:
-    """A certificate with its key for the server, and the authority to trust; empty names without trustme."""
+    """The paths of the server's certificate with its key, and of the CA; empty without trustme."""
     try:
         import trustme
     except ImportError:
@@ -178,7 +178,7 @@ def rounds_of(driver: str, figure: str) -> float:
 
 
 def describe(results: Results, without_orjson: bool) -> dict[str, Any]:
-    """The machine, the versions, and with what this library read JSON."""
+    """The machine, the versions, and the JSON parser that this library used."""
     packages = {*filter(None, DRIVERS.values()), "hf_text", "requests", "urllib3", "anyio", "orjson"}
     used = [
         middle(rounds, "orjson") for clients in results.values() for c, rounds in clients.items() if "hf_text_" in c
@@ -195,7 +195,7 @@ def describe(results: Results, without_orjson: bool) -> dict[str, Any]:
 
 
 def bars(results: Results) -> dict[str, dict[str, float]]:
-    """What is worth a plot: what has a floor."""
+    """The figures for the plot: those with a floor."""
     known = {
         figure: {client: value for client, rounds in clients.items() if (value := middle(rounds)) is not None}
         for figure, clients in results.items()
@@ -223,7 +223,7 @@ def tell(machine: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Measure, print and store the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a small run that shows that everything works")
     parser.add_argument("--rounds", type=int, default=5)

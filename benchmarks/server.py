@@ -1,4 +1,4 @@
-"""A chat server on loopback that is not the bottleneck: every event is rendered before it is needed.
+"""A chat server on loopback that is not the bottleneck: every event is rendered in advance.
 
 The path says what is sent: ``/{how}/{chunks}/{pause_us}/v1/chat/completions`` where ``how`` is ``each`` (one event
 a write), ``block`` (writes of 64 KiB), ``stamped`` (one event a write, its text the time of the write in
@@ -35,7 +35,7 @@ CLOSING_HEAD = HEAD.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 
 
 def render(delta: dict[str, object], finish_reason: str | None = None, **more: object) -> bytes:
-    """One event as one HTTP chunk; with a finish reason ``[DONE]`` follows it."""
+    """One event as one HTTP chunk; with a finish reason, ``[DONE]`` is appended."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, **more}
     event = b"data: " + json.dumps({**CHUNK, "choices": [choice]}).encode() + b"\n\n"
     if finish_reason is not None:
@@ -67,8 +67,8 @@ CALL_END = render_fragment('"}')
 
 
 class Pacer(threading.Thread):
-    """Sends one event to each of its connections at every tick, from one thread: a thousand would wait for each
-    other.
+    """Sends one event to each of its connections at every tick, from a single thread: a thousand threads would block
+    each other.
     """
 
     def __init__(self, pause: float) -> None:
@@ -79,14 +79,14 @@ class Pacer(threading.Thread):
         self.start()
 
     def serve(self, connection: socket.socket, chunks: int, stamped: bool) -> None:
-        """Send so many events; returns when all are sent."""
+        """Send ``chunks`` events. Returns when all are sent."""
         done = threading.Event()
         with self._lock:
             self._waiting.append((connection, [chunks], done, stamped))
         done.wait()
 
     def run(self) -> None:
-        """Tick."""
+        """Send the events at every tick."""
         due = time.monotonic()
         while True:
             due = max(due + self._pause, time.monotonic())
@@ -142,14 +142,14 @@ def answer(connection: socket.socket, how: str, chunks: int, pause: float) -> No
 
 
 def send_in_blocks(connection: socket.socket, event: bytes, count: int) -> None:
-    """Send an event so many times, in writes of 64 KiB."""
+    """Send an event ``count`` times, in writes of 64 KiB."""
     per_block = BLOCK_BYTES // len(event)
     for first in range(0, count, per_block):
         connection.sendall(event * min(per_block, count - first))
 
 
 def read_request(connection: socket.socket, rest: bytes) -> tuple[list[str], bytes]:
-    """The parts of the path of the next request, and what was read beyond it. Raises EOFError when there is none."""
+    """The path segments of the next request, and the data read beyond it. Raises EOFError if the client closed."""
     while b"\r\n\r\n" not in rest:
         data = connection.recv(BLOCK_BYTES)
         if not data:
@@ -162,7 +162,7 @@ def read_request(connection: socket.socket, rest: bytes) -> tuple[list[str], byt
         if name.lower() == b"content-length":
             length = int(value)
     missing = length - len(rest)
-    while missing > 0:  # a body may have many megabytes: nothing of it is kept
+    while missing > 0:  # the body is discarded: it may have many megabytes
         data = connection.recv(min(missing, BLOCK_BYTES))
         if not data:
             raise EOFError
@@ -189,7 +189,7 @@ def talk(connection: socket.socket, tls: ssl.SSLContext | None) -> None:
 
 
 def listen(tls: ssl.SSLContext | None) -> int:
-    """Accept connections in a thread of its own; gives the port."""
+    """Accept connections in a separate thread. Returns the port."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
 
     def accept() -> None:
@@ -202,7 +202,7 @@ def listen(tls: ssl.SSLContext | None) -> int:
 
 @contextmanager
 def running(certificate: str = "") -> Iterator[dict[str, int]]:
-    """The server in a process of its own; gives its ports by scheme (https: 0 without a certificate)."""
+    """Run the server in a separate process. Yields its ports by scheme (https: 0 without a certificate)."""
     command = [sys.executable, "-m", "benchmarks.server", *(["--certificate", certificate] if certificate else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

@@ -39,7 +39,7 @@ ANSWERS = {
 
 
 def main(rounds: int) -> int:
-    """Measure, and show it. Returns the exit status."""
+    """Measure, and print the figures. Returns the exit status."""
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(rounds):
         for name, arguments in COMMANDS.items():
@@ -68,7 +68,7 @@ def first_async(rounds: int) -> list[float]:
 
 
 def render(text: str) -> float:
-    """Seconds of CPU for an answer that comes in tokens of four characters."""
+    """CPU seconds to render an answer that arrives in tokens of four characters."""
     text = (("```python\n" if text.startswith("    ") else "") + text * (CHARACTERS // len(text) + 1))[:CHARACTERS]
     markdown = Markdown(lambda: 80, Console(file=io.StringIO(), force_terminal=True, highlight=False))
     began = time.process_time()

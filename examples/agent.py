@@ -1,4 +1,4 @@
-"""An agent that reads the files of a folder, takes notes there, and asks before it writes.
+"""An agent that reads the files in a folder, writes notes there, and asks for consent before writing.
 
 ::
 
@@ -18,7 +18,7 @@ MAX_CHARACTERS = 4000
 
 
 def make_tools(folder: Path) -> list[hf_text.Tool]:
-    """What the model may do: nothing outside the folder."""
+    """The tools for the model. They have no access outside the folder."""
 
     def inside(name: str) -> Path:
         path = (folder / name).resolve()
@@ -55,13 +55,13 @@ def make_tools(folder: Path) -> list[hf_text.Tool]:
 
 
 def approve(call: hf_text.ToolCall) -> bool | str:
-    """Reading is always allowed; writing needs the user's consent."""
+    """Allow reading, and ask the user before writing."""
     if call.name != "write_file":
         return True
     print(f"\n{call.name}({call.arguments})")
     try:
         reply = input("Allow this? [y/N] ")
-    except EOFError:  # nobody is there to ask
+    except EOFError:  # standard input is closed
         reply = ""
     return reply.strip().lower() == "y" or "The user does not want this."
 

@@ -1,4 +1,4 @@
-"""A web page that shows a model's answer as it arrives. When the visitor stops it or leaves, the model stops too.
+"""A web page that shows a model's answer as it arrives. If the visitor stops it or leaves, the request is cancelled.
 
 ::
 
@@ -42,7 +42,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 app = FastAPI(lifespan=lifespan)
 
-# What visitors are told. The errors themselves name hosts, models and the account: they belong in the log.
+# Messages for visitors, by status. The errors themselves name hosts, models and the account, so they are only logged.
 WORDS = {
     400: "The model cannot answer that.",
     429: "Too many questions at once. Try again in a minute.",
@@ -67,23 +67,23 @@ async def answer(question: Question, request: Request) -> StreamingResponse:
         request.state.watcher = asyncio.create_task(cancel_when_gone(request, stream))
         texts = aiter(stream)
         first = await anext(texts, "")
-    except hf_text.HFTextError as error:  # nothing was sent yet, so it can still become a status
+    except hf_text.HFTextError as error:  # the response has not begun, so the error can become a status
         log.warning("no answer: %s", error)
         status = choose_status(error)
         raise HTTPException(status, WORDS[status]) from error
-    headers = {"X-Content-Type-Options": "nosniff"}  # else browsers collect 1 KiB to guess what it is
+    headers = {"X-Content-Type-Options": "nosniff"}  # without it, browsers buffer 1 KiB to detect the type
     return StreamingResponse(join(first, texts), media_type="text/plain", headers=headers)
 
 
 async def cancel_when_gone(request: Request, stream: AsyncStream) -> None:
-    """The server says when the visitor has left, or the response is complete: then there is nothing left to cancel."""
+    """Cancel the stream when the client disconnects. After a complete response this has no effect."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
     stream.cancel()
 
 
 async def join(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
-    """The whole text. An error from here on aborts the response, so that no visitor takes it for a complete answer."""
+    """The text of the answer. An error here aborts the response, so that it is not mistaken for a complete one."""
     yield first
     with suppress(hf_text.StreamCancelledError):  # the visitor has left
         async for text in rest:

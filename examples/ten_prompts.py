@@ -1,4 +1,4 @@
-"""Ask ten questions, four at a time, and print the answers in order, as early as possible.
+"""Ask ten questions, four at a time, and print the answers in order, each as early as possible.
 
 ::
 
@@ -32,7 +32,7 @@ async def work(job: Job, client: AsyncClient, limiter: anyio.CapacityLimiter) ->
     async with limiter:
         try:
             job.outcome = await client.generate(job.prompt, max_tokens=500)
-        except HFTextError as error:  # a prompt that fails does not stop the others
+        except HFTextError as error:  # a failed prompt does not stop the others
             job.outcome = error
     job.done.set()
 

@@ -1,6 +1,6 @@
 """Text from Hugging Face models, and from every server that speaks the OpenAI chat protocol.
 
-The names below are loaded when they are first used, so ``import hf_text`` costs next to nothing.
+The names below are imported on first use, which keeps ``import hf_text`` cheap.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``python -m hf_text``: the command ``hf-text``."""
+"""``python -m hf_text`` runs the command ``hf-text``."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""The version, in a module of its own: setup.cfg reads it without importing anything else."""
+"""The version, in a separate module so that setup.cfg can read it without importing anything else."""
 
 __version__ = "0.2.0"

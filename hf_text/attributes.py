@@ -1,6 +1,6 @@
-"""A missing attribute raises an error that names the intended one.
+"""AttributeErrors that suggest the intended name.
 
-Python suggests near names by itself, but only in the tracebacks that it prints: not in notebooks, nor in logs.
+Python itself suggests similar names only in the tracebacks that it prints, not in notebooks or logs.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ C = TypeVar("C", bound=type)
 
 
 def advise_attributes(meant: Mapping[str, str], items: str = "") -> Callable[[C], C]:
-    """A class decorator: missing attributes raise an error with advice.
+    """A class decorator that adds advice to the error for a missing attribute.
 
     Args:
-        meant: advice for names that other libraries use.
-        items: advice against ``object["name"]``, for objects that are a dict in other libraries.
+        meant: advice by attribute name, for names that other libraries use.
+        items: the message for ``object["name"]``, for objects that are a dict in other libraries.
     """
 
     def decorate(owner: C) -> C:
@@ -28,7 +28,7 @@ def advise_attributes(meant: Mapping[str, str], items: str = "") -> Callable[[C]
         def refuse_item(self: object, key: object) -> Any:
             raise TypeError(f"{type(self).__name__!r} object is not subscriptable. {items}")
 
-        # Not in the body of the class: type checkers would allow any name then.
+        # Set here, because with __getattr__ in the class body type checkers would accept any attribute.
         setattr(owner, "__getattr__", explain)  # noqa: B010
         if items:
             setattr(owner, "__getitem__", refuse_item)  # noqa: B010
@@ -41,15 +41,15 @@ def missing_attribute(owner: str, name: str, names: Iterable[str], advice: str =
     """The error for a missing attribute.
 
     Args:
-        owner: what lacks it, as the message says it.
+        owner: the object or module, as the message calls it.
         name: the missing name.
         names: the existing names.
-        advice: what to use; by default the nearest name is suggested.
+        advice: what to use instead; by default the most similar name is suggested.
     """
-    from difflib import get_close_matches  # only for the suggestion of an error
+    from difflib import get_close_matches  # imported only when an error needs a suggestion
 
     if not advice and not name.startswith("_"):
         public = [each for each in names if not each.startswith("_")]
         advice = "".join(f"Did you mean {near!r}?" for near in get_close_matches(name, public, n=1, cutoff=0.7))
-    # Without the object: with it, Python would add its own suggestion.
+    # obj= is not passed: with it, Python would add its own suggestion.
     return AttributeError(f"{owner} has no attribute {name!r}{advice and f'. {advice}'}", name=name)

@@ -1,8 +1,8 @@
-"""What callers of the class interface pass, made into what a client takes.
+"""Translates the options that callers of the class interface pass into options of a client.
 
-The interface was documented for g4f and for code that copied from it. Their callers pass more than a chat request
-holds: settings of their own, values of empty form fields, a list where a tuple is meant. All of it is listed here; what
-is in no list is refused by its name.
+The interface was documented for g4f and for code derived from it. Their callers pass more than a chat request needs:
+their own settings, values of empty form fields, lists instead of tuples. All accepted options are listed here; any
+other option is rejected by name.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ __all__ = ["CallerOptions", "cached_operations", "call_options", "client_options
 
 
 class CallerOptions(TypedDict, total=False):
-    """Other names of options, fields of the body that few servers know, and what is ignored."""
+    """Aliases of options, body fields that few servers support, and ignored options."""
 
-    # Other names
+    # Aliases
     api_endpoint: str | None  # the address with /chat/completions
     base_url: str | None  # api_base
     extra_data: Mapping[str, Any] | None  # extra_body
@@ -36,13 +36,13 @@ class CallerOptions(TypedDict, total=False):
     max_input_length: int | None  # max_inputs_lenght
     stream_options: Mapping[str, Any] | None  # include_usage
 
-    # Fields of the body
+    # Body fields
     include_reasoning: bool | None
     max_completion_tokens: int | None
     prompt_cache_key: str | None
     search_settings: Mapping[str, Any] | None
 
-    # Ignored: the callers' own book-keeping, and settings of pictures and of agents
+    # Ignored: the callers' internal bookkeeping, and settings for image generation and agents
     action: Any
     agent_timeout: Any
     aspect_ratio: Any
@@ -88,7 +88,7 @@ class CallerOptions(TypedDict, total=False):
     width: Any
 
 
-# Fields of the body that are not options of the client.
+# Body fields that are not options of the client.
 _BODY_FIELDS = (
     *("user", "top_k", "logit_bias", "modalities", "audio"),
     *("include_reasoning", "max_completion_tokens", "prompt_cache_key", "search_settings"),
@@ -101,11 +101,11 @@ _ENDING = "/chat/completions"
 
 
 def client_options(door: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a client, among them ``api_key`` and ``api_base``. Raises InvalidRequestError for others.
+    """The options of a client, including ``api_key`` and ``api_base``. Raises InvalidRequestError for unknown options.
 
     Args:
-        door: who asks, for the error.
-        given: what was given; None counts as not given.
+        door: the public function, for the error message.
+        given: the caller's options; None means not given.
     """
     options = {name: value for name, value in given.items() if value is not None and name not in _IGNORED}
     _rename_address(options)
@@ -120,13 +120,13 @@ def client_options(door: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def call_options(door: str, given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The options of a client, and those of one call.
+    """The options of a client, and the options of one call.
 
     Args:
-        door: who asks, for the error.
-        given: what was given; None counts as not given.
+        door: the public function, for the error message.
+        given: the caller's options; None means not given.
 
-    Raises InvalidRequestError for an option that is not known.
+    Raises InvalidRequestError for an unknown option.
     """
     options = {name: value for name, value in given.items() if value is not None and name not in _IGNORED}
     _drop_empty(options)
@@ -147,7 +147,7 @@ def _refuse_others(door: str, options: Mapping[str, Any], known: Collection[str]
 
 
 def _drop_empty(options: dict[str, Any]) -> None:
-    """Drop what says nothing: what a form sends for a field that was left empty, and what g4f passes along."""
+    """Drop options without meaning: the values of empty form fields, and values that g4f passes on internally."""
     if not options.get("timeout", True) or options.get("timeout") is DEFAULT:
         del options["timeout"]
     if not options.get("tools", True):
@@ -157,11 +157,11 @@ def _drop_empty(options: dict[str, Any]) -> None:
     if options.get("n") == 1:
         del options["n"]
     if hasattr(options.get("provider"), "create_async_generator"):
-        del options["provider"]  # g4f hands the class that it calls to that class
+        del options["provider"]  # g4f passes the provider class to its own methods
 
 
 def _gather_body(options: dict[str, Any]) -> None:
-    """Make one ``extra_body`` of all fields that the client has no option for."""
+    """Collect all fields without a client option in one ``extra_body``."""
     stream_options = options.pop("stream_options", None)
     if isinstance(stream_options, Mapping) and "include_usage" in stream_options:
         options.setdefault("include_usage", stream_options["include_usage"])
@@ -176,7 +176,7 @@ def _gather_body(options: dict[str, Any]) -> None:
 
 
 def _rename_media(options: dict[str, Any], image_name: Any) -> None:
-    """``media``, whatever the caller calls it."""
+    """Rename ``image`` and ``images`` to ``media``."""
     image, images = options.pop("image", None), options.pop("images", None)
     media = images or (None if image is None else [(image, image_name)])
     if media is not None and not options.get("media"):
@@ -184,7 +184,7 @@ def _rename_media(options: dict[str, Any], image_name: Any) -> None:
 
 
 def _read_media(media: Any) -> Any:
-    """g4f's pairs of media and name may be lists, and the name may be None."""
+    """Convert g4f's pairs of media and file name: they may be lists, and the name may be None."""
     if not isinstance(media, (list, tuple)):
         return media
     pairs = [_read_pair(item) for item in media]
@@ -198,7 +198,7 @@ def _read_pair(item: Any) -> Any:
 
 
 def _rename_address(options: dict[str, Any]) -> None:
-    """``api_base``, whatever the caller calls it."""
+    """Rename ``base_url`` and ``api_endpoint`` to ``api_base``."""
     base = options.pop("base_url", None)
     address = options.pop("api_endpoint", None)
     if address:
@@ -209,15 +209,15 @@ def _rename_address(options: dict[str, Any]) -> None:
 
 
 def kept_operations(cls: Any, api_key: str | None, api_base: str | None, options: Mapping[str, Any]) -> Operations:
-    """Those that were made for the same settings, else new ones. A key that is found now is one of the settings; so are
-    the overrides of the class, where there is one.
+    """The cached operations for these settings, or new ones. The settings include the key that ``find_key`` finds and
+    the class with its provider overrides.
     """
     found = find_key() if api_key is None and api_base is None else None
     environment = (os.environ.get("HF_ENDPOINT"), os.environ.get("HF_TEXT_ROUTER_URL"), found)
     settings = {name: _frozen(value) for name, value in options.items()}
     try:
         hash((api_key, api_base, *settings.values()))
-    except TypeError:  # something of a wrong type, which the client refuses by its name
+    except TypeError:  # an unhashable value has the wrong type; Operations raises an error that names the option
         return Operations(api_key, api_base=api_base, **options)
     return cached_operations(environment, cls, api_key, api_base, **settings)
 
@@ -226,12 +226,12 @@ def kept_operations(cls: Any, api_key: str | None, api_base: str | None, options
 def cached_operations(
     environment: Any, cls: Any, api_key: str | None, api_base: str | None, **options: Any
 ) -> Operations:
-    """The operations for these settings, kept for the next call; ``cache_clear()`` forgets them all."""
+    """The operations for these settings, cached for later calls; ``cache_clear()`` empties the cache."""
     return Operations(api_key, api_base=api_base, provider_mapping=getattr(cls, "provider_mapping", None), **options)
 
 
 def _frozen(value: Any) -> Any:
-    """The value in a form that can be a key of a cache."""
+    """The value in a hashable form, for the cache key."""
     if isinstance(value, Mapping):
         return _FrozenDict(value)
     return tuple(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""The models of a server and the providers that serve them: asked of the router and the Hub, cached for a while."""
+"""The models of a server and the providers that serve them, fetched from the router and the Hub, and cached."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ __all__ = ["Catalogue"]
 T = TypeVar("T")
 
 _PAGE_MODELS = 1000
-_MAX_PAGES = 10_000  # a listing may name next pages for ever
-_SHOWN = 200  # characters of a document that is not what it must be
+_MAX_PAGES = 10_000  # a listing may link to next pages endlessly
+_SHOWN = 200  # characters of an invalid document that an error message quotes
 _LISTED_FIELDS = ("inferenceProviderMapping", "pipeline_tag", "tags", "likes", "downloads", "gated", "createdAt")
 
 
@@ -45,11 +45,11 @@ class Catalogue:
     """The catalogue of a server and, for Hugging Face, the provider mappings of the Hub.
 
     Args:
-        connect: gives what to send with.
-        endpoint: the server that is asked.
-        max_retries: how often a request that failed is sent again.
+        connect: returns the HTTP session.
+        endpoint: the server.
+        max_retries: how often a failed request is retried.
         tuning: pauses between retries, expiry and size of the cache.
-        overrides: provider mappings in the Hub's form, by model; they are read before the Hub is asked.
+        overrides: provider mappings in the Hub's form, by model; they take precedence over the Hub's.
     """
 
     def __init__(
@@ -78,26 +78,26 @@ class Catalogue:
         return self._cached(url, lambda: self._ask(protocol.catalog.parse_models, call, url), refresh)
 
     def model(self, call: Call, name: str) -> Model | None:
-        """One of the server's models, asked for alone unless the list is cached; None if it is unknown."""
+        """One of the server's models, fetched individually unless the list is cached; None if it is unknown."""
         if not self.has_models():
             url = f"{self._models_url}/{quote(name, safe='/')}"
             try:
                 return self._cached(url, lambda: self._ask(protocol.catalog.parse_model, call, url))
             except (BadRequestError, NotFoundError, ModelNotSupportedError):
-                pass  # unknown, or the server does not describe models one by one
+                pass  # unknown model, or the server has no route for single models
             except APIStatusError as error:
-                if error.status_code != 200:  # else it answers with something else
+                if error.status_code != 200:  # status 200: the server returned some other document
                     raise
         return next((model for model in self.models(call) if model.id == name), None)
 
     def override(self, model: str) -> dict[str, ProviderMapping]:
-        """The providers of a model that override the Hub; empty for most."""
+        """The providers that override the Hub's for a model; empty for most models."""
         return self._overrides.get(model, {})
 
     def mapping(self, call: Call, model: str) -> dict[str, ProviderMapping]:
         """The providers of a model, in the account's order.
 
-        Raises ModelNotSupportedError for a model that the Hub does not know.
+        Raises ModelNotSupportedError for a model that is not on the Hub.
         """
         if not {".", ".."}.isdisjoint(model.split("/")):
             raise refusal("model", "the name of a model on the Hub", model)
@@ -109,7 +109,7 @@ class Catalogue:
     def hub_pages(
         self, new_call: Callable[[], Call], search: str | None, provider: str, limit: int | None
     ) -> Iterator[list[HubModel]]:
-        """The Hub's listing of models that are served, page by page as they are needed."""
+        """The Hub's listing of served models; pages are fetched as needed."""
         query = {
             "inference": "warm",
             "inference_provider": provider,
@@ -143,8 +143,8 @@ class Catalogue:
         try:
             return self._fetch(call, url)[0]
         except (NotFoundError, AuthenticationError) as error:
-            # The Hub answers 401, not 404, without a valid key; only this message is about the key
-            # (huggingface_hub, utils/_http.py).
+            # Without a valid key, the Hub answers 401 instead of 404 for a missing model. Only this message means
+            # that the key itself is invalid (huggingface_hub, utils/_http.py).
             if isinstance(error, AuthenticationError) and "Invalid credentials" in str(error):
                 raise
             why = "no key was found; set HF_TOKEN" if self._connect().anonymous else "the key has no access to it"
@@ -178,12 +178,12 @@ class Catalogue:
         raise APIStatusError(message, status_code=200, body=shown)
 
     def has_models(self) -> bool:
-        """Whether ``models()`` would answer from the cache, also in a second from now."""
+        """Whether the cache can answer ``models()`` for at least another second."""
         expiry, _ = self._cache.get(self._models_url, (0.0, None))
         return expiry > self._tuning.clock() + 1.0
 
     def _cached(self, key: str, make: Callable[[], T], refresh: bool = False) -> T:
-        """What was made for the key within the last minutes, else what is made now."""
+        """The cached value of the key, or a new one if there is none, it has expired, or ``refresh`` is set."""
         with self._lock:
             expiry, value = self._cache.get(key, (0.0, None))
         if refresh or expiry < self._tuning.clock():

@@ -1,4 +1,4 @@
-"""Arguments: checked, refused by name, shown in errors, and taken in the types of other libraries."""
+"""Checks of arguments, their error messages, and conversion from the types of other libraries."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SHOWN = 80
 
 
 class _ShortRepr(reprlib.Repr):
-    """``repr`` that never writes out a whole file just to show its beginning."""
+    """A ``repr`` that does not format the whole of a large value just to show its beginning."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class _ShortRepr(reprlib.Repr):
     repr_bytearray = repr_bytes
 
     def repr_int(self, value: int, level: int) -> str:
-        # Python refuses to write out an int of more than 4300 digits.
+        # Python raises ValueError when an int of more than 4300 digits is converted to text.
         return repr(value) if value.bit_length() < 1000 else f"<an int of {value.bit_length()} bits>"
 
 
@@ -53,13 +53,13 @@ _SHORT_REPR = _ShortRepr()
 
 
 def show(value: object) -> str:
-    """The value as it is shown in an error: its ``repr``, cut to 80 characters."""
+    """The value for an error message: its ``repr``, cut to 80 characters."""
     text = _SHORT_REPR.repr(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def check_int(name: str, value: Any, least: int) -> int:
-    """The argument ``name``, a whole number from ``least`` up. Raises InvalidRequestError."""
+    """The value of the argument ``name`` as an int that is at least ``least``. Raises InvalidRequestError."""
     number = plain_number(value)
     if isinstance(number, bool) or not isinstance(number, int) or number < least:
         raise refusal(name, f"a whole number from {least} up", value)
@@ -67,23 +67,23 @@ def check_int(name: str, value: Any, least: int) -> int:
 
 
 def refusal(place: str, rule: str, value: object) -> InvalidRequestError:
-    """The error that says: what stands at ``place`` must be ``rule``, and is not."""
+    """The error for a value at ``place`` that violates ``rule``: "<place> must be <rule>, not <value>"."""
     found = "None" if value is None else f"{type(value).__name__}: {show(value)}"
     return InvalidRequestError(f"{place} must be {rule}, not {found}")
 
 
 def is_filled(value: object) -> bool:
-    """Whether the value is a str that is not empty."""
+    """Whether the value is a non-empty str."""
     return isinstance(value, str) and value != ""
 
 
 def is_plain_path(text: str) -> bool:
-    """Whether the text is a name, or a path of names, that leads nowhere else when it becomes a part of a URL."""
+    """Whether the text is a name, or a path of names, that is safe as part of a URL path."""
     return all(re.fullmatch(r"[\w.-]+", name) and name not in (".", "..") for name in text.split("/"))
 
 
 def plain_value(value: Any) -> Any:
-    """A number, an ``Enum`` member or a record of another library as JSON has it; anything else as it is."""
+    """A number, an ``Enum`` member or a record of another library as a JSON value; anything else unchanged."""
     if isinstance(value, Enum):
         return value.value
     mapping = plain_mapping(value)
@@ -91,10 +91,10 @@ def plain_value(value: Any) -> Any:
 
 
 def plain_number(value: Any) -> Any:
-    """A number of NumPy, ``decimal`` and the like as Python's own int, float or bool; anything else as it is.
+    """A number from NumPy, ``decimal`` and similar libraries as an int, float or bool; anything else unchanged.
 
-    They are known by what they can do (``__index__``, ``__float__``), so nothing is imported for it. An array is not
-    a number, unless it has no dimensions.
+    Numbers are recognised by ``__index__`` and ``__float__``, so no library is imported. An array is not a number,
+    unless it has no dimensions.
     """
     kind = type(value)
     if isinstance(value, float):
@@ -111,7 +111,7 @@ def plain_number(value: Any) -> Any:
 
 
 def plain_mapping(value: Any) -> Mapping[str, Any] | None:
-    """A mapping as it is, a pydantic model or a dataclass as a dict of its fields; None for anything else."""
+    """A mapping unchanged, a pydantic model or a dataclass as a dict of its fields; None for anything else."""
     if isinstance(value, Mapping):
         return value
     if isinstance(value, type):
@@ -119,12 +119,12 @@ def plain_mapping(value: Any) -> Mapping[str, Any] | None:
     if hasattr(value, "model_dump"):
         dumped = value.model_dump()
         return dumped if isinstance(dumped, Mapping) else None
-    # One level: what is in it may be an object of ours with a form of its own.
+    # One level only: nested values may be objects of this library with their own conversion.
     return {field.name: getattr(value, field.name) for field in fields(value)} if is_dataclass(value) else None
 
 
 def check_text(text: str, place: str) -> str:
-    """The text itself; raises InvalidRequestError if it holds a lone surrogate, which no UTF-8 can carry."""
+    """The text unchanged; raises InvalidRequestError if it has a lone surrogate, which cannot be encoded as UTF-8."""
     if not text.isascii():
         try:
             text.encode()
@@ -137,7 +137,7 @@ def check_text(text: str, place: str) -> str:
 
 
 def without_self(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``locals()`` of a method that does nothing before: its arguments, to be handed on as they are."""
+    """The arguments of a method from its ``locals()``, without ``self``. To be called first in the method."""
     given = dict(arguments)
     for name in ("self", "cls", "__class__"):
         given.pop(name, None)
@@ -145,7 +145,7 @@ def without_self(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def warn(message: str) -> None:
-    """Warn, at the line outside this package from which it was called: that is the line that the user can change."""
+    """Issue a warning for the innermost line outside this package, which is the line that the user can change."""
     frame, level = sys._getframe(1), 2
     while frame.f_back and str(frame.f_globals.get("__name__")).partition(".")[0] == "hf_text":
         frame, level = frame.f_back, level + 1
@@ -153,7 +153,7 @@ def warn(message: str) -> None:
 
 
 def _as_float_or_int(value: Any) -> float | int:
-    """A Decimal that is whole is an int: databases give every number as a Decimal."""
+    """The number as a float, or as an int if it is a whole Decimal: databases return every number as a Decimal."""
     number = float(value)
     whole = getattr(value, "to_integral_value", None)
     return int(value) if whole is not None and abs(number) < 2.0**64 and whole() == value else number

@@ -1,4 +1,4 @@
-"""The blocking client, and module-level functions that use one with the default settings."""
+"""The blocking client, and module-level functions that use a client with default settings."""
 
 from __future__ import annotations
 
@@ -335,12 +335,12 @@ class Client:
         provider: str | Sequence[str] | None = None,
         timeout: Timeouts | float = DEFAULT,
     ) -> Parsed[Any]:
-        """An answer as a value of a type: asked for in a way that the provider understands, and held against the type.
+        """An answer as a value of a type: requested in a form that the provider supports, and validated.
 
-        Providers that hold a model to a JSON schema are asked first, then those of which that is not known; where there
-        are none, or a server refuses it, the value is asked for as the arguments of a tool, and at last in the prompt.
-        An answer that does not fit is asked for again, with what the validator said; the prompt does not grow with
-        tries. Needs the extra ``schema``.
+        Providers that enforce a JSON schema are preferred, then those whose support is unknown. If there are none, or
+        the server rejects the schema, the value is requested as the arguments of a tool, and finally in the prompt. An
+        answer that does not match is requested again, together with the validation error; the prompt does not grow with
+        retries. Needs the extra ``schema``.
 
         Args:
             messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
@@ -374,14 +374,14 @@ class Client:
         (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
         """
         arguments = without_self(locals())
-        from .procedures.reader import Reader  # most programs parse nothing
+        from .procedures.reader import Reader  # imported on first use: most programs do not need it
         from .structured import parsing
 
         return Reader(parsing(self.operations, **arguments), self.stream).finish()
 
     def cost(self, answers: Completion | HasCompletions) -> float | None:
-        """What an answer cost, or all answers of a conversation or of ``parse``, in USD, at the current prices of the
-        provider that answered, which it may have to fetch.
+        """The cost in USD of an answer, or of all answers of a conversation or of ``parse``, at the current prices of
+        the provider that answered. The prices are fetched if they are not cached.
 
         None if the usage or a price is unknown. Prompt tokens from the provider's cache count at their own price, if
         the catalogue has one. Raises TransportError or APIStatusError.
@@ -447,8 +447,8 @@ class Client:
             provider: ``"all"``, or the name of a provider.
             limit: the maximum number of models.
 
-        Raises InvalidRequestError for a wrong argument, and if the server is not Hugging Face; while iterating
-            TransportError and APIStatusError.
+        Raises InvalidRequestError for a wrong argument, and if the server is not Hugging Face. Iterating raises
+        TransportError and APIStatusError.
         """
         operations = self.operations
         return _each(operations.hub_pages(operations.new_call, search=search, provider=provider, limit=limit))

@@ -1,4 +1,4 @@
-"""How many columns a text takes on a terminal: as rich and wcwidth count, without them."""
+"""The display width of text on a terminal, counted as rich and wcwidth do, but without these dependencies."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _JOINER, _AS_EMOJI = "\u200d", "\ufe0f"
 
 
 def columns_of(text: str) -> int:
-    """How many columns a text takes on a terminal."""
+    """The display width of a text, in columns."""
     if text.isascii():
         return len(text)
     return max(_columns_after_each(text), default=0)
 
 
 def continues(before: str, character: str) -> bool:
-    """Whether a character changes the one before it, and takes no columns of its own: an accent, a colour of skin, the
-    next person of a family. There can be no line end between them.
+    """Whether a character modifies the one before it and has no width: an accent, a skin tone, a further person of a
+    family emoji. A line must not be broken between them.
     """
     if not before:
         return False
@@ -28,7 +28,7 @@ def continues(before: str, character: str) -> bool:
 
 
 def cut(text: str, columns: int) -> str:
-    """The beginning of a text that fits into this many columns."""
+    """The longest prefix of a text that fits into this many columns."""
     for at, taken in enumerate(_columns_after_each(text)):
         if taken > columns:
             return text[:at]
@@ -36,7 +36,7 @@ def cut(text: str, columns: int) -> str:
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
-    """The text with spaces after it, or before it, so that it fills this many columns."""
+    """The text padded with spaces to this many columns: aligned to the left, or to the right."""
     spaces = " " * (columns - columns_of(text))
     return f"{spaces}{text}" if right else f"{text}{spaces}"
 
@@ -57,7 +57,7 @@ def _columns_after_each(text: str) -> Iterator[int]:
 
 
 def _columns_of_character(character: str) -> int:
-    # The vowels and last consonants of Korean stand in the columns of the first consonant.
+    # Korean vowels and final consonants combine with the initial consonant and have no width.
     if "\u1160" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7fb":
         return 0
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):

@@ -1,4 +1,4 @@
-"""The complete answer, and how it was made."""
+"""The complete answer, with its metadata and request attempts."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Attempt:
     """One request that was made for an answer.
 
     Attributes:
-        provider: the inference provider that answered or was asked; None if unknown.
-        status: the HTTP status; None if no answer came.
-        seconds: how long it took, up to its end.
-        error: why it ended without an answer; None for the attempt that succeeded.
+        provider: the inference provider that answered or was requested; None if unknown.
+        status: the HTTP status; None if there was no response.
+        seconds: how long it took.
+        error: why it failed; None for the attempt that succeeded.
     """
 
     provider: str | None
@@ -60,26 +60,26 @@ class Logprob(NamedTuple):
 @advise_attributes(COMPLETION_ATTRIBUTES, items=COMPLETION_ITEMS)
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """An answer: all of it, or what had arrived before an error or the end.
+    """A complete answer, or the part of it that arrived before an error or cancellation.
 
     Attributes:
-        text: the answer. ``str(completion)`` gives the same.
+        text: the answer. ``str(completion)`` returns the same.
         reasoning: the model's reasoning before its answer.
         tool_calls: the tool calls that it requests.
         finish_reason: why it stopped: ``"stop"``, ``"length"``, ``"tool_calls"``, ``"content_filter"``, or the
-            provider's own word if the protocol has none for it; None if the provider did not say, or the answer is
+            provider's own value if the protocol has no equivalent; None if the provider sent none, or the answer is
             incomplete.
-        usage: tokens, as the provider counts them; None if it does not.
-        model: the model, as it was requested.
-        provider: the inference provider that answered; None if the server does not say.
+        usage: the provider's token counts; None if it sent none.
+        model: the requested model.
+        provider: the inference provider that answered; None if the server does not name it.
         request_id: the server's id of the request.
         timings: seconds to the first token and to the end.
         attempts: every request made for it, the successful one last.
         system_fingerprint: the server's identifier of its configuration, if it sends one.
         logprobs: the tokens with their log probabilities, if they were requested.
-        extra: what the provider sent beyond the protocol, under its own names: ``citations``, ``search_results``,
-            ``images``, ``audio``, ``annotations`` …; under ``finish_reason`` the provider's own word, if it
-            differs; under ``model`` the name of the model that answered, if the server ignored the requested one.
+        extra: data beyond the protocol, under the provider's names: ``citations``, ``search_results``, ``images``,
+            ``audio``, ``annotations`` …; under ``finish_reason`` the provider's own value, if it differs; under
+            ``model`` the name of the model that answered, if the server ignored the requested one.
         reasoning_key: the name under which the provider sent the reasoning: ``"reasoning_content"``, ``"reasoning"`` …,
             ``"<think>"`` for tags in the text; ``""`` if there was none.
     """
@@ -118,12 +118,12 @@ class Completion:
         return self.finish_reason in ("length", "content_filter")
 
     def to_message(self, reasoning: bool | None = None) -> dict[str, Any]:
-        """The answer as a message of the conversation, to be followed by the user's next turn or the tools' results.
+        """The answer as an assistant message, to be followed by the user's next turn or the tools' results.
 
         Args:
             reasoning: whether to include the reasoning, under the name under which it arrived. None: only if there are
                 tool calls, because some providers (DeepSeek, Gemini, MiniMax) reject tool results without it, while
-                others reject it in any other turn, or take it for part of the answer.
+                others reject it in any other turn, or treat it as part of the answer.
         """
         message: dict[str, Any] = {"role": "assistant", "content": self.text}
         if self.tool_calls:
@@ -134,7 +134,7 @@ class Completion:
         return message
 
     def _reasoning_fields(self) -> dict[str, Any]:
-        """The fields that return the reasoning. Details are returned as they arrived: they may be signed."""
+        """The message fields with the reasoning. Details are passed back unchanged: they may be signed."""
         details = {key: self.extra[key] for key in ("reasoning_details", "thinking_blocks") if key in self.extra}
         if not self.reasoning or self.reasoning_key in details:
             return details
@@ -146,7 +146,7 @@ class Completion:
         return {self.reasoning_key or "reasoning_content": self.reasoning, **details}
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as JSON values, for ``from_dict()``."""
+        """The completion as a dict of JSON values, for ``from_dict()``."""
         values = asdict(self)
         values["tool_calls"] = [asdict(call) for call in self.tool_calls]
         values["attempts"] = [asdict(attempt) for attempt in self.attempts]
@@ -155,8 +155,8 @@ class Completion:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Completion:
-        """The completion of a ``to_dict()``, also after a round trip through JSON. Unknown keys are ignored, missing
-        ones have their defaults. Raises TypeError for anything else.
+        """The completion from the result of ``to_dict()``, also after a round trip through JSON. Unknown keys are
+        ignored, missing keys get their defaults. Raises TypeError for anything else.
         """
         made: dict[str, Any] = {key: values[key] for key in cls.__dataclass_fields__ if key in values}
         for key, make in _MAKERS.items():
@@ -165,15 +165,15 @@ class Completion:
         return cls(**made)
 
     def _repr_markdown_(self) -> str:
-        """What a notebook shows: the answer as Markdown, the reasoning folded away above it, and in small type
-        the model and provider. Nothing in it can act: raw HTML, scripts and pictures are shown as they are written.
+        """The display in a notebook: the answer as Markdown, the reasoning collapsed above it, and the model and
+        provider in small type below. Active content is disabled: raw HTML, scripts and pictures are shown as source.
         """
         from .shown import as_markdown, footer
 
         return as_markdown(self, footer(self))
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What IPython shows in a terminal: the text if it stands alone, the ``repr`` inside other values."""
+        """The display of IPython in a terminal: the text at the top level, the ``repr`` inside other values."""
         from .shown import as_text, footer
 
         alone = len(getattr(printer, "stack", ())) <= 1
@@ -186,7 +186,7 @@ def _make_logprobs(logprobs: Any) -> tuple[Logprob, ...]:
     )
 
 
-# What ``to_dict()`` made plain values of.
+# Constructors for the fields that ``to_dict()`` converts to plain values.
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     "tool_calls": lambda calls: tuple(ToolCall(**call) for call in calls),
     "usage": lambda usage: None if usage is None else Usage(**usage),

@@ -1,4 +1,4 @@
-"""Hugging Face in the documented class interface. The misspellings are documented too; they exist only here."""
+"""Hugging Face in the documented class interface. The misspelled names are part of it; they exist only here."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 __all__ = ["HuggingFaceAPI", "calculate_lenght", "default_llama_model", "default_vision_model"]
 
 default_llama_model: str = DEFAULT_LLAMA_MODEL
-"""The model where none is named."""
+"""The default model."""
 
 default_vision_model: str = DEFAULT_VISION_MODEL
-"""The same where there is media."""
+"""The default model for requests with media."""
 
 _RETIRED_URL = "https://api-inference.huggingface.co/"
 
@@ -65,16 +65,16 @@ class HuggingFaceAPI(OpenaiTemplate):
     @classmethod
     @explain_wrong_names
     async def get_mapping(cls, model: str, api_key: str | None = None) -> dict[str, dict[str, Any]]:
-        """The providers of a model: provider name to ``{"task", "providerId", "status", …}``; from
-        ``provider_mapping``, as it is written there, else from the Hub.
+        """The providers of a model: provider name to ``{"task", "providerId", "status", …}``. Taken unchanged from
+        ``provider_mapping`` if the model is there, else from the Hub.
 
         Args:
             model: a name on the Hub, or an alias.
-            api_key: the key; None for the one that is found.
+            api_key: the key; None: the one that ``find_key`` finds.
 
         Raises ModelNotSupportedError for a model that the Hub does not have, TransportError, APIStatusError.
         """
-        from .aio.client import AsyncClient  # anyio is imported when something is async, not before
+        from .aio.client import AsyncClient  # anyio is imported only for async calls
 
         name = cls.get_model(model)
         if name in cls.provider_mapping:
@@ -90,7 +90,7 @@ class HuggingFaceAPI(OpenaiTemplate):
 
         Args:
             model: a name on the Hub, or an alias.
-            api_key: the key; None for the one that is found.
+            api_key: the key; None: the one that ``find_key`` finds.
 
         Raises ModelNotSupportedError for a model that the Hub does not have, TransportError, APIStatusError.
         """
@@ -149,29 +149,29 @@ class HuggingFaceAPI(OpenaiTemplate):
         max_event_bytes: int = MAX_EVENT_BYTES,
         **kwargs: Unpack[CallerOptions],
     ) -> Iterator[Event]:
-        """An answer, as it arrives: ``ProviderInfo``, then text (``str``) and the other events.
+        """Yield the events of an answer as they arrive: ``ProviderInfo``, then text (``str``) and the others.
 
-        Closing the iterator, or dropping it, stops the answer. Its other name is ``create_completion``.
+        Closing or deleting the iterator stops the answer. ``create_completion`` is an alias.
 
         Args:
-            model: a name on the Hub, or an alias; empty for the default (with media: one that sees).
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol. What is longer
-                than ``max_inputs_lenght`` is trimmed: to the first and last three messages, then to the system messages
-                and the last of the user, then to that one alone.
-            api_base: a server of your own instead of Hugging Face.
-            api_key: the key; for Hugging Face the one that is found where none is given.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option
-                from here on but the next.
-            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming emits a
-                warning. None sends all.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
-            proxy: the address of a proxy, for http and https.
-            user: a name for the end user, which goes to the server.
-            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            model: a name on the Hub, or an alias; empty for the default (with media: a vision model).
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol. If they are longer
+                than ``max_inputs_lenght``, they are trimmed: to the first and last three messages, then to the system
+                messages and the last user message, then to that one alone.
+            api_base: your own server instead of Hugging Face.
+            api_key: the key; None: for Hugging Face the one that ``find_key`` finds.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below except the next.
+            max_inputs_lenght: the limit in characters, plus 16 per message (``calculate_lenght``). Trimming emits a
+                warning. None sends all messages.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the URL of a proxy, for http and https.
+            user: a name for the end user, sent to the server.
+            top_k: how many of the likeliest tokens are considered, if the server supports it.
             logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
-            modalities: what the answer may hold, such as ``["text"]``.
-            audio: voice and format of a spoken answer, in the form of the protocol.
+            modalities: the allowed kinds of output, such as ``["text"]``.
+            audio: the voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
             stop: sequences that end the answer.
@@ -205,8 +205,8 @@ class HuggingFaceAPI(OpenaiTemplate):
             max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see ``OpenaiTemplate``.
 
-        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
-        ModelNotSupportedError when no provider serves the model for chat, PaymentRequiredError when every provider
+        The call itself raises InvalidRequestError for a wrong argument and MissingAuthError without a key. Iterating
+        raises ModelNotSupportedError if no provider serves the model for chat, PaymentRequiredError if every provider
         requires payment, and every other ``HFTextError``.
         """
         return cls._deliver(cls._open(**without_self(locals())))
@@ -266,24 +266,24 @@ class HuggingFaceAPI(OpenaiTemplate):
         Closing it (``aclose()``, leaving the loop, cancelling the task) stops the answer.
 
         Args:
-            model: a name on the Hub, or an alias; empty for the default (with media: one that sees).
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol. What is longer
-                than ``max_inputs_lenght`` is trimmed: to the first and last three messages, then to the system messages
-                and the last of the user, then to that one alone.
-            api_base: a server of your own instead of Hugging Face.
-            api_key: the key; for Hugging Face the one that is found where none is given.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-                here on but the next.
-            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming emits a warning.
-                None sends all.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
-            proxy: the address of a proxy, for http and https.
-            user: a name for the end user, which goes to the server.
-            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            model: a name on the Hub, or an alias; empty for the default (with media: a vision model).
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol. If they are longer
+                than ``max_inputs_lenght``, they are trimmed: to the first and last three messages, then to the system
+                messages and the last user message, then to that one alone.
+            api_base: your own server instead of Hugging Face.
+            api_key: the key; None: for Hugging Face the one that ``find_key`` finds.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below except the next.
+            max_inputs_lenght: the limit in characters, plus 16 per message (``calculate_lenght``). Trimming emits a
+                warning. None sends all messages.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the URL of a proxy, for http and https.
+            user: a name for the end user, sent to the server.
+            top_k: how many of the likeliest tokens are considered, if the server supports it.
             logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
-            modalities: what the answer may hold, such as ``["text"]``.
-            audio: voice and format of a spoken answer, in the form of the protocol.
+            modalities: the allowed kinds of output, such as ``["text"]``.
+            audio: the voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
             stop: sequences that end the answer.
@@ -317,8 +317,8 @@ class HuggingFaceAPI(OpenaiTemplate):
             max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see ``OpenaiTemplate``.
 
-        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError); while iterating
-        ModelNotSupportedError when no provider serves the model for chat, PaymentRequiredError when every provider
+        The call itself raises InvalidRequestError for a wrong argument and MissingAuthError without a key. Iterating
+        raises ModelNotSupportedError if no provider serves the model for chat, PaymentRequiredError if every provider
         requires payment, and every other ``HFTextError``.
         """
         return cls._deliver_async(cls._open(**without_self(locals())))
@@ -371,27 +371,27 @@ class HuggingFaceAPI(OpenaiTemplate):
         max_event_bytes: int = MAX_EVENT_BYTES,
         **kwargs: Unpack[CallerOptions],
     ) -> str:
-        """The text of a complete answer, for async code; events other than text are left out.
+        """The text of a complete answer, for async code; events other than text are omitted.
 
         Args:
-            model: a name on the Hub, or an alias; empty for the default (with media: one that sees).
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol. What is longer
-                than ``max_inputs_lenght`` is trimmed: to the first and last three messages, then to the system messages
-                and the last of the user, then to that one alone.
-            api_base: a server of your own instead of Hugging Face.
-            api_key: the key; for Hugging Face the one that is found where none is given.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-                here on but the next.
-            max_inputs_lenght: in characters, and 16 for each message (``calculate_lenght``). Trimming emits a warning.
-                None sends all.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
-            proxy: the address of a proxy, for http and https.
-            user: a name for the end user, which goes to the server.
-            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            model: a name on the Hub, or an alias; empty for the default (with media: a vision model).
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol. If they are longer
+                than ``max_inputs_lenght``, they are trimmed: to the first and last three messages, then to the system
+                messages and the last user message, then to that one alone.
+            api_base: your own server instead of Hugging Face.
+            api_key: the key; None: for Hugging Face the one that ``find_key`` finds.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below except the next.
+            max_inputs_lenght: the limit in characters, plus 16 per message (``calculate_lenght``). Trimming emits a
+                warning. None sends all messages.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the URL of a proxy, for http and https.
+            user: a name for the end user, sent to the server.
+            top_k: how many of the likeliest tokens are considered, if the server supports it.
             logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
-            modalities: what the answer may hold, such as ``["text"]``.
-            audio: voice and format of a spoken answer, in the form of the protocol.
+            modalities: the allowed kinds of output, such as ``["text"]``.
+            audio: the voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
             stop: sequences that end the answer.
@@ -450,7 +450,7 @@ def _to_dicts(mapping: Mapping[str, ProviderMapping]) -> dict[str, dict[str, Any
 
 
 def calculate_lenght(messages: Messages) -> int:
-    """The length of messages: the characters of each content, and 16 for each message; of list content its text parts
-    count.
+    """The length of messages: the characters of each content, plus 16 per message. Of a list content, only the text
+    parts count.
     """
     return count_length(messages)

@@ -1,9 +1,9 @@
-"""The key: where it is found, and that it is one.
+"""Finding the key, and checking it.
 
-It is looked for as huggingface_hub does (``utils/_auth.py``), so a login there is a login here. It is checked where
-it comes in: what is not a key would only come back as a 401, and a broken header shows up late, in a message that
-contains it. What surely does not belong to a key (quotes, ``Bearer``) is taken away; what may be anything is refused.
-No message here shows a key or a part of one.
+The lookup follows huggingface_hub (``utils/_auth.py``), so a login there works here too. The key is checked as soon as
+it is read or passed: otherwise an invalid key would only cause a 401, and an invalid header an exception that contains
+the key. Quotes, ``Bearer`` and the like, which cannot be part of a key, are stripped; ambiguous values are rejected.
+No message here contains a key or a part of one.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["clean_key", "find_key", "leads_to_hugging_face", "whose_key"]
 
 _HUB = "https://huggingface.co"
 
-_TRUE = {"1", "ON", "YES", "TRUE"}  # what huggingface_hub takes for true; case-insensitive
+_TRUE = {"1", "ON", "YES", "TRUE"}  # true for huggingface_hub; case-insensitive
 _MAX_FILE = 65536  # bytes; a token has 37
 
-# How the keys of others begin, the longer ones first.
+# Key prefixes of other companies. A longer prefix precedes a shorter one that it begins with.
 _FOREIGN = {
     "sk-ant-": "Anthropic",
     "sk-or-": "OpenRouter",
@@ -46,9 +46,9 @@ _FOREIGN = {
     "github_pat_": "GitHub",
 }
 
-# Docker takes the quotes of an --env-file for a part of the value; word processors make them round.
+# Docker keeps the quotes of an --env-file as part of the value; word processors insert typographic quotes.
 _QUOTES = ('""', "''", "``", "\u201c\u201d", "\u2018\u2019")
-# What is copied along with a key: a line of a header, or of a file of variables.
+# Text copied together with a key: a header name, or a variable name from an env file.
 _LABEL = pattern(
     r"(?:authorization\s*:\s*)?bearer(?:[\s:]+|\Z)|(?:export\s+)?[A-Z][A-Z0-9_]*(?:TOKEN|KEY)\s*=(?=[^=])",
     re.IGNORECASE,
@@ -57,17 +57,18 @@ _LABEL = pattern(
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _UNEXPANDED = pattern(r"\$[({]|\{\{|\$\w+\Z|%\w+%\Z|os\.(?:environ|getenv)|process\.env")
 _BRACKETS = pattern(r"<.*>|\[.*\]|\{.*\}")
-# hf_xxx, and what has one of these words for itself: your_token, hf_your_token_here. A real key has one "_".
+# hf_xxx, and texts that contain one of these words as a whole word: your_token, hf_your_token_here. A real key has only
+# one "_".
 _PLACEHOLDER = pattern(
     r"(?:hf_)?[x*._-]{4,}|hf_(?:[x*._-]{3,})?|(?:.*[_\W])?(?:your(?:hf|api|access)?(?:token|key)?|insert|replace|change(?:me)?|todo"
     r"|placeholder|here)(?:[_\W].*)?",
     re.IGNORECASE,
 )
-_NOTHING = {"none", "null", "nil", "undefined", "nan", "false"}  # how programs write a value that is missing
+_NOTHING = {"none", "null", "nil", "undefined", "nan", "false"}  # a missing value, converted to text
 
 
 def find_key(environ: Mapping[str, str] | None = None, *, placeholders: bool | None = None) -> str | None:
-    """The user's Hugging Face key, or None if there is none. The first of these that is set and not blank:
+    """The user's Hugging Face key, or None if there is none. The first of these sources that is set and not blank:
 
     1. the variables ``HF_TOKEN``, then ``HUGGING_FACE_HUB_TOKEN``;
     2. the file ``HF_TOKEN_PATH``, by default ``$HF_HOME/token``, with ``HF_HOME`` by default
@@ -78,13 +79,13 @@ def find_key(environ: Mapping[str, str] | None = None, *, placeholders: bool | N
     (``HF_OIDC_RESOURCE``) and the file ``stored_tokens`` are not supported.
 
     Args:
-        environ: the variables; by default those of the process.
-        placeholders: whether a placeholder (``hf_xxx``) will do, as it does for an emulator; by default if
-            ``HF_TEXT_ROUTER_URL`` leads elsewhere than to Hugging Face.
+        environ: the environment variables; by default those of the process.
+        placeholders: whether a placeholder (``hf_xxx``) is accepted, as by an emulator; by default if
+            ``HF_TEXT_ROUTER_URL`` does not point to Hugging Face.
 
-    Raises InvalidRequestError if one of them holds what cannot be a key, or if the file is there and cannot be read:
-    someone who is logged in should hear of it rather than be treated as anonymous. A file that is not there, or stands
-    in a directory that may not be read, is not an error.
+    Raises InvalidRequestError if a source contains an invalid key, or if the file exists and cannot be read: a user who
+    is logged in should see an error rather than be treated as anonymous. A missing file, or one in a directory without
+    read permission, is not an error.
     """
     environ = os.environ if environ is None else environ
     if environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").upper() in _TRUE:
@@ -103,19 +104,19 @@ def _find_all(environ: Mapping[str, str], placeholders: bool) -> Iterator[str | 
 
 
 def clean_key(key: Any, name: str = "api_key", *, hugging_face: bool = False, placeholders: bool = False) -> str | None:
-    """The key without what surely is not a part of it: blanks and quotes around it, line ends, a byte order mark,
-    ``Bearer`` or ``HF_TOKEN=`` before it. None if nothing is left.
+    """The key without surrounding blanks and quotes, line ends, a byte order mark, and a leading ``Bearer`` or
+    ``HF_TOKEN=``. None if nothing is left.
 
     Args:
         key: the key, or None.
-        name: how the user knows it: the argument, the variable, the file.
-        hugging_face: whether it is for Hugging Face. Servers of one's own are given words such as "none" as keys.
-        placeholders: whether ``hf_xxx`` and the like will do all the same, as for an emulator.
+        name: where the key comes from, for the error: the argument, the variable, the file.
+        hugging_face: whether it is for Hugging Face. For self-hosted servers, words such as "none" are common keys.
+        placeholders: whether ``hf_xxx`` and similar placeholders are accepted, as by an emulator.
 
-    Raises InvalidRequestError, which names ``name`` and shows nothing of the key: for anything but a str or None, for a
-    character that cannot stand in an HTTP header (not ASCII, or a control character), for a URL, a variable that was
-    not expanded and a placeholder in brackets; and for Hugging Face also for other placeholders, ``None`` and the like,
-    and for the keys of others.
+    Raises InvalidRequestError, which names ``name`` and contains no part of the key: for anything but a str or None, a
+    character that is not allowed in an HTTP header (not ASCII, or a control character), a URL, an unexpanded variable
+    and a placeholder in brackets; for Hugging Face also for other placeholders, ``None`` and the like, and keys of
+    other companies.
     """
     if key is None:
         return None
@@ -129,7 +130,7 @@ def clean_key(key: Any, name: str = "api_key", *, hugging_face: bool = False, pl
 
 
 def leads_to_hugging_face(url: str) -> bool:
-    """Whether the address is one of Hugging Face itself, not of an emulator or a proxy in its place."""
+    """Whether the URL points to Hugging Face itself, not to an emulator or a proxy."""
     try:
         host = urlsplit(url).hostname or ""
     except ValueError:
@@ -138,7 +139,7 @@ def leads_to_hugging_face(url: str) -> bool:
 
 
 def whose_key(text: str) -> str | None:
-    """The company whose keys begin as this text does; None if unknown."""
+    """The company whose key prefix the text has; None if unknown."""
     if text.startswith("hf_"):
         return "Hugging Face"
     return next((whose for prefix, whose in _FOREIGN.items() if text.startswith(prefix)), None)
@@ -158,7 +159,7 @@ def _unwrap(text: str) -> str:
 
 
 def _why_not_sendable(key: str) -> str:
-    """Why no server can have given out this key; ``""`` if one can."""
+    """Why the text cannot be a key of any server; ``""`` if it can."""
     bad = re.search(r"[^\x20-\x7e]", key)
     if bad:
         kind = "a control character" if bad[0].isascii() else "a character that is not ASCII"
@@ -175,7 +176,7 @@ def _why_not_sendable(key: str) -> str:
 
 
 def _why_not_hugging_face(key: str, placeholders: bool) -> str:
-    """Why Hugging Face cannot have given out this key; ``""`` if it can."""
+    """Why the text cannot be a Hugging Face key; ``""`` if it can."""
     if key.lower() in _NOTHING:
         return "it is the text of a missing value"
     if _PLACEHOLDER.fullmatch(key) and not placeholders:
@@ -187,9 +188,7 @@ def _why_not_hugging_face(key: str, placeholders: bool) -> str:
 
 
 def _clean_token(token: Any, name: str, placeholders: bool) -> str | None:
-    """A key that was found rather than given. A blank in it means that it is some other text, which must not be
-    sent.
-    """
+    """Clean a key that was found, not passed by the caller. Text with a space is not a key and must not be sent."""
     key = clean_key(token, name, hugging_face=True, placeholders=placeholders)
     if key and " " in key:
         raise InvalidRequestError(f"{name} cannot be a key: it contains spaces")
@@ -197,15 +196,15 @@ def _clean_token(token: Any, name: str, placeholders: bool) -> str | None:
 
 
 def _token_path(environ: Mapping[str, str]) -> str:
-    # huggingface_hub takes an empty variable for the working directory. Here it counts as unset: a key should not be
-    # taken from a file "token" that happens to lie there.
+    # huggingface_hub treats an empty variable as the working directory. Here it counts as unset, so that no unrelated
+    # file named "token" in the working directory is read as a key.
     cache = environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = environ.get("HF_HOME") or f"{cache}/huggingface"
     return _expand(environ.get("HF_TOKEN_PATH") or f"{home}/token", environ)
 
 
 def _expand(path: str, environ: Mapping[str, str]) -> str:
-    """``expanduser`` and ``expandvars``, from the given variables instead of those of the process."""
+    """``expanduser`` and ``expandvars`` with the given variables instead of ``os.environ``."""
 
     def value_of(variable: re.Match[str]) -> str:
         return environ.get(variable[1] or variable[2], variable[0])
@@ -224,12 +223,12 @@ def _read_file(path: str) -> str | None:
         if not os.path.exists(path):
             return None
         raise InvalidRequestError(f"the token file {path} cannot be read: {error.strerror}") from error
-    # "replace" instead of an exception, which would carry the content; a replaced character is refused by clean_key.
+    # "replace", because an exception would contain the file's content; clean_key rejects the replacement character.
     return content.decode(_guess_encoding(content), "replace")
 
 
 def _guess_encoding(content: bytes) -> str:
-    """UTF-16 where PowerShell's ``echo … > token`` wrote it, with a byte order mark or without; else UTF-8."""
+    """UTF-16 with or without a byte order mark, as PowerShell's ``echo … > token`` writes it; else UTF-8."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if content[1::2] and not content[1::2].strip(b"\0"):
@@ -243,11 +242,11 @@ _colab_answer: tuple[object, Any] | None = None
 
 def _find_in_colab(environ: Mapping[str, str]) -> Any:
     global _colab_answer
-    # Colab loads this module itself, before the first cell. Colab Enterprise has it too, but no secrets.
+    # Colab imports this module before the first cell runs. Colab Enterprise has it too, but has no secrets.
     colab = sys.modules.get("google.colab")
     if colab is None or environ.get("VERTEX_PRODUCT") == "COLAB_ENTERPRISE":
         return None
-    # Asked once in a process: each time may open a dialogue, and huggingface_hub does not ask again either.
+    # Once per process: each call may open a dialogue, and huggingface_hub asks only once, too.
     with _colab_lock:
         if _colab_answer is None or _colab_answer[0] is not colab:
             _colab_answer = (colab, _ask_colab())
@@ -259,8 +258,8 @@ def _ask_colab() -> Any:
         from google.colab import userdata  # type: ignore[import-not-found, unused-ignore]  # only there, only in Colab
     except ImportError:
         return None
-    # SecretNotFoundError and TimeoutException stand below Colab's root of errors, NotebookAccessError beside it
-    # (googlecolab/colabtools, google/colab/userdata.py); older versions lack one or the other.
+    # SecretNotFoundError and TimeoutException are subclasses of Colab's base error, NotebookAccessError is not
+    # (googlecolab/colabtools, google/colab/userdata.py); older versions lack some of them.
     root = getattr(getattr(userdata, "errors", None), "Error", None)
     names = ("NotebookAccessError", "SecretNotFoundError", "TimeoutException")
     known = tuple(error for error in (root, *(getattr(userdata, name, None) for name in names)) if error)

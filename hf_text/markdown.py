@@ -1,16 +1,16 @@
-"""An answer as Markdown that can be looked at safely, whatever the model wrote.
+"""An answer as Markdown that is safe to display, whatever the model wrote.
 
-A notebook renders Markdown in a page that may do what its user may do. So what could act there is shown as text: raw
-HTML, links that do not lead to the web, pictures (fetching one would show a foreign server what is being read, and
-when).
+A notebook renders Markdown in a page with its user's permissions. So active content is shown as text: raw HTML, links
+with other schemes than those of the web and mail, and pictures (fetching one would show its server what is being read,
+and when).
 
-Renderers differ in what they take for code. So nothing is left as it is because it looks like code: a block of code is
-written in a form that every renderer reads alike, a span of code begins and ends on one line, and a backtick without a
-partner becomes an entity. Everything else is escaped. Where a renderer still sees code and this module does not, it
-shows an entity; nothing comes alive. Every step takes linear time.
+Renderers disagree about what is code. So text is never left unescaped only because it looks like code: a code block is
+written in a form that all renderers parse identically, a code span begins and ends on one line, and an unpaired
+backtick becomes an entity. Everything else is escaped. If a renderer finds code where this module finds none, it shows
+an entity, which is harmless. Every step takes linear time.
 
-Renderers themselves do not: marked, which JupyterLab uses, takes minutes for 64,000 backticks, and gives up on quotes
-or lists that are nested deep. What no reader could follow either is shown as it is written, as a block of code.
+Renderers are not linear: marked, which JupyterLab uses, takes minutes for 64,000 backticks, and fails on deeply nested
+quotes or lists. Text that complex would not be readable anyway, so it is shown as source, in a code block.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ __all__ = ["escape", "render"]
 _MAX_MATHS = 2_000  # characters of one formula
 _MAX_BACKTICKS = 80  # in one line of code
 
-# They end a line for some renderers, or for their regular expressions. CommonMark knows them as white space.
+# Line ends for some renderers or their regular expressions; white space in CommonMark.
 _BLANKS = dict.fromkeys((0x0B, 0x0C, 0x1C, 0x1D, 0x1E, 0x85, 0x2028, 0x2029), " ") | {0: "\ufffd"}
 
-# No script needs more of them on one letter; thousands take a browser many seconds.
+# No script needs more accents on one letter; thousands keep a browser busy for many seconds.
 _ACCENTS = re.compile(
     "([\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{8})(?=[\u0300-\u036f])"
 )
-_DOTTED_CIRCLE = "\u25cc"  # Unicode's letter for accents that stand alone
+_DOTTED_CIRCLE = "\u25cc"  # Unicode's base character for isolated accents
 
 _FENCE = re.compile(rf"( {{0,{MAX_INDENT}}}(?:{MARKER} {{1,4}}){{0,{MAX_NESTED}}})(`{{3,}}|~{{3,}})(.*)", re.DOTALL)
 _LANGUAGE = re.compile(r"\s*([\w+#.-]{1,40})(?![^\s{])")
@@ -54,13 +54,13 @@ _QUOTE = re.compile(r"( {0,3}>) ?")
 _RUN = re.compile(r"`+")
 
 _SPECIAL = re.compile(r"\\[!-/:-@\[-`{-~]|\\(?:begin|end)|`+|\$|~{3,}|<|!\[|\][(:]|://|www\.", re.IGNORECASE)
-_URL_END = re.compile(r"\s|\Z")  # for a "<" is not written as one
+_URL_END = re.compile(r"\s|\Z")  # "<" does not end it: it is escaped
 _AUTOLINK = re.compile(r"<https?://[^\s<>`$!|\[\]\\]*>", re.IGNORECASE)
-# To the web, to a mail address, or to a place without a scheme: no ":" before its path, and no other way to write one.
+# Links to the web, to mail addresses, or relative links: without a ":" before the path, escaped or not.
 _LINK = re.compile(r"\]\((?=[ \t]*(?:https?://|mailto:|[\w.~+=-]+(?:[/#?)\s]|\Z)|[/#?)]))", re.IGNORECASE)
-# A bracket at the beginning of a line that no other follows there: some renderers look for "]:" in what comes below it.
+# A bracket at the start of a line without another bracket on that line: some renderers search for "]:" in later lines.
 _OPEN_BRACKET = re.compile(r"(?m)^([ \t>*+.)\d-]*)\[(?!(?:\\.|[^\[\]\\\n])*[\[\]])")
-# What JupyterLab takes for the beginning or the end of maths in code too; dollars only where a block is indented.
+# Delimiters of maths that JupyterLab recognises even in code; dollars only in indented blocks.
 _LIKE_MATHS = re.compile(r"\\(?:begin|end|\\)")
 _LIKE_MATHS_INDENTED = re.compile(r"\$|" + _LIKE_MATHS.pattern)
 _ACTIVE_MATHS = re.compile(r"`|~~~|://|www\.|\\(?:href|url|includegraphics|require|html|class|style|cssId|data)")
@@ -71,11 +71,11 @@ _PUNCTUATION = {code: f"&#{code};" for code in range(0x21, 0x7F) if not chr(code
 
 
 def render(text: str, reasoning: str = "") -> str:
-    """What a model wrote as Markdown for a notebook, the reasoning folded away above the text.
+    """The text as safe Markdown for a notebook, with the reasoning collapsed above it.
 
-    Outside code, raw HTML is shown and not obeyed; so are pictures, and links unless they lead to the web, to a mail
-    address or to a relative place. Amounts of money are not taken for maths. The result has about the length of the
-    text, at most a small multiple.
+    Outside code, raw HTML is shown as source; so are pictures, and links except to the web, to mail addresses and
+    relative ones. Amounts of money are not rendered as maths. The result is about as long as the text, at most a small
+    multiple.
     """
     spent = Spent()
     shown = "\n".join(_render_lines(text, 0, spent))
@@ -86,7 +86,7 @@ def render(text: str, reasoning: str = "") -> str:
 
 
 def escape(text: str) -> str:
-    """A name or a short text as a part of a line: every renderer shows it as it is written."""
+    """A name or short text, escaped for use within a line so that every renderer shows it literally."""
     return one_line(text).translate(_NOT_PLAIN)
 
 
@@ -97,12 +97,12 @@ def _render_lines(text: str, depth: int, spent: Spent) -> list[str]:
 
 
 class _Container:
-    """The lines of a text or of a quote in it.
+    """The lines of a text, or of a block quote in it.
 
     Args:
-        lines: without the mark of the quote.
-        depth: how many quotes it stands in.
-        spent: what the text before it costs a renderer.
+        lines: the lines, without quote markers.
+        depth: the number of enclosing quotes.
+        spent: the rendering cost so far.
     """
 
     def __init__(self, lines: list[str], depth: int, spent: Spent) -> None:
@@ -114,7 +114,7 @@ class _Container:
         self._out: list[str] = []
 
     def render(self) -> list[str]:
-        """The lines, made harmless."""
+        """The lines as safe Markdown."""
         while self._at < len(self._lines):
             line = self._lines[self._at]
             if self._spent.is_too_large:
@@ -153,7 +153,7 @@ class _Container:
         code = self._lines[begin : self._at]
         self._at += 1  # past the closing fence
         if language and not self._spent.has_room_for(size=size_of_code(code)):
-            language = ""  # nothing colours it then
+            language = ""  # without a language, no renderer highlights it
         self._in_list = bool(before)
         self._write_code(before, mark, language, code)
 
@@ -176,8 +176,8 @@ class _Container:
         inside = bool(before or self._depth)
         like_maths = any(map((_LIKE_MATHS_INDENTED if inside else _LIKE_MATHS).search, code))
         many_backticks = any(line.count("`") > _MAX_BACKTICKS for line in (mark, *code))
-        # A fence ends a paragraph by itself, but what is indented deeper, or a list, may not. And nothing that could be
-        # maths may reach from one block to the next.
+        # A fence ends a paragraph by itself, but a deeply indented fence or a list may not. The blank lines also keep
+        # maths delimiters from pairing across blocks.
         apart = like_maths or many_backticks
         if not self._after_blank and (apart or len(before) >= 4 or before.strip()):
             self._out.append("")
@@ -201,7 +201,7 @@ class _Container:
         self._out += [f"{prefix} {line}" if line else prefix for line in quote.render()]
 
     def _take_text(self) -> None:
-        """Take the lines up to the next that is of another kind."""
+        """Consume lines until one begins another kind of block."""
         begin = self._at
         self._spent.add_size(1)
         while self._at < len(self._lines) and not self._spent.is_too_large:
@@ -215,7 +215,7 @@ class _Container:
                 self._in_list = False
             self._at += 1
         if self._spent.is_too_large:
-            self._at = begin  # it is written with all that follows
+            self._at = begin  # render() writes these lines together with the rest
             return
         lines = self._lines[begin : self._at]
         written = _Text("\n".join(lines), self._spent).render().split("\n")
@@ -228,20 +228,20 @@ class _Container:
 
 
 class _Text:
-    """Lines of text without an empty one between them."""
+    """Consecutive lines of text, without a blank line."""
 
     def __init__(self, text: str, spent: Spent) -> None:
         self._text = text
         self._spent = spent
         self._out: list[str] = []
         self._line_end = -1
-        self._url_end = -1  # where the last address ends that is in the text as it is
-        self._runs: dict[int, list[int]] = {}  # of backticks, by length: where they begin
+        self._url_end = -1  # where the last URL written unchanged ends
+        self._runs: dict[int, list[int]] = {}  # start positions of backtick runs, by their length
         for run in _RUN.finditer(text):
             self._runs.setdefault(len(run[0]), []).append(run.start())
 
     def render(self) -> str:
-        """The text, made harmless."""
+        """The text as safe Markdown."""
         text, at = self._text, 0
         while special := _SPECIAL.search(text, at):
             start = special.start()
@@ -254,7 +254,7 @@ class _Text:
         return _OPEN_BRACKET.sub(r"\1&#91;", "".join(self._out))
 
     def _take(self, special: str, start: int) -> int:
-        """Write what begins with these characters; gives the place after it."""
+        """Write the construct that begins with these characters; returns the position after it."""
         if special[0] == "`":
             return self._take_code(special, start)
         if special in ("$", r"\$"):
@@ -294,19 +294,19 @@ class _Text:
         if following == len(places) or places[following] > self._line_end:
             return self._write(mark.translate(_PUNCTUATION), begin)
         code, end = self._text[begin : places[following]], places[following] + len(mark)
-        # A table would be cut at "|", and the span with it; maths would begin within it; an address would run on in it.
+        # A "|" could split the span in a table, maths could begin within it, or a URL could extend into it.
         if "|" in code or start < self._url_end or _LIKE_MATHS.search(code):
             self._out.append(f"<code>{code.translate(_PUNCTUATION)}</code>")
         else:
             self._out.append(f"{mark}{code}{mark}")
-        # pandoc takes what is in braces behind it for an instruction: `<b>`{=html}
+        # pandoc interprets braces after a code span as attributes: `<b>`{=html}
         if self._text.startswith("{", end):
             return self._write("&#123;", end + 1)
         return end
 
     def _take_dollar(self, start: int) -> int:
-        """Maths, or a dollar that is to be seen. What counts as maths is pandoc's rule: no blank inside the dollars, no
-        digit after them.
+        """Write maths, or a literal dollar. Maths follows pandoc's rule: no space inside the dollars, no digit after
+        them.
         """
         text, mark = self._text, "$$" if self._text.startswith("$$", start) else "$"
         begin = start + len(mark)
@@ -326,7 +326,7 @@ class _Text:
 
 
 def _balanced(maths: str) -> bool:
-    """Whether JupyterLab finds its end where it is."""
+    """Whether the braces are balanced, so that JupyterLab ends the maths at the same delimiter."""
     return maths.count("{") - maths.count(r"\{") == maths.count("}") - maths.count(r"\}")
 
 
@@ -335,7 +335,7 @@ def _is_blank(line: str) -> bool:
 
 
 def _open_fence(line: str) -> tuple[str, str, str] | None:
-    """What stands before a fence, its mark, and the language; None for any other line."""
+    """The prefix of a fence, its marker, and the language; None for any other line."""
     if "```" not in line and "~~~" not in line:
         return None
     fence = _FENCE.match(line.expandtabs(4))
@@ -351,7 +351,7 @@ def _closes(line: str, mark: str) -> bool:
 
 
 def _indented(code: list[str], margin: str) -> list[str]:
-    """The lines of a block of code, none of them left of its fence. What is left of it as a whole is moved."""
+    """The lines of a code block, none of them left of its fence. If any line is, all lines are indented further."""
     if not margin:
         return code
     code = [expand(line) for line in code]

@@ -1,7 +1,7 @@
-"""What Markdown costs a renderer: how deep it is nested, how much work its marks are, how many elements it becomes.
+"""The rendering cost of Markdown: its nesting depth, the work for its markup, and the number of page elements.
 
-marked, which JupyterLab uses, goes through the rest of a paragraph for each mark in it. A paragraph of 64,000
-characters takes it minutes, and a long honest answer a few milliseconds.
+marked, which JupyterLab uses, scans the rest of a paragraph for each markup character. It can take minutes for a
+paragraph of 64,000 characters, but a few milliseconds for a long ordinary answer.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ __all__ = [
     "size_of_maths",
 ]
 
-_MAX_EFFORT = 16_000_000  # in one text; marked takes about 5 ns for one: see effort_of
-_MAX_SIZE = 3_000  # in one text; a page takes about 30 µs for one: see size_of_line
+_MAX_EFFORT = 16_000_000  # per text; marked takes about 5 ns per unit: see effort_of
+_MAX_SIZE = 3_000  # per text; a page takes about 30 µs per unit: see size_of_line
 
 MAX_INDENT = 40  # columns before an item of a list
 MAX_NESTED = 8  # levels of quotes, and of lists in one line
 MARKER = r"(?:[-*+]|\d{1,9}[.)])"
 ITEM = re.compile(rf"[ \t]*{MARKER}(?:[ \t]|$)")
-_MASKED = re.compile(r"(`+)[^`]*\1|(\$\$?)[^$]+\2")  # code and maths: a renderer looks at nothing in them
+_MASKED = re.compile(r"(`+)[^`]*\1|(\$\$?)[^$]+\2")  # code and maths: their contents are not parsed
 _MARKS = re.compile(r"\*+|_+|~+|[\[\]`$<&\\]|://|www|@")
-# Each looks at a run of marks once: from where it begins.
+# Each matches a run of marks only at its beginning, so a run is scanned once.
 _OPENING = re.compile(r"(?<![\w*])[*_]+(?=[^\W_])|(?<![\w~])~+(?=[^\W_])")
 _CLOSING = re.compile(r"(?<=[^\W_])(?:[*_]+|~+)(?!\w)")
 _HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
-_FIRST_ITEM = re.compile(r"[ \t]*(?:[-*+]|1[.)])[ \t]")  # only such a one may follow a line of text
+_FIRST_ITEM = re.compile(r"[ \t]*(?:[-*+]|1[.)])[ \t]")  # only these may interrupt a paragraph
 _TABLE = re.compile(r" {0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
 _CELL_END = re.compile(r"(?<!\\)\|")
 _NESTED = re.compile(rf"(?:[ \t]*(?:>|{MARKER}(?=[ \t]|$))){{{MAX_NESTED + 1},}}")
@@ -46,7 +46,7 @@ _TOKEN = re.compile(r"\w+|[^\w\s]")
 
 
 class Spent:
-    """What the parts of one text cost so far."""
+    """The rendering cost of one text so far."""
 
     def __init__(self) -> None:
         self._effort = 0
@@ -60,7 +60,7 @@ class Spent:
         self._size += size
 
     def has_room_for(self, *, size: float = 0, effort: int = 0) -> bool:
-        """Whether that may be added; if so, it is."""
+        """Add to the cost unless that exceeds the limits. Returns whether it was added."""
         if self._size + size > _MAX_SIZE or self._effort + effort > _MAX_EFFORT:
             return False
         self._size += size
@@ -69,43 +69,42 @@ class Spent:
 
 
 def size_of_line(line: str) -> float:
-    """How much a line of text adds to a page. JupyterLab makes a link of a heading, and lists it."""
+    """The size of a line of text on a page. A heading costs more: JupyterLab turns it into a link and lists it."""
     if _HEADING.match(line) or _UNDERLINE.fullmatch(line):
         return 6
     return (1.5 if ITEM.match(line) else 1) + line.count("|") / 4
 
 
 def size_of_code(lines: list[str]) -> float:
-    """The same of a block of code that is coloured: each token becomes an element."""
+    """The size of a highlighted code block: each token becomes an element."""
     return sum(len(_TOKEN.findall(line)) for line in lines) / 3
 
 
 def size_of_maths(maths: str) -> float:
-    """The same of a formula, each sign of which is an element or two."""
+    """The size of a formula: each sign becomes one or two elements."""
     return 30 + len(maths) / 4
 
 
 def expand(line: str) -> str:
-    """The line with spaces for the tabs at its beginning."""
+    """The line with leading tabs expanded to spaces."""
     rest = line.lstrip(" \t")
     return line[: len(line) - len(rest)].expandtabs(4) + rest
 
 
 def indent(line: str) -> int:
-    """The columns before the text of a line."""
+    """The width of a line's indentation, in columns."""
     return len(expand(line)) - len(line.lstrip(" \t"))
 
 
 def is_nested_deep(lines: list[str]) -> bool:
-    """Whether items in lines of text are nested too deep for a renderer."""
+    """Whether list items in lines of text are nested too deeply for a renderer."""
     return any(_NESTED.match(line) or (ITEM.match(line) and indent(line) > MAX_INDENT) for line in lines)
 
 
 def effort_of(lines: list[str]) -> int:
-    """What lines of text cost a renderer, which goes through the rest of a paragraph for each mark in it.
+    """The work of rendering lines of text: a renderer scans the rest of a paragraph for each mark in it.
 
-    marked goes through all marks that follow for each mark of emphasis without a partner: such a pair of marks counts
-    for a hundred steps.
+    For each unpaired emphasis mark, marked also visits all following marks: each such pair counts as a hundred steps.
     """
     effort = 0
     for part in _parts(lines):
@@ -117,7 +116,7 @@ def effort_of(lines: list[str]) -> int:
 
 
 def _parts(lines: list[str]) -> Iterator[str]:
-    """Lines of text as a renderer takes them at once: a heading, an item, a row of a table, a paragraph."""
+    """The units that a renderer parses separately: a heading, a list item, a table row, a paragraph."""
     part: list[str] = []
     in_table, item = False, -1
     for at, line in enumerate(lines):

@@ -1,5 +1,5 @@
-"""What both clients do: each operation with the ``Call`` that bounds and stops it. ``Client`` and ``AsyncClient`` are
-its two faces.
+"""The operations that ``Client`` and ``AsyncClient`` share. Each takes or creates a ``Call``, which bounds it with
+timeouts and can cancel it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _NO_KEY = (
 
 
 class HasCompletions(Protocol):
-    """What took several answers: a conversation, a ``Parsed``."""
+    """An object made from several answers: a conversation, a ``Parsed``."""
 
     @property
     def completions(self) -> Iterable[Completion]:
@@ -56,7 +56,7 @@ class HasCompletions(Protocol):
 
 
 def completions_of(answers: Completion | HasCompletions) -> list[Completion]:
-    """The answers that something took. Raises InvalidRequestError for what took none."""
+    """The answers of an object, or a single answer as a list. Raises InvalidRequestError for any other object."""
     if isinstance(answers, Completion):
         return [answers]
     completions = getattr(answers, "completions", None)
@@ -66,11 +66,11 @@ def completions_of(answers: Completion | HasCompletions) -> list[Completion]:
 
 
 class Operations:
-    """What the clients do. The arguments are those of ``Client``, the tuning, and whether calls request token counts if
-    they do not say (None: only from Hugging Face).
+    """The operations of a client. The arguments are those of ``Client``, the tuning, and ``include_usage``, the default
+    of calls that do not set it (None: only for Hugging Face).
 
     Attributes:
-        arguments: what it was made of, to make another one.
+        arguments: the constructor arguments, to create a copy.
         endpoint: the addresses of the server.
     """
 
@@ -93,7 +93,7 @@ class Operations:
         router_url: str | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
         provider_mapping: Mapping[str, Mapping[str, Mapping[str, Any]]] | None = None,
-        # and of its own
+        # Further arguments
         include_usage: bool | None = None,
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
@@ -120,16 +120,16 @@ class Operations:
         self._backend = Backend(
             self.endpoint, self.connect, self._catalogue, Breaker(tuning), max_retries, tuning, max_event_bytes
         )
-        self._closers: set[str] = set()  # models that close a think tag which their prompt opens
+        self._closers: set[str] = set()  # models that close a think tag which the chat template opened
         self._http: Http | None = None
         self._lock = ForkSafeLock()
 
     def counting_tokens(self) -> Operations:
-        """The same, for a server that is known to send token counts: they are requested in every call."""
+        """A copy for a server that is known to send token counts: every call requests them."""
         return Operations(**{**self.arguments, "include_usage": True})
 
     def new_call(self, timeout: Timeouts | float = DEFAULT) -> Call:
-        """A call with these clocks, by default those of the client."""
+        """A call with these timeouts, by default the client's."""
         return Call(self._timeouts if timeout is DEFAULT else Timeouts.of(timeout))
 
     def open(
@@ -145,10 +145,10 @@ class Operations:
         fallback_models: Sequence[str] = (),
         **options: Any,
     ) -> Steps:
-        """The steps of an answer; nothing is sent before the first one.
+        """The steps of an answer; nothing is sent before the first step.
 
-        The arguments are those of ``Client.stream``. Those that are not named here are fields of the body
-        (``build_payload``). If no provider serves the model, the ``fallback_models`` are tried in order.
+        The arguments are those of ``Client.stream``; ``options`` are fields of the body (``build_payload``). If no
+        provider serves the model, the ``fallback_models`` are tried in order.
         """
         checked = add_media(check_messages(messages), media)
         options = {option: value for option, value in options.items() if value is not None}
@@ -171,7 +171,7 @@ class Operations:
 
     def models(self, call: Call, *, refresh: bool = False, **conditions: Any) -> list[Model]:
         """As ``Client.models``."""
-        protocol.selection.select_models([], **conditions)  # a wrong condition is refused before anything is sent
+        protocol.selection.select_models([], **conditions)  # raises for a wrong condition before anything is sent
         found = protocol.selection.select_models(self._catalogue.models(call, refresh), **conditions)
         return protocol.listings.Models(found)
 
@@ -190,8 +190,8 @@ class Operations:
         raise ModelNotSupportedError(message, model=name, suggestions=suggestions)
 
     def offers(self, call: Call, model: str | None, messages: Iterable[Mapping[str, Any]]) -> tuple[ModelProvider, ...]:
-        """The providers of the model that these messages would go to now, from the catalogue; empty where that is not
-        known, or the server is not Hugging Face.
+        """The current providers of the model that these messages would be sent to, from the catalogue; empty if they
+        are unknown, or if the server is not Hugging Face.
         """
         name = self._choose_model(model, messages)
         if name is None or not self.endpoint.hugging_face:
@@ -204,12 +204,12 @@ class Operations:
         return () if found is None else found.offers
 
     def base_model(self, model: str | None) -> str | None:
-        """The name that would be asked for, without its suffix; None where no name was given."""
+        """The model name that would be requested, without its suffix; None if no name was given."""
         name = model or self._model
         return None if name is None else split_suffix(name)[0]
 
     def providers(self, model: str | None, provider: str | Sequence[str] | None) -> tuple[str, ...]:
-        """The providers and policies that would be asked, in order."""
+        """The providers and policies that a request would use, in order."""
         suffix = split_suffix(model or self._model or "")[1] if self.endpoint.hugging_face else None
         return (suffix,) if suffix else self._providers if provider is None else check_provider(provider)
 
@@ -239,7 +239,7 @@ class Operations:
         provider: str = "all",
         limit: int | None = None,
     ) -> Iterator[list[HubModel]]:
-        """The pages of ``Client.hub_models``, each asked for in a call of its own."""
+        """The pages of ``Client.hub_models``, each fetched in a separate call."""
         if limit is not None:
             check_int("limit", limit, 1)
         if search is not None and not isinstance(search, str):
@@ -267,7 +267,7 @@ class Operations:
             return self._http
 
     def close(self) -> None:
-        """Close the idle connections. Those in use are not affected."""
+        """Close the idle connections. Connections in use are not affected."""
         if self._http is not None:
             self._http.close()
 
@@ -276,7 +276,7 @@ class Operations:
         return f"{self.endpoint.api_base}, key: {key}"
 
     def _choose_model(self, model: str | None, messages: Iterable[Mapping[str, Any]]) -> str | None:
-        """The name to ask for; None where only the server can tell."""
+        """The model name to request; None if only the server knows it."""
         name = self._model if model is None else _check_model(model)
         if not self.endpoint.hugging_face:
             return name
@@ -285,21 +285,21 @@ class Operations:
         return resolve_alias(name)
 
     def _find_key(self) -> str | None:
-        """The user's Hugging Face key; it is for Hugging Face alone."""
+        """The user's Hugging Face key; None for other servers, or if an ``Authorization`` header is set."""
         if not self.endpoint.hugging_face or any(name.lower() == "authorization" for name in self._headers):
             return None
         return find_key(placeholders=self.endpoint.takes_placeholders)
 
 
 def resolve_alias(model: str) -> str:
-    """The full name of a model, with the suffix that the short one had."""
+    """The full name of a model or alias, with its suffix."""
     name, suffix = split_suffix(model)
     full = MODEL_ALIASES.get(name, name)
     return f"{full}:{suffix}" if suffix else full
 
 
 def _check_bill_to(bill_to: Any) -> dict[str, str]:
-    """The header that names who pays."""
+    """The header with the organisation that pays."""
     if bill_to is None:
         return {}
     if not isinstance(bill_to, str) or not (bill_to.isascii() and bill_to.isprintable() and bill_to.strip()):
@@ -308,7 +308,7 @@ def _check_bill_to(bill_to: Any) -> dict[str, str]:
 
 
 def _describe_functions(options: dict[str, Any]) -> None:
-    """Put the tools that are functions into the form of the protocol."""
+    """Convert tools that are functions into the form of the protocol."""
     form = options.get("response_format")
     if form is not None and (isinstance(form, type) or hasattr(form, "validate_python")):
         name = getattr(form, "__name__", "the type")

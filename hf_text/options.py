@@ -22,7 +22,7 @@ class Validator(Protocol[T_co]):
 
 
 class _ConversationOptions(TypedDict, total=False):
-    """Those of both faces."""
+    """The options that both conversation classes share."""
 
     # Arguments of Conversation but client, approve (.ci/signatures.py)
     model: str | None

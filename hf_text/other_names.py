@@ -1,4 +1,4 @@
-"""What other libraries and the servers call things, and what to use here: openai, huggingface_hub, litellm, ollama,
+"""Names from other libraries and servers, and their counterparts here: openai, huggingface_hub, litellm, ollama,
 LangChain, requests, httpx, TGI, vLLM.
 """
 
@@ -20,7 +20,7 @@ def _all(advice: str, names: str) -> dict[str, str]:
     return dict.fromkeys(names.split(), advice)
 
 
-# By the name in another library: the names here, of which a function has at most one.
+# The names here, by the name in another library. A function has at most one of them.
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     name: tuple(here.split())
     for here, names in {
@@ -65,7 +65,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     for name in names.split()
 }
 
-# Fields of the body that some servers know.
+# Body fields that some servers support.
 BODY_FIELDS = frozenset(
     (
         *("top_k", "min_p", "typical_p", "repetition_penalty", "logit_bias", "user", "metadata", "store", "modalities"),
@@ -79,7 +79,7 @@ _REASONING = (
     'extra_body={"chat_template_kwargs": {"enable_thinking": False}}'
 )
 
-# For arguments that have no counterpart: by the name alone, or by the last word of the function and the name here.
+# Advice for arguments without a counterpart, by name, or by the last part of the function's name and the name here.
 ADVICE: dict[str, str] = {
     "stream": "generate() returns the whole answer, stream() yields it in pieces: leave it out",
     "ordered": "The output is in the order of the answers; use batch.sort to restore the order of the rows",
@@ -180,7 +180,7 @@ CONVERSATION_ATTRIBUTES = {
     **_all("conversation.stream(…).cancel() stops a turn, from any thread", "cancel stop abort"),
 }
 
-# What an answer has, and a stream does not.
+# Attributes that an answer has but a stream does not.
 STREAM_ATTRIBUTES = {
     **_all(
         "Once the stream was read to its end, stream.completion has the answer; until then, stream.partial",

@@ -1,4 +1,4 @@
-"""Regular expressions that few programs come to need: compiled when they are first used."""
+"""Regular expressions that few programs need: they are compiled on first use."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class _Pattern:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(re.compile(self._source, self._flags), name)
-        setattr(self, name, value)  # found there from now on
+        setattr(self, name, value)  # cached: later accesses do not reach __getattr__
         return value
 
 
 def pattern(source: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
-    """As ``re.compile()``; what is wrong with it is told when it is used."""
+    """Like ``re.compile()``, but an invalid pattern raises only when it is used."""
     return cast("re.Pattern[AnyStr]", _Pattern(source, flags))

@@ -1,11 +1,11 @@
-"""Text from elsewhere, in a form in which it drives no terminal, log or editor that shows it."""
+"""Untrusted text, escaped so that it cannot control a terminal, log or editor that displays it."""
 
 from __future__ import annotations
 
 __all__ = ["one_line", "printable"]
 
-# Control characters (clear the screen, set the title, write to the clipboard), those that turn the direction of what
-# follows, and those that some programs take for the end of a line.
+# Control characters (they clear the screen, set the title, write to the clipboard), characters that change the text
+# direction, and characters that some programs treat as line ends.
 _ACTIVE = (
     *range(0x20),
     *range(0x7F, 0xA0),
@@ -18,15 +18,15 @@ _ESCAPES_OF_LINES = {code: escape for code, escape in _ESCAPES.items() if chr(co
 
 
 def printable(text: str) -> str:
-    """The text with escapes for what does something where it is shown, or cannot be shown; lines and tabs stay."""
+    """The text with control and unprintable characters escaped; newlines and tabs stay."""
     return text if text.isprintable() else _whole(text).replace("\r\n", "\n").translate(_ESCAPES_OF_LINES)
 
 
 def one_line(text: str) -> str:
-    """The same for what is in one line: line ends and tabs are shown too."""
+    """Like ``printable``, but for a single line: newlines and tabs are escaped, too."""
     return text if text.isprintable() else _whole(text).translate(_ESCAPES)
 
 
 def _whole(text: str) -> str:
-    """The text with escapes for halves of characters, which no encoding can write."""
+    """The text with lone surrogates escaped, which cannot be encoded."""
     return text.encode(errors="backslashreplace").decode()

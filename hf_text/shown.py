@@ -1,4 +1,4 @@
-"""An answer as people see it: a line in a list, Markdown in a notebook, text in a terminal."""
+"""Display of an answer: one line in a list, Markdown in a notebook, text in a terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CUT = {
 
 
 def describe(completion: Completion) -> str:
-    """An answer in a line."""
+    """A one-line description of an answer."""
     text = completion.text
     said = repr(text[:_SHOWN]) + ("…" if len(text) > _SHOWN else "")
     calls = [f"calls {call.name}" for call in completion.tool_calls]
@@ -34,7 +34,7 @@ def describe(completion: Completion) -> str:
 
 
 def facts(completion: Completion, cost: float | None = None) -> list[str]:
-    """Model, provider, tokens, time and cost, as far as they are known."""
+    """Model, provider, tokens, time and cost, each if known."""
     usage, timings = completion.usage, completion.timings
     return [
         *([completion.model] if completion.model else []),
@@ -46,7 +46,13 @@ def facts(completion: Completion, cost: float | None = None) -> list[str]:
 
 
 def footer(completion: Completion, cost: float | None = None, wrong: str | None = None) -> list[str]:
-    """What stands below an answer: what is wrong with it, if nothing else is given, and the facts."""
+    """The notes below an answer: a problem, if there is one, and the facts.
+
+    Args:
+        completion: the answer.
+        cost: its cost; None if unknown.
+        wrong: the problem; None to derive it from the finish reason.
+    """
     if wrong is None:
         wrong = _CUT.get(completion.finish_reason or "")
         if completion.finish_reason is None and completion.model:
@@ -55,7 +61,7 @@ def footer(completion: Completion, cost: float | None = None, wrong: str | None 
 
 
 def as_markdown(completion: Completion, notes: Iterable[str]) -> str:
-    """The answer as Markdown in which nothing acts, its reasoning folded away above it, the notes in small below it."""
+    """The answer as safe Markdown, with its reasoning collapsed above it and the notes in small type below."""
     parts = [render(completion.text, completion.reasoning)] if completion.text or completion.reasoning else []
     parts += [f"calls <code>{escape(call)}</code>" for call in _calls(completion)]
     small = _DOT.join(map(escape, notes))
@@ -63,7 +69,7 @@ def as_markdown(completion: Completion, notes: Iterable[str]) -> str:
 
 
 def as_text(completion: Completion, notes: Iterable[str]) -> str:
-    """The same as plain text, without the reasoning."""
+    """The answer as plain text without its reasoning, with the notes below it."""
     parts = [printable(completion.text)] if completion.text else []
     parts += [f"calls {one_line(call)}" for call in _calls(completion)]
     small = _DOT.join(map(one_line, notes))

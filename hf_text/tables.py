@@ -1,6 +1,6 @@
-"""Values as tables, for notebooks and for IPython in a terminal; and short forms of numbers, for all who show them.
+"""Tables for notebooks and for IPython in a terminal, and short forms of numbers.
 
-Names in a table may come from a server, so they are text and nothing else: HTML in them is shown as it is written.
+Names in a table may come from a server, so HTML in them is escaped.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ _HTML = {ord(mark): f"&#{ord(mark)};" for mark in "&<>\"'"}
 
 
 class Table(NamedTuple):
-    """What is shown: a caption, the heads of the columns, and rows of as many cells."""
+    """A caption, the column heads, and rows with one cell per column."""
 
     caption: str
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
 
     def filled(self) -> Table:
-        """The table without columns in which nothing stands."""
+        """The table without empty columns."""
         kept = [at for at in range(len(self.heads)) if any(row[at] for row in self.rows)]
         return Table(self.caption, [self.heads[at] for at in kept], [[row[at] for at in kept] for row in self.rows])
 
 
 class Tabular:
-    """What shows itself as a table, where IPython or a notebook shows it alone; within other things by its ``repr``."""
+    """Base of objects that IPython and notebooks display as a table at the top level, and by ``repr`` inside others."""
 
     __slots__ = ()
 
@@ -47,13 +47,13 @@ class Tabular:
         return _as_html(self._table().filled())
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        """What IPython shows in a terminal, and a notebook that is saved as plain text."""
-        alone = len(getattr(printer, "stack", ())) <= 1  # IPython's printer keeps there what it is inside of
+        """The display of IPython in a terminal, and of a notebook that is saved as plain text."""
+        alone = len(getattr(printer, "stack", ())) <= 1  # the stack holds the enclosing objects, too
         printer.text("\n".join(_as_text(self._table().filled())) if alone else repr(self))
 
 
 class TabularList(Tabular, list[T]):
-    """A list that shows itself as a table, and parts of it too."""
+    """A list that is displayed as a table, and so are its slices."""
 
     __slots__ = ()
 
@@ -68,7 +68,7 @@ class TabularList(Tabular, list[T]):
 
 
 def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table in plain text; numbers stand to the right."""
+    """The lines of a plain-text table; numbers are right-aligned."""
     columns = list(zip(heads, *rows, strict=True))
     widths = [max(map(columns_of, column)) for column in columns]
     right = [all(map(_is_number, column[1:])) for column in columns]
@@ -81,12 +81,12 @@ def aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """A number for people; empty where it is not known."""
+    """A number with thousands separators; ``""`` if it is unknown."""
     return "" if value is None else f"{value:,.{digits}f}"
 
 
 def price(value: float | None) -> str:
-    """USD, with as many digits as small amounts need; empty where it is not known."""
+    """An amount in USD, with more digits for small amounts; ``""`` if it is unknown."""
     if value is None:
         return ""
     digits = 2 if value >= 0.1 or value <= 0 else 1 - math.floor(math.log10(value))
@@ -94,7 +94,7 @@ def price(value: float | None) -> str:
 
 
 def yes_or_no(value: bool | None) -> str:
-    """A word; empty where it is not known."""
+    """``"yes"`` or ``"no"``; ``""`` if the value is unknown."""
     return "" if value is None else "yes" if value else "no"
 
 

@@ -1,7 +1,7 @@
 """The documented class interface: a provider is a class with class methods only.
 
-A facade: its methods are a few lines each that call the operations of a client. Class attributes are defaults and are
-never assigned after import; fetched data is cached by the operations, which are cached by key and address.
+This is a facade: its methods only call the operations of a client. Class attributes are defaults and are never assigned
+after import. Fetched data is cached in the operations, which are cached by key and address.
 """
 
 from __future__ import annotations
@@ -58,24 +58,24 @@ class OpenaiTemplate:
     ``safe``, ``enhance``, ``private``, ``transparent``.
 
     Attributes:
-        label: the name for people.
-        parent: the name under which keys are kept; None for the class's own.
+        label: the display name.
+        parent: the name under which keys are stored; None for the class's own.
         url: the page of the provider.
-        api_base: the base URL, what ``/chat/completions`` is below.
-        api_key: the key, where one is fixed.
+        api_base: the base URL of ``/chat/completions``.
+        api_key: the key, if it is fixed.
         needs_auth: whether a key is needed.
         working: whether the provider can be used.
         supports_stream, supports_message_history, supports_system_message: True.
-        supports_native_tools: True; tools go to the server as they are.
-        default_model: the model where none is named; empty for the first that the server lists.
-        default_vision_model: the same where there is media.
-        fallback_models: what to offer when the server's list cannot be had, and what to ask for, one after the other,
-            when no model was named and no provider serves the default.
+        supports_native_tools: True; tools are sent to the server unchanged.
+        default_model: the default model; empty for the first that the server lists.
+        default_vision_model: the default model for requests with media.
+        fallback_models: returned by ``get_models()`` if the server's list cannot be fetched, and tried in order if no
+            model was named and no provider serves the default.
         model_aliases: other names of models.
-        vision_models: models that see.
-        image_models, models: empty; models are asked for by ``get_models()``.
-        live: 0; g4f counts there how well a provider works.
-        last_model: None; which model answered is told by ``ProviderInfo``.
+        vision_models: models that accept pictures.
+        image_models, models: empty; ``get_models()`` returns the models.
+        live: 0; g4f keeps a reliability counter there.
+        last_model: None; ``ProviderInfo`` names the model that answered.
         provider_mapping: providers of models that take precedence over the Hub's; see ``Client``.
     """
 
@@ -104,14 +104,14 @@ class OpenaiTemplate:
     @classmethod
     @explain_wrong_names
     def get_model(cls, model: str | None, **kwargs: Any) -> str:
-        """The model that a name means: empty the default, an alias its target, anything else itself.
+        """The model for a name: the default for an empty name, the target of an alias, otherwise the name itself.
 
         Args:
             model: the name.
-            kwargs: ``strict=True`` refuses a name that is in none of the lists; ``api_base`` and ``api_key`` are
-                used to ask for them.
+            kwargs: ``strict=True`` rejects a name that is in none of the lists; ``api_base`` and ``api_key`` are
+                used to fetch the server's list.
 
-        Raises ModelNotSupportedError, only if ``strict``; InvalidRequestError for what is not a str.
+        Raises ModelNotSupportedError, only if ``strict``; InvalidRequestError if the name is not a str.
         """
         if not model:
             return cls.default_model
@@ -127,15 +127,15 @@ class OpenaiTemplate:
     def get_models(cls, api_key: str | None = None, api_base: str | None = None, **kwargs: Any) -> list[str]:
         """The names of the models that can be used, and those of ``provider_mapping``; cached for five minutes.
 
-        They come from the server, ``GET {api_base}/models``. If it cannot be reached: ``fallback_models``, if there are
-        any, with a warning, and the next call tries again.
+        They are fetched from the server, ``GET {api_base}/models``. If that fails, ``fallback_models`` are returned, if
+        there are any, with a warning, and the next call tries again.
 
         Args:
             api_key: the key.
             api_base: another server.
             kwargs: the options of a connection (``proxy``, ``timeout``, ``headers`` …).
 
-        Raises TransportError or APIStatusError if there is nothing to fall back on, as with another ``api_base``.
+        Raises TransportError or APIStatusError if there is no fallback, such as with another ``api_base``.
         """
         options = client_options(f"{cls.__name__}.get_models", {**kwargs, "api_key": api_key, "api_base": api_base})
         del api_key  # a traceback that shows variables would show it
@@ -201,25 +201,25 @@ class OpenaiTemplate:
         max_event_bytes: int = MAX_EVENT_BYTES,
         **kwargs: Unpack[CallerOptions],
     ) -> Iterator[Event]:
-        """An answer, as it arrives: ``ProviderInfo``, then text (``str``) and the other events.
+        """Yield the events of an answer as they arrive: ``ProviderInfo``, then text (``str``) and the others.
 
-        Closing the iterator, or dropping it, stops the answer. Its other name is ``create_completion``.
+        Closing or deleting the iterator stops the answer. ``create_completion`` is an alias.
 
         Args:
-            model: a model's name, or an alias; empty for the default (with media: one that sees).
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-            api_base: another server than the class's own.
-            api_key: the key; None for the class's own, and for Hugging Face the one that is found.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option
-                from here on.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files,
+            model: a model's name, or an alias; empty for the default (with media: a vision model).
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+            api_base: a server other than the class's own.
+            api_key: the key; None: the class's own, or for Hugging Face the one that ``find_key`` finds.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files,
                 PIL images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
-            proxy: the address of a proxy, for http and https.
-            user: a name for the end user, which goes to the server.
-            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            proxy: the URL of a proxy, for http and https.
+            user: a name for the end user, sent to the server.
+            top_k: how many of the likeliest tokens are considered, if the server supports it.
             logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
-            modalities: what the answer may hold, such as ``["text"]``.
-            audio: voice and format of a spoken answer, in the form of the protocol.
+            modalities: the allowed kinds of output, such as ``["text"]``.
+            audio: the voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
             stop: sequences that end the answer.
@@ -253,8 +253,8 @@ class OpenaiTemplate:
             max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see the class.
 
-        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating
-        every other ``HFTextError``.
+        The call itself raises InvalidRequestError for a wrong argument and MissingAuthError without a key. Iterating
+        raises every other ``HFTextError``.
         """
         return cls._deliver(cls._open(**without_self(locals())))
 
@@ -312,20 +312,20 @@ class OpenaiTemplate:
         Closing it (``aclose()``, leaving the loop, cancelling the task) stops the answer.
 
         Args:
-            model: a model's name, or an alias; empty for the default (with media: one that sees).
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-            api_base: another server than the class's own.
-            api_key: the key; None for the class's own, and for Hugging Face the one that is found.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-                here on.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
-            proxy: the address of a proxy, for http and https.
-            user: a name for the end user, which goes to the server.
-            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            model: a model's name, or an alias; empty for the default (with media: a vision model).
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+            api_base: a server other than the class's own.
+            api_key: the key; None: the class's own, or for Hugging Face the one that ``find_key`` finds.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the URL of a proxy, for http and https.
+            user: a name for the end user, sent to the server.
+            top_k: how many of the likeliest tokens are considered, if the server supports it.
             logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
-            modalities: what the answer may hold, such as ``["text"]``.
-            audio: voice and format of a spoken answer, in the form of the protocol.
+            modalities: the allowed kinds of output, such as ``["text"]``.
+            audio: the voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
             stop: sequences that end the answer.
@@ -359,8 +359,8 @@ class OpenaiTemplate:
             max_event_bytes: the maximum size of a single event of a stream (default 64 MiB).
             kwargs: see the class.
 
-        Raises at this call what is wrong with the arguments (InvalidRequestError, MissingAuthError), while iterating
-        every other ``HFTextError``.
+        The call itself raises InvalidRequestError for a wrong argument and MissingAuthError without a key. Iterating
+        raises every other ``HFTextError``.
         """
         return cls._deliver_async(cls._open(**without_self(locals())))
 
@@ -411,23 +411,23 @@ class OpenaiTemplate:
         max_event_bytes: int = MAX_EVENT_BYTES,
         **kwargs: Unpack[CallerOptions],
     ) -> str:
-        """The text of a complete answer, for async code; events other than text are left out.
+        """The text of a complete answer, for async code; events other than text are omitted.
 
         Args:
-            model: a model's name, or an alias; empty for the default (with media: one that sees).
-            messages: a str (one turn of the user), or a list of messages as in the OpenAI chat protocol.
-            api_base: another server than the class's own.
-            api_key: the key; None for the class's own, and for Hugging Face the one that is found.
-            max_tokens: the most tokens that the answer may have. None leaves it to the server, as for every option from
-                here on.
-            media: pictures (or sound) for the last turn of the user: URLs, data URIs, paths, bytes, binary files, PIL
-                images, ``(any of those, filename)`` or such a pair as a list, or a list of those.
-            proxy: the address of a proxy, for http and https.
-            user: a name for the end user, which goes to the server.
-            top_k: how many of the likeliest tokens are considered, where the server supports it.
+            model: a model's name, or an alias; empty for the default (with media: a vision model).
+            messages: a str (one user turn), or a list of messages as in the OpenAI chat protocol.
+            api_base: a server other than the class's own.
+            api_key: the key; None: the class's own, or for Hugging Face the one that ``find_key`` finds.
+            max_tokens: the maximum number of tokens in the answer. None leaves it to the server, as for every option
+                below.
+            media: pictures (or sound) for the last user turn: URLs, data URIs, paths, bytes, binary files, PIL images,
+                ``(any of those, filename)`` or such a pair as a list, or a list of those.
+            proxy: the URL of a proxy, for http and https.
+            user: a name for the end user, sent to the server.
+            top_k: how many of the likeliest tokens are considered, if the server supports it.
             logit_bias: -100 to 100 by token id; makes these tokens less or more likely.
-            modalities: what the answer may hold, such as ``["text"]``.
-            audio: voice and format of a spoken answer, in the form of the protocol.
+            modalities: the allowed kinds of output, such as ``["text"]``.
+            audio: the voice and format of a spoken answer, in the form of the protocol.
             temperature: 0 to 2.
             top_p: above 0, at most 1.
             stop: sequences that end the answer.
@@ -467,12 +467,12 @@ class OpenaiTemplate:
 
     @classmethod
     def get_create_function(cls) -> Callable[..., Iterator[Event]]:
-        """``create_completion``, for callers that get it in this way."""
+        """Returns ``create_completion``, for callers that use this accessor."""
         return cls.create_completion
 
     @classmethod
     def get_async_create_function(cls) -> Callable[..., AsyncGenerator[Event, None]]:
-        """``create_async_generator``, for callers that get it in this way."""
+        """Returns ``create_async_generator``, for callers that use this accessor."""
         return cls.create_async_generator
 
     @classmethod
@@ -500,8 +500,8 @@ class OpenaiTemplate:
         """The options of ``create_async_generator`` by name.
 
         Args:
-            as_json: give their defaults, where those can be written as JSON, in place of ``inspect.Parameter``; and
-                the provider's name, its model, and whether it streams.
+            as_json: return the defaults that can be written as JSON instead of ``inspect.Parameter`` objects, together
+                with the provider's name, its default model, and whether it streams.
         """
         parameters = inspect.signature(cls.create_async_generator).parameters.values()
         options = {each.name: each for each in parameters if each.kind is not each.VAR_KEYWORD}
@@ -511,17 +511,17 @@ class OpenaiTemplate:
         own = {"provider": cls.__name__, "model": cls.default_model, "stream": cls.supports_stream}
         return {**defaults, "messages": [], **own}
 
-    # What subclasses change
+    # Hooks for subclasses
 
     @classmethod
     def _deliver(cls, steps: Steps) -> Iterator[Event]:
-        """What ``create_generator`` gives."""
+        """The iterator that ``create_generator`` returns."""
         return Stream(steps).events()
 
     @classmethod
     def _deliver_async(cls, steps: Steps) -> AsyncGenerator[Event, None]:
-        """What ``create_async_generator`` gives."""
-        from .aio.stream import AsyncStream  # anyio is imported when something is async, not before
+        """The async generator that ``create_async_generator`` returns."""
+        from .aio.stream import AsyncStream  # anyio is imported only for async calls
 
         return AsyncStream(steps).events()
 
@@ -554,7 +554,7 @@ class OpenaiTemplate:
         chosen, fallbacks = cls._choose(model, has_media(checked), client["api_base"])
         return cls._connect(client).open(checked, chosen, fallback_models=fallbacks, **call)
 
-    # What they share
+    # Shared by all providers
 
     @classmethod
     async def _collect(cls, steps: Steps) -> str:
@@ -563,8 +563,8 @@ class OpenaiTemplate:
 
     @classmethod
     def _choose(cls, model: str | None, seen: bool, api_base: str | None) -> tuple[str | None, list[str]]:
-        """The model to request, and its fallbacks if no provider serves it. None leaves it to a server that is
-        not the class's own.
+        """The model to request, and the fallbacks if no provider serves it. None means the default of a server other
+        than the class's own.
         """
         if model:
             return cls.get_model(model), []
@@ -576,7 +576,7 @@ class OpenaiTemplate:
 
     @classmethod
     def _known_models(cls) -> set[str]:
-        """The names that need not be looked for on the server."""
+        """The names that are valid without fetching the server's list."""
         aliases = cls.model_aliases.values()
         return {cls.default_model, *aliases, *cls.fallback_models, *cls.vision_models, *cls.provider_mapping}
 
@@ -593,7 +593,7 @@ class OpenaiTemplate:
         own = cls._is_own(options["api_base"])
         address = cls._address(options["api_base"])
         key = options.get("api_key")
-        if isinstance(key, Mapping):  # keys of several providers
+        if isinstance(key, Mapping):  # keys by provider
             key = key.get(cls.get_parent())
         key = key or (cls.api_key if own else None)
         if address is not None and cls.needs_auth and own and not key:
@@ -602,12 +602,12 @@ class OpenaiTemplate:
 
     @classmethod
     def _is_own(cls, api_base: str | None) -> bool:
-        """Whether requests go to the class's own server: its key, lists and defaults are for that one."""
+        """Whether requests go to the class's own server, to which its key, lists and defaults apply."""
         return not api_base or cls.api_base is None or str(api_base).rstrip("/") == cls.api_base.rstrip("/")
 
 
 def _trim(messages: list[dict[str, Any]], argument: str, limit: Any) -> list[dict[str, Any]]:
-    """The messages, made to fit the limit that the argument of this name gives; None means unlimited."""
+    """The messages, trimmed to the limit, with a warning that names the argument. None means no limit."""
     if limit is None:
         return messages
     kept = trim_messages(messages, check_int(argument, limit, 1))

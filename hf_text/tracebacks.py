@@ -1,9 +1,9 @@
 """Short tracebacks of expected failures: the user's own lines, the public function that was called, and the message.
 
-The message of an ``HFTextError`` says what happened and what to do. The frames below the public function say nothing
-more to anyone but the developers of this library, so they are dropped where the error leaves it, and its cause becomes
-its ``__context__``, as with ``raise … from None``. The same holds for Ctrl-C while an answer is awaited. With
-``HF_TEXT_DEBUG=1`` everything stays.
+The message of an ``HFTextError`` says what happened and what to do. The frames below the public function are useful
+only to developers of this library. They are dropped when the error leaves the public function, and its cause becomes
+its ``__context__``, as with ``raise … from None``. The same applies to Ctrl-C during a call. With ``HF_TEXT_DEBUG=1``,
+tracebacks stay complete.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import Any
 
 __all__ = ["render", "shorten"]
 
-# What runs between two frames of the user: this library, what it builds on, and Python itself.
+# Packages whose frames are dropped: this library, its dependencies, and the standard library.
 _INSIDE = {"hf_text", "requests", "urllib3", "sseclient", "anyio", "trio", "outcome", *sys.stdlib_module_names}
 _NOTEBOOK = {"IPython", "ipykernel"}
 _MAX_LINES = 15
 
 
 def shorten(error: BaseException) -> None:
-    """Drop what lies below the public function that is left by an error. To be called in its ``except``.
+    """Drop the frames below the public function that the error leaves. To be called in its ``except`` block.
 
-    Frames of the user stay, such as those of a callback.
+    The user's frames stay, such as those of a callback.
     """
     traceback = error.__traceback__
     if traceback is None or _debugging():
         return
-    # Python 3.10 raises again with the traceback that it has set aside: so it is changed, and not replaced.
+    # Python 3.10 re-raises with the traceback object that it saved, so that object is modified, not replaced.
     traceback.tb_next = _without(traceback.tb_next, _INSIDE)
     if error.__cause__ is not None:
         error.__context__, error.__cause__ = error.__cause__, None
@@ -37,9 +37,9 @@ def shorten(error: BaseException) -> None:
 
 
 def render(error: BaseException) -> list[str]:
-    """The lines in which IPython and Jupyter show the error: the user's frames alone, in the mode of ``%xmode``.
+    """The lines of the error for IPython and Jupyter: only the user's frames, in the mode of ``%xmode``.
 
-    In its usual mode, what stands around the line of a frame gives way before there are more than 15 lines.
+    In the default mode, the source context of each frame is reduced to keep the output below 15 lines.
     """
     traceback = error.__traceback__
     shown = _without(traceback, _NOTEBOOK if _debugging() else _INSIDE | _NOTEBOOK) or traceback

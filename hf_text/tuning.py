@@ -1,4 +1,4 @@
-"""Pauses, expiries and sizes that no setting of a client changes. They are arguments, so that tests need not wait."""
+"""Pauses, expiries and sizes that clients cannot change. They are arguments so that tests need not wait."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ class Tuning(NamedTuple):
     """Times in seconds.
 
     Attributes:
-        first_pause: the pause before the first retry; it doubles with each further one, and half of it is random. For
-            a row of a batch it is doubled from the first one on, and not random.
+        first_pause: the pause before the first retry; it doubles with each further retry, and half of it is random.
+            For a row of a batch it is doubled from the first retry on, and not random.
         longest_pause: the longest such pause.
-        longest_asked_pause: the longest pause that a server may ask for; beyond it the call fails at once.
+        longest_asked_pause: the longest pause that a server may request; if it requests more, the call fails at once.
         lookup_seconds: how long an auxiliary lookup in the catalogue may take.
         cache_seconds: how long the catalogue and mappings are cached.
-        max_cached: how many of them are cached.
-        skip_seconds: how long a target that failed is skipped.
-        last_rows_seconds: for how long the last rows of a batch are refused before they are recorded as failed.
-        clock: the clock of the cache and of the breaker, in seconds.
+        max_cached: the maximum number of cache entries.
+        skip_seconds: how long a failed target is skipped.
+        last_rows_seconds: how long the last rows of a batch are retried before they are recorded as failed.
+        clock: the clock of the cache and the breaker, in seconds.
     """
 
     first_pause: float = 0.25

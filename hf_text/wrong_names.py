@@ -1,5 +1,5 @@
-"""The doors: public functions. They reject a wrong argument name in one line that says what is meant, and errors leave
-them with a short traceback.
+"""Decorators for public functions ("doors"): a wrong argument name raises a one-line error that suggests the right one,
+and errors leave them with a short traceback.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from .tracebacks import shorten
 
 __all__ = ["explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
 
-_CO_VARARGS, _CO_VARKEYWORDS, _CO_COROUTINE = 0x04, 0x08, 0x80  # as in inspect, which is large
+_CO_VARARGS, _CO_VARKEYWORDS, _CO_COROUTINE = 0x04, 0x08, 0x80  # as in inspect, which is slow to import
 
 T = TypeVar("T", bound=Callable[..., Any])
 
 _names: dict[str, Collection[str]] = {}
-"""The arguments of the functions that were decorated, by the name of the function, or of the class for ``__init__``."""
+"""The arguments of the decorated functions, by the name of the function, or of the class for ``__init__``."""
 
 
 def explain_wrong_names_of(door: str) -> Callable[[T], T]:
-    """``explain_wrong_names`` for a function that users know by a longer name."""
+    """``explain_wrong_names`` for a function with a different public name, such as a qualified one."""
     return lambda function: _explain(function, door)
 
 
 def explain_wrong_names(target: T) -> T:
-    """Have a wrong keyword argument refused with what is meant, and tracebacks shortened: of a function, or of the
-    constructor and the public methods of a class. Signatures stay as they are.
+    """Decorate a function, or the constructor and public methods of a class: a wrong keyword argument raises an error
+    with a suggestion, and tracebacks are shortened. Signatures do not change.
     """
     if not isinstance(target, type):
         explained: T = _explain(target)
@@ -87,9 +87,9 @@ def wrong_name(door: str, name: str, names: Collection[str]) -> InvalidRequestEr
     """The error for an argument that does not exist.
 
     Args:
-        door: what was called.
-        name: the name that was given.
-        names: the arguments that exist.
+        door: the function that was called.
+        name: the wrong name.
+        names: the existing arguments.
     """
     return InvalidRequestError(f"{door} has no argument {name!r:.80}. {_advise(door, name, names)}")
 
@@ -121,13 +121,15 @@ def _advise(door: str, name: str, names: Collection[str]) -> str:
 
 
 def _find_elsewhere(door: str, name: str, names: Collection[str]) -> str:
-    """The argument that is meant: of another function, or one with a similar name. Empty if there is none."""
+    """Advice that names the intended argument: one of another function, or one with a similar name. ``""`` if there
+    is none.
+    """
     others = _others(door)
     for meant in (*ARGUMENTS.get(name, ()), name):
         for other, has in others.items():
             if meant in has:
                 return f"{meant!r} is an argument of {other}()"
-    from difflib import get_close_matches  # only for the suggestion of an error
+    from difflib import get_close_matches  # imported only when an error needs a suggestion
 
     for other, has in {"": names, **others}.items():
         if near := get_close_matches(name, sorted(set(has) - {"self"}), n=1, cutoff=0.75):
@@ -136,10 +138,10 @@ def _find_elsewhere(door: str, name: str, names: Collection[str]) -> str:
 
 
 def _others(door: str) -> dict[str, Collection[str]]:
-    """The other functions of the same client, by name. The functions of the module are those of a ``Client``."""
+    """The other functions of the same client, by name. Module-level functions count as those of ``Client``."""
     family = door.removesuffix("()").partition(".")[0]
     if f"{family}.stream" not in _names:
-        if family[:1].isupper() and family in _names:  # a class beside the clients, such as LocalServer
+        if family[:1].isupper() and family in _names:  # a class other than the clients, such as LocalServer
             return {}
         family = "Client"
     families = (family, "AsyncClient" if family.startswith("Async") else "Client")  # a conversation has a client

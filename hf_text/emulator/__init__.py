@@ -1,7 +1,7 @@
-"""A loopback Hugging Face for tests and demos: the Hub, the router, and everything that goes wrong with them.
+"""A local Hugging Face for tests and demos: the Hub, the router, and their failures.
 
-Its answers say that they come from the emulator. It uses only the standard library, and nothing from the rest of
-the library, so that other programs can be tested with it, too (``python -m hf_text.emulator``)::
+Its answers state that they come from the emulator. It depends only on the standard library, not on the rest of this
+package, so that it can test other programs, too (``python -m hf_text.emulator``)::
 
     from hf_text.emulator import Emulator, Response
 

@@ -1,4 +1,4 @@
-"""Runs the emulator alone: ``python -m hf_text.emulator``. Ctrl-C or SIGTERM ends it."""
+"""Runs the emulator as a program: ``python -m hf_text.emulator``. Ctrl-C or SIGTERM stops it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["main", "serve"]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until a signal comes. Returns the exit status."""
+    """Serve until a signal arrives. Returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m hf_text.emulator",
         description=DESCRIPTION,
@@ -29,13 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return serve(options, lambda text: print(text, end="", flush=True))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter fails at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else flushing stdout fails at exit
         return 141
 
 
 def serve(options: argparse.Namespace, write: Callable[[str], object]) -> int:
-    """Serve as the arguments say, until a signal comes; ``write`` shows where. Returns the exit status."""
-    ended: SimpleQueue[int] = SimpleQueue()  # an Event has a lock, which the signal may find taken by this thread
+    """Serve with these arguments until a signal arrives; ``write`` prints the address. Returns the exit status."""
+    ended: SimpleQueue[int] = SimpleQueue()  # not an Event: this thread may hold its lock when the signal arrives
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda number, _: ended.put(number))
     recording = {"record": options.record, "upstream": options.upstream, "replay": options.replay}
@@ -55,7 +55,7 @@ def serve(options: argparse.Namespace, write: Callable[[str], object]) -> int:
     try:
         write(_explain(emulator, options))
         while True:
-            with suppress(Empty):  # with a limit, since on Windows a wait without one cannot be interrupted
+            with suppress(Empty):  # with a timeout, because on Windows a wait without one cannot be interrupted
                 ended.get(timeout=3600)
                 return 0
     finally:

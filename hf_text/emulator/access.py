@@ -1,4 +1,4 @@
-"""Access: the checks that the Hub and the router have in common."""
+"""The access checks that the Hub and the router share."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ UNAUTHORIZED = {"WWW-Authenticate": 'Bearer realm="Authentication required", cha
 
 
 def refuse_key(world: World, request: Request) -> Response | None:
-    """The answer to a key that is wrong; None if there is none, or it is right."""
+    """The 401 for a wrong key; None if the key is right or missing."""
     if world.require_key is None or request.authorization is None or request.key == world.require_key:
         return None
     return Response.error(401, "Invalid credentials in Authorization header", "string", headers=UNAUTHORIZED)
 
 
 def refuse_method(request: Request, *allowed: str) -> Response | None:
-    """The answer to a method that this route does not have; None if it has it."""
+    """The 405 for a method that this route does not support; None if it does."""
     if request.method in allowed:
         return None
     return Response.error(405, "Method Not Allowed", "text", headers={"Allow": ", ".join(allowed)})

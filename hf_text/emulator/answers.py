@@ -1,4 +1,4 @@
-"""What the emulator says instead of a model: that it is not one, and what it was asked."""
+"""The emulator's built-in chat answers: they state that they come from no model, and repeat the question."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["NOTE", "answer_chat"]
 
 NOTE = "This is the hf_text emulator, not a real model."
 _REASONING = "The emulator does not think; these words stand for reasoning."
-# The providers whose way of streaming is known and gives a whole answer; the others stream as OpenAI does.
+# The stream styles of providers. Providers without an entry stream in OpenAI's style.
 _STYLES = {
     "baseten": "baseten",
     "cerebras": "cerebras",
@@ -54,10 +54,9 @@ def answer_chat(
     body: Mapping[str, Any],
     own_route: bool = False,
 ) -> Response:
-    """The answer of this provider, streamed or not, or its refusal of what the model cannot do.
+    """The provider's answer, streamed or not, or its error for a feature that the model does not support.
 
-    ``id`` is the name of the model in the answer; ``own_route``: whether the request came on a route of the
-    provider's own.
+    ``id`` is the name of the model in the answer; ``own_route``: whether the request used the provider's own route.
     """
     name = provider["provider"]
     pictures = sum(part["type"] == "image_url" for part in _parts(body["messages"]))
@@ -122,7 +121,7 @@ def _compose_text(body: Mapping[str, Any], pictures: int) -> str:
 
 
 def _choose_calls(body: Mapping[str, Any]) -> Sequence[Call]:
-    """The call that is asked for; left to itself, one of each tool that the user's last turn names."""
+    """The requested call; with tool choice ``"auto"``, one call for each tool that the user's last turn names."""
     functions = [tool["function"] for tool in body.get("tools") or ()]
     choice = body.get("tool_choice") or "auto"
     if not functions or choice == "none":
@@ -140,7 +139,7 @@ def _choose_calls(body: Mapping[str, Any]) -> Sequence[Call]:
 
 
 def _results(messages: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The results of tools that stand last."""
+    """The tool results at the end of the messages."""
     last = next((n for n in range(len(messages) - 1, -1, -1) if messages[n]["role"] != "tool"), -1)
     return list(messages[last + 1 :])
 

@@ -15,7 +15,7 @@ EPILOG = "faults:\n" + "\n".join(f"  {name:{_WIDTH}}  {note}" for name, note in 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add them to a parser."""
+    """Add the arguments to a parser."""
     add, names = parser.add_argument, sorted(FAULT_NOTES)
     add("--port", type=int, default=0, metavar="N", help="the port to listen on (default: a free one)")
     add("--pace", type=float, default=0.0, metavar="S", help="seconds between the words of an answer")

@@ -1,9 +1,8 @@
-"""The models that the emulator serves, and the two views of them: the router's and the Hub's.
+"""The models that the emulator serves, in two views: the router's and the Hub's.
 
-One entry has the shape of the router's ``/v1/models``. What only the Hub knows about a model or a provider
-(``pipeline_tag``, ``tags``, ``gated``, ``task``, ``providerId`` …) stands in the same entry and is left out of the
-router's view.
-Some names are real, some are invented; the numbers are all invented.
+An entry has the shape of the router's ``/v1/models``. It also contains the Hub's own fields of a model or provider
+(``pipeline_tag``, ``tags``, ``gated``, ``task``, ``providerId`` …), which the router's view omits.
+Some names are real, others are invented; all numbers are invented.
 """
 
 from __future__ import annotations
@@ -44,10 +43,10 @@ def build_model(
     Args:
         id: the Hub id, ``"org/name"``.
         providers: its providers, in order: a name (live, with tools, structured output and made-up numbers), or a
-            mapping with ``provider`` and whatever differs: ``status``, ``task``, ``providerId``, ``pricing``,
-            ``supports_tools``, ``supports_structured_output`` (with False, what it cannot do is answered 400) …; a
-            value of None takes the key out. With ``ignores_response_format`` it answers in prose whatever is asked.
-        vision: whether it takes pictures.
+            mapping with ``provider`` and the fields that differ: ``status``, ``task``, ``providerId``, ``pricing``,
+            ``supports_tools``, ``supports_structured_output`` (if False, such requests are answered with 400) …; a
+            value of None removes the key. With ``ignores_response_format`` it always answers in prose.
+        vision: whether it accepts pictures.
         pipeline_tag: its task on the Hub; None: ``"image-text-to-text"`` with vision, else ``"text-generation"``.
         tags: its tags on the Hub.
         fields: further keys of the entry.
@@ -88,7 +87,7 @@ def _build_provider(id: str, given: str | Mapping[str, Any], rank: int) -> dict[
 
 
 def _provider_id(provider: str, id: str) -> str:
-    """The provider's own name of a model: some have their own way of writing it."""
+    """The provider's own name for a model, in the provider's naming scheme."""
     if provider == "novita":
         return id.lower()
     if provider == "fireworks-ai":
@@ -99,8 +98,8 @@ def _provider_id(provider: str, id: str) -> str:
 
 
 def build_catalogue() -> list[Model]:
-    """The models of an emulator by default."""
-    bare = {"provider": "featherless-ai", **dict.fromkeys(_MEASURED)}  # it has only the three mandatory keys
+    """The default catalogue of an emulator."""
+    bare = {"provider": "featherless-ai", **dict.fromkeys(_MEASURED)}  # an entry without the optional keys
     return [
         build_model("openai/gpt-oss-120b", "novita", "groq", "cerebras", "fireworks-ai", "together", bare),
         build_model("openai/gpt-oss-20b", "groq", "together", "ovhcloud"),
@@ -143,7 +142,7 @@ _MEASURED = (
 
 
 def is_chat_provider(provider: Mapping[str, Any]) -> bool:
-    """Whether this entry is for chat. An entry without a task is, as all of the router's are."""
+    """Whether this entry is for chat. An entry without a task is: the router's entries have none."""
     return bool(provider.get("task", "conversational") == "conversational")
 
 
@@ -153,7 +152,7 @@ def live_providers(model: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def build_router_model(model: Mapping[str, Any]) -> Model:
-    """The model as ``/v1/models`` shows it: with its chat providers that are live or failed their last test."""
+    """The model as ``/v1/models`` lists it: with the chat providers that are live or failed their last test."""
     providers = [
         {key: value for key, value in p.items() if key not in _HIDDEN_OF_PROVIDER}
         for p in model.get("providers", ())
@@ -163,7 +162,7 @@ def build_router_model(model: Mapping[str, Any]) -> Model:
 
 
 def build_mapping_dict(model: Mapping[str, Any]) -> dict[str, Any]:
-    """``inferenceProviderMapping`` as model info has it: by provider."""
+    """``inferenceProviderMapping`` in the form of the model info: by provider."""
     return {
         p["provider"]: {
             "status": p.get("status", "live"),
@@ -176,7 +175,7 @@ def build_mapping_dict(model: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build_mapping_list(model: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """``inferenceProviderMapping`` as listings have it: a list, with what was measured."""
+    """``inferenceProviderMapping`` in the form of listings: a list that includes measurements."""
     return [_build_list_entry(model, provider) for provider in model.get("providers", ())]
 
 
@@ -204,12 +203,12 @@ def _build_list_entry(model: Mapping[str, Any], provider: Mapping[str, Any]) -> 
 
 
 def build_object_id(text: str) -> str:
-    """24 hexadecimal digits, the same for the same text."""
+    """An id of 24 hexadecimal digits, derived from the text."""
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def build_hub_model(model: Mapping[str, Any]) -> Model:
-    """The model as the Hub's listing shows it, without its mapping."""
+    """The model in the form of the Hub's listing, without its mapping."""
     return {
         "_id": build_object_id(model["id"]),
         "id": model["id"],

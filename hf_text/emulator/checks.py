@@ -1,4 +1,4 @@
-"""Whether the body of a chat completion request is one, and the answer if it is not."""
+"""Validation of chat completion requests, and the error responses for invalid ones."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
     "presence_penalty": ((int, float), "number"),
 }
 
-# Providers that refuse fields which they do not know, and what they know beside the above.
+# Providers that reject unknown fields, and the fields that they know in addition to the above.
 _STRICT = ("fireworks-ai",)
 _KNOWN = {*_TYPES, "model", "messages", "n", "user", "top_k", "min_p", "logit_bias", "repetition_penalty"}
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def refuse_body(body: Any) -> Response | None:
-    """The 400 or 422 for a body that is not a chat completion request; None if it is one."""
+    """The 400 or 422 for an invalid chat completion request; None if it is valid."""
     if not isinstance(body, dict):
         return _unprocessable("body: Input should be a valid dictionary")
     if not isinstance(body.get("model"), str) or not body["model"]:
@@ -52,7 +52,7 @@ def refuse_body(body: Any) -> Response | None:
 
 
 def refuse_fields(body: Mapping[str, Any], provider: str) -> Response | None:
-    """The 400 for a field that this provider does not know; None if it knows them all."""
+    """The 400 for a field that this provider does not know; None if it knows all fields."""
     extra = sorted(set(body) - _KNOWN)
     if provider not in _STRICT or not extra:
         return None
@@ -107,7 +107,9 @@ def _find_choice_fault(choice: Any, tools: Sequence[Mapping[str, Any]]) -> str |
 
 
 def _find_open_call(messages: Sequence[Mapping[str, Any]]) -> str | None:
-    """A call without its result, or a result without its call: the strictest servers want them side by side."""
+    """The message about a call without its result, or a result without its call. The strictest servers require results
+    right after their calls.
+    """
     open_calls: set[str] = set()
     for number, message in enumerate(messages):
         if message["role"] == "tool":
@@ -134,7 +136,7 @@ def _find_message_fault(message: Any) -> str | None:
     content = message.get("content")
     if message["role"] == "assistant":
         if "content" not in message:
-            return "missing field `content`"  # servers in Rust want it, be it null
+            return "missing field `content`"  # servers in Rust require the field, even if null
         if content is None:
             return None if message.get("tool_calls") else "content should be a string or a list of parts"
     if isinstance(content, list) and all(isinstance(part, dict) and "type" in part for part in content):

@@ -1,4 +1,4 @@
-"""From text to the chunks of a chat completion stream, written as the chosen style has it."""
+"""Builds the chunks of a chat completion stream from text, in the chosen style."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Call = tuple[str, str | Mapping[str, Any]]
 def build_message(
     text: str, reasoning: str | None, calls: Sequence[Call], finish: str | None
 ) -> tuple[Chunk, str | None]:
-    """Message and finish reason of an answer that is not streamed."""
+    """The message and the finish reason of a non-streamed answer."""
     message: Chunk = {"role": "assistant", "content": text if text or not calls else None}
     if reasoning is not None:
         message["reasoning_content"] = reasoning
@@ -40,7 +40,7 @@ def build_events(
     done: bool | None,
     logprobs: int | None = None,
 ) -> list[bytes]:
-    """The whole stream, one element for each event; the arguments are those of `Response.text`."""
+    """The complete stream, one element per event; the arguments are those of `Response.text`."""
     deltas = [*_deltas(style, pieces, reasoning), *_call_deltas(style, calls)]
     reason = _finish_reason(style, bool(calls)) if finish == "auto" else finish
     chunks = _Writer(style, model, usage, logprobs).write(
@@ -51,7 +51,7 @@ def build_events(
 
 
 def build_logprobs(pieces: Sequence[str], top: int) -> Chunk:
-    """Log probabilities of these tokens, the same for all, with as many others at each place as are wanted."""
+    """Log probabilities of these tokens, all with the same value, each with ``top`` alternatives including itself."""
     others = [{"token": f"other{n}", "logprob": -2.5 - n, "bytes": list(f"other{n}".encode())} for n in range(1, top)]
     tokens = [{"token": piece, "logprob": -0.25, "bytes": list(piece.encode())} for piece in pieces]
     return {"content": [{**token, "top_logprobs": [token, *others][:top]} for token in tokens], "refusal": None}
@@ -87,7 +87,7 @@ def _name_and_text(call: Call) -> tuple[str, str]:
 
 @dataclass
 class _Writer:
-    """Wraps deltas into chunks and puts the usage where the style has it."""
+    """Wraps deltas into chunks and adds the usage where the style sends it."""
 
     style: Style
     model: str
@@ -95,7 +95,7 @@ class _Writer:
     logprobs: int | None = None
 
     def write(self, deltas: Sequence[Chunk], reason: str | None, merged: bool) -> Iterator[Chunk]:
-        """The chunks; ``merged`` puts the finish reason on the last delta instead of a chunk of its own."""
+        """The chunks; ``merged`` puts the finish reason on the last delta instead of a separate chunk."""
         last = len(deltas) - 1
         for number, delta in enumerate(deltas):
             if merged and number == last and reason is not None:

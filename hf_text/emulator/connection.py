@@ -1,7 +1,7 @@
-"""One TCP connection of the emulator: buffered reading, writing, waiting, and the ways to end it.
+"""One TCP connection of the emulator: buffered reading, writing, waiting, and the ways to close it.
 
-Every wait is a ``select`` on the client's socket, so that a client that leaves is noticed at once, and so that another
-thread ends it by shutting the socket down: no pause, hold or stall outlives the emulator.
+Every wait is a ``select`` on the client's socket. So a disconnect of the client is noticed at once, and another thread
+can end the wait by shutting down the socket: no pause, hold or stall outlives the emulator.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ClientLeftError", "Connection"]
 
-# PollSelector needs no descriptor of its own and has no limit on their numbers; Windows has only the other.
+# PollSelector needs no extra file descriptor and has no limit on descriptor numbers; Windows has only SelectSelector.
 _Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _RECEIVE_SIZE = 1 << 16
 
@@ -34,8 +34,8 @@ class Connection:
     """An accepted connection.
 
     Attributes:
-        number: counts the connections of one emulator, from 1.
-        dropped: whether the emulator itself ended it from another thread.
+        number: its number within the emulator, from 1.
+        dropped: whether the emulator closed it from another thread.
     """
 
     def __init__(self, sock: socket.socket, number: int) -> None:
@@ -44,19 +44,21 @@ class Connection:
         self.dropped: bool = False
         self._sock = sock
         self._buffer = bytearray()
-        self._lock = threading.Lock()  # so that no other thread shuts down a descriptor that was closed and reused
+        self._lock = threading.Lock()  # prevents another thread from shutting down a closed and reused descriptor
         self._closed = False
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Shake hands as a TLS server. Raises OSError."""
-        with self._lock:  # wrapping takes the descriptor out of the old socket
+        """Perform the TLS handshake as the server. Raises OSError."""
+        with self._lock:  # wrapping moves the descriptor out of the old socket
             self._sock = secured = context.wrap_socket(self._sock, server_side=True, do_handshake_on_connect=False)
         secured.do_handshake()
 
     # Reading
 
     def read_until(self, mark: bytes, limit: int) -> bytes | None:
-        """Everything up to and with ``mark``; None if the client closed before. ValueError beyond ``limit`` bytes."""
+        """The data up to and including ``mark``; None if the client closed first. Raises ValueError after more than
+        ``limit`` bytes.
+        """
         start = 0
         while (found := self._buffer.find(mark, start)) < 0:
             if len(self._buffer) > limit:
@@ -67,7 +69,7 @@ class Connection:
         return self._take(found + len(mark))
 
     def read_exactly(self, size: int) -> bytes | None:
-        """That many bytes; None if the client closed before."""
+        """Exactly ``size`` bytes; None if the client closed first."""
         while len(self._buffer) < size:
             if not self._receive():
                 return None
@@ -86,7 +88,7 @@ class Connection:
     # Writing and waiting
 
     def send(self, data: bytes, size: int | None = None) -> None:
-        """Write all of it, at most ``size`` bytes at once. Raises ClientLeftError."""
+        """Send all data, in writes of at most ``size`` bytes. Raises ClientLeftError."""
         step = size or len(data) or 1
         view = memoryview(data)
         try:
@@ -98,9 +100,9 @@ class Connection:
     def wait(
         self, seconds: float | None = None, gate: Gate | None = None, readable: socket.socket | None = None
     ) -> None:
-        """Return after that many seconds (None: never), when the gate opens, or when that socket has something to read.
+        """Wait for ``seconds`` (None: no limit), or until the gate opens or the socket ``readable`` has data.
 
-        Raises ClientLeftError as soon as the client leaves or the connection is shut down.
+        Raises ClientLeftError as soon as the client disconnects or the connection is shut down.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
         with _Selector() as selector, ExitStack() as stack:
@@ -117,7 +119,7 @@ class Connection:
                     return
 
     def _receive_some(self) -> bool:
-        """Keep what the client sent meanwhile (a request ahead of time). False if it closed instead."""
+        """Buffer data that the client sent early, such as a pipelined request. False if it closed instead."""
         self._sock.settimeout(0)
         try:
             return self._receive()
@@ -131,7 +133,7 @@ class Connection:
     # Ending
 
     def close(self) -> None:
-        """End it in the usual way. Under TLS this says so (close_notify) without waiting for the client's answer."""
+        """Close it properly. With TLS, send close_notify without waiting for the client's."""
         if hasattr(self._sock, "unwrap"):
             with suppress(OSError, ValueError):
                 self._sock.settimeout(0)
@@ -139,7 +141,7 @@ class Connection:
         self.cut()
 
     def cut(self) -> None:
-        """End it with a FIN, under TLS without close_notify."""
+        """Close it with a FIN, with TLS without close_notify."""
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -147,16 +149,16 @@ class Connection:
                 self._sock.close()
 
     def reset(self) -> None:
-        """End it with a RST: closing with SO_LINGER and zero seconds."""
+        """Close it with a RST, by setting SO_LINGER to zero seconds."""
         with self._lock:
             if not self._closed:
                 self._closed = True
-                with suppress(OSError):  # the client was quicker
+                with suppress(OSError):  # the client closed first
                     self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self._sock.close()
 
     def drop(self) -> None:
-        """From another thread: wake whatever waits on this connection; its own thread closes it."""
+        """Wake the thread that waits on this connection, from another thread; the woken thread closes it."""
         with self._lock:
             self.dropped = True
             if not self._closed:
@@ -164,10 +166,10 @@ class Connection:
 
     def _shut_down(self) -> None:
         with suppress(OSError):
-            # Not SSLSocket.shutdown, which takes the TLS layer away from a thread that is reading.
+            # Not SSLSocket.shutdown, which removes the TLS layer while another thread may be reading.
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
 
 
 def _wants_more(error: OSError) -> bool:
-    """Whether TLS only lacks the rest of a record (by name, so that ssl is not imported without TLS)."""
+    """Whether TLS only waits for the rest of a record. Compared by name, to avoid importing ssl without TLS."""
     return type(error).__name__ in ("SSLWantReadError", "SSLWantWriteError")

@@ -1,4 +1,4 @@
-"""`Emulator`: the server, the scripts that a test writes for it, and the built-in answers where no script applies."""
+"""`Emulator`: the server, its scripted replies, and the built-in answers to requests without one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _E = TypeVar("_E", bound="Emulator")
 
 
 class Emulator(Server):
-    """A loopback Hugging Face: the Hub and the router at one address, with scripted answers and faults.
+    """A local Hugging Face: the Hub and the router at one address, with scripted answers and faults.
 
     ::
 
@@ -40,23 +40,22 @@ class Emulator(Server):
             assert hf.requests[0].json["stream"] is True
 
     Args:
-        require_key: the only key that is accepted, others get 401; None: any key, or none.
+        require_key: the only accepted key; other keys get 401. None: any key, or none.
         pace: seconds between the pieces of a built-in answer.
-        tls: certificate and key files; then it serves https.
-        port: the port; 0 takes a free one.
-        record: a folder: requests are handed on to ``upstream``, and what passes is recorded there, the answers byte
-            for byte and with their timing; keys, cookies and billing names are crossed out before they reach the disk.
-            The records of an earlier run are replaced. What was asked and answered is recorded as it is.
-        upstream: with ``record``: the URL of the server to which paths are added, such as ``"http://127.0.0.1:8080"``;
-            None: Hugging Face. It is reached as the environment says: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``NO_PROXY``.
-        verify: with ``record``: a file of certificates, for a server whose own is signed by none that the system
-            trusts.
-        replay: a folder of records: requests are answered from there. One that was not recorded is answered 400, and
-            told in ``failures``.
-        timing: with ``replay``: whether the answers take as long as they took; else they come at once.
-        secrets: with ``record`` and ``replay``: what else must not be recorded, such as the name of a customer.
+        tls: certificate and key files; with these it serves https.
+        port: the port; 0 picks a free one.
+        record: a folder: requests are forwarded to ``upstream`` and recorded there with their answers, byte for byte
+            and with timing. Keys, cookies and billing names are redacted before anything is written; prompts and
+            answers are not. The records of an earlier run are replaced.
+        upstream: with ``record``: the base URL of the server, such as ``"http://127.0.0.1:8080"``; None: Hugging Face.
+            Proxies are taken from the environment: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``NO_PROXY``.
+        verify: with ``record``: a CA bundle, for a server whose certificate the system does not trust.
+        replay: a folder of records from which requests are answered. A request that was not recorded gets 400, and an
+            error in ``failures``.
+        timing: with ``replay``: whether to reproduce the recorded timing; if False, answers are sent at once.
+        secrets: with ``record`` and ``replay``: further texts to redact, such as the name of a customer.
 
-    Scripted replies go before what is handed on or replayed.
+    Scripted replies take precedence over forwarding and replay.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class Emulator(Server):
         self._standing: dict[str | None, Scripted] = {}
 
     def start(self: _E) -> _E:
-        """Bind to 127.0.0.1 and begin to serve. Returns the emulator itself."""
+        """Bind to 127.0.0.1 and start serving. Returns the emulator itself."""
         super().start()
         self._world.url = self.url
         return self
@@ -101,12 +100,12 @@ class Emulator(Server):
 
     @property
     def environ(self) -> dict[str, str]:
-        """The environment variables that point a program here instead of to Hugging Face."""
+        """The environment variables that direct a program to the emulator instead of Hugging Face."""
         return {"HF_ENDPOINT": self.url, "HF_TEXT_ROUTER_URL": self.url}
 
     @property
     def require_key(self) -> str | None:
-        """The only key that is accepted; None: any key, or none. May be changed at any time."""
+        """The only accepted key; None: any key, or none. Can be changed at any time."""
         return self._world.require_key
 
     @require_key.setter
@@ -115,7 +114,7 @@ class Emulator(Server):
 
     @property
     def models(self) -> list[dict[str, Any]]:
-        """The catalogue; `build_model` makes its entries. May be changed or replaced at any time."""
+        """The catalogue; `build_model` makes its entries. Can be changed or replaced at any time."""
         return self._world.models
 
     @models.setter
@@ -124,7 +123,7 @@ class Emulator(Server):
 
     @property
     def renamed(self) -> dict[str, str]:
-        """Old model id to new one: the Hub answers the old one with a redirect. May be changed or replaced."""
+        """Old model id to new one: the Hub redirects from the old id. Can be changed or replaced at any time."""
         return self._world.renamed
 
     @renamed.setter
@@ -134,18 +133,18 @@ class Emulator(Server):
     def reply(self, *replies: Scripted, path: str | None = None) -> None:
         """Answer the next requests with these replies, each used once, in order.
 
-        After them come the replies set by `always`, or the built-in answer.
+        Later requests get the reply set by `always`, or the built-in answer.
 
         Args:
             replies: replies, names of faults, or functions of the request that return one of these.
-            path: only for requests to this path; with ``*`` at its end, to all paths with that prefix. None: any chat
+            path: only for requests to this path; with a trailing ``*``, to all paths with that prefix. None: any chat
                 completion route.
         """
         with self.changed:
             self._scripts.setdefault(path, deque()).extend(_checked(reply) for reply in replies)
 
     def always(self, reply: Scripted, path: str | None = None) -> None:
-        """Answer every request to this path with these, once its script is used up. The arguments are those of
+        """Answer every request to this path with this reply, after its scripted replies are used up. ``path`` is as in
         `reply`.
         """
         with self.changed:
@@ -184,7 +183,7 @@ class Emulator(Server):
 
 def _checked(reply: Scripted) -> Scripted:
     if isinstance(reply, str):
-        fault(reply)  # an unknown name is refused here, not in the connection's thread
+        fault(reply)  # an unknown name raises here, not in the connection's thread
     elif not isinstance(reply, Response) and not callable(reply):
         raise TypeError(f"a reply is a Response, the name of a fault or a function, not {reply!r:.80}")
     return reply
@@ -195,7 +194,7 @@ def _resolve(reply: Response | str) -> Response:
 
 
 def _breadth(path: str | None) -> int:
-    """An exact path goes before one with a star, that before any chat completion route."""
+    """The sort key of a path: an exact path first, then one with ``*``, then any chat completion route."""
     return 2 if path is None else int(path.endswith("*"))
 
 

@@ -1,7 +1,7 @@
-"""Named faults: what goes wrong between an app and an inference provider, by name.
+"""Named faults: failures between an app and an inference provider.
 
-Each was seen on the real service, is defined in its documentation, or is what a network does to a stream.
-``FAULT_NOTES`` describes each in a sentence, for the command line.
+Each was observed on the real service, is defined in its documentation, or is a common network failure.
+``FAULT_NOTES`` describes each in a short phrase, for the command line.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _begun(*more: dict[str, object] | str | bytes, done: bool = False) -> Respon
 
 
 def _chunk(delta: dict[str, object], finish: str | None = None, **choice: object) -> dict[str, object]:
-    """A chunk of one choice, with what else stands in the choice."""
+    """A chunk with one choice; ``choice`` are further fields of the choice."""
     return {
         "id": "chatcmpl-emulator",
         "object": "chat.completion.chunk",
@@ -302,14 +302,14 @@ _TABLE: dict[str, tuple[str, Response]] = {
 }
 
 FAULTS: dict[str, Response] = {name: reply for name, (_, reply) in _TABLE.items()}
-"""Every fault by its name."""
+"""The faults, by name."""
 
 FAULT_NOTES: dict[str, str] = {name: note for name, (note, _) in _TABLE.items()}
-"""What each fault is, in a sentence."""
+"""Short descriptions of the faults, by name."""
 
 
 def fault(name: str) -> Response:
-    """The fault of this name, to be used as it is or changed with ``dataclasses.replace``.
+    """The fault with this name, to be used unchanged or modified with ``dataclasses.replace``.
 
     Raises ValueError for a name that is not in `FAULTS`.
     """

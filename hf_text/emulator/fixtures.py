@@ -13,7 +13,7 @@ __all__ = ["emulator"]
 
 @pytest.fixture
 def emulator(monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """A running `Emulator`, to which ``HF_ENDPOINT`` and ``HF_TEXT_ROUTER_URL`` point during the test."""
+    """A running `Emulator`; ``HF_ENDPOINT`` and ``HF_TEXT_ROUTER_URL`` point to it during the test."""
     with Emulator() as running:
         for name, value in running.environ.items():
             monkeypatch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""``response_format`` as each route wants it, and the answer to one in another form.
+"""The form of ``response_format`` that each route accepts, and the error for other forms.
 
 Sources: huggingface_hub, ``inference/_providers/*.py`` (each provider's own route); recorded refusals of Fireworks.
 """
@@ -14,7 +14,7 @@ __all__ = ["find_schema", "refuse_format"]
 
 
 def find_schema(form: Any) -> Any:
-    """The JSON schema in a ``response_format``, whatever its form; None if there is none."""
+    """The JSON schema in a ``response_format`` of any form; None if there is none."""
     if not isinstance(form, Mapping):
         return None
     named = form.get("json_schema")
@@ -23,12 +23,12 @@ def find_schema(form: Any) -> Any:
 
 
 def refuse_format(form: Any, provider: str, own_route: bool) -> Response | None:
-    """The 400 for a ``response_format`` that this provider would not read; None if it would.
+    """The 400 for a ``response_format`` that this provider does not accept; None if it does.
 
     Args:
-        form: what was sent.
-        provider: who was chosen.
-        own_route: whether it came on the provider's own route; else it is the router's, which takes OpenAI's form.
+        form: the ``response_format`` of the request.
+        provider: the chosen provider.
+        own_route: whether the request used the provider's own route; the unified route expects OpenAI's form.
     """
     if form is None:
         return None
@@ -60,7 +60,7 @@ def _find_extra(value: Mapping[str, Any], place: str, known: set[str]) -> str | 
 
 
 def _wants(kind: str, key: str) -> Any:
-    """A form with the schema beside the type."""
+    """A check for a form with the schema next to the type."""
 
     def find_fault(form: Mapping[str, Any]) -> str | None:
         if form.get("type") in ("text", "json_object") and set(form) == {"type"}:

@@ -1,7 +1,7 @@
-"""A gate in the middle of a reply: the emulator waits there until the test opens it.
+"""A gate within a reply: the emulator waits there until the test opens it.
 
-A held connection must also notice that its client left, so it waits for two things at once with ``select``;
-each waiter therefore has a socket of its own that opening the gate makes readable.
+A held connection must also notice that its client disconnected, so it waits for both events with ``select``. Therefore
+each waiter has its own socket, which becomes readable when the gate opens.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ __all__ = ["Gate"]
 
 
 class Gate:
-    """Holds a reply until `open` is called. Put it among the pieces of a body, or give it as a reply's ``delay``.
+    """Holds a reply until `open` is called. Put it among the pieces of a body, or pass it as a reply's ``delay``.
 
-    Once open it stays open. Closing the emulator also ends the wait.
+    Once opened it stays open. Closing the emulator also ends the wait.
 
     Attributes:
-        reached: set as soon as a reply has come to the gate; a test waits for it with ``gate.reached.wait(5)``.
+        reached: set as soon as a reply reaches the gate; a test can wait for it with ``gate.reached.wait(5)``.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Gate:
         return self._opened.is_set()
 
     def open(self) -> None:
-        """Let the held responses continue. Never blocks; may be called from any thread and more than once."""
+        """Release the held responses. Never blocks; can be called from any thread and more than once."""
         with self._lock:
             self._opened.set()
             for bell in self._bells:

@@ -1,7 +1,7 @@
-"""The Hub: the model listing with its pages, model info with its mapping, and the check of a key.
+"""The Hub: the paginated model listing, model info with provider mappings, and the key check.
 
-Sources of the shapes: recordings of huggingface.co/api from August to October 2026. Anonymous requests are allowed, as
-there; a model that is missing is 401 for them and 404 with a key.
+Sources of the shapes: recordings of huggingface.co/api from August to October 2026. As on the real Hub, anonymous
+requests are allowed; for a missing model they get 401, and requests with a key get 404.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SORTS = {"trendingScore", "downloads", "likes", "createdAt", "lastModified"}
 
 
 def answer_hub(world: World, request: Request) -> Response | None:
-    """The Hub's answer; None for a path that is not under ``/api``."""
+    """The Hub's answer; None for a path outside ``/api``."""
     if not request.path.startswith("/api/"):
         return None
     headers = _rate_limit(world, request)
@@ -95,7 +95,7 @@ def _live(model: Mapping[str, Any]) -> set[str]:
 
 
 def _sorted(models: list[dict[str, Any]], query: Mapping[str, list[str]]) -> list[dict[str, Any]]:
-    """Highest first, as the Hub does; without ``sort`` the order of the catalogue."""
+    """The models in descending order, like the Hub; without ``sort`` in the catalogue's order."""
     key = _first(query, "sort")
     if key not in _SORTS:
         return models
@@ -110,7 +110,7 @@ def _list_entry(model: Mapping[str, Any], query: Mapping[str, list[str]]) -> dic
 
 
 def _expand(model: Mapping[str, Any], asked: Sequence[str], mapping: object) -> dict[str, Any]:
-    """Only the id and what was asked for. A model without a provider lacks the two keys about inference."""
+    """The id and the requested fields only. A model without a provider lacks the two inference keys."""
     known = {**build_hub_model(model), "author": model["id"].split("/")[0], "gated": model.get("gated", False)}
     known["disabled"] = model.get("disabled", False)
     if model.get("providers"):
@@ -141,7 +141,7 @@ def _read_cursor(query: Mapping[str, list[str]]) -> int | None:
 
 
 def _words(query: Mapping[str, list[str]], name: str) -> list[str]:
-    """The values of a parameter, which may be repeated or have commas."""
+    """The values of a parameter, which may be repeated or comma-separated."""
     return [word for value in query.get(name, ()) for word in value.split(",") if word]
 
 

@@ -1,4 +1,4 @@
-"""Shows that a piece of code left nothing behind: no thread, no file, no socket."""
+"""Checks that code leaks no threads, files or sockets."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _POLL_SECONDS = 0.002
 def assert_nothing_leaked(timeout: float = 2.0) -> Iterator[None]:
     """Raise AssertionError if the block leaves threads or open file descriptors that were not there before.
 
-    Threads and descriptors on their way out are given up to ``timeout`` seconds. Rubbish is not collected first: a
-    socket that only the garbage collector closes counts as left. Nothing is checked when the block itself raises.
+    Threads and descriptors get up to ``timeout`` seconds to end or close. The garbage collector is not run first: a
+    socket that only the collector would close counts as leaked. If the block raises, nothing is checked.
 
     ::
 
@@ -49,7 +49,7 @@ def _find_left(threads: set[threading.Thread], files: set[tuple[int, str]]) -> l
 
 
 def _open_files() -> set[tuple[int, str]]:
-    """Number and target of each open descriptor. Where the system has no list of them, the low numbers are tried."""
+    """Number and target of each open descriptor. If the system has no list, the numbers below 1024 are probed."""
     for folder in ("/proc/self/fd", "/dev/fd"):
         with suppress(OSError):
             return {found for name in os.listdir(folder) for found in _describe(int(name), f"{folder}/{name}")}
@@ -57,7 +57,7 @@ def _open_files() -> set[tuple[int, str]]:
 
 
 def _describe(number: int, link: str | None) -> list[tuple[int, str]]:
-    with suppress(OSError):  # it was closed meanwhile, as the one that listed the folder was
+    with suppress(OSError):  # closed in the meantime, like the descriptor that listed the folder
         status = os.fstat(number)
         target = f"mode {status.st_mode:o}, inode {status.st_ino}"
         if link is not None:

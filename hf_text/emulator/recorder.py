@@ -1,4 +1,4 @@
-"""A proxy for a real server: passes requests on, returns the responses as they arrive, and records both."""
+"""A recording proxy for a real server: forwards requests, streams the responses back, and records both."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ __all__ = ["Recorder", "hide_request"]
 _HUB = "https://huggingface.co"
 _ROUTER = "https://router.huggingface.co"
 _ENCODING = re.compile(rb"(?im)^content-encoding:[ \t]*(?!identity)([a-z][^\r\n]*?)[ \t]*\r?$")
-_WINDOWS = {b"gzip": (31,), b"x-gzip": (31,), b"deflate": (15, -15)}  # what zlib calls wbits; RFC 9110, 8.4.1
+_WINDOWS = {b"gzip": (31,), b"x-gzip": (31,), b"deflate": (15, -15)}  # zlib's wbits; RFC 9110, 8.4.1
 
 
 class Recorder:
-    """Passes requests on and records what passes.
+    """Forwards requests and records them with their answers.
 
     Args:
-        folder: where the records go; it is created if missing. Records of an earlier run are replaced.
+        folder: the folder of the records; it is created if missing. Records of an earlier run are replaced.
         upstream: the URL of the server; None: Hugging Face, the Hub for ``/api/``, else the router.
-        secrets: what must not be recorded, in addition to keys, cookies and billing names.
-        failures: takes the errors of what could not be recorded.
-        verify: a file of certificates that are trusted; None: those of the system.
+        secrets: texts to redact, in addition to keys, cookies and billing names.
+        failures: receives an error for each answer that could not be recorded.
+        verify: a CA bundle; None: the system's.
     """
 
     def __init__(
@@ -56,8 +56,8 @@ class Recorder:
         self._count = 0
 
     def answer(self, request: Request) -> Response:
-        """What the server answers. Its bytes go to the client as they come. Raises OSError if it cannot be reached."""
-        from . import upstream  # ssl, http.client and urllib.request cost 40 ms, and most emulators record nothing
+        """The server's answer, streamed to the client as it arrives. Raises OSError if the server is unreachable."""
+        from . import upstream  # imports ssl, http.client and urllib.request (40 ms), which only recording needs
 
         url = self.url_for(request)
         server = upstream.send(url, request, self._verify)
@@ -69,7 +69,7 @@ class Recorder:
     ) -> Iterator[Piece]:
         started = time.monotonic()
         pieces: list[tuple[float, bytes]] = []
-        end: End = "stall"  # what it is if the client leaves while nothing comes
+        end: End = "stall"  # recorded if the client disconnects while the server sends nothing
         with server:
             try:
                 for piece in arriving:
@@ -84,7 +84,7 @@ class Recorder:
                 self._save(request, tuple(pieces), end)
 
     def url_for(self, request: Request) -> SplitResult:
-        """The server that a request goes to."""
+        """The URL of the server for a request."""
         if self._upstream is not None:
             return self._upstream
         return urlsplit(_HUB if request.path.startswith("/api/") else _ROUTER)
@@ -108,7 +108,7 @@ class Recorder:
 
 
 def hide_request(request: Request, secrets: Iterable[str]) -> tuple[str, bytes]:
-    """The target and the body of a request as they are recorded."""
+    """The redacted target and body of a request, as they are recorded."""
     own = _secrets_of(request, secrets)
     return own.hide(request.target.encode()).decode(), own.hide(request.body)
 
@@ -118,9 +118,9 @@ def _secrets_of(request: Request, secrets: Iterable[str]) -> Secrets:
 
 
 def _hide(raw: bytes, secrets: Secrets) -> bytes:
-    """An answer without secrets, and as long as before. A secret may stand across the borders of chunks.
+    """The answer with secrets redacted and its length unchanged. A secret may span several chunks.
 
-    Raises ValueError for a compressed one that holds secrets, or that cannot be looked through.
+    Raises ValueError for a compressed answer that contains secrets or cannot be decoded.
     """
     head = raw[: raw.find(b"\r\n\r\n") + 4]
     secrets.learn(head)
@@ -140,7 +140,7 @@ def _hide(raw: bytes, secrets: Secrets) -> bytes:
 
 
 def _decompress(content: bytes, encoding: bytes) -> bytes:
-    """All that can be read of it; it may be cut off. Raises ValueError."""
+    """The decompressed content, as far as it is complete. Raises ValueError."""
     for bits in _WINDOWS.get(encoding, ()):
         plain, rest = b"", content
         try:

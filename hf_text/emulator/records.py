@@ -1,4 +1,4 @@
-"""Records of what passed between a program and a server: a JSON file for each request with its answer."""
+"""Records of the traffic between a program and a server: a JSON file for each request with its answer."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ class Record:
         method: ``"GET"``, ``"POST"`` ….
         target: path and query.
         body: the body of the request.
-        pieces: what the server sent, each with the seconds since the request.
-        end: how it ended: ``"complete"``, ``"reset"``, or ``"stall"``: the client left while nothing came.
+        pieces: the data that the server sent, each piece with the seconds since the request.
+        end: how the answer ended: ``"complete"``, ``"reset"``, or ``"stall"`` if the client disconnected while the
+            server sent nothing.
     """
 
     method: str
@@ -40,7 +41,7 @@ class Record:
     end: End = "complete"
 
     def save(self, path: Path) -> None:
-        """Write it as JSON: text where it is text, so that it can be read and compared."""
+        """Write the record as JSON, text as text, so that records can be read and compared."""
         answer = [[round(seconds, 4), _as_text(data)] for seconds, data in self.pieces]
         request = {"method": self.method, "target": self.target, "body": _as_text(self.body)}
         value = {"form": _FORM, "request": request, "answer": answer, "end": self.end}
@@ -48,7 +49,7 @@ class Record:
 
     @classmethod
     def load(cls, path: Path) -> Record:
-        """Read what ``save`` wrote. Raises ValueError for anything else."""
+        """Read a file written by ``save``. Raises ValueError for any other file."""
         value = json.loads(path.read_text("utf-8"))
         if not isinstance(value, dict) or value.get("form") != _FORM:
             raise ValueError(f"{path} is not a record of this version")
@@ -57,7 +58,7 @@ class Record:
         return cls(request["method"], request["target"], _as_bytes(request["body"]), pieces, value["end"])
 
     def answers(self, method: str, target: str, body: bytes) -> bool:
-        """Whether it is the record of this request. Bodies in JSON are compared as values."""
+        """Whether this is the record of such a request. JSON bodies are compared by value."""
         return (self.method, self.target) == (method, target) and _values(self.body) == _values(body)
 
     def reply(self, timing: bool) -> Response:
@@ -74,11 +75,12 @@ class Record:
 
 
 class Player:
-    """Answers from the records of a folder: each once, in the order in which they were made; then the last one again.
+    """Answers from the records of a folder. If several match a request, each is used once in the recorded order, then
+    the last one again.
 
     Args:
-        folder: where the records are.
-        timing: whether the answers take as long as they took.
+        folder: the folder of the records.
+        timing: whether to reproduce the recorded timing.
 
     Raises ValueError for a file that is not a record. A folder without records answers nothing.
     """
@@ -108,7 +110,7 @@ class Player:
 
 
 def record_paths(folder: Path) -> list[Path]:
-    """The records of a folder, in their order."""
+    """The record files of a folder, in recorded order."""
     return sorted(path for path in folder.glob("*.json") if path.stem[:4].isdigit())
 
 
@@ -137,7 +139,7 @@ def _values(body: bytes) -> Any:
 
 
 def payload_spans(raw: bytes) -> Iterable[tuple[int, int]]:
-    """Where the content of a body in chunks stands, without what frames it; all of it for any other body."""
+    """The positions of the chunk data in a chunked body, without the framing; the whole of any other body."""
     start = raw.find(b"\r\n\r\n") + 4
     if re.search(rb"(?im)^transfer-encoding:[^\r\n]*chunked", raw[:start]) is None:
         yield start, len(raw)
@@ -153,4 +155,4 @@ def payload_spans(raw: bytes) -> Iterable[tuple[int, int]]:
         start = line + 2 + size + 2
     else:
         return
-    yield start, len(raw)  # broken framing: it may be anything
+    yield start, len(raw)  # invalid framing: treat the rest as data

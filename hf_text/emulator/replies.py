@@ -1,7 +1,7 @@
-"""What the emulator answers: `Response`, everything about one HTTP response including its faults, and its builders.
+"""`Response` describes one HTTP response of the emulator, including its faults, and has builders for common ones.
 
-A reply is a frozen value without any socket in it, so that one can be defined once and used in many tests;
-``dataclasses.replace`` makes a variant of it. `sending` puts it on the wire.
+A response is a frozen value without a socket, so it can be defined once and used in many tests;
+``dataclasses.replace`` makes variants. `sending` sends it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from .wire import Event, build_usage, encode_event, encode_json
 __all__ = ["Body", "BodyEnd", "End", "Piece", "Response"]
 
 Piece = bytes | str | float | Gate | socket.socket
-"""A piece of a body: bytes or text to send, seconds to pause, a gate to hold at, or a socket that has to have something
-to read."""
+"""A piece of a body: bytes or text to send, seconds to pause, a gate to wait at, or a socket that must become
+readable."""
 
 End = Literal["complete", "cut", "reset", "stall"]
 """How a response ends."""
 
 Body = bytes | str | Iterable[Piece] | Callable[[], Iterable[Piece]]
-"""A whole body, its pieces, or a function that makes the pieces (for a body without end)."""
+"""A complete body, its pieces, or a function that returns the pieces (for an endless body)."""
 
 
 class BodyEnd(Exception):
-    """Raised by the pieces of a response: it ends here, in this way."""
+    """Raised by the iterator of the pieces to end the response in this way."""
 
     def __init__(self, end: End) -> None:
         super().__init__(end)
@@ -48,32 +48,32 @@ HTML_PAGE = (
 
 @dataclass(frozen=True)
 class Response:
-    """One HTTP response, with everything that can go wrong with it.
+    """One HTTP response, with its possible faults.
 
     Attributes:
         status: the HTTP status.
-        headers: header names and values; a sequence of pairs where a name comes twice. A ``Content-Length`` or
-            ``Transfer-Encoding`` given here replaces the true one.
-        body: the whole body (bytes or text), or its pieces: bytes, text, seconds to pause, a `Gate` to hold at; or a
-            function that makes the pieces. An iterator can be sent only once.
-        framing: how the end of the body is marked: ``"length"`` (Content-Length), ``"chunked"`` (each piece is a chunk
-            and a send of its own), ``"close"`` (end of the connection); ``"auto"`` is length for a whole body and
+        headers: header names and values; a sequence of pairs if a name occurs twice. A ``Content-Length`` or
+            ``Transfer-Encoding`` given here replaces the correct one.
+        body: the complete body (bytes or text), or its pieces: bytes, text, seconds to pause, a `Gate` to wait at; or a
+            function that returns the pieces. An iterator can be sent only once.
+        framing: how the end of the body is marked: ``"length"`` (Content-Length), ``"chunked"`` (each piece is a
+            separate chunk and send), ``"close"`` (end of the connection); ``"auto"`` is length for a complete body and
             chunked for pieces.
         encoding: ``"gzip"`` or ``"deflate"`` compresses the body, flushed after each piece.
         pace: seconds between the pieces.
         delay: seconds, or a `Gate`, before the status line.
         header_pace: seconds between the lines of the head.
-        end: ``"complete"``; ``"cut"`` ends the connection (FIN) before the end of the body; ``"reset"`` breaks it
-            (RST); ``"stall"`` sends nothing more and waits for the client to leave.
-        end_at: where an end other than complete comes: ``"start"`` before anything was sent, ``"headers"`` in the
-            middle of the head, ``"body"`` in the body.
-        end_after: with ``end_at="body"``: after that many bytes of the (encoded) body; None: after all of it, but
-            before the last chunk; with a Content-Length one byte more is announced then.
-        keep_alive: False announces ``Connection: close`` and does it.
-        write_size: the most bytes written at once; 1 sends every byte on its own.
-        raw: these bytes go on the wire instead of a whole response, or the pieces that this function makes; then
-            ``end`` applies (``end_after`` counts the bytes).
-        reason: the words after the status; None: the usual ones.
+        end: ``"complete"``; ``"cut"`` closes the connection (FIN) before the end of the body; ``"reset"`` resets it
+            (RST); ``"stall"`` sends nothing more and waits for the client to disconnect.
+        end_at: where an incomplete response ends: ``"start"`` before anything is sent, ``"headers"`` within the head,
+            ``"body"`` in the body.
+        end_after: with ``end_at="body"``: after how many bytes of the (encoded) body; None: after all of it, but
+            before the last chunk; with a Content-Length, one byte too many is announced then.
+        keep_alive: False sends ``Connection: close`` and closes the connection.
+        write_size: the maximum number of bytes per write; 1 sends every byte separately.
+        raw: bytes to send instead of a generated response, or a function that returns the pieces; then ``end`` applies
+            (``end_after`` counts these bytes).
+        reason: the reason phrase; None: the standard one.
         http_version: ``"1.1"`` or ``"1.0"``.
     """
 
@@ -109,18 +109,18 @@ class Response:
 
     @classmethod
     def json(cls, value: Any, status: int = 200, headers: Mapping[str, str] | None = None, **fields: Any) -> Response:
-        """An answer with this value as JSON. ``fields`` are further attributes of the reply."""
+        """A response with this value as JSON. ``fields`` are further attributes of the response."""
         return cls(status=status, headers={**JSON, **(headers or {})}, body=encode_json(value), **fields)
 
     @classmethod
     def html(cls, status: int = 200, title: str = "Hugging Face", **fields: Any) -> Response:
-        """An HTML page with this status and title, as gateways send it."""
+        """An HTML page with this status and title, as gateways send them."""
         headers = {"Content-Type": "text/html; charset=utf-8", **fields.pop("headers", {})}
         return cls(status=status, headers=headers, body=HTML_PAGE.format(title=title, status=status), **fields)
 
     @classmethod
     def redirect(cls, location: str, status: int = 307, **fields: Any) -> Response:
-        """A redirect to this address, which may be relative."""
+        """A redirect to this URL, which may be relative."""
         return cls(status=status, headers={"Location": location, **fields.pop("headers", {})}, **fields)
 
     @classmethod
@@ -135,7 +135,7 @@ class Response:
         type: str = "invalid_request_error",
         **fields: Any,
     ) -> Response:
-        """An error, its message wrapped as one of the servers does it.
+        """An error response, with the message wrapped in the format of one of the servers.
 
         ``shape`` is one of `ERROR_SHAPES`: ``"openai"``, ``"string"`` (the router itself and the Hub), ``"novita"``,
         ``"detail"``, ``"tgi"`` …. ``provider`` becomes the header ``x-inference-provider``.
@@ -148,7 +148,7 @@ class Response:
 
     @classmethod
     def sse(cls, *events: Event, done: bool = True, **fields: Any) -> Response:
-        """A stream of these events: a mapping is sent as JSON, a text as data, bytes as they are; then ``[DONE]``."""
+        """A stream of these events, then ``[DONE]``. A mapping is sent as JSON, a text as data, bytes unchanged."""
         pieces = [encode_event(event) for event in events]
         if done:
             pieces.append(encode_event("[DONE]"))
@@ -169,21 +169,20 @@ class Response:
         logprobs: int | None = None,
         **fields: Any,
     ) -> Response:
-        """A chat completion stream, with the oddities of a provider.
+        """A chat completion stream, in the style of a provider.
 
         Args:
             pieces: the text, one chunk each.
             reasoning: pieces of reasoning, sent before the text.
             tool_calls: ``(name, arguments)`` each, the arguments as JSON text or as a mapping.
             usage: ``(prompt, completion)`` tokens; None sends no usage.
-            finish: the finish reason; None sends none; ``"auto"`` is what the style's provider sends for a whole
-                answer.
-            done: whether ``[DONE]`` ends the stream; None: as the style's provider does it.
+            finish: the finish reason; None sends none; ``"auto"`` is the provider's reason for a complete answer.
+            done: whether ``[DONE]`` ends the stream; None: as the provider does.
             provider: value of the header ``x-inference-provider``; None sends no such header.
-            style: whose oddities, one of `STYLES`.
+            style: one of `STYLES`.
             model: the model that the chunks name.
-            logprobs: how many likely tokens are told for each piece of text; None: no log probabilities.
-            fields: further attributes of the reply, such as ``pace`` or ``end``.
+            logprobs: the number of likely tokens sent for each piece of text; None: no log probabilities.
+            fields: further attributes of the response, such as ``pace`` or ``end``.
         """
         if style not in STYLES:
             raise ValueError(f"style must be one of {', '.join(sorted(STYLES))}, not {style!r}")
@@ -206,7 +205,7 @@ class Response:
         logprobs: int | None = None,
         **fields: Any,
     ) -> Response:
-        """A chat completion that is not streamed: one JSON object. The arguments are those of `text`."""
+        """A non-streamed chat completion: one JSON object. The arguments are those of `text`."""
         message, reason = build_message(text, reasoning, tuple(tool_calls), finish)
         told = None if logprobs is None else build_logprobs([text], logprobs)
         value: dict[str, Any] = {

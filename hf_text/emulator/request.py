@@ -1,4 +1,4 @@
-"""What the emulator was sent: `Request`, and reading one off a connection."""
+"""`Request`, and reading one from a connection."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _BODY_LIMIT = 1 << 28
 
 
 class UnreadableRequestError(ValueError):
-    """What the client sent is not HTTP.
+    """The client sent an invalid HTTP request.
 
     Attributes:
-        status: the status to answer with.
+        status: the status of the response.
     """
 
     def __init__(self, message: str, status: int = 400) -> None:
@@ -33,7 +33,7 @@ class Headers(Mapping[str, str]):
     """Header fields by name; lookup is case-insensitive. The values of a repeated name are joined with a comma.
 
     Attributes:
-        pairs: the fields as they came.
+        pairs: the fields as they were received.
     """
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
@@ -56,7 +56,7 @@ class Headers(Mapping[str, str]):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"Headers({list(self._values)})"  # names only: one of the values may be a key
+        return f"Headers({list(self._values)})"  # names only: a value may be a key
 
 
 @dataclass(frozen=True, repr=False)
@@ -69,7 +69,7 @@ class Request:
         query: the values of each query parameter.
         headers: the header fields; lookup is case-insensitive.
         body: the body, without transfer coding.
-        connection: the number of the TCP connection that it came on, from 1.
+        connection: the number of its TCP connection, from 1.
         target: the request target as it was sent.
         http_version: ``"1.1"`` or ``"1.0"``.
     """
@@ -85,17 +85,17 @@ class Request:
 
     @property
     def json(self) -> Any:
-        """The body as JSON. Raises ValueError if it is not."""
+        """The body as JSON. Raises ValueError if it is invalid."""
         return json.loads(self.body)
 
     @property
     def authorization(self) -> str | None:
-        """The header ``Authorization``; None without one."""
+        """The ``Authorization`` header; None if it is missing."""
         return self.headers.get("authorization")
 
     @property
     def key(self) -> str | None:
-        """The bearer token; None without one."""
+        """The bearer token; None if there is none."""
         scheme, _, key = (self.authorization or "").partition(" ")
         return key.strip() if scheme.lower() == "bearer" and key.strip() else None
 
@@ -107,7 +107,7 @@ class Request:
 
     @classmethod
     def unreadable(cls) -> Request:
-        """Stands for a request that could not be read."""
+        """A placeholder for a request that could not be read."""
         return cls("", "", {}, Headers(), b"", 0, "")
 
     def __repr__(self) -> str:

@@ -1,7 +1,7 @@
-"""The inference router: chat completions on the unified route and on those of the providers, and its model list.
+"""The inference router: chat completions on the unified route and on the provider routes, and its model list.
 
-The order of the checks is the router's: first the key, then the request, then the model and its providers. Sources of
-the shapes: recordings of router.huggingface.co, August to October 2026.
+The checks run in the real router's order: first the key, then the request, then the model and its providers. Sources
+of the shapes: recordings of router.huggingface.co, August to October 2026.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_router", "is_chat_path"]
 
-# The routes of each provider behind the router (huggingface_hub, inference/_providers).
+# The route of each provider on the router (huggingface_hub, inference/_providers).
 _USUAL_ROUTE = "v1/"
 _ROUTES = {
     "cohere": "compatibility/v1/",
@@ -38,17 +38,17 @@ _CHAT = "chat/completions"
 
 
 def is_chat_path(path: str) -> bool:
-    """Whether this is a chat completion route: the unified one, or one of a provider."""
+    """Whether this is a chat completion route: the unified one, or a provider's."""
     return path.endswith(f"/{_CHAT}")
 
 
 def answer_router(world: World, request: Request) -> Response | None:
-    """The router's answer; None if it has no such route."""
+    """The router's answer; None for an unknown route."""
     name, _, path = request.path.lstrip("/").partition("/")
     if is_chat_path(request.path):
         return refuse_method(request, "POST") or _refuse_anyone(world, request) or _answer_chat(world, request)
     if name == "v1" and (path == "models" or path.startswith("models/")):
-        # No key is needed here, but a wrong one is refused.
+        # This route needs no key, but rejects a wrong one.
         return refuse_method(request, "GET", "HEAD") or refuse_key(world, request) or _list_models(world, path)
     if path == f"{_route_of(world, name)}models":
         return refuse_method(request, "GET", "HEAD") or _refuse_anyone(world, request) or _list_own_models(world, name)
@@ -56,14 +56,14 @@ def answer_router(world: World, request: Request) -> Response | None:
 
 
 def _refuse_anyone(world: World, request: Request) -> Response | None:
-    """The answer to a key that is wrong or missing."""
+    """The 401 for a wrong or missing key."""
     if world.require_key is not None and request.authorization is None:
-        return Response.html(401, "Unauthorized", headers=UNAUTHORIZED)  # a page, not JSON, was seen in August 2026
+        return Response.html(401, "Unauthorized", headers=UNAUTHORIZED)  # HTML, not JSON, as observed in August 2026
     return refuse_key(world, request)
 
 
 def _route_of(world: World, provider: str) -> str | None:
-    """What stands between the provider's name and ``chat/completions``; None for an unknown provider."""
+    """The path between the provider's name and ``chat/completions``; None for an unknown provider."""
     if provider in _ROUTES:
         return _ROUTES[provider]
     known = any(p["provider"] == provider for model in world.models for p in model.get("providers", ()))
@@ -84,7 +84,7 @@ def _list_models(world: World, path: str) -> Response:
 
 
 def _list_own_models(world: World, name: str) -> Response:
-    """A provider's own list: its own names of the models."""
+    """A provider's own model list, with its own names for the models."""
     ids = [
         provider.get("providerId", model["id"])
         for model in world.models

@@ -1,4 +1,4 @@
-"""A value that fits a JSON schema: what the emulator writes where a model would fill one in."""
+"""Sample values for a JSON schema, which the emulator returns instead of a model's answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ _MAX_DEPTH = 20
 
 
 def sample(schema: Any, root: Any = None, depth: int = 0) -> Any:
-    """The simplest value that fits: what is required, the first of what may be chosen. Patterns are not followed."""
+    """A simple value that matches the schema: required properties only, and the first alternative of each choice.
+    ``pattern`` is ignored.
+    """
     root = schema if root is None else root
     if not isinstance(schema, Mapping) or depth > _MAX_DEPTH:
         return None

@@ -1,7 +1,7 @@
-"""Takes keys, cookies and billing names out of what is recorded.
+"""Redacts keys, cookies and billing names in records.
 
-Each is replaced by as many letters, so that what counts bytes (``Content-Length``, the sizes of chunks) stays right,
-and a record can be played byte for byte.
+Each secret is replaced by the same number of letters, so that byte counts (``Content-Length``, chunk sizes) stay
+correct and a record can be replayed byte for byte.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from urllib.parse import quote, unquote
 
 __all__ = ["Secrets"]
 
-# Words in the names of header fields and parameters that hold a secret.
+# Words in the names of header fields and parameters with secret values.
 _SECRET_WORDS = frozenset(
     {"authorization", "cookie", "credential", "credentials", "key", "passwd", "password", "secret", "session"}
     | {"apikey", "signature", "token"}
 )
 _BILLING_NAMES = frozenset({"x-hf-bill-to", "openai-organization", "openai-project"})
-# What keys look like. In an answer nothing shorter is one: hf_hub_download is a function.
+# Patterns of keys. Shorter matches in an answer are not keys: hf_hub_download is a function.
 _KEYS = re.compile(rb"\b(?:hf_[A-Za-z0-9]{30,}|(?:sk-|gsk_|xai-|nvapi-|csk-)[A-Za-z0-9_-]{20,}|AKIA[A-Z0-9]{16})\b")
-# In JSON "token" and "key" name other things.
+# Not "token" and "key" alone: in JSON these have other meanings.
 _JSON_FIELD = re.compile(
     rb'"([a-z_-]*(?:api_?key|access_token|auth_token|refresh_token|authorization|password|secret|private_key))"'
     rb'\s*:\s*"((?:[^"\\]|\\.)+)"',
@@ -32,7 +32,7 @@ _JSON_FIELD = re.compile(
 )
 _HEADER = re.compile(rb"(?m)^([A-Za-z0-9_-]+):[ \t]*([^\r\n]+)")
 _WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-_SHORTEST = 4  # a secret below this length would be found everywhere
+_SHORTEST = 4  # a shorter secret would match everywhere
 
 
 class Secrets:
@@ -42,7 +42,7 @@ class Secrets:
         headers: the request's header fields.
         query: the request's query, decoded.
         body: the request's body.
-        more: what else must not be recorded.
+        more: further texts to redact.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Secrets:
         self._found |= {value.decode("utf-8", "replace") for _, value in _JSON_FIELD.findall(body)}
 
     def learn(self, head: bytes) -> None:
-        """Take the secrets of a response's head too: its cookies, signed addresses, and where it names who pays."""
+        """Add the secrets of a response head: cookies, parameters of signed URLs, and billing names."""
         for name, value in _HEADER.findall(head):
             if name.lower() in (b"set-cookie", b"set-cookie2"):
                 self._found.add(value.split(b";")[0].partition(b"=")[2].decode("latin-1"))
@@ -71,7 +71,7 @@ class Secrets:
                 self._names.add(value.decode("latin-1"))
 
     def hide(self, data: bytes) -> bytes:
-        """The bytes without secrets, and as many as before."""
+        """The data with secrets redacted and its length unchanged."""
         for form in sorted(self._forms(), key=len, reverse=True):
             data = data.replace(form, b"x" * len(form))
         for name in self._names:
@@ -80,18 +80,18 @@ class Secrets:
         return _KEYS.sub(_cross_out, data)
 
     def hide_in_head(self, head: bytes) -> bytes:
-        """The head of a message without secrets: also without the values of header fields that hold some."""
+        """The head of a message with secrets redacted, including all values of header fields that contain secrets."""
         return _HEADER.sub(_cross_out_header, self.hide(head))
 
     def _forms(self) -> set[bytes]:
-        """Each secret as it may stand in JSON, in an address and in a page."""
+        """The secrets, each also as escaped in JSON, URLs and HTML."""
         texts = {text for text in self._found if len(text) >= _SHORTEST}
         texts |= {form(text) for text in texts for form in (_in_json, _in_url, html.escape)}
         return {text.encode(encoding) for text in texts for encoding in ("utf-8", "latin-1") if _fits(text, encoding)}
 
 
 def _is_secret(name: str) -> bool:
-    """Whether a header field or parameter of this name holds a secret. Names are read by their words."""
+    """Whether the value of a header field or parameter with this name is secret, judged by the words of the name."""
     return not _SECRET_WORDS.isdisjoint(word.lower() for word in _WORDS.findall(name))
 
 
@@ -104,7 +104,7 @@ def _fits(text: str, encoding: str) -> bool:
 
 
 def _secrets_in(value: str) -> set[str]:
-    """What of a header's value is secret: the words, the values of cookies, and what Basic hides."""
+    """The secrets in a header value: the credentials, the values of cookies, and decoded Basic credentials."""
     scheme, _, rest = value.partition(" ")
     found = {rest.strip() or value}
     if scheme.lower() == "basic":
@@ -120,7 +120,7 @@ def _secrets_in(value: str) -> set[str]:
 
 
 def _secrets_in_address(address: str) -> set[str]:
-    """The values of parameters that hold a secret, as they stand there and as they are meant."""
+    """The values of secret parameters in a URL, both encoded and decoded."""
     pairs = [parameter.partition("=") for parameter in address.partition("?")[2].partition("#")[0].split("&")]
     return {form for name, _, value in pairs if _is_secret(unquote(name)) for form in (value, unquote(value)) if form}
 

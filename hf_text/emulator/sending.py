@@ -1,4 +1,4 @@
-"""Puts a `Response` on the wire: head, encoding, framing, pauses, and the end that it asks for."""
+"""Sends a `Response`: head, encoding, framing, pauses, and the specified end."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WINDOW_BITS = {"gzip": 31, "deflate": 15}
 
 
 def send_reply(connection: Connection, request: Request, reply: Response) -> bool:
-    """Send it; returns whether the connection can serve another request. Raises ClientLeftError."""
+    """Send the reply. Returns whether the connection can serve another request. Raises ClientLeftError."""
     if reply.delay:
         _take_step(connection, reply.delay)
     if reply.end != "complete" and reply.end_at == "start":
@@ -81,7 +81,7 @@ def _choose_framing(reply: Response, request: Request) -> str:
     whole = isinstance(reply.body, (bytes, str))
     framing = reply.framing if reply.framing != "auto" else "length" if whole else "chunked"
     if framing == "chunked" and "1.0" in (request.http_version, reply.http_version) and reply.framing == "auto":
-        return "close"  # HTTP/1.0 has no chunks
+        return "close"  # HTTP/1.0 has no chunked encoding
     return framing
 
 
@@ -101,7 +101,7 @@ def _build_head(reply: Response, framing: str, steps: Iterable[Step], keep_alive
 
 def _framing_field(reply: Response, framing: str, steps: Iterable[Step]) -> list[tuple[str, str]]:
     if framing == "length":
-        missing = reply.end != "complete" and reply.end_after is None  # else all would have come before the end
+        missing = reply.end != "complete" and reply.end_after is None  # then announce one byte too many
         return [("Content-Length", str(sum(len(s) for s in steps if isinstance(s, bytes)) + missing))]
     return [("Transfer-Encoding", "chunked")] if framing == "chunked" else []
 
@@ -146,7 +146,7 @@ def _send_body(connection: Connection, reply: Response, steps: Iterable[Step], c
 
 
 def _frame(part: bytes, announced: int) -> bytes:
-    """A chunk; one that is cut short announces its whole size and lacks the end."""
+    """A chunk; a truncated one announces its full size and lacks the final line end."""
     return b"%x\r\n%b%b" % (announced, part, b"\r\n" if len(part) == announced else b"")
 
 
@@ -170,7 +170,9 @@ def _end(connection: Connection, reply: Response) -> bool:
 
 
 def _encode(reply: Response) -> Iterator[Step]:
-    """The body's pieces, compressed if the reply says so; empty ones (which would end a chunked body) are left out."""
+    """The body's pieces, compressed if the reply has an encoding; empty pieces, which would end a chunked body, are
+    omitted.
+    """
     pieces = _pieces(reply)
     if reply.encoding is None:
         for piece in pieces:

@@ -1,7 +1,7 @@
-"""A small HTTP/1.1 server on loopback: a listener, one thread per connection, and what it counts.
+"""A small HTTP/1.1 server on loopback: a listener, one thread per connection, and counters.
 
-It answers through a method that a subclass defines, and knows nothing of Hugging Face. Each connection's thread blocks
-only on its own socket, so that closing means to shut the sockets down: then every thread ends by itself, at once.
+It answers through a method that subclasses define, and is independent of Hugging Face. Each connection's thread blocks
+only on its own socket, so closing the server only has to shut down the sockets: then every thread ends at once.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _JOIN_SECONDS = 5.0
 
 
 class Server:
-    """Serves what ``handle`` answers, from `start` until `close`. Safe to use from any thread; used once.
+    """Serves the responses of ``handle``, from `start` until `close`. Thread-safe; cannot be restarted.
 
     Attributes:
-        failures: exceptions in the code of a reply (such as a body's generator); leaving the ``with`` block raises the
-            first one, since a connection's thread cannot.
+        failures: exceptions from the code of a reply, such as a body's generator. They occur in a connection's thread,
+            so leaving the ``with`` block raises the first one.
     """
 
     def __init__(self, *, port: int = 0, tls: tuple[str, str] | None = None) -> None:
@@ -52,13 +52,13 @@ class Server:
         self._acceptor: threading.Thread | None = None
 
     def handle(self, request: Request) -> Response:
-        """What to answer. Called in the connection's thread."""
+        """Return the response to a request. Called in the connection's thread."""
         raise NotImplementedError
 
-    # Life
+    # Lifecycle
 
     def start(self: _S) -> _S:
-        """Bind to 127.0.0.1 and begin to serve. Returns the server itself."""
+        """Bind to 127.0.0.1 and start serving. Returns the server itself."""
         if self._listener is not None:
             raise RuntimeError("this server was started before")
         if self._tls is not None:
@@ -70,7 +70,7 @@ class Server:
         return self
 
     def close(self) -> None:
-        """Stop: no connection is accepted any more, and every open one is shut, whatever it was doing."""
+        """Stop accepting connections, and shut down all open ones, even during a response."""
         if self._listener is None or self._closing.is_set():
             return
         self._closing.set()
@@ -80,11 +80,11 @@ class Server:
         self._listener.close()
         deadline = time.monotonic() + _JOIN_SECONDS
         for thread in self.drop_connections():
-            if thread is not threading.current_thread():  # the code of a reply may close its own server
+            if thread is not threading.current_thread():  # a reply's code may close its own server
                 thread.join(max(0.0, deadline - time.monotonic()))
 
     def drop_connections(self) -> list[threading.Thread]:
-        """Shut every open connection, as a restart of the server would. Returns the threads that served them."""
+        """Shut down all open connections, like a restart of the server. Returns the threads that served them."""
         with self.changed:
             dropped = dict(self._open)
         for connection in dropped:
@@ -100,18 +100,18 @@ class Server:
             raise self.failures[0]
 
     def _wake_acceptor(self, listener: socket.socket) -> None:
-        # On Linux this ends accept(); elsewhere it is refused, and a connection of our own does it.
+        # On Linux, shutdown() ends accept(). Elsewhere it fails, and connecting to the listener does it.
         try:
             listener.shutdown(socket.SHUT_RDWR)
         except OSError:
             with suppress(OSError):
                 socket.create_connection(self._address, timeout=1).close()
 
-    # What was seen
+    # Observations
 
     @property
     def url(self) -> str:
-        """Where it listens: ``"http://127.0.0.1:PORT"``, or ``https`` with TLS."""
+        """The base URL: ``"http://127.0.0.1:PORT"``, or ``https`` with TLS."""
         if self._listener is None:
             raise RuntimeError("not started: use it in a with statement, or call start()")
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._address[1]}"
@@ -124,33 +124,35 @@ class Server:
 
     @property
     def connections(self) -> int:
-        """How many TCP connections were accepted."""
+        """The number of accepted TCP connections."""
         with self.changed:
             return self._connections
 
     @property
     def open_connections(self) -> int:
-        """How many of them are open now."""
+        """The number of open TCP connections."""
         with self.changed:
             return len(self._open)
 
     @property
     def disconnects(self) -> int:
-        """How many times a client hung up before its reply was complete.
+        """How often a client disconnected before its reply was complete.
 
-        That is as far as the emulator can see: what the operating system has taken counts as sent, and a client that
-        closes only its sending side counts as gone if the emulator pauses, holds or stalls.
+        This is limited by what the emulator can observe: data accepted by the operating system counts as sent, and a
+        client that closes only its sending side counts as disconnected if the emulator pauses, holds or stalls.
         """
         with self.changed:
             return self._disconnects
 
     def wait_for_requests(self, n: int = 1, timeout: float = 5) -> list[Request]:
-        """Block until n requests have arrived, in all; returns all there are. Raises TimeoutError after ``seconds``."""
+        """Block until n requests have arrived in total; returns all requests. Raises TimeoutError after ``timeout``
+        seconds.
+        """
         self._wait(lambda: len(self._requests) >= n, timeout, lambda: f"{len(self._requests)} of {n} requests arrived")
         return self.requests
 
     def wait_for_disconnect(self, n: int = 1, timeout: float = 5) -> None:
-        """Block until clients have hung up n times, in all. Raises TimeoutError after ``timeout`` seconds."""
+        """Block until clients have disconnected n times in total. Raises TimeoutError after ``timeout`` seconds."""
         self._wait(lambda: self._disconnects >= n, timeout, lambda: f"{self._disconnects} of {n} clients hung up")
 
     def wait_until_idle(self, timeout: float = 5) -> None:
@@ -169,7 +171,7 @@ class Server:
         while not self._closing.is_set():
             try:
                 sock, _ = self._listener.accept()
-            except OSError:  # closed; or out of descriptors, or the client is gone already: try again
+            except OSError:  # the listener is closed; or no descriptor is free, or the client has disconnected: retry
                 self._closing.wait(0.01)
             else:
                 self._begin(sock)
@@ -182,7 +184,7 @@ class Server:
             self._connections += 1
             try:
                 connection = Connection(sock, self._connections)
-            except OSError:  # the client is gone already
+            except OSError:  # the client has already disconnected
                 sock.close()
                 return
             name = f"hf-text-emulator-{connection.number}"
@@ -197,7 +199,7 @@ class Server:
             while self._serve_one(connection):
                 pass
         except (ClientLeftError, OSError):
-            pass  # clients may leave at any time, also in the middle of a request
+            pass  # clients may disconnect at any time, even during a request
         finally:
             connection.close()
             with self.changed:
@@ -205,7 +207,7 @@ class Server:
                 self.changed.notify_all()
 
     def _serve_one(self, connection: Connection) -> bool:
-        """Read a request and answer it; returns whether another one may follow."""
+        """Read a request and answer it. Returns whether another request may follow."""
         try:
             request = read_request(connection)
         except UnreadableRequestError as error:
@@ -229,13 +231,13 @@ class Server:
             return send_reply(connection, request, self.handle(request))
         except ClientLeftError:
             raise
-        except Exception as error:  # a thread's last stand: close() and __exit__ show it to the test
+        except Exception as error:  # the thread ends here; __exit__ raises the error in the test
             self.failures.append(error)
             return False
 
 
 def _load_tls(certificate: str, key: str) -> ssl.SSLContext:
-    import ssl  # costs 10 ms, and few need it
+    import ssl  # takes 10 ms and is rarely needed
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

@@ -1,4 +1,4 @@
-"""The shapes in which servers wrap an error message, one builder each, named after the server that sends them."""
+"""The error bodies of servers: one builder for each shape, named after the server that uses it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ERROR_SHAPES: dict[str, Shape] = {
     "openai": lambda status, message, code, kind: {
         "error": {"message": message, "type": kind, "param": None, "code": code}
     },
-    # The Hub, and the router about accounts (401, 402, 403)
+    # The Hub, and the router's errors about accounts (401, 402, 403)
     "string": lambda status, message, code, kind: {"error": message},
     "novita": lambda status, message, code, kind: {
         "code": status,
@@ -27,7 +27,7 @@ ERROR_SHAPES: dict[str, Shape] = {
         "metadata": {},
     },
     "novita-trace": lambda status, message, code, kind: {"message": f"{message} trace_id: {_TRACE}", "type": kind},
-    # together, also for errors inside its 5xx
+    # together, also in its 5xx responses
     "together": lambda status, message, code, kind: {
         "id": "emulator",
         "error": {"message": message, "type": kind, "param": None, "code": code},

@@ -1,8 +1,8 @@
-"""The oddities of each provider's chat completion stream, as a table.
+"""The peculiarities of each provider's chat completion stream, as a table.
 
-The streams of the router are the upstream's own, unchanged, and no two upstreams agree on where the role, the usage,
-the reasoning and the parts of a tool call stand. `Style` is one row of facts about one upstream, `STYLES` the table;
-`chunks` walks from text to chunks and looks the facts up.
+The router passes the upstream's stream through unchanged, and no two upstreams agree on where they send the role, the
+usage, the reasoning and the parts of a tool call. A `Style` describes one upstream, `STYLES` is the table of all;
+`chunks` builds the chunks from it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["STYLES", "Chunk", "Style", "split_whole"]
 Chunk = dict[str, Any]
 
 CallSplitter = Callable[[int, str, str, str], list[Chunk]]
-"""Index, id, name and arguments of a tool call to the deltas that carry it."""
+"""A function from the index, id, name and arguments of a tool call to its deltas."""
 
 
 def _split(arguments: str) -> list[str]:
@@ -24,7 +24,7 @@ def _split(arguments: str) -> list[str]:
 
 
 def split_whole(index: int, id_: str, name: str, arguments: str) -> list[Chunk]:
-    """The ``tool_calls`` delta of a call in one piece."""
+    """The ``tool_calls`` delta of a call that is sent in one piece."""
     return [{"index": index, "id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}]
 
 
@@ -63,30 +63,30 @@ def _fragments_id_zero(index: int, id_: str, name: str, arguments: str) -> list[
 
 @dataclass(frozen=True)
 class Style:
-    """How one upstream writes its stream.
+    """The format of one upstream's stream.
 
     Attributes:
-        first: the delta of a first chunk of its own; None: there is no such chunk.
-        base: what is in every delta.
+        first: the delta of a separate first chunk; None: there is no such chunk.
+        base: the fields of every delta.
         reasoning: the key of reasoning in a delta; ``"<think>"`` puts it into the content between tags.
-        reasoning_extra: what is beside it.
+        reasoning_extra: further fields of deltas with reasoning.
         null_finish: whether ordinary chunks have ``"finish_reason": null``; else they lack the key.
-        usage: where usage comes: on ``"every"`` chunk so far, on the ``"finish"`` chunk, on a ``"last"`` one without
-            choices.
+        usage: which chunks carry usage: ``"every"`` chunk (the counts so far), the ``"finish"`` chunk, a ``"last"``
+            chunk without choices.
         null_usage: whether the other chunks have ``"usage": null``.
-        usage_extra: further fields of usage, beside the three counts.
+        usage_extra: further fields of usage, in addition to the three counts.
         calls: how a tool call is split.
-        finish: the finish reason of a text that is whole.
+        finish: the finish reason of a complete text.
         end_text: content of the finish chunk; None: its delta is empty.
         finish_with_calls: whether an answer with tool calls has a finish reason at all.
-        finish_on_last_call: the finish reason stands on the last piece of the tool calls.
-        after_finish: how many more chunks with a null finish reason follow it.
+        finish_on_last_call: whether the last piece of the tool calls carries the finish reason.
+        after_finish: how many more chunks with a null finish reason follow the finish chunk.
         done: whether ``[DONE]`` ends the stream.
-        prefix: what stands before the data.
-        chunk: further keys of every chunk (``id`` and ``object`` among them replace the usual ones).
+        prefix: the prefix of the data lines.
+        chunk: further keys of every chunk (``id`` and ``object`` replace the default ones).
         choice: further keys of every choice.
         finish_chunk: further keys of the finish chunk.
-        text_in_choice: the content also stands as ``text`` beside the delta.
+        text_in_choice: whether the content is repeated as ``text`` next to the delta.
     """
 
     first: Mapping[str, Any] | None = field(default_factory=lambda: {"role": "assistant", "content": ""})
@@ -123,7 +123,7 @@ STYLES: dict[str, Style] = {
     "novita": Style(
         first=_ROLE, chunk={"system_fingerprint": "", "sla_metrics": {"ttft_ms": 274, "ts_us": 1_795_305_600_000_000}}
     ),
-    # novita in 2025: usage on every chunk, and chunks that follow the one with "stop"
+    # novita in 2025: usage on every chunk, and more chunks after the one with "stop"
     "novita-2025": Style(
         first=_ROLE, usage=("every", "last"), after_finish=2, chunk={"system_fingerprint": ""}, choice=_NOVITA_FILTER
     ),

@@ -1,4 +1,4 @@
-"""The real server behind a recorder: the way to it, which may lead through a proxy and TLS, and what it says."""
+"""Connections from the recorder to the real server, directly or through a proxy, with or without TLS."""
 
 from __future__ import annotations
 
@@ -29,20 +29,21 @@ _LOCATION = re.compile(rb"(?im)^(location:[ \t]*)([^\r\n]*)")
 
 
 def send(url: SplitResult, request: Request, verify: str | None) -> socket.socket:
-    """A connection to the server on which the request was sent. The answer ends it, and should not be compressed: what
-    is in it is to be seen. Raises OSError.
+    """Send the request to the server. Returns the socket, from which the response can be read until it is closed.
+
+    The request asks for an uncompressed response, so that secrets in it can be redacted. Raises OSError.
 
     Args:
-        url: where paths are added.
-        request: what the client sent.
-        verify: a file of certificates to trust; None: those of the system.
+        url: the base URL of the server.
+        request: the client's request.
+        verify: a CA bundle; None: the system's.
     """
     fields = [(name, value) for name, value in request.headers.pairs if name.lower() not in _HOP_BY_HOP]
     fields += [("Host", url.netloc.rpartition("@")[2]), ("Connection", "close"), ("Accept-Encoding", "identity")]
     if request.body or request.method not in ("GET", "HEAD"):
         fields.append(("Content-Length", str(len(request.body))))
     proxy, target = _find_proxy(url), url.path.rstrip("/") + request.target
-    if proxy and url.scheme == "http":  # it reads the request, which names the server
+    if proxy and url.scheme == "http":  # an HTTP proxy needs the absolute URL
         target = f"http://{url.netloc}{target}"
         fields += _authorization(proxy).items()
     head = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
@@ -67,7 +68,7 @@ def _connect(url: SplitResult, proxy: SplitResult | None, verify: str | None) ->
         connection.connect()
     except (OSError, HTTPException) as error:
         connection.close()
-        clear_frames(error.__traceback__)  # in Python 3.10 they hold the proxy's answer, and with it the socket
+        clear_frames(error.__traceback__)  # in Python 3.10 they keep the proxy's response, and thus the socket, alive
         if isinstance(error, HTTPException):
             raise OSError(f"the proxy does not speak HTTP: {error!r}") from error
         raise
@@ -75,7 +76,9 @@ def _connect(url: SplitResult, proxy: SplitResult | None, verify: str | None) ->
 
 
 def _find_proxy(url: SplitResult) -> SplitResult | None:
-    """That of the environment: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``, as other clients do."""
+    """The proxy from the environment: ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``, as in other
+    clients.
+    """
     if proxy_bypass(url.hostname or ""):
         return None
     proxies = getproxies()
@@ -96,9 +99,9 @@ def _authorization(proxy: SplitResult) -> dict[str, str]:
 
 
 def receive(server: socket.socket) -> Iterator[bytes | socket.socket]:
-    """What arrives, until the server ends it; the socket itself before each wait."""
+    """Yield received data until the server closes the connection, and the socket itself before each wait."""
     while True:
-        if not getattr(server, "pending", int)():  # what TLS holds back already makes no socket readable
+        if not getattr(server, "pending", int)():  # data buffered by TLS does not make the socket readable
             yield server
         data = server.recv(1 << 16)
         if not data:
@@ -107,7 +110,9 @@ def receive(server: socket.socket) -> Iterator[bytes | socket.socket]:
 
 
 def lead_back(pieces: Iterator[bytes | socket.socket], url: SplitResult) -> Iterator[bytes | socket.socket]:
-    """What arrives; a redirect to the same server is made one to the recorder, where the client is to stay."""
+    """The pieces, but with a redirect to the same server rewritten to point to the recorder, so that the client stays
+    there.
+    """
     held = b""
     for piece in pieces:
         if not isinstance(piece, bytes):
@@ -115,7 +120,7 @@ def lead_back(pieces: Iterator[bytes | socket.socket], url: SplitResult) -> Iter
             continue
         held += piece
         if _REDIRECT.match(held) and b"\r\n\r\n" not in held:
-            continue  # its head is not whole
+            continue  # the head is incomplete
         yield _redirected(held, url) if _REDIRECT.match(held) else held
         break
     else:
@@ -130,7 +135,7 @@ def _redirected(answer: bytes, url: SplitResult) -> bytes:
 
 
 def _own_path(location: bytes, url: SplitResult) -> bytes:
-    """The address as the recorder has it, if it is one of the server; else unchanged."""
+    """The path on the recorder for a URL of the server; other URLs unchanged."""
     base = url.path.rstrip("/")
     split = urlsplit(location.decode("latin-1"))
     elsewhere = bool(split.netloc) and (split.scheme or url.scheme, split.netloc) != (url.scheme, url.netloc)

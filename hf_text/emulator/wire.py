@@ -1,4 +1,4 @@
-"""Bytes of the chat protocol: how values are written as JSON, events and tokens."""
+"""Encoding for the chat protocol: JSON, server-sent events, usage and token-like pieces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["Event", "build_usage", "encode_event", "encode_json", "split_words"]
 
 Event = Mapping[str, Any] | str | bytes
-"""One server-sent event: a mapping (sent as JSON data), a text (sent as data as it is), or raw bytes of the stream."""
+"""One server-sent event: a mapping (sent as JSON data), a text (sent as data unchanged), or raw bytes of the stream."""
 
 
 def encode_json(value: object) -> bytes:
@@ -19,7 +19,7 @@ def encode_json(value: object) -> bytes:
 
 
 def encode_event(event: Event, prefix: bytes = b"data: ") -> bytes:
-    """One event as it is on the wire; bytes stay as they are."""
+    """The bytes of one event; raw bytes are returned unchanged."""
     if isinstance(event, bytes):
         return event
     data = event.encode() if isinstance(event, str) else encode_json(event)
@@ -27,10 +27,10 @@ def encode_event(event: Event, prefix: bytes = b"data: ") -> bytes:
 
 
 def build_usage(prompt: int, completion: int) -> dict[str, Any]:
-    """The ``usage`` object with its three sums."""
+    """The ``usage`` object with its three counts."""
     return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
 def split_words(text: str) -> list[str]:
-    """Cut a text before its spaces, as tokens are; the pieces joined are the text again."""
+    """Split a text before its spaces, like tokens. Joining the pieces restores the text."""
     return re.findall(r"\s*\S+|\s+\Z", text)

@@ -1,4 +1,4 @@
-"""What one emulator knows, shared by its router and its Hub."""
+"""The state of one emulator, shared by its router and its Hub."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ __all__ = ["World"]
 
 @dataclass
 class World:
-    """What an emulator knows.
+    """The state of an emulator.
 
     Attributes:
         models: the catalogue.
         renamed: old id to new id.
-        require_key: the only key that is accepted; None: any key, or none.
+        require_key: the only accepted key; None: any key, or none.
         pace: seconds between the pieces of an answer.
-        url: where the emulator listens.
+        url: the base URL of the emulator.
+        numbers: a counter for request ids and rate limits.
     """
 
     models: list[dict[str, Any]] = field(default_factory=build_catalogue)

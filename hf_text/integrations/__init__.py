@@ -1,4 +1,4 @@
-"""This library as a part of others. Each module needs the package that it is named after."""
+"""Integrations with other libraries. Each module needs the package that it is named after."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ __all__: list[str] = []
 
 @contextmanager
 def importing(package: str, extra: str) -> Iterator[None]:
-    """For the imports of a module that needs this package. Raises MissingExtraError, which says what to install."""
+    """A context for the imports of a module that needs this package. Raises MissingExtraError, which names the extra to
+    install.
+    """
     try:
         yield
     except ModuleNotFoundError as error:

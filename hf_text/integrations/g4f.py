@@ -1,4 +1,4 @@
-"""``HuggingFaceAPI`` for g4f's own client, API server and GUI: it gives g4f's events and raises g4f's errors.
+"""``HuggingFaceAPI`` for g4f's own client, API server and GUI: it yields g4f's events and raises g4f's errors.
 
 ::
 
@@ -33,7 +33,8 @@ with importing("g4f", "g4f"):
 
 __all__ = ["HuggingFaceAPI", "install"]
 
-# What g4f calls it, where the installed version has that. It does not tell a wrong key from a missing one.
+# g4f's names for the errors; the first that the installed version has is used. g4f does not distinguish a wrong key
+# from a missing one.
 _G4F_ERRORS: dict[type[HFTextError], tuple[str, ...]] = {
     errors.MissingAuthError: ("MissingAuthError",),
     errors.AuthenticationError: ("MissingAuthError",),
@@ -50,8 +51,8 @@ _G4F_ERRORS: dict[type[HFTextError], tuple[str, ...]] = {
 class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin):
     """``hf_text.HuggingFaceAPI`` as a provider of g4f.
 
-    Its events are g4f's. Its errors are of both kinds: of this library, with all their data, and of g4f; a key that the
-    server refuses (401) is g4f's MissingAuthError.
+    Its events are g4f's. Its errors are instances of both this library's classes, with all their data, and g4f's; a key
+    that the server rejects (401) is g4f's MissingAuthError.
     """
 
     @classmethod
@@ -95,7 +96,7 @@ class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin
 
     @classmethod
     def _translate(cls, event: Event) -> Any:
-        """The event as g4f has it."""
+        """Convert an event to g4f's."""
         if isinstance(event, ProviderInfo):
             label = f"HuggingFace ({event.provider})" if event.provider else cls.label
             return response.ProviderInfo(**{**cls.get_dict(), "label": label, "model": event.model})
@@ -111,8 +112,8 @@ class HuggingFaceAPI(_HuggingFaceAPI, AsyncGeneratorProvider, ProviderModelMixin
 
 
 def install() -> None:
-    """Have g4f use this ``HuggingFaceAPI`` as its own: by its name, in its API server and GUI, and behind
-    ``g4f.Provider.HuggingFace`` where that delegates to it (g4f 0.5).
+    """Replace g4f's own ``HuggingFaceAPI`` with this one: by name, in its API server and GUI, and behind
+    ``g4f.Provider.HuggingFace`` if that delegates to it (g4f 0.5).
     """
     loader = getattr(g4f.Provider, "ProviderLoader", None)
     if loader is not None:
@@ -125,7 +126,7 @@ def install() -> None:
 
 
 def _refuse_paths(name: str, media: Any) -> None:
-    """g4f's servers pass on what their clients send, and that must not name a file of this machine."""
+    """Reject a str that is a path: g4f's servers forward their clients' input, which must not name local files."""
     for item in media if isinstance(media, (list, tuple)) else [media]:
         content = item[0] if isinstance(item, (list, tuple)) and item else item
         if isinstance(content, str) and not content.lower().startswith(("http://", "https://", "data:")):
@@ -134,7 +135,7 @@ def _refuse_paths(name: str, media: Any) -> None:
 
 @contextmanager
 def _raising_both() -> Iterator[None]:
-    """Make an error one of g4f too."""
+    """Make raised errors instances of g4f's error classes, too."""
     try:
         yield
     except HFTextError as error:
@@ -143,7 +144,7 @@ def _raising_both() -> Iterator[None]:
 
 
 def _both(cls: Any, meaning: Any) -> Any:
-    """A class that is this one and g4f's for its meaning; the same where g4f has none."""
+    """A subclass of an error class and of g4f's counterpart for ``meaning``; the class itself if g4f has none."""
     names = next((names for kind, names in _G4F_ERRORS.items() if issubclass(meaning, kind)), ())
     theirs = [getattr(g4f.errors, name) for name in names if hasattr(g4f.errors, name)]
     if not theirs or issubclass(cls, theirs[0]):

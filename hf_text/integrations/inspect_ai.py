@@ -1,6 +1,6 @@
 """Hugging Face models for Inspect: ``inspect eval task.py --model hf_text/openai/gpt-oss-120b``.
 
-Inspect finds this module by its entry point; the client is loaded only for a model of this name.
+Inspect loads this module through its entry point; the client is imported only when such a model is used.
 """
 
 from __future__ import annotations

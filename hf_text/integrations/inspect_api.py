@@ -60,9 +60,7 @@ _TOO_LONG = re.compile(
 
 
 class HFTextAPI(ModelAPI):
-    """A model for Inspect. What is given by ``-M`` are the arguments of ``hf_text.Client``: ``provider``, ``bill_to``,
-    ``timeout`` …
-    """
+    """A model for Inspect. ``-M`` passes arguments to ``hf_text.Client``: ``provider``, ``bill_to``, ``timeout`` …"""
 
     def __init__(
         self,
@@ -95,7 +93,7 @@ class HFTextAPI(ModelAPI):
         return _build_output(answer), ModelCall.create(record, answer.to_dict())
 
     def should_retry(self, ex: Exception) -> RetryDecision:
-        """What the same request may not meet again, after the retries of the client."""
+        """Whether the error may be transient, so that the same request can succeed. The client has already retried."""
         cause = ex.underlying if isinstance(ex, HFTextError) else ex
         if isinstance(cause, RateLimitError):
             return RetryDecision.rate_limit(retry_after=cause.retry_after)
@@ -107,11 +105,11 @@ class HFTextAPI(ModelAPI):
         return isinstance(ex, AuthenticationError)
 
     def canonical_name(self) -> str:
-        """The model without the provider behind its colon."""
+        """The model's name without the provider suffix."""
         return self.model_name.partition(":")[0]
 
     def connection_key(self) -> str:
-        """One limit of connections for each account."""
+        """The key: connections are limited per account."""
         return str(self.initial_api_key)
 
     async def aclose(self) -> None:
@@ -154,7 +152,7 @@ def _build_tools(tools: list[ToolInfo], choice: ToolChoice) -> dict[str, Any]:
 
 
 def _build_messages(messages: Iterable[ChatMessage], model: str) -> Iterator[dict[str, Any]]:
-    """The messages in the form of the protocol. Inspect has moved pictures out of the results of tools."""
+    """Convert messages to the form of the protocol. Inspect has already moved pictures out of tool results."""
     for message in messages:
         turn: dict[str, Any] = {"role": message.role, "content": _build_content(message.content)}
         if isinstance(message, ChatMessageTool):

@@ -1,4 +1,4 @@
-"""What a provider requires back with tool results: kept beside a framework's message, for the next request."""
+"""Provider data that must be sent back with tool results. It is stored in a framework's message until then."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ __all__ = ["give_back", "keep"]
 
 
 def keep(answer: Completion) -> dict[str, Any] | None:
-    """What to keep of an answer, in values that JSON has; None without tool calls. Some providers
-    refuse the results of tools without the reasoning and the signatures that came with the calls.
+    """The data to store of an answer, as JSON values; None without tool calls. Some providers reject tool results
+    without the reasoning and the signatures that they sent with the calls.
     """
     if not answer.tool_calls:
         return None
@@ -25,7 +25,7 @@ def keep(answer: Completion) -> dict[str, Any] | None:
 
 
 def give_back(turn: dict[str, Any], kept: Any, model: str | None) -> None:
-    """Put into a turn of the assistant with calls what was kept of it, if the same model is asked."""
+    """Add the stored data to an assistant turn with tool calls, if the request is for the same model."""
     turn["content"] = turn.get("content") or None
     if not isinstance(kept, Mapping) or kept.get("model") != model:
         return

@@ -46,14 +46,14 @@ _CHOICES: dict[Any, str] = {True: "required", "any": "required", False: "none"}
 class ChatHFText(SavedChatModel):
     """A chat model of Hugging Face Inference Providers, or of any server that speaks the OpenAI chat protocol.
 
-    A truncated stream, a rejection and a timeout raise ``hf_text.HFTextError``; what had arrived is in
-    ``error.partial``. Models with the same settings share one client. Without ``profile=`` the catalogue
-    is asked for what the model can do, for at most two seconds; what it said is kept for five minutes, and so is that
-    it could not be reached.
+    A truncated stream, a rejection and a timeout raise ``hf_text.HFTextError``; ``error.partial`` has the part of the
+    answer that arrived. Models with the same settings share one client. Without ``profile=``, the model's capabilities
+    are looked up in the catalogue, for at most two seconds. The result is cached for five minutes, and so is a
+    failure to reach the catalogue.
     """
 
     model: str | None = None
-    """The model; None: a default one on Hugging Face, the first of the list elsewhere."""
+    """The model; None: the default on Hugging Face, the first that another server lists."""
     provider: str | list[str] = "auto"
     """``"auto"``, ``"fastest"``, ``"cheapest"``, ``"preferred"``, a provider, or several in the order to try."""
     bill_to: str | None = None
@@ -71,13 +71,13 @@ class ChatHFText(SavedChatModel):
     extra_body: dict[str, Any] | None = None
     max_retries: int = 2
     streaming: bool = False
-    """Whether ``invoke`` passes each token to its callbacks."""
+    """Whether ``invoke`` passes each token to the callbacks."""
     client_options: dict[str, Any] = Field(default_factory=dict, exclude=True, repr=False)
     """Further arguments of ``hf_text.Client``: ``headers``, ``proxies``, ``verify`` … They are not serialised."""
 
     @model_validator(mode="after")
     def _check(self) -> ChatHFText:
-        """Refuse what the client refuses."""
+        """Validate the settings by creating the client."""
         self._client()
         return self
 
@@ -94,7 +94,7 @@ class ChatHFText(SavedChatModel):
         return {**super()._get_ls_params(stop=stop, **{**kwargs, **named}), "ls_provider": "huggingface"}
 
     def _resolve_model_profile(self) -> ModelProfile | None:
-        """What the catalogue says about the model."""
+        """The model's profile from the catalogue."""
         return None if self.model is None else find_profile(self._client().operations, self.model)
 
     def _client(self) -> hf_text.Client:
@@ -105,7 +105,7 @@ class ChatHFText(SavedChatModel):
         return hf_text.Client.of(kept_operations(None, key, self.api_base, {**settings, **self.client_options}))
 
     def _options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The options of an answer: those of the model, and over them those of the call."""
+        """The options of an answer: the model's, overridden by the call's."""
         own = {name: getattr(self, name) for name in _OPTIONS}
         return {name: value for name, value in {**own, "stop": self.stop, **given}.items() if value is not None}
 
@@ -141,7 +141,7 @@ class ChatHFText(SavedChatModel):
     def _stream(
         self, messages: list[BaseMessage], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[ChatGenerationChunk]:
-        if "output_type" in kwargs:  # what has not been checked yet is not handed out
+        if "output_type" in kwargs:  # an answer is not streamed before it is validated
             yield as_chunk(self._generate(messages, stop, **kwargs))
             return
         with self._client().stream(**self._arguments(messages, stop, kwargs)) as stream:
@@ -186,7 +186,7 @@ class ChatHFText(SavedChatModel):
         """The model with tools.
 
         Args:
-            tools: functions, tools of LangChain, pydantic models, or mappings in the form of the protocol.
+            tools: functions, LangChain tools, pydantic models, or mappings in the form of the protocol.
             tool_choice: ``"auto"``, ``"none"``, ``"any"`` (also ``"required"`` or True) or the name of a tool.
             strict: sent with each tool if given. Some servers reject it.
             kwargs: additional options of each call, such as ``parallel_tool_calls``.
@@ -206,17 +206,18 @@ class ChatHFText(SavedChatModel):
         strict: bool | None = None,
         **kwargs: Any,
     ) -> Runnable[LanguageModelInput, Any]:
-        """The model with answers of a type.
+        """The model with structured output.
 
         Args:
-            schema: a pydantic model (its instances come out), a TypedDict or a JSON schema (mappings come out).
-            method: ``"auto"`` asks in the way that the provider understands, holds the answer against the type, and
-                asks once more for one that does not fit, as ``hf_text.Client.parse``. The others ask once.
-            include_raw: return ``{"raw", "parsed", "parsing_error"}`` instead of raising for what does not fit.
+            schema: a pydantic model (answers are its instances), a TypedDict or a JSON schema (answers are mappings).
+            method: ``"auto"`` uses a method that the provider supports, validates the answer, and retries once if it
+                does not match, as ``hf_text.Client.parse``. The other methods do not retry.
+            include_raw: return ``{"raw", "parsed", "parsing_error"}`` instead of raising for an answer that does not
+                match.
             strict: whether the server must make the model follow the schema, if the method supports that.
             kwargs: additional options of each call.
 
-        Raises, when it is invoked, StructuredOutputError or LangChain's OutputParserException for an answer that does
-        not fit, and TruncatedStreamError for one that was cut off.
+        Invoking it raises StructuredOutputError or LangChain's OutputParserException for an answer that does not match,
+        and TruncatedStreamError for one that was cut off.
         """
         return structure(self, schema, method, include_raw, strict, kwargs)

@@ -1,4 +1,4 @@
-"""LangChain's messages and chunks in the form of ours, and back."""
+"""Conversion of LangChain's messages to the protocol's, and of answers to LangChain's messages and chunks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ with importing("langchain_core", "langchain"):
 
 __all__ = ["as_chunk", "as_result", "build_chunk", "build_last_chunk", "build_message", "build_messages"]
 
-# What a turn holds of other makers' models, and what is in tool_calls as well.
+# Content types that other vendors' models produce, and those that tool_calls duplicates.
 _NOT_SENT = {"thinking", "redacted_thinking", "reasoning", "tool_call", "function_call", "invalid_tool_call"}
 
 
 def build_messages(messages: Sequence[BaseMessage], model: str | None) -> list[dict[str, Any]]:
-    """The messages in the form of the protocol. Pictures in a tool's result follow as a turn of the user: a result is
-    text for most servers.
+    """Convert messages to the form of the protocol. Pictures in tool results are moved to a user turn after them: most
+    servers accept only text in a tool result.
     """
     built: list[dict[str, Any]] = []
     shown: list[dict[str, Any]] = []
@@ -45,14 +45,14 @@ def build_messages(messages: Sequence[BaseMessage], model: str | None) -> list[d
 
 
 def build_chunk(event: str | Reasoning) -> ChatGenerationChunk:
-    """A piece of the answer."""
+    """The chunk for a piece of text or reasoning."""
     if isinstance(event, str):
         return ChatGenerationChunk(message=AIMessageChunk(event))
     return ChatGenerationChunk(message=AIMessageChunk("", additional_kwargs={"reasoning_content": event.text}))
 
 
 def build_last_chunk(answer: Completion) -> ChatGenerationChunk:
-    """What is known at the end."""
+    """The last chunk, with the tool calls, the metadata and the usage."""
     chunks = [
         {"type": "tool_call_chunk", "index": index, "id": call.id, "name": call.name, "args": _whole(call)}
         for index, call in enumerate(answer.tool_calls)
@@ -69,7 +69,7 @@ def build_last_chunk(answer: Completion) -> ChatGenerationChunk:
 
 
 def build_message(answer: Completion, text: str | None = None, answers: Iterable[Completion] = ()) -> AIMessage:
-    """The whole answer, with the tokens of all the answers that it took."""
+    """The message of a complete answer, with the usage of all answers that were needed for it."""
     thought = {"reasoning_content": answer.reasoning} if answer.reasoning else {}
     calls, broken = [], []
     for call in answer.tool_calls if text is None else ():
@@ -90,13 +90,13 @@ def build_message(answer: Completion, text: str | None = None, answers: Iterable
 
 
 def as_result(message: AIMessage) -> ChatResult:
-    """The message as what a model gives."""
+    """The message as the result of a model."""
     info = {"finish_reason": message.response_metadata.get("finish_reason")}
     return ChatResult(generations=[ChatGeneration(message=message, generation_info=info)])
 
 
 def as_chunk(result: ChatResult) -> ChatGenerationChunk:
-    """The same as the only chunk of a stream."""
+    """The result as the only chunk of a stream."""
     fields = result.generations[0].message.model_dump(exclude={"type"})
     return ChatGenerationChunk(message=AIMessageChunk(**fields, chunk_position="last"))
 
@@ -110,8 +110,8 @@ def _load(call: ToolCall) -> tuple[dict[str, Any], str | None]:
 
 
 def _whole(call: ToolCall) -> str:
-    """The arguments for a chunk. LangChain completes JSON that was cut off and calls the tool with a part of its
-    arguments; as a JSON string it is an invalid call.
+    """The arguments for a chunk. Invalid JSON is quoted as a JSON string, which makes the call invalid: LangChain would
+    complete truncated JSON and call the tool with part of its arguments.
     """
     return call.arguments if _load(call)[1] is None else json.dumps(call.arguments)
 

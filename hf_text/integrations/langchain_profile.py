@@ -1,4 +1,4 @@
-"""What a model can do, in LangChain's words."""
+"""The capabilities of a model as a LangChain profile."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ with importing("langchain_core", "langchain"):
 __all__ = ["find_profile"]
 
 _LOOKUP = Timeouts(connect=2, first=2, gap=2, total=2)
-_ASK_AGAIN = 300.0  # seconds after which a catalogue that could not be reached is asked again
+_ASK_AGAIN = 300.0  # seconds before an unreachable catalogue is queried again
 _unreached: WeakKeyDictionary[Operations, float] = WeakKeyDictionary()
 
 
 def find_profile(operations: Operations, name: str) -> ModelProfile | None:
-    """What the catalogue says about the model; None if it could not be reached recently. Raises HFTextError."""
+    """The model's profile from the catalogue; None if the catalogue was recently unreachable. Raises HFTextError."""
     if time.monotonic() - _unreached.get(operations, float("-inf")) < _ASK_AGAIN:
         return None
     model, suffix = split_suffix(resolve_alias(name))
     try:
         return _build_profile(operations.model(operations.new_call(_LOOKUP), model), suffix)
     except (RequestTimeoutError, TransportError):
-        _unreached[operations] = time.monotonic()  # models are made often, some for each call
+        _unreached[operations] = time.monotonic()  # model objects are created often, sometimes per call
         raise
 
 
 def _build_profile(model: Model, provider: str | None) -> ModelProfile:
-    """What the catalogue says about the model, on this provider if it serves it."""
+    """The profile of a catalogue entry: for this provider if it serves the model, else for all its providers."""
     offers = [offer for offer in model.offers if offer.provider == provider] or list(model.offers)
     told = {
         "name": model.id,

@@ -1,4 +1,4 @@
-"""The key of a chat model, and how the model is kept: by LangChain's ``dumps`` and ``loads``, and by pickle."""
+"""The key of a chat model, and serialisation with LangChain's ``dumps`` and ``loads`` and with pickle."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _Class = TypeVar("_Class", bound=type[Serializable])
 
 
 def loadable(cls: _Class) -> _Class:
-    """Put the class on the list of those that ``loads(…, allowed_objects="all")`` builds, as LangChain's partners are.
+    """Register the class for ``loads(…, allowed_objects="all")``, like the classes of LangChain's partner packages.
 
-    By itself this allows nothing: LangChain builds no object of hf_text unless ``valid_namespaces=["hf_text"]`` is
-    passed as well. LangChain reads the list once, at its first "all". A program that imports this later, or has a
-    LangChain without the list, passes ``allowed_objects=[ChatHFText]``.
+    This alone allows nothing: LangChain creates no objects of hf_text unless ``valid_namespaces=["hf_text"]`` is also
+    passed. LangChain reads the registry once, on its first use of "all". A program that imports this module later, or
+    uses a LangChain without the registry, has to pass ``allowed_objects=[ChatHFText]``.
     """
     path = tuple(cls.lc_id())
     getattr(import_module("langchain_core.load.load"), "ALL_SERIALIZABLE_MAPPINGS", {}).setdefault(path, path)
@@ -33,12 +33,12 @@ def loadable(cls: _Class) -> _Class:
 
 
 class SavedChatModel(BaseChatModel):
-    """How ``ChatHFText`` is serialised. The key is never written, only where to find it again."""
+    """The serialisation of ``ChatHFText``. The key itself is never written, only the variable to read it from."""
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True, arbitrary_types_allowed=True)
 
     api_key: SecretStr | None = None
-    """The key; None: for Hugging Face your Hugging Face login (``HF_TOKEN`` or the token file)."""
+    """The key; None: for Hugging Face the user's login (``HF_TOKEN`` or the token file)."""
     api_base: str | None = Field(None, alias="base_url")
     """The base URL of another server, such as ``"http://localhost:8080/v1"``."""
     timeout: float | Timeouts | None = None
@@ -61,18 +61,20 @@ class SavedChatModel(BaseChatModel):
 
     @property
     def lc_secrets(self) -> dict[str, str]:
-        """The variable that holds the key when the model is loaded. Another server never gets the Hugging Face key."""
+        """The environment variable of the key for loading. Other servers never receive the Hugging Face key."""
         return {"api_key": "HF_TOKEN" if self.api_base is None else "HF_TEXT_API_KEY"}
 
     @property
     def lc_attributes(self) -> dict[str, Any]:
-        """What JSON cannot represent."""
+        """JSON forms of attributes that JSON cannot represent directly."""
         if not isinstance(self.timeout, Timeouts):
             return {}
         return {"timeout": {field.name: getattr(self.timeout, field.name) for field in fields(self.timeout)}}
 
     def __getstate__(self) -> dict[Any, Any]:
-        """A key that was passed is pickled, as in a client; a key that was found is looked up again."""
+        """The pickled state. As in a client, it contains a key that was passed, but not one that was found, which is
+        looked up again.
+        """
         state = super().__getstate__()
         return {**state, "__dict__": {**state["__dict__"], "api_key": None}} if self._found else state
 

@@ -1,4 +1,4 @@
-"""Answers of a type, for LangChain."""
+"""Structured output for LangChain."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ def structure(
 
 
 def build_parsed(parsed: hf_text.Parsed[Any]) -> AIMessage:
-    """The message for an answer that fits."""
+    """The message of an answer that matches the schema."""
     answer = parsed.completion
     text = answer.tool_calls[0].arguments if parsed.method == "tool" and answer.tool_calls else answer.text
     return build_message(answer, text, parsed.completions)
 
 
 def build_unfit(error: StructuredOutputError, lenient: bool) -> AIMessage:
-    """The message for one that does not, where that is asked for; else the error is raised."""
+    """The message of an answer that does not match, if ``lenient``; otherwise raises the error."""
     if not lenient or error.partial is None:
         raise error
     return build_message(error.partial)
@@ -82,7 +82,9 @@ def _build_format(output_type: Any, method: str, strict: bool | None) -> dict[st
 
 
 def _reader(schema: Any, output_type: Any, checked: bool) -> Callable[[AIMessage], Any]:
-    """What reads the value in a message. Raises OutputParserException, and TruncatedStreamError for a part of one."""
+    """A function that parses the value of a message. It raises OutputParserException, and TruncatedStreamError for a
+    truncated answer.
+    """
     output = Output(output_type if checked else {})
     of_pydantic_1 = isinstance(schema, type) and issubclass(schema, BaseModelV1)
 

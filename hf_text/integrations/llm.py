@@ -1,4 +1,4 @@
-"""Hugging Face models for ``llm``: its command, and its Python API, blocking and async.
+"""Hugging Face models for ``llm``: for its command and its Python API, blocking and async.
 
 ::
 
@@ -6,9 +6,8 @@
     llm -m hf/openai/gpt-oss-120b "Why is the sky blue?"
     llm -m hf -o model zai-org/GLM-5.2 "Why is the sea salty?"
 
-llm finds this module by its entry point and imports it whenever it starts, so what it needs for an answer is loaded for
-an answer alone. The names of models come from a list that ``llm hf refresh`` stores; nothing is requested over the
-network at the start.
+llm imports this module through its entry point at every start, so the modules for requests are imported only when
+needed. The names of models come from a list that ``llm hf refresh`` stores; starting llm makes no network request.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _SOUNDS = frozenset({"audio/wav", "audio/mpeg"})
 
 
 class Options(llm.Options):
-    """What ``-o`` takes. Values are checked by the client, before anything is sent."""
+    """The options for ``-o``. The client checks their values before anything is sent."""
 
     temperature: float | None = Field(None, description="0 to 2")
     max_tokens: int | None = Field(None, description="The most tokens that the answer may have")
@@ -62,17 +61,17 @@ class Options(llm.Options):
 
 
 class OptionsWithModel(Options):
-    """Those of the model ``hf``, which asks any."""
+    """The options of the model ``hf``, which can use any model."""
 
     model: str | None = Field(None, description="The name of the model; a default one if it is left out")
 
 
 class _Shared:
-    """What the blocking and the async model have in common.
+    """The common base of the blocking and the async model.
 
     Args:
-        name: the model to ask; None: the one in the option ``model``.
-        entry: what the list says of it.
+        name: the model; None: the one in the option ``model``.
+        entry: the model's entry in the stored list.
     """
 
     needs_key = "hf"
@@ -89,7 +88,7 @@ class _Shared:
         self.attachment_types = frozenset() if entry.get("vision") is False else _PICTURES | _SOUNDS
 
     def get_key(self, explicit_key: str | None = None) -> str | None:
-        """The key that was given, or that ``llm keys set hf`` keeps; None leaves it to the client to find one."""
+        """The key that was passed, or the one that ``llm keys set hf`` stored; None: the client looks for one."""
         key: str | None = self.key or llm.get_key(input=explicit_key, alias=self.needs_key)
         return key
 
@@ -98,12 +97,12 @@ class _Shared:
 
 
 class HFText(_Shared, llm.KeyModel):
-    """A model of Hugging Face for llm."""
+    """A Hugging Face model for llm."""
 
     def execute(
         self, prompt: Any, stream: bool, response: Any, conversation: Any, key: str | None
     ) -> Iterator[StreamEvent]:
-        """Yield the answer as llm's events. Raises the errors of ``HFTextError``'s tree: none is passed off as text."""
+        """Yield the answer as llm's events. Raises HFTextError; errors are never returned as text."""
         from .llm_turns import build_arguments, build_format, find_schema, finish, finish_value, translate
 
         with _advising():
@@ -122,7 +121,7 @@ class HFText(_Shared, llm.KeyModel):
 
 
 class AsyncHFText(_Shared, llm.AsyncKeyModel):
-    """The same for async code: blocking methods are awaited, and a cancelled task hangs up."""
+    """``HFText`` for async code: its methods are awaited, and cancelling the task closes the connection."""
 
     async def execute(
         self, prompt: Any, stream: bool, response: Any, conversation: Any, key: str | None
@@ -151,7 +150,7 @@ class AsyncHFText(_Shared, llm.AsyncKeyModel):
 
 @llm.hookimpl
 def register_models(register: Any) -> None:
-    """``hf``, and what the list names."""
+    """Register ``hf`` and the models of the stored list."""
     register(HFText(), AsyncHFText())
     for entry in _read_list():
         register(HFText(entry["id"], entry), AsyncHFText(entry["id"], entry))
@@ -159,7 +158,7 @@ def register_models(register: Any) -> None:
 
 @llm.hookimpl
 def register_commands(cli: Any) -> None:
-    """``llm hf refresh``."""
+    """Register ``llm hf refresh``."""
 
     @cli.group(name="hf")
     def group() -> None:
@@ -198,14 +197,14 @@ def _read_list() -> list[dict[str, Any]]:
         return [entry for entry in entries if isinstance(entry["id"], str)]
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError, KeyError):  # llm must start all the same
+    except (OSError, ValueError, TypeError, KeyError):  # llm must start anyway
         warnings.warn(f"{_list_path()} cannot be read; write it again: llm hf refresh", HFTextWarning, stacklevel=2)
         return []
 
 
 @lru_cache(maxsize=8)
 def _client(key: str | None, bill_to: str | None) -> hf_text.Client:
-    """One for each account: the rounds of a chain use one connection."""
+    """The client of an account, cached so that the rounds of a chain share one connection."""
     return hf_text.Client(key, bill_to=bill_to)
 
 

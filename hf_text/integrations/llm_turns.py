@@ -1,4 +1,4 @@
-"""llm's turns and events in the form of ours, and back."""
+"""Conversion of llm's turns to the protocol's messages, and of events to llm's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["build_arguments", "build_format", "find_schema", "finish", "finish_v
 
 
 def build_arguments(prompt: Any, model: str | None) -> dict[str, Any]:
-    """Those of ``Client.stream`` for a prompt, but for the schema. The model is what no option names another for."""
+    """The arguments of ``Client.stream`` for a prompt, except the schema. The option ``model`` overrides the model."""
     options = {name: value for name, value in prompt.options.model_dump().items() if value is not None}
     options.pop("bill_to", None)
     options.setdefault("model", model)
@@ -44,7 +44,7 @@ def _describe(tool: Any) -> dict[str, Any]:
 
 
 def find_schema(prompt: Any, conversation: Any) -> dict[str, Any] | None:
-    """The schema that the answer has to fit. llm names it in the first round of a chain of tools alone."""
+    """The schema that the answer must match. In a chain of tool calls, llm passes it only in the first round."""
     schema: dict[str, Any] | None = prompt.schema
     if schema or not prompt.tool_results or conversation is None:
         return schema
@@ -58,7 +58,7 @@ def build_format(schema: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _build_messages(turns: Iterable[Message], model: str | None) -> list[dict[str, Any]]:
-    """The chain in the form of the protocol."""
+    """Convert the turns to the form of the protocol."""
     return [message for turn in turns for message in _build_turn(turn, model)]
 
 
@@ -88,7 +88,7 @@ def _build_media(attachments: Iterable[Any]) -> list[dict[str, Any]]:
 
 
 def translate(event: Event) -> Iterator[StreamEvent]:
-    """The event as llm has it, while the answer arrives."""
+    """Convert an event to llm's, while the answer arrives."""
     if isinstance(event, str):
         yield StreamEvent("text", event)
     elif isinstance(event, Reasoning):
@@ -96,7 +96,7 @@ def translate(event: Event) -> Iterator[StreamEvent]:
 
 
 def finish(response: Any, schema: Mapping[str, Any] | None, answer: Completion) -> Iterator[StreamEvent]:
-    """What is known at the end: the calls of tools, and the record for ``llm logs``."""
+    """Yield the tool calls at the end of an answer, and record the answer for ``llm logs``."""
     told = {"hf_text": keep(answer)}
     for call in answer.tool_calls:
         response.add_tool_call(llm.ToolCall(call.name, _load(call), call.id))
@@ -112,13 +112,15 @@ def finish(response: Any, schema: Mapping[str, Any] | None, answer: Completion) 
 
 
 def finish_value(response: Any, parsed: hf_text.Parsed[Any]) -> Iterator[StreamEvent]:
-    """The answer to a prompt with a schema: JSON that fits it."""
+    """Yield the answer to a prompt with a schema, as JSON, and record it."""
     yield StreamEvent("text", json.dumps(parsed.value, ensure_ascii=False))
     _record(response, parsed.completion, parsed.completions)
 
 
 def _load(call: ToolCall) -> dict[str, Any]:
-    """The arguments. What is not a JSON object continues as llm has it: the tool refuses it, and the model is told."""
+    """The arguments of a call. Those that are not a JSON object get llm's form ``_raw``: the tool rejects them, and the
+    model receives the error.
+    """
     try:
         arguments = call.parse()
     except ValueError:
@@ -127,7 +129,7 @@ def _load(call: ToolCall) -> dict[str, Any]:
 
 
 def _check(schema: Mapping[str, Any], answer: Completion) -> None:
-    """Raise StructuredOutputError for an answer that does not fit the schema."""
+    """Raise StructuredOutputError if the answer does not match the schema."""
     try:
         Output(schema).load(answer.text)
     except UnfitError as error:
@@ -148,7 +150,7 @@ def _record(response: Any, answer: Completion, answers: Iterable[Completion]) ->
             details=_details(counted[-1]) or None,
         )
     told = answer.to_dict()
-    left_out = ("text", "reasoning", "tool_calls", "logprobs", "reasoning_key")  # llm has its own columns for these
+    left_out = ("text", "reasoning", "tool_calls", "logprobs", "reasoning_key")  # llm stores these in other columns
     response.response_json = {key: value for key, value in told.items() if value and key not in left_out}
 
 

@@ -1,4 +1,4 @@
-"""OpenTelemetry: one span and the metrics for each call, by the semantic conventions for generative AI.
+"""OpenTelemetry: one span and metrics for each call, following the semantic conventions for generative AI.
 
 ::
 
@@ -6,9 +6,10 @@
 
     instrument()  # all clients of this process, blocking and async
 
-Spans, metrics and events are made by OpenTelemetry's own ``opentelemetry-util-genai``, so that their names are those
-that its other instrumentations use, and change with them. No prompt and no answer is recorded, unless
-``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` says so. ``docs/integrations/otel.rst`` lists what is.
+OpenTelemetry's ``opentelemetry-util-genai`` creates the spans, metrics and events, so their names are the same as in
+other instrumentations and change with them. Prompts and answers are recorded only if
+``OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT`` enables it. ``docs/integrations/otel.rst`` lists all recorded
+data.
 
 Source: https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/client-inference.md
 """
@@ -46,7 +47,7 @@ except ModuleNotFoundError as error:
 
 __all__ = ["HFTextInstrumentor", "instrument", "uninstrument"]
 
-# Arguments of a call, each with the field that it is recorded in. An argument that was not given is not recorded.
+# Arguments of a call, and the fields in which they are recorded. An argument that was not passed is not recorded.
 _OPTIONS = {
     "max_tokens": "request_max_tokens",
     "temperature": "request_temperature",
@@ -62,10 +63,10 @@ Open = Callable[..., Steps]
 
 
 class HFTextInstrumentor(BaseInstrumentor):
-    """The instrumentation in the form that ``opentelemetry-instrument`` looks for."""
+    """The instrumentor that ``opentelemetry-instrument`` loads."""
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Nothing to look for: it comes with what it instruments."""
+        """No dependencies to check: this module is part of the library that it instruments."""
         return ()
 
     def _instrument(self, **options: Any) -> None:
@@ -83,14 +84,14 @@ class HFTextInstrumentor(BaseInstrumentor):
 def instrument(
     *, tracer_provider: Any = None, meter_provider: Any = None, logger_provider: Any = None, completion_hook: Any = None
 ) -> None:
-    """Record every call of this process from now on. A second time it does nothing.
+    """Record every call of this process from now on. A second call of this function has no effect.
 
     Args:
-        tracer_provider: where the spans go. None: OpenTelemetry's global provider; so for the others.
-        meter_provider: where the metrics go.
-        logger_provider: where the events go.
-        completion_hook: what is given the content of each call, as a ``CompletionHook`` of opentelemetry-util-genai.
-            None: what ``OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK`` names, if it names one.
+        tracer_provider: the provider for spans. None: OpenTelemetry's global provider, also for the other two.
+        meter_provider: the provider for metrics.
+        logger_provider: the provider for events.
+        completion_hook: receives the content of each call, as a ``CompletionHook`` of opentelemetry-util-genai.
+            None: the hook that ``OTEL_INSTRUMENTATION_GENAI_COMPLETION_HOOK`` names, if it is set.
     """
     HFTextInstrumentor().instrument(
         tracer_provider=tracer_provider,
@@ -101,20 +102,20 @@ def instrument(
 
 
 def uninstrument() -> None:
-    """Record no call that begins from now on."""
+    """Stop recording. Calls that have already begun are still recorded."""
     HFTextInstrumentor().uninstrument()
 
 
 def _watched(open_steps: Open, handler: TelemetryHandler) -> Open:
-    """``Operations.open`` with a span for each call: from its first request, or from the refusal to send one."""
+    """``Operations.open`` with a span for each call, from the first request, or from the error that prevents it."""
 
     @functools.wraps(open_steps)
     def open_watched(self: Operations, messages: Any, model: str | None = None, **options: Any) -> Steps:
-        # What is current now is the parent: a web framework reads the stream elsewhere than it was made.
+        # The current context is the parent: a web framework may read the stream in another context.
         begin = functools.partial(_begin, handler, self.endpoint, get_current())
         try:
             if handler.should_capture_content():
-                messages = check_messages(messages)  # what can be read only once is read here
+                messages = check_messages(messages)  # an iterator, which can be read only once, is read here
             steps = open_steps(self, messages, model, **options)
         except HFTextError as error:
             begin(self.base_model(model) if isinstance(model, str) else None).fail(_describe(error, handler))
@@ -133,7 +134,7 @@ def _begin(
     model: str | None,
     asked: Mapping[str, Any] = MappingProxyType({}),
 ) -> InferenceInvocation:
-    """Start the span, with all that is known before the answer."""
+    """Start the span, with everything that is known before the answer."""
     address = urlsplit(endpoint.api_base)
     invocation = handler.inference(
         "huggingface" if endpoint.hugging_face else "openai",
@@ -142,7 +143,7 @@ def _begin(
         server_port=address.port or _PORTS.get(address.scheme),
         context=parent,
     )
-    invocation.suspend()  # it is made current where a request may be sent, and nowhere else
+    invocation.suspend()  # the span is current only while a request may be sent
     data = invocation.data
     data.request_stream = True
     for option, field in _OPTIONS.items():
@@ -163,13 +164,13 @@ def _watch(
     begin: Callable[[], InferenceInvocation],
     handler: TelemetryHandler,
 ) -> Generator[Step, None, None]:
-    """The steps of an answer, and a span that ends as they do, in whatever way."""
+    """Yield the steps of an answer, and end the span when they end in any way."""
     transcript = steps.transcript
     invocation = begin()
     failure: Error | None = None
     try:
         while True:
-            # The spans of HTTP libraries belong below this one. After the first event nothing more is sent.
+            # HTTP libraries' spans become children of this span. After the first event no more requests are sent.
             with nullcontext() if transcript.committed else invocation.activate():
                 step = next(events, None)
             if step is None:
@@ -177,7 +178,7 @@ def _watch(
             if isinstance(step, list):
                 invocation.record_stream_chunk()
             yield step
-    except (GeneratorExit, StreamCancelledError):  # whoever reads it, or the program, wants no more: no failure
+    except (GeneratorExit, StreamCancelledError):  # stopped by the reader or the program: not a failure
         if not transcript.whole:
             invocation.attributes["hf_text.stopped"] = True
         raise
@@ -186,18 +187,18 @@ def _watch(
         raise
     finally:
         events.close()
-        if not steps.call.is_foreign:  # else the process from which this one was forked does it
+        if not steps.call.is_foreign:  # after a fork, the parent process ends the span
             _end(invocation, steps, failure)
 
 
 def _end(invocation: InferenceInvocation, steps: Steps, failure: Error | None) -> None:
-    """Record what came, and end the span."""
+    """Record the answer, and end the span."""
     transcript, answer = steps.transcript, steps.transcript.completion()
-    if answer.model and invocation.request_model is None:  # the server was asked for its models first
+    if answer.model and invocation.request_model is None:  # the model was chosen from the server's list
         invocation.data.request_model = answer.model
         invocation.span.update_name(f"chat {answer.model}")
     invocation.response_id, invocation.response_model_name = transcript.response_id, transcript.response_model
-    reason = answer.finish_reason if transcript.whole else "error"  # as the conventions want it
+    reason = answer.finish_reason if transcript.whole else "error"  # as the conventions require
     invocation.finish_reasons = [reason] if reason else None
     if answer.usage is not None:
         invocation.input_tokens = answer.usage.prompt_tokens
@@ -216,8 +217,8 @@ def _end(invocation: InferenceInvocation, steps: Steps, failure: Error | None) -
 
 
 def _describe(error: BaseException, handler: TelemetryHandler) -> Error:
-    """The error for a span. What a server says may repeat what it was asked, so that it counts as content."""
+    """The error for a span. A server's message counts as content, because it may quote the prompt."""
     kind = Error.from_exception(error).type.replace("hf_text.errors.", "hf_text.")
     status = getattr(error, "status_code", None)
     told = str(error) if handler.should_capture_content() else f"status {status}" if status else None
-    return Error(message=told, type=kind)  # without the exception, which would hold on to this frame
+    return Error(message=told, type=kind)  # without the exception, which would keep this frame alive

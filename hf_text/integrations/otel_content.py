@@ -1,4 +1,4 @@
-"""Prompts and answers in the form of OpenTelemetry's conventions, for those who choose to record them."""
+"""Prompts and answers in the form of OpenTelemetry's conventions, for programs that record them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = ["describe_answer", "describe_functions", "describe_messages"]
 
 
 def describe_messages(messages: Iterable[Mapping[str, Any]]) -> list[InputMessage]:
-    """The conversation that was sent."""
+    """The messages of the request."""
     return [_input(message) for message in messages]
 
 
 def describe_functions(tools: Any) -> list[FunctionToolDefinition]:
-    """The functions that the model was offered, from an argument ``tools``."""
+    """The functions in an argument ``tools``."""
     functions = [tool["function"] for tool in describe_tools(tools) or () if "function" in tool]
     return [
         FunctionToolDefinition(known["name"], known.get("description"), known.get("parameters")) for known in functions
@@ -37,7 +37,7 @@ def describe_functions(tools: Any) -> list[FunctionToolDefinition]:
 
 
 def _input(message: Mapping[str, Any]) -> InputMessage:
-    """A message of the conversation in OpenTelemetry's form."""
+    """A message in OpenTelemetry's form."""
     content = message.get("content")
     if message["role"] == "tool":
         return InputMessage("tool", [ToolCallResponsePart(content, message.get("tool_call_id"))])
@@ -50,7 +50,7 @@ def _input(message: Mapping[str, Any]) -> InputMessage:
 
 
 def _parts(item: Any) -> Iterator[MessagePart]:
-    """A part of a message. Of media only what has an address is told: the rest is large, and belongs to the user."""
+    """A part of a message. Media are included only as URLs: embedded data is large and private to the user."""
     if isinstance(item, str):
         yield TextPart(item)
     elif isinstance(item.get("text"), str):

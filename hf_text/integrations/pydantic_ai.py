@@ -39,19 +39,19 @@ _SETTINGS = {
 class HFTextModel(Model):
     """A model of Hugging Face Inference Providers, or of any server that speaks the OpenAI chat protocol.
 
-    Errors are Pydantic AI's (``ModelAPIError`` and its kinds), so a ``FallbackModel`` fails over on them; the error of
-    ``hf_text``, with what had arrived, is their ``__cause__``.
+    Errors are Pydantic AI's (``ModelAPIError`` and its subclasses), so a ``FallbackModel`` fails over on them; their
+    ``__cause__`` is the error of ``hf_text``, with the partial answer.
 
     Args:
         model_name: the model.
         client: a ``hf_text.Client`` or ``hf_text.aio.AsyncClient`` with the key, the server, the provider and the
-            timeouts. None: one with the defaults, for Hugging Face.
+            timeouts. None: a default client for Hugging Face.
         settings: settings for each request. ``hf_text_provider`` names the provider or policy.
-        profile: what the model can do; overrides the default.
+        profile: the model's capabilities; overrides the default.
     """
 
     _unsupported_file_inputs = frozenset({"document", "video"})
-    _relocates_tool_files = True  # a result is text for most servers
+    _relocates_tool_files = True  # most servers accept only text in a tool result
     unsupported_settings = frozenset({"max_retries", "service_tier"})
 
     def __init__(
@@ -68,17 +68,17 @@ class HFTextModel(Model):
 
     @property
     def model_name(self) -> str:
-        """The model."""
+        """The model's name."""
         return self._model_name
 
     @property
     def system(self) -> str:
-        """The name for it in traces."""
+        """The system's name in traces."""
         return SYSTEM
 
     @property
     def base_url(self) -> str:
-        """The server."""
+        """The server's base URL."""
         return self.client.operations.endpoint.api_base
 
     def _instance_profile_defaults(self, profile: Any) -> Any:
@@ -93,7 +93,7 @@ class HFTextModel(Model):
     async def request(
         self, messages: Any, model_settings: Any, model_request_parameters: ModelRequestParameters
     ) -> ModelResponse:
-        """The whole answer."""
+        """The complete answer."""
         check_allow_model_requests()
         arguments, _ = self._arguments(messages, model_settings, model_request_parameters)
         with raising_theirs(self._model_name):
@@ -108,7 +108,7 @@ class HFTextModel(Model):
         model_request_parameters: ModelRequestParameters,
         run_context: Any = None,
     ) -> AsyncGenerator[StreamedResponse]:
-        """The answer as it arrives. Leaving the block hangs up."""
+        """The answer as it arrives. Leaving the block closes the connection."""
         check_allow_model_requests()
         arguments, parameters = self._arguments(messages, model_settings, model_request_parameters)
         with raising_theirs(self._model_name):
@@ -121,7 +121,7 @@ class HFTextModel(Model):
     def _arguments(
         self, messages: Any, model_settings: Any, parameters: ModelRequestParameters
     ) -> tuple[dict[str, Any], ModelRequestParameters]:
-        """Those of ``Client.stream``."""
+        """The arguments of ``Client.stream``, and the prepared parameters."""
         settings, parameters = self.prepare_request(model_settings, parameters)
         settings = settings or {}
         options = {ours: settings[theirs] for theirs, ours in _SETTINGS.items() if settings.get(theirs) is not None}
@@ -148,7 +148,7 @@ def _build_format(parameters: ModelRequestParameters) -> dict[str, Any] | None:
 
 
 def _build_tools(settings: Mapping[str, Any], parameters: ModelRequestParameters) -> dict[str, Any]:
-    """The tools and which of them may be called; never ``strict``, which some servers refuse."""
+    """The tools and the tool choice; never ``strict``, which some servers reject."""
     tools, required = parameters.declared_tool_defs, not parameters.allow_text_output
     given = settings.get("tool_choice")
     names = getattr(given, "function_tools", given)

@@ -1,4 +1,4 @@
-"""Answers and errors as Pydantic AI has them."""
+"""Conversion of answers and errors to Pydantic AI's."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _ERRORS: dict[type[HFTextError], type[exceptions.ModelAPIError]] = {
 
 
 def build_response(answer: Completion, url: str) -> ModelResponse:
-    """The whole answer."""
+    """Convert a complete answer."""
     return ModelResponse(
         parts=_build_parts(answer),
         usage=_build_usage(answer),
@@ -86,26 +86,26 @@ class HFTextStreamedResponse(StreamedResponse):
         self.provider_details = _build_details(answer)
 
     async def close_stream(self) -> None:
-        """Hang up."""
+        """Stop the answer, and close its connection."""
         self._stream.close()
 
     def get_stream_cancel_errors(self) -> tuple[type[BaseException], ...]:
-        """What a reader meets whose stream was closed by another task."""
+        """The error that a reader gets when another task closes its stream."""
         return (StreamCancelledError,)
 
     @property
     def model_name(self) -> str:
-        """The model."""
+        """The model's name."""
         return self._model_name
 
     @property
     def provider_name(self) -> str:
-        """The name in traces."""
+        """The provider's name in traces."""
         return SYSTEM
 
     @property
     def provider_url(self) -> str:
-        """The server."""
+        """The server's base URL."""
         return self._provider_url
 
     @property
@@ -116,7 +116,7 @@ class HFTextStreamedResponse(StreamedResponse):
 
 @contextmanager
 def raising_theirs(model: str, in_stream: bool = False) -> Iterator[None]:
-    """Raise Pydantic AI's error for one of ours."""
+    """Convert errors of this library to Pydantic AI's."""
     try:
         yield
     except (errors.InvalidRequestError, errors.MissingAuthError) as error:

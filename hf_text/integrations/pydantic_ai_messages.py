@@ -1,4 +1,4 @@
-"""Pydantic AI's messages in the form of the protocol."""
+"""Conversion of Pydantic AI's messages to the protocol's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["build_messages"]
 
 
 def build_messages(messages: Iterable[ModelMessage], instructions: Sequence[str], model: str) -> list[dict[str, Any]]:
-    """The messages, with the instructions behind the system prompts that stand first."""
+    """Convert messages, and insert the instructions after the leading system prompts."""
     built: list[dict[str, Any]] = []
     for message in messages:
         built += _build_request(message) if isinstance(message, ModelRequest) else _build_response(message, model)
@@ -57,7 +57,7 @@ def _build_request(message: ModelRequest) -> Iterator[dict[str, Any]]:
 
 
 def _build_response(message: ModelResponse, model: str) -> Iterator[dict[str, Any]]:
-    """The turn of the assistant. Reasoning goes back only with calls of tools, to the model that it came from."""
+    """Convert an assistant turn. Reasoning is sent back only with tool calls, and only to the model it came from."""
     turn: dict[str, Any] = {
         "role": "assistant",
         "content": "\n\n".join(part.content for part in message.parts if isinstance(part, TextPart)),

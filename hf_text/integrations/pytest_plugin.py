@@ -1,15 +1,14 @@
-"""A pytest plugin: tests of your own app, whatever client it uses, against streams that break, stall, fail or are
-wrong.
+"""A pytest plugin to test an app, with any client, against streams that break, stall, fail or are malformed.
 
-It is loaded only if requested, in the root ``conftest.py``::
+It is loaded only on request, in the root ``conftest.py``::
 
     pytest_plugins = ["hf_text.integrations.pytest_plugin"]
 
-* The fixture ``hf_emulator`` is a Hugging Face, and a server of the OpenAI chat protocol, on this machine; during the
-  test the environment points to it: ``HF_ENDPOINT``, ``HF_TEXT_ROUTER_URL``, ``HF_TOKEN``, ``OPENAI_BASE_URL``,
+* The fixture ``hf_emulator`` is a local Hugging Face and OpenAI-compatible server; during the test, environment
+  variables point to it: ``HF_ENDPOINT``, ``HF_TEXT_ROUTER_URL``, ``HF_TOKEN``, ``OPENAI_BASE_URL``,
   ``OPENAI_API_KEY``.
-* ``@pytest.mark.hf_faults("cut-mid-stream", ...)`` says what goes wrong.
-* ``--hf-record FOLDER`` records what a real server answers, ``--hf-replay FOLDER`` answers from there.
+* ``@pytest.mark.hf_faults("cut-mid-stream", ...)`` sets the faults.
+* ``--hf-record FOLDER`` records the answers of a real server, ``--hf-replay FOLDER`` replays them.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _MARK = "hf_faults(*replies, always=None, path=None)"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of the command line."""
+    """Add the command-line options."""
     group = parser.getgroup("hf_text", "hf_text: answers of language models")
     group.addoption(
         "--hf-record",
@@ -46,7 +45,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the mark, and reject options that do not go together."""
+    """Register the mark, and reject incompatible options."""
     config.addinivalue_line(
         "markers",
         f"{_MARK}: what hf_emulator answers: names of faults and hf_text.emulator.Response objects, each once and in "
@@ -60,9 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def hf_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """A running `hf_text.emulator.Emulator`, to which the environment points during the test."""
+    """A running `hf_text.emulator.Emulator`; environment variables point to it during the test."""
     with Emulator(**_recording(request)) as emulator:
-        for mark in reversed(list(request.node.iter_markers("hf_faults"))):  # that of the class before the test's own
+        for mark in reversed(list(request.node.iter_markers("hf_faults"))):  # the class's marks before the test's
             _script(emulator, mark)
         for name, value in _environ(request.config, emulator).items():
             monkeypatch.setenv(name, value)
@@ -70,7 +69,7 @@ def hf_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 def _environ(config: pytest.Config, emulator: Emulator) -> dict[str, str]:
-    """The addresses; and keys, unless the real ones are needed to record."""
+    """The variables with the URLs, and with placeholder keys unless recording needs the real keys."""
     addresses = {**emulator.environ, "OPENAI_BASE_URL": emulator.api_base, "OPENAI_API_BASE": emulator.api_base}
     if config.getoption("hf_record"):
         return addresses
@@ -78,7 +77,7 @@ def _environ(config: pytest.Config, emulator: Emulator) -> dict[str, str]:
 
 
 def _recording(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """The emulator's arguments for recording or playing the records of this test."""
+    """The emulator's arguments for recording or replaying this test."""
     config, name = request.config, _folder_name(request.node.nodeid)
     if folder := config.getoption("hf_record"):
         return {"record": Path(folder, name), "upstream": config.getoption("hf_upstream")}
@@ -88,7 +87,9 @@ def _recording(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 
 def _folder_name(nodeid: str) -> str:
-    """A name for the records of a test. Parameters may differ in what no file name can hold, or be long."""
+    """The folder name for the records of a test. A hash distinguishes parameters that are long or differ only in
+    characters that file names cannot contain.
+    """
     name = re.sub(r"[^\w.-]+", "-", nodeid).strip("-")
     if "[" not in nodeid and len(name) <= _MAX_NAME:
         return name
@@ -106,7 +107,7 @@ def _script(emulator: Emulator, mark: pytest.Mark) -> None:
 
 
 def _checked(reply: Any) -> Response:
-    """A reply for a fault or a response. Raises UsageError for anything else."""
+    """The response for the name of a fault, or the response itself. Raises UsageError for anything else."""
     if isinstance(reply, Response):
         return reply
     try:

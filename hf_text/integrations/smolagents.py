@@ -40,13 +40,13 @@ __all__ = ["HFTextModel"]
 class HFTextModel(Model):
     """A model of Hugging Face Inference Providers, or of any server that speaks the OpenAI chat protocol.
 
-    Errors are ``hf_text.HFTextError``: an agent ends with an error rather than continue with half a step.
+    Errors are ``hf_text.HFTextError``: an agent fails rather than continuing with a partial step.
 
     Args:
         model_id: the model.
-        client: a ``hf_text.Client`` with the key, the server, the provider and the timeouts. None: one with the
-            defaults, for Hugging Face.
-        custom_role_conversions: other roles for those of smolagents.
+        client: a ``hf_text.Client`` with the key, the server, the provider and the timeouts. None: a default client
+            for Hugging Face.
+        custom_role_conversions: roles that replace those of smolagents.
         kwargs: options of each answer (``temperature``, ``max_tokens``, ``provider`` …), and the arguments of
             smolagents' ``Model``.
     """
@@ -71,7 +71,7 @@ class HFTextModel(Model):
         tools_to_call_from: list[Any] | None = None,
         **kwargs: Any,
     ) -> ChatMessage:
-        """The whole answer; its ``raw`` is the ``hf_text.Completion``."""
+        """The complete answer; its ``raw`` is the ``hf_text.Completion``."""
         arguments = self._arguments(messages, stop_sequences, response_format, tools_to_call_from, kwargs)
         answer = self.client.generate(**arguments)
         _warn(answer)
@@ -92,7 +92,7 @@ class HFTextModel(Model):
         tools_to_call_from: list[Any] | None = None,
         **kwargs: Any,
     ) -> Iterator[ChatMessageStreamDelta]:
-        """The answer as it arrives. Leaving the loop hangs up."""
+        """The answer as it arrives. Leaving the loop closes the connection."""
         arguments = self._arguments(messages, stop_sequences, response_format, tools_to_call_from, kwargs)
         with self.client.stream(**arguments) as stream:
             for text in stream:
@@ -115,7 +115,7 @@ class HFTextModel(Model):
         tools: list[Any] | None,
         given: dict[str, Any],
     ) -> dict[str, Any]:
-        """Those of ``Client.stream``."""
+        """The arguments of ``Client.stream``."""
         arguments: dict[str, Any] = self._prepare_completion_kwargs(
             messages=messages,
             stop_sequences=stop_sequences,
@@ -135,6 +135,6 @@ def _usage(answer: Completion) -> TokenUsage | None:
 
 
 def _warn(answer: Completion) -> None:
-    """smolagents has no place for the finish reason."""
+    """Warn about a truncated answer, because smolagents has no field for the finish reason."""
     if answer.truncated:
         warnings.warn(f"the answer was cut off (finish reason {answer.finish_reason})", HFTextWarning, stacklevel=3)
