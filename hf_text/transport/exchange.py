@@ -57,8 +57,7 @@ class Plan:
             self._head = SecretBytes(before), SecretBytes(after)
 
     def head_for(self, body: bytes | None) -> bytes | None:
-        """The head for a short body, as urllib3 would write it; None for a long body or before urllib3 has written one.
-        """
+        """The head for a short body, as urllib3 would write it; None for a long body, or if urllib3 wrote none yet."""
         if self._head is None or body is None or len(body) > _BODY_BYTES:
             return None
         return SecretBytes(b"%b\r\nContent-Length: %d\r\n%b" % (self._head[0], len(body), self._head[1]))

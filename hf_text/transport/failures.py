@@ -146,8 +146,7 @@ def _how_lost(call: Call, scheme: str | None, *, direct: bool) -> str:
 
 
 def _explain_alert(reason: str) -> str:
-    """The message for a TLS alert. In TLS 1.3, one about the client certificate arrives instead of the response head.
-    """
+    """The message for a TLS alert. In TLS 1.3, an alert about the client certificate replaces the response head."""
     if "ALERT" in reason and any(word in reason for word in _ALERTS):
         verb = "requires a client certificate" if "REQUIRED" in reason else "does not accept the client's certificate"
         return f"it {verb} ({reason}). Pass cert=('/path/to/certificate.pem', '/path/to/key.pem')"

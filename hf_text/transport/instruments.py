@@ -39,7 +39,7 @@ def requests_is_wrapped() -> bool:
 
 
 def find_double() -> str | None:
-    """The active test double, if it is one that cannot be recognized by its responses."""
+    """The active test double, if its responses cannot reveal it; else None."""
     return _double_among(HTTPConnectionPool.ConnectionCls, socket.socket)
 
 
@@ -77,8 +77,8 @@ def _receivers() -> tuple[Any, ...]:
 
 
 def _own(functions: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The functions, with None for those that were already replaced. A wrapper may imitate its function in every respect,
-    even compare equal to it, except for its type and its globals.
+    """The functions, with None for those that were already replaced. A wrapper may imitate its function in every
+    respect, even compare equal to it, except for its type and its globals.
     """
     modules = [vars(module) for module in (requests.sessions, requests.adapters, urllib3.connectionpool, http.client)]
     return tuple(

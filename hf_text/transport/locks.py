@@ -22,7 +22,7 @@ class ForkSafeLock:
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
-        if self._process != os.getpid():  # the process still has one thread only: the one that forked
+        if self._process != os.getpid():  # after a fork the process has a single thread
             self._renew()
         self._lock.acquire()
 

@@ -41,8 +41,7 @@ def follow_redirect(url: str, location: str, mask: Mask) -> str:
 
 
 def follow_link(url: str, link: str, mask: Mask) -> str:
-    """The next page of a listing on the same origin. Raises TransportError for any other, because the key is sent too.
-    """
+    """The next page of a listing, on the same origin. Raises TransportError for any other, as the key is sent too."""
     target = _join(url, link)
     if target is None or _origin_of(target) is None or _origin_of(target) != _origin_of(url):
         where = mask.beginning(link, 200)

@@ -60,7 +60,7 @@ requests.Request("GET", "http://localhost").prepare()
 
 class Http:
     """Sends a client's requests, with its sessions, key, headers, proxies and certificates. Safe to share among threads
-        and across a fork.
+    and across a fork.
 
     Args:
         key: the key to send, or None.

@@ -27,7 +27,7 @@ class Wire:
         timeout: float | None = sock.gettimeout()
         self._timeout = math.inf if timeout is None else timeout  # the current timeout of the socket
         self._unbroken_bytes = 0  # received since other tasks could run
-        # Nothing can have arrived yet: wait for the first bytes before trying to read them.
+        # Everything that had arrived was read, or nothing can have arrived yet: wait before reading.
         call.drained = True
         self._tells_all = not isinstance(sock, (ssl.SSLSocket, TLSInTLS))  # TLS returns one record at a time
 
