@@ -23,7 +23,7 @@ __all__ = ["LoopWait", "running_loop", "wait_by_anyio"]
 
 
 async def wait_by_anyio(steps: Steps, step: Step | None) -> Step | None:
-    """Return the next step that is not a wait for the socket. Call this between the steps' ``begin()`` and ``end()``."""
+    """The next step that is not a wait for the socket. Call this between ``begin()`` and ``end()`` of the steps."""
     call = steps.call
     while step is SOCKET or step is WRITE:
         with stop_button_works(), move_on_after(call.longest_wait()):
