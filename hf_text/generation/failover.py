@@ -1,6 +1,6 @@
 """Which provider to try next after an error.
 
-Pure decisions: what an error means for the next attempt. The rules are for Hugging Face's router, which does not fail
+Pure decisions: what an error means for the next attempt. The rules follow Hugging Face's router, which does not fail
 over itself when a provider responds with an error (hub-docs, "Automatic Failover").
 """
 
