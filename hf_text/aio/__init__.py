@@ -1,6 +1,6 @@
 """The async adapter: the blocking core, driven by an event loop, for asyncio and trio.
 
-Conversations and ``batch`` are loaded when they are first used.
+Conversations and ``batch`` are imported on first use.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """``hf_text.batch`` for async code: the same names, arguments and results; blocking functions are awaited.
 
-The blocking run does the work, in a worker thread that is started for each portion of outcomes; its own threads send.
-A cancelled task cancels the rows in flight. Rows may also come from an async iterable, which is read in the event loop.
+A worker thread drives the blocking run, whose own threads send the requests. A cancelled task cancels the rows in
+flight. Rows may also be an async iterable, which is read in the event loop.
 
 ::
 
@@ -108,16 +108,16 @@ class Outcomes(AsyncIterator[Outcome]):
 
     @property
     def progress(self) -> Progress | None:
-        """Its progress; None before the first outcome was requested."""
+        """The progress of the run; None before the first outcome is requested."""
         return None if self._outcomes is None else self._outcomes.progress
 
     @property
     def stopped_by(self) -> str | None:
-        """Why it ended before all rows were done; None if it did not."""
+        """Why the run ended before all rows were done; None if it did not."""
         return None if self._outcomes is None else self._outcomes.stopped_by
 
     def drain(self, within: float | None = None) -> None:
-        """Start no more rows. Those in flight still arrive; if seconds are given, they are cancelled after those."""
+        """Start no more rows. Rows in flight still finish; ``within`` cancels them after so many seconds."""
         if self._outcomes is not None:
             self._outcomes.drain(within)
 
@@ -464,7 +464,7 @@ async def generate_frame(
 
 
 async def _run(work: Callable[[], T], stop: Callable[[], object]) -> T:
-    """Do the work in a thread. If this task is cancelled, ``stop`` is called, and the end of the work waited for."""
+    """Do the work in a thread. If this task is cancelled, call ``stop`` and wait for the work to end."""
     ended = threading.Event()
 
     def work_and_tell() -> T:
@@ -484,7 +484,7 @@ async def _run(work: Callable[[], T], stop: Callable[[], object]) -> T:
 
 
 def _blocking(options: dict[str, Any]) -> dict[str, Any]:
-    """The options for the blocking functions."""
+    """Convert the options for the blocking functions."""
     options = {name: _rows(value) if name in ("rows", "inputs") else value for name, value in options.items()}
     client = options.get("client")
     if client is None:

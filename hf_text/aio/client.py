@@ -1,8 +1,8 @@
-"""The async client: the same operations as the blocking one, awaited. Nothing is decided here.
+"""The async client: the same operations as the blocking one, awaited. It adds no logic of its own.
 
-What blocks, such as the first connection to a server, is done in a worker thread; answers and further connections are
-waited for by the event loop, and what has arrived is read there. A cancelled task cancels its call, which shuts the
-socket down and so ends the thread.
+Worker threads do blocking work such as the first connection to a server. The event loop waits for answers and further
+connections, and reads from them. A cancelled task cancels its call, which shuts the socket down and thereby ends the
+thread.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ T = TypeVar("T")
 @advise_attributes(CLIENT_ATTRIBUTES)
 @explain_wrong_names
 class AsyncClient:
-    """``Client`` for async code: the same names, arguments and errors; what waits is awaited.
+    """``Client`` for async code: the same names, arguments and errors; methods that wait are awaited.
 
     Can be used from several event loops at once.
 
@@ -236,7 +236,7 @@ class AsyncClient:
         every other ``HFTextError`` that reading a stream raises.
         """
         stream = self.stream(**without_self(locals()))
-        del extra_headers  # a traceback that shows variables would show it
+        del extra_headers  # a traceback with local variables would show it
         async with stream:
             while await stream.read():
                 pass
@@ -382,7 +382,7 @@ class AsyncClient:
         (finish reason ``length`` or ``content_filter``), MissingExtraError, and what ``generate`` raises.
         """
         arguments = without_self(locals())
-        from ..structured import parsing  # most programs parse nothing
+        from ..structured import parsing  # most programs do not parse
         from .reader import AsyncReader
 
         return await AsyncReader(parsing(self.operations, **arguments), self.stream, self.threads).finish()

@@ -142,7 +142,7 @@ class AsyncConversation(BaseConversation):
 class AsyncConversationStream:
     """The answer to one turn, for async code; as ``ConversationStream``.
 
-    ``cancel()`` and ``close()`` are not awaited; a cancelled task stops its stream by itself.
+    ``cancel()`` and ``close()`` are not awaited; a cancelled task stops its stream.
     """
 
     def __init__(self, reader: AsyncReader[Completion]) -> None:
@@ -172,7 +172,7 @@ class AsyncConversationStream:
 
     @property
     def partial(self) -> Completion:
-        """What has arrived of the last answer so far."""
+        """The last answer, as far as it has arrived."""
         return partial_of(self._reader.driver)
 
     @property
@@ -201,7 +201,7 @@ class AsyncConversationStream:
         self._reader.driver.stop(cancelled=True)
 
     def close(self) -> None:
-        """Stop at once, and end the iteration. Another task that reads gets ``StreamCancelledError``."""
+        """Stop at once, and end the iteration. Another task that is reading gets ``StreamCancelledError``."""
         self._reader.driver.stop()
 
     async def aclose(self) -> None:

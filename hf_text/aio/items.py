@@ -1,4 +1,4 @@
-"""Items that come in portions, given one by one to code that awaits them."""
+"""Async iteration over items that arrive in batches."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ T = TypeVar("T")
 
 
 class Source(Protocol):
-    """What items come from."""
+    """A source of items."""
 
     @property
     def stopped(self) -> bool:
         """Whether it was stopped before its end; ``read()`` raises if another task stopped it."""
 
     async def read(self) -> Sequence[Any]:
-        """Wait for the next items and take all that have arrived; none at the end. Raises InvalidRequestError if
-        something else waits.
+        """Wait for the next items and return all that have arrived; empty at the end. Raises InvalidRequestError if
+        another reader is waiting.
         """
 
     def close(self) -> None:
-        """Give up what has not been read."""
+        """Abandon the unread items."""
 
 
 class AsyncItems(AsyncGenerator[T, None]):
-    """The items of a source, all or those of one class.
+    """The items of a source, all of them or those of one class.
 
-    Not an async generator function: one that is left half-way needs the event loop to close it, and this does not.
+    This is not an async generator function, because an abandoned one needs the event loop to close it.
     """
 
     def __init__(self, source: Source, wanted: type = object) -> None:
@@ -49,8 +49,8 @@ class AsyncItems(AsyncGenerator[T, None]):
                     return item
             try:
                 some = await self._source.read()
-            except BaseException as error:  # a cancellation too
-                if not isinstance(error, InvalidRequestError):  # else the other reader continues
+            except BaseException as error:  # cancellation too
+                if not isinstance(error, InvalidRequestError):  # raised if another reader is reading: do not disturb it
                     self._close()
                 if isinstance(error, HFTextError):
                     shorten(error)
@@ -59,7 +59,7 @@ class AsyncItems(AsyncGenerator[T, None]):
         raise StopAsyncIteration
 
     async def asend(self, value: None) -> T:
-        """As ``__anext__``: nothing can be sent."""
+        """As ``__anext__``; the value is ignored."""
         return await self.__anext__()
 
     async def athrow(self, *error: Any) -> T:

@@ -1,4 +1,4 @@
-"""Work in a thread whose end is waited for, whatever happens: what it does cannot be undone."""
+"""Work in a thread that is always awaited to its end, because its effects cannot be undone."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ T = TypeVar("T")
 
 
 async def finish(work: Callable[[], T], limiter: CapacityLimiter) -> tuple[T, BaseException | None]:
-    """Do the work in a thread, and wait for its end even if this task is cancelled. Returns what came of it, and the
-    cancellation that came meanwhile and is to be raised. Raises what the work raises, or the cancellation of work that
-    had not begun.
+    """Do the work in a thread, and wait for its end even if this task is cancelled. Returns the result, and a
+    cancellation that occurred meanwhile, for the caller to raise. Raises what the work raises, or the cancellation if
+    the work had not begun.
     """
     job = _Job(work)
     interruption: BaseException | None = None
     try:
         with stop_button_works():
             await run_sync(job.run, limiter=limiter)
-    except get_cancelled_exc_class() as error:  # before it began; or asyncio's cancel(), which no shield holds back
+    except get_cancelled_exc_class() as error:  # before the work began, or by asyncio's cancel(), which ignores shields
         if job.withdraw():
             raise
         interruption = error
@@ -43,12 +43,12 @@ class _Job(Generic[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         self.ended = Event()
         self._work = work
-        self._tickets = [True]  # the holder of the one ticket runs the job, or withdraws it
+        self._tickets = [True]  # whoever pops the single ticket runs the job, or withdraws it
         self._value: T
         self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Do it, in a worker thread."""
+        """Do the work, in a worker thread."""
         if not self.withdraw():
             return
         try:
@@ -59,14 +59,14 @@ class _Job(Generic[T]):
             run_in_loop(self.ended.set)
 
     def withdraw(self) -> bool:
-        """Whether it has not begun; then it never will."""
+        """Withdraw the job if it has not begun; returns whether it was withdrawn."""
         try:
             return self._tickets.pop()
         except IndexError:
             return False
 
     def result(self) -> T:
-        """What came of it, once it has ended. Raises what it raised."""
+        """The result of the work, once it has ended. Raises the error of the work."""
         if self._error is not None:
             raise self._error
         return self._value

@@ -1,4 +1,4 @@
-"""The Hub's listing for async code, a page at a time, read in threads."""
+"""The Hub's listing for async code, read page by page in threads."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["Listing"]
 
 
 class Listing:
-    """Pages of models, each asked for in a call of its own.
+    """Pages of models, each requested in a separate call.
 
     Args:
-        new_call: makes a call.
-        open_pages: begins the listing, given what makes the calls.
-        threads: where the pages are read.
+        new_call: creates a call.
+        open_pages: starts the listing; takes a function that returns the call for the next page.
+        threads: the threads that read the pages.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Listing:
         self.stopped: bool = False
 
     async def read(self) -> list[HubModel]:
-        """The next page; an empty list at the end, or once it is closed."""
+        """The next page; an empty list at the end, or after ``close()``."""
         if self.stopped:
             return []
         self._call = self._new_call()  # each page has its own clocks
@@ -50,6 +50,6 @@ class Listing:
         return page
 
     def close(self) -> None:
-        """Stop: a page that is being read is given up."""
+        """Stop, and abandon a page that is being read."""
         self.stopped = True
         self._call.cancel()

@@ -24,15 +24,15 @@ T = TypeVar("T")
 
 
 class AsyncReader(Generic[T]):
-    """A procedure, performed as its events are read; the twin of ``procedures.reader.Reader``.
+    """A procedure that runs as its events are read; the async counterpart of ``procedures.reader.Reader``.
 
     Args:
         procedure: the procedure.
         open_stream: ``AsyncClient.stream``.
-        threads: where functions are run that are not async.
+        threads: the threads that run functions that are not async.
 
     Attributes:
-        driver: stops it.
+        driver: runs the procedure, and can stop it.
     """
 
     def __init__(self, procedure: Procedure[T], open_stream: Callable[..., AsyncStream], threads: Threads) -> None:
@@ -40,7 +40,7 @@ class AsyncReader(Generic[T]):
         self._open_stream = open_stream
         self._threads = threads
         self._asked: Generate | None = None
-        self._running = False  # a function has begun
+        self._running = False  # whether a function has begun
         self._stream: AsyncStream
 
     async def read(self) -> Sequence[ConversationEvent]:
@@ -55,12 +55,12 @@ class AsyncReader(Generic[T]):
                     return [effect]
                 self._running, interruption = False, None
                 try:
-                    await checkpoint()  # nothing more is begun in a task that is cancelled
+                    await checkpoint()  # start nothing in a cancelled task
                     if isinstance(effect, Generate):
                         value = await self._generate(effect)
                     else:
                         value, interruption = await self._run(effect)
-                except BaseException as error:  # a cancellation too: the procedure decides what it leaves
+                except BaseException as error:  # cancellation too: the procedure cleans up
                     if isinstance(effect, Run) and not self._running:
                         driver.stop()
                         raise
@@ -77,7 +77,7 @@ class AsyncReader(Generic[T]):
             driver.end()
 
     async def finish(self) -> T:
-        """Perform it to its end. Returns what the procedure returned."""
+        """Run the procedure to its end and return its result."""
         try:
             while await self.read():
                 pass
@@ -86,14 +86,14 @@ class AsyncReader(Generic[T]):
         return self.driver.result  # type: ignore[return-value]
 
     async def _generate(self, effect: Generate) -> list[Event] | Completion:
-        """The next events of the answer; the whole answer once there are no more."""
+        """The next events of the answer; the complete answer once there are no more."""
         if effect is not self._asked:
             self._asked, self._stream = effect, self._open_stream(effect.messages, **effect.options)
             self.driver.attach(self._stream)
         return await self._stream.read() or self._stream.completion
 
     async def _run(self, effect: Run) -> tuple[Any, BaseException | None]:
-        """What the function returns, and the cancellation that came while it could not be stopped."""
+        """The result of the function, and a cancellation that occurred while the function could not be stopped."""
 
         def run() -> Any:
             self._running = True

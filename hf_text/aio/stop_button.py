@@ -1,4 +1,4 @@
-"""What a Jupyter kernel needs beyond any other program."""
+"""A workaround for the stop button of Jupyter kernels."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 __all__ = ["WAKES_UP", "in_kernel", "stop_button_works"]
 
 WAKES_UP = 0.2
-"""How often an event loop in a kernel has to wake up, in seconds."""
+"""Interval in seconds at which an event loop in a kernel has to wake up."""
 
 _nothing = nullcontext()
 
 
 def stop_button_works() -> AbstractContextManager[None]:
-    """Wait inside, in async code that may run in a kernel. Its stop button cancels a cell that awaits, but does not
-    wake the event loop, which notices only when it wakes up for something else
+    """Context manager for waiting in async code that may run in a kernel. The stop button cancels an awaiting cell but
+    does not wake the event loop, which notices only when it wakes up for another reason
     (https://github.com/ipython/ipykernel/issues/881).
     """
     return _waking_up() if in_kernel() else _nothing
@@ -36,7 +36,7 @@ def _waking_up() -> Iterator[None]:
         nonlocal timer
         timer = loop.call_later(WAKES_UP, wake_up)
 
-    with suppress(RuntimeError):  # trio runs
+    with suppress(RuntimeError):  # trio
         loop = asyncio.get_running_loop()
         wake_up()
     try:

@@ -1,4 +1,4 @@
-"""The stream of the async client: the same steps, driven by an event loop."""
+"""The stream of the async client: the same steps, run by an event loop."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class AsyncStream:
         self._begun = False
         self._reading = False
         self._loop_wait: LoopWait | None = None
-        self._closer: int | None = None  # the task that closed it
+        self._closer: int | None = None  # the task that closed the stream
 
     def __aiter__(self) -> AsyncIterator[str]:
         """The pieces of the text, as they arrive. Raises HFTextError."""
@@ -65,7 +65,7 @@ class AsyncStream:
 
     @property
     def partial(self) -> Completion:
-        """What has arrived so far, at any time."""
+        """The answer received so far, at any time."""
         return self._steps.transcript.completion()
 
     @property
@@ -85,8 +85,8 @@ class AsyncStream:
         return self._steps.stopped
 
     async def read(self) -> list[Event]:
-        """Wait for the next events and take all that have arrived; an empty list at the end, or if this task
-        closed it.
+        """Wait for the next events and return all that have arrived; an empty list at the end, or if this task
+        closed the stream.
         """
         if self._closer is not None and self._closer == this_task():
             return []
@@ -102,7 +102,7 @@ class AsyncStream:
                 try:
                     if not self._begun:
                         self._begun = True
-                        await stop_if_cancelled()  # a task that is cancelled already sends nothing
+                        await stop_if_cancelled()  # send nothing in a cancelled task
                     step = SOCKET if steps.call.rest() else steps.advance()
                     if step is SOCKET or step is WRITE:
                         step = await self._next_step(step)
@@ -126,7 +126,7 @@ class AsyncStream:
             self._reading = False
 
     def _next_step(self, wait_for: Step) -> Awaitable[Step | None]:
-        """The next step that is not a wait for the socket."""
+        """An awaitable of the next step that is not a wait for the socket."""
         wait = self._loop_wait
         if wait is None or not wait.continuing or get_running_loop() is not wait.loop:
             loop = running_loop()

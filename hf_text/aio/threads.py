@@ -1,4 +1,4 @@
-"""Worker threads for what blocks, with a limiter of their own, so that streams never use up the host's threads."""
+"""Worker threads for blocking work, with a separate limiter, so streams never exhaust the application's threads."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Threads:
     """Worker threads.
 
     Args:
-        limit: how many may work at once in an event loop.
+        limit: the maximum number of busy threads per event loop.
     """
 
     def __init__(self, limit: int = MAX_THREADS) -> None:
         self.limit: int = check_int("max_threads", limit, 1)
 
     async def run(self, work: Callable[[], T], cancel: Callable[[], None]) -> T:
-        """Do the work in a thread. If this task is cancelled, ``cancel`` is called, which must end the work soon."""
+        """Do the work in a thread. If this task is cancelled, call ``cancel``, which must end the work soon."""
         try:
             with stop_button_works():
                 return await run_sync(work, abandon_on_cancel=True, limiter=self.limiter())
@@ -40,7 +40,7 @@ class Threads:
             raise
 
     def limiter(self) -> CapacityLimiter:
-        """The limiter of the event loop that runs."""
+        """The limiter for the running event loop."""
         limiters = _limiters.get(None)
         if limiters is None:
             limiters = WeakKeyDictionary()
@@ -53,7 +53,7 @@ class Threads:
 _limiters: RunVar[WeakKeyDictionary[Threads, CapacityLimiter]] = RunVar("hf_text")
 
 SHARED_THREADS = Threads()
-"""The threads of streams that belong to no client of their own."""
+"""The threads for streams that are not given a client's threads."""
 
 ONE_THREAD = Threads(1)
-"""For what is found out once for many streams."""
+"""For preparation that is done once for many streams."""

@@ -1,4 +1,4 @@
-"""What a task of asyncio awaits any number of times, and which continues the task at once."""
+"""A reusable awaitable for asyncio that continues its task immediately."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ T = TypeVar("T")
 
 
 class Waiter(Generic[T]):
-    """Awaited by one task at a time.
+    """A reusable future, awaited by one task at a time.
 
-    A future serves once, and schedules its task for the next iteration of the loop: both together cost as much as to
-    read a token. A task waits as well for any other object that has ``_asyncio_future_blocking`` and the methods below
-    (see ``asyncio.isfuture``). This one continues the task within the callback that brings the result. A cancellation
-    may come from within another task, so it is scheduled, as by a future.
+    A future can be used only once, and schedules its task for the next iteration of the loop. Together these cost as
+    much as reading a token. A task can also await any other object that has ``_asyncio_future_blocking`` and the
+    methods below (see ``asyncio.isfuture``). This one continues the task inside the callback that sets the result. A
+    cancellation may come from inside another task, so it is scheduled as in a future.
 
     Args:
         loop: the loop of the task.
 
     Attributes:
         loop: as above.
-        wake_up: continues the task that waits; None if none does.
+        wake_up: continues the waiting task; None if no task waits.
         context: the context of that task.
-        continuing: whether the task that was continued last has not yet come to its next wait.
+        continuing: whether the continued task is still running and has not reached its next wait.
     """
 
     _asyncio_future_blocking = False
@@ -37,7 +37,7 @@ class Waiter(Generic[T]):
         self.wake_up: Callable[[Waiter[T]], None] | None = None
         self.context: Context
         self.continuing = False
-        self._schedules = loop.get_debug()  # else its report of a slow callback would not name the task
+        self._schedules = loop.get_debug()  # schedule the task, so that reports of slow callbacks name it
         self._result: T
         self._error: BaseException | None = None
 
@@ -50,18 +50,18 @@ class Waiter(Generic[T]):
         return self._result
 
     def set_result(self, result: T) -> None:
-        """Continue the task with this result. To be called in a callback of the loop, in the context of the task."""
+        """Continue the task with this result. Call this in a callback of the loop, in the context of the task."""
         self._result = result
         self._continue()
 
     def set_exception(self, error: BaseException) -> None:
-        """The same with an error."""
+        """Continue the task with this error, as ``set_result()``."""
         self._error = error
         self._continue()
 
     def _continue(self) -> None:
         wake_up, self.wake_up = self.wake_up, None
-        if wake_up is None:  # cancelled in the meantime
+        if wake_up is None:  # already cancelled
             return
         if self._schedules:
             self.loop.call_soon(wake_up, self, context=self.context)
@@ -72,22 +72,22 @@ class Waiter(Generic[T]):
         finally:
             self.continuing = False
 
-    # What a task calls
+    # Called by the task
 
     def get_loop(self) -> AbstractEventLoop:
         """The loop of the task."""
         return self.loop
 
     def add_done_callback(self, wake_up: Callable[[Waiter[T]], None], *, context: Context) -> None:
-        """The task waits from now on."""
+        """Register the waiting task."""
         self.wake_up, self.context = wake_up, context
 
     def done(self) -> bool:
-        """Whether no task waits: ``anyio.wait_all_tasks_blocked()`` asks this of what each task waits for."""
+        """Whether no task waits; used by ``anyio.wait_all_tasks_blocked()``."""
         return self.wake_up is None
 
     def cancel(self, msg: Any = None) -> bool:
-        """Cancel the task; False if it does not wait any more."""
+        """Cancel the task; returns False if it no longer waits."""
         wake_up, self.wake_up = self.wake_up, None
         if wake_up is None:
             return False
@@ -96,11 +96,11 @@ class Waiter(Generic[T]):
         return True
 
     def result(self) -> None:
-        """Raise the error if there is one. The result itself is what awaiting gives."""
+        """Raise the error if there is one. The result is returned by awaiting."""
         error, self._error = self._error, None
         if error is None:
             return
         try:
             raise error
         finally:
-            del error  # it holds this frame
+            del error  # no reference cycle: its traceback holds this frame

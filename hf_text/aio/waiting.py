@@ -1,9 +1,9 @@
-"""Waiting for the next step of a stream: for its socket, in an event loop.
+"""Waiting for the socket of a stream in an event loop.
 
-anyio waits for a socket once: each wait registers it, sets a timer and takes both back, which costs more than to read a
-token. In asyncio (and uvloop) a stream keeps one registration and one timer for all its waits instead, and what arrives
-is read in the loop's callback, so that a task wakes up only for events, in the same iteration of the loop (see
-``waiter``). This is the one place that goes past anyio; trio, and loops that cannot watch sockets, wait by it.
+With anyio, each wait registers the socket, sets a timer and removes both, which costs more than reading a token. In
+asyncio (and uvloop) a stream keeps one registration and one timer for all its waits instead. The callback of the loop
+reads the socket, so the task wakes up only for events, in the same iteration of the loop (see ``waiter``). This is the
+only place that bypasses anyio; trio, and loops that cannot watch sockets, use anyio.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["LoopWait", "running_loop", "wait_by_anyio"]
 
 
 async def wait_by_anyio(steps: Steps, step: Step | None) -> Step | None:
-    """Wait for the next step that is not a wait for the socket. Between ``begin()`` and ``end()`` of the steps."""
+    """The next step that is not a wait for the socket. Call this between ``begin()`` and ``end()`` of the steps."""
     call = steps.call
     while step is SOCKET or step is WRITE:
         with stop_button_works(), move_on_after(call.longest_wait()):
@@ -33,7 +33,7 @@ async def wait_by_anyio(steps: Steps, step: Step | None) -> Step | None:
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """The loop of asyncio that this task runs in; None for a task of trio, which may run inside such a loop as well."""
+    """The asyncio loop of the current task; None in a trio task, even if trio runs inside an asyncio loop."""
     try:
         task = asyncio.current_task()
     except RuntimeError:
@@ -42,24 +42,24 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 class LoopWait(Waiter[Step | None]):
-    """The waits of a stream, in a loop of asyncio. Awaited between ``begin()`` and ``end()`` of the steps,
-    after ``watch()``, it gives the next step that is not a wait for the socket.
+    """The waits of a stream in an asyncio loop. Awaiting it, after ``watch()`` and between ``begin()`` and ``end()`` of
+    the steps, returns the next step that is not a wait for the socket.
 
     Args:
-        steps: the stream's.
+        steps: the steps of the stream.
         loop: the loop.
     """
 
     def __init__(self, steps: Steps, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self._steps = steps
-        self._descriptor: int | None = None  # the one that is watched for reading
-        self._writing: int | None = None  # and for writing
+        self._descriptor: int | None = None  # watched for reading
+        self._writing: int | None = None  # watched for writing
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ends = math.inf  # by ``time.monotonic()``
 
     def watch(self, wait_for: Step) -> None:
-        """Watch for this from now on. Raises NotImplementedError if the loop cannot watch sockets."""
+        """Start watching for this. Raises NotImplementedError if the loop cannot watch sockets."""
         if wait_for is WRITE:
             self._await_writing()
         elif self._descriptor is None:
@@ -75,7 +75,7 @@ class LoopWait(Waiter[Step | None]):
         call.on_release = self._close
 
     def _await_writing(self) -> None:
-        """Watch, this once, for room to write. A socket that connects is not to be watched for anything else."""
+        """Watch once for writing. A connecting socket must not be watched for anything else."""
         call = self._steps.call
         self._writing = call.fileno()
         self.loop.add_writer(self._writing, self._write)
@@ -89,7 +89,7 @@ class LoopWait(Waiter[Step | None]):
             self._take_step()
 
     def _take_step(self) -> None:
-        """Called by the loop as long as there is something to read."""
+        """Called by the loop while there is data to read."""
         if self.wake_up is None:  # cancelled, perhaps
             self._unregister()
         else:
@@ -99,7 +99,7 @@ class LoopWait(Waiter[Step | None]):
         try:
             step = self._steps.advance()
             if step is SOCKET or step is WRITE:
-                self.watch(step)  # it may be another socket now, after a redirect
+                self.watch(step)  # after a redirect it may be another socket
                 return
         except BaseException as error:
             self.set_exception(error)
@@ -128,17 +128,17 @@ class LoopWait(Waiter[Step | None]):
             timer.cancel()
 
     def _look_at_clock(self) -> None:
-        """Called when the clock that was the next one has run out, or would have, had nothing come."""
+        """Called at the earliest deadline, which may have been extended because data arrived."""
         self._timer, self._timer_ends = None, math.inf
         if self.wake_up is None:
             return
         if self._steps.call.longest_wait() <= 0:
-            self._take_step()  # it raises what is to be said
+            self._take_step()  # raises the timeout error
         else:
             self._start_timer()
 
     def _close(self, sock: socket.socket) -> None:
-        """Close the descriptor that was registered; from any thread."""
+        """Close the registered descriptor. Can be called from any thread."""
         reading, writing, self._descriptor, self._writing = self._descriptor, self._writing, None, None
         try:
             if _in_loop(self.loop):

@@ -1,1 +1,1 @@
-"""One answer: the targets, the requests, the reading of the stream, the verdict, and what users hold of it."""
+"""One answer: the targets, the requests, reading the stream, the verdict, and the public ``Stream``."""

@@ -1,7 +1,7 @@
-"""Which provider is asked next, after an error of the one before.
+"""Which provider to try next after an error.
 
-Pure decisions: what an error means for the next attempt. The rules are those of Hugging Face's router, which does
-not itself fail over to another provider when one answers with an error (hub-docs, "Automatic Failover").
+Pure decisions: what an error means for the next attempt. The rules follow Hugging Face's router, which does not fail
+over itself when a provider responds with an error (hub-docs, "Automatic Failover").
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ __all__ = [
 
 POLICIES = ("auto", "fastest", "cheapest", "preferred")
 
-# 400s that say what this provider cannot do (novita, nebius, groq, fireworks, together) or does not have (z.ai).
+# Messages of 400s about features that this provider lacks (novita, nebius, groq, fireworks, together) or models that it
+# does not have (z.ai).
 _CAPABILITY = pattern(
     r"not support|unsupported|multimodal|not permitted|must be a string|non-serverless|not available"
     r"|unknown model|model\b.{0,200}\bdoes not exist",
@@ -44,12 +45,12 @@ _CAPABILITY = pattern(
 
 
 class Target(NamedTuple):
-    """Where a request goes.
+    """The destination of a request.
 
     Attributes:
         url: the address of the chat completions.
         model: the name of the model there.
-        provider: the provider that is meant, if one in particular.
+        provider: the provider; None if the server chooses.
     """
 
     url: str
@@ -58,7 +59,7 @@ class Target(NamedTuple):
 
     @property
     def own_route(self) -> bool:
-        """Whether it is a route of the provider's own, below the router."""
+        """Whether this is the provider's own route below the router."""
         return self.provider is not None and "/" in self.provider
 
 
@@ -66,11 +67,11 @@ class Route:
     """The targets of one call, in the order in which they are tried.
 
     Args:
-        targets: at least one; each is looked for only when those before it are used up.
-        retries: how often the same target is asked again; with a limit of 0 only the first target is asked.
+        targets: at least one; each is looked up only when the previous ones are exhausted.
+        retries: how often the same target is retried; with a limit of 0 only the first target is tried.
 
     Attributes:
-        target: what is to be tried now.
+        target: the current target.
     """
 
     def __init__(self, targets: Iterator[Target], retries: Retries) -> None:
@@ -80,13 +81,12 @@ class Route:
         self._tried: set[str] = set()
 
     def advance(self, error: HFTextError, time_left: float, paced: bool = False) -> float:
-        """After this error, set ``target`` to what is tried next and give the seconds to wait before it; or raise the
-        error.
+        """Set ``target`` to the next one after this error and return the seconds to wait before it; or raise the error.
 
         Args:
-            error: why the last attempt failed.
-            time_left: seconds that the call still has.
-            paced: whether the caller itself waits for a server that refuses for now.
+            error: the error of the last attempt.
+            time_left: seconds left for the call.
+            paced: whether the caller handles temporary rejections itself.
         """
         answered = error.underlying
         self._tried.update(name for name in (self.target.provider, answered.provider) if name)
@@ -101,7 +101,7 @@ class Route:
 
 
 def can_fail_over(error: HFTextError, target: Target) -> bool:
-    """Whether another provider could do what this one did not do."""
+    """Whether another provider may succeed where this one failed."""
     error = error.underlying
     if isinstance(error, (APIStatusError, ModelNotSupportedError)):
         return error.status_code is not None and _status_allows_failover(error, error.status_code, target)
@@ -111,9 +111,7 @@ def can_fail_over(error: HFTextError, target: Target) -> bool:
 
 
 def trips_breaker(error: HFTextError, target: Target) -> bool:
-    """Whether the next call to this target would fail in the same way, whatever it requests, and another target may
-    not.
-    """
+    """Whether any other call to this target would fail the same way, and another target may succeed."""
     answered = error.underlying
     lasting = answered.status_code not in _OF_THIS_CALL or isinstance(answered, ModelNotSupportedError)
     if isinstance(answered, ServerError):
@@ -121,7 +119,7 @@ def trips_breaker(error: HFTextError, target: Target) -> bool:
     return lasting and can_fail_over(error, target)
 
 
-# About what was asked for, or how often: the next call may fare better.
+# About the content or the rate of the requests: another call may succeed.
 _OF_THIS_CALL = (400, 408, 409, 413, 422, 424, 425, 429)
 
 
@@ -132,11 +130,11 @@ def _status_allows_failover(error: APIStatusError | ModelNotSupportedError, stat
         return False
     if status >= 500 or status in (408, 410):
         return True
-    if isinstance(error, ModelNotSupportedError):  # else it is the router's word, about all providers
+    if isinstance(error, ModelNotSupportedError):  # otherwise the router reports it, about all providers
         return error.provider is not None or target.own_route
     by_provider = bool(error.provider or target.provider)
     if status in (400, 413, 422):
-        # On a provider's own route any refusal may be about that provider.
+        # On a provider's own route, any rejection may be specific to that provider.
         return by_provider and (target.own_route or bool(_CAPABILITY.search(spoken_words(error))))
     return by_provider and status in (404, 424, 425, 429)
 

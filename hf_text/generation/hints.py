@@ -1,4 +1,4 @@
-"""What the live catalogue adds: a text-only model is rejected before media is sent, an error names alternatives."""
+"""Uses of the live catalogue: reject a text-only model before sending media, name alternatives in an error."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Hints"]
 
-_MAX_NAMES = 5  # models or providers that a message names
+_MAX_NAMES = 5  # models or providers in a message
 
 
 class Hints:
-    """Auxiliary lookups in the catalogue; a lookup that fails adds nothing. For a call that blocks.
+    """Auxiliary lookups in the catalogue; failed lookups are ignored. For a call that blocks.
 
     Args:
-        backend: what the client's calls share.
+        backend: the settings shared by the client's calls.
         call: the call.
     """
 
@@ -32,8 +32,8 @@ class Hints:
         self._call = call
 
     def reject_text_only_model(self, model: str) -> None:
-        """Raise ModelNotSupportedError for a model that takes text only: some providers drop a picture that their
-        model cannot see, and invent an answer (Together).
+        """Raise ModelNotSupportedError for a model that accepts only text: some providers silently drop pictures, and
+        the model invents an answer (Together).
         """
         models = self._look_up()
         name = split_suffix(model)[0]
@@ -45,7 +45,7 @@ class Hints:
             )
 
     def name_alternatives(self, failure: ModelNotSupportedError, model: str) -> None:
-        """Add to the error the providers that do serve the model, or served models with a similar name."""
+        """Add the providers that serve the model to the error, or served models with a similar name."""
         name = split_suffix(model)[0]
         if name in RETIRED_ALIASES:
             failure.add_advice(

@@ -1,7 +1,7 @@
 """Runs one call: plan, try, retry, fail over, until an answer begins.
 
-The commit point is the first text, reasoning or tool call that is handed to the caller. Before it, what failed is
-retried or tried elsewhere; after it, never.
+The commit point is the first text, reasoning or tool call passed to the caller. Before it, a failed attempt is retried
+or fails over to another target; after it, never.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _log = logging.getLogger("hf_text")
 
 
 class Generation:
-    """The course of one call.
+    """Runs one call.
 
     Args:
-        backend: what the client's calls share.
-        call: the clocks, and the off switch.
-        transcript: the answer, as it grows.
-        request: what is asked.
+        backend: the settings shared by the client's calls.
+        call: the clocks and the cancellation.
+        transcript: collects the answer.
+        request: the request.
     """
 
     def __init__(self, backend: Backend, call: Call, transcript: Transcript, request: Request) -> None:
@@ -58,7 +58,7 @@ class Generation:
         self._route: Route
 
     def run(self) -> Generator[Step, None, None]:
-        """The events of the answer, all that have arrived at a time. Raises what the caller is to see."""
+        """Yield the events of the answer, all available ones at a time. Raises the errors for the caller."""
         self._call.begin()
         try:
             yield from self._prepare()
@@ -68,7 +68,7 @@ class Generation:
                     return
                 except ModelNotSupportedError as error:
                     self._fall_back(error)
-        except Interrupted as interruption:  # between two attempts; within one it was explained there
+        except Interrupted as interruption:  # between attempts; ``_try`` handles it within one
             failure = self._explain(interruption)
         except HFTextError as error:
             failure = error
@@ -77,7 +77,7 @@ class Generation:
         raise self._enrich(failure)
 
     def _fall_back(self, error: ModelNotSupportedError) -> None:
-        """Take the next fallback model, which there is only if the caller named no model; or raise the error."""
+        """Switch to the next fallback model, or raise the error. There are none if the caller named a model."""
         following = next(self._fallbacks, None)
         if following is None or self._transcript.committed:
             raise error
@@ -89,7 +89,7 @@ class Generation:
         self._route = self._plan.route(following)
 
     def _prepare(self) -> Generator[Wait, None, None]:
-        """Find out what is not known: the model, whether it takes media, and the providers that serve it."""
+        """Look up whatever is unknown: the model, whether it accepts media, and the providers that serve it."""
         sees = self._request.has_media and self._backend.endpoint.hugging_face
         if not self._plan.is_known() or (sees and not self._backend.catalogue.has_models()):
             yield from self._call.need_thread()
@@ -99,7 +99,7 @@ class Generation:
         self._route = self._plan.route(model)
 
     def _try(self) -> Generator[Step, None, None]:
-        """One request and its answer, noted among the attempts."""
+        """Send one request and read its answer; record it in the attempts."""
         transcript, target, started = self._transcript, self._route.target, self._call.seconds()
         transcript.provider = status = failure = None
         if _log.isEnabledFor(logging.DEBUG):
@@ -128,7 +128,7 @@ class Generation:
             transcript.attempts.append(Attempt(transcript.provider or target.provider, status, seconds, failure))
 
     def _after(self, error: HFTextError) -> float:
-        """Decide what follows a failed attempt: the seconds to wait before the next one, or the end."""
+        """Choose the next attempt after a failed one and return the seconds to wait before it; or raise the error."""
         if self._transcript.committed or isinstance(error, StreamCancelledError):
             raise error
         failed = self._route.target
@@ -163,7 +163,7 @@ class Generation:
         return explain_timeout(interruption.clock, self._call, self._backend.endpoint.host)
 
     def _enrich(self, failure: HFTextError) -> HFTextError:
-        """Put into an error all that is known when it leaves."""
+        """Complete the error with the attempts, the partial answer and advice before it is raised to the caller."""
         transcript = self._transcript
         failure.attempts = tuple(transcript.attempts)
         self._backend.endpoint.advise(failure, anonymous=self._backend.connect().anonymous)

@@ -1,4 +1,4 @@
-"""The targets of one call, in the order in which they are asked."""
+"""The targets of one call, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 __all__ = ["UNNAMED_MODEL", "Plan"]
 
-UNNAMED_MODEL = "default"  # for a server that serves one model, lists none, and ignores the name
+UNNAMED_MODEL = "default"  # for a server with a single model that lists no models and ignores the name
 
 
 class Plan:
-    """The targets that may give the answer.
+    """The targets that may serve the request.
 
     Args:
-        backend: what the client's calls share.
-        call: the call; it must block where something has to be looked up.
-        request: what is asked.
+        backend: the settings shared by the client's calls.
+        call: the call; it must block if a lookup is needed.
+        request: the request.
     """
 
     def __init__(self, backend: Backend, call: Call, request: Request) -> None:
@@ -37,7 +37,7 @@ class Plan:
         self._endpoint = backend.endpoint
 
     def find_model(self) -> str:
-        """The model that is asked for; without a name, the first that the server lists and that can chat."""
+        """The requested model; if none is named, the first chat model that the server lists."""
         if self._request.model is not None:
             return self._request.model
         try:
@@ -49,8 +49,8 @@ class Plan:
         return first.id if first else UNNAMED_MODEL
 
     def route(self, model: str) -> Route:
-        """The targets for a model, most wanted first. A suffix of its name wins over the providers of the request; a
-        provider that the caller named is never replaced by another.
+        """The targets for a model, in order of preference. A suffix of its name overrides the providers of the request.
+        A provider that the caller named is never replaced by another.
         """
         backend = self._backend
         retries = Retries(backend.max_retries, backend.tuning)
@@ -68,7 +68,7 @@ class Plan:
         )
 
     def answered_by(self, target: Target, model: str, provider: str | None) -> list[Target]:
-        """The target of an attempt, and the provider that the router chose for it, as a target of its own."""
+        """The target of an attempt, followed by a target for the provider that the router chose, if any."""
         if target.provider is not None or provider is None or not self._endpoint.hugging_face:
             return [target]
         return [target, self._target(split_suffix(model)[0], provider)]
@@ -82,18 +82,18 @@ class Plan:
         return [self._target(name, provider) for provider in self._providers(model)]
 
     def _has_policy(self, model: str) -> bool:
-        """Whether the choice of the provider is left to a policy, so that any provider may be asked."""
+        """Whether a policy chooses the provider, so any provider may be used."""
         return self._endpoint.hugging_face and any(provider in POLICIES for provider in self._providers(model))
 
     def _preferred(self, model: str) -> list[Target]:
-        """The override, then what the request names."""
+        """The providers of the override, then those of the request."""
         name = split_suffix(model)[0]
         override = self._backend.catalogue.override(name)
         preferred = protocol.catalog.chat_providers(override) if override else []
         return [*(self._target_of(name, entry) for entry in preferred), *self._named(model)]
 
     def _all(self, model: str) -> Iterator[Target]:
-        """Every target that may serve the model; first a substitute where the preferred one failed recently."""
+        """Every target that may serve the model; a substitute comes first if the preferred target failed recently."""
         targets, name = self._preferred(model), split_suffix(model)[0]
         substitute = self._backend.breaker.substitute(name, targets[0])
         if substitute is not None:
@@ -103,10 +103,10 @@ class Plan:
             yield from self._others(name)
 
     def _others(self, model: str) -> Iterator[Target]:
-        """All that serve the model, in the account's order. The Hub is asked when the first of them is needed."""
+        """All targets that serve the model, in the account's order. Queries the Hub when the first one is needed."""
         try:
             mapping = self._backend.catalogue.mapping(self._call, model)
-        except HFTextError:  # the error that led here says more
+        except HFTextError:  # the error that caused the failover is more helpful
             return
         for entry in protocol.catalog.chat_providers(mapping):
             yield self._target_of(model, entry)

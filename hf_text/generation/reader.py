@@ -1,5 +1,5 @@
-"""One answer, read as it comes and verified at its end (see ``verdict``). Every end of an answer that is not whole is
-an error that carries what arrived.
+"""Reads one answer as it arrives and verifies its end (see ``verdict``). An incomplete answer raises an error that
+carries the partial answer.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from .verdict import BOM, Verdict
 
 __all__ = ["read_answer"]
 
-# How long to wait for the end of the body after [DONE], so that the connection can be used again.
+# How long to wait for the end of the body after [DONE], so that the connection can be reused.
 _END_SECONDS = 0.25
 
-# An event loop should not be kept from its other tasks by what is parsed.
+# Longer events are parsed in a thread, so that parsing does not block the event loop.
 _LONG_EVENT_BYTES = 256 * 1024
 
 _BEGINNING_BYTES = 2000
@@ -42,27 +42,27 @@ _ERROR_TEXT = r"(?i)\[?error\b"
 _ERROR_FIELD = r"(?im)^[ \t]*error[ \t]*:"
 _OTHER_FIELD = r"[\w-]+:"
 _BARE_VALUES = (
-    r"(?i)[\s\0\ufeff]*(?:data\s*:\s*)*[\[{]"  # without their field, or with it as the standard does not take it
+    r"(?i)[\s\0\ufeff]*(?:data\s*:\s*)*[\[{]"  # without a ``data:`` field, or with one that violates the standard
 )
 
 _JSON_STARTS = (b"{", b"[", b'"')
-_DONE = ("DONE", "END", "EOS")  # without what stands around it: "[DONE]", <|end|>
-# What servers send to keep a connection alive, in the place of a chunk: also "[PING]", '"ping"', "." or nothing.
+_DONE = ("DONE", "END", "EOS")  # without surrounding characters: "[DONE]", <|end|>
+# Keep-alives that servers send in place of a chunk: also "[PING]", '"ping"', "." or nothing.
 _KEEP_ALIVES = ("", "null", "true", "false", "0", "1", "ok", "ping", "pong", "keepalive", "keep-alive", "heartbeat")
 _AROUND = " \t\n\0[]<|>\"'.:-"
 
 
 def read_answer(reply: Response, answer: Transcript, max_event_bytes: int) -> Iterator[Step]:
-    """Read an answer with status 200: yield its events, all that have arrived at a time.
+    """Read an answer with status 200: yield its events, all available ones at a time.
 
-    While nothing has arrived and the call does not block, yields what to wait for. Ends when the answer is whole.
-    Otherwise raises, after all that arrived was yielded, the error that says how it ended.
+    While nothing has arrived and the call does not block, yields a ``Wait``. Returns when the answer is complete.
+    Otherwise raises an error that explains the end, after yielding all events that arrived.
     """
     return _Reader(reply, answer, max_event_bytes).read()
 
 
 class _Reader:
-    """The reading of one answer."""
+    """Reads one answer."""
 
     def __init__(self, reply: Response, answer: Transcript, max_event_bytes: int) -> None:
         self._reply = reply
@@ -74,10 +74,10 @@ class _Reader:
         self._reports = Reports(reply, answer)
         self._decoder = SSEDecoder(max_event_bytes)
         self._verdict = Verdict(self._assembler, self._call, self._reports)
-        self._progressed = False  # the last piece brought the answer forward
+        self._progressed = False  # whether the last piece added to the answer
 
     def read(self) -> Iterator[Step]:
-        """The events in the portions in which they arrive; then the verdict."""
+        """Yield the events in batches as they arrive, then judge the answer."""
         ending: Interrupted | BodyCut | HFTextError | None = None
         try:
             yield from self._read_body()
@@ -85,17 +85,17 @@ class _Reader:
             ending = error
         events: list[Event] = []
         failure = ending if isinstance(ending, HFTextError) else self._read_rest(ending, events)
-        self._assembler.flush(events)  # before the verdict: what was held back counts
+        self._assembler.flush(events)  # before the verdict, because buffered text counts
         if not isinstance(ending, HFTextError):
             failure = failure or self._verdict.judge(ending)
         if failure is None:
             self._answer.whole = True
             self._assembler.finish(events)
             self._answer.learn()
-        if events and (failure is None or self._answer.committed):  # what was only held back commits to nothing
+        if events and (failure is None or self._answer.committed):  # buffered text does not commit a failed answer
             yield self._hand_out(events)
         if failure is not None:
-            # An error that comes in place of the answer is what it would have been with a status of its own.
+            # An error reported instead of an answer is raised as if it had come with its own HTTP status.
             raise failure if self._answer.committed else failure.underlying
 
     def _hand_out(self, events: list[Event]) -> list[Event]:
@@ -131,7 +131,7 @@ class _Reader:
             yield from self._read_stream(piece)
 
     def _first_piece(self) -> Generator[Wait, None, bytes]:
-        """The beginning of the body, up to its first character that is not white space."""
+        """Read until the first character that is not white space; returns the body from there."""
         data, size = b"", 0
         while (piece := self._reply.read()) != b"":
             if isinstance(piece, Wait):
@@ -147,7 +147,9 @@ class _Reader:
         return data
 
     def _receive_json(self, body: bytearray) -> HFTextError | None:
-        """Receive an answer in one piece, from a server that does not stream; or an error in spite of status 200."""
+        """Receive a JSON body: an answer from a server that does not stream, or an error in spite of status 200.
+        Returns the failure, if there is one.
+        """
         self._reply.read_into(body, self._long)
         if len(body) >= self._long and begins_report(beginning := body[:_REPORT_BYTES].decode(errors="replace")):
             return self._reports.begun(beginning)
@@ -158,7 +160,7 @@ class _Reader:
         return None
 
     def _read_json(self, body: bytearray, events: list[Event], *, broken: bool = False) -> HFTextError | None:
-        """Read what was received; of a body that broke off, what is whole in it."""
+        """Parse the received JSON; if the body was truncated, parse its complete values."""
         text = decode_text(body, self._reply.headers)
         body.clear()
         try:
@@ -166,12 +168,12 @@ class _Reader:
         except ReportedError as report:
             return self._reports.reported(str(report) or text)
         except (ValueError, TypeError, RecursionError) as error:
-            whole = self._assembler.ending.reason is not None and not begins_report(text)  # then garbage follows it
+            whole = self._assembler.ending.reason is not None and not begins_report(text)  # only garbage follows
             return None if broken or whole else self._reports.unreadable("JSON", error, text)
 
     def _feed_json(self, text: str, events: list[Event]) -> HFTextError | None:
-        """Take an answer in one piece, the same in a list, or the chunks of a stream one after the other. Gives the
-        failure for JSON that is none of them; raises as ``Assembler.feed()``.
+        """Parse a complete answer, a list with one, or the concatenated chunks of a stream. Returns the failure for any
+        other JSON; raises as ``Assembler.feed()``.
         """
         told = False
         try:
@@ -179,7 +181,7 @@ class _Reader:
         except ValueError:
             self._feed_values(text, events)
             return None
-        if isinstance(value, str):  # JSON that was written as a text of JSON once more
+        if isinstance(value, str):  # JSON that was encoded twice
             return self._feed_json(value, events)
         for chunk in value if isinstance(value, list) and value and not is_stream_error(value) else [value]:
             told = (isinstance(chunk, dict) and self._assembler.feed(chunk, events)) or told
@@ -208,17 +210,17 @@ class _Reader:
                 yield self._hand_out(events)
             else:
                 rests = False
-            if call.at_rest or not rests:  # else ``Call.rest()`` has started the clock, and there is something to read
+            if call.at_rest or not rests:  # otherwise ``Call.rest()`` has started the clock, and there is data to read
                 call.at_rest = False
                 if failure is not None:
                     raise failure
                 if self._verdict.done:
                     yield from self._read_end()
                     return
-                if self._progressed:  # counted from here: what the reader did meanwhile is not the provider's time
+                if self._progressed:  # start it here: the time that the reader took does not count
                     call.start_clock("gap")
                 if not call.blocking:
-                    call.time_left()  # raises Interrupted, also where reading never has to wait
+                    call.time_left()  # raises Interrupted even if reading never has to wait
                 if len(decoder.unfinished) >= self._long:
                     yield from call.need_thread()
                     if begins_report(decoder.begin_unfinished(_BEGINNING_BYTES)):
@@ -228,9 +230,7 @@ class _Reader:
             piece = following
 
     def _decode(self, piece: bytes, events: list[Event]) -> HFTextError | None:
-        """Decode a piece; give the failure in it, if there is one, instead of raising it: first comes what stands
-        before it.
-        """
+        """Decode a piece. Returns a failure in it instead of raising it, so the events before it are yielded first."""
         self._progressed = False
         failure: HFTextError | None = None
         data = reported = ""
@@ -248,7 +248,7 @@ class _Reader:
                     if self._assembler.feed(chunk, events):
                         self._progressed = True
         except ReportedError as report:
-            reported = str(report) or data  # told below: what was caught holds the chunk
+            reported = str(report) or data  # handled below, because the caught exception holds the chunk
         except EventTooLong as error:
             failure = self._reports.malformed(f"sent a response that is too long: {error}", retryable=False)
         except (ValueError, TypeError, RecursionError) as error:
@@ -258,22 +258,22 @@ class _Reader:
         return failure
 
     def _feed_values(self, text: str, events: list[Event]) -> None:
-        """Take several chunks, one after the other or in a list. Raises as ``Assembler.feed()``."""
+        """Parse several chunks, concatenated or in a list. Raises as ``Assembler.feed()``."""
         for value, told in read_values(text):
             if value == "[DONE]":
                 self._verdict.done = True
                 return
             if is_stream_error(value):
                 raise ReportedError(told)
-            if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # written as JSON twice
+            if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # JSON that was encoded twice
                 self._feed_values(value, events)
                 continue
             for chunk in filter(None, value if isinstance(value, list) else [value]):
                 self._progressed = self._assembler.feed(chunk, events) or self._progressed
 
     def _read_rare(self, kind: str, data: str, events: list[Event]) -> bool:
-        """Read an event that is not a plain chunk; False if it holds a chunk all the same. Raises ReportedError if it
-        reports a failure, else as ``Assembler.feed()``.
+        """Handle an event that does not look like a plain chunk. Returns False if it is a chunk after all. Raises
+        ReportedError if it reports a failure, else as ``Assembler.feed()``.
         """
         word = data.strip()
         bare = word.strip(_AROUND)
@@ -299,8 +299,8 @@ class _Reader:
         return True
 
     def _read_aside(self, kind: str, data: str) -> bool:
-        """Skip an event that is not part of the answer; False if it is a chunk. Raises ReportedError if it reports that
-        the answer failed.
+        """Skip an event that is not part of the answer. Returns False if it is a chunk. Raises ReportedError if it
+        reports a failure of the answer.
         """
         if not is_aside(kind) or '"choices"' in data:
             return False
@@ -310,8 +310,8 @@ class _Reader:
         return True
 
     def _read_stray(self, stray: str, events: list[Event]) -> None:
-        """Read lines that are not of an event stream: chunks all the same, or what reports a failure, or is shown in
-        the error if the answer is not whole. Raises ReportedError.
+        """Handle lines that violate the event stream format. They may hold chunks or report a failure (raises
+        ReportedError). Other text is kept for the error message, in case the answer is incomplete.
         """
         told = re.sub(_ERROR_FIELD, "", stray, count=1)
         if told != stray or _tells_error(stray):
@@ -324,15 +324,15 @@ class _Reader:
         return None
 
     def _read_rest(self, ending: Interrupted | BodyCut | None, events: list[Event]) -> HFTextError | None:
-        """What came of an event without the empty line after it: it counts if it is whole."""
+        """Decode a last event without the empty line after it. A malformed one is ignored as incomplete."""
         if (isinstance(ending, Interrupted) and ending.clock is None) or self._verdict.done:
             return None
         failure = self._decode(b"\n\n", events) if len(self._decoder.unfinished) < self._long else None
         return None if isinstance(failure, MalformedStreamError) else failure
 
     def _read_end(self) -> Iterator[Step]:
-        """``[DONE]`` came: see whether the body ends. With a finish reason only for a moment, to use the
-        connection again.
+        """Wait for the end of the body after ``[DONE]``. With a finish reason, wait only briefly, to reuse the
+        connection.
         """
         whole = self._assembler.ending.reason is not None
         self._call.start_clock("gap", _END_SECONDS if whole else math.inf)
@@ -343,7 +343,7 @@ class _Reader:
 
 
 def _tells_error(text: str) -> bool:
-    """Whether a text is the JSON of an error."""
+    """Whether a text is an error in JSON."""
     if not text.lstrip().startswith(("{", "[")):
         return False
     try:

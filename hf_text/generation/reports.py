@@ -1,4 +1,4 @@
-"""What is said of an answer that failed, in the server's own words where it has any; never with a secret in it."""
+"""Error messages for failed answers, in the server's own words if possible; secrets are masked."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["Reports"]
 _PAGE_BYTES = 65536
 _SHOWN = 160
 _MAX_WORD = 500
-_MAX_REPORT = 65536  # characters; more is not read, and not asked for again
+_MAX_REPORT = 65536  # characters; a longer report is truncated, and the request is not retried
 
 _MAX_UNREADABLE = 256 * 1024
 
@@ -38,10 +38,10 @@ E = TypeVar("E", bound=StreamError)
 
 
 class Reports:
-    """Makes the errors of one response.
+    """Creates the errors for one response.
 
     Attributes:
-        host: the server that sent it.
+        host: the server that sent the response.
     """
 
     def __init__(self, reply: Response, answer: Transcript) -> None:
@@ -50,7 +50,7 @@ class Reports:
         self._answer = answer
 
     def reported(self, data: str) -> ProviderStreamError:
-        """The provider reports an error in these words, which may be JSON; of a long one only the beginning is told."""
+        """The provider reported this error, as text or JSON. A long report is truncated."""
         is_long = len(data) > _MAX_REPORT
         data = self._reply.mask.beginning(_report_in(data) if is_long else data, _MAX_REPORT)
         try:
@@ -62,49 +62,49 @@ class Reports:
         return _settle(ProviderStreamError(message, error=error), not is_long)
 
     def begun(self, beginning: str) -> ProviderStreamError:
-        """The provider reports an error that does not end soon: the event begins so."""
+        """The provider reported a very long error; ``beginning`` is the beginning of its event."""
         lines = [line[5:].removeprefix(" ") for line in beginning.split("\n") if line.startswith("data:")]
         return _settle(self.reported("\n".join(lines) or beginning), False)
 
     def failed(self, word: str) -> ProviderStreamError:
-        """The finish reason reports a failure."""
+        """The finish reason reported a failure."""
         told = f"the answer ended with the finish reason {self._reply.mask(word)[:_MAX_WORD]!r}{self.arrived()}"
         error = self._error_in({"message": told})
         return ProviderStreamError(f"the provider reported a failure: {error}", error=error)
 
     def page(self, beginning: bytes) -> MalformedStreamError:
-        """A web page came, which begins so; reads the rest of it."""
+        """The server sent a web page with this beginning. Reads the rest of it."""
         page = decode_text(beginning + self._reply.read_error(_PAGE_BYTES), self._reply.headers)
         told = describe_page(self._reply.mask(page))
         who = name_sender(self.host, self._reply.proxy, self._reply.headers)
         return MalformedStreamError(f"{who} sent an HTML page instead of an answer: {told}")
 
     def encoded(self, encoding: str) -> MalformedStreamError:
-        """The body is in an encoding that cannot be unpacked."""
+        """The body has a content encoding that cannot be decoded."""
         return MalformedStreamError(f"{self.host}: {describe_unreadable(self._reply.mask(encoding))}")
 
     def cut(self, cause: BodyCut) -> TruncatedStreamError:
-        """The body broke off."""
+        """The body was truncated."""
         return TruncatedStreamError(f"{self.host} cut the answer off ({self._reply.mask(str(cause))}){self.arrived()}")
 
     def unreadable(self, what: str, error: Exception, data: str) -> MalformedStreamError:
-        """What arrived cannot be read; the exception says why."""
+        """The received data cannot be parsed, because of this exception."""
         told = f"sent {what} that cannot be read"
         if len(data) > _MAX_UNREADABLE:
             return self.malformed(f"{told}: {self.show(data)}", retryable=False)
-        reason = f" ({error})" if self._reply.mask(data) == data else ""  # it may show a part of the data
+        reason = f" ({error})" if self._reply.mask(data) == data else ""  # the exception may quote a part of the data
         return self.malformed(f"{told}{reason}: {self.show(data)}")
 
     def malformed(self, what: str, retryable: bool = True) -> MalformedStreamError:
-        """The server did what the protocol does not allow."""
+        """The server violated the protocol."""
         return _settle(MalformedStreamError(f"{self.host} {what}"), retryable)
 
     def arrived(self) -> str:
-        """How much of the answer came, for the end of a message."""
+        """How much of the answer arrived, for the end of a message."""
         return f" after {len(self._answer.assembler.text)} characters of text had arrived"
 
     def show(self, data: bytes | str) -> str:
-        """The beginning of what came, for a message."""
+        """The beginning of the received data, for a message."""
         text = data.decode("utf-8", "replace") if isinstance(data, bytes) else data
         return repr(self._reply.mask.beginning(text, _SHOWN) + ("…" if len(text) > _SHOWN else ""))
 
@@ -126,7 +126,7 @@ def _settle(error: E, retryable: bool) -> E:
 
 
 def _report_in(data: str) -> str:
-    """The words and the code alone, where the report stands somewhere in a long event."""
+    """The message and the code of an error report inside a long event."""
     try:
         report = parse_error(find_report(loads(data)))
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""What one answer is asked with: the request itself, and the client's side that all its calls share."""
+"""The request for one answer, and the client's settings that all its calls share."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["Backend", "Request"]
 
 
 class Backend(NamedTuple):
-    """What all calls of a client share.
+    """The settings and the state shared by all calls of a client.
 
     Attributes:
         endpoint: the addresses of the server.
-        connect: gives what to send with.
+        connect: returns the object that sends requests.
         catalogue: the models and the providers that serve them.
         breaker: the targets that failed recently.
-        max_retries: how often the same target is asked again.
-        tuning: pauses between retries, bounds of lookups.
-        max_event_bytes: the longest event of a stream.
+        max_retries: how often the same target is retried.
+        tuning: pauses between retries, time limits of lookups.
+        max_event_bytes: the maximum size of an event in a stream.
     """
 
     endpoint: Endpoint
@@ -41,17 +41,17 @@ class Backend(NamedTuple):
 
 
 class Request:
-    """One request for an answer, encoded once; only the model in it changes from one provider to the next.
+    """One request for an answer, encoded once. Only the model differs between providers.
 
     Args:
-        payload: the body, without the model. What cannot be sent raises InvalidRequestError.
+        payload: the body, without the model. A value that cannot be encoded raises InvalidRequestError.
         model: the model; None for the first that the server lists.
         providers: for Hugging Face: policies and names of providers, in the order to try.
         headers: headers for this request.
         fallback_models: tried in order if no provider serves the model.
 
     Attributes:
-        has_media: whether there is media in the messages.
+        has_media: whether the messages contain media.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Request:
         self._rest = encode_payload({key: value for key, value in payload.items() if key != "response_format"})[1:]
 
     def body_for(self, model: str, url: str) -> bytes:
-        """The body for a model at an address. The model comes first: a proxy may route by the body's beginning."""
+        """The body for a model at an address. The model comes first: a proxy may route by the beginning of a body."""
         head = b'{"model":' + json.dumps(model).encode() + b","
         if self._format is not None:
             head += encode_payload({"response_format": format_for(url, self._format)})[1:-1] + b","

@@ -1,12 +1,12 @@
-"""Bytes of an event stream to events, through sseclient-py.
+"""Decodes the bytes of an event stream into events, with sseclient-py.
 
-sseclient-py reads events well when it is fed whole ones; this is the part that sees to that, by the standard
-(WHATWG HTML, section 9.2.6): it drops a byte order mark, makes every newline a line feed, replaces what is not
-UTF-8, keeps an event that has not ended yet, and refuses one that grows beyond a limit. An event that never ends stays
-here; whoever knows that the stream has ended may end it.
+sseclient-py parses events well if each is complete. This module splits the stream into complete events by the standard
+(WHATWG HTML, section 9.2.6): it drops a byte order mark, converts every newline to a line feed, replaces invalid UTF-8,
+buffers an unfinished event, and rejects one that exceeds a limit. An event that never ends stays in the buffer; the
+caller may terminate it when the stream has ended.
 
-Nearly every event of a model is a single line ``data: …``. There is nothing to parse in it, and sseclient-py would take
-longer for that than the JSON in it takes, so it gets only the others.
+Nearly every event from a model is a single ``data: …`` line. It needs no parsing, and sseclient-py would take longer
+than decoding its JSON, so sseclient-py gets only the other events.
 """
 
 from __future__ import annotations
@@ -23,45 +23,46 @@ STRAY = ""  # no event has this type
 _BOM = b"\xef\xbb\xbf"
 _DATA = "data: "
 
-# What a line of the standard begins with. Others are to be ignored, but tell of failures: llama.cpp's "error:", or what
-# a server writes that stops being one of events.
+# The beginnings of lines in the standard, which ignores all other lines. Here these are returned, because they may
+# report failures: llama.cpp's "error:", or the output of a server that breaks off the event stream.
 _FIELDS = ("data:", "event:", "id:", "retry:", ":")
 _BARE_FIELDS = ("", "data", "event", "id", "retry")
 _MAX_STRAY = 65536
 _INDENTED = ("data: {\n", "data:{\n", "data: [\n", "data:[\n")
 
-# sseclient-py appends line to line, which takes quadratic time for an event of very many lines, or of long ones.
+# sseclient-py concatenates lines, which takes quadratic time for an event with very many or very long lines.
 _MANY_LINES = 500
 _LONG_BYTES = 256 * 1024
 
 
 class EventTooLong(ValueError):
-    """One event is longer than allowed."""
+    """An event is longer than the limit."""
 
 
 class SSEDecoder:
     """Decodes an event stream that arrives in pieces of any size, in time linear in its length.
 
     Args:
-        max_event_bytes: the longest event that is taken, from the first byte of its first field to the last byte of its
+        max_event_bytes: the maximum size of an event, from the first byte of its first field to the last byte of its
             last. A newline counts as one byte; comments before the first field do not count.
 
     Attributes:
-        unfinished: the event that has not ended yet.
+        unfinished: the unfinished event at the end of the data.
     """
 
     def __init__(self, max_event_bytes: int) -> None:
         self._limit = max_event_bytes
         self._long = min(max_event_bytes, _LONG_BYTES)
-        self._start: bytes | None = b""  # what may be a byte order mark; None once the stream has begun
+        self._start: bytes | None = b""  # a possible part of a byte order mark; None once the stream has begun
         self._after_cr = False
         self.unfinished = bytearray()
 
     def decode(self, data: bytes) -> Iterable[tuple[str, str]]:
-        """Take the next bytes; give the events that they complete, each as its type and its data, to be used up before
-        the next call. Lines that are not of an event stream come as one of the type `STRAY` for each block.
+        """Feed the next bytes and return the events that they complete, each as its type and its data. Exhaust them
+        before the next call. Lines that violate the event stream format are returned per block as an event of the type
+        `STRAY`.
 
-        Raises EventTooLong, now or after the events that come before the one that is too long.
+        Raises EventTooLong, at once or after the events that precede the one that is too long.
         """
         if not self.unfinished and data[-2:] == b"\n\n" and data[:6] == b"data: ":
             event = self._find_lone(data)
@@ -89,7 +90,7 @@ class SSEDecoder:
         return self._events_of(block)
 
     def _find_lone(self, data: bytes) -> str | None:
-        """The data of a single event of a single line; None if that is not what this is. Most tokens arrive so."""
+        """The data of a piece with a single one-line event; None for any other piece. Most tokens arrive this way."""
         if self._start is not None or self._after_cr or len(data) > self._long:
             return None
         try:
@@ -99,7 +100,7 @@ class SSEDecoder:
         return None if "\n" in event or "\r" in event else event
 
     def begin_unfinished(self, limit: int) -> str:
-        """The beginning of the event that has not ended yet, cut to ``limit`` bytes, as text."""
+        """The first ``limit`` bytes of the unfinished event, as text."""
         return self.unfinished[:limit].decode(errors="replace")
 
     def _skip_bom(self, data: bytes) -> bytes:
@@ -112,7 +113,7 @@ class SSEDecoder:
         return data.removeprefix(_BOM)
 
     def _unify_newlines(self, data: bytes) -> bytes:
-        """CR LF and CR to LF, also when the two come in different pieces: a CR ends its line at once."""
+        """Replace CR LF and CR with LF, even if CR and LF arrive in different pieces. A CR ends its line at once."""
         if not data:
             return data
         if self._after_cr and data.startswith(b"\n"):
@@ -121,27 +122,29 @@ class SSEDecoder:
         return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
     def _end_of_events(self, data: bytes) -> int:
-        """How many of these bytes belong to events that are complete."""
+        """How many of these bytes belong to complete events."""
         end = data.rfind(b"\n\n")
         if end >= 0:
             return end + 2
-        # The empty line may lie across two pieces.
+        # The empty line may be split between two pieces.
         return 1 if data.startswith(b"\n") and self.unfinished.endswith(b"\n") else 0
 
     def _keep(self, data: bytes) -> None:
-        """Keep the beginning of an event, but not comments before it: a server may keep alive with them for hours."""
+        """Buffer the beginning of an event, but not comments before it: a server may send keep-alive comments for
+        hours.
+        """
         self.unfinished += data
         _drop_comments(self.unfinished)
         self._check_length(len(self.unfinished) - self.unfinished.endswith(b"\n"))
 
     def _check_length(self, length: int) -> None:
         if length > self._limit:
-            self.unfinished = bytearray()  # the error may live on, and this with it
+            self.unfinished = bytearray()  # the error may outlive this call and would keep the buffer alive
             raise EventTooLong(f"an event of the stream is longer than {self._limit} bytes (max_event_bytes)")
 
     def _events_of(self, block: bytes) -> Iterator[tuple[str, str]]:
         events = block.decode(errors="replace").split("\n\n")
-        del block  # it may be long, and is not needed while its events are read
+        del block  # it may be long and is no longer needed
         for event in events:
             if event.startswith(_DATA) and "\n" not in event:
                 yield "message", event[len(_DATA) :]
@@ -152,7 +155,7 @@ class SSEDecoder:
         if event[0] == ":" and "\n" not in event:
             return iter(())
         stray = _find_stray(event)
-        if stray and event.startswith(_INDENTED):  # JSON on several lines, of which only the first has its field
+        if stray and event.startswith(_INDENTED):  # JSON on several lines, with a ``data:`` field on the first only
             return iter([("message", event.partition(":")[2].lstrip())])
         if len(event) > _LONG_BYTES or event.count("\n") > _MANY_LINES:
             parsed = _parse_many_lines(event)
@@ -162,7 +165,7 @@ class SSEDecoder:
         return chain([(STRAY, stray)], parsed) if stray else parsed
 
     def _events_of_long(self, left: bytearray, rest: bytes) -> Iterator[tuple[str, str]]:
-        """The same one by one, because each may be very long: no more than two copies are held."""
+        """As ``_events_of()``, but one event at a time, because each may be very long: holds at most two copies."""
         while left:
             end = left.find(b"\n\n")
             if end > self._limit:
@@ -179,13 +182,13 @@ class SSEDecoder:
 
 
 def _find_stray(event: str) -> str:
-    """The lines of an event that are none of an event stream, as far as they are short; ``""`` if there are none."""
+    """The lines of an event that violate the event stream format, up to a limit; ``""`` if there are none."""
     lines = event[:_MAX_STRAY].split("\n")
     return "\n".join(line for line in lines if not line.startswith(_FIELDS) and line not in _BARE_FIELDS)
 
 
 def _drop_comments(data: bytearray) -> None:
-    """Take comments and empty lines from the beginning; of a comment that has not ended only the colon stays."""
+    """Remove comments and empty lines from the beginning. Of an unfinished comment, only the colon is kept."""
     while data.startswith((b":", b"\n")):
         end = data.find(b"\n")
         if end < 0:
@@ -195,7 +198,7 @@ def _drop_comments(data: bytearray) -> None:
 
 
 def _length_of_comments(data: bytearray, end: int) -> int:
-    """How long comments and empty lines at the beginning of an event are."""
+    """The length of the comments and empty lines at the beginning of an event."""
     start = 0
     while start < end and data.startswith((b":", b"\n"), start):
         start = data.find(b"\n", start, end + 1) + 1
@@ -203,7 +206,7 @@ def _length_of_comments(data: bytearray, end: int) -> int:
 
 
 def _parse_many_lines(event: str) -> Iterator[tuple[str, str]]:
-    """What sseclient-py makes of an event, in linear time."""
+    """Parse an event as sseclient-py does, but in linear time."""
     kind = ""
     data: list[str] = []
     for line in event.split("\n"):

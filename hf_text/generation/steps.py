@@ -1,4 +1,4 @@
-"""The steps of reading one answer: taken by a thread or by an event loop, stopped from any thread."""
+"""The steps of reading one answer. A thread or an event loop runs them; any thread can stop them."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from .transcript import Transcript
 __all__ = ["Step", "Steps"]
 
 Step = list[Event] | Wait
-"""The events that have arrived, or what the next step needs."""
+"""The events that have arrived, or a ``Wait`` before the next step."""
 
 
 class Steps:
     """One answer, read by one reader at a time.
 
-    A reader calls ``step()`` until it gives None. For a call that blocks a step waits by itself; otherwise it gives a
-    ``Wait``, and the reader waits for that. A reader that keeps other readers out while it waits calls ``begin()``,
+    A reader calls ``step()`` until it returns None. If the call blocks, a step waits by itself; otherwise it returns a
+    ``Wait``, and the reader waits for that. To keep other readers out while it waits, a reader calls ``begin()``,
     ``advance()`` any number of times, and ``end()``.
 
     Args:
-        call: the clocks, and the off switch.
-        transcript: the answer, as it grows.
-        events: the steps, as the generation takes them.
+        call: the clocks and the cancellation.
+        transcript: collects the answer.
+        events: the generator that runs the steps.
 
     Attributes:
         call: as above.
-        stopped: whether they were stopped before the end.
+        stopped: whether the steps were stopped before the end.
     """
 
     def __init__(self, call: Call, transcript: Transcript, events: Generator[Step, None, None]) -> None:
         self.call = call
         self._transcript = transcript
         self._events = events
-        # Each holds one item, and who takes it has the right. No lock: a signal handler, the garbage collector or a
-        # fork may come at any point, and taking an item costs less.
-        self._claims = [True]  # to iterate over it
-        self._turns = [True]  # to be between begin() and end(), or to close the steps
+        # Each list holds one token; whoever pops it has the right. This is not a lock, because a signal handler, the
+        # garbage collector or a fork may interrupt at any point, and popping is cheaper.
+        self._claims = [True]  # the right to iterate
+        self._turns = [True]  # the right to be between begin() and end(), or to close the steps
         self._ended = False
         self.stopped: bool = False
-        self._stopper: int | None = None  # the thread that stopped them
+        self._stopper: int | None = None  # the thread that stopped the steps
         self._cancelled = False
 
     @property
     def transcript(self) -> Transcript:
-        """What is known of the answer."""
+        """The answer so far."""
         return self._transcript
 
     @property
@@ -63,7 +63,7 @@ class Steps:
             raise InvalidRequestError("a stream can be read only once; the whole answer is in its completion")
 
     def completion(self) -> Completion:
-        """The whole answer. Raises StreamError as long as it is not whole, or when it never will be."""
+        """The complete answer. Raises StreamError if it is incomplete, for now or for good."""
         transcript = self._transcript
         if transcript.whole:
             return transcript.completion()
@@ -84,8 +84,8 @@ class Steps:
         return []
 
     def step(self) -> Step | None:
-        """The next step; None at the end. Raises what ends the answer, and InvalidRequestError if something else reads
-        it now.
+        """Take the next step; returns None at the end. Raises the error that ends the answer, and InvalidRequestError
+        if another reader is reading.
         """
         if not self.begin():
             return None
@@ -95,11 +95,11 @@ class Steps:
             self.end()
 
     def begin(self) -> bool:
-        """Keep other readers out until ``end()``. False if there is nothing more to read."""
+        """Keep other readers out until ``end()``. Returns False if there is nothing more to read."""
         if _take(self._turns):
             if not self.stopped:
                 return True
-            self._finish()  # stopped just now, by something that could not take the turn
+            self._finish()  # stopped just now by a caller that did not get the turn
         elif not (self._ended or self.stopped):
             raise InvalidRequestError("this stream is already being read")
         self._refuse_if_stopped()
@@ -109,7 +109,7 @@ class Steps:
         """As ``step()``, between ``begin()`` and ``end()``."""
         try:
             step = next(self._events, None)
-        except BaseException:  # Ctrl-C too: a generator that has raised is over
+        except BaseException:  # Ctrl-C too: a generator is finished once it has raised
             self._ended = True
             if self.call.is_foreign:
                 raise InvalidRequestError("this stream belongs to the parent process of this fork") from None
@@ -122,19 +122,19 @@ class Steps:
         over = self.stopped or self._ended
         if not over:
             self._turns.append(True)
-            over = self.stopped and _take(self._turns)  # stopped just now, by something that could not take the turn
+            over = self.stopped and _take(self._turns)  # stopped just now by a caller that did not get the turn
         if over:
             self._finish()
 
     def put_back(self, events: list[Event]) -> None:
-        """Let the next step give these events, which were read ahead."""
+        """Return these events, which were read ahead, from the next step."""
         if events:
             self._events = _prepend(events, self._events, self.call, self.call.at_rest)
             self.call.at_rest = False
 
     def wrap(self, wrapper: Callable[[Generator[Step, None, None]], Generator[Step, None, None]]) -> None:
-        """Let what watches calls see the steps as they are taken: it hands them on, and closes them when it is closed.
-        To be called before the first step.
+        """Wrap the steps in a generator that observes them. It must yield every step, and close the steps when it is
+        closed. Call this before the first step.
         """
         self._events = wrapper(self._events)
 
@@ -153,7 +153,7 @@ class Steps:
         self._cancelled = cancelled
         self.stopped = True
         self.call.cancel()
-        if _take(self._turns):  # else the thread that reads does it: only that can close a running generator
+        if _take(self._turns):  # else the reading thread does it: no other thread can close a running generator
             self._finish()
 
     def _finish(self) -> None:
@@ -161,7 +161,9 @@ class Steps:
         self._events.close()
 
     def _refuse_if_stopped(self) -> None:
-        """A reader must not take a stream that something else stopped for one that has ended."""
+        """Raise StreamCancelledError if the stream was cancelled, or closed by another thread: the reader must not
+        mistake that for the end.
+        """
         if self.stopped and (self._cancelled or self._stopper != threading.get_ident()):
             partial = self._transcript.completion()
             raise StreamCancelledError("the stream was cancelled", partial=partial, attempts=partial.attempts)

@@ -1,4 +1,4 @@
-"""The public stream: read in one thread, can be stopped from any."""
+"""The public stream: read by one thread, can be stopped from any thread."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Stream:
     ``cancel()`` and ``close()`` work from any thread, and from a signal handler, and never block; leaving the loop
     or a ``with`` block also closes it.
 
-    Nothing is sent before the first read, or ``start()``. Errors are raised while reading; what had arrived is in
-    ``partial``.
+    Nothing is sent before the first read, or ``start()``. Errors are raised while reading; the answer received until
+    then is in ``partial``.
     """
 
     def __init__(self, steps: Steps) -> None:
@@ -47,8 +47,8 @@ class Stream:
     def start(self) -> Stream:
         """Send the request now, and wait until the answer begins. Returns the stream itself.
 
-        Raises the error if no answer begins, so a web app can still choose its own status. What has arrived is read
-        as usual afterwards. Does nothing if the stream has already begun.
+        Raises the error if no answer begins, so a web app can still choose its own status. The events received so far
+        are read as usual afterwards. Does nothing if the stream has already begun.
         """
         if self.info is None:
             self._steps.put_back(self.read())
@@ -61,7 +61,7 @@ class Stream:
 
     @property
     def partial(self) -> Completion:
-        """What has arrived so far, at any time."""
+        """The answer received so far, at any time."""
         return self._steps.transcript.completion()
 
     @property
@@ -82,9 +82,9 @@ class Stream:
         return self._steps.stopped
 
     def read(self) -> list[Event]:
-        """Wait for the next events and take all that have arrived; an empty list at the end.
+        """Wait for the next events and return all that have arrived; an empty list at the end.
 
-        Iteration is built on this; use it to wake up less often than for each event. Raises HFTextError;
+        Iteration is built on this; use it to wake up less often than once per event. Raises HFTextError;
         InvalidRequestError if two threads read at once.
         """
         try:
@@ -100,9 +100,7 @@ class Stream:
         self._steps.call.paced = True
 
     def cancel(self) -> None:
-        """Stop at once. A reader gets ``StreamCancelledError``, with everything that had arrived. Does nothing after
-        the end.
-        """
+        """Stop at once. A reader gets ``StreamCancelledError``, with the partial answer. Does nothing after the end."""
         self._steps.cancel()
 
     def close(self) -> None:
@@ -131,12 +129,12 @@ class Stream:
 
     def _iterate(self, wanted: type) -> Iterator[Any]:
         steps = self._steps
-        steps.claim()  # at the first read: some frameworks call iter() once more, only to see whether they can
+        steps.claim()  # at the first read: some frameworks call iter() an extra time to test for an iterable
         try:
             while batch := steps.read():
                 for event in batch:
                     if steps.stopped:
-                        break  # the next read() raises it, or ends the loop
+                        break  # the next read() raises the error, or ends the loop
                     if isinstance(event, wanted):
                         yield event
         except (HFTextError, KeyboardInterrupt) as error:

@@ -1,4 +1,4 @@
-"""An answer while it grows, and what is known of it."""
+"""An answer as it grows, and its metadata."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _MAX_CLOSERS = 1000
 
 
 class Transcript:
-    """An answer while it grows, over all the attempts to get it.
+    """An answer as it grows, across all attempts.
 
     Args:
-        closers: the models of this client that were seen to close a ``<think>`` tag which they do not open, because
-            their chat template puts the opening tag into the prompt.
+        closers: the models of this client that close a ``<think>`` tag without opening it, because their chat template
+            puts the opening tag into the prompt.
 
     Attributes:
-        call: the call that it answers.
-        model: the model, as it was asked for.
+        call: the call.
+        model: the requested model.
         provider: the provider that answers, once known.
         request_id: the server's id of the request, once known.
-        attempts: the requests that were made for it.
-        info: which provider answers; set when the first part of the answer is handed out, so that there can be no other
-            attempt.
+        attempts: the requests made so far.
+        info: the provider that answers; set when the first part of the answer is yielded, after which there are no
+            further attempts.
         whole: whether the answer has ended and is complete.
-        failure: why it never will be, for a message.
+        failure: the message of the error that ended the answer, if any.
     """
 
     def __init__(self, call: Call, model: str, closers: set[str] | None = None) -> None:
@@ -53,16 +53,16 @@ class Transcript:
         self._total: float | None = None
 
     def begin(self, response: Response, provider: str | None) -> None:
-        """This response is read from now on; what an earlier one may have brought was never handed out."""
+        """Begin a new response. Content of earlier responses is dropped; it was never yielded."""
         opened = self.model in self._closers
-        if opened or self._mask is not None:  # that is not the first response
+        if opened or self._mask is not None:  # not the first response
             self.assembler = Assembler(opened)
         self._mask = response.mask
         self.provider = response.mask(response.headers.get("x-inference-provider", "")) or provider
         self.request_id = response.mask(request_id(response.headers) or "") or None
 
     def learn(self) -> None:
-        """The answer is whole: remember whether the model closes a ``<think>`` tag that its prompt opens."""
+        """After a complete answer, remember whether the model closes a ``<think>`` tag that its prompt opens."""
         closes = self.assembler.closed_only
         if closes and len(self._closers) < _MAX_CLOSERS:
             self._closers.add(self.model)
@@ -71,12 +71,12 @@ class Transcript:
 
     @property
     def response_id(self) -> str | None:
-        """The answer's own id (``id`` of its chunks), once known."""
+        """The id of the answer (``id`` of its chunks), once known."""
         return self._masked(self.assembler.id)
 
     @property
     def response_model(self) -> str | None:
-        """The model by the name that the answer gives, once known."""
+        """The name of the model in the answer, once known."""
         return self._masked(self.assembler.model)
 
     def _masked(self, text: str | None) -> str | None:
@@ -84,11 +84,11 @@ class Transcript:
 
     @property
     def committed(self) -> bool:
-        """Whether a part of the answer was handed out."""
+        """Whether a part of the answer was yielded."""
         return self.info is not None
 
     def commit(self, events: list[Event], url: str) -> None:
-        """These events are about to be handed out; the first time, which provider answers comes before them."""
+        """Note that these events are about to be yielded. The first time, insert the ``ProviderInfo`` before them."""
         if self.info is None:
             self._first_token = self.call.seconds()
             label = PROVIDER_LABELS.get(self.provider or "") or self.provider or urlsplit(url).netloc
@@ -96,12 +96,12 @@ class Transcript:
             events.insert(0, self.info)
 
     def end(self) -> None:
-        """Stop counting the time."""
+        """Stop measuring the time."""
         if self._total is None:
             self._total = self.call.seconds()
 
     def completion(self) -> Completion:
-        """All that arrived so far."""
+        """The answer received so far."""
         assembler = self.assembler
         extra = {**assembler.extra, **self._other_model()}
         return Completion(
@@ -122,9 +122,9 @@ class Transcript:
         )
 
     def _other_model(self) -> dict[str, str]:
-        """What a server calls the model that answers, where it ignores the one that was asked for.
+        """The server's name of the model, if the server ignored the requested one.
 
-        Inference providers have names of their own for the same model, so theirs do not count.
+        Inference providers have their own names for the same model, so these do not count.
         """
         name = self.assembler.model
         if name is None or self.provider is not None or not self.model:

@@ -1,9 +1,9 @@
-"""Whether an answer is whole, and if not, why.
+"""Whether an answer is complete, and if not, why.
 
-An answer is whole when a finish reason came and stands, or when ``[DONE]`` came and the body then ended properly:
-llama-cpp-python sends ``[DONE]`` on an answer that was cut and leaves the body unterminated, ``transformers serve``
-never sends ``[DONE]``, Nebius may send no finish reason. Gateways send a finish reason before the answer; text after it
-takes it back. An answer of nothing is never whole, and neither is one whose server reports a failure, in whatever way.
+An answer is complete if a finish reason arrived and was not revoked, or if ``[DONE]`` arrived and the body then ended
+properly: llama-cpp-python sends ``[DONE]`` after a truncated answer but leaves the body unterminated,
+``transformers serve`` never sends ``[DONE]``, and Nebius may send no finish reason. Some gateways send a finish reason
+before the answer; text after it revokes it. An empty answer is never complete, nor is one with a reported failure.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ __all__ = ["BOM", "Verdict"]
 BOM = b"\xef\xbb\xbf"
 _SSE_FIELDS = (b":", b"data", b"event", b"id", b"retry", BOM)
 
-# Which finish reasons an answer of nothing may have: the length was used up by reasoning that is not shown, or all that
-# was said was taken out.
+# Finish reasons that allow an empty answer: hidden reasoning used up the length, or the filter removed all text.
 _REASONS_FOR_NOTHING = ("length", "content_filter")
 
 
 class Verdict:
-    """What is known of the end of one answer.
+    """Judges the end of one answer.
 
     Attributes:
         beginning: the first bytes of the body.
-        stray: what came that is not of an event stream; ``""`` for nothing.
-        done: whether ``[DONE]`` came, or the answer in one piece.
+        stray: received text that violates the event stream format; ``""`` if there is none.
+        done: whether ``[DONE]`` or a complete JSON answer arrived.
     """
 
     def __init__(self, assembler: Assembler, call: Call, reports: Reports) -> None:
@@ -43,10 +42,10 @@ class Verdict:
         self._reports = reports
 
     def judge(self, ending: Interrupted | BodyCut | None) -> HFTextError | None:
-        """The error that the reader is to see, if the answer is not whole.
+        """The error to raise if the answer is incomplete; None if it is complete.
 
         Args:
-            ending: what ended the body; None for its proper end.
+            ending: the exception that ended the body; None for its proper end.
         """
         if isinstance(ending, Interrupted) and ending.clock is None:
             return StreamCancelledError(f"the stream was cancelled{self._reports.arrived()}")
@@ -70,7 +69,7 @@ class Verdict:
         return proper and self.done and not self._unexplained()
 
     def _explain_end(self) -> HFTextError:
-        """The error for a body that ended properly, but not the answer in it."""
+        """The error for an incomplete answer in a body that ended properly."""
         if self._assembler.empty and not (self._unexplained() and self._has_begun()):
             return self._explain_emptiness()
         missing = "a finish reason" if self.done else "a finish reason and without [DONE]"
@@ -82,7 +81,7 @@ class Verdict:
         return self.stray or self._assembler.unexplained
 
     def _has_begun(self) -> bool:
-        """Whether what came is an event stream."""
+        """Whether an event stream has begun."""
         start = self.beginning.strip()
         fields = any(start.startswith(field) or field.startswith(start) for field in _SSE_FIELDS)
         return fields or self.done or self._assembler.chunks > 0

@@ -1,4 +1,4 @@
-"""The requests adapter whose connections belong to a call; ``connections`` says what it depends on."""
+"""The requests adapter whose connections belong to a call; ``connections`` documents what it depends on."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from .tls import Cert, make_context
 __all__ = ["Adapter"]
 
 _MAX_POOLS = 1000
-_MAX_DIALLING = 32  # at once in event loops: a handshake takes a millisecond or two, in which a loop does nothing else
+_MAX_DIALLING = 32  # at once in event loops: a handshake blocks its loop for a millisecond or two
 
 
 class Adapter(HTTPAdapter):
-    """The requests adapter that uses these connections. One TLS context serves all of them: reading the CA bundle
-    takes 20 ms.
+    """The requests adapter that uses these connections. All of them share one TLS context, because reading the CA
+    bundle takes 20 ms.
 
     Args:
-        mask: takes the secrets out of what is sent, where it is printed.
+        mask: removes the secrets from requests that are printed.
     """
 
     def __init__(self, mask: Mask) -> None:
@@ -46,18 +46,18 @@ class Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        if proxy.lower().startswith("socks"):  # their connections are urllib3's own, which belong to no call
+        if proxy.lower().startswith("socks"):  # SOCKS connections are urllib3's own and do not belong to a call
             raise InvalidSchema("SOCKS proxies are not supported, only http:// and https:// ones")
         manager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = POOLS
         return manager
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
-        """What a proxy is sent: its password among it."""
+        """The headers sent to a proxy. They include its password."""
         return hide_headers(super().proxy_headers(proxy))
 
     def close(self) -> None:
-        """Close the connections that are kept alive. Those in use are not affected."""
+        """Close the idle connections. Connections in use are not affected."""
         for pool, _ in list(self._pools_by_url.values()):
             pool.retire()
         super().close()
@@ -68,23 +68,25 @@ class Adapter(HTTPAdapter):
         return pool is not None and pool.pool is not None
 
     def open_pool(self, request: Any, verify: Any, proxies: Any, cert: Any, **_: object) -> None:
-        """Make the pool for a request, and the TLS context. Takes the arguments of ``send()``; raises as it does."""
+        """Create the pool and the TLS context for a request. Takes the arguments of ``send()`` and raises the same."""
         self.get_connection_with_tls_context(request, verify, proxies=proxies, cert=cert)
 
     def has_open_connection(self, url: str) -> bool:
-        """Whether a connection for this address is kept alive, as far as can be seen without testing it."""
+        """Whether there is an idle connection for this address. The connection itself is not tested."""
         pool, _ = self._pools_by_url.get(url, (None, ""))
         return pool is not None and pool.has_open_connection()
 
     def can_dial(self, url: str) -> bool:
-        """Whether a connection for this address can be opened without blocking: it was used before, without a proxy,
-        and not many others are being opened so. Those take their turn in threads.
+        """Whether a connection for this address can be opened without blocking: the address was used before, without a
+        proxy, and few other connections are being opened this way. Further ones are opened in threads.
         """
         pool, _ = self._pools_by_url.get(url, (None, ""))
         return pool is not None and pool.pool is not None and pool.proxy is None and self._dialling < _MAX_DIALLING
 
     def dial(self, call: Call, url: str) -> Generator[Wait, None, Any]:
-        """Open a connection for this address, if none is kept alive; None if not. Raises what urllib3 raises."""
+        """Open a connection for this address; None if there is an idle one or opening would block. Raises what urllib3
+        raises.
+        """
         if not self.can_dial(url) or self.has_open_connection(url):
             return None
         self._dialling += 1
@@ -94,8 +96,8 @@ class Adapter(HTTPAdapter):
             self._dialling -= 1
 
     def send_again(self, call: Call, url: str, head: bytes, body: bytes, dialled: Any) -> RawResponse | None:
-        """Send a short request whose head urllib3 wrote before, on an open connection without a proxy; None if there
-        is none. Raises what the socket raises.
+        """Send a short request, with a head that urllib3 wrote for an earlier one, on an open connection without a
+        proxy; None if there is no such connection. Raises what the socket raises.
         """
         pool, _ = self._pools_by_url.get(url, (None, ""))
         if pool is None or pool.pool is None or pool.proxy is not None:
@@ -104,13 +106,13 @@ class Adapter(HTTPAdapter):
         return response
 
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
-        """The pool for a request. It depends on the address alone: an adapter has one set of proxies."""
+        """The pool for a request. It depends only on the address, because an adapter has one set of proxies."""
         reach_pools(self._mask, request.headers)
         pool, _ = self._pools_by_url.get(request.url, (None, ""))
-        if pool is None or pool.pool is None:  # closed: urllib3 keeps a limited number of pools
+        if pool is None or pool.pool is None:  # closed: urllib3 limits the number of pools
             proxy = select_proxy(request.url, proxies) or ""
-            if proxy.lower().startswith("https:"):  # requests would leave its certificate to the system's bundle
-                # In the form in which requests looks for it.
+            if proxy.lower().startswith("https:"):  # requests would verify its certificate with the system's bundle
+                # The key by which requests looks up the manager.
                 address = prepend_scheme_if_needed(proxy, "http")  # type: ignore[no-untyped-call]
                 self.proxy_manager_for(address, proxy_ssl_context=self._context(verify))
             pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
@@ -120,7 +122,7 @@ class Adapter(HTTPAdapter):
         return pool
 
     def request_url(self, request: Any, proxies: Any) -> str:
-        """What is in the first line of the request."""
+        """The request target in the request line."""
         way = self._pools_by_url.get(request.url)
         return way[1] if way else super().request_url(request, proxies)
 
@@ -131,13 +133,13 @@ class Adapter(HTTPAdapter):
         return host, options
 
     def build_response(self, request: Any, raw: Any) -> Any:
-        """urllib3's answer as it is. To make requests' own object of it (cookies, history) takes longer than to send
-        the request; it is made for those who look at it.
+        """Return urllib3's response unchanged. Building requests' own response object (cookies, history) takes longer
+        than sending the request, so it is built only if an instrument may inspect it.
         """
         return super().build_response(request, raw) if requests_is_wrapped() else raw
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Nothing is left to set: the shared context has it all."""
+        """Do nothing: the shared context holds all TLS settings."""
 
     def _context(self, verify: bool | str, cert: Cert | None = None) -> ssl.SSLContext:
         with self._making:

@@ -1,8 +1,8 @@
-"""The body of an answer, in the pieces in which it arrives.
+"""The body of a response, read piece by piece as it arrives.
 
-Most bodies are plain: they are read from the connection itself, all that has arrived at a time, which spares
-http.client's and urllib3's price for each chunk. Compressed ones are read so too, and unpacked by urllib3, which bounds
-what a piece may grow to.
+Most bodies are plain. They are read directly from the connection, all available bytes at a time, which avoids the
+per-chunk cost of http.client and urllib3. Compressed bodies are read the same way and decompressed by urllib3, which
+limits the size of a decompressed piece.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ _PIECE_BYTES = 65536
 
 
 class BodyCut(Exception):
-    """The body of an answer ended before its proper end. Never leaves the library."""
+    """The body of a response ended prematurely. Never leaves the library."""
 
 
 class Body(Protocol):
-    """What is left of an answer after its headers."""
+    """The body of a response, after its headers."""
 
     def read(self) -> bytes | Wait:
-        """The next piece as soon as there is one; ``b""`` at the proper end. If the call does not block: what to wait
-        for.
+        """Return the next piece as soon as one arrives, ``b""`` at the end of the body. A call that does not block gets
+        a ``Wait`` if nothing has arrived.
 
-        Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
+        Raises BodyCut if the body ends prematurely, Interrupted if the call has to stop.
         """
 
     @property
     def plain(self) -> bytes:
-        """Once ``read()`` has raised BodyCut: text that came instead of what its header promises."""
+        """Once ``read()`` has raised BodyCut: plain text that arrived in spite of a Content-Encoding header."""
 
     def close(self) -> None:
-        """Release the connection: it serves other requests if the body was read to its end, else it is closed."""
+        """Release the connection: it is reused if the body was read to its end, else closed."""
 
 
 def open_body(raw: RawResponse, call: Call, encoding: str) -> Body:
-    """The body of an answer that was received in this call, in a content encoding (``""`` for none)."""
+    """The body of a response that this call received, in a content encoding (``""`` for none)."""
     return _PlainBody(raw, call) if encoding.strip().lower() in ("identity", "") else _EncodedBody(raw, call)
 
 
 def find_unreadable(encoding: str) -> str | None:
-    """The first of the content encodings in a header that cannot be unpacked here; None if all can."""
+    """The first content encoding in a header that cannot be decoded; None if all can."""
     names = (name.strip().lower() for name in encoding.split(","))
     return next((name for name in names if name not in ("", "identity", *HTTPResponse.CONTENT_DECODERS)), None)
 
@@ -84,8 +84,8 @@ class _PlainBody:
         return b""
 
     def _note_end(self) -> None:
-        """If the body has ended, give the connection back to its pool, if it can serve again. Otherwise ``close()``
-        closes it, after the last token was handed out: that takes as long as to read one.
+        """If the body has ended and the connection can be reused, return it to its pool. Otherwise ``close()`` closes
+        it after the last token was yielded, because closing takes as long as reading a token.
         """
         self._call.drained = False  # the next read does not wait
         if self._framing.ended and self._framing.clean and not self._unread and not self._raw.is_last:
@@ -109,9 +109,9 @@ class _EncodedBody:
         )
 
     def read(self) -> bytes | Wait:
-        if not self._call.blocking:  # urllib3 cannot give way
+        if not self._call.blocking:  # urllib3 can only block
             return Wait.THREAD
-        self._call.time_left()  # a little that has arrived may unpack to very much: reading it must end as well
+        self._call.time_left()  # a few bytes may decompress to very many: the timeouts must hold for these as well
         try:
             piece: bytes | None = self._unpacking.read1(_PIECE_BYTES, decode_content=True)
         except HTTPError as error:
@@ -120,8 +120,8 @@ class _EncodedBody:
 
     @property
     def plain(self) -> bytes:
-        """The beginning of a body that is not compressed, whatever its header says: a gateway unpacked it, or wrote it
-        in the place of another.
+        """The beginning of a body that is not compressed in spite of its header: a gateway decompressed or replaced
+        it.
         """
         piece = self._compressed.only_piece or b""
         return piece if is_text(piece) else b""
@@ -131,10 +131,10 @@ class _EncodedBody:
 
 
 class _CompressedBytes(_PlainBody):
-    """What urllib3 unpacks, in the manner of a file."""
+    """A file-like object with the compressed bytes, for urllib3."""
 
     closed = False
-    only_piece: bytes | None = None  # what was read, as long as that is one piece; then b""
+    only_piece: bytes | None = None  # the first piece; b"" once there is a second
 
     def read1(self, _: int) -> bytes:
         piece = self.read()
@@ -152,14 +152,14 @@ def _framing_of(raw: RawResponse) -> Framing:
 
 
 def _root_cause(error: BaseException) -> str:
-    """The innermost reason of a broken body."""
+    """The innermost cause of a broken body."""
     while error.args and isinstance(error.args[-1], BaseException):
         error = error.args[-1]
     return str(error) or type(error).__name__
 
 
 def is_text(data: bytes) -> bool:
-    """Whether bytes, which may be cut anywhere, are a text in UTF-8."""
+    """Whether bytes are UTF-8 text. They may end in the middle of a character."""
     try:
         text = getincrementaldecoder("utf-8")().decode(data)
     except UnicodeDecodeError:

@@ -1,8 +1,8 @@
-"""One call in flight: its clocks, its off switch, and the socket that it uses now.
+"""One call in flight: its clocks, its cancellation, and its current socket.
 
-Every blocking step of a call (connect, TLS, send, read, pause) asks ``time_left()`` how long it may take, so that
-the clocks hold whatever a server trickles; and every socket is attached to its call before it connects, so that
-``cancel()`` can wake the thread that waits on it, from any other thread or from a signal handler.
+Every blocking step of a call (connect, TLS, send, read, pause) takes its timeout from ``time_left()``, so the clocks
+hold even if a server trickles bytes. Every socket is attached to its call before it connects, so ``cancel()`` can wake
+a thread that waits on it, from any other thread or from a signal handler.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ __all__ = ["DEFAULT", "SOCKET", "WRITE", "Call", "Interrupted", "Timeouts", "Wai
 
 T = TypeVar("T")
 
-# A socket takes no longer timeout (2**31 milliseconds); a longer wait asks again.
+# The longest timeout that a socket accepts is 2**31 milliseconds; a longer wait takes several steps.
 _MAX_STEP = 1_000_000.0
 
 
@@ -64,8 +64,8 @@ class Timeouts:
 
     @classmethod
     def of(cls, timeout: Any) -> Timeouts:
-        """The clocks for an argument ``timeout``: a number sets all of them but total."""
-        if timeout is None:  # elsewhere it means no limit
+        """The clocks for a ``timeout`` argument: a number sets all of them except total."""
+        if timeout is None:  # means "no limit" in other libraries
             raise InvalidRequestError(
                 "timeout must not be None; for no limit on the total time use Timeouts(total=None)"
             )
@@ -81,11 +81,11 @@ def _is_time(seconds: Any) -> bool:
 
 
 DEFAULT = Timeouts()
-"""The default of every argument ``timeout``: the client's own clocks, which are by default ``Timeouts()``."""
+"""The default of every ``timeout`` argument: the clocks of the client, by default ``Timeouts()``."""
 
 
 class Interrupted(Exception):
-    """The call has to stop: a clock ran out, or (``clock`` is None) it was cancelled. Never leaves the library."""
+    """The call has to stop: a clock ran out, or it was cancelled (``clock`` is None). Never leaves the library."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         super().__init__(clock or "cancelled")
@@ -93,48 +93,49 @@ class Interrupted(Exception):
 
 
 class Wait(Enum):
-    """What a step of a call that does not block needs before the next one."""
+    """What a call that does not block needs before its next step."""
 
     SOCKET = "socket"
-    """That the socket in use (``Call.fileno()``) can be read from."""
+    """The current socket (``Call.fileno()``) must become readable."""
 
     WRITE = "write"
-    """That it can be written to: it connects, or shakes hands."""
+    """The current socket must become writable, to connect or for the TLS handshake."""
 
     THREAD = "thread"
     """A thread, because the next step blocks."""
 
     FIRST = "first"
-    """As ``THREAD``, for work that is done once for all calls. One call does it at a time, so that many calls that
-    begin together do not take a thread each.
+    """As ``THREAD``, for work that is done once for all calls. One call does it at a time, so many calls that begin
+    together do not take a thread each.
     """
 
     TURN = "turn"
-    """Nothing: the thread has done what blocked, and need not be held any longer."""
+    """Nothing: the blocking work is done and the thread can be released."""
 
 
-# For what runs once for each token: looking a member up takes as long as a few steps.
+# For code that runs once per token: looking up an enum member takes as long as a few steps.
 SOCKET: Final = Wait.SOCKET
 WRITE: Final = Wait.WRITE
 
 
 class Call:
-    """The clocks and the off switch of one call.
+    """The clocks and the cancellation of one call.
 
     Attributes:
-        timeouts: the clocks' settings.
+        timeouts: the settings of the clocks.
         started: when the call began, by ``time.monotonic()``.
         clock: the clock that will run out next.
-        deadline: when, by ``time.monotonic()``.
+        deadline: when it will run out, by ``time.monotonic()``.
         cancelled: whether ``cancel()`` was called.
-        is_foreign: whether its connection is that of another process, from which this one was forked.
-        reused: whether the connection in use had served another request before.
-        blocking: whether a step that has to wait does so. If not, it gives way with a ``Wait`` instead.
-        on_release: closes the descriptor in use in place of this object; for who watches it in an event loop. May be
-            called in any thread.
-        drained: whether all that had arrived was read: if the call does not block, the next read says what to wait for.
+        is_foreign: whether the connection belongs to the parent process from which this one was forked.
+        reused: whether the current connection had served another request before.
+        blocking: whether a step that has to wait blocks. If not, it yields or returns a ``Wait`` instead.
+        on_release: closes the current descriptor instead of this object; set by an event loop that watches the
+            descriptor. May be called in any thread.
+        drained: whether all bytes that had arrived were read. If the call does not block, the next read then returns a
+            ``Wait`` first.
         at_rest: whether the next step is to wait for the next token, see ``rest()``.
-        paced: whether the caller steers its rate by what is refused for now: that is raised then, not retried.
+        paced: whether the caller adapts its rate to temporary rejections: they are raised, not retried.
     """
 
     __slots__ = (
@@ -171,21 +172,21 @@ class Call:
         self.at_rest: bool = False
         self.on_release: Callable[[socket.socket], None] | None = None
         self._socket: socket.socket | None = None
-        # Both can be used inside a signal handler that interrupts this very code: the one is reentrant, the other is
-        # only ever released by cancel().
+        # Both can be used in a signal handler that interrupts this code: the lock is reentrant, and only cancel()
+        # releases the gate.
         self._lock = threading.RLock()
         self._gate = threading.Lock()
         self._gate.acquire()
         self.begin()
 
     def begin(self) -> None:
-        """Start the total clock, and the first."""
+        """Start the total clock and the connect clock."""
         self.started: float = monotonic()
         self._end = self.started + (self.timeouts.total or math.inf)
         self.start_clock("connect")
 
     def start_clock(self, clock: Clock, at_most: float = math.inf) -> None:
-        """Start this clock, for its seconds or ``at_most``, whichever is less; the total clock runs on."""
+        """Start this clock, for its seconds or ``at_most``, whichever is less; the total clock keeps running."""
         seconds: float = getattr(self.timeouts, clock)
         deadline = monotonic() + (seconds if seconds < at_most else at_most)
         if deadline < self._end:
@@ -194,8 +195,8 @@ class Call:
             self.clock, self.deadline = "total", self._end
 
     def rest(self) -> bool:
-        """Whether all that is left to do is to wait for the next token, for which the clock is started. For what runs
-        the steps in an event loop: it spares the step that would say so.
+        """Whether the call only has to wait for the next token; if so, start the gap clock. An event loop that runs the
+        steps thereby saves the step that would yield ``Wait.SOCKET``.
         """
         if not self.at_rest or self.cancelled:
             return False
@@ -208,20 +209,20 @@ class Call:
         return True
 
     def time_left(self) -> float:
-        """Seconds that the next step may take. Raises Interrupted if there are none, or if the call was cancelled."""
+        """Seconds that the next step may take. Raises Interrupted if no time is left or the call was cancelled."""
         if self.cancelled:
             raise Interrupted
         left = self.deadline - monotonic()
         if left <= 0:
             raise Interrupted(self.clock)
-        return left if left < _MAX_STEP else _MAX_STEP  # min() takes longer, and this runs for each token
+        return left if left < _MAX_STEP else _MAX_STEP  # min() is slower, and this runs for each token
 
     def longest_wait(self) -> float:
-        """As ``time_left()``, but 0 where that raises."""
+        """As ``time_left()``, but 0 instead of raising."""
         return 0.0 if self.cancelled else max(self.deadline - monotonic(), 0.0)
 
     def need_thread(self, wait: Wait = Wait.THREAD) -> Iterator[Wait]:
-        """The next step blocks: yield until it is driven from a thread. No clock runs meanwhile."""
+        """Yield until the steps run in a thread, because the next one blocks. The clocks are paused meanwhile."""
         since = monotonic()
         while not self.blocking:
             yield wait
@@ -231,11 +232,11 @@ class Call:
         self.deadline += waited
 
     def attach(self, sock: socket.socket) -> None:
-        """This socket is used from now on: ``cancel()`` shuts it down.
+        """Use this socket from now on: ``cancel()`` shuts it down.
 
-        A duplicate of the descriptor is kept, not the socket: it can be shut down at every stage (a TLS handshake
-        takes the descriptor away from the socket object), and it can never be a descriptor that was closed and
-        reused.
+        The call keeps a duplicate of the descriptor instead of the socket. The duplicate can be shut down at every
+        stage (a TLS handshake detaches the descriptor from the socket object), and it is never a descriptor that was
+        closed and reused.
         """
         duplicate = duplicate_socket(sock)
         with self._lock:
@@ -245,31 +246,31 @@ class Call:
         self.time_left()
 
     def fileno(self) -> int:
-        """The descriptor to wait on for the socket in use."""
+        """The descriptor to wait on for the current socket."""
         assert self._socket is not None
         return self._socket.fileno()
 
     def release(self) -> None:
-        """The socket is not used any more: ``cancel()`` leaves it alone. To be called before others may use it."""
+        """Stop using the socket, so ``cancel()`` does not shut it down. Call this before others may use the socket."""
         with self._lock:
             sock, self._socket = self._socket, None
             if sock is not None:
                 _attached.discard(self)
                 close, self.on_release = self.on_release, None
                 if close is None:
-                    sock.close()  # by its own method: eventlet's sockets are not a kind of socket.socket
+                    sock.close()  # its own method: eventlet's sockets are not instances of socket.socket
                 else:
                     close(sock)
 
     def disown(self) -> None:
-        """Close this process's copy of the descriptor: the connection is in use by the one from which it was forked."""
-        self._lock = threading.RLock()  # a thread that is not here may hold the other
+        """Close this process's copy of the descriptor: the parent process of the fork uses the connection."""
+        self._lock = threading.RLock()  # a thread of the parent process may hold the old one
         self.is_foreign = self.cancelled = True
         self.on_release = None
         self.release()
 
     def cancel(self) -> None:
-        """Stop the call, from any thread, at any stage; a thread that waits in it gets Interrupted. Never blocks."""
+        """Stop the call, from any thread, at any stage. A thread that waits in it raises Interrupted. Never blocks."""
         self.cancelled = True
         with self._lock:
             if self._socket is not None:
@@ -277,7 +278,7 @@ class Call:
         self._open_gate()
 
     def pause(self, seconds: float) -> None:
-        """Wait; end at once with Interrupted when the call is cancelled or the total clock runs out."""
+        """Sleep; raise Interrupted at once if the call is cancelled or the total clock runs out."""
         left = self._end - monotonic()
         if self._gate.acquire(timeout=min(max(seconds, 0), max(left, 0), threading.TIMEOUT_MAX)):
             self._open_gate()
@@ -286,12 +287,12 @@ class Call:
             raise Interrupted("total")
 
     def _open_gate(self) -> None:
-        with suppress(RuntimeError):  # open already: cancelled twice
+        with suppress(RuntimeError):  # already open: cancelled twice
             self._gate.release()
 
     @contextmanager
     def at_most(self, seconds: float) -> Iterator[None]:
-        """Bound what happens inside; for auxiliary lookups. Raises Interrupted("total") when it takes longer."""
+        """Limit the time of the block, for auxiliary lookups. Raises Interrupted("total") if it takes longer."""
         end, self._end = self._end, min(self._end, monotonic() + seconds)
         try:
             yield
@@ -299,7 +300,7 @@ class Call:
             self._end = end
 
     def total_left(self) -> float:
-        """Seconds until the total clock runs out; infinite without one."""
+        """Seconds until the total clock runs out; infinite without a total timeout."""
         return self._end - monotonic()
 
     def seconds(self) -> float:
@@ -308,7 +309,7 @@ class Call:
 
 
 def run(steps: Generator[object, None, T]) -> T:
-    """Take all steps of a call that blocks; their result."""
+    """Run all steps of a blocking call and return their result."""
     while True:
         try:
             next(steps)
@@ -318,7 +319,7 @@ def run(steps: Generator[object, None, T]) -> T:
 
 
 def _shut_down(sock: socket.socket) -> None:
-    with suppress(OSError):  # not connected yet, or not any more
+    with suppress(OSError):  # not connected yet, or already disconnected
         sock.shutdown(socket.SHUT_RDWR)
 
 

@@ -1,28 +1,28 @@
-"""Connections that belong to a call: urllib3's, with our clocks and our off switch built in.
+"""Connections that belong to a call: urllib3's connections with the clocks and the cancellation of the call built in.
 
-A thread says which call it works for (``bound_to``) before it hands a request to requests. From there on the
-connection of that request knows its call: it hands it the socket before it connects, and it never waits longer than
-the call allows, in name resolution, connecting, TLS, sending, and each single read of the headers and the body.
+A thread sets the call it works for (``bound_to``) before it passes a request to requests. The connection of that
+request then belongs to the call: it attaches its socket before it connects, and never waits longer than the call allows
+in name resolution, connecting, TLS, sending, and each single read of the headers and the body.
 
-This module, ``adapter`` and ``head`` are the seam to the libraries: they hold all that is overridden of requests,
-urllib3 and http.client. Some of it is not a public interface of theirs.
-``tests/transport/test_library_contract.py`` holds what they depend on, for the oldest and the newest versions:
+This module, ``adapter`` and ``head`` hold all overrides of requests, urllib3 and http.client. Some of these interfaces
+are not public. ``tests/transport/test_library_contract.py`` checks these assumptions with the oldest and the newest
+versions:
 
 ===============================  =====================================================================================
-``adapter.Adapter``              ``HTTPAdapter.send()`` asks for a pool (``get_connection_with_tls_context()``, which
-                                 asks for ``build_connection_pool_key_attributes()``), for ``cert_verify()`` and for
-                                 ``request_url()``, and hands what urllib3 answers to ``build_response()``. Pool
-                                 managers make pools of ``pool_classes_by_scheme``
-``_Pool``                        ``HTTPConnectionPool.urlopen()`` takes a connection by ``_get_conn()``, gives it to
-                                 ``_make_request()``, and gives it back by ``_put_conn()`` if that fails; idle ones
-                                 stand in ``pool``, a ``QueueCls``. ``_make_request()`` and ``_prepare_proxy()`` connect
-``_CallBound``                   ``connect()`` makes its socket by ``_new_conn()``; ``request()`` sends all by
-                                 ``send()``. http.client's ``getresponse()`` makes an answer by ``response_class`` and
-                                 lets it ``begin()``; urllib3's would copy it. A connection whose ``sock`` is set is
-                                 open for both: one that was dialled in an event loop
-``_Pool.send_again()``           what ``urlopen()`` and ``getresponse()`` do for a request like the last one: take a
-                                 connection, send, make a response that knows both
-``head.RawResponse``             what http.client, urllib3 and instruments look at of an answer (see there)
+``adapter.Adapter``              ``HTTPAdapter.send()`` calls ``get_connection_with_tls_context()`` for a pool (which
+                                 calls ``build_connection_pool_key_attributes()``), ``cert_verify()`` and
+                                 ``request_url()``, and passes urllib3's response to ``build_response()``. Pool
+                                 managers create pools from ``pool_classes_by_scheme``
+``_Pool``                        ``HTTPConnectionPool.urlopen()`` takes a connection from ``_get_conn()``, passes it to
+                                 ``_make_request()``, and returns it with ``_put_conn()`` if that fails; ``pool``, a
+                                 ``QueueCls``, holds the idle ones. ``_make_request()`` and ``_prepare_proxy()`` connect
+``_CallBound``                   ``connect()`` creates its socket with ``_new_conn()``; ``request()`` sends everything
+                                 with ``send()``. http.client's ``getresponse()`` creates a ``response_class`` and calls
+                                 its ``begin()``; urllib3's would copy the response. Both treat a connection whose
+                                 ``sock`` is set as open, such as one that was dialled in an event loop
+``_Pool.send_again()``           the same as ``urlopen()`` and ``getresponse()`` for a request like the last one: take
+                                 a connection, send, create a response with references to the pool and the connection
+``head.RawResponse``             the attributes of a response that http.client, urllib3 and instruments use (see there)
 ===============================  =====================================================================================
 """
 
@@ -59,12 +59,12 @@ _this_thread = threading.local()
 
 
 class NotReady(Exception):
-    """No open connection can take a request at once, and the call does not block. Nothing was sent."""
+    """No open connection accepts a request without waiting, and the call does not block. Nothing was sent."""
 
 
 @contextmanager
 def bound_to(call: Call, dialled: Any = None) -> Iterator[None]:
-    """Requests that this thread sends inside belong to the call; the first takes the connection, if one is given."""
+    """Bind the requests that this thread sends in the block to the call. The first one uses ``dialled``, if given."""
     _this_thread.call = call
     _this_thread.dialled = dialled
     _this_thread.mask = None
@@ -78,24 +78,24 @@ def bound_to(call: Call, dialled: Any = None) -> Iterator[None]:
 
 
 def has_reached_pools() -> bool:
-    """Whether the request that this thread sent last has come as far as our pools."""
+    """Whether the last request of this thread has reached the pools of this module."""
     return _this_thread.mask is not None
 
 
 def reach_pools(mask: Mask, headers: Any) -> None:
-    """The request of this thread has come as far as our pools. What is printed of it is masked, its headers too."""
+    """Note that the request of this thread has reached the pools, and mask its secrets and its headers in prints."""
     _this_thread.mask, _this_thread.headers = mask, headers
 
 
 class _CallBound:
-    """Mixed into urllib3's connections: what belongs to a call."""
+    """Mixin that binds urllib3's connections to a call."""
 
     call: Call
-    home: Any = None  # the pool, of one that was dialled and not taken yet
-    _held: bytes | None = None  # what waits to be sent with what follows
-    head: bytes | None = None  # of the last request that urllib3 sent
-    _early = b""  # what came of the response before all was sent
-    cut_short = False  # not all was sent: no other request can follow
+    home: Any = None  # the pool of a connection that was dialled and not taken yet
+    _held: bytes | None = None  # bytes buffered to be sent together with the next ones
+    head: bytes | None = None  # the head of the last request that urllib3 sent
+    _early = b""  # bytes of the response that arrived during the upload
+    cut_short = False  # the request was not sent completely: the connection cannot be reused
 
     def _new_conn(self) -> socket.socket:
         return run(self._dial())
@@ -111,7 +111,7 @@ class _CallBound:
             raise NewConnectionError(conn, f"Failed to establish a new connection: {error}") from error
 
     def open(self) -> Generator[Wait, None, None]:
-        """As ``connect()`` without a proxy, for a call that does not block."""
+        """Like ``connect()`` without a proxy, for a call that does not block."""
         cast(HTTPConnection, self).sock = yield from self._dial()
 
     def connect(self) -> None:
@@ -119,10 +119,10 @@ class _CallBound:
         self.call.start_clock("first")
 
     def request(self, *args: Any, **options: Any) -> None:
-        """Send the head and the body in one packet, if they are short: http.client would send two."""
+        """Send a short head and body in one packet; http.client would send two."""
         conn = cast(HTTPConnection, self)
         if conn.sock is None:
-            self.connect()  # before there is a variable that holds the head, and the key in it
+            self.connect()  # before any variable holds the head with the key
         self._held, self._early = b"", b""
         try:
             super().request(*args, **options)  # type: ignore[misc]
@@ -152,20 +152,20 @@ class _CallBound:
         if not 0.98 * left <= (conn.sock.gettimeout() or 0) <= left:  # setting it costs a system call
             conn.sock.settimeout(left)
         try:
-            if conn.debuglevel > 0:  # http.client would print it with the key
+            if conn.debuglevel > 0:  # http.client would print the key
                 print("send:", repr(_this_thread.mask.with_headers(_this_thread.headers)(bytes(data))))
                 conn.sock.sendall(data)
-            elif len(data) > _MAX_HELD_BYTES and not isinstance(conn.sock, SSLTransport):  # that one always blocks
+            elif len(data) > _MAX_HELD_BYTES and not isinstance(conn.sock, SSLTransport):  # SSLTransport always blocks
                 self._early, whole = upload(conn.sock, data, self.call)
                 self.cut_short = not whole
             else:
                 super().send(data)  # type: ignore[misc]
-        except ssl.SSLEOFError as error:  # urllib3 continues to what the server said before it closed, as without TLS
+        except ssl.SSLEOFError as error:  # on BrokenPipeError urllib3 still reads a response sent before the close
             raise BrokenPipeError(str(error)) from error
 
     def send_at_once(self, data: bytes) -> None:
-        """Send a short request without waiting. Raises NotReady if the connection does not take all of it: who has not
-        read the last request is better asked on another connection, and does not answer a part of one.
+        """Send a short request without waiting. Raises NotReady if the connection does not accept all of it: the server
+        has not read the last request, so another connection is better, and it does not answer a partial request.
         """
         sock = cast(HTTPConnection, self).sock
         self.call.time_left()
@@ -181,11 +181,11 @@ class _CallBound:
             raise NotReady
 
     def getresponse(self) -> Any:
-        """The answer, its head still to be read, as http.client gives it; urllib3 would make its own object of it."""
+        """Return http.client's response, whose head is not read yet; urllib3 would convert it to its own object."""
         return super(HTTPConnection, cast(HTTPConnection, self)).getresponse()
 
     def response_class(self, sock: Any, *debuglevel: int, **options: Any) -> RawResponse:
-        """http.client makes the object that reads an answer by this name."""
+        """Create the response object. http.client calls this name."""
         source: Any = TLSInTLS(sock) if isinstance(sock, SSLTransport) else sock
         response = RawResponse(source, self.call, *debuglevel, **options)
         response.unread, self._early = self._early, b""
@@ -208,8 +208,8 @@ class _TLSConnection(_CallBound, HTTPSConnection):  # type: ignore[misc]  # as a
 
 
 class _Idle(queue.LifoQueue[Any]):
-    """The connections that are kept alive. Nobody ever waits for one, so that it needs no lock: what is called here of
-    a list is atomic. A signal handler, or the garbage collector, may give one back while another is taken.
+    """The idle connections. No thread ever waits for one, so no lock is needed: the list methods used here are atomic.
+    A signal handler or the garbage collector may return a connection while another one is being taken.
     """
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
@@ -225,28 +225,28 @@ class _Idle(queue.LifoQueue[Any]):
 
 
 class _Pool(HTTPConnectionPool):
-    """Binds a connection to the call that takes it, and parts them before anyone else can take it."""
+    """Binds a connection to the call that takes it, and unbinds it before another call can take it."""
 
     ConnectionCls: Any = _PlainConnection
     QueueCls = _Idle
 
-    retired = False  # what comes back is closed
+    retired = False  # returned connections are closed
 
     def retire(self) -> None:
-        """Close the connections that are kept alive now; those in use are closed when they come back.
+        """Close the idle connections now, and those in use when they are returned.
 
         urllib3 would close them only when the last reference to the pool is gone, and every traceback holds one.
         """
         self.retired = True
         idle: Any = self.pool
-        with suppress(queue.Empty, AttributeError):  # all are closed; there is no pool any more
+        with suppress(queue.Empty, AttributeError):  # no connection is left; the pool is closed
             while True:
                 conn = idle.get()
                 if conn is not None:
                     conn.close()
 
     def dial(self, call: Call) -> Generator[Wait, None, Any]:
-        """Open a connection for the call, which does not block; None if there is an open one by now. Raises what
+        """Open a connection for a call that does not block; None if the pool has an open one by now. Raises what
         urllib3 raises.
         """
         conn: Any = super()._get_conn()
@@ -257,14 +257,14 @@ class _Pool(HTTPConnectionPool):
         call.start_clock("connect")
         try:
             yield from conn.open()
-        except BaseException:  # Interrupted, Ctrl-C, the reader left
+        except BaseException:  # Interrupted, Ctrl-C, or the reader abandoned the stream
             self.take_back(conn)
             raise
         call.start_clock("first")
         return conn
 
     def take_back(self, conn: Any) -> None:
-        """A connection that was dialled is not used: close it."""
+        """Close a connection that was dialled and not used."""
         conn.home = None
         conn.close()
         self._put_conn(conn)
@@ -276,11 +276,11 @@ class _Pool(HTTPConnectionPool):
             if not conn.call.blocking and not _takes_a_request(conn.sock):
                 conn.close()
                 raise NotReady
-        conn.home = None  # the pool would hold itself
+        conn.home = None  # no reference cycle
         return conn
 
     def _take(self, call: Call) -> Any:
-        """A connection for the call: one that is kept alive, else a new one."""
+        """A connection for the call: an idle one, else a new one."""
         conn: Any = super()._get_conn()
         conn.call = call
         call.reused = conn.sock is not None
@@ -290,7 +290,7 @@ class _Pool(HTTPConnectionPool):
         if call.reused:
             try:
                 call.attach(_descriptor(conn.sock))
-            except BaseException:  # Interrupted, Ctrl-C: urllib3 does not know yet that it has the connection
+            except BaseException:  # Interrupted, Ctrl-C: urllib3 cannot close a connection that it does not have yet
                 conn.close()
                 raise
         return conn
@@ -304,15 +304,16 @@ class _Pool(HTTPConnectionPool):
                 return
         try:
             cast(Any, self.pool).put(conn)
-        except (queue.Full, AttributeError):  # there is no pool any more; urllib3 would warn, which prints
+        except (queue.Full, AttributeError):  # the pool is full or closed; urllib3 would print a warning
             if conn is not None:
                 conn.close()
 
     def send_again(self, call: Call, head: bytes, body: bytes, dialled: Any) -> RawResponse | None:
-        """Send a short request whose head urllib3 wrote before, on the connection that was dialled for it, or on one
-        that is kept alive; None if there is none.
+        """Send a short request, with a head that urllib3 wrote for an earlier one, on ``dialled`` or on an idle
+        connection; None if there is neither.
 
-        Raises what the socket raises. As with urllib3, a server that closed may have said why before.
+        Raises what the socket raises, but not BrokenPipeError: as in urllib3, the server may have sent a response
+        before it closed the connection.
         """
         if self.ConnectionCls.debuglevel > 0 or not (dialled or self.has_open_connection()):
             return None
@@ -320,7 +321,7 @@ class _Pool(HTTPConnectionPool):
         if conn.sock is None:
             self._put_conn(conn)
             return None
-        conn.home = None  # the pool would hold itself
+        conn.home = None  # no reference cycle
         try:
             with suppress(BrokenPipeError):
                 (conn.send_now if call.blocking else conn.send_at_once)(SecretBytes(head + body))
@@ -333,18 +334,18 @@ class _Pool(HTTPConnectionPool):
         return raw
 
     def has_open_connection(self) -> bool:
-        """Whether a connection is kept alive, as far as can be seen without testing it."""
+        """Whether there is an idle connection. The connection itself is not tested."""
         idle: list[Any] = self.pool.queue[-1:] if self.pool is not None else []
         return bool(idle) and idle[0] is not None and idle[0].sock is not None
 
 
 def _takes_a_request(sock: Any) -> bool:
-    """Whether what was sent before was received, so that there is room for a short request."""
+    """Whether the send buffer has room for a short request, because the server received the previous one."""
     return bool(wait_for_write(_descriptor(sock), 0))
 
 
 def _descriptor(sock: Any) -> Any:
-    """What can be waited for of a connection."""
+    """The underlying socket, whose descriptor can be waited on."""
     return sock.socket if isinstance(sock, SSLTransport) else sock
 
 
@@ -352,7 +353,7 @@ class _TLSPool(_Pool, HTTPSConnectionPool):
     ConnectionCls: Any = _TLSConnection
 
     def _validate_conn(self, conn: Any) -> None:
-        """Connect, as urllib3 does here, without its warning: who passes ``verify=False`` knows."""
+        """Connect as urllib3 does here, but without its warning about ``verify=False``, which the caller chose."""
         if conn.is_closed:
             conn.connect()
 

@@ -1,6 +1,6 @@
-"""Connecting to a server: its name to addresses, and a socket to the first of them that answers.
+"""Connecting to a server: resolve its name, then connect a socket to the first address that accepts.
 
-No step waits longer than the call allows, and none continues once the call is cancelled.
+No step waits longer than the call allows or continues after the call is cancelled.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from .sockets import make_socket
 
 __all__ = ["dial"]
 
-# How often a thread that waits for a name or a connection looks whether it was cancelled. Linux wakes a thread
-# whose connecting socket is shut down; other systems do not, and none wakes a thread in getaddrinfo().
+# How often a thread that waits for a name or a connection checks for cancellation. Linux wakes a thread when its
+# connecting socket is shut down; other systems do not, and none wakes a thread in getaddrinfo().
 _CANCEL_POLL_SECONDS = 0.02
 _SHUTDOWN_WAKES = sys.platform == "linux"
 
 
 def dial(call: Call, host: str, port: int, options: Any) -> Generator[Wait, None, socket.socket]:
-    """Connect to the first address of the host that answers; each gets its share of the time. A call that does not
-    block needs a thread for nothing but a name that has to be looked up.
+    """Connect to the first address of the host that accepts; each address gets its share of the time. A call that does
+    not block needs a thread only for a name lookup.
     """
     addresses = yield from _resolve(call, host, port)
     failure: OSError | None = None
@@ -63,7 +63,7 @@ def _connect(call: Call, address: Any, options: Any, seconds: float) -> Generato
             raise OSError(failure, os.strerror(failure))
         if call.blocking:
             sock.settimeout(call.time_left())
-    except BaseException:  # Interrupted, Ctrl-C, the reader left: nothing else holds the socket
+    except BaseException:  # Interrupted, Ctrl-C, or the reader abandoned the stream: nothing else holds the socket
         sock.close()
         call.release()
         raise
@@ -71,7 +71,7 @@ def _connect(call: Call, address: Any, options: Any, seconds: float) -> Generato
 
 
 def _until_writable(call: Call, ends: float) -> Iterator[Wait]:
-    """Wait for the socket that connects, but not longer than its share of the time."""
+    """Wait for the connecting socket, but not longer than its share of the time."""
     latest = ends if _SHUTDOWN_WAKES else min(ends, monotonic() + _CANCEL_POLL_SECONDS)
     deadline, call.deadline = call.deadline, min(call.deadline, latest)
     try:
@@ -82,11 +82,11 @@ def _until_writable(call: Call, ends: float) -> Iterator[Wait]:
 
 
 def _resolve(call: Call, host: str, port: int) -> Generator[Wait, None, list[Any]]:
-    """The addresses of a host, found in a thread of its own: nothing can stop getaddrinfo(), but the call need not wait
-    for it.
+    """The addresses of a host. A separate thread runs getaddrinfo(), which cannot be stopped, so that the call can stop
+    waiting for it.
     """
     host = host.strip("[]")
-    name = host.encode() if sys.is_finalizing() else host  # it cannot look for the codec of a str then
+    name = host.encode() if sys.is_finalizing() else host  # the codec for a str cannot be imported at shutdown
     if host == "localhost" or _is_address(host):
         return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     yield from call.need_thread()
@@ -113,7 +113,9 @@ def _resolve(call: Call, host: str, port: int) -> Generator[Wait, None, list[Any
 
 
 def _run_in_thread(work: Callable[[], None], name: str) -> None:
-    """Runs here where no thread can be started: there are too many, or the interpreter is shutting down."""
+    """Run the work in a thread, or right here if none can be started: there are too many, or the interpreter is
+    shutting down.
+    """
     if not sys.is_finalizing():
         with suppress(RuntimeError):
             threading.Thread(target=work, name=name, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Sending one request with requests, and refusing what would answer in place of the network."""
+"""Sending one request with requests, and rejecting test doubles that would respond instead of the network."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .secrets import SecretBytes
 __all__ = ["Plan", "exchange"]
 
 
-_BODY_BYTES = 16384  # goes out in one packet with the head
+_BODY_BYTES = 16384  # a body this short is sent in one packet with the head
 
 
 class Plan:
     """A request without its body, and the settings to send it with.
 
     Attributes:
-        url: where it goes.
+        url: the address of the request.
         settings: the arguments of requests' ``send()``.
         head_bytes: the approximate length of its head.
     """
@@ -37,7 +37,7 @@ class Plan:
         self._method = prepared.method
         self._headers = dict(prepared.headers)
         self._headers.pop("Content-Length", None)
-        # Includes room for what the libraries add.
+        # Includes room for the headers that the libraries add.
         self.head_bytes = 200 + len(self.url) + sum(len(name) + len(value) + 4 for name, value in self._headers.items())
         self._head: tuple[bytes, bytes] | None = None
 
@@ -51,13 +51,13 @@ class Plan:
         return cast(requests.PreparedRequest, request)
 
     def learn(self, head: bytes | None, body: bytes | None) -> None:
-        """Keep the head that urllib3 wrote for a body: the next head differs only in the length."""
+        """Store the head that urllib3 wrote for a body. The next head differs only in the length."""
         before, length, after = (head or b"").partition(b"\r\nContent-Length: %d\r\n" % len(body or b""))
         if body is not None and length and after.endswith(b"\r\n"):
             self._head = SecretBytes(before), SecretBytes(after)
 
     def head_for(self, body: bytes | None) -> bytes | None:
-        """The head for a short body, as urllib3 would write it; None where it has not written one yet."""
+        """The head for a short body, as urllib3 would write it; None for a long body, or if urllib3 wrote none yet."""
         if self._head is None or body is None or len(body) > _BODY_BYTES:
             return None
         return SecretBytes(b"%b\r\nContent-Length: %d\r\n%b" % (self._head[0], len(body), self._head[1]))
@@ -71,20 +71,21 @@ def exchange(
     call: Call,
     dialled: Any = None,
 ) -> RawResponse:
-    """Send a request; the response, its head still to be read, unless an instrument inspects responses at once.
+    """Send a request. Returns the response before its head is read, unless an instrument inspects responses at once.
 
     The first request of a plan goes through requests and urllib3. Later ones differ only in the body. If a connection
-    is open and no instrument is installed, they are sent directly: writing the head took 23 % of a short answer.
+    is open and no instrument is installed, they are sent directly: writing the head took 23 % of the time of a short
+    answer.
 
     Args:
-        adapter: what sends it.
-        session: one that sends by this adapter. The longer path is for instruments that are installed on it.
-        plan: what is sent, but for the body.
+        adapter: sends the request.
+        session: a session that uses this adapter, for instruments that are installed on requests' sessions.
+        plan: the request without its body.
         body: the body.
-        call: what the request belongs to.
+        call: the call that the request belongs to.
         dialled: the connection to send it on, if one was opened for it.
 
-    Raises what requests and urllib3 raise, and InvalidRequestError if a test double answers in place of the server.
+    Raises what requests and urllib3 raise, and InvalidRequestError if a test double responds instead of the server.
     """
     double = find_double()
     head = None if double is not None or is_watched() else plan.head_for(body)
@@ -105,7 +106,7 @@ def _send(adapter: Adapter, session: requests.Session, plan: Plan, body: bytes |
             answer = session.send(request, allow_redirects=False, **plan.settings).raw
         else:
             answer = adapter.send(request, **plan.settings)
-    except Exception as error:  # test doubles have errors of their own for what they do not know
+    except Exception as error:  # test doubles raise their own errors for unknown requests
         if sys.is_finalizing() and isinstance(error, (ImportError, LookupError)):
             raise TransportError("no connection can be made: the interpreter is shutting down") from None
         if not _comes_from_double(error):
@@ -118,7 +119,7 @@ def _send(adapter: Adapter, session: requests.Session, plan: Plan, body: bytes |
 
 
 def _comes_from_double(error: Exception) -> bool:
-    """Whether it was raised by code between requests and our pools."""
+    """Whether code between requests and the pools of this package raised the error."""
     if isinstance(error, RequestException):
         return not has_reached_pools()
     return type(error).__module__.partition(".")[0] == name_interceptor()

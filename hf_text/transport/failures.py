@@ -1,6 +1,6 @@
-"""The errors for what requests and urllib3 raise when no response comes, in one line each.
+"""One-line errors for the exceptions that requests and urllib3 raise when no response arrives.
 
-Both wrap causes in causes; the message names the one that says what happened.
+Both nest causes in causes; the message names the cause that explains the failure.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from .call import Call
 
 __all__ = ["describe_unreadable", "explain_failure", "explain_timeout", "lost_connection", "wrong_scheme"]
 
-# What OpenSSL says of an answer that is not TLS, by its version.
+# OpenSSL's reasons for a response that is not TLS, in its various versions.
 _NOT_TLS = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 _NO_TLS = "If the server does not speak TLS, its address begins with http://"
 
-# An alert or a handshake of TLS (RFC 8446, 5.1), and what nginx, Go and Apache answer to plain HTTP.
+# A TLS alert or handshake record (RFC 8446, 5.1), and the responses of nginx, Go and Apache to plain HTTP.
 _TLS_RECORD = pattern(r"[\x15\x16]\x03")
 _PLAIN_ON_TLS = pattern(
     rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server|speaking plain HTTP to an SSL",
@@ -48,13 +48,13 @@ def explain_timeout(
 ) -> RequestTimeoutError:
     """The error for a clock that ran out."""
     if in_handshake and clock == "connect":
-        # A server without TLS waits for the rest of what it takes for a request.
+        # A server without TLS takes the handshake for the beginning of a request and waits for the rest.
         message = (
             f"{host} accepted the connection, but did not complete the TLS handshake within "
             f"{call.timeouts.connect:g} s (timeout: connect). "
         )
         return RequestTimeoutError(message + _NO_TLS, clock=clock, seconds=call.timeouts.connect)
-    seconds = getattr(call.timeouts, clock) or call.seconds()  # an auxiliary lookup has its own total clock
+    seconds = getattr(call.timeouts, clock) or call.seconds()  # an auxiliary lookup has its own total timeout
     what = {
         "connect": f"could not connect to {host} within {seconds:g} s",
         "first": f"no answer began at {host} within {seconds:g} s",
@@ -68,16 +68,16 @@ def explain_timeout(
 def explain_failure(
     error: Exception, call: Call, url: str, mask: Callable[[str], str], through_proxy: bool
 ) -> TransportError | InvalidRequestError:
-    """The error for an exception of requests, urllib3 or http.client."""
+    """The error for an exception from requests, urllib3 or http.client."""
     parts = parse_url(url)
     host, where = parts.host or url, parts.netloc or url
     causes = list(_causes(error))
-    # Not urllib3's ConnectTimeoutError: a connection that is refused, or a name without address, is one too.
+    # Not urllib3's ConnectTimeoutError: it also covers a refused connection and an unresolved name.
     if any(isinstance(cause, (ReadTimeoutError, TimeoutError)) for cause in causes):
         in_handshake = any("handshake operation timed out" in str(cause) for cause in causes)  # Python's words
         return explain_timeout(call.clock, call, where, in_handshake=in_handshake)
     for cause in causes:
-        if isinstance(cause, InvalidRequestError):  # our own; requests may have wrapped it
+        if isinstance(cause, InvalidRequestError):  # raised by hf_text; requests may have wrapped it
             return cause
     for cause in causes:
         if isinstance(cause, (InvalidURL, InvalidSchema, MissingSchema, InvalidProxyURL)):
@@ -90,7 +90,7 @@ def explain_failure(
 
 
 def wrong_scheme(url: str, status: int, body: bytes) -> str:
-    """What to say of an answer to plain HTTP on a port that speaks TLS; ``""`` for every other."""
+    """Advice if the response shows that plain HTTP was sent to a TLS port, else ``""``."""
     return (
         "This port speaks TLS: the address begins with https://"
         if (status == 400 and url.startswith("http:") and _PLAIN_ON_TLS.search(body))
@@ -99,12 +99,12 @@ def wrong_scheme(url: str, status: int, body: bytes) -> str:
 
 
 def describe_unreadable(encoding: str) -> str:
-    """What to tell of a body whose content encoding cannot be unpacked."""
+    """The message for a body whose content encoding cannot be decoded."""
     return f"the body is encoded as {encoding!r:.40}, which was not requested and cannot be decoded"
 
 
 def lost_connection(error: Exception) -> bool:
-    """Whether the server closed the connection before it answered: what happens to a kept-alive one that went stale."""
+    """Whether the server closed the connection before it responded, as happens to a stale kept-alive connection."""
     return any(isinstance(cause, (ConnectionError, RemoteDisconnected)) for cause in _causes(error)) and not any(
         isinstance(cause, ConnectionRefusedError) for cause in _causes(error)
     )
@@ -138,7 +138,7 @@ def _reason(causes: list[BaseException], host: str, mask: Callable[[str], str], 
 
 
 def _how_lost(call: Call, scheme: str | None, *, direct: bool) -> str:
-    """What is said of a connection that the other end closed: the wrong scheme looks the same as a server that died."""
+    """The message for a connection that the server closed. A wrong scheme looks the same as a crashed server."""
     if scheme == "https":
         in_handshake = call.clock == "connect"
         return f"the connection was closed during the TLS handshake. {_NO_TLS}" if in_handshake else _LOST
@@ -146,7 +146,7 @@ def _how_lost(call: Call, scheme: str | None, *, direct: bool) -> str:
 
 
 def _explain_alert(reason: str) -> str:
-    """What TLS calls a failure. One that is about the client's certificate comes, in TLS 1.3, in place of the head."""
+    """The message for a TLS alert. In TLS 1.3, an alert about the client certificate replaces the response head."""
     if "ALERT" in reason and any(word in reason for word in _ALERTS):
         verb = "requires a client certificate" if "REQUIRED" in reason else "does not accept the client's certificate"
         return f"it {verb} ({reason}). Pass cert=('/path/to/certificate.pem', '/path/to/key.pem')"
@@ -158,7 +158,7 @@ def _of_proxy(causes: list[BaseException]) -> bool:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and what it wraps, outermost first."""
+    """The exception and the exceptions that it wraps, outermost first."""
     seen: set[int] = set()
     queue: list[object] = [error]
     while queue:

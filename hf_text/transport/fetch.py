@@ -1,4 +1,4 @@
-"""JSON from a server: how everything but a streamed answer is requested."""
+"""JSON from a server. All requests except for streamed answers use this."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _MAX_PAGE = 65536
 def fetch_json(
     http: Http, call: Call, url: str, retries: Retries, *, body: bytes | None = None, hugging_face: bool = False
 ) -> tuple[Any, Mapping[str, str]]:
-    """The JSON value at an address, and the headers that came with it. For a call that blocks.
+    """The JSON value at an address, and the response headers. For a call that blocks.
 
     Args:
-        http: what to send with.
-        call: the clocks, and the off switch.
+        http: sends the request.
+        call: the clocks and the cancellation.
         url: the address.
-        retries: how often, and after which pauses, a failed request is sent again.
-        body: JSON to POST; None: the request is a GET.
+        retries: how often, and after which pauses, a failed request is retried.
+        body: JSON to POST; None for a GET request.
         hugging_face: whether the server is Hugging Face, so that errors can link to its pages.
 
     Raises TransportError, RequestTimeoutError, APIStatusError; Interrupted if the call is cancelled.
     """
-    call.blocking = True  # it already is, unless a cache was emptied just now: then one wait is better than a failure
+    call.blocking = True  # it already is, unless a cache was just cleared; blocking once is then better than failing
     try:
         return run(
             retry(
@@ -70,4 +70,4 @@ def _attempt(
     if received.lstrip()[:1] == b"<":
         page = describe_page(http.mask(decode_text(bytes(received[:_MAX_PAGE]), headers)))
         message = f"{host} sent an HTML page instead of JSON: {page}"
-    raise APIStatusError(message, status_code=200)  # out here: what was caught carries all that came
+    raise APIStatusError(message, status_code=200)  # raised out here: the caught exception holds the whole body

@@ -1,7 +1,7 @@
-"""Where the body of an answer ends: pure decoders of HTTP's three framings (RFC 9112, section 6.3).
+"""Where the body of a response ends: pure decoders of HTTP's three framings (RFC 9112, section 6.3).
 
-http.client takes a chunk at a time, at about 4 µs each; most of what a provider sends are chunks of one token.
-These take all the chunks that have arrived in one go.
+http.client reads one chunk at a time, at about 4 µs each, and most chunks from providers hold a single token. These
+decoders take all available chunks at once.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ __all__ = ["BadFraming", "ChunkedFraming", "CloseFraming", "Framing", "LengthFra
 
 _MAX_LINE = 65536
 _MAX_TRAILER = 65536
-_MAX_DIGITS = 16  # of the length of a chunk
+_MAX_DIGITS = 16  # in the length of a chunk
 _LAST_CHUNK = b"0\r\n\r\n"
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
 class BadFraming(Exception):
-    """The body is not framed as HTTP prescribes, or ended before its end."""
+    """The framing of the body violates HTTP, or the body ended prematurely."""
 
 
 class Framing:
-    """Takes the bytes of a connection, gives those of the body.
+    """Decodes the bytes of a connection into the bytes of the body.
 
     Attributes:
-        ended: whether the end of the body was seen.
-        clean: whether nothing came after that end, so that the connection can serve another request.
-        failure: what is wrong with the framing, found after bytes that were given; nothing more is to be fed.
+        ended: whether the end of the body was reached.
+        clean: whether no bytes followed the end, so the connection can be reused.
+        failure: an error in the framing after bytes that were returned; do not feed more.
     """
 
     ended = False
@@ -33,16 +33,16 @@ class Framing:
     failure: BadFraming | None = None
 
     def feed(self, data: bytes) -> bytes:
-        """The bytes of the body in what came. Raises BadFraming, unless there were some before the fault."""
+        """Return the body bytes in the received data. Raises BadFraming if no body bytes precede the error."""
         raise NotImplementedError
 
     def close(self) -> bytes:
-        """The connection was closed: nothing more comes (``b""``). Raises BadFraming if the body had not ended."""
+        """Signal that the connection was closed; returns ``b""``. Raises BadFraming if the body had not ended."""
         raise NotImplementedError
 
 
 class CloseFraming(Framing):
-    """The body ends where the connection does."""
+    """The body ends when the connection is closed."""
 
     clean = False
 
@@ -73,15 +73,15 @@ class LengthFraming(Framing):
 
 
 class ChunkedFraming(Framing):
-    """The body comes in chunks, each with its length before it; one of length 0 ends it."""
+    """The body is a sequence of chunks, each preceded by its length; a chunk of length 0 ends it."""
 
     def __init__(self) -> None:
-        self._left = 0  # bytes of the current chunk that are still to come
-        self._in_chunk = False  # a chunk has begun, and the line end after it has not come
+        self._left = 0  # missing bytes of the current chunk
+        self._in_chunk = False  # a chunk has begun, and the line end after it has not arrived
         self._in_trailer = False
         self._trailer_bytes = 0
         self.ended: bool = False
-        self._line = b""  # the beginning of a line that has not come whole
+        self._line = b""  # the beginning of an incomplete line
 
     def feed(self, data: bytes) -> bytes:
         if self._line:
@@ -104,7 +104,7 @@ class ChunkedFraming(Framing):
         return body[0] if len(body) == 1 else b"".join(body)
 
     def _take_part(self, data: bytes, position: int, body: list[bytes]) -> int:
-        """Take what has come of a chunk, or a line; gives the position after it."""
+        """Take the available part of a chunk, or a line; returns the position after it."""
         if self._left:
             part = data[position : position + self._left]
             body.append(part)
@@ -126,7 +126,7 @@ class ChunkedFraming(Framing):
             raise BadFraming("the line before a chunk is too long")
 
     def _read_line(self, line: bytes) -> None:
-        if self._in_chunk and line != b"\r":  # nor do h11 and llhttp take an LF alone
+        if self._in_chunk and line != b"\r":  # h11 and llhttp do not accept a lone LF either
             raise BadFraming("a chunk does not end where its length says")
         line = line.removesuffix(b"\r")
         if self._in_chunk:
@@ -138,7 +138,7 @@ class ChunkedFraming(Framing):
                 raise BadFraming("the trailer is too long")
         else:
             size = line.partition(b";")[0].strip()
-            # int() takes signs, underscores and "0x", which would let two readers of one stream see different chunks.
+            # int() accepts signs, underscores and "0x", so two readers of one stream could see different chunks.
             if not size or size.strip(_HEX_DIGITS) or len(size) > _MAX_DIGITS:
                 raise BadFraming("the length of a chunk is not a number")
             self._left = int(size, 16)
@@ -146,7 +146,7 @@ class ChunkedFraming(Framing):
             self._in_trailer = not self._in_chunk
 
     def close(self) -> bytes:
-        # "0" and its line end are the end; some servers leave out the empty line after it.
+        # The "0" line ends the body; some servers omit the empty line after it.
         if not self._in_trailer:
             raise BadFraming("the body was cut off before its last chunk")
         self.ended = True
@@ -155,10 +155,9 @@ class ChunkedFraming(Framing):
 
 
 def _take_whole_chunks(data: bytes, position: int, body: list[bytes]) -> int:
-    """Take the chunks that have arrived whole, up to the first that is in any way unusual; gives the position after
-    them.
+    """Take the complete chunks, up to the first unusual one; returns the position after them.
 
-    Nearly every chunk of every answer goes through here.
+    This is the fast path for nearly every chunk.
     """
     while position < len(data):
         start = data.find(b"\r\n", position) + 2

@@ -1,11 +1,11 @@
-"""The head of an answer: its status and headers.
+"""The head of a response: its status and headers.
 
-http.client reads heads well, but it takes the stack of the standard library's e-mail parser to do it, and urllib3 then
-makes an object of its own of each. Together that takes as long as everything else that happens before the first token.
-So the plain head, which nearly every answer has, is read here; one that is in any way unusual is left to these two.
+http.client parses heads with the standard library's e-mail parser, and urllib3 then converts each response to its own
+object. Together they take as long as everything else before the first token. So this module parses the plain head that
+nearly every response has, and leaves any unusual head to http.client and urllib3.
 
-A head is not read when http.client asks for it, as soon as the request is sent, but when ``receive_head()`` is called,
-which need not block.
+The head is not read when http.client asks for it, right after the request is sent, but when ``receive_head()`` is
+called, which need not block.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _PIECE_BYTES = 65536
 _MAX_HEAD = 1024 * 1024
 
 _END = re.compile(rb"\n\r?\n")
-_INTERIM = pattern(rb"HTTP/1\.\d 1(?!01)\d\d\b")  # RFC 9110, section 15.2; http.client passes over 100 only
-# Printable, each line ended by CR LF, none folded, at most as many headers as http.client takes.
+_INTERIM = pattern(rb"HTTP/1\.\d 1(?!01)\d\d\b")  # RFC 9110, section 15.2; http.client skips only 100
+# Printable, each line ended by CR LF, none folded, at most as many headers as http.client accepts.
 _PLAIN = re.compile(
     rb"HTTP/1\.1 ([2-9]\d\d)(?: ([\t -~]*))?\r\n((?:[-!#$%&'*+.^_`|~0-9A-Za-z]+:[\t -~\xa0-\xff]*\r\n){1,100})\r\n"
 )
@@ -41,21 +41,21 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _LONE_CR = pattern(rb"\r(?!\n)")
 _LINE_ENDS = pattern(r"[\r\n]+")
 _BLANKS = " \t"
-_MAX_NONSENSE = 4096  # bytes that are not HTTP, before their first line ends
+_MAX_NONSENSE = 4096  # bytes of a first line that is not HTTP
 _WITHOUT_BODY = (204, 304)
 
 
 class RawResponse(HTTPResponse):
-    """An answer, for http.client and for urllib3, which each expect an object of their own.
+    """A response that serves both http.client and urllib3, which each expect their own class.
 
-    It bears being looked at before its head was read: then it has the status 0, and no headers.
+    Before its head is read it has the status 0 and no headers.
 
     Attributes:
-        wire: what the body is to be read from.
+        wire: the connection to read the body from.
         fields: the headers, their names in lower case.
-        unread: the beginning of the body, which came together with the head.
-        length_remaining: the length of the body, where a header gives it.
-        is_last: whether the connection serves no other request.
+        unread: the beginning of the body, received together with the head.
+        length_remaining: the length of the body, if a header gives it.
+        is_last: whether the connection cannot be reused.
     """
 
     version_string = "HTTP/1.1"  # for urllib3's log
@@ -71,7 +71,7 @@ class RawResponse(HTTPResponse):
         self.unread = b""
         self._call = call
         self._has_head = False
-        self._searched = 0  # so much of it holds no end of a head
+        self._searched = 0  # this many bytes of ``unread`` contain no end of a head
         self._left_to_http_client: io.BufferedReader | None = None
         self.fields: dict[str, str] = {}
         self._lines = b""
@@ -80,13 +80,15 @@ class RawResponse(HTTPResponse):
         self.version, self.status, self.reason, self.chunked, self.length = 11, 0, "", False, None
 
     def begin(self) -> None:
-        """For http.client, which would read the head now, and close the connection if no other answer may follow."""
+        """Leave the head unread, unless an instrument inspects it. http.client would read it now, and close the
+        connection if no other response may follow.
+        """
         self.will_close = False
         if self._call.blocking and is_watched():
             self.receive_head()
 
     def receive_head(self) -> bool:
-        """Read the head. False if it has not arrived yet and the call does not block; then call again.
+        """Read the head. Returns False if it has not arrived and the call does not block; then call again.
 
         Raises what http.client raises, Interrupted if the call has to stop, OSError if the connection breaks.
         """
@@ -99,13 +101,13 @@ class RawResponse(HTTPResponse):
         return self._has_head
 
     def _forget_headers(self) -> None:
-        """Have them made anew when they are next looked at."""
+        """Clear the cached ``headers`` and ``msg``; the next access builds them again."""
         vars(self).pop("headers", None)
         vars(self).pop("msg", None)
 
     @cached_property
     def headers(self) -> Any:  # type: ignore[override]
-        """The headers as libraries look at them, with their names as they came."""
+        """The headers as libraries expect them, with their names as received."""
         headers = HTTPHeaderDict()
         for name, value in _read_lines(self._lines):
             headers.add(name, value)
@@ -113,50 +115,50 @@ class RawResponse(HTTPResponse):
 
     @cached_property
     def msg(self) -> Any:  # type: ignore[override]
-        """The same by its older name."""
+        """The older name of ``headers``."""
         return self.headers
 
     @property
     def through_proxy(self) -> bool:
-        """Whether it came from a proxy, or through one."""
+        """Whether the response came from or through a proxy."""
         return self._pool is not None and self._pool.proxy is not None
 
     @property
     def proxy_address(self) -> str:
-        """The address of that proxy, without user and password; ``""`` without one."""
+        """The address of the proxy, without user and password; ``""`` without a proxy."""
         proxy = self._pool.proxy if self.through_proxy else None
         return "" if proxy is None else f"{proxy.host}:{proxy.port}"
 
     @property
     def request_head(self) -> bytes | None:
-        """The head of the request that this answers, as urllib3 sent it; None where it is not known."""
+        """The head of the request, as urllib3 sent it; None if unknown."""
         return self._connection.head if self._connection is not None else None
 
     def _read_status(self) -> tuple[str, int, str]:
-        """For http.client, which reads the answer of a proxy to CONNECT from here on."""
+        """Called by http.client to read a proxy's response to CONNECT."""
         if self._left_to_http_client is None:
             self._leave_to_http_client(self._next_head() or b"")
         return super()._read_status()  # type: ignore[misc, no-any-return]
 
     def release_conn(self) -> None:
-        """Give the connection back to urllib3's pool: the body was read to its end."""
+        """Return the connection to urllib3's pool, after the body was read to its end."""
         self.close()
         pool, connection = self._pool, self._connection
-        self._pool = self._connection = None  # the connection remembers its last answer: the pool would hold itself
+        self._pool = self._connection = None  # no reference cycle: the connection holds its last response
         if connection is not None:
             pool._put_conn(connection)
 
     def give_up(self) -> None:
-        """Close the connection, unless it was given back."""
+        """Close the connection, unless it was returned to the pool."""
         self.close()
         if self._connection is not None:
             self._connection.close()
 
     def _next_head(self) -> bytes | None:
-        """A head with the empty line at its end, or as much of it as came before the connection was closed; None if
-        it is still to come and the call does not block.
+        """Return a head with the empty line at its end, or the part received before the connection was closed; None if
+        the head has not arrived and the call does not block.
         """
-        data: Any = self.unread  # bytes, or a bytearray that grows
+        data: Any = self.unread  # bytes, or a growing bytearray
         start, self._searched = self._searched, 0
         while not (end := _END.search(data, start)):
             if len(data) > _MAX_HEAD:
@@ -177,7 +179,7 @@ class RawResponse(HTTPResponse):
         return bytes(data[:place])
 
     def _take_plain(self, status: bytes, reason: bytes, lines: bytes) -> bool:
-        """Take what is in a plain head. False if it describes a body in an unusual way."""
+        """Parse a plain head. Returns False if its body framing is unusual."""
         fields: dict[str, str] = {}
         for name, value in _read_lines(lines):
             name = name.lower()
@@ -201,7 +203,7 @@ class RawResponse(HTTPResponse):
         return True
 
     def _take_unusual(self, head: bytes) -> None:
-        self._leave_to_http_client(_LONE_CR.sub(b" ", head))  # which would take it for the end of a line
+        self._leave_to_http_client(_LONE_CR.sub(b" ", head))  # http.client would treat a lone CR as a line end
         self.headers = None
         super().begin()
         message: Any = self.headers
@@ -219,7 +221,7 @@ class RawResponse(HTTPResponse):
 
 
 def _is_nonsense(data: bytes | bytearray) -> bool:
-    """Whether this is the beginning of something else than a head, which may have no empty line."""
+    """Whether the data is not the beginning of a head; the end of a head may then never come."""
     return not data.startswith(b"HTTP/"[: len(data)]) and (b"\n" in data or len(data) > _MAX_NONSENSE)
 
 
@@ -230,13 +232,13 @@ def _read_lines(lines: bytes) -> Iterator[tuple[str, str]]:
 
 
 def _unfold(value: str) -> str:
-    """The value of a header in one line."""
+    """The value of a header on one line."""
     return " ".join(line.strip(_BLANKS) for line in _LINE_ENDS.split(value)).strip(_BLANKS)
 
 
 def _is_ambiguous(headers: HTTPHeaderDict) -> bool:
-    """Whether readers may differ about where the body ends (RFC 9112, section 6.3). What follows it may be a part of
-    it, and no response to another request.
+    """Whether parsers may disagree about where the body ends (RFC 9112, section 6.3). Bytes after it may then belong to
+    it instead of the next response.
     """
     coding, length = headers.get("transfer-encoding", ""), headers.get("content-length")
     if coding:

@@ -1,8 +1,8 @@
-"""What other tools put between this library and the network: instruments look on, test doubles answer themselves.
+"""Detects other tools between this library and the network: instruments that observe, test doubles that respond.
 
-An instrument (Sentry, OpenTelemetry, Datadog …) replaces a function of http.client, urllib3 or requests by one that
-looks at the answer as soon as that function returns. Where one does, the head of an answer is read at once, as those
-libraries would do it; else it is read when it arrives.
+An instrument (Sentry, OpenTelemetry, Datadog …) replaces a function of http.client, urllib3 or requests with a wrapper
+that inspects the response as soon as the function returns. If one is installed, the head of a response is read at once,
+as those libraries do; else it is read when it arrives.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ __all__ = ["find_double", "is_watched", "name_interceptor", "requests_is_wrapped
 
 _LOG = logging.getLogger("urllib3.connectionpool")
 
-# They replace what lies below the functions that are looked at here. One that is active is known by its module.
+# Test doubles that replace something below the functions compared here. An active one is recognized by its module.
 _DOUBLES = {"vcr": "vcrpy", "httpretty": "httpretty", "mocket": "mocket"}
 
 
 def is_watched() -> bool:
-    """Whether responses are inspected as soon as they arrive: by an instrument, or by urllib3's log."""
+    """Whether an instrument or urllib3's log inspects responses at once."""
     return _LOG.isEnabledFor(logging.DEBUG) or requests_is_wrapped() or not all(map(is_, _receivers(), _OWN_RECEIVERS))
 
 
 def requests_is_wrapped() -> bool:
-    """Whether a function of requests that prepares or sends was replaced."""
+    """Whether a function of requests that prepares or sends requests was replaced."""
     return not all(map(is_, _senders(), _OWN_SENDERS))
 
 
 def find_double() -> str | None:
-    """The test double that is active in this process and cannot be noticed by what it answers."""
+    """The active test double, if its responses cannot reveal it; else None."""
     return _double_among(HTTPConnectionPool.ConnectionCls, socket.socket)
 
 
@@ -50,7 +50,7 @@ def _double_among(*replaceable: type) -> str | None:
 
 
 def name_interceptor() -> str:
-    """Who stands between requests and this library's adapter, as far as can be told."""
+    """The name of the tool between requests and the adapter of this library, as far as it can be determined."""
     for function in (*_senders(), HTTPSConnectionPool.urlopen):
         module = str(function.__module__).partition(".")[0]
         if module not in ("requests", "urllib3"):
@@ -77,8 +77,8 @@ def _receivers() -> tuple[Any, ...]:
 
 
 def _own(functions: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The functions, without those that were replaced already. What wraps one may look like it in every respect, and
-    call itself equal to it, but not in its type and its globals.
+    """The functions, with None for those that were already replaced. A wrapper may imitate its function in every
+    respect, even compare equal to it, except for its type and its globals.
     """
     modules = [vars(module) for module in (requests.sessions, requests.adapters, urllib3.connectionpool, http.client)]
     return tuple(
@@ -87,6 +87,6 @@ def _own(functions: tuple[Any, ...]) -> tuple[Any, ...]:
     )
 
 
-# Compared by identity, for each request.
+# Compared by identity for each request.
 _OWN_SENDERS = _own(_senders())
 _OWN_RECEIVERS = _own(_receivers())

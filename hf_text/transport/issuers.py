@@ -1,4 +1,4 @@
-"""The issuer of a server's certificate, which shows whether something on the way inspects TLS."""
+"""The issuer of a server's certificate, which shows whether something on the network path inspects TLS."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Certificate(NamedTuple):
 
 
 def look_at_certificate(url: str, bundle: str | None, seconds: float) -> Certificate | None:
-    """Fetch the certificate of a server, or of what intercepts the connection. Blocks.
+    """Fetch the certificate of a server, or of a proxy that intercepts TLS. Blocks.
 
     Args:
         url: an address of the server. The proxies of the environment are used.
         bundle: the path of the certificates to trust instead of those that come with requests.
         seconds: the limit for each connection.
 
-    Returns None if it cannot be reached or does not speak TLS; a request reports why.
+    Returns None if the server cannot be reached or does not speak TLS; a request reports why.
     """
     try:
         found, protocol = _shake_hands(url, _trusting(bundle or DEFAULT_CA_BUNDLE_PATH), seconds)
@@ -65,14 +65,14 @@ def _trusting(bundle: str) -> ssl.SSLContext:
 
 
 def _find_issuer(url: str, seconds: float) -> str:
-    """The issuer of an untrusted certificate. Python describes only trusted ones, so this one is trusted for one
-    connection, over which nothing is sent.
+    """The issuer of an untrusted certificate. Python describes only trusted certificates, so this one is trusted for a
+    single connection that sends no data.
     """
     unchecked, alone = (ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) for _ in range(2))
     unchecked.check_hostname = alone.check_hostname = False
     unchecked.verify_mode = ssl.CERT_NONE
     alone.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    with contextlib.suppress(OSError, HTTPException):  # it may also have expired
+    with contextlib.suppress(OSError, HTTPException):  # the certificate may also have expired
         data, _ = _shake_hands(url, unchecked, seconds, binary=True)
         alone.load_verify_locations(cadata=data)
         return _name_issuer(_shake_hands(url, alone, seconds)[0])
@@ -80,7 +80,7 @@ def _find_issuer(url: str, seconds: float) -> str:
 
 
 def _shake_hands(url: str, context: ssl.SSLContext, seconds: float, *, binary: bool = False) -> tuple[Any, str]:
-    """The certificate, and the protocol. Raises OSError (also ssl.SSLError), HTTPException and ValueError."""
+    """The certificate and the protocol. Raises OSError (including ssl.SSLError), HTTPException and ValueError."""
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or 443
     proxy = select_proxy(url, get_environ_proxies(url))

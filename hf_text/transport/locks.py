@@ -1,4 +1,4 @@
-"""A lock for objects that live on in a forked process."""
+"""A lock for objects that are still used in a forked process."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["ForkSafeLock"]
 
 
 class ForkSafeLock:
-    """A lock that is free in a forked process, even if another thread held it at that moment; a context manager.
+    """A lock, as a context manager, that is free in a forked process even if another thread held it during the fork.
 
-    A thread that held it is not there in the new process, and would never let it go.
+    That thread does not exist in the new process and would never release the lock.
     """
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class ForkSafeLock:
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
-        if self._process != os.getpid():  # here is only one thread yet: the one that forked
+        if self._process != os.getpid():  # after a fork the process has a single thread
             self._renew()
         self._lock.acquire()
 

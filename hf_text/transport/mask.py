@@ -1,6 +1,6 @@
-"""Takes secrets out of what is shown: servers repeat what they were sent, libraries print the address of a proxy.
+"""Masks secrets in messages: servers echo what they receive, and libraries print proxy addresses.
 
-Only what is shown is masked, never what is used: a listing or the place of a redirect stays as it came.
+Only values for display are masked. Values that are used, such as a listing or the target of a redirect, are unchanged.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ from .secrets import find_in_headers, find_in_proxies
 
 __all__ = ["Mask"]
 
-# Local servers are given keys such as "none" and "ollama": no secrets, but words of many a message.
+# Users give local servers keys such as "none" and "ollama". These are not secrets, but common words in messages.
 _SHORTEST = 8
 _SHOWN = "***"
 
-# Without one of these there is nothing in a text that is written otherwise than it is meant.
+# A text without any of these contains no escaped characters.
 _ESCAPES = ("\\", "&", "%")
-# How many characters one of a secret may take: "&" written as "\u0026", escaped again and again.
+# How many characters a single character of a secret may take: "&" written as "\u0026", escaped repeatedly.
 _MAX_WRITTEN = 64
 
 
 class Mask:
-    """Puts ``***`` in the place of a client's secrets: its key, what its headers hold instead, its proxies' passwords.
+    """Replaces a client's secrets with ``***``: its key, credentials in its headers, and the passwords of its proxies.
 
-    They are found as they are, and as JSON (also JSON within JSON), HTML and addresses write them, once or repeatedly.
-    It takes time linear in the length of the text.
+    Finds secrets verbatim and as escaped in JSON (also JSON within JSON), HTML and URLs, once or repeatedly. Takes time
+    linear in the length of the text.
 
     Args:
-        key: the key; None without one.
-        headers: the headers that go along with each request.
+        key: the key, or None.
+        headers: the headers sent with each request.
         proxies: the addresses of the proxies.
     """
 
     def __init__(self, key: str | None, headers: Mapping[str, str], proxies: Iterable[str]) -> None:
         secrets = {key or "", *find_in_headers(headers), *find_in_proxies(proxies)}
-        # The longest first: one may be a part of another.
+        # Longest first: one secret may be a part of another.
         self._secrets = sorted((secret for secret in secrets if len(secret) >= _SHORTEST), key=len, reverse=True)
 
     def __call__(self, text: AnyStr) -> AnyStr:
-        """The text (str, or bytes of a text in UTF-8) without the secrets."""
+        """The text (str, or UTF-8 bytes) without the secrets."""
         if isinstance(text, bytes):
             return self._hide_in(text.decode(errors="surrogateescape")).encode(errors="surrogateescape")
         return self._hide_in(text)
@@ -57,9 +57,9 @@ class Mask:
         return text
 
     def beginning(self, text: str, limit: int) -> str:
-        """The first ``limit`` characters of a text without the secrets, and without a part of one at its end.
+        """The first ``limit`` characters of a text without the secrets, and without a truncated secret at the end.
 
-        However long the text is, only its beginning is looked at.
+        Searches only the beginning of a long text.
         """
         if len(text) <= limit or not self._secrets:
             return self._hide_in(text[:limit])
@@ -77,7 +77,7 @@ class Mask:
         return {name: self(value) for name, value in headers.items()}
 
     def in_value(self, value: Any) -> Any:
-        """A JSON value, as ``as_bounded()`` gives it, without the secrets."""
+        """A JSON value, as ``as_bounded()`` returns it, without the secrets."""
         if not self._secrets:
             return value
         if isinstance(value, str):
@@ -89,7 +89,7 @@ class Mask:
         return value
 
     def with_headers(self, headers: Mapping[str, str]) -> Mask:
-        """This mask, with the secrets of more headers; itself if there are none in them."""
+        """A mask that also hides the secrets in these headers; this mask if they contain no new ones."""
         more = {secret for secret in find_in_headers(headers) if len(secret) >= _SHORTEST} if headers else set()
         if more <= set(self._secrets):
             return self
@@ -99,12 +99,12 @@ class Mask:
 
     @cached_property
     def _written(self) -> re.Pattern[str]:
-        """The secrets, however they are written."""
+        """Matches the secrets in every way of writing them."""
         return re.compile("|".join(map(_ways_to_write, self._secrets)))
 
 
 def _hide(found: re.Match[str]) -> str:
-    """``***``, behind the backslashes that belong to what stands before: JSON stays JSON."""
+    """``***``, after the backslashes that escape preceding characters, so that JSON stays valid."""
     text, start = found.string, found.start()
     first = start
     while text[first - 1 : first] == "\\":
@@ -114,13 +114,13 @@ def _hide(found: re.Match[str]) -> str:
 
 
 def _ways_to_write(secret: str) -> str:
-    """A regular expression for a secret in all the ways in which it may be repeated."""
+    """A regular expression for a secret in every way in which it may be echoed."""
     runs = re.findall(r"\\+|[^\\]", secret, re.DOTALL)
     return "".join(_ways_to_write_backslashes(len(run)) if run[0] == "\\" else _ways_to_write_one(run) for run in runs)
 
 
 def _ways_to_write_one(character: str) -> str:
-    before = "" if character.isalnum() else r"\\{0,32}"  # \" or \/ of JSON
+    before = "" if character.isalnum() else r"\\{0,32}"  # JSON's \" or \/
     return f"(?:{before}(?:{re.escape(character)}|{_in_html(character)})|{_escapes(character)})"
 
 
@@ -136,7 +136,7 @@ def _in_html(character: str) -> str:
 
 
 def _escapes(character: str) -> str:
-    """In JSON and in the languages that write strings like it; in addresses."""
+    """Escapes in JSON, in languages with similar string literals, and in URLs."""
     code, units = ord(character), character.encode("utf-16-be").hex()
     long = "".join(rf"\\{{1,32}}u{_hex(units[at : at + 4])}" for at in range(0, len(units), 4))
     short = rf"|\\{{1,32}}x{_hex(f'{code:02x}')}" if code < 0x100 else ""
@@ -145,5 +145,5 @@ def _escapes(character: str) -> str:
 
 
 def _hex(digits: str) -> str:
-    """Hexadecimal digits in small and capital letters."""
+    """A pattern for hexadecimal digits in lower and upper case."""
     return re.sub("[a-f]", lambda letter: f"[{letter[0]}{letter[0].upper()}]", digits)

@@ -1,4 +1,4 @@
-"""Where the key may be sent to: a redirect, the next page of a listing."""
+"""Checks the addresses that a server sends and that will receive the key: redirects, next pages of a listing."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class _Origin(NamedTuple):
 
 
 def follow_redirect(url: str, location: str, mask: Mask) -> str:
-    """Where a redirect leads: to the same origin, or from ``http`` to ``https`` there. Raises TransportError for any
-    other, because the key and the conversation go along.
+    """The target of a redirect to the same origin, or from ``http`` to ``https`` on the same host. Raises
+    TransportError for any other target, because the key and the conversation would be sent there.
     """
     host = urlsplit(url).netloc
     target = _join(url, location)
@@ -41,7 +41,7 @@ def follow_redirect(url: str, location: str, mask: Mask) -> str:
 
 
 def follow_link(url: str, link: str, mask: Mask) -> str:
-    """The next page of a listing, on the same origin. Raises TransportError for any other: the key goes along."""
+    """The next page of a listing, on the same origin. Raises TransportError for any other, as the key is sent too."""
     target = _join(url, link)
     if target is None or _origin_of(target) is None or _origin_of(target) != _origin_of(url):
         where = mask.beginning(link, 200)
@@ -50,18 +50,18 @@ def follow_link(url: str, link: str, mask: Mask) -> str:
 
 
 def _join(url: str, reference: str) -> str | None:
-    """An absolute address; None for what is none."""
+    """The absolute address; None if it is invalid."""
     try:
         target = urljoin(url, reference)
-        parse_url(target)  # what sends is stricter than what joins
+        parse_url(target)  # urllib3 is stricter than urljoin()
     except ValueError:
         return None
     return target
 
 
 def _origin_of(url: str) -> _Origin | None:
-    """The origin of an address. None for what cannot be sent to, holds a user name, or is read in different ways: one
-    reader decides here, another connects.
+    """The origin of an address. None if the scheme is not supported, the address holds a user name, or two parsers
+    disagree about it: the one that checks here is not the one that connects.
     """
     parts = parse_url(url)
     again = urlsplit(parts.url)
@@ -73,7 +73,7 @@ def _origin_of(url: str) -> _Origin | None:
 
 
 def _is_upgrade(old: _Origin, new: _Origin) -> bool:
-    """Whether it leads to TLS at the same host: from one default port to the other, or at the same port."""
+    """Whether the redirect leads to TLS on the same host: from one default port to the other, or on the same port."""
     if (old.scheme, new.scheme, old.host) != ("http", "https", new.host):
         return False
     return new.port == old.port or (old.port, new.port) == (80, 443)

@@ -1,4 +1,4 @@
-"""A response as it comes: its status and headers, and the body still to be read."""
+"""A response: its status and headers, and its unread body."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ __all__ = ["Response"]
 
 
 class Response:
-    """A response whose body is still to be read.
+    """A response whose body is not read yet.
 
     Attributes:
         status: the HTTP status.
         headers: the headers, their names in lower case.
-        url: the address that answered, after redirects.
-        proxy: the address of the proxy that may have answered in its place; ``""`` if there is none.
-        mask: takes the secrets out of a text, before it is shown.
-        read: gives the next piece of the body, as soon as there is one; ``b""`` at its proper end. If the call does not
-            block: what to wait for. Raises BodyCut if the body ends improperly, Interrupted if the call has to stop.
+        url: the address that responded, after redirects.
+        proxy: the address of the proxy that may have responded instead; ``""`` if there is none.
+        mask: masks the secrets in a text for display.
+        read: returns the next piece of the body as soon as one arrives, ``b""`` at the end. If the call does not block
+            and nothing has arrived, returns a ``Wait``. Raises BodyCut if the body ends prematurely, Interrupted if
+            the call has to stop.
     """
 
     def __init__(self, raw: Any, url: str, call: Call, mask: Mask) -> None:
@@ -40,11 +41,11 @@ class Response:
 
     @property
     def shown_headers(self) -> dict[str, str]:
-        """The headers without secrets, for what is shown of them."""
+        """The headers without secrets, for display."""
         return self.mask.in_headers(self.headers)
 
     def read_into(self, data: bytearray, limit: int) -> None:
-        """Append the body until there are ``limit`` bytes, or a piece more (the rest is not read). For a call that
+        """Append the body to ``data`` until it has at least ``limit`` bytes; the rest is not read. For a call that
         blocks. Raises as ``read()``.
         """
         while len(data) < limit and (piece := self.read()):
@@ -52,8 +53,8 @@ class Response:
             data += piece
 
     def read_error(self, limit: int) -> bytes:
-        """The first ``limit`` bytes of the body of an error: one that breaks off says what it says. A proxy may reset
-        the connection after its page.
+        """The first ``limit`` bytes of the body of an error. A truncated body counts as well: a proxy may reset the
+        connection after its page.
         """
         data = bytearray()
         try:
@@ -63,13 +64,13 @@ class Response:
         return bytes(data[:limit])
 
     def unreadable(self, data: bytes) -> str | None:
-        """The content encoding that keeps these bytes, the beginning of the body, from being read; None if nothing
-        does. Some servers name a charset there, and send plain text.
+        """The content encoding that makes the body unreadable, judged by its first bytes; None if it is readable. Some
+        servers send a charset as content encoding, and plain text.
         """
         return None if self._unreadable is None or (data and is_text(data)) else self._unreadable
 
     def close(self) -> None:
-        """Release the connection: it went back to its pool if the body was read to its end, else it is closed."""
+        """Release the connection: close it, unless the body was read to its end and it is back in its pool."""
         self._body.close()
         self._call.release()
 

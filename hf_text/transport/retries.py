@@ -1,4 +1,4 @@
-"""When a request that failed is sent again, and after how long a pause."""
+"""Which failed requests are retried, and after how long a pause."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Retries:
     """Counts the retries of one call.
 
     Args:
-        limit: how many there may be.
+        limit: the maximum number of retries.
         tuning: the pauses between them.
     """
 
@@ -41,12 +41,12 @@ class Retries:
         self._tuning = tuning
 
     def next_pause(self, error: HFTextError, time_left: float) -> float:
-        """Seconds to wait before the next retry: what the server asks for, else a growing random time. Raises the
-        error if it allows no retry, if none is left, or if the pause is longer than the call may take.
+        """Seconds to wait before the next retry: the server's Retry-After, else a growing random time. Raises the error
+        if it is not retryable, no retry is left, or the pause that the server asks for is too long for the call.
 
         Args:
-            error: why the last attempt failed.
-            time_left: seconds that the call still has.
+            error: the error of the last attempt.
+            time_left: seconds left for the call.
         """
         if self._left <= 0 or not is_retryable(error):
             raise error
@@ -65,13 +65,13 @@ class Retries:
 def retry(
     call: Call, attempt: Callable[[], Generator[Y, None, T]], after: Callable[[HFTextError], float]
 ) -> Generator[Y | Wait, None, T]:
-    """Make attempts until one succeeds; yields what they yield.
+    """Make attempts until one succeeds; yields everything that they yield.
 
     Args:
         call: the call that they belong to.
         attempt: makes one attempt.
-        after: takes the error of a failed attempt; gives the seconds to wait before the next one, or raises what
-            ends the call.
+        after: takes the error of a failed attempt; returns the seconds to wait before the next one, or raises the error
+            that ends the call.
     """
     while True:
         try:
@@ -83,7 +83,7 @@ def retry(
 
 
 def is_retryable(error: HFTextError) -> bool:
-    """Whether the same request may succeed if the same server is asked again."""
+    """Whether the same request to the same server may succeed on a retry."""
     error = error.underlying
     if isinstance(error, APIStatusError):
         return _may_pass(error) and not blames_request(spoken_words(error))
@@ -95,8 +95,8 @@ def is_retryable(error: HFTextError) -> bool:
 
 
 def is_throttled(error: HFTextError) -> bool:
-    """Whether the server refuses every request for now: too many requests, a gateway without a backend, no
-    connection. A caller with many requests steers its rate by that (``hf_text.batch``).
+    """Whether the server rejects every request for now: too many requests, a gateway without a backend, no
+    connection. A caller with many requests adapts its rate to that (``hf_text.batch``).
     """
     error = error.underlying
     if isinstance(error, APIStatusError):
@@ -107,13 +107,13 @@ def is_throttled(error: HFTextError) -> bool:
 
 
 def spoken_words(error: APIStatusError) -> str:
-    """What the server said went wrong, without the name of the model, which may contain a word such as "vision"."""
+    """The server's error message without the name of the model, which may contain a word such as "vision"."""
     return str(error).replace(error.model or "", "")
 
 
 def _may_pass(error: APIStatusError) -> bool:
-    """Whether the status may be another one the next time: every 5xx except those for what a server never does."""
+    """Whether the status may be temporary: some 4xx, and every 5xx except for unsupported features."""
     status = error.status_code or 0
-    if status == 409:  # of a gateway: the server itself says in JSON what the conflict is
+    if status == 409:  # from a gateway; a server itself describes the conflict in JSON
         return not isinstance(error.body, (dict, list)) or asks_to_retry(spoken_words(error))
     return status in (408, 425, 429) or (500 <= status < 600 and status not in (501, 505))

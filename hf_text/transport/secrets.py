@@ -1,4 +1,4 @@
-"""Which values are secrets, and a str that does not show itself."""
+"""Which values are secrets, and a str with a masked ``repr``."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _USER = pattern(r"(?:[^/]*//)?([^/]*)@")
 
 
 class Secret(str):
-    """A str whose ``repr`` hides it: a traceback that shows the values of variables, or an error tracker that collects
-    them, sees ``'***'``. In every other way it is the str that it is made of.
+    """A str whose ``repr`` is ``'***'``, for tracebacks that show the values of variables and error trackers that
+    collect them. In every other way it is an ordinary str.
     """
 
     __slots__ = ()
@@ -33,12 +33,12 @@ class Secret(str):
         return "'***'"
 
     def encode(self, encoding: str = "utf-8", errors: str = "strict") -> SecretBytes:
-        """As for any str; the bytes are hidden too."""
+        """Like ``str.encode()``; the bytes are hidden too."""
         return SecretBytes(super().encode(encoding, errors))
 
 
 class SecretBytes(bytes):
-    """The same for bytes: a value, or the head of a request, on its way."""
+    """The same for bytes: an encoded value, or the head of a request."""
 
     __slots__ = ()
 
@@ -47,17 +47,17 @@ class SecretBytes(bytes):
 
 
 def hide_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers, those that hold a secret by their name with a value that is a ``Secret``."""
+    """The headers; the value is a ``Secret`` if the name indicates one."""
     return {name: Secret(value) if _is_secret(name) else value for name, value in headers.items()}
 
 
 def hide_proxies(proxies: Mapping[str, str]) -> dict[str, str]:
-    """The addresses of proxies, each as a ``Secret``: it may hold a password."""
+    """The addresses of proxies, each as a ``Secret`` because it may hold a password."""
     return {scheme: Secret(address) for scheme, address in proxies.items()}
 
 
 def find_in_headers(headers: Mapping[str, str]) -> Iterator[str]:
-    """The secrets in headers: values, and what is in them (a cookie's value, a password, a signature)."""
+    """The secrets in headers: whole values, and parts of them (a cookie's value, a password, a signature)."""
     for name, value in headers.items():
         if _is_secret(name):
             yield value
@@ -65,7 +65,7 @@ def find_in_headers(headers: Mapping[str, str]) -> Iterator[str]:
 
 
 def find_in_proxies(proxies: Iterable[str]) -> Iterator[str]:
-    """The passwords in addresses of proxies, as they are written and as they are sent."""
+    """The passwords in proxy addresses, as written and as sent."""
     for address in proxies:
         user = _USER.match(address)
         if user:
@@ -75,7 +75,7 @@ def find_in_proxies(proxies: Iterable[str]) -> Iterator[str]:
 
 
 def _is_secret(name: str) -> bool:
-    """Whether a header of this name holds a secret: by whole words, so that ``X-Portkey-Provider`` does not."""
+    """Whether a header with this name holds a secret. Matches whole words, so ``X-Portkey-Provider`` does not."""
     return any(word.lower() in _SECRET_WORDS for word in _WORD.findall(name))
 
 

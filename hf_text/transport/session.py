@@ -1,7 +1,7 @@
-"""Sending requests: one session for each process, redirects, connections that went stale.
+"""Sending requests: one session per process, redirects, stale connections.
 
-requests prepares and urllib3 sends; what is ours is what they leave open: whose redirects are followed with the key
-in hand, and which failures are none.
+requests prepares requests and urllib3 sends them. This module decides the rest: which redirects to follow with the key,
+and which failures are only stale connections.
 """
 
 from __future__ import annotations
@@ -47,30 +47,30 @@ _FRAMING = ("content-length", "transfer-encoding")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 5
 _ERROR_BYTES = 65536
-_SHORT_REQUEST_BYTES = 16384  # what a connection takes at once
+_SHORT_REQUEST_BYTES = 16384  # a connection accepts this much without blocking
 _MAX_PLANS = 1000
 # What requests, urllib3 and sockets raise
 _FAILURES = (RequestException, HTTPError, HTTPException, OSError, ValueError)
-_PYTHON = ".".join(map(str, sys.version_info[:3]))  # platform.python_version() costs more than everything else here
+_PYTHON = ".".join(map(str, sys.version_info[:3]))  # platform.python_version() is slower than the rest of this import
 _USER_AGENT = f"hf_text/{__version__} python/{_PYTHON} requests/{requests.__version__}"
 
-# Loads what requests and typing import at the first request. When the interpreter shuts down, nothing can be imported.
+# Loads the modules that requests and typing import at the first request. Imports fail during interpreter shutdown.
 requests.Request("GET", "http://localhost").prepare()
 
 
 class Http:
-    """What a client sends with: sessions, keys, headers, proxies and certificates. Safe to share among threads and
-        over a fork.
+    """Sends a client's requests, with its sessions, key, headers, proxies and certificates. Safe to share among threads
+    and across a fork.
 
     Args:
         key: the key to send, or None.
         headers: headers to add to each request.
-        proxies: proxies by scheme, as requests takes them; those of the environment are used too.
+        proxies: proxies by scheme, as in requests; those of the environment are used too.
         verify: True, False, or the path of a CA bundle.
-        cert: a client certificate, as ``check_cert()`` gives it.
+        cert: a client certificate, as returned by ``check_cert()``.
 
     Attributes:
-        anonymous: whether requests carry neither a key nor a header in its place.
+        anonymous: whether requests carry neither a key nor an Authorization header.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class Http:
 
     @property
     def mask(self) -> Mask:
-        """Takes the secrets out of a text, before it is shown."""
+        """Masks the secrets in a text for display."""
         return self._mask
 
     def get(self, call: Call, url: str) -> Response:
@@ -119,8 +119,8 @@ class Http:
     ) -> Generator[Wait, None, Response]:
         """Send a request and wait for the head of its response, whatever its status; follow redirects on one host.
 
-        Yields when the request is sent, and while it would block but may not. Raises TransportError or
-        RequestTimeoutError if no response comes, Interrupted if the call is cancelled.
+        Yields a ``Wait`` when the request is sent, and instead of blocking. Raises TransportError or
+        RequestTimeoutError if no response arrives, Interrupted if the call is cancelled.
         """
         mask = self._mask.with_headers(extra_headers) if extra_headers else self._mask
         more = tuple(extra_headers.items()) if extra_headers else ()
@@ -135,10 +135,10 @@ class Http:
         raise TransportError(f"{urlsplit(url).netloc} redirects too often: {_MAX_REDIRECTS} redirects were followed")
 
     def error_of(self, reply: Response, **facts: Any) -> APIStatusError | ModelNotSupportedError:
-        """The exception for an answer that is an error; reads it. The key, if the server repeats it, is masked.
+        """Read an error response and return the exception for it. The key is masked if the server echoes it.
 
         Args:
-            facts: what else ``parse_reply_error`` should know.
+            facts: further arguments of ``parse_reply_error``.
         """
         body = as_utf8(reply.read_error(_ERROR_BYTES))
         encoding = reply.unreadable(body)
@@ -158,7 +158,7 @@ class Http:
         return error
 
     def close(self) -> None:
-        """Close the idle connections. Those in use are not affected."""
+        """Close the idle connections. Connections in use are not affected."""
         with self._lock:
             session, self._session = self._session, None
         if session is not None and session.process == os.getpid():
@@ -179,7 +179,7 @@ class Http:
                 dialled = None if call.blocking else (yield from session.adapter.dial(call, plan.url))
                 raw = session.exchange(call, plan, body, dialled)
                 if not at_once:
-                    yield Wait.SOCKET  # a thread that has sent it is not held any longer
+                    yield Wait.SOCKET  # the thread that sent the request is no longer needed
                 while not raw.receive_head():
                     yield Wait.SOCKET
                 return Response(raw, plan.url, call, mask)
@@ -188,7 +188,7 @@ class Http:
                 continue
             except _FAILURES as error:
                 _give_up(raw, call)
-                # A server may close a kept-alive connection at any time; that is not a failure of this request.
+                # A server may close a kept-alive connection at any time. That is not a failure: send the request again.
                 if call.reused and lost_connection(error):
                     at_once = False
                     continue
@@ -197,15 +197,15 @@ class Http:
                 else:
                     through_proxy = raw is not None and raw.through_proxy
                     failure = explain_failure(error, call, outline.url, mask, through_proxy)
-            except BaseException:  # Interrupted, Ctrl-C, or the reader left: nothing may stay open
+            except BaseException:  # Interrupted, Ctrl-C, or the reader abandoned the stream: nothing may stay open
                 _give_up(raw, call)
                 raise
-            # Raised out here, so that it does not carry what was caught: requests' exceptions hold the request and
-            # its key.
+            # Raised outside of the except block, so it has no __context__: requests' exceptions hold the request and
+            # the key.
             raise failure
 
     def _of_this_process(self) -> _Session:
-        """The session: a connection must not be shared with a process that was forked off."""
+        """The session of this process: a forked process must not share its connections."""
         session = self._session
         if session is not None and session.process == os.getpid():
             return session
@@ -218,16 +218,16 @@ class Http:
 class BearerAuth(AuthBase):
     """``Authorization: Bearer key`` for requests; with None, no key is sent.
 
-    It is to be given with every request, also without a key: where requests has no auth object, it looks for the host
-    in ``~/.netrc`` and in the URL, and what it finds there replaces the header. Equal keys make equal objects. It can
-    be neither pickled nor copied, so that the key does not get into a file by way of a session.
+    Pass it with every request, even without a key: without an auth object, requests looks for credentials in
+    ``~/.netrc`` and in the URL, and replaces the header with them. Objects with equal keys are equal. It cannot be
+    pickled or copied, so that the key does not get into a file along with a session.
     """
 
     def __init__(self, key: str | None) -> None:
         self._key = None if key is None else Secret(key)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign the request. Without a key, a header that the caller set stays: some servers want another scheme."""
+        """Sign the request. Without a key, keep the caller's own header, for servers with another auth scheme."""
         if self._key is not None:
             request.headers["Authorization"] = Secret(f"Bearer {self._key}")
         return request
@@ -246,7 +246,7 @@ class BearerAuth(AuthBase):
 
 
 class _Outline(NamedTuple):
-    """A request without its body, and without what all requests of a client have."""
+    """A request without its body and the settings that all requests of a client share."""
 
     method: str
     url: str
@@ -256,7 +256,7 @@ class _Outline(NamedTuple):
 
 
 class _Session:
-    """The connections of one process, and what is the same for every request to an address."""
+    """The connections of one process, and the prepared requests for each address."""
 
     def __init__(
         self,
@@ -270,7 +270,7 @@ class _Session:
         self.process = os.getpid()
         self.adapter = Adapter(mask)
         self._session = requests.Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # none is kept, or sent elsewhere
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))  # no cookie is stored or sent
         self._session.adapters = OrderedDict.fromkeys(("https://", "http://"), self.adapter)
         self._auth = auth
         self._headers = headers
@@ -280,30 +280,30 @@ class _Session:
         self._plans: dict[_Outline, Plan] = {}
 
     def is_ready(self, outline: _Outline, body_bytes: int) -> bool:
-        """Whether such a request can be sent without blocking: the plan is made, it is short, a connection is open or
-        can be opened so.
+        """Whether such a request can be sent without blocking: it is planned and short, and a connection is open or can
+        be opened without blocking.
         """
         plan = self._plans.get(outline)
         return (
             plan is not None
             and plan.head_bytes + body_bytes <= _SHORT_REQUEST_BYTES
-            and not is_watched()  # then the head is read at once
+            and not is_watched()  # if watched, the head is read at once, which blocks
             and (self.adapter.has_open_connection(plan.url) or self.adapter.can_dial(plan.url))
         )
 
     def is_new(self, outline: _Outline) -> bool:
-        """Whether ``prepare()`` is still to be called for such a request. Not where each request is made anew."""
+        """Whether such a request still needs ``prepare()``. Never if requests is wrapped, as nothing is then stored."""
         plan = self._plans.get(outline)
         return (plan is None or not self.adapter.has_pool(plan.url)) and not requests_is_wrapped()
 
     def prepare(self, outline: _Outline) -> None:
-        """Find out all that is the same for every such request; the certificates, too. Raises as ``exchange()``."""
+        """Prepare everything that such requests share, including the TLS context. Raises as ``exchange()``."""
         plan = self.plan(outline)
         self.adapter.open_pool(plan.request_with(None), **plan.settings)
 
     def plan(self, outline: _Outline) -> Plan:
-        """What is sent and how, but for the body. Found out once: it costs requests as much as the rest of a
-        round trip.
+        """The request without its body, and its settings. Prepared once, because that takes requests as long as the
+        rest of a round trip.
         """
         plan = self._plans.get(outline)
         if plan is None:
@@ -313,9 +313,9 @@ class _Session:
             settings = self._session.merge_environment_settings(
                 prepared.url, self._proxies, True, self._verify, self._cert
             )
-            settings["proxies"] = hide_proxies(check_proxies(settings["proxies"]))  # with those of the environment
+            settings["proxies"] = hide_proxies(check_proxies(settings["proxies"]))  # includes the environment's
             plan = Plan(prepared, dict(settings))
-            if requests_is_wrapped():  # what was added to the headers may be for this request only
+            if requests_is_wrapped():  # the wrapper may have added headers for this request only
                 return plan
             if len(self._plans) >= _MAX_PLANS:
                 self._plans.clear()
@@ -325,22 +325,22 @@ class _Session:
     def _headers_for(self, outline: _Outline) -> dict[str, str]:
         headers = {"Accept": outline.accept}
         if outline.accept == "text/event-stream" and "accept-encoding" not in map(str.lower, self._headers):
-            headers["Accept-Encoding"] = "identity"  # with gzip, nginx holds a whole answer back
+            headers["Accept-Encoding"] = "identity"  # with gzip, nginx buffers the whole answer
         headers |= outline.extra_headers
         if outline.has_body:
             headers["Content-Type"] = "application/json"
         return headers
 
     def exchange(self, call: Call, plan: Plan, body: bytes | None, dialled: Any) -> RawResponse:
-        """Send a request; the answer, its head perhaps still to be read."""
+        """Send a request. Returns the response, whose head may be unread."""
         return exchange(self.adapter, self._session, plan, body, call, dialled)
 
 
 def _get_ready(session: _Session, call: Call, outline: _Outline, body_bytes: int) -> Generator[Wait, None, bool]:
-    """Whether a call that does not block can send such a request at once, once everything for it is prepared."""
+    """Prepare everything for such a request. Returns whether it can then be sent without blocking."""
     if session.is_new(outline):
         yield from call.need_thread(Wait.FIRST)
-        with suppress(*_FAILURES):  # it is raised again when the request is sent
+        with suppress(*_FAILURES):  # sending the request raises it again
             session.prepare(outline)
         yield Wait.TURN
     return session.is_ready(outline, body_bytes)
@@ -353,7 +353,7 @@ def _give_up(raw: RawResponse | None, call: Call) -> None:
 
 
 def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") -> dict[str, str]:
-    """Headers that can be sent. Raises InvalidRequestError, which names the header and does not show its value."""
+    """Validated headers. Raises InvalidRequestError, which names the header but does not show its value."""
     if headers is None:
         return {}
     if not isinstance(headers, Mapping):
@@ -366,14 +366,14 @@ def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") 
             raise InvalidRequestError(f"{argument}: {name!r:.80} is not a valid header name")
         if not value.isascii() or not value.isprintable() or value != value.strip():
             raise InvalidRequestError(f"{argument}: the value of {name!r:.80} contains characters that are not allowed")
-        if name.lower() in _FRAMING:  # of a request that is passed on; a second one lets servers differ about its end
+        if name.lower() in _FRAMING:  # copied from a forwarded request; with two, servers disagree about the body's end
             raise InvalidRequestError(f"{argument}: {name!r:.80} is set by hf_text; leave it out")
         checked[name] = value
     return hide_headers(checked)
 
 
 def check_proxies(proxies: Mapping[str, str] | None) -> dict[str, str]:
-    """Proxies that can be used. Raises InvalidRequestError, which does not show an address: it may hold a password."""
+    """Validated proxies. Raises InvalidRequestError, which shows no address because it may hold a password."""
     if proxies is not None and not isinstance(proxies, Mapping):
         raise InvalidRequestError(f"proxies must be a mapping of schemes to addresses, not a {type(proxies).__name__}")
     for scheme, address in (proxies or {}).items():

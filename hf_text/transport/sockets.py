@@ -1,8 +1,7 @@
-"""Sockets that the garbage collector closes without a word.
+"""Sockets that the garbage collector closes without a warning.
 
-A stream that is dropped closes its connection. But in a circle of references, and at the interpreter's end, the
-collector may come to the socket before it comes to the stream, and Python's own sockets then warn of an unclosed
-them.
+A stream that is garbage-collected closes its connection. In a reference cycle, and during interpreter shutdown, the
+socket may be collected before the stream, and Python's own sockets then emit a ResourceWarning.
 """
 
 from __future__ import annotations
@@ -22,21 +21,21 @@ class _Socket(socket.socket):
 
 
 class TLSSocket(ssl.SSLSocket):
-    """What a TLS context is to make of a socket."""
+    """The socket class of TLS contexts."""
 
     def __del__(self) -> None:
         self.close()
 
 
 def make_socket(family: int, kind: int, protocol: int) -> socket.socket:
-    """A new socket. Where Python's class was replaced (gevent, pytest-socket), one of the replacement."""
+    """A new socket. If Python's class was replaced (gevent, pytest-socket), it is an instance of the replacement."""
     ours = issubclass(_Socket, socket.socket)
     return (_Socket if ours else socket.socket)(family, kind, protocol)
 
 
 def duplicate_socket(sock: socket.socket) -> socket.socket:
-    """A socket with a descriptor of its own for the same connection."""
-    # Python makes members of an enum of the first two, which takes longer than all else here.
+    """A socket with its own descriptor for the same connection."""
+    # Python's properties convert these two to enum members, which takes longer than everything else here.
     plain = isinstance(sock, socket.SocketType)
     family, kind = (_family(sock), _kind(sock)) if plain else (sock.family, sock.type)
     return _Socket(family, kind, sock.proto, fileno=socket.dup(sock.fileno()))

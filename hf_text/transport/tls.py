@@ -1,4 +1,4 @@
-"""The TLS settings of connections: the certificates that they trust and the one that they present."""
+"""TLS settings: the trusted certificates and the client certificate."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .sockets import TLSSocket
 __all__ = ["Cert", "check_cert", "make_context", "shake_hands"]
 
 Cert = str | tuple[str, str]
-"""The path of a PEM file with a certificate and its key, or those of two files."""
+"""The path of a PEM file with a certificate and its key, or the paths of two files."""
 
 
 def check_cert(cert: Any) -> Cert | None:
-    """A client certificate as requests takes it: a path, or the paths of a certificate and its key. Raises
-    InvalidRequestError if it is none, or a file is not there.
+    """A client certificate as in requests: a path, or the paths of a certificate and its key. Raises
+    InvalidRequestError for any other value or a missing file.
     """
     if cert is None:
         return None
@@ -56,7 +56,7 @@ def make_context(verify: bool | str, cert: Cert | None = None) -> ssl.SSLContext
 
     Args:
         verify: True, False, or the path of a CA bundle (a file or a folder).
-        cert: the client certificate, for servers that ask for one.
+        cert: the client certificate, for servers that request one.
 
     Raises InvalidRequestError if a file cannot be used.
     """
@@ -76,7 +76,7 @@ def make_context(verify: bool | str, cert: Cert | None = None) -> ssl.SSLContext
 def shake_hands(
     call: Call, sock: socket.socket, context: ssl.SSLContext, host: str
 ) -> Generator[Wait, None, ssl.SSLSocket]:
-    """Begin TLS on a connected socket, which does not block; the server is held to its name as urllib3 does it."""
+    """Do the TLS handshake on a connected non-blocking socket. The server name is verified as in urllib3."""
     name = host.rstrip(".").strip("[]").partition("%")[0]
     try:
         context.set_alpn_protocols(ALPN_PROTOCOLS)
@@ -101,7 +101,7 @@ def shake_hands(
         if interruption.clock is None:
             raise
         raise TimeoutError("The handshake operation timed out") from None  # Python's words
-    except BaseException:  # Ctrl-C, the reader left: nothing else holds the socket
+    except BaseException:  # Ctrl-C, or the reader abandoned the stream: nothing else holds the socket
         tls.close()
         raise
 
@@ -142,7 +142,7 @@ def _explain_cert(error: ssl.SSLError, certificate: str, key: str | None) -> str
 
 
 class _Encrypted(Exception):
-    """OpenSSL asks for a password. It would ask on the terminal, and wait."""
+    """OpenSSL needs a password. By default it would prompt on the terminal and wait."""
 
 
 def _refuse_password() -> str:

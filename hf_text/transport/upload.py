@@ -1,7 +1,7 @@
-"""Sending a long body while looking whether a response comes before its end.
+"""Sending a long body while watching for an early response.
 
-A server that refuses a body (413, 401, a redirect) may say so at its beginning, and then read no more of it, or hang
-up. Whoever only sends waits for his clock then, or sees a broken connection instead of the reason.
+A server that rejects a body (413, 401, a redirect) may respond early and then stop reading or close the connection. A
+client that only sends would then time out, or see a broken connection instead of the reason.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _STATUS_PLACE = len("HTTP/1.1 ")
 
 
 def upload(sock: Any, data: bytes, call: Call) -> tuple[bytes, bool]:
-    """Send all of the data, or as much as the server takes until it answers with a status from 300 up.
+    """Send the data until all is sent or the server responds with a status of 300 or above.
 
-    Gives what came of a response, and whether all was sent. Raises OSError if the connection breaks before either,
-    Interrupted if the call has to stop.
+    Returns the received part of a response, and whether all data was sent. Raises OSError if the connection breaks
+    before either, Interrupted if the call has to stop.
     """
     rest = memoryview(data)
     came = b""
@@ -37,7 +37,7 @@ def upload(sock: Any, data: bytes, call: Call) -> tuple[bytes, bool]:
             came += _receive(sock) if listening else b""
             rest = rest[_send(sock, rest[:_PIECE_BYTES]) :]
         except OSError:
-            came = came or _receive(sock)  # a reset may come after the reason for it
+            came = came or _receive(sock)  # the server may have sent a reason before the reset
             if not came:
                 raise
             break
@@ -52,12 +52,12 @@ def _send(sock: Any, data: memoryview) -> int:
 
 
 def _receive(sock: Any) -> bytes:
-    """What has come, if anything. Raises OSError at the end of the connection."""
+    """The bytes that have arrived, if any. Raises OSError if the connection is closed."""
     if not wait_for_read(sock, 0):
         return b""
     try:
         data = bytes(sock.recv(_PIECE_BYTES))
-    except _NOT_READY:  # TLS sends things of its own
+    except _NOT_READY:  # a TLS record without data
         return b""
     if not data:
         raise ConnectionResetError("the server closed the connection during the upload")
@@ -65,7 +65,7 @@ def _receive(sock: Any) -> bytes:
 
 
 def _is_refusal(came: bytes) -> bool:
-    """Whether a response has begun that will not change by what is still to be sent."""
+    """Whether a response has begun that does not depend on the rest of the body."""
     while came[_STATUS_PLACE : _STATUS_PLACE + 1] == b"1":  # an interim response
         _, end, came = came.partition(b"\r\n\r\n")
         if not end:

@@ -1,4 +1,4 @@
-"""The receiving end of a connection: what the heads and bodies of answers are read from."""
+"""The receiving end of a connection, for reading the heads and bodies of responses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .call import SOCKET, Call, Interrupted, Wait
 __all__ = ["TLSInTLS", "Wire"]
 
 _MAX_UNBROKEN_BYTES = 65536
-_MAX_RECORD = 16384  # bytes that TLS encrypts at a time
+_MAX_RECORD = 16384  # bytes in a TLS record
 
 
 class Wire:
@@ -25,19 +25,19 @@ class Wire:
         self._sock = sock
         self._call = call
         timeout: float | None = sock.gettimeout()
-        self._timeout = math.inf if timeout is None else timeout  # what the socket's is set to
-        self._unbroken_bytes = 0  # received since others had their turn
-        # What had arrived was taken, or nothing can have: the next bytes are waited for before they are asked for.
+        self._timeout = math.inf if timeout is None else timeout  # the current timeout of the socket
+        self._unbroken_bytes = 0  # received since other tasks could run
+        # Everything that had arrived was read, or nothing can have arrived yet: wait before reading.
         call.drained = True
-        self._tells_all = not isinstance(sock, (ssl.SSLSocket, TLSInTLS))  # TLS gives a record at a time
+        self._tells_all = not isinstance(sock, (ssl.SSLSocket, TLSInTLS))  # TLS returns one record at a time
 
     def makefile(self, mode: str) -> io.BytesIO:
-        """For http.client, which makes a file of a socket; it gets its bytes otherwise (``RawResponse``)."""
+        """Return an empty file for http.client, which requires one; ``RawResponse`` supplies its bytes."""
         return io.BytesIO()
 
     def receive(self, most: int) -> bytes | Literal[Wait.SOCKET]:
-        """The bytes that have arrived; ``b""`` once the connection is closed. A call that does not block gets
-        ``Wait.SOCKET`` if there are none yet, and after 64 KiB in a row, so that other tasks can run.
+        """Return the bytes that have arrived; ``b""`` once the connection is closed. A call that does not block gets
+        ``Wait.SOCKET`` if nothing has arrived, and after every 64 KiB so that other tasks can run.
 
         Raises Interrupted if the call has to stop, OSError if the connection breaks.
         """
@@ -46,26 +46,26 @@ class Wire:
             left = call.time_left() if call.blocking else 0.0
             if not call.blocking and (call.drained or self._unbroken_bytes >= _MAX_UNBROKEN_BYTES):
                 call.drained = False
-                self._unbroken_bytes = 0  # a fast provider must not keep the event loop to itself,
-                call.time_left()  # nor outrun the clocks
+                self._unbroken_bytes = 0  # a fast provider must not starve the event loop,
+                call.time_left()  # nor evade the clocks
                 return SOCKET
-            # Setting the timeout costs a system call, so it may be 2 % off: while tokens come it need not be set again.
+            # Setting the timeout is a system call. It may be 2 % too long, so it is not set again for each token.
             if self._timeout > left * 1.02 or (left and not self._timeout):
                 sock.settimeout(left)
                 self._timeout = left
             try:
                 data = sock.recv(most)
-            except TimeoutError:  # perhaps the one of an earlier read, which was shorter
+            except TimeoutError:  # perhaps the shorter timeout of an earlier read
                 self._timeout = math.inf
                 continue
             except (BlockingIOError, ssl.SSLWantReadError):
                 call.time_left()
                 return SOCKET
             except OSError:
-                if call.cancelled:  # a socket that is shut down may tell so by an error
+                if call.cancelled:  # reading from a socket after shutdown() may raise
                     raise Interrupted from None
                 raise
-            if call.cancelled:  # the socket was shut down: this is not the end of the answer
+            if call.cancelled:  # cancel() shut the socket down: this is not the end of the response
                 raise Interrupted
             self._unbroken_bytes += len(data)
             call.drained = self._tells_all and 0 < len(data) < most
@@ -73,19 +73,19 @@ class Wire:
 
 
 class TLSInTLS:
-    """The receiving end of a tunnel through a proxy that speaks TLS itself, in the manner of a socket."""
+    """A socket-like reader for a TLS tunnel through an HTTPS proxy."""
 
     def __init__(self, tunnel: SSLTransport) -> None:
         self._tunnel = tunnel
         self.settimeout, self.gettimeout = tunnel.settimeout, tunnel.gettimeout
 
     def recv(self, most: int) -> bytes:
-        """All that has arrived. What was left in urllib3's buffer could not be waited for: the socket does not tell."""
-        data = cast(bytes, self._tunnel.recv(most)) or b""  # urllib3 gives 0 for the end
+        """Return all bytes that have arrived. Bytes left in urllib3's buffer would not make the socket readable."""
+        data = cast(bytes, self._tunnel.recv(most)) or b""  # urllib3 returns 0 at the end
         while self._tunnel.incoming.pending and len(data) + _MAX_RECORD <= most:
             try:
                 more = self._tunnel.sslobj.read(most)
-            except ssl.SSLWantReadError:  # a part of a record
+            except ssl.SSLWantReadError:  # a partial record
                 break
             if not more:
                 break
