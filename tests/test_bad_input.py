@@ -41,7 +41,7 @@ def refused(emulator: Emulator, action: Callable[[], object], name: str, shown: 
     return caught.value
 
 
-def test_a_wrong_argument_is_a_value_error_and_one_of_ours_and_can_be_pickled(emulator: Emulator) -> None:
+def test_an_invalid_argument_is_a_value_error_and_can_be_pickled(emulator: Emulator) -> None:
     error = refused(emulator, lambda: Client(max_retries=-1), "max_retries", "-1")
     assert isinstance(error, ValueError)
     assert isinstance(error, HFTextError)
@@ -129,11 +129,11 @@ CLIENT: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("name", "value", "shown"), CLIENT, ids=label)
-def test_a_client_refuses_a_wrong(emulator: Emulator, name: str, value: Any, shown: str) -> None:
+def test_a_client_refuses_an_invalid(emulator: Emulator, name: str, value: Any, shown: str) -> None:
     refused(emulator, lambda: Client(**{name: value}), name, shown)
 
 
-def test_a_placeholder_is_refused_by_hugging_face_and_taken_by_what_stands_in_its_place(
+def test_a_placeholder_key_is_refused_for_hugging_face_but_not_for_a_replacement(
     emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hugging_face = "https://router.huggingface.co"
@@ -145,7 +145,7 @@ def test_a_placeholder_is_refused_by_hugging_face_and_taken_by_what_stands_in_it
         assert emulator.requests[-1].headers["authorization"] == "Bearer hf_xxx"
 
 
-def test_a_key_of_others_goes_to_the_server_that_it_is_for(emulator: Emulator, make_client: MakeClient) -> None:
+def test_a_foreign_key_is_sent_only_to_its_server(emulator: Emulator, make_client: MakeClient) -> None:
     for key in ("gsk_0123456789", "None", "hf_xxx"):
         make_client(key, f"{emulator.url}/v1", router_url="http://localhost:9").generate("Hi")
         assert emulator.requests[-1].headers["authorization"] == f"Bearer {key}"
@@ -192,19 +192,19 @@ NO_URLS: list[Any] = [
 
 @pytest.mark.parametrize("name", ["api_base", "hub_url", "router_url"])
 @pytest.mark.parametrize("value", NO_URLS, ids=label)
-def test_a_client_refuses_an_address_that_is_none(emulator: Emulator, name: str, value: Any) -> None:
+def test_a_client_refuses_an_invalid_url(emulator: Emulator, name: str, value: Any) -> None:
     refused(emulator, lambda: Client("hf_key", **{name: value}), name)
 
 
 @pytest.mark.parametrize(
     "address", ["me:Secret7@localhost:8080/v1", "//me:Secret7@localhost/v1", "http:me:Secret7@localhost", "hf_Secret7"]
 )
-def test_a_secret_in_an_address_that_is_none_is_not_shown(emulator: Emulator, address: str) -> None:
+def test_a_secret_in_an_invalid_url_is_not_shown(emulator: Emulator, address: str) -> None:
     assert "Secret7" not in str(refused(emulator, lambda: Client(api_base=address), "api_base"))
 
 
 @pytest.mark.parametrize("variable", ["HF_ENDPOINT", "HF_TEXT_ROUTER_URL"])
-def test_a_wrong_address_in_the_environment_is_told_with_the_name_of_the_variable(
+def test_an_invalid_url_in_the_environment_names_the_variable(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
     monkeypatch.setenv(variable, "huggingface.co")
@@ -223,18 +223,18 @@ def test_a_wrong_address_in_the_environment_is_told_with_the_name_of_the_variabl
         ("http://localhost:1", "http://localhost:1"),
     ],
 )
-def test_what_people_copy_along_with_an_address_is_taken_away(given: str, meant: str) -> None:
+def test_characters_copied_along_with_a_url_are_stripped(given: str, meant: str) -> None:
     assert repr(Client(api_base=given)) == f"<Client of {meant}, key: none>"
 
 
 @pytest.mark.parametrize("clock", ["connect", "first", "gap", "total"])
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf"), "5", True, [5]])
-def test_a_clock_refuses_what_is_no_time(emulator: Emulator, clock: str, seconds: Any) -> None:
+def test_a_timeout_refuses_what_is_not_a_duration(emulator: Emulator, clock: str, seconds: Any) -> None:
     refused(emulator, lambda: Timeouts(**{clock: seconds}), clock, repr(seconds))
     refused(emulator, lambda: Client(timeout=seconds), "timeout must be a number of seconds above 0", repr(seconds))
 
 
-def test_numbers_of_other_libraries_are_taken(client: Client) -> None:
+def test_numbers_of_other_libraries_are_accepted(client: Client) -> None:
     clocks = Timeouts(Decimal("2.5"), numpy.float32(4), numpy.int64(3))  # type: ignore[arg-type]
     assert clocks == Timeouts(2.5, 4, 3)
     assert {type(clocks.connect), type(clocks.gap)} == {float, int}
@@ -247,13 +247,13 @@ def test_numbers_of_other_libraries_are_taken(client: Client) -> None:
 
 
 @pytest.mark.parametrize("clock", ["connect", "first", "gap"])
-def test_only_the_total_clock_can_be_left_out(emulator: Emulator, clock: str) -> None:
+def test_only_the_total_timeout_can_be_none(emulator: Emulator, clock: str) -> None:
     nothing: Any = None
     refused(emulator, lambda: Timeouts(**{clock: nothing}), clock, "None")
     assert Timeouts(total=None).total is None
 
 
-def test_what_is_no_argument_is_a_type_error(emulator: Emulator, client: Client) -> None:
+def test_an_unknown_argument_is_a_type_error(emulator: Emulator, client: Client) -> None:
     for action in (
         lambda: Client(retries=3),  # type: ignore[call-arg]
         lambda: client.stream("Hi", temprature=1),  # type: ignore[call-arg]
@@ -379,21 +379,21 @@ def ask(request: pytest.FixtureRequest, client: Client) -> Callable[..., object]
 
 
 @pytest.mark.parametrize(("messages", "name", "shown"), MESSAGES, ids=label)
-def test_a_call_refuses_messages_that_are_none(
+def test_a_call_refuses_invalid_messages(
     emulator: Emulator, ask: Callable[..., object], messages: Any, name: str, shown: str
 ) -> None:
     refused(emulator, lambda: ask(messages), name, shown)
 
 
 @pytest.mark.parametrize(("name", "value", "shown"), CALL, ids=label)
-def test_a_call_refuses_a_wrong(
+def test_a_call_refuses_an_invalid(
     emulator: Emulator, ask: Callable[..., object], name: str, value: Any, shown: str
 ) -> None:
     refused(emulator, lambda: ask("Hi", **{name: value}), name, shown)
 
 
 @pytest.mark.parametrize("choice", ["later", 5, [], {}, ""])
-def test_a_call_refuses_a_tool_choice_that_is_none(emulator: Emulator, ask: Callable[..., object], choice: Any) -> None:
+def test_a_call_refuses_an_invalid_tool_choice(emulator: Emulator, ask: Callable[..., object], choice: Any) -> None:
     refused(emulator, lambda: ask("Hi", tools=[TOOL], tool_choice=choice), "tool_choice", repr(choice))
     refused(emulator, lambda: ask("Hi", tool_choice="auto"), "tool_choice", "'auto'")
 
@@ -428,9 +428,7 @@ MEDIA: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("media", "shown"), MEDIA.values(), ids=MEDIA)
-def test_a_call_refuses_media_that_are_no_picture(
-    emulator: Emulator, ask: Callable[..., object], media: Any, shown: str
-) -> None:
+def test_a_call_refuses_invalid_media(emulator: Emulator, ask: Callable[..., object], media: Any, shown: str) -> None:
     refused(emulator, lambda: ask("Hi", media=media), "media", shown)
     refused(emulator, lambda: ask("Hi", media=["https://example.org/cat.png", media]), "media[1]", shown)
 
@@ -442,7 +440,7 @@ def test_more_than_one_answer_is_refused_before_anything_is_sent(
     refused(emulator, lambda: ask("Hi", extra_body={"n": n}), 'extra_body["n"] must be 1', repr(n))
 
 
-def test_what_is_wrong_is_told_before_a_missing_key(emulator: Emulator, make_client: MakeClient) -> None:
+def test_invalid_arguments_are_reported_before_a_missing_key(emulator: Emulator, make_client: MakeClient) -> None:
     refused(emulator, lambda: make_client(None).stream("Hi", max_tokens=-1), "max_tokens", "-1")
 
 
@@ -467,12 +465,14 @@ MODELS: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("name", "value", "shown"), MODELS, ids=label)
-def test_the_catalogue_refuses_a_wrong(emulator: Emulator, client: Client, name: str, value: Any, shown: str) -> None:
+def test_the_catalogue_refuses_an_invalid(
+    emulator: Emulator, client: Client, name: str, value: Any, shown: str
+) -> None:
     refused(emulator, lambda: client.models(**{name: value}), name, shown)
 
 
 @pytest.mark.parametrize("model", ["", " ", None, 5, "a\nb", "\x00", "../../whoami-v2", "a/..", "./a"], ids=repr)
-def test_a_mapping_is_not_asked_for_without_a_name(emulator: Emulator, client: Client, model: Any) -> None:
+def test_a_mapping_is_not_requested_without_a_name(emulator: Emulator, client: Client, model: Any) -> None:
     refused(emulator, lambda: client.mapping(model), "model", repr(model))
 
 
@@ -492,7 +492,7 @@ HUB: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("name", "value", "shown"), HUB, ids=label)
-def test_the_listing_refuses_a_wrong(emulator: Emulator, client: Client, name: str, value: Any, shown: str) -> None:
+def test_the_listing_refuses_an_invalid(emulator: Emulator, client: Client, name: str, value: Any, shown: str) -> None:
     refused(emulator, lambda: client.hub_models(**{name: value}), name, shown)
 
 
@@ -500,7 +500,7 @@ def test_the_listing_refuses_a_wrong(emulator: Emulator, client: Client, name: s
 
 
 @pytest.mark.parametrize("function", [hf_text.generate, hf_text.stream])
-def test_a_function_refuses_what_the_method_refuses(emulator: Emulator, function: Callable[..., object]) -> None:
+def test_a_module_function_refuses_what_the_method_refuses(emulator: Emulator, function: Callable[..., object]) -> None:
     refused(emulator, lambda: function([]), "messages", "[]")
     refused(emulator, lambda: function("Hi", "a\nb"), "model", r"a\nb")
     refused(emulator, lambda: function("Hi", temperature="hot"), "temperature", "hot")
@@ -512,7 +512,7 @@ def test_the_catalogue_function_refuses_what_the_method_refuses(emulator: Emulat
 
 
 @pytest.mark.parametrize("name", ["chat", "chat_completion", "text_generation", "responses"])
-def test_a_method_of_another_library_is_answered_with_the_one_that_is_meant(name: str) -> None:
+def test_a_method_of_another_library_gets_the_equivalent(name: str) -> None:
     for owner in (hf_text.Client("hf_x"), hf_text.aio.AsyncClient("hf_x")):  # type: ignore[attr-defined]
         with pytest.raises(AttributeError, match=rf"no attribute '{name}'\. Here generate\(messages, model\) gives"):
             getattr(owner, name)
@@ -543,9 +543,7 @@ def test_a_method_of_another_library_is_answered_with_the_one_that_is_meant(name
         (hf_text.Conversation().stream("Hi"), "partail", "Did you mean 'partial'?"),
     ],
 )
-def test_an_attribute_that_is_not_there_is_answered_once_with_the_one_that_is_meant(
-    owner: object, name: str, meant: str
-) -> None:
+def test_a_missing_attribute_gets_the_closest_name_once(owner: object, name: str, meant: str) -> None:
     with pytest.raises(AttributeError) as caught:
         getattr(owner, name)
     assert meant in str(caught.value)
@@ -561,5 +559,5 @@ def test_an_answer_is_not_a_dict_of_choices() -> None:
 
 
 @pytest.mark.parametrize("prompts", [["a", "b"], ("a", "b"), {"a": 1}.keys()])
-def test_several_prompts_are_answered_with_the_batch(emulator: Emulator, prompts: Any) -> None:
+def test_several_prompts_get_advice_to_use_a_batch(emulator: Emulator, prompts: Any) -> None:
     refused(emulator, lambda: hf_text.generate(prompts), "messages[0]", "use hf_text.batch")

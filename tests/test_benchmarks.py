@@ -30,7 +30,7 @@ def run(*arguments: str, **environment: str) -> str:
     return done.stdout
 
 
-def test_a_figure_is_measured_and_set_beside_the_floor(tmp_path: Path) -> None:
+def test_a_figure_is_measured_and_compared_with_the_floor(tmp_path: Path) -> None:
     # Two interpreters that start for each client: the only test of the whole runner.
     printed = run("benchmarks.run", "--quick", "--only", "cpu_each", "--output", str(tmp_path))
     assert re.search(r"^figure +raw_socket +hf_text_sync +hf_text_async", printed, re.MULTILINE)
@@ -41,7 +41,7 @@ def test_a_figure_is_measured_and_set_beside_the_floor(tmp_path: Path) -> None:
     assert kept["results"]["cpu_each"]["hf_text_sync"][0]["count"] == 1000
 
 
-def test_without_orjson_it_is_as_if_it_were_not_installed() -> None:
+def test_without_orjson_hides_an_installed_orjson() -> None:
     code = "import benchmarks, hf_text.protocol.jsons as jsons; print(hasattr(jsons, 'orjson'))"
     command = [sys.executable, "-c", code]
     environment = {**os.environ, WITHOUT_ORJSON: "1"}
@@ -63,28 +63,28 @@ class TestReport:
             r"^CPU per chunk, one event a write: µs +5 +4.00 x$", report.tables(self.RESULTS), re.MULTILINE
         )
 
-    def test_what_a_tls_connection_adds_is_shown_in_milliseconds(self) -> None:
+    def test_the_cost_of_tls_is_shown_in_milliseconds(self) -> None:
         assert re.search(r"^first token, new TLS connection: .* 1 +\+2.5$", report.tables(self.RESULTS), re.MULTILINE)
 
-    def test_what_failed_is_told_with_its_reason(self) -> None:
+    def test_failures_are_reported_with_their_reason(self) -> None:
         assert "peer, cpu_each: broke" in report.tables(self.RESULTS)
 
-    def test_streams_that_did_not_arrive_whole_are_told(self) -> None:
+    def test_incomplete_streams_are_reported(self) -> None:
         results: report.Results = {"streams_10": {"peer": [{"value": 1.0, "cpu": 1.0, "peak_mib": 9.0, "whole": 8}]}}
         assert "only 8 of the streams arrived whole" in report.tables(results)
 
-    def test_every_figure_that_is_measured_has_a_row(self) -> None:
+    def test_every_measured_figure_has_a_row(self) -> None:
         from benchmarks.measure import FIGURES
 
         assert {row.figure for row in report.ROWS} == set(FIGURES)
 
 
 class TestGrowth:
-    def test_growth_is_told_relative_to_the_growth_of_the_size(self) -> None:
+    def test_growth_is_relative_to_the_size(self) -> None:
         quadratic = {10: {"cpu": 1.0}, 100: {"cpu": 10.0}, 1000: {"cpu": 1000.0}}
         assert list(growth.growths(quadratic, "cpu")) == [None, 1.0, 10.0]
 
-    def test_a_cost_that_was_nothing_has_no_growth(self) -> None:
+    def test_a_zero_cost_has_no_growth(self) -> None:
         assert list(growth.growths({10: {"memory": 0.0}, 100: {"memory": 2.0}}, "memory")) == [None, None]
 
     def test_points_are_measured_and_printed(self) -> None:
@@ -102,11 +102,11 @@ class TestInstructions:
         (complaint,) = instructions.compare({"hf_text_sync each": 2.41, "hf_text_async each": 3.0}, self.KEPT)
         assert re.search(r"hf_text_sync each: 2.410 x the floor, more than 1.2 times the 2.000", complaint)
 
-    def test_a_count_that_is_not_kept_yet_fails(self) -> None:
+    def test_an_unknown_count_fails(self) -> None:
         (complaint,) = instructions.compare({"new": 1.0}, self.KEPT)
         assert "--update" in complaint
 
-    def test_figures_are_kept_for_every_python_that_is_supported(self) -> None:
+    def test_figures_exist_for_every_supported_python(self) -> None:
         supported = re.findall(r" :: Python :: (3\.\d+)$", (PROJECT / "setup.cfg").read_text("utf-8"), re.MULTILINE)
         assert supported
         kept = json.loads(instructions.KEPT.read_text("utf-8"))
@@ -115,7 +115,7 @@ class TestInstructions:
     def test_the_count_is_read(self) -> None:
         assert instructions.parse_cachegrind("==7== \n==7== I   refs:      478,130,952\n") == 478130952
 
-    def test_output_without_a_count_is_told(self) -> None:
+    def test_output_without_a_count_is_reported(self) -> None:
         with pytest.raises(OSError, match="no count"):
             instructions.parse_cachegrind("valgrind: failed to start tool\n")
 
@@ -124,6 +124,6 @@ class TestInstructions:
 
     @needs_valgrind
     @pytest.mark.skipif(not THOROUGH, reason="HF_TEXT_TEST_THOROUGH=1 runs it: it takes 20 s")
-    def test_the_instructions_of_one_more_chunk_are_counted(self) -> None:
+    def test_the_instructions_of_an_additional_chunk_are_counted(self) -> None:
         counts = instructions.per_chunk(instructions.count_by_cachegrind, "raw_socket", ("each",), long=120)
         assert 1_000 < counts["raw_socket each"] < 1_000_000

@@ -59,7 +59,7 @@ def body_for(emulator: Emulator, **options: Any) -> Any:
     ],
     ids=lambda value: "-".join(value),
 )
-def test_what_the_protocol_has_goes_into_the_body(emulator: Emulator, options: Any, sent: Any) -> None:
+def test_protocol_fields_go_into_the_body(emulator: Emulator, options: Any, sent: Any) -> None:
     body = body_for(emulator, **options)
     assert {name: body.get(name) for name in sent} == sent
 
@@ -72,17 +72,17 @@ IGNORED = sorted(
 
 
 @pytest.mark.parametrize("name", [*IGNORED, "user-agent"])
-def test_the_book_keeping_of_callers_is_ignored(emulator: Emulator, name: str) -> None:
+def test_bookkeeping_arguments_are_ignored(emulator: Emulator, name: str) -> None:
     assert body_for(emulator, **{name: ["anything"]}) == body_for(emulator)
 
 
-def test_what_is_ignored_is_documented() -> None:
+def test_ignored_arguments_are_documented() -> None:
     documented = OpenaiTemplate.__doc__ or ""
     assert [name for name in IGNORED if f"``{name}``" not in documented] == []
 
 
 @pytest.mark.parametrize("stream", [True, False, None])
-def test_every_answer_is_streamed_whatever_stream_says(emulator: Emulator, stream: Any) -> None:
+def test_every_answer_is_streamed_whatever_the_stream_argument(emulator: Emulator, stream: Any) -> None:
     assert body_for(emulator, stream=stream)["stream"] is True
 
 
@@ -103,11 +103,11 @@ def test_every_answer_is_streamed_whatever_stream_says(emulator: Emulator, strea
     ],
     ids=lambda value: "-".join(value),
 )
-def test_what_says_nothing_counts_as_not_given(emulator: Emulator, options: dict[str, Any]) -> None:
+def test_empty_values_count_as_not_given(emulator: Emulator, options: dict[str, Any]) -> None:
     assert body_for(emulator, **options) == body_for(emulator)
 
 
-def test_a_choice_of_tools_without_tools_is_refused_where_it_asks_for_one(emulator: Emulator) -> None:
+def test_a_tool_choice_that_requires_a_tool_is_refused_without_tools(emulator: Emulator) -> None:
     with pytest.raises(hf_text.InvalidRequestError, match="tool_choice needs tools"):
         body_for(emulator, tool_choice="required")
 
@@ -127,21 +127,23 @@ def test_a_choice_of_tools_without_tools_is_refused_where_it_asks_for_one(emulat
         ({"top_p": 2}, "top_p"),
     ],
 )
-def test_what_nobody_knows_is_refused_by_its_name(emulator: Emulator, options: dict[str, Any], words: str) -> None:
+def test_unknown_arguments_are_refused_by_name(emulator: Emulator, options: dict[str, Any], words: str) -> None:
     with pytest.raises(hf_text.InvalidRequestError, match=words):
         HuggingFaceAPI.create_generator(MODEL, "Count", **options)
     assert emulator.requests == []
 
 
 @pytest.mark.parametrize("name", ["api_base", "base_url", "api_endpoint"])
-def test_another_server_by_each_of_its_names(emulator: Emulator, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_server_is_accepted_under_each_name(
+    emulator: Emulator, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_TEXT_ROUTER_URL", "http://router.invalid")
     address = f"{emulator.api_base}/chat/completions" if name == "api_endpoint" else emulator.api_base
     assert list(HuggingFaceAPI.create_generator(MODEL, "Count", **{name: address}))
     assert emulator.requests[-1].authorization is None
 
 
-def test_a_key_of_several_providers(emulator: Emulator) -> None:
+def test_keys_of_several_providers_are_accepted(emulator: Emulator) -> None:
     body_for(emulator, api_key={"HuggingFace": "hf_ofThisOne", "Other": "sk-other"})
     assert emulator.requests[-1].key == "hf_ofThisOne"
     body_for(emulator, api_key={"Other": "sk-other"})
@@ -149,7 +151,7 @@ def test_a_key_of_several_providers(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("media", [[[DATA, "a.png"]], [(DATA, None)], [[PNG, None]], [[PNG, "a.png"], DATA]])
-def test_pairs_of_media_may_be_lists_and_have_no_name(emulator: Emulator, media: Any) -> None:
+def test_media_pairs_can_be_lists_without_a_name(emulator: Emulator, media: Any) -> None:
     list(HuggingFaceAPI.create_generator("emulator/small-vision", "Look", media=media))
     [message] = emulator.requests[-1].json["messages"]
     assert {part["type"] for part in message["content"]} == {"text", "image_url"}
@@ -165,7 +167,7 @@ def test_pairs_of_media_may_be_lists_and_have_no_name(emulator: Emulator, media:
         {"image": PNG, "image_name": "a.png", "media": []},
     ],
 )
-def test_media_by_its_older_names(emulator: Emulator, options: Any) -> None:
+def test_media_is_accepted_under_its_older_names(emulator: Emulator, options: Any) -> None:
     list(HuggingFaceAPI.create_generator("emulator/small-vision", "Look", **options))
     [message] = emulator.requests[-1].json["messages"]
     assert [part["type"] for part in message["content"]] == ["text", "image_url"]
@@ -174,7 +176,7 @@ def test_media_by_its_older_names(emulator: Emulator, options: Any) -> None:
 # --- the default model, where nobody serves it
 
 
-def test_the_next_fallback_model_is_asked_with_a_warning_that_names_both(emulator: Emulator) -> None:
+def test_the_next_fallback_model_is_used_with_a_warning_that_names_both(emulator: Emulator) -> None:
     emulator.reply(Response.error(400, "not supported", code="model_not_supported"))
     default, following = HuggingFaceAPI.default_model, HuggingFaceAPI.fallback_models[0]
     with pytest.warns(hf_text.HFTextWarning, match=f"^{default} is not served at present: {following} is used instead"):
@@ -183,7 +185,7 @@ def test_the_next_fallback_model_is_asked_with_a_warning_that_names_both(emulato
     assert [request.json["model"] for request in emulator.requests] == [default, following]
 
 
-def test_with_media_the_next_one_sees(emulator: Emulator) -> None:
+def test_with_media_the_fallback_is_a_vision_model(emulator: Emulator) -> None:
     emulator.reply(
         Response.error(404, f"The model `{HuggingFaceAPI.default_vision_model}` does not exist"),
         path="/v1/chat/completions",
@@ -193,7 +195,7 @@ def test_with_media_the_next_one_sees(emulator: Emulator) -> None:
     assert events[0].model in HuggingFaceAPI.vision_models  # type: ignore[union-attr]
 
 
-def test_a_model_that_was_named_is_never_replaced(emulator: Emulator) -> None:
+def test_a_named_model_is_never_replaced(emulator: Emulator) -> None:
     emulator.always(Response.error(400, "not supported", code="model_not_supported"))
     with pytest.raises(hf_text.ModelNotSupportedError):
         list(HuggingFaceAPI.create_generator(HuggingFaceAPI.default_model, "Count"))
@@ -202,7 +204,7 @@ def test_a_model_that_was_named_is_never_replaced(emulator: Emulator) -> None:
     assert len([request for request in emulator.requests if request.method == "POST"]) == 2
 
 
-def test_where_no_fallback_model_is_served_either_that_is_the_error(emulator: Emulator) -> None:
+def test_without_a_served_fallback_model_the_error_is_raised(emulator: Emulator) -> None:
     emulator.always(Response.error(400, "not supported", code="model_not_supported"), path="/v1/chat/completions")
     with pytest.warns(hf_text.HFTextWarning), pytest.raises(hf_text.ModelNotSupportedError):
         list(HuggingFaceAPI.create_generator("", "Count"))
@@ -211,7 +213,7 @@ def test_where_no_fallback_model_is_served_either_that_is_the_error(emulator: Em
 
 
 @pytest.mark.parametrize("alias", sorted(RETIRED_ALIASES))
-def test_an_alias_that_leads_nowhere_gets_a_hint(emulator: Emulator, alias: str) -> None:
+def test_a_dangling_alias_gets_a_hint(emulator: Emulator, alias: str) -> None:
     assert alias not in HuggingFaceAPI.model_aliases
     with pytest.raises(hf_text.ModelNotSupportedError, match=f"'{alias}' used to mean {RETIRED_ALIASES[alias]}"):
         list(HuggingFaceAPI.create_generator(alias, "Count"))
@@ -220,7 +222,7 @@ def test_an_alias_that_leads_nowhere_gets_a_hint(emulator: Emulator, alias: str)
 # --- overrides
 
 
-def test_an_override_is_given_as_it_is_written_and_is_the_callers_own(emulator: Emulator) -> None:
+def test_an_override_is_returned_as_written_and_as_a_copy(emulator: Emulator) -> None:
     [name] = HuggingFaceAPI.provider_mapping
     mapping = HuggingFaceAPI.get_mapping_sync(name)
     assert mapping == HuggingFaceAPI.provider_mapping[name]
@@ -229,7 +231,7 @@ def test_an_override_is_given_as_it_is_written_and_is_the_callers_own(emulator: 
     assert emulator.requests == []
 
 
-def test_an_override_for_another_task_is_not_asked_and_not_listed(emulator: Emulator) -> None:
+def test_an_override_for_another_task_is_not_used_or_listed(emulator: Emulator) -> None:
     class Drawing(HuggingFaceAPI):
         provider_mapping = {"emulator/small": {"novita/route": {"task": "text-to-image", "providerId": "x/y"}}}  # noqa: RUF012
         fallback_models = []  # noqa: RUF012
@@ -242,7 +244,7 @@ def test_an_override_for_another_task_is_not_asked_and_not_listed(emulator: Emul
 # --- the surface that g4f's callers ask for, without g4f
 
 
-def test_the_surface_of_a_provider() -> None:
+def test_the_provider_interface_is_complete() -> None:
     for cls in (OpenaiTemplate, HuggingFaceAPI):
         assert (cls.supports_stream, cls.supports_message_history, cls.supports_system_message) == (True, True, True)
         assert (cls.models, cls.image_models, cls.last_model) == ([], [], None)
@@ -258,7 +260,7 @@ def test_the_surface_of_a_provider() -> None:
     assert HuggingFaceAPI.get_async_create_function() == HuggingFaceAPI.create_async_generator
 
 
-def test_the_parameters_with_their_defaults() -> None:
+def test_parameters_have_their_defaults() -> None:
     parameters = HuggingFaceAPI.get_parameters()
     assert parameters["max_tokens"].default == 2048
     assert "kwargs" not in parameters
@@ -270,14 +272,14 @@ def test_the_parameters_with_their_defaults() -> None:
     )
 
 
-def test_the_functions_by_their_other_names(emulator: Emulator) -> None:
+def test_functions_have_their_aliases(emulator: Emulator) -> None:
     emulator.always(Response.text("One", " two"))
     assert "".join(map(str, HuggingFaceAPI.create_completion(MODEL, "Count"))) == "One two"
     assert "".join(map(str, HuggingFaceAPI.create_function(MODEL, "Count"))) == "One two"
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
-async def test_the_async_functions_by_their_other_names(emulator: Emulator, anyio_backend: str) -> None:
+async def test_async_functions_have_their_aliases(emulator: Emulator, anyio_backend: str) -> None:
     emulator.always(Response.text("One", " two", reasoning="Hm."))
     assert await HuggingFaceAPI.create_async(MODEL, "Count") == "One two"
     events = [event async for event in HuggingFaceAPI.async_create_function(MODEL, "Count")]
@@ -286,13 +288,13 @@ async def test_the_async_functions_by_their_other_names(emulator: Emulator, anyi
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("fault", ["cut-mid-stream", "bad-key"])
-async def test_half_an_answer_is_not_given_as_a_whole_one(emulator: Emulator, anyio_backend: str, fault: str) -> None:
+async def test_a_partial_answer_is_not_returned_as_complete(emulator: Emulator, anyio_backend: str, fault: str) -> None:
     emulator.reply(fault)
     with pytest.raises(hf_text.HFTextError):
         await HuggingFaceAPI.create_async(MODEL, "Count")
 
 
-def test_events_answer_to_what_callers_ask_them(emulator: Emulator) -> None:
+def test_events_have_the_interface_callers_expect(emulator: Emulator) -> None:
     emulator.reply(Response.text("One", reasoning="Hm.", tool_calls=[("look", "{}")], usage=(3, 2), provider="novita"))
     events = list(HuggingFaceAPI.create_generator(MODEL, "Count"))
     by_type = {type(event).__name__: event for event in events}

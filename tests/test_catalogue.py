@@ -49,7 +49,7 @@ asking = pytest.mark.parametrize(("path", "ask"), ASKING.values(), ids=ASKING)
 # --- what is kept
 
 
-def test_what_was_asked_is_cached_for_five_minutes(emulator: Emulator, make_client: MakeClient) -> None:
+def test_responses_are_cached_for_five_minutes(emulator: Emulator, make_client: MakeClient) -> None:
     times = iter([100.0, 100.0, 399.0, 401.0, 401.0])  # looked at when it is asked, and when it is cached
     client = make_client(tuning=Tuning(clock=lambda: next(times)))
     client.mapping("emulator/small")
@@ -60,7 +60,7 @@ def test_what_was_asked_is_cached_for_five_minutes(emulator: Emulator, make_clie
 
 
 @asking
-def test_a_failure_is_not_kept(
+def test_failures_are_not_cached(
     emulator: Emulator, make_client: MakeClient, path: str, ask: Callable[[Client], object]
 ) -> None:
     client = make_client(max_retries=0)
@@ -70,20 +70,20 @@ def test_a_failure_is_not_kept(
     assert ask(client)
 
 
-def test_the_listing_of_the_hub_is_asked_for_anew_each_time(emulator: Emulator, client: Client) -> None:
+def test_the_hub_listing_is_not_cached(emulator: Emulator, client: Client) -> None:
     for _ in range(2):
         next(client.hub_models(limit=1))
     assert paths(emulator) == ["/api/models"] * 2
 
 
-def test_the_cache_is_emptied_when_it_is_full(emulator: Emulator, make_client: MakeClient) -> None:
+def test_a_full_cache_is_emptied(emulator: Emulator, make_client: MakeClient) -> None:
     client = make_client(tuning=Tuning(max_cached=2))
     for name in ("emulator/small", "emulator/no-tools", "openai/gpt-oss-20b", "emulator/small"):
         client.mapping(name)
     assert len(emulator.requests) == 4
 
 
-def test_many_threads_can_ask_at_once(client: Client) -> None:
+def test_many_threads_can_query_concurrently(client: Client) -> None:
     counts: list[int] = []
     threads = [threading.Thread(target=lambda: counts.append(len(client.models()))) for _ in range(8)]
     for thread in threads:
@@ -110,7 +110,7 @@ BAD: dict[str, tuple[Any, type[Exception], str]] = {
 
 @asking
 @pytest.mark.parametrize(("reply", "error", "message"), BAD.values(), ids=BAD)
-def test_an_answer_that_is_no_listing_is_an_error_that_names_the_host(
+def test_an_invalid_listing_is_an_error_that_names_the_host(
     emulator: Emulator,
     make_client: MakeClient,
     path: str,
@@ -127,7 +127,7 @@ def test_an_answer_that_is_no_listing_is_an_error_that_names_the_host(
 
 @asking
 @pytest.mark.parametrize("fault", ["server-error", "bad-gateway-html", "closed-before-headers", "truncated-json"])
-def test_a_question_is_asked_again(
+def test_a_query_is_retried(
     emulator: Emulator, client: Client, path: str, ask: Callable[[Client], object], fault: str
 ) -> None:
     emulator.reply(fault, fault, path=path)
@@ -136,7 +136,7 @@ def test_a_question_is_asked_again(
 
 
 @asking
-def test_a_question_is_asked_again_only_so_often(
+def test_query_retries_are_limited(
     emulator: Emulator, make_client: MakeClient, path: str, ask: Callable[[Client], object]
 ) -> None:
     emulator.always("truncated-json", path=path)
@@ -146,14 +146,14 @@ def test_a_question_is_asked_again_only_so_often(
 
 
 @pytest.mark.parametrize("fault", ["no-permission", "model-withdrawn", "credits-used-up", "html-200"])
-def test_a_refusal_is_not_asked_again(emulator: Emulator, client: Client, fault: str) -> None:
+def test_a_refusal_is_not_retried(emulator: Emulator, client: Client, fault: str) -> None:
     emulator.always(fault, path=MODELS)
     with pytest.raises(APIStatusError):
         client.models()
     assert paths(emulator) == [MODELS]
 
 
-def test_a_rate_limit_of_minutes_is_told_and_not_waited_for(emulator: Emulator, client: Client) -> None:
+def test_a_rate_limit_of_minutes_is_raised_instead_of_waited_for(emulator: Emulator, client: Client) -> None:
     message = "We had to rate limit your IP (127.0.0.1)."
     emulator.reply(Response.error(429, message, "string", headers={"RateLimit": '"api";r=0;t=222'}), path="/api/models")
     with pytest.raises(RateLimitError, match=r"asks for a wait of 223 s") as caught:
@@ -161,7 +161,7 @@ def test_a_rate_limit_of_minutes_is_told_and_not_waited_for(emulator: Emulator, 
     assert caught.value.retry_after == 223
 
 
-def test_a_later_page_is_asked_for_again_too(emulator: Emulator, client: Client) -> None:
+def test_a_later_page_is_retried(emulator: Emulator, client: Client) -> None:
     first = Response.json([{"id": "a/b"}], headers={"Link": '</api/models?cursor=x>; rel="next"'})
     emulator.reply(first, "server-error", Response.json([{"id": "c/d"}]), path="/api/models")
     assert [model.id for model in client.hub_models()] == ["a/b", "c/d"]
@@ -172,7 +172,7 @@ def test_a_later_page_is_asked_for_again_too(emulator: Emulator, client: Client)
 
 @asking
 @pytest.mark.parametrize("fault", ["stall-before-headers", "stall-after-headers"])
-def test_a_question_without_an_answer_ends_by_the_first_clock(
+def test_an_unanswered_query_ends_by_the_first_timeout(
     emulator: Emulator, make_client: MakeClient, path: str, ask: Callable[[Client], object], fault: str
 ) -> None:
     emulator.reply(fault, path=path)
@@ -183,7 +183,7 @@ def test_a_question_without_an_answer_ends_by_the_first_clock(
 
 
 @asking
-def test_the_total_clock_also_ends_the_pause_between_two_tries(
+def test_the_total_timeout_ends_the_pause_between_attempts(
     emulator: Emulator,
     make_client: MakeClient,
     path: str,
@@ -196,7 +196,7 @@ def test_the_total_clock_also_ends_the_pause_between_two_tries(
     assert paths(emulator) == [path]
 
 
-def test_each_page_has_the_whole_time(emulator: Emulator, make_client: MakeClient) -> None:
+def test_each_page_has_the_full_timeout(emulator: Emulator, make_client: MakeClient) -> None:
     """The caller may do other things between two pages."""
     link = {"Link": '</api/models?cursor=x>; rel="next"'}
     emulator.reply(
@@ -208,7 +208,7 @@ def test_each_page_has_the_whole_time(emulator: Emulator, make_client: MakeClien
     assert [model.id for model in models] == ["a/b", "c/d"]
 
 
-def test_a_question_can_be_cancelled(emulator: Emulator, client: Client) -> None:
+def test_a_query_can_be_cancelled(emulator: Emulator, client: Client) -> None:
     emulator.reply("stall-before-headers", path=MODELS)
     call = Call(Timeouts())
     ended: list[object] = []
@@ -239,7 +239,7 @@ def test_a_question_can_be_cancelled(emulator: Emulator, client: Client) -> None
         ("a/b%2Fc", "/api/models/a/b%252Fc"),
     ],
 )
-def test_a_name_is_quoted_in_the_address(emulator: Emulator, client: Client, name: str, target: str) -> None:
+def test_names_are_quoted_in_urls(emulator: Emulator, client: Client, name: str, target: str) -> None:
     emulator.reply(Response.json({"id": name}), path="/api/*")
     assert client.mapping(name) == {}
     assert emulator.requests[0].target.partition("?")[0] == target
@@ -257,9 +257,7 @@ def test_a_redirect_to_another_host_is_not_followed(
 
 
 @asking
-def test_a_redirect_in_a_circle_ends(
-    emulator: Emulator, client: Client, path: str, ask: Callable[[Client], object]
-) -> None:
+def test_a_redirect_loop_ends(emulator: Emulator, client: Client, path: str, ask: Callable[[Client], object]) -> None:
     emulator.always(Response.redirect(path), path=path)
     with pytest.raises(TransportError, match="redirects too often"):
         ask(client)
@@ -267,7 +265,7 @@ def test_a_redirect_in_a_circle_ends(
 
 
 @asking
-def test_a_key_that_cannot_be_one_is_told_as_what_it_is(
+def test_an_invalid_key_is_reported_as_such(
     emulator: Emulator,
     make_client: MakeClient,
     monkeypatch: pytest.MonkeyPatch,
@@ -293,7 +291,7 @@ def test_the_models_of_another_server_need_no_providers(make_client: MakeClient,
     )
 
 
-def test_the_names_of_all_chat_models_come_from_the_listing(emulator: Emulator, client: Client) -> None:
+def test_chat_model_names_come_from_the_listing(emulator: Emulator, client: Client) -> None:
     error = {"provider": "novita", "status": "error"}
     painter = {"provider": "fal-ai", "task": "text-to-image"}
     emulator.models = [

@@ -66,7 +66,7 @@ def asked_models(emulator: Emulator) -> list[str]:
 # --- the body
 
 
-def test_only_what_was_asked_for_is_sent(emulator: Emulator, client: Client) -> None:
+def test_only_given_options_are_sent(emulator: Emulator, client: Client) -> None:
     client.generate("Hi")
     (request,) = emulator.requests
     assert (request.method, request.target) == ("POST", "/v1/chat/completions")
@@ -113,7 +113,7 @@ def test_an_option_that_is_given_is_sent(
     assert {name: body[name] for name in body if name not in ("model", "messages", "stream")} == sent
 
 
-def test_media_are_added_to_the_last_turn_of_the_user(emulator: Emulator, client: Client) -> None:
+def test_media_is_added_to_the_last_user_message(emulator: Emulator, client: Client) -> None:
     client.generate("What is it?", media="https://example.org/cat.png")
     assert posts(emulator)[0].json["messages"] == [
         {"role": "user", "content": [{"type": "text", "text": "What is it?"}, PICTURE]}
@@ -123,7 +123,7 @@ def test_media_are_added_to_the_last_turn_of_the_user(emulator: Emulator, client
 # --- the headers
 
 
-def test_the_headers_are_those_of_a_chat_request_and_no_others(emulator: Emulator, client: Client) -> None:
+def test_a_chat_request_has_only_the_expected_headers(emulator: Emulator, client: Client) -> None:
     client.generate("Hi")
     headers = emulator.requests[0].headers
     assert headers["content-type"] == "application/json"
@@ -141,15 +141,13 @@ def test_the_headers_are_those_of_a_chat_request_and_no_others(emulator: Emulato
     }
 
 
-def test_bill_to_names_who_pays(emulator: Emulator, make_client: MakeClient) -> None:
+def test_bill_to_is_sent_as_a_header(emulator: Emulator, make_client: MakeClient) -> None:
     make_client(bill_to="my-org").generate("Hi")
     assert emulator.requests[0].headers["x-hf-bill-to"] == "my-org"
 
 
 @pytest.mark.parametrize("name", ["User-Agent", "user-agent"])
-def test_headers_of_the_caller_are_sent_and_replace_ours(
-    emulator: Emulator, make_client: MakeClient, name: str
-) -> None:
+def test_custom_headers_override_the_defaults(emulator: Emulator, make_client: MakeClient, name: str) -> None:
     make_client(headers={name: "mine/1", "X-Team": "blue"}).generate("Hi")
     headers = emulator.requests[0].headers
     assert (headers["user-agent"], headers["x-team"]) == ("mine/1", "blue")
@@ -158,7 +156,7 @@ def test_headers_of_the_caller_are_sent_and_replace_ours(
 # --- the key
 
 
-def test_the_given_key_goes_to_the_router_and_to_the_hub(emulator: Emulator, make_client: MakeClient) -> None:
+def test_a_given_key_is_sent_to_router_and_hub(emulator: Emulator, make_client: MakeClient) -> None:
     client = make_client("hf_given")
     client.generate("Hi")
     client.mapping("emulator/small")
@@ -166,7 +164,7 @@ def test_the_given_key_goes_to_the_router_and_to_the_hub(emulator: Emulator, mak
     assert [request.authorization for request in emulator.requests] == ["Bearer hf_given"] * 3
 
 
-def test_the_key_of_the_environment_goes_to_hugging_face(
+def test_the_environment_key_is_sent_to_hugging_face(
     emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_found")
@@ -174,7 +172,7 @@ def test_the_key_of_the_environment_goes_to_hugging_face(
     assert emulator.requests[0].key == "hf_found"
 
 
-def test_the_key_of_the_environment_never_goes_to_another_server(
+def test_the_environment_key_is_never_sent_to_another_server(
     server: Emulator, fixed: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_found")
@@ -183,13 +181,13 @@ def test_the_key_of_the_environment_never_goes_to_another_server(
     assert {request.authorization for request in server.requests} == {None}
 
 
-def test_a_key_that_was_given_goes_to_another_server(server: Emulator, make_client: MakeClient) -> None:
+def test_a_given_key_is_sent_to_another_server(server: Emulator, make_client: MakeClient) -> None:
     client = make_client("sk-given", server.api_base)
     client.generate("Hi")
     assert {request.key for request in server.requests} == {"sk-given"}
 
 
-def test_the_router_by_its_address_is_hugging_face_too(
+def test_the_router_url_counts_as_hugging_face(
     emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_found")
@@ -198,7 +196,7 @@ def test_the_router_by_its_address_is_hugging_face_too(
 
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization"])
-def test_an_authorization_header_of_the_caller_takes_the_place_of_a_key(
+def test_a_custom_authorization_header_replaces_the_key(
     emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_found")
@@ -243,12 +241,12 @@ def test_nothing_is_sent_before_the_first_read(emulator: Emulator, client: Clien
     stream.close()
 
 
-def test_a_stream_gives_its_text_in_pieces(emulator: Emulator, client: Client) -> None:
+def test_a_stream_yields_text_in_pieces(emulator: Emulator, client: Client) -> None:
     emulator.reply(Response.text("One", " two", " three", reasoning=["Hm."], usage=(1, 3)))
     assert list(client.stream("Hi")) == ["One", " two", " three"]
 
 
-def test_the_events_come_in_their_order(emulator: Emulator, client: Client) -> None:
+def test_events_arrive_in_order(emulator: Emulator, client: Client) -> None:
     reply = Response.text(
         "Look", "ing.", reasoning=["Let", " me"], tool_calls=[("now", {"zone": "UTC"})], usage=(5, 9), provider="groq"
     )
@@ -267,21 +265,21 @@ def test_the_events_come_in_their_order(emulator: Emulator, client: Client) -> N
     assert "".join(map(str, events)) == "Looking."
 
 
-def test_who_answers_is_told_once_although_two_were_asked(emulator: Emulator, client: Client) -> None:
+def test_one_provider_event_is_yielded_after_failover(emulator: Emulator, client: Client) -> None:
     emulator.reply("server-error", Response.text("Hi", provider="novita"))
     events = list(client.stream("Hi").events())
     assert [event.provider for event in events if isinstance(event, ProviderInfo)] == ["novita"]
     assert isinstance(events[0], ProviderInfo)
 
 
-def test_a_server_that_does_not_name_a_provider_is_labelled_by_its_host(server: Emulator, fixed: Client) -> None:
+def test_a_server_without_provider_name_is_labelled_by_its_host(server: Emulator, fixed: Client) -> None:
     server.reply(Response.text("Hi"))
     info = next(iter(fixed.stream("Hi", "tiny").events()))
     url = f"{server.api_base}/chat/completions"
     assert info == ProviderInfo(None, "tiny", url, server.url.removeprefix("http://"))
 
 
-def test_a_completion_holds_the_whole_answer(emulator: Emulator, client: Client) -> None:
+def test_a_completion_contains_the_full_answer(emulator: Emulator, client: Client) -> None:
     reply = Response.text(
         "One",
         " two",
@@ -302,7 +300,7 @@ def test_a_completion_holds_the_whole_answer(emulator: Emulator, client: Client)
     assert (completion.provider, completion.request_id) == ("novita", "Root=1-abc")
 
 
-def test_a_completion_tells_its_attempt_and_its_timings(emulator: Emulator, client: Client) -> None:
+def test_a_completion_has_its_attempt_and_timings(emulator: Emulator, client: Client) -> None:
     completion = client.generate("Hi")
     (attempt,) = completion.attempts
     assert (attempt.provider, attempt.status, attempt.error) == ("novita", 200, None)
@@ -311,7 +309,7 @@ def test_a_completion_tells_its_attempt_and_its_timings(emulator: Emulator, clie
     assert 0 < attempt.seconds <= completion.timings.total
 
 
-def test_the_time_stands_still_once_the_stream_has_ended(client: Client) -> None:
+def test_timings_stop_when_the_stream_ends(client: Client) -> None:
     stream = client.stream("Hi")
     list(stream)
     assert stream.completion.timings == stream.completion.timings
@@ -331,7 +329,7 @@ def test_the_completion_grows_with_the_stream(emulator: Emulator, client: Client
     assert (stream.completion.text, stream.completion.finish_reason) == ("One two", "stop")
 
 
-def test_a_completion_can_be_given_back_as_a_turn_of_the_conversation(emulator: Emulator, client: Client) -> None:
+def test_a_completion_can_be_passed_back_as_a_message(emulator: Emulator, client: Client) -> None:
     emulator.reply(Response.text("One"))
     first = client.generate("Count.")
     client.generate([{"role": "user", "content": "Count."}, first, {"role": "user", "content": "Go on."}])
@@ -397,17 +395,17 @@ def test_a_provider_or_a_policy_becomes_a_suffix(
     assert asked_models(emulator) == [asked, asked]
 
 
-def test_a_suffix_of_the_model_wins_over_the_provider(emulator: Emulator, make_client: MakeClient) -> None:
+def test_a_model_suffix_overrides_the_provider(emulator: Emulator, make_client: MakeClient) -> None:
     make_client(provider="novita").generate("Hi", "openai/gpt-oss-120b:groq", provider="together")
     assert asked_models(emulator) == ["openai/gpt-oss-120b:groq"]
 
 
-def test_the_provider_of_a_call_wins_over_that_of_the_client(emulator: Emulator, make_client: MakeClient) -> None:
+def test_the_provider_of_a_call_overrides_that_of_the_client(emulator: Emulator, make_client: MakeClient) -> None:
     make_client(provider="novita").generate("Hi", provider="groq")
     assert asked_models(emulator) == ["openai/gpt-oss-120b:groq"]
 
 
-def test_a_provider_with_a_path_is_a_route_of_its_own(emulator: Emulator, client: Client) -> None:
+def test_a_provider_with_a_path_has_its_own_route(emulator: Emulator, client: Client) -> None:
     route = "hf-inference/models/emulator/small"
     emulator.reply(Response.text("Hi"), path=f"/{route}/v1/chat/completions")
     completion = client.generate("Hi", "emulator/small", provider=route)
@@ -415,13 +413,13 @@ def test_a_provider_with_a_path_is_a_route_of_its_own(emulator: Emulator, client
     assert asked_models(emulator) == ["emulator/small"]
 
 
-def test_with_media_and_no_model_one_that_sees_is_chosen(emulator: Emulator, client: Client) -> None:
+def test_with_media_and_no_model_a_vision_model_is_chosen(emulator: Emulator, client: Client) -> None:
     client.generate("What is it?", media=PNG)
     client.generate([{"role": "user", "content": [PICTURE]}])
     assert asked_models(emulator) == ["google/gemma-4-31B-it"] * 2
 
 
-def test_a_model_that_cannot_see_is_refused_before_media_are_sent(emulator: Emulator, client: Client) -> None:
+def test_a_text_model_is_refused_before_media_is_sent(emulator: Emulator, client: Client) -> None:
     with pytest.raises(ModelNotSupportedError, match="accepts only text") as caught:
         client.generate("What is it?", "openai/gpt-oss-20b:groq", media=PNG)
     assert gets(emulator) == ["/v1/models"]
@@ -430,7 +428,7 @@ def test_a_model_that_cannot_see_is_refused_before_media_are_sent(emulator: Emul
     assert "google/gemma-4-31B-it" in caught.value.suggestions
 
 
-def test_a_model_that_sees_is_looked_up_once(emulator: Emulator, client: Client) -> None:
+def test_a_vision_model_is_looked_up_once(emulator: Emulator, client: Client) -> None:
     for _ in range(2):
         client.generate("What is it?", "emulator/small-vision", media=PNG)
     assert gets(emulator) == ["/v1/models"]
@@ -438,33 +436,31 @@ def test_a_model_that_sees_is_looked_up_once(emulator: Emulator, client: Client)
 
 
 @pytest.mark.parametrize("fault", ["server-error", "html-200", "closed-before-headers", "bad-key"])
-def test_media_are_sent_where_the_catalogue_cannot_be_had(
-    emulator: Emulator, make_client: MakeClient, fault: str
-) -> None:
+def test_media_is_sent_if_the_catalogue_is_unavailable(emulator: Emulator, make_client: MakeClient, fault: str) -> None:
     emulator.always(fault, path="/v1/models")
     emulator.reply(Response.text("A cat."))
     assert str(make_client(max_retries=0).generate("What is it?", "openai/gpt-oss-20b", media=PNG)) == "A cat."
 
 
-def test_media_are_sent_where_the_catalogue_takes_too_long(emulator: Emulator, make_client: MakeClient) -> None:
+def test_media_is_sent_if_the_catalogue_is_too_slow(emulator: Emulator, make_client: MakeClient) -> None:
     client = make_client(tuning=Tuning(lookup_seconds=0.05))
     emulator.reply("stall-before-headers", path="/v1/models")
     emulator.reply(Response.text("A cat."))
     assert str(client.generate("What is it?", "openai/gpt-oss-20b", media=PNG)) == "A cat."
 
 
-def test_text_alone_asks_no_catalogue(emulator: Emulator, client: Client) -> None:
+def test_text_only_calls_do_not_query_the_catalogue(emulator: Emulator, client: Client) -> None:
     client.generate([{"role": "user", "content": [{"type": "text", "text": "Hi"}]}])
     assert gets(emulator) == []
 
 
-def test_a_refused_model_is_told_with_names_like_it(client: Client) -> None:
+def test_a_refused_model_gets_similar_names(client: Client) -> None:
     with pytest.raises(ModelNotSupportedError, match="openai/gpt-oss-120b") as caught:
         client.generate("Hi", "openai/gpt-oss-121b")
     assert caught.value.suggestions[0] == "openai/gpt-oss-120b"
 
 
-def test_a_model_refused_of_one_provider_is_told_with_those_who_serve_it(client: Client) -> None:
+def test_a_model_refused_by_a_provider_lists_those_that_serve_it(client: Client) -> None:
     with pytest.raises(ModelNotSupportedError, match="It is served by: novita") as caught:
         client.generate("Hi", "openai/gpt-oss-120b:nscale")
     assert caught.value.providers[:2] == ("novita", "groq")
@@ -473,7 +469,7 @@ def test_a_model_refused_of_one_provider_is_told_with_those_who_serve_it(client:
 # --- another server
 
 
-def test_another_server_is_asked_as_it_is(server: Emulator, emulator: Emulator, fixed: Client) -> None:
+def test_another_server_is_called_without_suffix_and_alias(server: Emulator, emulator: Emulator, fixed: Client) -> None:
     server.reply(Response.text("Hi", style="llamacpp"))
     assert str(fixed.generate("Hi", "tiny:8b", provider="groq")) == "Hi"
     assert [(request.path, request.json["model"]) for request in server.requests] == [
@@ -482,13 +478,13 @@ def test_another_server_is_asked_as_it_is(server: Emulator, emulator: Emulator, 
     assert emulator.requests == []
 
 
-def test_an_alias_is_only_for_hugging_face(server: Emulator, fixed: Client) -> None:
+def test_aliases_apply_only_to_hugging_face(server: Emulator, fixed: Client) -> None:
     server.reply(Response.text("Hi"))
     fixed.generate("Hi", "llama-3")
     assert asked_models(server) == ["llama-3"]
 
 
-def test_another_server_without_a_model_is_asked_for_the_first_that_it_lists(server: Emulator, fixed: Client) -> None:
+def test_the_first_listed_model_of_another_server_is_the_default(server: Emulator, fixed: Client) -> None:
     server.models = [build_model("my/model", "novita"), build_model("my/other", "novita")]
     completion = fixed.generate("Hi")
     assert fixed.generate("Hi").model == completion.model == "my/model"
@@ -496,7 +492,7 @@ def test_another_server_without_a_model_is_asked_for_the_first_that_it_lists(ser
     assert asked_models(server) == ["my/model"] * 2
 
 
-def test_a_model_that_cannot_chat_is_passed_over(server: Emulator, fixed: Client) -> None:
+def test_a_listed_model_that_cannot_chat_is_skipped(server: Emulator, fixed: Client) -> None:
     entries = [{"id": "bge-m3"}, {"id": "reader", "type": "embedding"}, {"id": "tiny"}]
     server.reply(Response.json({"data": entries}), path="/v1/models")
     server.reply(Response.text("Hi"))
@@ -504,7 +500,7 @@ def test_a_model_that_cannot_chat_is_passed_over(server: Emulator, fixed: Client
     assert asked_models(server) == ["tiny"]
 
 
-def test_a_listing_that_wants_a_key_is_an_error_and_nothing_else_is_sent(server: Emulator, fixed: Client) -> None:
+def test_a_listing_that_requires_a_key_is_an_error_and_nothing_else_is_sent(server: Emulator, fixed: Client) -> None:
     server.always(Response.error(401, "Invalid API key"), path="/v1/models")
     with pytest.raises(AuthenticationError, match="Invalid API key") as caught:
         fixed.generate("Hi")
@@ -513,27 +509,25 @@ def test_a_listing_that_wants_a_key_is_an_error_and_nothing_else_is_sent(server:
 
 
 @pytest.mark.parametrize("reply", [Response.json({"data": []}), Response.error(404, "Not Found", "text")])
-def test_another_server_that_lists_nothing_is_asked_for_default(
-    server: Emulator, fixed: Client, reply: Response
-) -> None:
+def test_another_server_without_models_gets_the_name_default(server: Emulator, fixed: Client, reply: Response) -> None:
     server.reply(reply, path="/v1/models")
     server.reply(Response.text("Hi"))
     assert fixed.generate("Hi").model == "default"
     assert asked_models(server) == ["default"]
 
 
-def test_media_go_to_another_server_without_a_question(server: Emulator, fixed: Client) -> None:
+def test_media_is_sent_to_another_server_without_lookup(server: Emulator, fixed: Client) -> None:
     server.reply(Response.text("A cat."))
     fixed.generate("What is it?", "tiny", media=PNG)
     assert gets(server) == []
 
 
-def test_another_server_is_not_told_who_pays(server: Emulator, make_client: MakeClient) -> None:
+def test_bill_to_is_not_sent_to_another_server(server: Emulator, make_client: MakeClient) -> None:
     make_client(None, server.api_base, bill_to="my-org").generate("Hi", "emulator/small")
     assert "x-hf-bill-to" not in server.requests[0].headers
 
 
-def test_the_hub_is_not_asked_about_another_server(server: Emulator, emulator: Emulator, fixed: Client) -> None:
+def test_the_hub_is_not_queried_for_another_server(server: Emulator, emulator: Emulator, fixed: Client) -> None:
     with pytest.raises(InvalidRequestError, match="not Hugging Face"):
         fixed.mapping("emulator/small")
     with pytest.raises(InvalidRequestError, match="not Hugging Face"):
@@ -544,7 +538,7 @@ def test_the_hub_is_not_asked_about_another_server(server: Emulator, emulator: E
 # --- the catalogue
 
 
-def test_models_are_those_of_the_router(emulator: Emulator, client: Client) -> None:
+def test_models_match_the_router(emulator: Emulator, client: Client) -> None:
     models = {model.id: model for model in client.models()}
     assert "emulator/nobody" not in models
     small = models["emulator/small"]
@@ -570,11 +564,11 @@ def test_models_are_those_of_the_router(emulator: Emulator, client: Client) -> N
     ],
     ids=str,
 )
-def test_models_can_be_chosen_by_conditions(client: Client, conditions: dict[str, Any], found: list[str]) -> None:
+def test_models_can_be_filtered(client: Client, conditions: dict[str, Any], found: list[str]) -> None:
     assert [model.id for model in client.models(**conditions)] == found
 
 
-def test_the_catalogue_is_kept_until_it_is_to_be_refreshed(emulator: Emulator, client: Client) -> None:
+def test_the_catalogue_is_cached_until_refreshed(emulator: Emulator, client: Client) -> None:
     client.models()
     emulator.models = [build_model("brand/new", "novita")]
     assert "brand/new" not in map(str, client.models(search="brand"))
@@ -583,7 +577,7 @@ def test_the_catalogue_is_kept_until_it_is_to_be_refreshed(emulator: Emulator, c
     assert len(emulator.requests) == 2
 
 
-def test_what_a_caller_does_to_a_list_of_models_does_not_stay(client: Client) -> None:
+def test_changing_a_returned_list_does_not_affect_the_cache(client: Client) -> None:
     client.models().clear()
     assert client.models()
 
@@ -591,7 +585,7 @@ def test_what_a_caller_does_to_a_list_of_models_does_not_stay(client: Client) ->
 # --- who serves a model
 
 
-def test_a_mapping_is_in_the_order_of_the_account(emulator: Emulator, client: Client) -> None:
+def test_a_mapping_has_the_order_of_the_account(emulator: Emulator, client: Client) -> None:
     emulator.models = [build_model("a/b", "together", {"provider": "groq", "status": "error"}, "novita")]
     mapping = client.mapping("a/b")
     assert list(mapping) == ["together", "groq", "novita"]
@@ -600,7 +594,7 @@ def test_a_mapping_is_in_the_order_of_the_account(emulator: Emulator, client: Cl
     assert mapping["novita"].conversational
 
 
-def test_a_mapping_is_kept_by_its_client_alone(emulator: Emulator, make_client: MakeClient) -> None:
+def test_mappings_are_cached_per_client(emulator: Emulator, make_client: MakeClient) -> None:
     one, other = make_client("hf_one"), make_client("hf_other")
     for client in (one, one, other):
         client.mapping("emulator/small")
@@ -608,7 +602,7 @@ def test_a_mapping_is_kept_by_its_client_alone(emulator: Emulator, make_client: 
 
 
 @pytest.mark.parametrize("name", ["llama-3.1-8b", "meta-llama/Llama-3.1-8B-Instruct:novita", "llama-3.1-8b:novita"])
-def test_a_mapping_is_asked_for_by_the_name_on_the_hub(emulator: Emulator, client: Client, name: str) -> None:
+def test_a_mapping_is_requested_by_the_hub_name(emulator: Emulator, client: Client, name: str) -> None:
     assert "novita" in client.mapping(name)
     assert gets(emulator) == ["/api/models/meta-llama/Llama-3.1-8B-Instruct"]
 
@@ -620,9 +614,7 @@ def test_a_renamed_model_is_followed(emulator: Emulator, client: Client) -> None
     assert {request.query["expand[]"][0] for request in emulator.requests} == {"inferenceProviderMapping"}
 
 
-def test_a_redirected_question_is_asked_there_with_its_body_and_key(
-    emulator: Emulator, make_client: MakeClient
-) -> None:
+def test_a_redirected_request_keeps_its_body_and_key(emulator: Emulator, make_client: MakeClient) -> None:
     emulator.reply(Response.redirect("/v2/chat/completions?x=1", 307), path="/v1/chat/completions")
     emulator.reply(Response.text("Hi"), path="/v2/chat/completions")
     assert str(make_client("hf_mine").generate("Hi")) == "Hi"
@@ -631,14 +623,14 @@ def test_a_redirected_question_is_asked_there_with_its_body_and_key(
 
 
 @pytest.mark.parametrize("key", ["hf_mine", None])
-def test_a_model_that_the_hub_does_not_have_is_not_supported(make_client: MakeClient, key: str | None) -> None:
+def test_a_model_missing_on_the_hub_is_not_supported(make_client: MakeClient, key: str | None) -> None:
     """With a key the Hub answers 404, without one 401."""
     with pytest.raises(ModelNotSupportedError, match="the Hub has no model 'no/such'") as caught:
         make_client(key).mapping("no/such")
     assert caught.value.model == "no/such"
 
 
-def test_a_wrong_key_is_no_missing_model(make_client: MakeClient, emulator: Emulator) -> None:
+def test_an_invalid_key_is_not_reported_as_a_missing_model(make_client: MakeClient, emulator: Emulator) -> None:
     emulator.reply("bad-key", path="/api/*")
     with pytest.raises(AuthenticationError, match="settings/tokens"):
         make_client("hf_wrong").mapping("emulator/small")
@@ -654,14 +646,14 @@ def many(emulator: Emulator) -> Emulator:
     return emulator
 
 
-def test_the_listing_has_all_pages(many: Emulator, client: Client) -> None:
+def test_a_listing_includes_all_pages(many: Emulator, client: Client) -> None:
     assert [model.id for model in client.hub_models()] == [f"many/{number:04}" for number in range(2500)]
     assert len(many.requests) == 3
     query = many.requests[0].query
     assert (query["inference"], query["inference_provider"], query["limit"]) == (["warm"], ["all"], ["1000"])
 
 
-def test_a_page_is_fetched_when_it_is_needed(many: Emulator, client: Client) -> None:
+def test_pages_are_fetched_on_demand(many: Emulator, client: Client) -> None:
     models = client.hub_models()
     assert many.requests == []
     for expected in (1, 2):
@@ -671,13 +663,13 @@ def test_a_page_is_fetched_when_it_is_needed(many: Emulator, client: Client) -> 
 
 
 @pytest.mark.parametrize(("limit", "size", "pages"), [(1, "1", 1), (3, "3", 1), (1000, "1000", 1), (1001, "1000", 2)])
-def test_a_limit_is_kept(many: Emulator, client: Client, limit: int, size: str, pages: int) -> None:
+def test_a_limit_is_respected(many: Emulator, client: Client, limit: int, size: str, pages: int) -> None:
     assert len(list(client.hub_models(limit=limit))) == limit
     assert len(many.requests) == pages
     assert many.requests[0].query["limit"] == [size]
 
 
-def test_the_listing_can_be_searched_and_narrowed_to_a_provider(emulator: Emulator, client: Client) -> None:
+def test_a_listing_can_be_searched_and_filtered_by_provider(emulator: Emulator, client: Client) -> None:
     assert [model.id for model in client.hub_models(search="painter")] == ["emulator/painter"]
     assert [model.id for model in client.hub_models(provider="zai-org")] == ["zai-org/GLM-5.2"]
     painter = next(client.hub_models(search="painter"))
@@ -698,7 +690,7 @@ def test_a_next_page_on_another_host_is_not_fetched(emulator: Emulator, server: 
     assert server.requests == []
 
 
-def test_a_next_page_may_be_named_by_its_path(emulator: Emulator, client: Client) -> None:
+def test_a_next_page_can_be_a_relative_url(emulator: Emulator, client: Client) -> None:
     link = {"Link": '</api/models?cursor=x>; rel="next"'}
     pages = [Response.json([{"id": "a/b"}], headers=link), Response.json([{"id": "c/d"}])]
     emulator.reply(*pages, path="/api/models")
@@ -718,7 +710,7 @@ def test_leaving_the_client_closes_its_connections(emulator: Emulator, make_clie
     assert emulator.connections == 2
 
 
-def test_an_error_that_is_kept_keeps_no_connection(emulator: Emulator, make_client: MakeClient) -> None:
+def test_a_stored_error_holds_no_connection(emulator: Emulator, make_client: MakeClient) -> None:
     """Its traceback leads to everything that was in use, as long as a notebook shows it."""
     emulator.reply("bad-key")
     with make_client() as client, pytest.raises(AuthenticationError) as caught:
@@ -727,7 +719,7 @@ def test_an_error_that_is_kept_keeps_no_connection(emulator: Emulator, make_clie
     assert caught.value.__traceback__ is not None
 
 
-def test_a_connection_in_use_outlives_the_client_and_is_closed_then(emulator: Emulator, client: Client) -> None:
+def test_a_connection_in_use_is_closed_after_its_answer(emulator: Emulator, client: Client) -> None:
     gate = Gate()
     pieces = list(Response.text("One", " two").body)  # type: ignore[arg-type]
     stream_reply = Response(headers={"Content-Type": "text/event-stream"}, body=[*pieces[:2], gate, *pieces[2:]])
@@ -744,14 +736,14 @@ def test_a_connection_in_use_outlives_the_client_and_is_closed_then(emulator: Em
     assert caught.value.__traceback__ is not None  # it was there all the time
 
 
-def test_a_connection_is_used_again(emulator: Emulator, client: Client) -> None:
+def test_a_connection_is_reused(emulator: Emulator, client: Client) -> None:
     client.generate("Hi")
     client.generate("Hi")
     client.models()
     assert emulator.connections == 1
 
 
-def test_the_representation_tells_where_the_key_is_from_and_not_the_key(
+def test_the_repr_shows_the_source_of_the_key_and_not_the_key(
     emulator: Emulator, server: Emulator, make_client: MakeClient
 ) -> None:
     assert repr(make_client("hf_secret")) == f"<Client of {emulator.api_base}, key: given>"
@@ -779,14 +771,14 @@ def test_a_pickled_client_has_the_same_settings(emulator: Emulator, make_client:
 
 
 @pytest.mark.blocking_client
-def test_a_key_that_was_found_is_not_pickled(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_discovered_key_is_not_pickled(make_client: MakeClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_found")
     client = make_client(None)
     client.generate("Hi")
     assert b"hf_found" not in pickle.dumps(client)
 
 
-def test_a_server_without_a_catalogue_says_so(emulator: Emulator, client: Client) -> None:
+def test_a_server_without_catalogue_is_reported(emulator: Emulator, client: Client) -> None:
     emulator.reply("html-200", path="/v1/models")
     with pytest.raises(APIStatusError, match="sent an HTML page instead of JSON: "):
         client.models()

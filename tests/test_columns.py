@@ -26,12 +26,12 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=ascii)
-def test_a_text_is_as_wide_as_rich_shows_it(text):
+def test_text_width_matches_rich(text):
     assert columns_of(text) == cell_len(text)
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=ascii)
-def test_what_is_cut_and_padded_takes_exactly_so_many_columns(text):
+def test_cut_and_padded_text_has_the_exact_width(text):
     for columns in range(columns_of(text) + 3):
         assert columns_of(cut(text, columns)) in (min(columns_of(text), columns), columns - 1)
         assert columns_of(pad(cut(text, columns), columns, right=True)) == columns
@@ -39,13 +39,13 @@ def test_what_is_cut_and_padded_takes_exactly_so_many_columns(text):
     assert cut(text, -1) == ""
 
 
-def test_a_character_is_never_parted_from_what_changes_it():
+def test_a_character_is_never_separated_from_its_modifiers():
     assert cut("e\u0301x", 1) == "e\u0301"
     assert not continues("", "\u0301")
     assert continues("👩\u200d", "👧")
 
 
-def test_columns_of_a_table_stand_below_each_other_whatever_the_names_are():
+def test_table_columns_align_for_any_names():
     lines = aligned(["NAME", "N"], [["千問/模型", "1"], ["a/b", "23"], ["👍\U0001f3fd", "4"]])
     assert lines == ["NAME        N", "千問/模型   1", "a/b        23", "👍\U0001f3fd          4"]
     assert len({columns_of(line) for line in lines}) == 1

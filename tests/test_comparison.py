@@ -16,7 +16,7 @@ ROWS = [re.findall(r"- (.*)", row) for row in re.split(r"^   \* ", PAGE, flags=r
 AT_ONCE = [fault for fault in FAULTS if not fault.startswith(("stall", "keep-alive"))]
 
 
-def test_the_page_has_a_row_for_each_fault_of_the_script() -> None:
+def test_the_page_has_a_row_for_each_fault_in_the_script() -> None:
     assert set(FAULTS) <= set(KNOWN)
     heading, *rows = ROWS[: len(FAULTS) + 1]
     assert [row[0] for row in rows] == list(FAULTS.values())

@@ -38,7 +38,7 @@ WHOLE = Completion(
 
 
 @pytest.mark.parametrize("name", completion.__all__)
-def test_every_name_is_at_the_top_of_the_package(name: str) -> None:
+def test_every_name_is_exported_by_the_package(name: str) -> None:
     assert getattr(hf_text, name) is getattr(completion, name)
 
 
@@ -58,13 +58,13 @@ def test_repr_is_one_line() -> None:
     assert repr(Completion("So", model="a/b")) == "<Completion 'So', not complete, a/b>"
 
 
-def test_alone_ipython_shows_the_text_and_who_answered() -> None:
+def test_ipython_shows_text_and_provider() -> None:
     text = 'Blue light scatters.\n\ncalls weather({"city": "Paris"})\n\n[acme/x · groq · 12 + 7 tokens · 1.5 s]'
     assert pretty(WHOLE) == text
     assert pretty([WHOLE]) == f"[{WHOLE!r}]"
 
 
-def test_a_notebook_shows_what_is_wrong_with_an_answer_and_the_calls_of_tools() -> None:
+def test_a_notebook_shows_problems_and_tool_calls() -> None:
     cut = Completion("", tool_calls=WHOLE.tool_calls, finish_reason="length", model="a_b")
     shown = cut._repr_markdown_()
     assert shown.startswith("calls <code>weather(")
@@ -92,7 +92,7 @@ def test_an_empty_one_has_every_attribute() -> None:
     }
 
 
-def test_its_values_can_be_written_as_json() -> None:
+def test_its_values_can_be_serialized_as_json() -> None:
     assert json.loads(json.dumps(dataclasses.asdict(WHOLE)))["usage"]["total_tokens"] == 19
 
 
@@ -117,10 +117,10 @@ class TestEveryValue:
 
 
 class TestMessage:
-    def test_it_is_a_turn_of_the_assistant(self) -> None:
+    def test_it_is_an_assistant_message(self) -> None:
         assert Completion("Blue").to_message() == {"role": "assistant", "content": "Blue"}
 
-    def test_tool_calls_go_along_and_so_does_the_reasoning_by_its_name(self) -> None:
+    def test_tool_calls_are_included_with_the_reasoning_under_its_name(self) -> None:
         """DeepSeek, Gemini and MiniMax refuse the results of tools without it."""
         assert WHOLE.to_message() == {
             "role": "assistant",
@@ -129,32 +129,32 @@ class TestMessage:
             "reasoning_content": "Sky is air.",
         }
 
-    def test_beside_tool_calls_there_may_be_no_text(self) -> None:
+    def test_text_is_optional_next_to_tool_calls(self) -> None:
         message = Completion(tool_calls=(CALL,)).to_message()
         assert message == {"role": "assistant", "content": None, "tool_calls": [CALL.to_dict()]}
 
-    def test_what_came_with_a_call_goes_back_with_it(self) -> None:
+    def test_extra_fields_of_a_call_are_returned(self) -> None:
         call = dataclasses.replace(CALL, extra={"extra_content": {"google": {"thought_signature": "c2ln"}}})
         (sent,) = Completion(tool_calls=(call,)).to_message()["tool_calls"]
         assert sent == {**CALL.to_dict(), "extra_content": {"google": {"thought_signature": "c2ln"}}}
 
-    def test_without_tool_calls_reasoning_stays_here(self) -> None:
+    def test_reasoning_is_omitted_without_tool_calls(self) -> None:
         """Providers refuse it, or the model takes it for what it said."""
         plain = dataclasses.replace(WHOLE, tool_calls=())
         assert plain.to_message() == {"role": "assistant", "content": "Blue light scatters."}
 
     @pytest.mark.parametrize("key", ["reasoning", "reasoning_content", "reasoning_text", "thinking"])
-    def test_it_is_given_back_where_that_is_asked(self, key: str) -> None:
+    def test_reasoning_is_included_on_request(self, key: str) -> None:
         answer = Completion("Blue", "Sky", reasoning_key=key)
         assert answer.to_message(reasoning=True) == {"role": "assistant", "content": "Blue", key: "Sky"}
 
-    def test_and_kept_back_where_that_is_asked(self) -> None:
+    def test_reasoning_is_omitted_on_request(self) -> None:
         assert "Sky" not in json.dumps(WHOLE.to_message(reasoning=False))
 
-    def test_without_a_name_it_has_the_usual_one(self) -> None:
+    def test_reasoning_has_a_default_name(self) -> None:
         assert Completion("Blue", "Sky").to_message(reasoning=True)["reasoning_content"] == "Sky"
 
-    def test_think_tags_are_put_around_it_again(self) -> None:
+    def test_think_tags_are_restored(self) -> None:
         answer = Completion("Blue", "Sky", (CALL,), reasoning_key="<think>")
         assert answer.to_message()["content"] == "<think>Sky</think>Blue"
 
@@ -165,13 +165,13 @@ class TestMessage:
             ("thinking_blocks", {"type": "thinking", "thinking": "Sky", "signature": "c2ln"}),
         ],
     )
-    def test_details_are_given_back_as_they_came(self, key: str, part: Any) -> None:
+    def test_details_are_returned_unchanged(self, key: str, part: Any) -> None:
         alone = Completion("", "Sky", (CALL,), reasoning_key=key, extra={key: [part]})
         assert alone.to_message() == {"role": "assistant", "content": None, "tool_calls": [CALL.to_dict()], key: [part]}
         beside = dataclasses.replace(alone, reasoning_key="reasoning")
         assert beside.to_message() == {**alone.to_message(), "reasoning": "Sky"}
 
-    def test_parts_of_the_content_are_parts_again(self) -> None:
+    def test_content_parts_are_restored(self) -> None:
         answer = Completion("Blue", "Sky", (CALL,), reasoning_key="content")
         assert answer.to_message()["content"] == [
             {"type": "thinking", "thinking": [{"type": "text", "text": "Sky"}]},
@@ -179,7 +179,7 @@ class TestMessage:
         ]
 
     @pytest.mark.parametrize("answer", [WHOLE, Completion("Blue"), Completion(tool_calls=(CALL,))], ids=range(3))
-    def test_it_can_be_a_turn_of_the_next_request(self, answer: Completion) -> None:
+    def test_it_can_be_a_message_of_the_next_request(self, answer: Completion) -> None:
         assert check_messages([{"role": "user", "content": "Hi"}, answer])[1] == answer.to_message()
 
 
@@ -188,42 +188,42 @@ class TestTruncated:
         ("reason", "truncated"),
         [("length", True), ("content_filter", True), ("stop", False), ("tool_calls", False), (None, False)],
     )
-    def test_it_tells_what_the_provider_cut(self, reason: str | None, truncated: bool) -> None:
+    def test_truncated_is_set_when_the_provider_cut_the_answer(self, reason: str | None, truncated: bool) -> None:
         assert Completion("Blue", finish_reason=reason).truncated is truncated
 
 
 class TestDict:
     @pytest.mark.parametrize("answer", [WHOLE, Completion(), Completion("Blue", usage=Usage(1, 2, 3))], ids=range(3))
-    def test_a_way_through_json_gives_an_equal_one(self, answer: Completion) -> None:
+    def test_it_round_trips_through_json(self, answer: Completion) -> None:
         twin = Completion.from_dict(json.loads(json.dumps(answer.to_dict())))
         assert twin == answer
         assert (hash(twin), repr(twin)) == (hash(answer), repr(answer))
         assert twin.to_message(reasoning=True) == answer.to_message(reasoning=True)
 
-    def test_it_is_also_read_without_json(self) -> None:
+    def test_it_round_trips_without_json(self) -> None:
         assert Completion.from_dict(WHOLE.to_dict()) == WHOLE
 
-    def test_keys_may_be_missing_or_unknown(self) -> None:
+    def test_missing_and_unknown_keys_are_accepted(self) -> None:
         """A file that another version wrote."""
         assert Completion.from_dict({"text": "Blue", "later": 5}) == Completion("Blue")
 
-    def test_what_is_made_of_it_shares_nothing_with_it(self) -> None:
+    def test_the_result_shares_nothing_with_the_dict(self) -> None:
         WHOLE.to_dict()["extra"]["citations"].append("x")
         assert WHOLE.extra == {"citations": ["https://example.com"]}
 
     @pytest.mark.parametrize("wrong", [{"tool_calls": [{"x": 1}]}, {"usage": {"x": 1}}, {"attempts": 5}], ids=str)
-    def test_what_no_dict_of_it_has_is_refused(self, wrong: Any) -> None:
+    def test_an_invalid_dict_is_refused(self, wrong: Any) -> None:
         with pytest.raises(TypeError):
             Completion.from_dict(wrong)
 
 
-def test_a_notebook_shows_the_text_with_the_reasoning_folded_away_above_it() -> None:
+def test_a_notebook_shows_the_text_with_collapsed_reasoning() -> None:
     assert Completion("**Blue**", "Sky is air.")._repr_markdown_() == (
         "<details><summary>Reasoning</summary>\n\n> Sky is air.\n\n</details>\n\n**Blue**"
     )
 
 
-def test_nothing_that_a_notebook_shows_can_act() -> None:
+def test_nothing_shown_in_a_notebook_is_active() -> None:
     shown = Completion("<script>alert(1)</script> <b>", "</details><script>alert(2)</script>")._repr_markdown_()
     assert shown.count("<script") == 0
     assert shown.count("</details>") == 1

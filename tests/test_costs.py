@@ -54,11 +54,11 @@ def answer(provider: str | None, usage: Usage | None = USAGE, model: str = "a/b"
     ],
     ids=str,
 )
-def test_an_answer_costs_what_its_provider_asks(client: Any, completion: Completion, cost: float | None) -> None:
+def test_an_answer_costs_the_price_of_its_provider(client: Any, completion: Completion, cost: float | None) -> None:
     assert client.cost(completion) == (None if cost is None else pytest.approx(cost))
 
 
-def test_who_really_answered_counts_and_not_who_was_asked_first(emulator: Emulator, client: Any) -> None:
+def test_the_answering_provider_sets_the_price(emulator: Emulator, client: Any) -> None:
     emulator.reply("empty-500", Response.text("x", usage=(1_000_000, 0), provider="groq"))
     assert client.cost(client.generate("Hi", "a/b", provider=["novita", "groq"])) == pytest.approx(10.0)
 
@@ -82,26 +82,26 @@ def test_a_conversation_costs_the_sum_of_its_answers(
     assert client.cost(chat) is None  # it does not tell the usage
 
 
-def test_a_parsed_value_costs_what_all_tries_cost(emulator: Emulator, client: Any) -> None:
+def test_a_parsed_value_costs_the_sum_of_its_attempts(emulator: Emulator, client: Any) -> None:
     tries = [Response.text(text, usage=(1_000_000, 0), provider="novita") for text in ("no", '{"value": 3}')]
     emulator.reply(*tries)
     assert client.cost(client.parse("Hi", int, "a/b", provider="novita")) == pytest.approx(2.0)
 
 
-def test_each_model_is_asked_about_once_and_alone(emulator: Emulator, client: Any) -> None:
+def test_each_model_is_looked_up_once(emulator: Emulator, client: Any) -> None:
     for _ in range(3):
         client.cost(answer("novita"))
     assert [request.path for request in emulator.requests] == ["/v1/models/a/b"]
 
 
-def test_a_list_that_is_there_is_used(emulator: Emulator, client: Any) -> None:
+def test_a_cached_list_is_used(emulator: Emulator, client: Any) -> None:
     client.models()
     client.cost(answer("novita"))
     client.model("a/b")
     assert [request.path for request in emulator.requests] == ["/v1/models"]
 
 
-def test_one_model_is_asked_about_alone(emulator: Emulator, client: Any) -> None:
+def test_a_single_model_is_looked_up_alone(emulator: Emulator, client: Any) -> None:
     assert client.model("a/b").price == 0.0
     assert [request.path for request in emulator.requests] == ["/v1/models/a/b"]
 
@@ -109,7 +109,7 @@ def test_one_model_is_asked_about_alone(emulator: Emulator, client: Any) -> None
 @pytest.mark.parametrize(
     "reply", [Response(404), Response(405), Response.json([]), Response.html(200), Response.json({})]
 )
-def test_a_server_that_tells_of_no_single_model_is_asked_for_the_list(
+def test_a_server_without_single_model_lookup_gets_the_list_request(
     emulator: Emulator, client: Any, reply: Response
 ) -> None:
     emulator.always(reply, path="/v1/models/*")
@@ -123,7 +123,7 @@ def test_a_server_without_prices_has_no_costs(make_client: Callable[..., Any]) -
         assert make_client(None, server.api_base).cost(answer(None)) is None
 
 
-def test_openrouter_s_prices_are_read(make_client: Callable[..., Any]) -> None:
+def test_openrouter_prices_are_read(make_client: Callable[..., Any]) -> None:
     pricing = {"prompt": "0.000001", "completion": "0.000002", "input_cache_read": "0.0000001"}
     with Emulator() as server:
         server.always(Response.json({"data": [{"id": "a/b", "pricing": pricing}]}), path="/v1/models")
@@ -132,14 +132,14 @@ def test_openrouter_s_prices_are_read(make_client: Callable[..., Any]) -> None:
         assert make_client(None, server.api_base).cost(answer(None, usage)) == pytest.approx(0.55)
 
 
-def test_if_the_prices_cannot_be_had_that_is_an_error(emulator: Emulator, client: Any) -> None:
+def test_unavailable_prices_are_an_error(emulator: Emulator, client: Any) -> None:
     emulator.always("reset-before-headers", path="/v1/models*")
     with pytest.raises(TransportError):
         client.cost(answer("novita"))
 
 
 @pytest.mark.parametrize("answers", [None, "x", [answer("novita")]], ids=str)
-def test_what_took_no_answers_is_refused(client: Any, answers: Any) -> None:
+def test_values_without_answers_are_refused(client: Any, answers: Any) -> None:
     with pytest.raises(
         InvalidRequestError,
         match=r"answers must be a Completion \(of a stream: stream.completion\), a Conversation or a Parsed",
@@ -147,7 +147,7 @@ def test_what_took_no_answers_is_refused(client: Any, answers: Any) -> None:
         client.cost(answers)
 
 
-def test_the_price_of_cached_input_is_in_the_catalogue(client: Any) -> None:
+def test_the_catalogue_has_the_price_of_cached_input(client: Any) -> None:
     offers = {offer.provider: offer for offer in client.model("a/b").providers}
     assert (offers["together"].cached_input_price, offers["novita"].cached_input_price) == (0.5, None)
     assert isinstance(offers["novita"], hf_text.ModelProvider)

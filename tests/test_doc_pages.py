@@ -41,7 +41,7 @@ def by_name(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
-def test_every_link_leads_to_a_page_or_file_that_is_there(page: Path) -> None:
+def test_every_link_points_to_an_existing_page_or_file(page: Path) -> None:
     text = TEXTS[page]
     pages = [given or named for named, given in re.findall(r":doc:`(?:[^`<]*<([^`>]+)>|([^`<]+))`", text)]
     assert [name for name in pages if not (DOCS / f"{name.lstrip('/')}.rst").exists()] == []
@@ -55,7 +55,7 @@ def test_every_link_leads_to_a_page_or_file_that_is_there(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
-def test_every_error_and_name_that_a_page_names_is_there(page: Path) -> None:
+def test_every_error_and_name_on_a_page_exists(page: Path) -> None:
     text = TEXTS[page].partition("In detail\n")[0] if page.stem == "comparison" else TEXTS[page]  # others' errors
     prefix = r"hf_text\." if page.parent.name == "integrations" else r"(?:hf_text\.)?"  # there others' errors, too
     errors = set(re.findall(rf"``{prefix}(\w+Error)``", text))
@@ -70,7 +70,7 @@ def is_there(name: str) -> bool:
     return name in hf_text.__all__ or importlib.util.find_spec(f"hf_text.{name}") is not None
 
 
-def test_every_page_can_be_reached_from_the_first() -> None:
+def test_every_page_is_reachable_from_the_index() -> None:
     """The build tells of others; the patterns of the toctrees are read here."""
     listed = re.findall(r"^   ([\w/*]+)$", TEXTS[DOCS / "index.rst"], re.MULTILINE)
     reached = {found for pattern in listed for found in DOCS.glob(f"{pattern}.rst")}
@@ -157,7 +157,7 @@ def test_the_runs_of_a_page_write_to_files_of_their_own() -> None:
 # --- Tables
 
 
-def test_the_tables_name_every_event_and_every_error_that_there_is() -> None:
+def test_the_tables_list_every_event_and_error() -> None:
     table = {
         page: set(re.findall(r"^``(\w+)``  ", TEXTS[DOCS / page], re.MULTILINE))
         for page in ("errors.rst", "streaming.rst")
@@ -169,7 +169,7 @@ def test_the_tables_name_every_event_and_every_error_that_there_is() -> None:
     assert {"ProviderInfo", "Reasoning", "ToolCalls", "Usage", "FinishReason", "str"} <= table["streaming.rst"]
 
 
-def test_the_table_of_extras_has_those_that_users_may_want() -> None:
+def test_the_table_of_extras_is_complete() -> None:
     setup = configparser.ConfigParser()
     setup.read(PROJECT / "setup.cfg")
     extras = {name for name in setup["options.extras_require"] if name.split("-")[-1] != "test"}
@@ -178,7 +178,7 @@ def test_the_table_of_extras_has_those_that_users_may_want() -> None:
     assert rows == extras - ours
 
 
-def test_every_message_of_the_page_on_troubleshooting_is_one_that_there_is() -> None:
+def test_every_message_on_the_troubleshooting_page_exists() -> None:
     ours = TEXTS[DOCS / "troubleshooting.rst"].partition("Messages of Python itself")[0]
     messages = re.findall(r"^   \* - ``(.+)``$", ours, re.MULTILINE)
     package = Path(hf_text.__file__).parent
@@ -188,7 +188,7 @@ def test_every_message_of_the_page_on_troubleshooting_is_one_that_there_is() -> 
     assert [message for message in messages if message not in literals] == []
 
 
-def test_the_map_for_language_models_is_the_one_that_the_script_writes() -> None:
+def test_llms_txt_is_up_to_date() -> None:
     done = subprocess.run(
         [sys.executable, str(DOCS / "llms.py"), "--check"], capture_output=True, text=True, timeout=30
     )

@@ -120,7 +120,7 @@ def asked(hf: Emulator) -> list[str]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_a_fault_gives_what_its_row_says(hf: Emulator, make: Callable[..., Client], case: Case) -> None:
+def test_a_fault_has_the_documented_result(hf: Emulator, make: Callable[..., Client], case: Case) -> None:
     hf.reply(case.reply)
     _, error = read(make(case.row.clock, max_retries=0))
     assert (type(error).__name__ if error else None) == case.row.error
@@ -131,9 +131,7 @@ def test_a_fault_gives_what_its_row_says(hf: Emulator, make: Callable[..., Clien
 
 
 @pytest.mark.parametrize("case", FAILING, ids=str)
-def test_after_a_fault_another_provider_or_the_same_is_asked_as_its_row_says(
-    hf: Emulator, make: Callable[..., Client], case: Case
-) -> None:
+def test_failover_after_a_fault_is_as_documented(hf: Emulator, make: Callable[..., Client], case: Case) -> None:
     another, same = NEXT[case.row.next.strip("`")]
     hf.reply(case.reply)
     text, error = read(make(case.row.clock, max_retries=1))
@@ -143,9 +141,7 @@ def test_after_a_fault_another_provider_or_the_same_is_asked_as_its_row_says(
 
 
 @pytest.mark.parametrize("case", FAILING, ids=str)
-def test_after_a_fault_a_provider_that_was_chosen_is_asked_again_if_its_row_says_so(
-    hf: Emulator, make: Callable[..., Client], case: Case
-) -> None:
+def test_retries_of_a_chosen_provider_are_as_documented(hf: Emulator, make: Callable[..., Client], case: Case) -> None:
     _, same = NEXT[case.row.next.strip("`")]
     hf.reply(case.reply)
     text, error = read(make(case.row.clock, max_retries=1, provider="novita"))
@@ -153,12 +149,12 @@ def test_after_a_fault_a_provider_that_was_chosen_is_asked_again_if_its_row_says
     assert set(asked(hf)) == {":novita"}
 
 
-def test_every_fault_of_the_emulator_stands_in_a_row() -> None:
+def test_every_emulator_fault_has_a_row() -> None:
     named = [case.name for case in CASES if not case.name.startswith("Response")]
     assert sorted(named) == sorted(FAULTS)
 
 
-def test_every_error_that_a_row_names_is_there() -> None:
+def test_every_error_named_in_a_row_exists() -> None:
     assert len(ROWS) > 60
     named = {row.error for row in ROWS} - {None}
     assert named <= set(hf_text.__all__)
@@ -170,7 +166,7 @@ def test_every_error_that_a_row_names_is_there() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"line {row.line}")
-def test_a_row_is_filled_in_as_the_document_explains(row: Row) -> None:
+def test_rows_follow_the_documented_legend(row: Row) -> None:
     if row.error:
         assert row.when in ("``at once``", "``connect``", "``first``", "``gap``")
         assert re.match(r"``(no|another|same|another, same)``", row.next)
@@ -179,7 +175,7 @@ def test_a_row_is_filled_in_as_the_document_explains(row: Row) -> None:
         assert row.next == "\N{EN DASH}"
 
 
-def test_the_clocks_have_the_defaults_that_stand_there() -> None:
+def test_timeouts_have_the_documented_defaults() -> None:
     written = dict(re.findall(r"^``(\w+)``  +\S.*?  +(\d+ s|none)$", RELIABILITY, re.MULTILINE))
     clocks = {name: getattr(Timeouts(), name) for name in Timeouts.__dataclass_fields__}
     assert written == {name: "none" if seconds is None else f"{seconds} s" for name, seconds in clocks.items()}
@@ -308,7 +304,7 @@ def run(program: str, emulator: Emulator) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=50, cwd=DOCS.parent, env=variables)
 
 
-def test_a_program_that_uses_everything_once_says_nothing_in_developer_mode(emulator: Emulator) -> None:
+def test_a_program_that_uses_everything_is_silent_in_development_mode(emulator: Emulator) -> None:
     """No file, socket, thread or coroutine is left to the collector, and no library logs a warning."""
     pytest.importorskip("trio")
     done = run(EVERYTHING, emulator)
@@ -316,7 +312,7 @@ def test_a_program_that_uses_everything_once_says_nothing_in_developer_mode(emul
 
 
 @pytest.mark.parametrize(("program", "printed"), ENDS.values(), ids=ENDS)
-def test_a_program_that_ends_with_something_open_says_nothing(emulator: Emulator, program: str, printed: str) -> None:
+def test_a_program_that_ends_with_open_resources_is_silent(emulator: Emulator, program: str, printed: str) -> None:
     emulator.reply("stall-mid-stream")
     done = run(OPEN + program, emulator)
     assert (done.stderr, done.stdout, done.returncode) == ("", f"{printed}\n", 0)

@@ -132,7 +132,7 @@ def test_get_mapping(emulator: Emulator, get_mapping: Callable[..., Any]) -> Non
 # "create_async_generator yields ProviderInfo, then the text."
 
 
-def test_an_answer(emulator: Emulator, create: Create) -> None:
+def test_an_answer_is_returned(emulator: Emulator, create: Create) -> None:
     emulator.reply(Response.text("One", " two", provider="novita"))
     events = create(MODEL, turns("Count"))
     assert isinstance(events[0], ProviderInfo)
@@ -150,7 +150,7 @@ def test_it_is_an_async_generator() -> None:
 # "No model and media given: the default vision model."
 
 
-def test_media(emulator: Emulator, create: Create) -> None:
+def test_media_is_sent(emulator: Emulator, create: Create) -> None:
     create("", turns("Look"), media=[(PNG, "a.png")])
     assert asked(emulator)["model"] == default_vision_model
     assert asked(emulator)["messages"][0]["content"][1]["type"] == "image_url"
@@ -159,7 +159,7 @@ def test_media(emulator: Emulator, create: Create) -> None:
 # "An override's path is the route of the router; if it cannot serve, the Hub's mapping is tried."
 
 
-def test_an_override_is_asked_first(emulator: Emulator, create: Create) -> None:
+def test_an_override_is_tried_first(emulator: Emulator, create: Create) -> None:
     emulator.models = [build_model(GEMMA, "novita")]
     emulator.reply(
         Response.error(400, "Model not supported by provider hf-inference"), path=f"/{OVERRIDE}/v1/chat/completions"
@@ -174,7 +174,7 @@ def test_an_override_is_asked_first(emulator: Emulator, create: Create) -> None:
 # the user, then that one alone; a single message is sent as it is."
 
 
-def test_trimming(emulator: Emulator, create: Create) -> None:
+def test_long_conversations_are_trimmed(emulator: Emulator, create: Create) -> None:
     def sent(messages: Any, limit: int | None) -> list[str]:
         create(MODEL, messages, max_inputs_lenght=limit)
         return [message["content"] for message in asked(emulator)["messages"]]
@@ -208,7 +208,7 @@ def test_calculate_lenght() -> None:
 # "ModelNotSupportedError when nobody serves the model for conversation."
 
 
-def test_a_model_that_nobody_serves(emulator: Emulator, create: Create) -> None:
+def test_an_unserved_model_is_reported(emulator: Emulator, create: Create) -> None:
     with pytest.raises(ModelNotSupportedError):
         create("emulator/none", turns("Count"))
 
@@ -217,7 +217,7 @@ def test_a_model_that_nobody_serves(emulator: Emulator, create: Create) -> None:
 # payment."
 
 
-def test_payment(emulator: Emulator, create: Create) -> None:
+def test_a_required_payment_is_reported(emulator: Emulator, create: Create) -> None:
     emulator.reply("provider-payment", Response.text("One"))
     assert text_of(create(MODEL, turns("Count"))) == "One"
     emulator.always("provider-payment")
@@ -228,7 +228,7 @@ def test_payment(emulator: Emulator, create: Create) -> None:
 # "The class is never written to."
 
 
-def test_nothing_is_assigned(emulator: Emulator, create: Create, get_mapping: Callable[..., Any]) -> None:
+def test_class_attributes_are_not_assigned(emulator: Emulator, create: Create, get_mapping: Callable[..., Any]) -> None:
     def values() -> list[Any]:
         return [{name: repr(value) for name, value in vars(cls).items()} for cls in (HuggingFaceAPI, OpenaiTemplate)]
 

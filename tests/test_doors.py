@@ -133,13 +133,13 @@ def test_every_option_has_a_value_to_try() -> None:
 
 
 @pytest.mark.parametrize("name", SENDING)
-def test_every_option_is_handed_on(emulator: Emulator, name: str) -> None:
+def test_every_option_is_passed_on(emulator: Emulator, name: str) -> None:
     expected = sent_by(emulator, lambda **options: list(Client().stream("Hi", **options)), OPTIONS)
     assert sent_by(emulator, SENDING[name], OPTIONS) == expected
 
 
 @pytest.mark.parametrize("option", sorted(STREAM - {"timeout"}))
-def test_every_option_makes_a_difference(emulator: Emulator, option: str) -> None:
+def test_every_option_has_an_effect(emulator: Emulator, option: str) -> None:
     """So that the test above can fail."""
     rest = {name: value for name, value in OPTIONS.items() if name != option}
     if option == "tools":
@@ -190,7 +190,7 @@ DOORS = {
 }
 
 
-def test_all_doors_are_found() -> None:
+def test_all_entry_points_are_found() -> None:
     assert {
         *("generate", "stream", "parse"),
         *("Client.generate", "Client.stream", "Client.parse"),
@@ -212,13 +212,13 @@ def left_out(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize("name", DOORS)
-def test_a_door_shows_every_option(name: str) -> None:
+def test_an_entry_point_shows_every_option(name: str) -> None:
     shown = set(inspect.signature(DOORS[name]).parameters)
     assert STREAM - shown == left_out(name), "run .ci/signatures.py, or name in LEFT_OUT what is left out"
 
 
 @pytest.mark.parametrize("name", DOORS)
-def test_a_door_explains_every_argument(name: str) -> None:
+def test_an_entry_point_documents_every_argument(name: str) -> None:
     explained = re.findall(r"^ {4}(\w+): \S", inspect.getdoc(DOORS[name]) or "", re.MULTILINE)
     parameters = [each for each in inspect.signature(DOORS[name]).parameters if each not in ("self", "cls")]
     assert explained == parameters
@@ -229,7 +229,7 @@ def test_a_door_explains_every_argument(name: str) -> None:
     [(AsyncClient, Client), (AsyncConversation, hf_text.Conversation)],
     ids=["client", "conversation"],
 )
-def test_what_is_made_for_async_code_takes_the_same(made: Any, source: Any) -> None:
+def test_async_entry_points_take_the_same_options(made: Any, source: Any) -> None:
     assert inspect.signature(source).parameters.keys() - inspect.signature(made).parameters.keys() == set()
 
 
@@ -240,7 +240,7 @@ def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=50)
 
 
-def test_what_the_script_writes_is_what_is_there() -> None:
+def test_generated_signatures_are_up_to_date() -> None:
     shown = run_script("--check")
     assert (shown.returncode, shown.stdout) == (0, ""), "run python .ci/signatures.py"
 
@@ -258,7 +258,7 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new, 1), "utf-8")
 
 
-def test_a_difference_is_shown_and_written(tree: Path) -> None:
+def test_a_difference_is_shown_and_fixed(tree: Path) -> None:
     replace(tree / "aio" / "client.py", "        seed: int | None = None,\n", "")
     shown = run_script("--check", str(tree))
     assert shown.returncode == 1
@@ -275,7 +275,7 @@ def test_a_difference_is_shown_and_written(tree: Path) -> None:
         ("# The arguments of .ci/signatures.py", "this is not understood"),
     ],
 )
-def test_a_comment_that_means_nothing_is_told(tree: Path, comment: str, words: str) -> None:
+def test_an_unknown_marker_comment_is_reported(tree: Path, comment: str, words: str) -> None:
     replace(tree / "aio" / "client.py", "# Arguments of Client.stream (.ci/signatures.py)", comment)
     shown = run_script("--check", str(tree))
     assert shown.returncode == 1
@@ -309,7 +309,7 @@ help(hf_text.generate)
 """
 
 
-def test_a_new_sampling_option_is_two_edits_and_then_goes_through_every_door(emulator: Emulator, tree: Path) -> None:
+def test_a_new_sampling_option_takes_two_edits_to_reach_every_entry_point(emulator: Emulator, tree: Path) -> None:
     """The two are ``Client.stream`` and the rule for its value; the script makes the doors follow."""
     client, rules = tree / "client.py", tree / "protocol" / "options.py"
     replace(
@@ -371,7 +371,7 @@ def test_a_new_sampling_option_is_two_edits_and_then_goes_through_every_door(emu
         ("top_k", "has no argument 'top_k'. Pass other fields of the request with extra_body={'top_k': …}"),
     ],
 )
-def test_a_wrong_name_is_told_what_is_meant(emulator: Emulator, name: str, words: str) -> None:
+def test_a_wrong_name_gets_the_right_one(emulator: Emulator, name: str, words: str) -> None:
     with pytest.raises(hf_text.InvalidRequestError, match=f"{re.escape(words)}$") as caught:
         Client().stream("Hi", **{name: 1})
     assert isinstance(caught.value, TypeError)
@@ -437,7 +437,7 @@ def test_a_wrong_name_is_told_what_is_meant(emulator: Emulator, name: str, words
         ),
     ],
 )
-def test_a_wrong_name_is_told_at_every_door(emulator: Emulator, make: Callable[[], Any], words: str) -> None:
+def test_a_wrong_name_is_reported_at_every_entry_point(emulator: Emulator, make: Callable[[], Any], words: str) -> None:
     with pytest.raises(hf_text.InvalidRequestError, match=re.escape(words)):
         make()
     assert emulator.requests == []
@@ -458,6 +458,6 @@ def test_every_advice_on_arguments_names_one_that_exists() -> None:
     assert {here for names in ARGUMENTS.values() for here in names} <= exist
 
 
-def test_an_awaited_door_is_still_a_coroutine_function() -> None:
+def test_an_async_entry_point_is_a_coroutine_function() -> None:
     assert inspect.iscoroutinefunction(AsyncClient.generate)
     assert not inspect.iscoroutinefunction(AsyncClient.stream)

@@ -34,25 +34,25 @@ def server_with(name: str, url: Any) -> Endpoint:
 
 
 class TestHuggingFace:
-    def test_it_is_the_server_where_none_is_named(self) -> None:
+    def test_hugging_face_is_the_default(self) -> None:
         server = Endpoint.at(None, None, None)
         assert server == Endpoint(f"{ROUTER}/v1", HUB, ROUTER)
         assert server.hugging_face
         assert server.host == "router.huggingface.co"
 
-    def test_its_addresses_can_be_given(self) -> None:
+    def test_its_urls_can_be_given(self) -> None:
         server = Endpoint.at(None, "http://127.0.0.1:1/hub", "http://127.0.0.1:2/router")
         assert server == Endpoint("http://127.0.0.1:2/router/v1", "http://127.0.0.1:1/hub", "http://127.0.0.1:2/router")
         assert server.host == "127.0.0.1:2"
 
-    def test_its_addresses_come_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_its_urls_are_read_from_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_ENDPOINT", "https://hub.example.com/")
         monkeypatch.setenv("HF_TEXT_ROUTER_URL", "https://router.example.com/")
         assert Endpoint.at(None, None, None) == Endpoint(
             "https://router.example.com/v1", "https://hub.example.com", "https://router.example.com"
         )
 
-    def test_what_is_given_counts_more_than_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_arguments_take_precedence_over_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_ENDPOINT", "https://hub.example.com")
         monkeypatch.setenv("HF_TEXT_ROUTER_URL", "https://router.example.com")
         assert Endpoint.at(None, HUB, ROUTER) == Endpoint(f"{ROUTER}/v1", HUB, ROUTER)
@@ -63,7 +63,7 @@ class TestHuggingFace:
         assert Endpoint.at(None, None, None) == Endpoint(f"{ROUTER}/v1", HUB, ROUTER)
 
     @pytest.mark.parametrize("variable", ["HF_ENDPOINT", "HF_TEXT_ROUTER_URL"])
-    def test_a_variable_that_is_no_url_is_refused_by_its_name(
+    def test_a_variable_that_is_not_a_url_is_refused_by_name(
         self, variable: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv(variable, "huggingface.co")
@@ -71,10 +71,10 @@ class TestHuggingFace:
             Endpoint.at(None, None, None)
 
     @pytest.mark.parametrize("url", [f"{ROUTER}/v1", f"{ROUTER}/v1/", f"{ROUTER}/v1/chat/completions"])
-    def test_its_own_router_as_a_base_url_is_hugging_face_too(self, url: str) -> None:
+    def test_its_router_as_a_base_url_is_hugging_face(self, url: str) -> None:
         assert Endpoint.at(url, None, None) == Endpoint.at(None, None, None)
 
-    def test_the_routes_of_single_providers_are_below_the_router(self) -> None:
+    def test_provider_routes_are_below_the_router(self) -> None:
         server = Endpoint.at(None, None, None)
         assert server.completions() == f"{ROUTER}/v1/chat/completions"
         assert server.completions("novita/v3/openai") == f"{ROUTER}/novita/v3/openai/v1/chat/completions"
@@ -97,7 +97,7 @@ class TestOtherServers:
             "http://münchen.example/v1",
         ],
     )
-    def test_any_other_base_url_is_a_server_of_its_own(self, url: str) -> None:
+    def test_any_other_base_url_is_another_server(self, url: str) -> None:
         server = Endpoint.at(url, None, None)
         assert server == Endpoint(url)
         assert not server.hugging_face
@@ -113,10 +113,10 @@ class TestOtherServers:
             f"  {LOCAL}\n",
         ],
     )
-    def test_what_people_copy_along_is_dropped(self, url: str) -> None:
+    def test_copied_path_suffixes_are_stripped(self, url: str) -> None:
         assert Endpoint.at(url, None, None) == Endpoint(LOCAL)
 
-    def test_its_host_is_told_with_its_port(self) -> None:
+    def test_its_host_includes_the_port(self) -> None:
         assert Endpoint.at(LOCAL, None, None).host == "localhost:8080"
 
 
@@ -151,14 +151,14 @@ BAD_URLS = [
 @pytest.mark.parametrize("name", ARGUMENTS)
 class TestRefusals:
     @pytest.mark.parametrize("url", BAD_URLS)
-    def test_what_is_no_url_is_refused_and_shown(self, name: str, url: str) -> None:
+    def test_an_invalid_url_is_refused_and_shown(self, name: str, url: str) -> None:
         with pytest.raises(InvalidRequestError) as caught:
             server_with(name, url)
         message = str(caught.value)
         assert message == f"{name} must be a URL such as http://localhost:8080/v1, not {url.strip()!r}"
 
     @pytest.mark.parametrize("url", [5, b"http://localhost", ["http://localhost"], object(), True])
-    def test_what_is_no_text_is_refused_and_shown(self, name: str, url: Any) -> None:
+    def test_a_value_that_is_not_text_is_refused_and_shown(self, name: str, url: Any) -> None:
         with pytest.raises(InvalidRequestError, match=f"^{name} must be a URL such as .*, not ") as caught:
             server_with(name, url)
         assert repr(url)[:80] in str(caught.value)
@@ -200,18 +200,18 @@ class TestRefusals:
         ("key", "whose"),
         [("sk-MadeUp", "OpenAI or a server like it"), ("gsk_MadeUp", "Groq"), ("hf_MadeUp", "Hugging Face")],
     )
-    def test_a_key_is_told_from_a_url(self, name: str, key: str, whose: str) -> None:
+    def test_a_key_is_distinguished_from_a_url(self, name: str, key: str, whose: str) -> None:
         with pytest.raises(InvalidRequestError) as caught:
             server_with(name, key)
         assert str(caught.value) == f"{name} must be a URL, not a key of {whose}. Pass it as api_key="
 
     @pytest.mark.parametrize("key", ["0a1b2c3d4e5f60718293a4b5c6d7e8f9", "localhost:0a1b2c3d4e5f60718293a4b5c6d7e8f9"])
-    def test_what_may_be_a_key_is_not_shown(self, name: str, key: str) -> None:
+    def test_a_possible_key_is_not_shown(self, name: str, key: str) -> None:
         with pytest.raises(InvalidRequestError, match="must be a URL such as") as caught:
             server_with(name, key)
         assert "2c3d4e5f" not in str(caught.value)
 
-    def test_only_the_beginning_is_shown(self, name: str) -> None:
+    def test_only_the_start_is_shown(self, name: str) -> None:
         with pytest.raises(InvalidRequestError) as caught:
             server_with(name, "x" * 10_000)
         assert len(str(caught.value)) < 300
@@ -242,9 +242,7 @@ class TestAdvice:
         ],
         ids=["text", "FastAPI", "nothing", "nginx", "LM Studio"],
     )
-    def test_an_address_without_v1_that_is_not_there_is_told(
-        self, emulator: Emulator, bare: MakeClient, reply: Response
-    ) -> None:
+    def test_a_missing_v1_is_suggested_after_a_404(self, emulator: Emulator, bare: MakeClient, reply: Response) -> None:
         emulator.always(reply, path="/chat/completions")
         advice = f"The address has no /v1 at its end, which most servers need: try {emulator.url}/v1"
         client = bare(max_retries=0)
@@ -255,19 +253,19 @@ class TestAdvice:
             client.models()
         assert str(listed.value).endswith(advice)
 
-    def test_it_is_told_once_where_the_listing_is_not_there_either(self, bare: MakeClient) -> None:
+    def test_a_missing_v1_is_suggested_once_if_the_listing_is_missing(self, bare: MakeClient) -> None:
         with pytest.raises(NotFoundError) as caught:
             bare().generate("Hi")
         assert str(caught.value).count("has no /v1 at its end") == 1
 
-    def test_it_is_not_told_where_the_model_is_not_there(self, emulator: Emulator, bare: MakeClient) -> None:
+    def test_v1_is_not_suggested_for_a_missing_model(self, emulator: Emulator, bare: MakeClient) -> None:
         emulator.always(Response.error(404, "model 'm' not found, try pulling it first"), path="/chat/completions")
         with pytest.raises(HFTextError, match="not found, try pulling it first") as caught:
             bare().generate("Hi", "m")
         assert "/v1" not in str(caught.value)
 
     @pytest.mark.parametrize("path", ["/v1", "/api/v3", "/v1beta/openai", "/compatibility/v1"])
-    def test_it_is_not_told_where_the_address_has_a_version(
+    def test_v1_is_not_suggested_for_a_versioned_url(
         self, emulator: Emulator, make_client: MakeClient, path: str
     ) -> None:
         emulator.always(self.NOT_FOUND, path=f"{path}/*")
@@ -277,7 +275,7 @@ class TestAdvice:
         assert "api_base" not in str(caught.value)
 
     @pytest.mark.parametrize("status", [401, 403])
-    def test_where_no_key_was_given_that_is_told(self, emulator: Emulator, bare: MakeClient, status: int) -> None:
+    def test_a_missing_key_is_mentioned(self, emulator: Emulator, bare: MakeClient, status: int) -> None:
         emulator.always(Response.error(status, "Unauthorized"), path="/*")
         advice = "No key was given: pass api_key=…, or set HF_TEXT_API_KEY for the command."
         for ask in (lambda client: client.generate("Hi", "m"), lambda client: client.models()):
@@ -289,12 +287,12 @@ class TestAdvice:
                     ask(client)
                 assert "No key" not in str(caught.value)
 
-    def test_an_inference_endpoint_takes_the_key_of_hugging_face(self) -> None:
+    def test_an_inference_endpoint_gets_advice_on_the_hugging_face_key(self) -> None:
         error = AuthenticationError("Unauthorized", status_code=401)
         Endpoint.at("https://x.eu.aws.endpoints.huggingface.cloud/v1", None, None).advise(error, anonymous=True)
         assert "pass api_key=hf_text.find_key()" in str(error)
 
-    def test_hugging_face_is_told_which_variable(self, emulator: Emulator, make_client: MakeClient) -> None:
+    def test_advice_for_hugging_face_names_the_variable(self, emulator: Emulator, make_client: MakeClient) -> None:
         emulator.always(Response.error(401, "Invalid username or password.", "string"), path="/*")
         with pytest.raises(AuthenticationError) as caught:
             make_client(None).models()
@@ -308,7 +306,7 @@ class TestAdvice:
             make_client().mapping("a/b")
 
 
-def test_a_server_is_a_frozen_value() -> None:
+def test_an_endpoint_is_immutable() -> None:
     server = Endpoint.at(LOCAL, None, None)
     with pytest.raises(AttributeError):
         server.api_base = HUB  # type: ignore[misc]

@@ -114,11 +114,11 @@ class TestTheTree:
         assert errors.__all__ == sorted(errors.__all__)
 
     @pytest.mark.parametrize("name", drawn_tree())
-    def test_every_class_stands_where_it_is_drawn(self, name: str) -> None:
+    def test_every_class_has_the_documented_base(self, name: str) -> None:
         cls, parent = getattr(errors, name), drawn_tree()[name]
         assert cls.__bases__[0] is (Exception if parent is None else getattr(errors, parent))
 
-    def test_what_the_drawing_says_besides_is_so(self) -> None:
+    def test_notes_in_the_drawing_are_correct(self) -> None:
         assert errors.__doc__ is not None
         assert re.findall(r"(\w+Error)\b.*\(also an? (\w+)( and a TypeError)?\)", errors.__doc__) == [
             ("InvalidRequestError", "ValueError", " and a TypeError"),
@@ -130,14 +130,14 @@ class TestTheTree:
         assert issubclass(MissingExtraError, ImportError)
         assert issubclass(RequestTimeoutError, TimeoutError)
 
-    def test_no_other_class_is_one_of_pythons_own_kinds(self) -> None:
+    def test_no_other_class_has_a_builtin_base(self) -> None:
         """``except ValueError`` around a call must not hide what the server did."""
         kinds = (ValueError, TypeError, OSError, LookupError, RuntimeError, ImportError)
         own = {cls.__name__ for cls in CLASSES if issubclass(cls, kinds)}
         assert own == {"InvalidRequestError", "MissingExtraError", "RequestTimeoutError"}
 
     @pytest.mark.parametrize("name", errors.__all__)
-    def test_every_class_is_at_the_top_of_the_package(self, name: str) -> None:
+    def test_every_class_is_exported_by_the_package(self, name: str) -> None:
         assert getattr(hf_text, name) is getattr(errors, name)
 
     @pytest.mark.parametrize("cls", CLASSES)
@@ -148,7 +148,7 @@ class TestTheTree:
 
 @pytest.mark.parametrize("cls", CLASSES)
 class TestEveryError:
-    def test_its_message_is_what_str_gives(self, cls: type[HFTextError]) -> None:
+    def test_str_is_the_message(self, cls: type[HFTextError]) -> None:
         assert str(cls("no: 'x'", **data_for(cls))) == "no: 'x'"
         assert str(cls()) == ""
         assert cls("no").args == ("no",)
@@ -159,15 +159,15 @@ class TestEveryError:
         for name, value in data.items():
             assert getattr(error, name) == value
 
-    def test_it_takes_no_data_by_position(self, cls: type[HFTextError]) -> None:
+    def test_data_is_keyword_only(self, cls: type[HFTextError]) -> None:
         with pytest.raises(TypeError):
             cls("no", 429)  # type: ignore[misc]
 
-    def test_it_takes_no_data_that_it_does_not_know(self, cls: type[HFTextError]) -> None:
+    def test_unknown_data_is_refused(self, cls: type[HFTextError]) -> None:
         with pytest.raises(TypeError):
             cls("no", colour="red")
 
-    def test_without_data_every_attribute_is_there(self, cls: type[HFTextError]) -> None:
+    def test_every_attribute_exists_without_data(self, cls: type[HFTextError]) -> None:
         error = cls("no")
         assert error.attempts == ()
         for name in data_for(cls):
@@ -183,18 +183,18 @@ class TestEveryError:
         assert facts(copy.copy(error)) == facts(error)
         assert facts(copy.deepcopy(error)) == facts(error)
 
-    def test_without_data_it_pickles_and_copies_too(self, cls: type[HFTextError]) -> None:
+    def test_it_pickles_and_copies_without_data(self, cls: type[HFTextError]) -> None:
         for error in (cls("no"), cls()):
             assert facts(pickle.loads(pickle.dumps(error))) == facts(error)
             assert facts(copy.copy(error)) == facts(error)
 
-    def test_what_is_added_to_the_message_later_is_pickled(self, cls: type[HFTextError]) -> None:
+    def test_later_additions_to_the_message_are_pickled(self, cls: type[HFTextError]) -> None:
         error = cls("no", **data_for(cls))
         error.args = (f"{error} Not tried again.",)
         assert str(error) == "no Not tried again."
         assert facts(pickle.loads(pickle.dumps(error))) == facts(error)
 
-    def test_what_is_known_only_later_is_pickled(self, cls: type[HFTextError]) -> None:
+    def test_attributes_set_later_are_pickled(self, cls: type[HFTextError]) -> None:
         error = cls("no")
         error.attempts = ATTEMPTS
         assert pickle.loads(pickle.dumps(error)).attempts == ATTEMPTS
@@ -205,7 +205,7 @@ def test_sequences_become_tuples() -> None:
     assert (error.providers, error.suggestions, error.attempts) == (("a",), ("b",), ATTEMPTS)
 
 
-def test_a_timeout_is_known_to_code_that_knows_only_pythons_own() -> None:
+def test_a_timeout_is_a_builtin_timeout_error() -> None:
     error = RequestTimeoutError("nothing came for 20 s", clock="gap", seconds=20.0)
     assert isinstance(error, (TimeoutError, OSError))
     assert str(error) == "nothing came for 20 s"
@@ -213,12 +213,12 @@ def test_a_timeout_is_known_to_code_that_knows_only_pythons_own() -> None:
     assert error.retryable is False
 
 
-def test_an_error_inside_a_stream_names_its_status() -> None:
+def test_a_stream_error_has_its_status() -> None:
     assert ProviderStreamError("no", error=INNER).status_code == 429
     assert ProviderStreamError("no").status_code is None
 
 
-def test_an_account_is_what_a_402_is_about_unless_it_says_otherwise() -> None:
+def test_a_402_concerns_the_account_by_default() -> None:
     assert PaymentRequiredError("no").scope == "account"
 
 
@@ -226,7 +226,7 @@ def raise_in_worker() -> None:
     raise RequestTimeoutError("no", clock="first", seconds=5.0, partial=PARTIAL, attempts=ATTEMPTS)
 
 
-def test_an_error_comes_back_whole_from_another_process() -> None:
+def test_an_error_round_trips_through_another_process() -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         with pytest.raises(RequestTimeoutError) as caught:
             pool.apply(raise_in_worker)

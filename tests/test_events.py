@@ -33,7 +33,7 @@ def name_of(value: Any) -> str:
     return type(value).__name__
 
 
-def test_the_set_is_closed() -> None:
+def test_the_set_of_events_is_closed() -> None:
     assert set(get_args(Event)) == {str, *(type(value) for value in VALUES)}
     defined = {
         name for name, value in vars(events).items() if inspect.isclass(value) and dataclasses.is_dataclass(value)
@@ -43,7 +43,7 @@ def test_the_set_is_closed() -> None:
 
 
 @pytest.mark.parametrize("name", events.__all__)
-def test_every_name_is_at_the_top_of_the_package(name: str) -> None:
+def test_every_name_is_exported_by_the_package(name: str) -> None:
     assert getattr(hf_text, name) is getattr(events, name)
 
 
@@ -53,7 +53,7 @@ class TestEveryEventThatIsNoText:
         assert str(value) == ""
         assert f"{value}" == ""
 
-    def test_it_shows_what_it_holds(self, value: Any) -> None:
+    def test_its_repr_shows_its_fields(self, value: Any) -> None:
         assert repr(value).startswith(f"{type(value).__name__}(")
         for field in dataclasses.fields(value):
             assert f"{field.name}={getattr(value, field.name)!r}" in repr(value)
@@ -70,7 +70,7 @@ class TestEveryEventThatIsNoText:
         with pytest.raises((AttributeError, TypeError)):
             value.colour = "red"
 
-    def test_it_equals_its_like_and_can_be_a_key(self, value: Any) -> None:
+    def test_it_is_comparable_and_hashable(self, value: Any) -> None:
         twin = copy.deepcopy(value)
         assert twin == value
         assert len({twin, value}) == 1
@@ -83,11 +83,11 @@ class TestEveryEventThatIsNoText:
         assert (type(twin), twin) == (type(value), value)
         assert copy.copy(value) == value
 
-    def test_it_is_described(self, value: Any) -> None:
+    def test_it_has_a_docstring(self, value: Any) -> None:
         assert not (type(value).__doc__ or "").startswith(f"{type(value).__name__}(")
 
 
-def test_the_events_joined_are_the_answer() -> None:
+def test_joined_events_are_the_answer() -> None:
     stream: list[Event] = ["Blue ", VALUES[0], Reasoning("Sky"), "light", *VALUES, " scatters."]
     assert "".join(map(str, stream)) == "Blue light scatters."
 
@@ -97,7 +97,7 @@ def test_events_of_different_kinds_differ() -> None:
     assert len(set(VALUES)) == len(VALUES)
 
 
-def test_events_can_be_told_apart_by_a_match() -> None:
+def test_events_can_be_distinguished_by_match() -> None:
     match VALUES[2]:
         case Reasoning(text=text):
             assert text == "Sky is air."
@@ -118,16 +118,16 @@ class TestToolCall:
     def test_no_arguments_are_an_empty_object(self, arguments: str) -> None:
         assert ToolCall("a", "now", arguments).parse() == {}
 
-    def test_an_object_that_is_quoted_once_more_is_one(self) -> None:
+    def test_double_encoded_arguments_are_parsed(self) -> None:
         assert ToolCall("a", "now", json.dumps(CALL.arguments)).parse() == CALL.parse()
         assert ToolCall("a", "now", '"Paris"').parse() == "Paris"
 
     @pytest.mark.parametrize("arguments", ["{", "city: Paris", '{"a": 1}{"b": 2}', '"{"', '"{a"'])
-    def test_broken_arguments_raise_a_value_error(self, arguments: str) -> None:
+    def test_invalid_arguments_raise_a_value_error(self, arguments: str) -> None:
         with pytest.raises(ValueError):  # noqa: PT011
             ToolCall("a", "now", arguments).parse()
 
-    def test_it_has_the_form_of_the_chat_protocol(self) -> None:
+    def test_to_dict_has_protocol_form(self) -> None:
         assert CALL.to_dict() == {
             "id": "call_a",
             "type": "function",

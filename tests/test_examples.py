@@ -108,7 +108,7 @@ def test_ten_prompts_are_asked_four_at_a_time_and_printed_in_order(
     assert sum(outcome == answer for outcome, answer in zip(outcomes, answers, strict=True)) == 9
 
 
-def test_ten_prompts_that_are_all_answered_are_a_success() -> None:
+def test_ten_answered_prompts_exit_successfully() -> None:
     done = run(str(EXAMPLES / "ten_prompts.py"))
     assert done.returncode == 0
     assert done.stdout.count(BUILT_IN) == 10
@@ -207,7 +207,7 @@ def ask(visitor: http.client.HTTPConnection, prompt: str = "Count") -> None:
     reason="fastapi or uvicorn is not installed",
 )
 class TestFastAPI:
-    def test_the_page_has_what_it_takes_to_ask(self, visitor: http.client.HTTPConnection) -> None:
+    def test_the_page_has_a_form(self, visitor: http.client.HTTPConnection) -> None:
         visitor.request("GET", "/")
         response = visitor.getresponse()
         page = response.read().decode()
@@ -215,7 +215,7 @@ class TestFastAPI:
         assert "<form>" in page
         assert 'fetch("/answer"' in page
 
-    def test_the_answer_comes_piece_by_piece(self, emulator: Emulator, visitor: http.client.HTTPConnection) -> None:
+    def test_the_answer_arrives_in_pieces(self, emulator: Emulator, visitor: http.client.HTTPConnection) -> None:
         gate = Gate()
         emulator.reply(held_reply(gate, "Once"))
         ask(visitor)
@@ -224,7 +224,7 @@ class TestFastAPI:
         gate.open()
         assert response.read() == b""
 
-    def test_a_visitor_who_leaves_in_the_midst_of_the_answer_stops_it(
+    def test_a_visitor_who_leaves_mid_answer_stops_it(
         self, emulator: Emulator, visitor: http.client.HTTPConnection
     ) -> None:
         emulator.reply("stall-mid-stream")
@@ -246,7 +246,7 @@ class TestFastAPI:
             visitor.close()
             emulator.wait_for_disconnect(number)
 
-    def test_an_error_before_the_answer_is_a_status_in_words_of_the_app_and_the_log_has_the_error(
+    def test_an_error_before_the_answer_is_an_app_message_and_is_logged(
         self, emulator: Emulator, app: App, visitor: http.client.HTTPConnection
     ) -> None:
         unknown = "The model cannot be reached."
@@ -273,7 +273,7 @@ class TestFastAPI:
         assert [words for *_, words in cases if words not in log] == []
         assert "messages must not be empty" in log
 
-    def test_a_server_of_your_own_is_named_by_a_variable_and_gets_no_key_of_hugging_face(self) -> None:
+    def test_a_custom_server_is_set_by_a_variable_and_gets_no_hugging_face_key(self) -> None:
         with Emulator() as server:
             app = App(HF_TEXT_API_BASE=f"{server.url}/v1", HF_TEXT_MODEL="emulator/small")
             try:
@@ -285,7 +285,7 @@ class TestFastAPI:
                 app.stop()
         assert {(request.key, request.json["model"]) for request in server.requests} == {(None, "emulator/small")}
 
-    def test_an_answer_that_breaks_off_is_not_taken_for_whole(
+    def test_a_truncated_answer_is_not_shown_as_complete(
         self, emulator: Emulator, app: App, visitor: http.client.HTTPConnection
     ) -> None:
         emulator.reply("cut-mid-stream")
@@ -299,7 +299,7 @@ class TestFastAPI:
 BLOCKS = read_blocks(PROJECT / "docs" / "async.rst")
 
 
-def test_the_snippet_with_a_limit_keeps_to_it(emulator: Emulator) -> None:
+def test_the_snippet_with_a_limit_respects_it(emulator: Emulator) -> None:
     (block,) = [block for block in BLOCKS if "CapacityLimiter(4)" in block.code]
     crowd = Crowd(size=4, total=4)
     emulator.always(crowd.answer)
@@ -342,7 +342,7 @@ async def read(client: AsyncClient, begun: anyio.Event | None = None) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_stream_that_waits_for_its_next_piece_holds_no_thread(emulator: Emulator, backend: str) -> None:
+def test_a_waiting_stream_holds_no_thread(emulator: Emulator, backend: str) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
 
@@ -363,7 +363,7 @@ def test_a_stream_that_waits_for_its_next_piece_holds_no_thread(emulator: Emulat
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("event", [TEXT, EMPTY], ids=["text", "empty chunks"])
-def test_a_provider_that_never_pauses_leaves_the_loop_its_turn(emulator: Emulator, event: str, backend: str) -> None:
+def test_a_provider_that_never_pauses_does_not_starve_the_loop(emulator: Emulator, event: str, backend: str) -> None:
     emulator.reply(floods(event))
 
     async def main(client: AsyncClient) -> None:
@@ -391,7 +391,7 @@ def test_a_provider_that_never_pauses_leaves_the_loop_its_turn(emulator: Emulato
     ],
     ids=["text", "empty chunks", "after [DONE] without a finish reason", "after a whole answer"],
 )
-def test_a_provider_that_never_pauses_does_not_outlive_the_clocks(
+def test_timeouts_end_a_provider_that_never_pauses(
     emulator: Emulator, reply: Response, clock: str | None, backend: str
 ) -> None:
     emulator.reply(reply)
@@ -409,7 +409,7 @@ def test_a_provider_that_never_pauses_does_not_outlive_the_clocks(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_what_arrived_in_time_is_taken_although_the_loop_was_busy(emulator: Emulator, backend: str) -> None:
+def test_data_that_arrived_in_time_counts_despite_a_busy_loop(emulator: Emulator, backend: str) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
 

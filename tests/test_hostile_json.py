@@ -113,7 +113,7 @@ def no_garbage(value: str) -> None:
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("value", VALUES)
-def test_it_ends_in_an_answer_or_in_our_error(
+def test_an_answer_ends_in_text_or_a_library_error(
     emulator: Emulator, make_client: MakeClient, place: str, value: str
 ) -> None:
     emulator.always(PLACES[place](VALUES[value]))
@@ -129,7 +129,7 @@ def test_it_ends_in_an_answer_or_in_our_error(
 
 
 @pytest.mark.parametrize("value", VALUES)
-def test_a_listing_ends_in_models_or_in_our_error(emulator: Emulator, make_client: MakeClient, value: str) -> None:
+def test_a_listing_ends_in_models_or_a_library_error(emulator: Emulator, make_client: MakeClient, value: str) -> None:
     hostile = VALUES[value]
     item = '{"id":"a/b","created":%s,"owned_by":%s,"providers":%s,"context_length":%s,"tags":%s,"likes":%s}'
     listing = item % ((hostile,) * 6)

@@ -109,7 +109,7 @@ def test_the_attributes_have_the_documented_values() -> None:
     }
 
 
-def test_the_lists_of_models_fit_together() -> None:
+def test_the_model_lists_are_consistent() -> None:
     assert HuggingFaceAPI.default_model in HuggingFaceAPI.fallback_models
     assert HuggingFaceAPI.default_vision_model in HuggingFaceAPI.vision_models
     assert set(HuggingFaceAPI.vision_models) <= set(HuggingFaceAPI.fallback_models)
@@ -153,7 +153,7 @@ def test_the_other_functions_have_the_documented_arguments(function: Any, names:
     assert found == names
 
 
-def test_what_is_awaited_is_a_coroutine_and_what_is_iterated_a_generator() -> None:
+def test_coroutines_and_generators_are_of_the_documented_kinds() -> None:
     assert inspect.iscoroutinefunction(HuggingFaceAPI.get_mapping)
     assert not inspect.iscoroutinefunction(HuggingFaceAPI.get_mapping_sync)
     assert not inspect.iscoroutinefunction(HuggingFaceAPI.create_async_generator)
@@ -161,7 +161,7 @@ def test_what_is_awaited_is_a_coroutine_and_what_is_iterated_a_generator() -> No
     assert isinstance(HuggingFaceAPI.create_generator("", "Count"), Iterator)
 
 
-def test_the_arguments_can_be_given_by_position(emulator: Emulator, generate: Generate) -> None:
+def test_arguments_can_be_positional(emulator: Emulator, generate: Generate) -> None:
     with pytest.warns(HFTextWarning, match=TRIMMED):
         generate("emulator/small-vision", [user("a" * 50), user()], None, "hf_other", 7, 60, PNG)
     request = emulator.requests[-1]
@@ -198,19 +198,19 @@ def test_an_empty_name_is_the_default() -> None:
 
 
 @pytest.mark.parametrize("alias", sorted(HuggingFaceAPI.model_aliases))
-def test_an_alias_is_its_target(emulator: Emulator, alias: str) -> None:
+def test_an_alias_resolves_to_its_target(emulator: Emulator, alias: str) -> None:
     assert HuggingFaceAPI.get_model(alias) == HuggingFaceAPI.model_aliases[alias]
     assert HuggingFaceAPI.get_model(alias, strict=True) == HuggingFaceAPI.model_aliases[alias]
     assert emulator.requests == []
 
 
-def test_any_other_name_is_itself_and_nobody_is_asked(emulator: Emulator) -> None:
+def test_any_other_name_is_unchanged_without_a_request(emulator: Emulator) -> None:
     for name in ("emulator/small", "emulator/none", "no slash", *HuggingFaceAPI.fallback_models):
         assert HuggingFaceAPI.get_model(name) == name
     assert emulator.requests == []
 
 
-def test_strict_refuses_a_name_that_is_in_no_list(emulator: Emulator) -> None:
+def test_strict_refuses_an_unlisted_name(emulator: Emulator) -> None:
     assert HuggingFaceAPI.get_model("emulator/small", strict=True) == "emulator/small"
     with pytest.raises(hf_text.ModelNotSupportedError, match="emulator/none") as caught:
         HuggingFaceAPI.get_model("emulator/none", strict=True)
@@ -223,7 +223,7 @@ def test_strict_refuses_a_name_that_is_in_no_list(emulator: Emulator) -> None:
 # get_models
 
 
-def test_get_models_are_those_with_a_provider_that_is_live_for_conversation(emulator: Emulator) -> None:
+def test_get_models_lists_models_with_a_live_conversational_provider(emulator: Emulator) -> None:
     two_tasks = {"provider": "novita", "task": "text-generation"}
     emulator.models = [
         build_model("x/chat", "novita"),
@@ -239,7 +239,7 @@ def test_get_models_are_those_with_a_provider_that_is_live_for_conversation(emul
     assert HuggingFaceAPI.get_models() == ["x/chat", "x/vision-chat", "x/second-provider", GEMMA]
 
 
-def test_get_models_asks_the_hub_for_what_is_documented(emulator: Emulator) -> None:
+def test_get_models_sends_the_documented_query(emulator: Emulator) -> None:
     HuggingFaceAPI.get_models()
     [request] = emulator.requests
     assert request.path == "/api/models"
@@ -254,7 +254,7 @@ def test_get_models_reads_every_page(emulator: Emulator) -> None:
     assert len(emulator.requests) == 3
 
 
-def test_get_models_names_an_override_that_the_hub_lists_too_only_once(emulator: Emulator) -> None:
+def test_get_models_lists_an_overridden_model_once(emulator: Emulator) -> None:
     emulator.models = [build_model(GEMMA, "novita", vision=True), build_model("x/chat", "novita")]
     assert HuggingFaceAPI.get_models() == [GEMMA, "x/chat"]
 
@@ -277,7 +277,7 @@ def test_get_models_works_without_a_key(emulator: Emulator, monkeypatch: pytest.
     ],
     ids=["500", "401", "429", "html", "no-list", "reset"],
 )
-def test_without_a_listing_the_fallback_models_come_with_a_warning_and_the_next_call_asks_again(
+def test_without_a_listing_fallback_models_are_returned_with_a_warning_and_not_cached(
     emulator: Emulator, reply: Response
 ) -> None:
     emulator.reply(reply, reply, path="/api/models")
@@ -292,7 +292,7 @@ def test_without_a_listing_the_fallback_models_come_with_a_warning_and_the_next_
         assert "emulator/small" in HuggingFaceAPI.get_models(max_retries=0)
 
 
-def test_a_listing_that_breaks_off_at_the_second_page_is_none(emulator: Emulator) -> None:
+def test_an_incomplete_listing_is_not_used(emulator: Emulator) -> None:
     emulator.models = [build_model(f"x/m{number}", "novita") for number in range(1500)]
     following = f'<{emulator.url}/api/models?cursor=x>; rel="next"'
     page = [{"id": "x/first"}]
@@ -302,14 +302,14 @@ def test_a_listing_that_breaks_off_at_the_second_page_is_none(emulator: Emulator
     assert "x/m1499" in HuggingFaceAPI.get_models(max_retries=0)
 
 
-def test_get_models_is_kept_for_each_key(emulator: Emulator) -> None:
+def test_get_models_is_cached_per_key(emulator: Emulator) -> None:
     for _ in range(3):
         HuggingFaceAPI.get_models()
         HuggingFaceAPI.get_models(api_key="hf_other")
     assert [request.key for request in emulator.requests] == [KEY, "hf_other"]
 
 
-def test_get_models_is_kept_for_each_hub(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_get_models_is_cached_per_hub(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     HuggingFaceAPI.get_models()
     with Emulator() as other:
         other.models = [build_model("x/other", "novita")]
@@ -320,12 +320,12 @@ def test_get_models_is_kept_for_each_hub(emulator: Emulator, monkeypatch: pytest
         cached_operations.cache_clear()
 
 
-def test_a_list_that_is_changed_by_the_caller_is_not_that_of_the_next(emulator: Emulator) -> None:
+def test_changing_a_returned_list_does_not_affect_the_next_call(emulator: Emulator) -> None:
     HuggingFaceAPI.get_models().clear()
     assert "emulator/small" in HuggingFaceAPI.get_models()
 
 
-def test_get_models_of_another_server_are_those_that_it_lists(emulator: Emulator) -> None:
+def test_get_models_of_another_server_match_its_listing(emulator: Emulator) -> None:
     with Emulator() as other:
         other.models = [build_model("x/other", "novita")]
         assert HuggingFaceAPI.get_models(api_base=other.api_base) == ["x/other"]
@@ -347,7 +347,7 @@ def get_mapping(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]
     return get_mapping_async if request.param == "async" else HuggingFaceAPI.get_mapping_sync
 
 
-def test_a_mapping_tells_who_serves_a_model(emulator: Emulator, get_mapping: Any) -> None:
+def test_a_mapping_lists_the_providers_of_a_model(emulator: Emulator, get_mapping: Any) -> None:
     emulator.models = [build_model("x/chat", "novita", {"provider": "groq", "status": "error", "providerId": "chat"})]
     mapping = get_mapping("x/chat")
     assert list(mapping) == ["novita", "groq"]
@@ -360,15 +360,13 @@ def test_a_mapping_tells_who_serves_a_model(emulator: Emulator, get_mapping: Any
     assert request.key == KEY
 
 
-def test_a_mapping_of_an_empty_name_or_an_alias_is_that_of_the_model_meant(
-    emulator: Emulator, get_mapping: Any
-) -> None:
+def test_a_mapping_resolves_empty_names_and_aliases(emulator: Emulator, get_mapping: Any) -> None:
     assert get_mapping("") == get_mapping(HuggingFaceAPI.default_model)
     assert get_mapping("gpt-oss-20b") == get_mapping("openai/gpt-oss-20b")
     assert len(emulator.requests) == 2
 
 
-def test_an_override_is_read_before_the_hub_is_asked(emulator: Emulator, get_mapping: Any) -> None:
+def test_an_override_takes_precedence_over_the_hub(emulator: Emulator, get_mapping: Any) -> None:
     mapping = get_mapping(GEMMA)
     assert list(mapping) == [OVERRIDE]
     assert mapping[OVERRIDE]["task"] == "conversational"
@@ -376,11 +374,11 @@ def test_an_override_is_read_before_the_hub_is_asked(emulator: Emulator, get_map
     assert emulator.requests == []
 
 
-def test_a_mapping_of_a_model_that_nobody_serves_is_empty(get_mapping: Any) -> None:
+def test_the_mapping_of_an_unserved_model_is_empty(get_mapping: Any) -> None:
     assert get_mapping("emulator/nobody") == {}
 
 
-def test_a_mapping_of_a_model_that_the_hub_does_not_have_is_an_error(get_mapping: Any) -> None:
+def test_the_mapping_of_an_unknown_model_is_an_error(get_mapping: Any) -> None:
     with pytest.raises(hf_text.ModelNotSupportedError) as caught:
         get_mapping("emulator/none")
     assert caught.value.model == "emulator/none"
@@ -391,7 +389,7 @@ def test_a_mapping_follows_a_renamed_model(emulator: Emulator, get_mapping: Any)
     assert get_mapping("old/small") == get_mapping("emulator/small")
 
 
-def test_a_mapping_is_kept_for_each_key(emulator: Emulator, get_mapping: Any) -> None:
+def test_mappings_are_cached_per_key(emulator: Emulator, get_mapping: Any) -> None:
     for _ in range(2):
         get_mapping("emulator/small")
         get_mapping("emulator/small", "hf_other")
@@ -399,12 +397,12 @@ def test_a_mapping_is_kept_for_each_key(emulator: Emulator, get_mapping: Any) ->
     assert [request.key for request in emulator.requests] == [KEY, "hf_other"]
 
 
-def test_the_twins_share_what_they_have_fetched(emulator: Emulator) -> None:
+def test_async_and_blocking_methods_share_a_cache(emulator: Emulator) -> None:
     assert get_mapping_async("emulator/small") == HuggingFaceAPI.get_mapping_sync("emulator/small")
     assert len(emulator.requests) == 1
 
 
-def test_a_mapping_that_is_changed_by_the_caller_is_not_that_of_the_next(get_mapping: Any) -> None:
+def test_changing_a_returned_mapping_does_not_affect_the_next_call(get_mapping: Any) -> None:
     get_mapping("emulator/small")["novita"]["status"] = "mine"
     get_mapping(GEMMA)[OVERRIDE]["task"] = "mine"
     assert get_mapping("emulator/small")["novita"]["status"] == "live"
@@ -419,7 +417,7 @@ async def test_a_mapping_can_be_awaited_on_asyncio_and_trio(anyio_backend: Any) 
 # Generators
 
 
-def test_events_begin_with_the_provider(emulator: Emulator, generate: Generate) -> None:
+def test_events_start_with_the_provider(emulator: Emulator, generate: Generate) -> None:
     emulator.reply(Response.text("One", reasoning=["hm"], usage=(1, 2), provider="novita"))
     events = generate("emulator/small", "Count")
     assert events == [
@@ -438,7 +436,7 @@ async def test_the_async_generator_runs_on_asyncio_and_trio(anyio_backend: Any) 
     assert "".join(map(str, events)).endswith("nine ten")
 
 
-def test_a_default_request_is_one_post_to_the_router(emulator: Emulator, generate: Generate) -> None:
+def test_a_default_call_sends_one_post_to_the_router(emulator: Emulator, generate: Generate) -> None:
     generate("", "Count")
     [request] = emulator.requests
     assert (request.method, request.path, request.key) == ("POST", ROUTER, KEY)
@@ -446,12 +444,12 @@ def test_a_default_request_is_one_post_to_the_router(emulator: Emulator, generat
     assert request.json["max_tokens"] == 2048
 
 
-def test_an_alias_is_asked_for_by_its_target(emulator: Emulator, generate: Generate) -> None:
+def test_an_alias_is_sent_as_its_target(emulator: Emulator, generate: Generate) -> None:
     generate("gpt-oss-20b", "Count")
     assert asked(emulator) == ["openai/gpt-oss-20b"]
 
 
-def test_the_key_that_is_passed_is_sent(emulator: Emulator, generate: Generate) -> None:
+def test_a_passed_key_is_sent(emulator: Emulator, generate: Generate) -> None:
     generate("", "Count", api_key="hf_other")
     assert emulator.requests[-1].key == "hf_other"
 
@@ -463,14 +461,14 @@ def test_without_a_key_nothing_is_sent(emulator: Emulator, generate: Generate, m
     assert emulator.requests == []
 
 
-def test_a_missing_key_is_told_at_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_reported_at_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_TOKEN")
     for ask in (HuggingFaceAPI.create_generator, HuggingFaceAPI.create_async_generator):
         with pytest.raises(hf_text.MissingAuthError):
             ask("", "Count")
 
 
-def test_whoever_logs_in_as_somebody_else_is_that_one_from_the_next_call(
+def test_a_changed_login_takes_effect_at_the_next_call(
     emulator: Emulator, generate: Generate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generate("", "Count")
@@ -504,7 +502,7 @@ def test_another_server_needs_no_key(emulator: Emulator, generate: Generate, mon
         cached_operations.cache_clear()
 
 
-def test_a_key_of_a_subclass_stays_with_hugging_face() -> None:
+def test_the_key_of_a_subclass_is_only_sent_to_hugging_face() -> None:
     mine: Any = type("Mine", (HuggingFaceAPI,), {"api_key": KEY})
     with Emulator() as other:
         list(mine.create_generator("emulator/small", "Count", other.api_base))
@@ -513,7 +511,7 @@ def test_a_key_of_a_subclass_stays_with_hugging_face() -> None:
         cached_operations.cache_clear()
 
 
-def test_another_server_is_not_asked_for_an_override(emulator: Emulator, generate: Generate) -> None:
+def test_overrides_do_not_apply_to_another_server(emulator: Emulator, generate: Generate) -> None:
     with Emulator() as other:
         other.reply(Response.text("One"))
         assert generate(GEMMA, "Count", other.api_base)
@@ -526,13 +524,15 @@ def test_another_server_is_not_asked_for_an_override(emulator: Emulator, generat
     "api_base",
     [None, "", "https://api-inference.huggingface.co/v1", "https://api-inference.huggingface.co/models/x/y/v1"],
 )
-def test_the_host_that_is_gone_means_the_router(emulator: Emulator, generate: Generate, api_base: str | None) -> None:
+def test_the_retired_host_is_replaced_by_the_router(
+    emulator: Emulator, generate: Generate, api_base: str | None
+) -> None:
     generate("emulator/small", "Count", api_base)
     assert chats(emulator) == [ROUTER]
     assert emulator.requests[-1].key == KEY
 
 
-def test_a_server_that_only_has_the_name_of_the_host_in_its_address_is_asked_itself(generate: Generate) -> None:
+def test_a_url_that_merely_contains_the_retired_host_is_used_unchanged(generate: Generate) -> None:
     with Emulator() as other:
         with pytest.raises(hf_text.NotFoundError):
             generate("m", "Count", f"{other.url}/https://api-inference.huggingface.co/v1", max_retries=0)
@@ -553,7 +553,7 @@ def conversation(*contents: str, system: str | None = None) -> list[dict[str, An
     return [*([{"role": "system", "content": system}] if system else []), *messages]
 
 
-def test_what_fits_is_sent_as_it_is(emulator: Emulator, generate: Generate) -> None:
+def test_a_conversation_that_fits_is_sent_unchanged(emulator: Emulator, generate: Generate) -> None:
     messages = conversation(*"abcdefghi")
     generate("emulator/small", messages, max_inputs_lenght=calculate_lenght(messages))
     assert sent(emulator) == list("abcdefghi")
@@ -571,7 +571,7 @@ def test_more_than_six_messages_become_the_first_three_and_the_last_three(
     assert sent(emulator) == ["a", "b", "c", "g", "h", "i"]
 
 
-def test_then_they_become_the_system_messages_and_the_users_last(emulator: Emulator, generate: Generate) -> None:
+def test_still_too_long_they_become_system_and_last_user_messages(emulator: Emulator, generate: Generate) -> None:
     messages = conversation(*"abcdefghi", system="be brief")
     with pytest.warns(HFTextWarning, match=TRIMMED):
         generate("emulator/small", messages, max_inputs_lenght=6 * 17)
@@ -581,7 +581,7 @@ def test_then_they_become_the_system_messages_and_the_users_last(emulator: Emula
     assert sent(emulator) == ["be brief", "c"]
 
 
-def test_then_they_become_the_users_last_message_alone(emulator: Emulator, generate: Generate) -> None:
+def test_still_too_long_they_become_the_last_user_message(emulator: Emulator, generate: Generate) -> None:
     messages = conversation(*"abcdefghi", system="be brief" * 10)
     with pytest.warns(HFTextWarning, match=TRIMMED):
         generate("emulator/small", messages, max_inputs_lenght=17)
@@ -591,12 +591,12 @@ def test_then_they_become_the_users_last_message_alone(emulator: Emulator, gener
     assert sent(emulator) == ["c"]
 
 
-def test_a_single_message_that_is_too_long_is_sent_as_it_is(emulator: Emulator, generate: Generate) -> None:
+def test_a_single_oversized_message_is_sent_unchanged(emulator: Emulator, generate: Generate) -> None:
     generate("emulator/small", "x" * 20000)
     assert sent(emulator) == ["x" * 20000]
 
 
-def test_ten_thousand_is_the_limit_unless_told_otherwise(emulator: Emulator, generate: Generate) -> None:
+def test_the_default_limit_is_ten_thousand(emulator: Emulator, generate: Generate) -> None:
     generate("emulator/small", conversation("x" * 5000, "y" * 4000, "z"))
     assert sent(emulator) == ["x" * 5000, "y" * 4000, "z"]
     with pytest.warns(HFTextWarning, match="11049 characters to 17, because of max_inputs_lenght=10000; None"):
@@ -604,7 +604,7 @@ def test_ten_thousand_is_the_limit_unless_told_otherwise(emulator: Emulator, gen
     assert sent(emulator) == ["z"]
 
 
-def test_a_picture_is_sent_with_what_is_left(emulator: Emulator, generate: Generate) -> None:
+def test_a_picture_is_sent_with_the_trimmed_messages(emulator: Emulator, generate: Generate) -> None:
     with pytest.warns(HFTextWarning, match=TRIMMED):
         generate("emulator/small-vision", conversation(*"abcdefghi"), max_inputs_lenght=20, media=PNG)
     [message] = emulator.requests[-1].json["messages"]
@@ -614,15 +614,13 @@ def test_a_picture_is_sent_with_what_is_left(emulator: Emulator, generate: Gener
 @pytest.mark.parametrize("name", ["max_inputs_lenght", "max_input_length"])
 @pytest.mark.parametrize("create", ["create_generator", "create_async_generator"])
 @pytest.mark.parametrize("limit", [0, -1, "10", 1.5, True])
-def test_a_limit_that_is_none_is_refused_by_the_name_that_was_given(
-    emulator: Emulator, limit: Any, create: str, name: str
-) -> None:
+def test_an_invalid_limit_is_refused_by_the_given_name(emulator: Emulator, limit: Any, create: str, name: str) -> None:
     with pytest.raises(hf_text.InvalidRequestError, match=f"^{name} must be .*, not {type(limit).__name__}: "):
         getattr(HuggingFaceAPI, create)("", "Count", **{name: limit})
     assert emulator.requests == []
 
 
-def test_the_limit_in_its_right_spelling_wins(emulator: Emulator, generate: Generate) -> None:
+def test_the_correctly_spelled_limit_takes_precedence(emulator: Emulator, generate: Generate) -> None:
     generate("emulator/small", conversation("a", "b", "c"), max_inputs_lenght=0, max_input_length=10000)
     assert sent(emulator) == ["a", "b", "c"]
 
@@ -640,31 +638,33 @@ def test_no_limit_at_all_sends_everything(emulator: Emulator, generate: Generate
     [PNG, [PNG], [(PNG, "a.png")], "https://example.invalid/a.png"],
     ids=["bytes", "list", "pair", "url"],
 )
-def test_media_and_no_model_ask_the_default_vision_model(emulator: Emulator, generate: Generate, media: Any) -> None:
+def test_media_without_a_model_uses_the_default_vision_model(
+    emulator: Emulator, generate: Generate, media: Any
+) -> None:
     generate("", "What is it?", media=media)
     assert asked(emulator) == [HuggingFaceAPI.default_vision_model]
 
 
-def test_a_picture_among_the_messages_and_no_model_ask_it_too(emulator: Emulator, generate: Generate) -> None:
+def test_a_picture_in_the_messages_without_a_model_uses_the_default_vision_model(
+    emulator: Emulator, generate: Generate
+) -> None:
     picture = {"type": "image_url", "image_url": {"url": "https://example.invalid/a.png"}}
     generate("", [user([{"type": "text", "text": "What is it?"}, picture])])
     assert asked(emulator) == [HuggingFaceAPI.default_vision_model]
 
 
 @pytest.mark.parametrize("media", [None, [], ()])
-def test_no_media_and_no_model_ask_the_default_model(emulator: Emulator, generate: Generate, media: Any) -> None:
+def test_without_media_and_model_the_default_model_is_used(emulator: Emulator, generate: Generate, media: Any) -> None:
     generate("", "Count", media=media)
     assert asked(emulator) == [HuggingFaceAPI.default_model]
 
 
-def test_media_and_a_model_ask_that_model(emulator: Emulator, generate: Generate) -> None:
+def test_media_with_a_model_uses_that_model(emulator: Emulator, generate: Generate) -> None:
     generate("emulator/small-vision", "What is it?", media=PNG)
     assert asked(emulator) == ["emulator/small-vision"]
 
 
-def test_media_for_a_model_that_does_not_see_are_refused_before_they_are_sent(
-    emulator: Emulator, generate: Generate
-) -> None:
+def test_media_for_a_text_model_is_refused_before_sending(emulator: Emulator, generate: Generate) -> None:
     with pytest.raises(hf_text.ModelNotSupportedError, match="emulator/small"):
         generate("emulator/small", "What is it?", media=PNG)
     assert chats(emulator) == []
@@ -674,14 +674,14 @@ def test_media_for_a_model_that_does_not_see_are_refused_before_they_are_sent(
 
 
 @pytest.mark.parametrize("model", ["emulator/none", "emulator/nobody", "emulator/error-only", "emulator/painter"])
-def test_a_model_that_nobody_serves_for_conversation(emulator: Emulator, generate: Generate, model: str) -> None:
+def test_a_model_not_served_for_conversation_is_reported(emulator: Emulator, generate: Generate, model: str) -> None:
     with pytest.raises(hf_text.ModelNotSupportedError) as caught:
         generate(model, "Count")
     assert caught.value.model == model
     assert len(chats(emulator)) == 1
 
 
-def test_a_provider_that_wants_to_be_paid_makes_the_next_one_the_choice(emulator: Emulator, generate: Generate) -> None:
+def test_a_402_of_a_provider_fails_over_to_the_next(emulator: Emulator, generate: Generate) -> None:
     emulator.models = [build_model("x/chat", "together", "novita")]
     emulator.reply("provider-payment")
     events = generate("x/chat", "Count")
@@ -689,7 +689,7 @@ def test_a_provider_that_wants_to_be_paid_makes_the_next_one_the_choice(emulator
     assert asked(emulator) == ["x/chat", "x/chat:novita"]
 
 
-def test_when_every_provider_wants_to_be_paid_that_is_the_error(emulator: Emulator, generate: Generate) -> None:
+def test_a_402_of_every_provider_is_raised(emulator: Emulator, generate: Generate) -> None:
     emulator.models = [build_model("x/chat", "together", "novita", "groq")]
     emulator.always(lambda request: payment(request.json["model"].partition(":")[2] or "together"))
     with pytest.raises(hf_text.PaymentRequiredError) as caught:
@@ -711,7 +711,7 @@ def test_an_account_without_credits_stops_at_once(emulator: Emulator, generate: 
     assert len(emulator.requests) == 1
 
 
-def test_a_wrong_key_stops_at_once(emulator: Emulator, generate: Generate) -> None:
+def test_an_invalid_key_stops_at_once(emulator: Emulator, generate: Generate) -> None:
     emulator.always("bad-key")
     with pytest.raises(hf_text.AuthenticationError) as caught:
         generate("openai/gpt-oss-120b", "Count")
@@ -719,7 +719,7 @@ def test_a_wrong_key_stops_at_once(emulator: Emulator, generate: Generate) -> No
     assert len(emulator.requests) == 1
 
 
-def test_a_stream_that_is_cut_tells_what_had_arrived(emulator: Emulator, generate: Generate) -> None:
+def test_a_truncated_stream_error_has_the_partial_text(emulator: Emulator, generate: Generate) -> None:
     emulator.reply("cut-between-events")
     with pytest.raises(hf_text.TruncatedStreamError) as caught:
         generate("openai/gpt-oss-120b", "Count")
@@ -731,7 +731,7 @@ def test_a_stream_that_is_cut_tells_what_had_arrived(emulator: Emulator, generat
 # The override
 
 
-def test_the_route_of_an_override_is_asked_first(emulator: Emulator, generate: Generate) -> None:
+def test_the_route_of_an_override_is_tried_first(emulator: Emulator, generate: Generate) -> None:
     emulator.reply(Response.text("One"))
     events = generate(GEMMA, "Count")
     assert chats(emulator) == [f"/{OVERRIDE}/v1/chat/completions"]
@@ -740,7 +740,7 @@ def test_the_route_of_an_override_is_asked_first(emulator: Emulator, generate: G
     assert events[0].url == f"{emulator.url}/{OVERRIDE}/v1/chat/completions"
 
 
-def test_when_the_override_cannot_serve_the_mapping_is_tried(emulator: Emulator, generate: Generate) -> None:
+def test_the_mapping_is_tried_after_a_failed_override(emulator: Emulator, generate: Generate) -> None:
     emulator.models = [build_model(GEMMA, "together", "novita", vision=True)]
     events = generate(GEMMA, "Count")
     assert chats(emulator)[0] == f"/{OVERRIDE}/v1/chat/completions"
@@ -748,9 +748,7 @@ def test_when_the_override_cannot_serve_the_mapping_is_tried(emulator: Emulator,
     assert set(chats(emulator)[1:]) == {ROUTER}
 
 
-def test_when_the_first_of_the_mapping_cannot_serve_either_the_next_is_tried(
-    emulator: Emulator, generate: Generate
-) -> None:
+def test_the_next_mapping_entry_is_tried_after_the_first_fails(emulator: Emulator, generate: Generate) -> None:
     emulator.models = [build_model(GEMMA, "together", "novita", vision=True)]
     withdrawn = Response.error(410, "The requested model is deprecated", "string", "hf-inference")
     emulator.reply(withdrawn, path=f"/{OVERRIDE}/v1/chat/completions")
@@ -758,15 +756,13 @@ def test_when_the_first_of_the_mapping_cannot_serve_either_the_next_is_tried(
     assert generate(GEMMA, "Count")[0].provider == "novita"
 
 
-def test_when_nobody_else_serves_the_model_of_an_override_that_is_the_error(
-    emulator: Emulator, generate: Generate
-) -> None:
+def test_without_other_providers_the_override_error_is_raised(emulator: Emulator, generate: Generate) -> None:
     emulator.models = [build_model("x/chat", "novita")]
     with pytest.raises(hf_text.ModelNotSupportedError):
         generate(GEMMA, "Count")
 
 
-def test_a_subclass_may_have_overrides_of_its_own(emulator: Emulator) -> None:
+def test_a_subclass_can_have_its_own_overrides(emulator: Emulator) -> None:
     entry = {"task": "conversational", "providerId": "own-name"}
     mine: Any = type("Mine", (HuggingFaceAPI,), {"provider_mapping": {"x/chat": {"groq/openai": entry}}})
     emulator.reply(Response.text("One"))
@@ -799,7 +795,7 @@ def test_options_reach_the_body(emulator: Emulator, generate: Generate, options:
     assert {name: emulator.requests[-1].json.get(name) for name in body} == body
 
 
-def test_headers_and_the_payer_reach_the_router(emulator: Emulator, generate: Generate) -> None:
+def test_headers_and_bill_to_reach_the_router(emulator: Emulator, generate: Generate) -> None:
     generate("emulator/small", "Count", headers={"X-Mine": "yes"}, bill_to="our-org")
     assert emulator.requests[-1].headers["x-mine"] == "yes"
     assert emulator.requests[-1].headers["x-hf-bill-to"] == "our-org"
@@ -814,7 +810,7 @@ def test_requests_go_through_the_proxy(emulator: Emulator, generate: Generate, m
     assert emulator.requests[-1].target.startswith("http://hub.invalid/api/models?")
 
 
-def test_the_timeout_is_kept(emulator: Emulator, generate: Generate) -> None:
+def test_the_timeout_is_applied(emulator: Emulator, generate: Generate) -> None:
     emulator.reply("stall-mid-stream")
     with pytest.raises(hf_text.RequestTimeoutError) as caught:
         generate("emulator/small", "Count", timeout=Timeouts(gap=0.1))
@@ -853,7 +849,7 @@ def test_an_unknown_option_is_refused_by_its_name(emulator: Emulator, generate: 
         ("hello", 21),
     ],
 )
-def test_calculate_lenght_counts_characters_and_sixteen_for_each_message(messages: Any, length: int) -> None:
+def test_calculate_lenght_counts_characters_plus_16_per_message(messages: Any, length: int) -> None:
     assert calculate_lenght(messages) == length
 
 

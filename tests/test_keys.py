@@ -49,17 +49,17 @@ def shows_no_secret(error):
 
 
 @pytest.mark.parametrize("key", [None, "", " ", "\r\n", " \n\t "])
-def test_nothing_and_blanks_are_no_key(key):
+def test_none_and_blanks_are_not_keys(key):
     assert clean_key(key) is None
 
 
 @pytest.mark.parametrize("key", [SECRET, f" {SECRET} ", f"{SECRET}\n", f"\r\n{SECRET}\r\n", "hf_Secret0123\r\n456789"])
-def test_line_ends_and_outer_blanks_are_taken_away(key):
+def test_surrounding_whitespace_is_stripped(key):
     assert clean_key(key) == SECRET
 
 
 @pytest.mark.parametrize("bad", ["ü", "€", "\u200b", "\ud800", "\0", "\x1b", "\t", "\x7f"])
-def test_what_no_header_can_carry_is_refused_without_the_key(bad):
+def test_characters_not_allowed_in_headers_are_refused_without_showing_the_key(bad):
     with pytest.raises(InvalidRequestError, match=r"^api_key ") as caught:
         clean_key(f"hf_Secret{bad}0123456789")
     assert "position 10" in str(caught.value)
@@ -81,13 +81,13 @@ def test_what_no_header_can_carry_is_refused_without_the_key(bad):
         f"\ufeff{SECRET}",
     ],
 )
-def test_what_is_copied_along_with_a_key_is_taken_away(key, environ):
+def test_characters_copied_along_with_a_key_are_stripped(key, environ):
     assert clean_key(key) == SECRET
     assert find_key(environ | {"HF_TOKEN": key}) == SECRET
 
 
 @pytest.mark.parametrize("key", ['""', "''", "Bearer ", '"Bearer "'])
-def test_what_is_left_empty_is_no_key(key, environ):
+def test_an_empty_rest_is_not_a_key(key, environ):
     assert clean_key(key) is None
     assert find_key(environ | {"HF_TOKEN": key}) is None
 
@@ -95,7 +95,7 @@ def test_what_is_left_empty_is_no_key(key, environ):
 @pytest.mark.parametrize(
     "key", ["abcKEY=", "KEY==", "none", "EMPTY", "sk-no-key-required", "xxxx", "bearing", "your-key", "a'b"]
 )
-def test_another_server_may_take_any_word_for_a_key(key):
+def test_another_server_accepts_any_word_as_key(key):
     assert clean_key(key) == key
 
 
@@ -118,7 +118,7 @@ def test_another_server_may_take_any_word_for_a_key(key):
         ('hf_0123"', "it has a quotation mark"),
     ],
 )
-def test_what_no_server_takes_for_a_key_is_refused_with_the_reason(key, reason, environ):
+def test_impossible_keys_are_refused_with_the_reason(key, reason, environ):
     with pytest.raises(InvalidRequestError, match=f"^api_key cannot be a key: {re.escape(reason)}") as caught:
         clean_key(key)
     assert shows_no_secret(caught.value)
@@ -150,7 +150,7 @@ def test_what_no_server_takes_for_a_key_is_refused_with_the_reason(key, reason, 
         ("AIzaSy0123", "it is a key of Google"),
     ],
 )
-def test_what_hugging_face_cannot_have_given_out_is_refused_with_the_reason(key, reason, home, environ):
+def test_keys_hugging_face_cannot_have_issued_are_refused_with_the_reason(key, reason, home, environ):
     with pytest.raises(InvalidRequestError, match=f"^api_key cannot be a key: {re.escape(reason)}") as caught:
         clean_key(key, hugging_face=True)
     assert shows_no_secret(caught.value)
@@ -162,12 +162,12 @@ def test_what_hugging_face_cannot_have_given_out_is_refused_with_the_reason(key,
 
 
 @pytest.mark.parametrize("key", ["hf_YourAbC0123456789", "hf_oauth_0123", "api_0123", "hf_xXxXa", "hereafter", "demo"])
-def test_what_only_looks_like_a_placeholder_is_a_key(key):
+def test_a_key_that_resembles_a_placeholder_is_accepted(key):
     assert clean_key(key, hugging_face=True) == key
 
 
 @pytest.mark.parametrize("key", [SECRET.encode(), 5, [SECRET], {"key": SECRET}, True])
-def test_a_key_of_a_wrong_type_is_refused_with_its_type_only(key):
+def test_a_key_of_a_wrong_type_is_refused_showing_only_its_type(key):
     with pytest.raises(InvalidRequestError, match=f"^token must be a str or None, not {type(key).__name__}$") as caught:
         clean_key(key, "token")
     assert shows_no_secret(caught.value)
@@ -180,7 +180,7 @@ def test_without_variables_and_file_there_is_no_key(environ):
     assert find_key(environ) is None
 
 
-def test_by_default_the_variables_of_the_process_are_read(monkeypatch):
+def test_the_process_environment_is_read_by_default(monkeypatch):
     monkeypatch.delenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", raising=False)
     monkeypatch.setenv("HF_TOKEN", SECRET)
     assert find_key() == SECRET
@@ -198,7 +198,7 @@ def test_by_default_the_variables_of_the_process_are_read(monkeypatch):
         ({"HF_TOKEN": " first\r\n"}, "first"),
     ],
 )
-def test_the_first_variable_that_is_not_blank_wins_over_the_file(home, environ, variables, key):
+def test_the_first_non_blank_variable_overrides_the_file(home, environ, variables, key):
     write(home / ".cache/huggingface/token", "file")
     assert find_key(environ | variables) == key
 
@@ -214,7 +214,7 @@ def test_implicit_keys_can_be_turned_off(home, environ, value, off):
 
 @pytest.mark.parametrize("value", [f"Basic {SECRET}", f"{SECRET}ü", f"{SECRET}\x00"])
 @pytest.mark.parametrize("name", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
-def test_a_variable_that_cannot_be_a_key_is_refused_by_its_name(environ, name, value):
+def test_an_invalid_key_variable_is_refused_by_name(environ, name, value):
     with pytest.raises(InvalidRequestError, match=f"^{name} ") as caught:
         find_key(environ | {name: value})
     assert shows_no_secret(caught.value)
@@ -245,19 +245,19 @@ def test_the_file_is_where_huggingface_hub_has_it(home, environ, variables, path
     assert find_key(environ) == SECRET
 
 
-def test_without_a_home_variable_the_home_of_the_system_is_taken():
+def test_without_a_home_variable_the_system_home_is_used():
     assert find_key({"HF_TOKEN_PATH": "~/no such directory/token"}) is None
     assert find_key({"HF_TOKEN_PATH": "~nobody-of-this-name/token"}) is None
 
 
-def test_a_file_named_token_in_the_working_directory_is_not_taken(tmp_path, environ, monkeypatch):
+def test_a_token_file_in_the_working_directory_is_not_used(tmp_path, environ, monkeypatch):
     write(tmp_path / "cwd/token")
     monkeypatch.chdir(tmp_path / "cwd")
     assert find_key(environ | {"HF_HOME": "", "HF_TOKEN_PATH": "", "XDG_CACHE_HOME": ""}) is None
 
 
 @pytest.mark.parametrize("content", [f"{SECRET}\n", f"  {SECRET}\r\n\r\n", b"\xef\xbb\xbf" + SECRET.encode()])
-def test_the_content_of_the_file_is_cleaned(home, environ, content):
+def test_the_file_content_is_stripped(home, environ, content):
     write(home / ".cache/huggingface/token", content)
     assert find_key(environ) == SECRET
 
@@ -274,13 +274,13 @@ def test_the_content_of_the_file_is_cleaned(home, environ, content):
     ],
     ids=["PowerShell", "PowerShell with a line end", "big end first", "without a mark", "Notepad", "variable"],
 )
-def test_a_file_as_other_programs_write_it_is_read(home, environ, content):
+def test_files_written_by_other_programs_are_read(home, environ, content):
     write(home / ".cache/huggingface/token", content)
     assert find_key(environ) == SECRET
 
 
 @pytest.mark.parametrize("content", ["", "\n", " \r\n ", "\ufeff", "\n".encode("utf-16")])
-def test_an_empty_file_is_no_key(home, environ, content):
+def test_an_empty_file_has_no_key(home, environ, content):
     write(home / ".cache/huggingface/token", content)
     assert find_key(environ) is None
 
@@ -296,7 +296,7 @@ def test_an_empty_file_is_no_key(home, environ, content):
     ],
     ids=["png", "bytes", "ini", "json", "long"],
 )
-def test_a_file_with_something_else_is_refused_by_its_path(home, environ, content):
+def test_a_file_with_other_content_is_refused_by_path(home, environ, content):
     path = write(home / "key", content)
     with pytest.raises(InvalidRequestError) as caught:
         find_key(environ | {"HF_TOKEN_PATH": str(path)})
@@ -304,13 +304,13 @@ def test_a_file_with_something_else_is_refused_by_its_path(home, environ, conten
     assert shows_no_secret(caught.value)
 
 
-def test_a_directory_in_place_of_the_file_is_refused_by_its_path(home, environ):
+def test_a_directory_in_place_of_the_file_is_refused_by_path(home, environ):
     with pytest.raises(InvalidRequestError) as caught:
         find_key(environ | {"HF_TOKEN_PATH": str(home)})
     assert str(home) in str(caught.value)
 
 
-def test_a_path_through_a_file_is_a_file_that_is_not_there(home, environ):
+def test_a_path_through_a_file_counts_as_missing(home, environ):
     write(home / "file")
     assert find_key(environ | {"HF_HOME": str(home / "file")}) is None
 
@@ -332,9 +332,7 @@ except ValueError as error:
 @pytest.mark.parametrize(
     ("file_mode", "directory_mode", "answer"), [(0o000, 0o755, "Permission denied"), (0o644, 0o000, "None")]
 )
-def test_a_file_that_may_not_be_read_is_an_error_and_one_that_may_not_be_seen_is_absent(
-    file_mode, directory_mode, answer
-):
+def test_an_unreadable_file_is_an_error_and_an_inaccessible_one_is_absent(file_mode, directory_mode, answer):
     """In a process of its own, because a superuser may read everything, and outside tmp_path, which is private."""
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
@@ -381,11 +379,11 @@ def colab(monkeypatch):
     return Colab(monkeypatch)
 
 
-def test_in_colab_the_secret_is_taken(environ, colab):
+def test_in_colab_the_secret_is_used(environ, colab):
     assert find_key(environ) == SECRET
 
 
-def test_colab_is_not_asked_where_there_is_a_variable_or_a_file(home, environ, colab):
+def test_colab_is_not_queried_if_there_is_a_variable_or_file(home, environ, colab):
     assert find_key(environ | {"HF_TOKEN": "variable"}) == "variable"
     write(home / ".cache/huggingface/token", "file")
     assert find_key(environ) == "file"
@@ -398,26 +396,26 @@ def test_colab_enterprise_has_no_secrets(environ, colab):
 
 
 @pytest.mark.parametrize("name", ["NotebookAccessError", "SecretNotFoundError", "TimeoutException"])
-def test_a_refusal_of_colab_is_no_key_and_colab_is_asked_once(environ, colab, name):
+def test_a_denied_colab_secret_is_not_requested_again(environ, colab, name):
     colab.answer = getattr(colab.module.userdata, name)
     assert find_key(environ) is None
     assert find_key(environ) is None
     assert colab.asked == 1
 
 
-def test_any_other_error_of_colab_is_no_key(environ, colab):
+def test_other_colab_errors_mean_no_key(environ, colab):
     colab.answer = colab.module.errors.Error
     assert find_key(environ) is None
 
 
-def test_an_error_that_is_not_colabs_is_not_swallowed(environ, colab):
+def test_foreign_errors_in_colab_are_not_swallowed(environ, colab):
     colab.answer = ZeroDivisionError
     with pytest.raises(ZeroDivisionError):
         find_key(environ)
 
 
 @pytest.mark.parametrize("missing", ["errors", "NotebookAccessError", "TimeoutException"])
-def test_an_older_colab_without_some_of_its_errors_does(environ, colab, missing):
+def test_an_older_colab_works(environ, colab, missing):
     delattr(colab.module.userdata, missing)
     colab.answer = colab.module.userdata.SecretNotFoundError
     assert find_key(environ) is None
@@ -429,12 +427,12 @@ def test_a_colab_without_secrets_has_no_key(environ, colab):
 
 
 @pytest.mark.parametrize(("answer", "key"), [(None, None), ("", None), (f"{SECRET}\n", SECRET)])
-def test_the_secret_of_colab_is_cleaned(environ, colab, answer, key):
+def test_the_colab_secret_is_stripped(environ, colab, answer, key):
     colab.answer = answer
     assert find_key(environ) == key
 
 
-def test_threads_that_look_at_once_open_one_dialogue(environ, colab):
+def test_concurrent_threads_open_one_colab_dialog(environ, colab):
     threads = 8
     together = threading.Barrier(threads)
 
@@ -458,11 +456,11 @@ def test_threads_that_look_at_once_open_one_dialogue(environ, colab):
     assert colab.asked == 1
 
 
-def test_outside_colab_its_modules_are_not_imported(environ):
+def test_colab_modules_are_not_imported_elsewhere(environ):
     assert find_key(environ) is None
     assert "google.colab" not in sys.modules
 
 
-def test_the_list_of_public_names_is_sorted_and_whole():
+def test_the_list_of_public_names_is_sorted_and_complete():
     defined = {name for name, value in vars(keys).items() if getattr(value, "__module__", None) == keys.__name__}
     assert keys.__all__ == sorted(name for name in defined if not name.startswith("_"))

@@ -228,7 +228,7 @@ OURS = [found for found in IMPORTS if belongs(found.imported, "hf_text")]
 OTHERS = [found for found in IMPORTS if not belongs(found.imported, "hf_text")]
 
 
-def test_the_source_is_read_as_it_is_meant() -> None:
+def test_the_import_scanner_works() -> None:
     found = {(i.importer, i.imported, i.inside, i.for_types) for i in IMPORTS}
     assert ("errors", "hf_text.completion", False, True) in found
     assert ("transport.session", "requests", False, False) in found
@@ -247,12 +247,12 @@ def test_nothing_imports_upwards() -> None:
     assert [str(i) for i in within if layer_of(short(i.imported)) > layer_of(i.importer)] == []
 
 
-def test_only_the_tools_for_people_know_the_emulator() -> None:
+def test_only_the_command_and_integrations_know_the_emulator() -> None:
     users = {i.importer for i in OURS if belongs(short(i.imported), STANDALONE) and not belongs(i.importer, STANDALONE)}
     assert [user for user in users if layer_of(user) < len(LAYERS) - 1] == []
 
 
-def test_the_emulator_stands_alone() -> None:
+def test_the_emulator_is_independent() -> None:
     theirs = [i for i in OURS if belongs(i.importer, STANDALONE)]
     assert [str(i) for i in theirs if not belongs(short(i.imported), STANDALONE)] == []
 
@@ -268,7 +268,7 @@ def test_there_are_no_circles() -> None:
         pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
 
 
-def test_each_third_party_is_imported_in_one_place() -> None:
+def test_each_third_party_package_is_imported_in_one_place() -> None:
     foreign = [i for i in OTHERS if not i.for_types and i.imported.split(".")[0] not in sys.stdlib_module_names]
     misplaced = [str(i) for i in foreign if not may_import(i.importer, i.imported.split(".")[0])]
     assert misplaced == []
@@ -281,7 +281,7 @@ def test_the_protocol_is_pure() -> None:
     assert {i.importer for i in pure if i.imported.split(".")[0] in FILES} <= {"protocol.media", "protocol.media_items"}
 
 
-def test_an_import_inside_a_function_has_its_reason() -> None:
+def test_every_import_inside_a_function_has_a_reason() -> None:
     inside = {(i.importer, i.imported) for i in IMPORTS if i.inside}
     assert inside - set(INSIDE_FUNCTIONS) == set(), "name the reason in INSIDE_FUNCTIONS, or move it to the top"
     assert set(INSIDE_FUNCTIONS) - inside == set(), "no longer there"

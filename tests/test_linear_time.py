@@ -178,7 +178,7 @@ def test_it_takes_linear_time(name: str, size: int) -> None:
     assert (done.stdout, done.stderr) == ("done\n", "")
 
 
-def test_the_limit_ends_what_takes_quadratic_time() -> None:
+def test_the_check_fails_for_quadratic_time() -> None:
     """The pattern that folded the lines of a header once."""
     program = PROGRAM.format(
         cpu=1, setup="import re", size=MIB, parts=[" "], action=r're.sub(r"\s*[\r\n]+\s*", " ", text)'

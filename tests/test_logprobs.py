@@ -14,7 +14,7 @@ pytestmark = pytest.mark.every_client
 
 
 @pytest.mark.parametrize("top", [None, 0, 3])
-def test_each_token_has_its_log_probability_and_the_likeliest_others(client: Any, top: int | None) -> None:
+def test_each_token_has_its_log_probability_and_alternatives(client: Any, top: int | None) -> None:
     answer = client.generate("Count", logprobs=True, **({} if top is None else {"top_logprobs": top}))
     assert "".join(token.token for token in answer.logprobs) == answer.text
     assert {token.logprob for token in answer.logprobs} == {-0.25}
@@ -24,11 +24,11 @@ def test_each_token_has_its_log_probability_and_the_likeliest_others(client: Any
     assert Completion.from_dict(json.loads(json.dumps(answer.to_dict()))) == answer
 
 
-def test_none_come_unasked(client: Any) -> None:
+def test_log_probabilities_are_not_sent_by_default(client: Any) -> None:
     assert client.generate("Count").logprobs == ()
 
 
-def test_how_many_others_are_told_only_with_log_probabilities(emulator: Emulator, client: Any) -> None:
+def test_top_logprobs_is_only_sent_with_logprobs(emulator: Emulator, client: Any) -> None:
     with pytest.raises(InvalidRequestError, match="top_logprobs needs logprobs=True"):
         client.generate("Count", top_logprobs=3)
     assert emulator.requests == []

@@ -152,7 +152,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_names_and_calls_below_an_answer_do_not_act_and_are_shown_as_they_are(name: str) -> None:
+def test_names_and_calls_below_an_answer_are_escaped(name: str) -> None:
     answer = Completion(
         "Hi.", tool_calls=(ToolCall("1", "look", name),), model=name, provider=name, finish_reason="stop"
     )
@@ -167,7 +167,7 @@ def test_names_and_calls_below_an_answer_do_not_act_and_are_shown_as_they_are(na
 
 @pytest.mark.parametrize("text", HOSTILE)
 @pytest.mark.parametrize("place", ["text", "reasoning", "quote", "item", "after text"])
-def test_nothing_that_a_model_writes_can_act(text: str, place: str) -> None:
+def test_model_output_is_never_active(text: str, place: str) -> None:
     if place == "quote":
         text = "\n".join(f"> {line}" for line in text.split("\n"))
     elif place == "item":
@@ -178,7 +178,7 @@ def test_nothing_that_a_model_writes_can_act(text: str, place: str) -> None:
         assert can_act(page) == []
 
 
-def test_the_search_finds_what_can_act() -> None:
+def test_the_scanner_finds_active_content() -> None:
     assert can_act(Page(PLAIN.render("<script>"))) == [("script", {})]
     assert can_act(Page(PLAIN.render("[a](javascript:alert&#40;1&#41;)")))
     assert can_act(Page(PLAIN.render("![a](https://x)")))
@@ -198,7 +198,7 @@ FRAGMENTS = [
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(FRAGMENTS), min_size=1, max_size=30).map("".join), st.booleans())
-def test_nothing_that_can_be_put_together_can_act(text: str, thought: bool) -> None:
+def test_no_combination_of_fragments_is_active(text: str, thought: bool) -> None:
     for page in pages("x", text) if thought else pages(text):
         assert can_act(page) == []
 
@@ -209,14 +209,14 @@ class TestCode:
     CODE = "if a < b and c:\n    print('<b>', \"&amp;\", `x`)\n\n\tend(1)"
 
     @pytest.mark.parametrize("fence", ["```", "~~~", "`````", "```python", "~~~ python {1}", "```{python} x"])
-    def test_a_fenced_block(self, fence: str) -> None:
+    def test_a_fenced_block_is_kept(self, fence: str) -> None:
         mark = fence.rstrip("python {1}x")
         for page in pages(f"See:\n{fence}\n{self.CODE}\n{mark}\nThe <end>"):
             assert page.code == [f"{self.CODE}\n"]
             assert "The <end>" in page.text
 
     @pytest.mark.parametrize("before", ["- a\n  ", "1. a\n   ", "1. a\n   - b\n\n     ", "> ", "   ", "10.   "])
-    def test_a_block_within_something_else(self, before: str) -> None:
+    def test_a_nested_block_is_kept(self, before: str) -> None:
         margin = re.sub(r"[^>]", " ", before.rpartition("\n")[2])
         code = self.CODE.expandtabs(4)
         lines = ["```", *code.split("\n"), "```"]
@@ -225,35 +225,35 @@ class TestCode:
             assert page.code == [f"{code}\n"]
             assert "The <end>" in page.text
 
-    def test_a_block_that_stands_left_of_its_item_is_kept_together(self) -> None:
+    def test_a_block_outdented_from_its_item_is_kept_together(self) -> None:
         for page in pages("1. ```python\ndef f():\n    return '<b>'\n```\n2. next"):
             assert page.code == ["def f():\n    return '<b>'\n"]
 
     @pytest.mark.parametrize("indent", ["    ", "\t"])
-    def test_an_indented_block(self, indent: str) -> None:
+    def test_an_indented_block_is_kept(self, indent: str) -> None:
         for page in pages(f"Run:\n\n{indent}echo <b> ```\n\n{indent}echo $A $B\n\nThe end"):
             assert page.code == ["echo <b> ```\n\necho $A $B\n"]
             assert [name for name, _ in page.tags].count("p") == 2
 
     @pytest.mark.parametrize("text", ["`a < <b>`", "``a ` <b>``", "(`<b>`)", "`<b>` and `c`", "`$A` `\\begin{a}<b>`"])
-    def test_a_span(self, text: str) -> None:
+    def test_a_code_span_is_kept(self, text: str) -> None:
         for page in pages(text):
             assert "<b>" in "".join(page.code)
             assert page.code == Page(PLAIN.render(text)).code
 
-    def test_a_span_with_a_bar_is_whole_in_a_table(self) -> None:
+    def test_a_code_span_with_a_bar_survives_in_a_table(self) -> None:
         for page in pages("| a | b |\n|---|---|\n| `x | <y>` | z |"):
             assert page.code == ["x | <y>"]
 
     @pytest.mark.parametrize("fence", ["```", "~~~~", "```python\nx = 1", "1. a\n   ```", "> ```"])
     @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-    def test_a_fence_left_open_in_the_reasoning_ends_with_it(self, fence: str, end: str) -> None:
+    def test_an_open_fence_in_the_reasoning_ends_with_it(self, fence: str, end: str) -> None:
         reasoning = f"Let me see:\n\n{fence}\nprint(1)\n".replace("\n", end)
         for page in pages("**Blue**", reasoning):
             assert "Blue" not in "".join(page.code)
             assert ("strong", {}) in page.tags
 
-    def test_maths_in_blocks_of_code_does_not_reach_from_one_to_the_next(self) -> None:
+    def test_math_does_not_span_code_blocks(self) -> None:
         """JupyterLab looks for an environment of LaTeX in code too; an empty line ends it."""
         shown = render("```\n\\begin{a}\n```\n~~~\n\\end{a}\n~~~\n```\n<b>\n```")
         assert "```\n\n~~~" in shown
@@ -276,27 +276,27 @@ class TestWhatStays:
             "$$a\n$b$\n$$",
         ],
     )
-    def test_it_is_not_touched(self, text: str) -> None:
+    def test_ordinary_markdown_is_unchanged(self, text: str) -> None:
         assert render(text) == text
 
-    def test_links_lead_where_they_led(self) -> None:
+    def test_links_keep_their_target(self) -> None:
         for page in pages("[a](https://x.example/?b=$c&d=$e), [`f`](g/h), <https://y.example>"):
             addresses = [attributes["href"] for name, attributes in page.tags if name == "a"]
             assert addresses == ["https://x.example/?b=%24c&d=%24e", "g/h", "https://y.example"]
 
-    def test_a_picture_becomes_a_link_to_it(self) -> None:
+    def test_an_image_becomes_a_link(self) -> None:
         for page in pages("![a cat](https://x.example/cat.png)"):
             assert page.text.strip() == "!a cat"
             assert ("a", {"href": "https://x.example/cat.png"}) in page.tags
 
 
 class TestReasoning:
-    def test_it_is_folded_away_above_the_text(self) -> None:
+    def test_reasoning_is_collapsed_above_the_text(self) -> None:
         assert render("**Blue**", "Sky is air.") == (
             "<details><summary>Reasoning</summary>\n\n> Sky is air.\n\n</details>\n\n**Blue**"
         )
 
-    def test_it_cannot_break_out(self) -> None:
+    def test_reasoning_cannot_escape_its_container(self) -> None:
         shown = render("Blue", "</details>\n\n</blockquote>\n# x")
         assert shown.count("</details>") == 1
         assert shown.count("<") == 4
@@ -325,26 +325,26 @@ class TestMoney:
             "$$\nx = 5\n$$\n@5 to @6",
         ],
     )
-    def test_amounts_are_not_shown_as_maths(self, text: str) -> None:
+    def test_amounts_are_not_shown_as_math(self, text: str) -> None:
         """A dollar in an element of its own is paired with no other. Code and maths stay as they are."""
         assert render(text.replace("@", "$")) == text.replace("@", self.DOLLAR)
 
-    def test_a_backtick_without_a_partner_does_not_hide_a_dollar(self) -> None:
+    def test_an_unpaired_backtick_does_not_hide_a_dollar(self) -> None:
         for text in ("an open ` costs $5 or $6", "an open ` at $5\n\nand another ` at $6"):
             assert render(text) == text.replace("$", self.DOLLAR).replace("`", "&#96;")
 
-    def test_a_dollar_that_the_model_has_escaped_is_shown_without_its_backslash(self) -> None:
+    def test_an_escaped_dollar_is_shown_without_its_backslash(self) -> None:
         assert render(r"\$5 to \$10") == f"{self.DOLLAR}5 to {self.DOLLAR}10"
 
-    def test_amounts_in_the_reasoning_are_no_maths_either(self) -> None:
+    def test_amounts_in_the_reasoning_are_not_math(self) -> None:
         shown = render("Blue", "$5 <b> to\n`$A $B` $10")
         assert f"\n\n> {self.DOLLAR}5 &lt;b> to\n> `$A $B` {self.DOLLAR}10\n\n</details>" in shown
 
     @pytest.mark.parametrize("maths", [r"\href{javascript:alert(1)}{x}", r"\require{x}", "a{", r"\url{x}"])
-    def test_maths_that_could_act_is_shown_as_text(self, maths: str) -> None:
+    def test_active_math_is_shown_as_text(self, maths: str) -> None:
         assert render(f"${maths}$") == f"{self.DOLLAR}{maths}{self.DOLLAR}"
 
-    def test_in_maths_a_sign_is_still_that_sign(self) -> None:
+    def test_operators_in_math_are_kept(self) -> None:
         assert render("$a<b$ and $f[a](b)$") == r"$a\lt b$ and $f[a] (b)$"
 
 
@@ -362,7 +362,7 @@ TANGLED = {
 
 
 @pytest.mark.parametrize("name", TANGLED)
-def test_what_would_hang_a_renderer_is_shown_as_it_is_written(name: str) -> None:
+def test_text_that_would_hang_a_renderer_is_shown_verbatim(name: str) -> None:
     """marked takes minutes for such paragraphs, and JupyterLab's search for maths for such runs of backticks."""
     text = TANGLED[name]
     for page in pages(text):
@@ -374,7 +374,7 @@ def test_what_would_hang_a_renderer_is_shown_as_it_is_written(name: str) -> None
     assert "`" * 100 not in rendered
 
 
-def test_thousands_of_paragraphs_end_in_one_block() -> None:
+def test_thousands_of_paragraphs_are_joined_into_one_block() -> None:
     page, _ = pages("a\n\n" * 9_000 + "the end")
     assert len(page.tags) < 3_000
     assert page.code[0].endswith("the end\n")
@@ -420,18 +420,18 @@ def test_a_deep_fence_does_not_multiply_the_text() -> None:
     "marks",
     ["*a ", "_a ", "a_", "**a ", "~~a ", "$", "|*a *b\n", "x\n2. *a *b\n", "     - *a *b\n", "> *a *b *c\n\n> *a\n"],
 )
-def test_marks_without_a_partner_are_shown_as_they_are_written(marks: str) -> None:
+def test_unpaired_marks_are_shown_verbatim(marks: str) -> None:
     text = "x\n" + marks * (64_000 // len(marks))
     assert any(page.code for page in pages(text))
 
 
-def test_a_table_that_is_not_one_is_taken_as_one_paragraph() -> None:
+def test_an_invalid_table_is_one_paragraph() -> None:
     rows = "*a | *b\n" * 2_000
     assert pages(f"a|b\n-|-\n{rows}")[0].code == []
     assert pages(f"a|b\n-|-|-\n{rows}")[0].code != []
 
 
-def test_thousands_of_accents_on_one_letter_are_spread_over_others() -> None:
+def test_thousands_of_combining_marks_are_spread_over_letters() -> None:
     rendered = render("e" + "\u0301" * 64_000)
     assert "\u0301" * 9 not in rendered
     assert rendered.count("\u0301") == 64_000
@@ -454,5 +454,5 @@ LONG = {
 
 
 @pytest.mark.parametrize("name", LONG)
-def test_a_long_answer_is_shown_as_it_was_meant(name: str) -> None:
+def test_a_long_answer_is_rendered_normally(name: str) -> None:
     assert render(LONG[name]) == LONG[name]

@@ -56,7 +56,7 @@ def isort_order(name: str) -> tuple[int, str]:
 # What is exported
 
 
-def test_what_is_exported_is_what_type_checkers_see_and_what_is_loaded_when_it_is_used() -> None:
+def test_exports_match_the_lazy_table_and_type_checkers() -> None:
     body = source_of(hf_text).body
     for_types = next(node for node in body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
     seen = {
@@ -70,7 +70,7 @@ def test_what_is_exported_is_what_type_checkers_see_and_what_is_loaded_when_it_i
     assert {"__version__", *errors.__all__, *(name for _, name in loaded)} == set(hf_text.__all__)
 
 
-def test_dir_shows_the_public_names_and_the_submodules_and_nothing_else() -> None:
+def test_dir_shows_only_public_names_and_submodules() -> None:
     shown = run_python("import hf_text; print(*dir(hf_text))").stdout.split()
     submodules = ["aio", "batch", "emulator", "errors", "integrations", "local", "notebook"]
     assert sorted(shown) == sorted([*hf_text.__all__, *submodules])
@@ -84,7 +84,7 @@ def test_dir_of_a_submodule_shows_its_public_names_and_nothing_else(name: str) -
     assert set(shown.split()) - {"batch"} == set(public.split())
 
 
-def test_a_name_that_is_not_exported_is_refused_by_name() -> None:
+def test_an_unknown_name_is_refused_by_name() -> None:
     with pytest.raises(AttributeError, match="'hf_text' has no attribute 'Clinet'"):
         hf_text.Clinet  # noqa: B018
     with pytest.raises(AttributeError, match=r"no attribute 'AsyncClient'\. It is in hf_text\.aio"):
@@ -100,7 +100,7 @@ def load(name: str) -> ModuleType:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_exports_what_it_defines_and_nothing_that_is_not_there(name: str) -> None:
+def test_every_module_exports_only_existing_names_it_defines(name: str) -> None:
     module = load(name)
     body = source_of(module).body
     defined = {
@@ -261,7 +261,7 @@ def test_the_clocks_have_their_documented_defaults() -> None:
     assert parameters(hf_text.Timeouts) == {"connect": 10, "first": 120, "gap": 60, "total": None}
 
 
-def test_what_waits_is_awaited_and_what_streams_is_iterated() -> None:
+def test_waiting_methods_are_coroutines_and_streaming_ones_iterators() -> None:
     owner = hf_text.aio.AsyncClient
     assert all(inspect.iscoroutinefunction(getattr(owner, name)) for name in ("generate", "models", "mapping"))
     assert not inspect.iscoroutinefunction(owner.stream)
@@ -289,25 +289,25 @@ def modules_after(code: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-def test_importing_the_package_says_nothing_and_warns_of_nothing() -> None:
+def test_importing_the_package_is_silent() -> None:
     done = run_python("import hf_text", "-X", "dev", "-W", "error")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_using_the_package_loads_neither_anyio_nor_an_extra_nor_a_tool() -> None:
+def test_using_the_package_loads_no_anyio_extra_or_tool() -> None:
     loaded = modules_after("import hf_text; hf_text.HuggingFaceAPI; hf_text.generate")
     assert {name.split(".")[0] for name in loaded} & EXTRAS == set()
     ours = {name.split(".")[1] for name in loaded if name.startswith("hf_text.")}
     assert ours & {"aio", "batch", "cli", "emulator", "local", "notebook"} == set()
 
 
-def test_importing_the_package_loads_nothing_until_a_name_is_used() -> None:
+def test_importing_the_package_loads_nothing_until_use() -> None:
     loaded = {name for name in modules_after("import hf_text") if name.split(".")[0] in ("requests", "hf_text")}
     leaves = {"_version", "errors", "printable", "tracebacks"}
     assert loaded == {"hf_text", *(f"hf_text.{leaf}" for leaf in leaves)}
 
 
-def test_using_the_package_loads_little_that_requests_does_not() -> None:
+def test_using_the_package_loads_little_beyond_requests() -> None:
     # What any use of requests for streams would import; orjson loads uuid.
     before = modules_after("import json, uuid\nimport requests, sseclient, dataclasses")
     loaded = modules_after("import json, hf_text; hf_text.Client") - before
@@ -326,7 +326,7 @@ def test_using_the_package_loads_little_that_requests_does_not() -> None:
 
 
 @pytest.mark.parametrize("version", ["1.26.20", "2.5.0"])
-def test_an_old_urllib3_is_refused_with_what_to_do(version: str) -> None:
+def test_an_old_urllib3_is_refused_with_advice(version: str) -> None:
     done = run_python(f"import urllib3; urllib3.__version__ = {version!r}; import hf_text; hf_text.Client")
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
@@ -338,7 +338,7 @@ def test_an_old_urllib3_is_refused_with_what_to_do(version: str) -> None:
 # What the package says of itself
 
 
-def test_the_version_is_the_one_of_the_settings_and_of_the_changelog() -> None:
+def test_the_version_matches_setup_cfg_and_changelog() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+((a|b|rc|\.dev)\d+)?", hf_text.__version__)
     settings = (PROJECT / "setup.cfg").read_text("utf-8")
     assert "version = attr: hf_text._version.__version__" in settings
@@ -347,7 +347,7 @@ def test_the_version_is_the_one_of_the_settings_and_of_the_changelog() -> None:
     assert newest[1] == hf_text.__version__
 
 
-def test_the_installed_version_is_this_one() -> None:
+def test_the_installed_version_is_current() -> None:
     try:
         installed = importlib.metadata.version("hf_text")
     except importlib.metadata.PackageNotFoundError:
@@ -355,7 +355,7 @@ def test_the_installed_version_is_this_one() -> None:
     assert installed == hf_text.__version__
 
 
-def test_the_package_tells_type_checkers_that_it_is_typed() -> None:
+def test_the_package_is_marked_as_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
     assert "hf_text = py.typed" in (PROJECT / "setup.cfg").read_text("utf-8")
 

@@ -26,12 +26,12 @@ BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
         ("\x00\x08\x7f", r"\x00\x08\x7f"),
     ],
 )
-def test_what_would_act_is_shown(text: str, shown: str) -> None:
+def test_control_characters_are_shown_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
     assert printable(shown) == shown
 
 
-def test_no_character_that_acts_is_left_out() -> None:
+def test_every_control_character_is_covered() -> None:
     for code in range(0x110000):
         character = chr(code)
         acts = unicodedata.category(character) in ("Cc", "Zl", "Zp") or unicodedata.bidirectional(character) in BIDI
@@ -40,12 +40,12 @@ def test_no_character_that_acts_is_left_out() -> None:
         )
 
 
-def test_what_stands_in_one_line_makes_no_second_one() -> None:
+def test_one_line_never_makes_a_second_line() -> None:
     assert one_line("a\r\nb\tc") == r"a\r\nb\tc"
     assert one_line("plain, größer") == "plain, größer"
 
 
-def test_the_message_of_an_error_holds_nothing_that_acts() -> None:
+def test_error_messages_contain_no_control_characters() -> None:
     error = RateLimitError("wait\x1b[2J", status_code=429, body={"error": "wait\x1b[2J"})
     error.add_advice("Or \u202ethis")
     assert str(error) == r"wait\x1b[2J. Or \u202ethis"

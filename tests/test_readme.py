@@ -17,7 +17,7 @@ SET_UP = [block for block in read_blocks(README) if "-m venv" in block.code]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the commands are for a POSIX shell")
-def test_the_set_up_commands_are_those_that_the_checks_run() -> None:
+def test_the_set_up_commands_match_the_ci_script() -> None:
     shown = subprocess.run(
         ["bash", str(PROJECT / ".ci" / "run"), "--show"], capture_output=True, text=True, timeout=30, check=True
     )
@@ -29,12 +29,12 @@ def test_the_set_up_commands_are_those_that_the_checks_run() -> None:
     assert SET_UP[2].code.strip() in (PROJECT / "CONTRIBUTING.rst").read_text("utf-8")
 
 
-def test_the_first_screen_has_the_three_commands_and_the_second_is_the_last() -> None:
+def test_the_readme_fits_two_screens_with_three_commands_on_the_first() -> None:
     assert [block.line < 40 for block in SET_UP] == [True, True, True]
     assert len(README.read_text("utf-8").splitlines()) <= 110
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
-def test_the_checks_are_a_script_that_bash_can_read() -> None:
+def test_the_ci_script_is_valid_bash() -> None:
     subprocess.run(["bash", "-n", str(PROJECT / ".ci" / "run")], timeout=30, check=True)
     assert os.access(PROJECT / ".ci" / "run", os.X_OK)

@@ -140,7 +140,7 @@ class Answer:
         self.request = {"headers": {"Authorization": f"Bearer {KEY}"}}
 
 
-def test_the_search_finds_what_is_hidden() -> None:
+def test_the_scanner_finds_hidden_secrets() -> None:
     inner = OSError("lost")
     inner.response = Answer()  # type: ignore[attr-defined]
     outer = HFTextError("failed")
@@ -156,7 +156,7 @@ def test_the_search_finds_what_is_hidden() -> None:
 
 @ways
 @pytest.mark.parametrize("name", FAULTS)
-def test_no_fault_brings_the_key_out(
+def test_no_fault_leaks_the_key(
     hf: Emulator, make_client: MakeClient, path: str | None, ask: Callable[[Client], Any], name: str
 ) -> None:
     hf.always(name, path=path)
@@ -174,7 +174,7 @@ STATUSES = (400, 401, 402, 403, 404, 407, 408, 409, 410, 413, 418, 422, 424, 429
 
 @ways
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_server_that_repeats_the_key_in_an_error_does_not_bring_it_out(
+def test_a_key_echoed_in_an_error_is_not_leaked(
     hf: Emulator, client: Client, path: str | None, ask: Callable[[Client], Any], status: int
 ) -> None:
     hf.always(lambda request: Response.error(status, f"{request.authorization} is no key", "string"), path=path)
@@ -184,7 +184,7 @@ def test_a_server_that_repeats_the_key_in_an_error_does_not_bring_it_out(
 
 @pytest.mark.parametrize("shape", [*ERROR_SHAPES, "text"])
 @pytest.mark.parametrize("status", [401, 500])
-def test_whatever_the_shape_of_the_error(hf: Emulator, client: Client, shape: str, status: int) -> None:
+def test_a_key_echoed_in_any_error_shape_is_not_leaked(hf: Emulator, client: Client, shape: str, status: int) -> None:
     hf.always(lambda request: Response.error(status, f"{request.key} is no key", shape, code=request.key))
     assert "***" in str(catch(generate(client)))
 
@@ -256,7 +256,7 @@ REPEATED: dict[str, Callable[[Request], Response]] = {
 
 @pytest.mark.parametrize("reply", REPEATED.values(), ids=REPEATED)
 @pytest.mark.parametrize("max_retries", [0, 1])
-def test_a_server_that_repeats_the_key_does_not_bring_it_out_by(
+def test_a_key_echoed_by_the_server_is_not_leaked_by(
     hf: Emulator, make_client: MakeClient, reply: Scripted, max_retries: int
 ) -> None:
     hf.always(reply)
@@ -266,7 +266,7 @@ def test_a_server_that_repeats_the_key_does_not_bring_it_out_by(
 
 @pytest.mark.parametrize(("path", "ask"), list(WAYS.values())[2:], ids=list(WAYS)[2:])
 @pytest.mark.parametrize("body", ['{"hello":"KEY"}', '"KEY"', '{"data":"KEY"}', '{"data": KEY', "<h1>KEY</h1>", "KEY"])
-def test_a_listing_that_is_none_does_not_bring_it_out(
+def test_an_invalid_listing_does_not_leak_the_key(
     hf: Emulator, client: Client, path: str, ask: Callable[[Client], Any], body: str
 ) -> None:
     hf.always(in_body(body, "application/json"), path=path)
@@ -279,7 +279,7 @@ def test_a_listing_that_is_none_does_not_bring_it_out(
 
 
 @pytest.mark.parametrize("length", [*range(40, 260, 10), 1980, 1990, 19_985, 19_995, 65_520, 65_530])
-def test_a_message_that_is_cut_is_not_cut_within_the_key(hf: Emulator, client: Client, length: int) -> None:
+def test_a_shortened_message_is_not_cut_inside_the_key(hf: Emulator, client: Client, length: int) -> None:
     cut: list[Scripted] = [
         lambda request: Response.error(401, "x" * length + str(request.key), "string"),
         lambda request: Response.error(401, "x" * length + str(request.key), "text"),
@@ -294,7 +294,7 @@ def test_a_message_that_is_cut_is_not_cut_within_the_key(hf: Emulator, client: C
         catch(lambda: client.generate("Hi", "openai/gpt-oss-120b:novita"))
 
 
-def test_retries_and_other_providers_bring_nothing_out(hf: Emulator, make_client: MakeClient) -> None:
+def test_retries_and_failover_leak_nothing(hf: Emulator, make_client: MakeClient) -> None:
     replies = [
         REPEATED[name] for name in ("a page with status 200", "broken JSON in the stream", "the message of a header")
     ]
@@ -310,7 +310,7 @@ def test_retries_and_other_providers_bring_nothing_out(hf: Emulator, make_client
     assert len(error.attempts) == 5  # what happens to a kept connection is none
 
 
-def test_the_result_of_a_call_holds_no_key(hf: Emulator, client: Client) -> None:
+def test_the_result_of_a_call_does_not_contain_the_key(hf: Emulator, client: Client) -> None:
     header = {"x-request-id": f"id {KEY}", "x-inference-provider": f"by {KEY}"}
     hf.reply(Response.error(500, f"no {KEY}"), Response.text("Hello", usage=(1, 1), headers=header))
     stream = client.stream("Hi")
@@ -319,7 +319,7 @@ def test_the_result_of_a_call_holds_no_key(hf: Emulator, client: Client) -> None
 
 
 @pytest.mark.parametrize("stage", ["before", "within"])
-def test_a_cancelled_call_brings_nothing_out(hf: Emulator, make_client: MakeClient, stage: str) -> None:
+def test_a_cancelled_call_leaks_nothing(hf: Emulator, make_client: MakeClient, stage: str) -> None:
     hf.reply("stall-before-headers" if stage == "before" else "stall-mid-stream")
     stream = make_client(KEY, timeout=30).stream("Hi")
     errors: list[HFTextError] = []
@@ -331,7 +331,7 @@ def test_a_cancelled_call_brings_nothing_out(hf: Emulator, make_client: MakeClie
     assert [type(error) for error in errors] == [StreamCancelledError]
 
 
-def test_a_call_that_is_cancelled_in_the_tls_handshake_brings_nothing_out(make_client: MakeClient) -> None:
+def test_a_call_cancelled_in_the_tls_handshake_leaks_nothing(make_client: MakeClient) -> None:
     errors: list[HFTextError] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"https://127.0.0.1:{listener.getsockname()[1]}"
@@ -350,7 +350,7 @@ def test_a_call_that_is_cancelled_in_the_tls_handshake_brings_nothing_out(make_c
 
 
 @ways
-def test_a_server_that_is_not_there_brings_nothing_out(
+def test_an_unreachable_server_leaks_nothing(
     make_client: MakeClient, path: str | None, ask: Callable[[Client], Any]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -358,7 +358,7 @@ def test_a_server_that_is_not_there_brings_nothing_out(
     assert "refused" in str(catch(lambda: ask(make_client(KEY, hub_url=url, router_url=url))))
 
 
-def test_a_server_that_speaks_no_tls_brings_nothing_out(hf: Emulator, make_client: MakeClient) -> None:
+def test_a_server_without_tls_leaks_nothing(hf: Emulator, make_client: MakeClient) -> None:
     url = hf.url.replace("http:", "https:")
     catch(generate(make_client(KEY, hub_url=url, router_url=url, timeout=0.1)))
 
@@ -366,7 +366,7 @@ def test_a_server_that_speaks_no_tls_brings_nothing_out(hf: Emulator, make_clien
 # --- other hosts
 
 
-def test_the_key_does_not_follow_to_another_host(hf: Emulator, other: Emulator, client: Client) -> None:
+def test_the_key_is_not_sent_to_another_host(hf: Emulator, other: Emulator, client: Client) -> None:
     for status in (301, 302, 303, 307, 308):
         hf.reply(Response.redirect(f"{other.url}/v1/chat/completions", status))
         catch(lambda: client.generate("Hi"))
@@ -376,13 +376,13 @@ def test_the_key_does_not_follow_to_another_host(hf: Emulator, other: Emulator, 
     assert other.requests == []
 
 
-def test_the_key_does_not_follow_to_a_next_page_on_another_host(hf: Emulator, other: Emulator, client: Client) -> None:
+def test_the_key_is_not_sent_to_a_next_page_on_another_host(hf: Emulator, other: Emulator, client: Client) -> None:
     hf.reply(Response.json([], headers={"Link": f'<{other.url}/?{KEY}>; rel="next"'}), path="/api/models")
     catch(lambda: list(client.hub_models()))
     assert other.requests == []
 
 
-def test_the_key_of_hugging_face_stays_there(
+def test_the_hugging_face_key_is_only_sent_to_hugging_face(
     hf: Emulator, other: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", KEY)
@@ -399,7 +399,7 @@ def test_the_key_of_hugging_face_stays_there(
 
 @ways
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "X-API-Key", "Cookie"])
-def test_a_header_of_the_caller_is_kept_secret_like_a_key(
+def test_a_custom_header_is_as_secret_as_a_key(
     hf: Emulator, make_client: MakeClient, path: str | None, ask: Callable[[Client], Any], name: str
 ) -> None:
     value = f"Basic {HEADER}" if name.lower() == "authorization" else HEADER
@@ -440,7 +440,7 @@ def proxied(
     return make
 
 
-def test_the_password_of_a_proxy_goes_to_the_proxy_alone(
+def test_the_proxy_password_is_only_sent_to_the_proxy(
     hf: Emulator, other: Emulator, proxied: Callable[[str], Client]
 ) -> None:
     proxied(other.url.replace("//", f"//me:{PASSWORD}@")).generate("Hi")
@@ -467,14 +467,14 @@ def test_the_password_of_a_proxy_goes_to_the_proxy_alone(
     ],
 )
 @ways
-def test_a_proxy_that_does_not_work_is_told_without_its_password(
+def test_a_broken_proxy_is_reported_without_its_password(
     hf: Emulator, proxied: Callable[[str], Client], path: str | None, ask: Callable[[Client], Any], address: str
 ) -> None:
     catch(lambda: ask(proxied(address.format(PASSWORD))))
     assert hf.requests == []
 
 
-def test_a_proxy_that_refuses_repeats_its_password_in_vain(
+def test_a_password_echoed_by_a_refusing_proxy_is_not_leaked(
     hf: Emulator, other: Emulator, proxied: Callable[[str], Client]
 ) -> None:
     other.always(
@@ -509,7 +509,7 @@ def test_a_netrc_file_does_not_replace_the_key(hf: Emulator, client: Client) -> 
 
 
 @pytest.mark.usefixtures("netrc")
-def test_a_netrc_file_is_not_used_where_there_is_no_key(other: Emulator, make_client: MakeClient) -> None:
+def test_a_netrc_file_is_not_used_without_a_key(other: Emulator, make_client: MakeClient) -> None:
     client = make_client(None, other.api_base)
     client.generate("Hi")
     assert client.models()
@@ -517,7 +517,7 @@ def test_a_netrc_file_is_not_used_where_there_is_no_key(other: Emulator, make_cl
 
 
 @pytest.mark.usefixtures("netrc")
-def test_a_netrc_file_does_not_replace_a_header_of_the_caller(other: Emulator, make_client: MakeClient) -> None:
+def test_a_netrc_file_does_not_replace_a_custom_header(other: Emulator, make_client: MakeClient) -> None:
     make_client(None, other.api_base, headers={"Authorization": "Basic bWU6bWU="}).generate("Hi", "emulator/small")
     assert other.requests[0].authorization == "Basic bWU6bWU="
 
@@ -546,12 +546,12 @@ WRONG: dict[str, Callable[[], Any]] = {
 
 
 @pytest.mark.parametrize("make", WRONG.values(), ids=WRONG)
-def test_a_wrong_argument_is_told_without_the_secret(make: Callable[[], Any]) -> None:
+def test_an_invalid_argument_is_reported_without_the_secret(make: Callable[[], Any]) -> None:
     assert isinstance(catch(make), InvalidRequestError)
 
 
 @pytest.mark.parametrize("name", ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"])
-def test_a_wrong_key_in_the_environment_is_told_without_it(
+def test_an_invalid_environment_key_is_reported_without_showing_it(
     hf: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, f"{KEY} and more")

@@ -133,7 +133,7 @@ def prepared(block: Block, folder: Path, request: pytest.FixtureRequest, emulato
 
 @pytest.mark.timeout(110)
 @pytest.mark.parametrize("block", [block for block in RUN if "Until" not in block.notes], ids=str)
-def test_a_block_runs_and_prints_what_it_should(
+def test_a_block_runs_and_prints_the_documented_output(
     block: Block, prepared: str, folder: Path, variables: dict[str, str]
 ) -> None:
     settings = {"cwd": folder, "env": variables, "text": True, "encoding": "utf-8", "timeout": 100}
@@ -149,7 +149,9 @@ def test_a_block_runs_and_prints_what_it_should(
 
 
 @pytest.mark.parametrize("block", [block for block in RUN if "Until" in block.notes], ids=str)
-def test_a_server_runs_until_it_is_ended(block: Block, prepared: str, folder: Path, variables: dict[str, str]) -> None:
+def test_a_documented_server_runs_until_stopped(
+    block: Block, prepared: str, folder: Path, variables: dict[str, str]
+) -> None:
     command = ["bash", "-c", f"exec {prepared}"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=folder, env=variables, text=True) as server:
         assert server.stdout is not None
@@ -159,7 +161,7 @@ def test_a_server_runs_until_it_is_ended(block: Block, prepared: str, folder: Pa
     assert (found, server.returncode) == (True, 0)
 
 
-def test_the_blocks_are_found_and_say_nothing_that_is_not_understood() -> None:
+def test_all_blocks_are_found_with_known_directives() -> None:
     assert len(RUN) > 90
     assert {
         str(block): block.language for block in RUN if block.language not in {"python", "ipython", "bash", "shell"}
@@ -169,7 +171,7 @@ def test_the_blocks_are_found_and_say_nothing_that_is_not_understood() -> None:
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if "Elsewhere" in block.notes], ids=str)
-def test_what_is_run_elsewhere_is_run_there(block: Block) -> None:
+def test_blocks_marked_as_run_elsewhere_are_run_there(block: Block) -> None:
     path = block.notes["Elsewhere"]
     text = (PROJECT / path).read_text("utf-8")
     if path == ".ci/run":
@@ -178,7 +180,7 @@ def test_what_is_run_elsewhere_is_run_there(block: Block) -> None:
         assert re.search(rf"\b{block.page.stem}\b", text), f"{path} says nothing of this page"
 
 
-def test_what_is_installed_is_there_to_be_installed() -> None:
+def test_documented_installs_name_existing_extras() -> None:
     """Commands that need a network are run by ``.ci/run``; here the extras that they name are looked up."""
     setup = configparser.ConfigParser()
     setup.read(PROJECT / "setup.cfg")

@@ -57,7 +57,7 @@ class Cells(HTMLParser):
             self.texts.append(data)
 
 
-def test_in_a_list_each_is_a_line() -> None:
+def test_models_in_a_list_are_one_line_each() -> None:
     assert repr(MODEL) == "<Model openai/gpt-oss-120b: 1 live provider, 131,072 tokens, from $0.25, sees>"
     assert repr(OFFER) == "<ModelProvider novita: live, 131,072 tokens, $0.050 + $0.25>"
     mapping = ProviderMapping("groq", "openai/gpt-oss-120b", "conversational", "live")
@@ -74,7 +74,7 @@ def test_in_a_list_each_is_a_line() -> None:
     assert repr(Model(HOSTILE)).isprintable()
 
 
-def test_alone_they_are_tables() -> None:
+def test_single_models_are_tables() -> None:
     assert pretty(Models([MODEL])).splitlines() == [
         "1 model",
         "model                providers  context  $/M in  $/M out  tokens/s  first token  sees  tools",
@@ -91,7 +91,7 @@ def test_alone_they_are_tables() -> None:
     assert Cells(SUMMARY._repr_html_()).texts[-8:] == ["novita", "8", "1,200", "3,400", "$0.012", "0.5 s", "1 s", "2 s"]
 
 
-def test_a_long_list_shows_its_beginning_and_a_part_of_it_is_a_table_too() -> None:
+def test_a_long_list_shows_its_start_and_slices_are_tables() -> None:
     models = Models(Model(f"a/{number}") for number in range(1000))
     assert pretty(models).splitlines()[-1] == "… and 960 more"
     assert "<p>… and 960 more</p>" in models._repr_html_()
@@ -102,14 +102,14 @@ def test_a_long_list_shows_its_beginning_and_a_part_of_it_is_a_table_too() -> No
 @pytest.mark.parametrize(
     "table", [Models([Model(HOSTILE)]), Model(HOSTILE), Providers({HOSTILE: ProviderMapping(HOSTILE, HOSTILE)})]
 )
-def test_names_are_text_and_nothing_else(table: Any) -> None:
+def test_names_are_escaped(table: Any) -> None:
     cells = Cells(table._repr_html_())
     assert cells.tags <= {"table", "caption", "thead", "tbody", "tr", "th", "td", "p"}
     assert any("<script>" in text for text in cells.texts)
     assert "\x1b" not in table._repr_html_() + pretty(table)
 
 
-def test_a_client_gives_such_lists_and_dicts(emulator: Emulator, client: Client) -> None:
+def test_a_client_returns_tabular_lists_and_dicts(emulator: Emulator, client: Client) -> None:
     models, mapping = client.models(), client.mapping("openai/gpt-oss-120b")
     assert isinstance(models, list)
     assert isinstance(mapping, dict)
@@ -138,5 +138,5 @@ def test_a_data_frame_of_models_has_a_column_for_each_attribute() -> None:
         (4.9e-06, "$0.0000049"),
     ],
 )
-def test_a_price_has_two_digits_that_count(value: float | None, shown: str) -> None:
+def test_prices_have_two_significant_digits(value: float | None, shown: str) -> None:
     assert price(value) == shown

@@ -365,7 +365,7 @@ def test_every_recording_is_replayed_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("tape", CHATS)
-def test_an_answer_comes_out_whole(emulator: Emulator, tape: str) -> None:
+def test_a_recorded_answer_is_complete(emulator: Emulator, tape: str) -> None:
     expected = CHATS[tape]
     with client_for(emulator, tape) as client:
         stream = ask(client, tape)
@@ -387,7 +387,7 @@ def test_an_answer_comes_out_whole(emulator: Emulator, tape: str) -> None:
 
 
 @pytest.mark.parametrize("tape", REFUSALS)
-def test_a_refusal_is_the_right_error(emulator: Emulator, tape: str) -> None:
+def test_a_recorded_refusal_is_the_right_error(emulator: Emulator, tape: str) -> None:
     with client_for(emulator, tape) as client, pytest.raises(hf_text.HFTextError) as caught:
         ask(client, tape).read()
     check_refusal(caught.value, REFUSALS[tape])
@@ -395,7 +395,7 @@ def test_a_refusal_is_the_right_error(emulator: Emulator, tape: str) -> None:
 
 
 @pytest.mark.parametrize("tape", BROKEN_STREAMS)
-def test_a_broken_stream_is_an_error_that_carries_what_arrived(emulator: Emulator, tape: str) -> None:
+def test_a_broken_stream_is_an_error_with_the_partial_text(emulator: Emulator, tape: str) -> None:
     expected = BROKEN_STREAMS[tape]
     with (
         client_for(emulator, tape) as client,
@@ -410,7 +410,7 @@ def test_a_broken_stream_is_an_error_that_carries_what_arrived(emulator: Emulato
 
 
 @pytest.mark.parametrize("tape", MAPPINGS)
-def test_a_mapping_tells_who_serves_the_model(emulator: Emulator, tape: str) -> None:
+def test_a_mapping_lists_the_providers_of_the_model(emulator: Emulator, tape: str) -> None:
     expected = MAPPINGS[tape]
     with client_for(emulator, tape) as client:
         mapping = client.mapping(path_of(tape).removeprefix("/api/models/"))
@@ -424,7 +424,7 @@ def test_a_mapping_tells_who_serves_the_model(emulator: Emulator, tape: str) -> 
 
 
 @pytest.mark.parametrize("tape", LISTINGS)
-def test_a_listing_gives_its_models_page_after_page(emulator: Emulator, tape: str) -> None:
+def test_a_listing_yields_its_models_page_by_page(emulator: Emulator, tape: str) -> None:
     expected = LISTINGS[tape]
     with client_for(emulator, tape) as client:
         emulator.reply(Response.json([]), path="/api/models")
@@ -436,14 +436,14 @@ def test_a_listing_gives_its_models_page_after_page(emulator: Emulator, tape: st
 
 
 @pytest.mark.parametrize("tape", CATALOGUES)
-def test_a_catalogue_tells_what_each_model_offers(emulator: Emulator, tape: str) -> None:
+def test_a_catalogue_lists_what_each_model_offers(emulator: Emulator, tape: str) -> None:
     fetched = fetch(emulator, tape)
     models = parse_models(fetched if "data" in fetched else [fetched])
     found = tuple(Offers(m.id, len(m.providers), m.vision, m.context_length, m.price) for m in models)  # type: ignore[arg-type]
     assert found == CATALOGUES[tape]
 
 
-def test_the_routers_list_comes_through_the_client(emulator: Emulator) -> None:
+def test_the_router_list_is_read_by_the_client(emulator: Emulator) -> None:
     tape = "080-router-v1-models"
     with client_for(emulator, tape) as client:
         assert [model.id for model in client.models()] == [offer.id for offer in CATALOGUES[tape]]
@@ -452,7 +452,7 @@ def test_the_routers_list_comes_through_the_client(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("tape", HUB_REFUSALS)
-def test_a_refusal_of_the_hub_is_the_right_error(emulator: Emulator, tape: str) -> None:
+def test_a_hub_refusal_is_the_right_error(emulator: Emulator, tape: str) -> None:
     with pytest.raises(hf_text.HFTextError) as caught:
         fetch(emulator, tape)
     check_refusal(caught.value, HUB_REFUSALS[tape])

@@ -68,7 +68,7 @@ def body_of(emulator: Emulator) -> Any:
 # A subclass for a server
 
 
-def test_a_subclass_needs_an_address_and_nothing_else(emulator: Emulator, local: Local) -> None:
+def test_a_subclass_needs_only_a_base_url(emulator: Emulator, local: Local) -> None:
     emulator.reply(Response.text("One", " two"))
     assert "".join(map(str, local.create_generator("emulator/small", "Count"))) == "One two"
     request = emulator.requests[-1]
@@ -79,37 +79,37 @@ def test_a_subclass_needs_an_address_and_nothing_else(emulator: Emulator, local:
     assert request.json["stream"] is True
 
 
-def test_no_key_is_sent_where_none_is_given(emulator: Emulator, local: Local) -> None:
+def test_no_key_is_sent_unless_given(emulator: Emulator, local: Local) -> None:
     list(local.create_generator("emulator/small", "Count"))
     local.get_models()
     assert {request.authorization for request in emulator.requests} == {None}
 
 
-def test_a_subclass_without_an_address_is_told_so() -> None:
+def test_a_subclass_without_base_url_is_refused() -> None:
     with pytest.raises(hf_text.InvalidRequestError, match="api_base"):
         OpenaiTemplate.create_generator("m", "Count")
     with pytest.raises(hf_text.InvalidRequestError, match="api_base"):
         OpenaiTemplate.get_models()
 
 
-def test_the_template_itself_serves_an_address_that_is_passed(emulator: Emulator) -> None:
+def test_the_template_works_with_a_passed_base_url(emulator: Emulator) -> None:
     assert list(OpenaiTemplate.create_generator("emulator/small", "Count", emulator.api_base))
     assert "emulator/small" in OpenaiTemplate.get_models(api_base=emulator.api_base)
 
 
-def test_without_a_model_the_first_that_the_server_lists_is_asked(emulator: Emulator, local: Local) -> None:
+def test_without_a_model_the_first_listed_model_is_used(emulator: Emulator, local: Local) -> None:
     emulator.models = [build_model("emulator/only", "novita")]
     list(local.create_generator("", "Count"))
     assert body_of(emulator)["model"] == "emulator/only"
 
 
-def test_without_a_model_the_default_is_asked(emulator: Emulator, local: Local) -> None:
+def test_without_a_model_the_default_is_used(emulator: Emulator, local: Local) -> None:
     list(subclass(local, default_model="emulator/small").create_generator("", "Count"))
     assert body_of(emulator)["model"] == "emulator/small"
     assert [request.method for request in emulator.requests] == ["POST"]
 
 
-def test_the_defaults_of_the_class_are_not_asked_of_another_server(emulator: Emulator) -> None:
+def test_class_defaults_do_not_apply_to_another_server(emulator: Emulator) -> None:
     emulator.models = [build_model("emulator/only", "novita")]
     elsewhere = subclass(
         OpenaiTemplate, api_base="http://server.invalid/v1", default_model="x/text", default_vision_model="x/seeing"
@@ -123,7 +123,7 @@ def test_an_alias_is_sent_as_its_target(emulator: Emulator, local: Local) -> Non
     assert body_of(emulator)["model"] == "emulator/small"
 
 
-def test_with_media_and_no_model_the_default_vision_model_is_asked(emulator: Emulator, local: Local) -> None:
+def test_with_media_and_no_model_the_default_vision_model_is_used(emulator: Emulator, local: Local) -> None:
     seeing = subclass(local, default_model="emulator/small", default_vision_model="emulator/small-vision")
     picture = {"type": "image_url", "image_url": {"url": "https://example.invalid/a.png"}}
     list(seeing.create_generator("", "What is it?", media=PNG))
@@ -134,7 +134,7 @@ def test_with_media_and_no_model_the_default_vision_model_is_asked(emulator: Emu
     assert [request.json["model"] for request in emulator.requests] == expected
 
 
-def test_with_media_and_no_vision_model_the_default_is_asked(emulator: Emulator, local: Local) -> None:
+def test_with_media_and_no_vision_model_the_default_is_used(emulator: Emulator, local: Local) -> None:
     list(subclass(local, default_model="emulator/small-vision").create_generator("", "What is it?", media=PNG))
     assert body_of(emulator)["model"] == "emulator/small-vision"
     assert body_of(emulator)["messages"][0]["content"][1]["image_url"]["url"].startswith("data:image/png;base64,")
@@ -143,7 +143,7 @@ def test_with_media_and_no_vision_model_the_default_is_asked(emulator: Emulator,
 # What comes
 
 
-def test_events_come_in_their_order(emulator: Emulator, local: Local) -> None:
+def test_events_arrive_in_order(emulator: Emulator, local: Local) -> None:
     emulator.reply(Response.text("One", reasoning=["hm"], tool_calls=[("look", "{}")], usage=(1, 2)))
     events = list(local.create_generator("emulator/small", "Count"))
     assert isinstance(events[0], ProviderInfo)
@@ -153,7 +153,7 @@ def test_events_come_in_their_order(emulator: Emulator, local: Local) -> None:
 
 
 @pytest.mark.anyio
-async def test_the_async_twin_gives_the_same(emulator: Emulator, local: Local) -> None:
+async def test_the_async_method_gives_the_same_answer(emulator: Emulator, local: Local) -> None:
     emulator.always(Response.text("One", " two", reasoning=["hm"], usage=(1, 2)))
     blocking = list(local.create_generator("emulator/small", "Count"))
     waiting = [event async for event in local.create_async_generator("emulator/small", "Count")]
@@ -164,7 +164,7 @@ async def test_the_async_twin_gives_the_same(emulator: Emulator, local: Local) -
 
 
 @pytest.mark.anyio
-async def test_the_async_generator_is_one_and_can_be_closed(emulator: Emulator, local: Local) -> None:
+async def test_the_async_generator_can_be_closed(emulator: Emulator, local: Local) -> None:
     gate = Gate()
     one, *_ = Response.text("One").body[1:]  # type: ignore[index]
     emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=[one, gate]))
@@ -177,7 +177,7 @@ async def test_the_async_generator_is_one_and_can_be_closed(emulator: Emulator, 
 
 
 @pytest.mark.anyio
-async def test_a_cancelled_task_hangs_up(emulator: Emulator, local: Local) -> None:
+async def test_a_cancelled_task_closes_the_connection(emulator: Emulator, local: Local) -> None:
     gate = Gate()
     one, *_ = Response.text("One").body[1:]  # type: ignore[index]
     emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=[one, gate]))
@@ -189,7 +189,7 @@ async def test_a_cancelled_task_hangs_up(emulator: Emulator, local: Local) -> No
     gate.open()
 
 
-def test_closing_the_generator_hangs_up(emulator: Emulator, local: Local) -> None:
+def test_closing_the_generator_closes_the_connection(emulator: Emulator, local: Local) -> None:
     gate = Gate()
     one, *_ = Response.text("One").body[1:]  # type: ignore[index]
     emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=[one, gate]))
@@ -207,7 +207,7 @@ async def test_nothing_is_sent_before_the_first_read(emulator: Emulator, local: 
 
 
 @pytest.mark.anyio
-async def test_errors_of_an_answer_come_while_iterating(emulator: Emulator, local: Local) -> None:
+async def test_errors_of_an_answer_are_raised_while_iterating(emulator: Emulator, local: Local) -> None:
     emulator.always("no-finish-no-done")
     blocking = local.create_generator("emulator/small", "Count", max_retries=0)
     with pytest.raises(hf_text.TruncatedStreamError) as caught:
@@ -227,26 +227,26 @@ def test_the_key_of_the_class_is_sent(emulator: Emulator, local: Local) -> None:
     assert emulator.requests[-1].key == KEY
 
 
-def test_a_key_that_is_passed_goes_before_that_of_the_class(emulator: Emulator, local: Local) -> None:
+def test_a_passed_key_overrides_that_of_the_class(emulator: Emulator, local: Local) -> None:
     list(subclass(local, api_key=KEY).create_generator("emulator/small", "Count", api_key="sk-mine"))
     assert emulator.requests[-1].key == "sk-mine"
 
 
-def test_the_key_of_the_class_stays_with_the_server_of_the_class(emulator: Emulator) -> None:
+def test_the_key_of_the_class_is_only_sent_to_its_server(emulator: Emulator) -> None:
     elsewhere = subclass(OpenaiTemplate, api_base="http://server.invalid/v1", api_key=KEY, needs_auth=True)
     list(elsewhere.create_generator("emulator/small", "Count", emulator.api_base))
     elsewhere.get_models(api_base=emulator.api_base)
     assert {request.authorization for request in emulator.requests} == {None}
 
 
-def test_the_key_of_a_class_without_address_goes_where_the_caller_says(emulator: Emulator) -> None:
+def test_the_key_of_a_class_without_base_url_is_sent_to_the_given_server(emulator: Emulator) -> None:
     anywhere = subclass(OpenaiTemplate, api_key=KEY)
     list(anywhere.create_generator("emulator/small", "Count", emulator.api_base))
     assert emulator.requests[-1].key == KEY
 
 
 @pytest.mark.anyio
-async def test_where_a_key_is_needed_and_missing_nothing_is_sent(emulator: Emulator, local: Local) -> None:
+async def test_nothing_is_sent_if_a_required_key_is_missing(emulator: Emulator, local: Local) -> None:
     closed = subclass(local, needs_auth=True)
     for ask in (closed.create_generator, closed.create_async_generator):
         with pytest.raises(hf_text.MissingAuthError, match="Local"):
@@ -305,21 +305,21 @@ def test_requests_go_through_the_proxy(emulator: Emulator, options: dict[str, An
     ("timeout", "fault", "clock"),
     [(0.1, "stall-before-headers", "first"), (Timeouts(gap=0.1), "stall-mid-stream", "gap")],
 )
-def test_the_timeout_is_kept(emulator: Emulator, local: Local, timeout: Any, fault: str, clock: str) -> None:
+def test_the_timeout_is_applied(emulator: Emulator, local: Local, timeout: Any, fault: str, clock: str) -> None:
     emulator.reply(fault)
     with pytest.raises(hf_text.RequestTimeoutError) as caught:
         list(local.create_generator("emulator/small", "Count", timeout=timeout))
     assert caught.value.clock == clock
 
 
-def test_the_timeout_is_kept_for_the_list_too(emulator: Emulator, local: Local) -> None:
+def test_the_timeout_is_applied_to_the_list(emulator: Emulator, local: Local) -> None:
     emulator.reply("stall-before-headers", path="/v1/models")
     with pytest.raises(hf_text.RequestTimeoutError) as caught:
         local.get_models(timeout=0.1, max_retries=0)
     assert caught.value.clock == "first"
 
 
-def test_max_retries_is_kept(emulator: Emulator, local: Local) -> None:
+def test_max_retries_is_applied(emulator: Emulator, local: Local) -> None:
     emulator.always("unavailable-html")
     with pytest.raises(hf_text.ServerError):
         list(local.create_generator("emulator/small", "Count", max_retries=0))
@@ -339,7 +339,7 @@ def test_verify_is_checked(local: Local, verify: Any, words: str) -> None:
         local.create_generator("m", "Count", verify=verify)
 
 
-def test_max_event_bytes_is_kept(emulator: Emulator, local: Local) -> None:
+def test_max_event_bytes_is_applied(emulator: Emulator, local: Local) -> None:
     emulator.reply(Response.text("x" * 3000))
     with pytest.raises(hf_text.MalformedStreamError, match="max_event_bytes"):
         list(local.create_generator("emulator/small", "Count", max_event_bytes=1000, max_retries=0))
@@ -392,7 +392,7 @@ async def test_an_unknown_option_is_refused_by_its_name(emulator: Emulator, loca
     ],
     ids=str,
 )
-def test_a_wrong_argument_is_refused_by_its_name(emulator: Emulator, local: Local, options: Any, name: str) -> None:
+def test_an_invalid_argument_is_refused_by_name(emulator: Emulator, local: Local, options: Any, name: str) -> None:
     list(local.create_generator("emulator/small", "Count", max_retries=1))  # a client that is kept must not stand in
     before = len(emulator.requests)
     with pytest.raises(hf_text.InvalidRequestError, match=name):
@@ -403,13 +403,13 @@ def test_a_wrong_argument_is_refused_by_its_name(emulator: Emulator, local: Loca
 # Models
 
 
-def test_get_models_lists_those_of_the_server(emulator: Emulator, local: Local) -> None:
+def test_get_models_lists_the_models_of_the_server(emulator: Emulator, local: Local) -> None:
     emulator.models = [build_model("emulator/a", "novita"), build_model("emulator/b", "novita")]
     assert local.get_models() == ["emulator/a", "emulator/b"]
     assert emulator.requests[-1].path == "/v1/models"
 
 
-def test_get_models_is_kept_for_each_key_and_server(emulator: Emulator, local: Local) -> None:
+def test_get_models_is_cached_per_key_and_server(emulator: Emulator, local: Local) -> None:
     for _ in range(2):
         local.get_models()
         local.get_models(api_key="sk-a")
@@ -429,7 +429,7 @@ def test_without_fallback_models_the_failure_is_raised(emulator: Emulator, local
     assert local.get_models(max_retries=0)
 
 
-def test_fallback_models_come_with_a_warning_and_the_next_call_asks_again(emulator: Emulator, local: Local) -> None:
+def test_fallback_models_are_returned_with_a_warning_and_not_cached(emulator: Emulator, local: Local) -> None:
     emulator.reply(Response.error(500, "Oh"), "html-200", path="/v1/models")
     careful = subclass(local, fallback_models=("emulator/a", "emulator/b"))
     for _ in range(2):
@@ -439,14 +439,14 @@ def test_fallback_models_come_with_a_warning_and_the_next_call_asks_again(emulat
     assert "emulator/small" in careful.get_models(max_retries=0)
 
 
-def test_fallback_models_are_not_offered_for_another_server(emulator: Emulator) -> None:
+def test_fallback_models_do_not_apply_to_another_server(emulator: Emulator) -> None:
     emulator.reply(Response.error(500, "Oh"), path="/v1/models")
     elsewhere = subclass(OpenaiTemplate, api_base="http://server.invalid/v1", fallback_models=("x/a",))
     with pytest.raises(hf_text.ServerError):
         elsewhere.get_models(api_base=emulator.api_base, max_retries=0)
 
 
-def test_get_model_gives_the_default_the_target_or_the_name_itself(emulator: Emulator, local: Local) -> None:
+def test_get_model_returns_default_target_or_name(emulator: Emulator, local: Local) -> None:
     named = subclass(local, default_model="emulator/small", model_aliases={"tiny": "emulator/tiny"})
     assert named.get_model("") == named.get_model(None) == "emulator/small"
     assert named.get_model("tiny") == "emulator/tiny"
@@ -455,7 +455,7 @@ def test_get_model_gives_the_default_the_target_or_the_name_itself(emulator: Emu
     assert emulator.requests == []
 
 
-def test_strict_knows_the_lists_of_the_class_without_asking(emulator: Emulator, local: Local) -> None:
+def test_strict_uses_the_class_lists_without_a_request(emulator: Emulator, local: Local) -> None:
     named = subclass(
         local,
         default_model="x/default",
@@ -469,7 +469,7 @@ def test_strict_knows_the_lists_of_the_class_without_asking(emulator: Emulator, 
     assert emulator.requests == []
 
 
-def test_strict_asks_the_server_and_refuses_what_it_does_not_list(emulator: Emulator, local: Local) -> None:
+def test_strict_queries_the_server_and_refuses_unlisted_models(emulator: Emulator, local: Local) -> None:
     assert local.get_model("emulator/small", strict=True) == "emulator/small"
     with pytest.raises(hf_text.ModelNotSupportedError, match="emulator/none") as caught:
         local.get_model("emulator/none", strict=True, api_key="sk-a")
@@ -505,7 +505,7 @@ def test_the_attributes_have_their_defaults() -> None:
     assert not OpenaiTemplate.provider_mapping
 
 
-def test_the_twins_take_the_same_arguments() -> None:
+def test_async_and_blocking_methods_take_the_same_arguments() -> None:
     def arguments(function: Callable[..., Any]) -> list[Any]:
         return [(p.name, p.kind, p.default) for p in inspect.signature(function).parameters.values()]
 

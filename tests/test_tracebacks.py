@@ -161,14 +161,14 @@ def test_jupyter_shows_at_most_fifteen_lines(emulator: Emulator) -> None:
         kernel.run("client.close(); hf_text.callers.cached_operations.cache_clear()")
 
 
-def test_a_program_prints_it_so() -> None:
+def test_a_program_prints_a_short_traceback() -> None:
     code = SETUP + 'client.generate("Hi", media="nope.png")'
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False)
     assert len(done.stderr.splitlines()) <= MAX_LINES
     assert done.stderr.endswith("InvalidRequestError: media[0] cannot be read: No such file or directory: 'nope.png'\n")
 
 
-def test_with_the_variable_everything_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_mode_shows_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TEXT_DEBUG", "1")
     error = fail('client.generate("Hi", media="nope.png")')
     assert isinstance(error.__cause__, FileNotFoundError)
@@ -183,12 +183,12 @@ def test_the_cause_is_kept_but_not_printed() -> None:
     assert error.__suppress_context__
 
 
-def test_what_the_user_was_doing_is_still_told() -> None:
+def test_the_lines_of_the_user_are_shown() -> None:
     error = fail("try:\n    1 / 0\nexcept ZeroDivisionError:\n    client.generate('Hi', temperature='hot')")
     assert "ZeroDivisionError: division by zero" in printed(error)
 
 
-def test_the_lines_of_a_callback_stay(emulator: Emulator) -> None:
+def test_the_lines_of_a_callback_are_kept(emulator: Emulator) -> None:
     code = """
     def rows():
         yield {"prompt": "One"}
@@ -223,7 +223,7 @@ def test_ctrl_c_shows_the_line_that_was_waiting(emulator: Emulator, code: str) -
     assert sum("/hf_text/" in line for line in lines) <= 2
 
 
-def test_other_errors_keep_all_of_it() -> None:
+def test_other_errors_keep_their_full_traceback() -> None:
     """A mistake in the library itself is for its developers."""
     broken = hf_text.Client()
     del broken.operations

@@ -47,14 +47,14 @@ def serving(mark: str) -> Iterator[str]:
     anyio.run(names["client"].aclose)  # the first app does it itself
 
 
-def test_an_answer_is_passed_on(emulator: Emulator, address: str) -> None:
+def test_an_answer_is_passed_through(emulator: Emulator, address: str) -> None:
     emulator.reply(Response.text("One", " two"))
     answer = requests.get(address, timeout=20)
     assert (answer.status_code, answer.text) == (200, "One two")
 
 
 @pytest.mark.parametrize(("fault", "status"), [("rate-limited", 503), ("credits-used-up", 502), ("not-http", 502)])
-def test_an_error_before_the_answer_has_a_status_and_no_words_of_ours(
+def test_an_error_before_the_answer_has_a_status_and_no_library_text(
     emulator: Emulator, address: str, fault: str, status: int
 ) -> None:
     emulator.always(fault)
@@ -62,12 +62,12 @@ def test_an_error_before_the_answer_has_a_status_and_no_words_of_ours(
     assert (answer.status_code, answer.json()) == (status, {"detail": "No answer at the moment."})
 
 
-def test_a_cut_answer_says_so(emulator: Emulator, address: str) -> None:
+def test_a_truncated_answer_says_so(emulator: Emulator, address: str) -> None:
     emulator.reply("cut-mid-stream")
     assert requests.get(address, timeout=20).text.endswith("\n[The answer was cut off.]")
 
 
-def test_a_visitor_who_leaves_hangs_up(emulator: Emulator, address: str) -> None:
+def test_a_visitor_who_leaves_closes_the_connection(emulator: Emulator, address: str) -> None:
     gate = Gate()
     chunk = b'data: {"choices": [{"index": 0, "delta": {"content": "One"}}]}\n\n'
     emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=[chunk, gate]))

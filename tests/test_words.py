@@ -65,11 +65,11 @@ def find(form: str) -> list[str]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_no_text_holds_a_form_of_the_list(form: str) -> None:
+def test_no_text_contains_a_listed_form(form: str) -> None:
     assert find(form) == [], f"write: {FORMS[form]}"
 
 
-def test_the_texts_are_read() -> None:
+def test_all_texts_are_checked() -> None:
     places = " ".join(place for place, _ in TEXTS)
     assert all(name in places for name in ("client.py", "cli/parsers/chat.py", "reliability.rst", "README.rst"))
     assert find("reset before a response")

@@ -96,14 +96,14 @@ def held_reply(gate: Gate, *pieces: str) -> Response:
 # Reading
 
 
-async def test_text_comes_as_str_pieces(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_text_arrives_as_str_pieces(emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.reply(Response.text("One", " two", reasoning=["hm"], usage=(1, 2)))
     pieces = [text async for text in async_client.stream("Count")]
     assert all(type(text) is str for text in pieces)
     assert "".join(pieces) == "One two"
 
 
-async def test_events_come_in_their_order(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_events_arrive_in_order(emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.reply(Response.text("One", reasoning=["hm"], usage=(1, 2), provider="novita"))
     events = [event async for event in async_client.stream("Count", "emulator/small").events()]
     url = f"{emulator.url}/v1/chat/completions"
@@ -117,7 +117,7 @@ async def test_events_come_in_their_order(emulator: Emulator, async_client: Asyn
 
 
 @pytest.mark.parametrize("style", sorted(STYLES))
-async def test_events_are_those_of_the_blocking_client(
+async def test_events_match_the_blocking_client(
     emulator: Emulator, client: Client, async_client: AsyncClient, style: str
 ) -> None:
     reply = Response.text("One", " two", " three", reasoning=["a", "b"], usage=(3, 4), style=style)
@@ -128,7 +128,7 @@ async def test_events_are_those_of_the_blocking_client(
     assert _without_times(waiting.completion) == _without_times(blocking.completion)
 
 
-async def test_a_piece_is_there_before_the_answer_ends(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_pieces_arrive_before_the_answer_ends(emulator: Emulator, async_client: AsyncClient) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     stream = async_client.stream("Count")
@@ -149,7 +149,7 @@ async def test_nothing_is_sent_before_the_first_read(emulator: Emulator, async_c
     assert emulator.requests == []
 
 
-async def test_read_gives_lists_and_in_the_end_an_empty_one(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_read_returns_lists_and_finally_an_empty_one(emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.reply(Response.text("One", " two"))
     stream = async_client.stream("Count")
     events = []
@@ -160,7 +160,7 @@ async def test_read_gives_lists_and_in_the_end_an_empty_one(emulator: Emulator, 
     assert await stream.read() == []
 
 
-async def test_the_completion_is_whole_after_the_end(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_the_completion_is_complete_after_the_end(emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.reply(
         Response.text("One", tool_calls=[("look", {"at": "it"})], usage=(1, 2), provider="groq", style="groq")
     )
@@ -173,7 +173,7 @@ async def test_the_completion_is_whole_after_the_end(emulator: Emulator, async_c
     assert [attempt.status for attempt in stream.completion.attempts] == [200]
 
 
-async def test_a_stream_can_be_read_once(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_a_stream_can_be_iterated_only_once(emulator: Emulator, async_client: AsyncClient) -> None:
     stream = async_client.stream("Count")
     assert [text async for text in stream]
     with pytest.raises(hf_text.InvalidRequestError, match="only once"):
@@ -198,7 +198,7 @@ async def test_a_refused_second_iteration_does_not_disturb_the_first(
 
 
 @pytest.mark.parametrize("read", [AsyncStream.read, None], ids=["read", "iterator"])
-async def test_of_two_tasks_that_read_at_once_one_is_refused_and_the_other_loses_nothing(
+async def test_a_second_concurrent_reader_is_refused_and_the_first_loses_nothing(
     emulator: Emulator, async_client: AsyncClient, read: Any
 ) -> None:
     gate = Gate()
@@ -229,7 +229,7 @@ async def test_of_two_tasks_that_read_at_once_one_is_refused_and_the_other_loses
     assert stream.completion.finish_reason == "stop"
 
 
-async def test_a_stream_can_be_read_by_one_task_after_another(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_one_task_can_continue_reading_after_another(emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.reply(Response.text("One", " two"))
     events = async_client.stream("Count").events()
     first = await anext(events)
@@ -242,7 +242,7 @@ async def test_a_stream_can_be_read_by_one_task_after_another(emulator: Emulator
     assert isinstance(first, ProviderInfo)
 
 
-async def test_many_streams_at_once_keep_their_texts_apart(async_client: AsyncClient) -> None:
+async def test_concurrent_streams_do_not_mix_their_texts(async_client: AsyncClient) -> None:
     got: dict[int, str] = {}
 
     async def read(number: int) -> None:
@@ -257,7 +257,7 @@ async def test_many_streams_at_once_keep_their_texts_apart(async_client: AsyncCl
 
 @pytest.mark.parametrize("encoding", [None, "gzip", "deflate"])
 @pytest.mark.parametrize("framing", ["chunked", "length", "close"])
-async def test_each_piece_comes_as_it_is_sent_whatever_the_framing_and_the_coding(
+async def test_pieces_arrive_as_sent_for_any_framing_and_encoding(
     emulator: Emulator, async_client: AsyncClient, framing: Any, encoding: Any
 ) -> None:
     """Each piece waits at the server until the one before it was read: none may lie in a buffer unnoticed."""
@@ -265,7 +265,7 @@ async def test_each_piece_comes_as_it_is_sent_whatever_the_framing_and_the_codin
 
 
 @pytest.mark.parametrize("write_size", [None, 1])
-async def test_each_piece_comes_as_it_is_sent_over_tls(anyio_backend: Any, write_size: int | None) -> None:
+async def test_pieces_arrive_as_sent_over_tls(anyio_backend: Any, write_size: int | None) -> None:
     with Emulator(tls=TLS) as emulator:
         url = emulator.url
         async with AsyncClient(KEY, hub_url=url, router_url=url, timeout=5, verify=TLS[0]) as client:
@@ -296,7 +296,7 @@ async def _read_in_lockstep(emulator: Emulator, client: AsyncClient, **fields: A
 # Whole answers and lists
 
 
-async def test_generate_gives_the_whole_answer(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_generate_returns_the_complete_answer(emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.reply(Response.text("One", " two", usage=(1, 2), provider="novita"))
     completion = await async_client.generate("Count", "emulator/small", max_tokens=7)
     assert isinstance(completion, Completion)
@@ -306,27 +306,27 @@ async def test_generate_gives_the_whole_answer(emulator: Emulator, async_client:
     assert emulator.requests[-1].json["stream"] is True
 
 
-async def test_models_are_those_of_the_blocking_client(client: Client, async_client: AsyncClient) -> None:
+async def test_models_match_the_blocking_client(client: Client, async_client: AsyncClient) -> None:
     assert await async_client.models() == client.models()
     seeing = await async_client.models(vision=True, sort="name")
     assert seeing == client.models(vision=True, sort="name")
     assert 0 < len(seeing) < len(client.models())
 
 
-async def test_models_are_asked_for_again_with_refresh(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_refresh_requests_the_models_again(emulator: Emulator, async_client: AsyncClient) -> None:
     await async_client.models()
     emulator.models = [build_model("emulator/new", "novita")]
     assert "emulator/new" not in [model.id for model in await async_client.models()]
     assert [model.id for model in await async_client.models(refresh=True)] == ["emulator/new"]
 
 
-async def test_the_mapping_is_that_of_the_blocking_client(client: Client, async_client: AsyncClient) -> None:
+async def test_the_mapping_matches_the_blocking_client(client: Client, async_client: AsyncClient) -> None:
     mapping = await async_client.mapping("openai/gpt-oss-120b")
     assert mapping == client.mapping("openai/gpt-oss-120b")
     assert list(mapping)[:2] == ["novita", "groq"]
 
 
-async def test_hub_models_are_those_of_the_blocking_client(client: Client, async_client: AsyncClient) -> None:
+async def test_hub_models_match_the_blocking_client(client: Client, async_client: AsyncClient) -> None:
     assert [model async for model in async_client.hub_models()] == list(client.hub_models())
     assert [model.id async for model in async_client.hub_models(search="gpt", limit=1)] == ["openai/gpt-oss-120b"]
     assert [model async for model in async_client.hub_models(search="no such name")] == []
@@ -338,7 +338,7 @@ async def test_hub_models_come_from_all_pages(emulator: Emulator, async_client: 
     assert len(emulator.requests) == 3
 
 
-async def test_pages_of_the_hub_are_asked_for_as_they_are_needed(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_hub_pages_are_requested_on_demand(emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.models = [build_model(f"emulator/m{number}", "novita") for number in range(1200)]
     async with aclosing(async_client.hub_models()) as models:
         async for model in models:
@@ -347,7 +347,7 @@ async def test_pages_of_the_hub_are_asked_for_as_they_are_needed(emulator: Emula
     assert len(emulator.requests) == 1
 
 
-async def test_hub_models_left_half_way_leave_nothing_to_the_event_loop(
+async def test_an_abandoned_hub_listing_leaves_nothing_in_the_event_loop(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
     """Trio warns of an async generator that the garbage collector has to close."""
@@ -357,7 +357,7 @@ async def test_hub_models_left_half_way_leave_nothing_to_the_event_loop(
     assert [model.id async for model in async_client.hub_models(limit=1)] == ["openai/gpt-oss-120b"]
 
 
-async def test_models_of_a_page_come_before_the_failure_of_the_next(
+async def test_models_of_a_page_are_yielded_before_the_next_page_fails(
     emulator: Emulator, make_async_client: Make
 ) -> None:
     page = [{"id": f"emulator/m{number}"} for number in range(3)]
@@ -369,14 +369,14 @@ async def test_models_of_a_page_come_before_the_failure_of_the_next(
     assert [model.id for model in got] == ["emulator/m0", "emulator/m1", "emulator/m2"]
 
 
-async def test_hub_models_begin_anew_with_each_call(async_client: AsyncClient) -> None:
+async def test_each_hub_models_call_starts_over(async_client: AsyncClient) -> None:
     once, twice = async_client.hub_models(limit=3), async_client.hub_models(limit=3)
     assert [model async for model in once] == [model async for model in twice]
     assert [model async for model in once] == []
 
 
 @pytest.mark.parametrize("page", [0, 1])
-async def test_whoever_waits_for_a_page_that_another_task_gives_up_is_told(
+async def test_a_task_waiting_for_a_page_gets_an_error_when_another_task_closes_the_listing(
     emulator: Emulator, async_client: AsyncClient, page: int
 ) -> None:
     """Else the reader would take a part of the listing for the whole."""
@@ -402,7 +402,7 @@ async def test_whoever_waits_for_a_page_that_another_task_gives_up_is_told(
     assert [model async for model in models] == []
 
 
-async def test_a_page_that_arrives_as_the_listing_is_closed_does_not_end_it_quietly(
+async def test_a_page_arriving_during_close_does_not_end_the_listing_silently(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
     gate = Gate()
@@ -422,7 +422,7 @@ async def test_a_page_that_arrives_as_the_listing_is_closed_does_not_end_it_quie
         await models.aclose()
 
 
-async def test_the_models_of_the_hub_are_only_asked_for_where_there_is_one(
+async def test_hub_models_are_only_available_on_hugging_face(
     emulator: Emulator, make_client: Callable[..., Client], make_async_client: Make
 ) -> None:
     for make in (make_client, make_async_client):
@@ -435,7 +435,7 @@ async def test_the_models_of_the_hub_are_only_asked_for_where_there_is_one(
 # Leaving
 
 
-async def test_leaving_the_loop_hangs_up(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_leaving_the_loop_closes_the_connection(emulator: Emulator, async_client: AsyncClient) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     async with held(gate):
@@ -445,7 +445,7 @@ async def test_leaving_the_loop_hangs_up(emulator: Emulator, async_client: Async
         await run_sync(emulator.wait_for_disconnect)
 
 
-async def test_leaving_the_loop_hangs_up_although_the_stream_is_kept(
+async def test_leaving_the_loop_closes_the_connection_even_if_the_stream_is_referenced(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
     gate = Gate()
@@ -458,7 +458,7 @@ async def test_leaving_the_loop_hangs_up_although_the_stream_is_kept(
     assert stream.partial.text == "One"
 
 
-async def test_an_exception_in_the_loop_hangs_up_and_stays_what_it_is(
+async def test_an_exception_in_the_loop_closes_the_connection_and_propagates_unchanged(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
     gate = Gate()
@@ -475,7 +475,7 @@ async def test_an_exception_in_the_loop_hangs_up_and_stays_what_it_is(
         await run_sync(emulator.wait_for_disconnect)
 
 
-async def test_async_with_hangs_up_although_the_exception_is_kept(
+async def test_async_with_closes_the_connection_even_if_the_exception_is_referenced(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
     gate = Gate()
@@ -492,7 +492,9 @@ async def test_async_with_hangs_up_although_the_exception_is_kept(
 
 
 @pytest.mark.parametrize("of", [lambda stream: stream, AsyncStream.events, aiter], ids=["stream", "events", "aiter"])
-async def test_aclosing_hangs_up(emulator: Emulator, async_client: AsyncClient, of: Callable[[Any], Any]) -> None:
+async def test_aclosing_closes_the_connection(
+    emulator: Emulator, async_client: AsyncClient, of: Callable[[Any], Any]
+) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     async with held(gate):
@@ -505,7 +507,7 @@ async def test_aclosing_hangs_up(emulator: Emulator, async_client: AsyncClient, 
             await anext(events)
 
 
-async def test_a_half_read_stream_that_is_forgotten_hangs_up(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_a_garbage_collected_stream_closes_its_connection(emulator: Emulator, async_client: AsyncClient) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     async with held(gate):
@@ -537,7 +539,7 @@ async def test_closing_within_the_loop_ends_the_loop(emulator: Emulator, async_c
     assert await stream.read() == []
 
 
-async def test_a_closed_stream_gives_nothing(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_a_closed_stream_yields_nothing(emulator: Emulator, async_client: AsyncClient) -> None:
     stream = async_client.stream("Count")
     await stream.aclose()
     assert [event async for event in stream.events()] == []
@@ -554,7 +556,7 @@ async def test_closing_after_the_end_changes_nothing(emulator: Emulator, async_c
     assert await stream.read() == []
 
 
-async def test_whoever_reads_a_stream_that_another_task_cancels_gets_what_had_arrived(
+async def test_a_reader_gets_what_arrived_when_another_task_cancels_the_stream(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
     gate = Gate()
@@ -578,7 +580,7 @@ async def test_whoever_reads_a_stream_that_another_task_cancels_gets_what_had_ar
         await run_sync(emulator.wait_for_disconnect)
 
 
-async def test_whoever_reads_a_stream_that_another_task_closes_is_told(
+async def test_a_reader_gets_an_error_when_another_task_closes_the_stream(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
     """Else the reader would take a part of the answer for the whole."""
@@ -600,7 +602,7 @@ async def test_whoever_reads_a_stream_that_another_task_closes_is_told(
             await stream.read()
 
 
-async def test_what_was_read_stays_when_the_stream_is_cancelled(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_received_text_survives_cancellation(emulator: Emulator, async_client: AsyncClient) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     stream = async_client.stream("Count")
@@ -634,7 +636,7 @@ async def test_a_stream_can_be_stopped_from_another_thread(
     thread.join()
 
 
-async def test_cancelling_within_the_loop_is_told(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_cancelling_inside_the_loop_raises(emulator: Emulator, async_client: AsyncClient) -> None:
     emulator.reply(Response.text("One", " two"))
     stream = async_client.stream("Count")
     pieces = aiter(stream)
@@ -646,7 +648,7 @@ async def test_cancelling_within_the_loop_is_told(emulator: Emulator, async_clie
         await anext(pieces)
 
 
-async def test_athrow_hangs_up_and_raises(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_athrow_closes_the_connection_and_raises(emulator: Emulator, async_client: AsyncClient) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     async with held(gate):
@@ -657,7 +659,7 @@ async def test_athrow_hangs_up_and_raises(emulator: Emulator, async_client: Asyn
         await run_sync(emulator.wait_for_disconnect)
 
 
-async def test_the_connection_is_used_again_after_a_whole_answer(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_the_connection_is_reused_after_a_complete_answer(emulator: Emulator, async_client: AsyncClient) -> None:
     for _ in range(3):
         await async_client.generate("Count")
     assert emulator.connections == 1
@@ -670,7 +672,7 @@ async def test_leaving_the_client_closes_its_connections(emulator: Emulator, mak
     assert await client.generate("Count")
 
 
-async def test_a_stream_goes_on_although_its_client_is_closed(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_a_stream_continues_after_its_client_is_closed(emulator: Emulator, async_client: AsyncClient) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     pieces = aiter(async_client.stream("Count"))
@@ -686,7 +688,7 @@ async def test_a_stream_goes_on_although_its_client_is_closed(emulator: Emulator
 
 
 @pytest.mark.parametrize("name", sorted(FAULTS))
-async def test_every_fault_ends_as_with_the_blocking_client(
+async def test_every_fault_ends_as_in_the_blocking_client(
     emulator: Emulator, make_client: Callable[..., Client], make_async_client: Make, name: str
 ) -> None:
     seconds = 0.1 if name.startswith(("stall", "keep-alive")) else 5
@@ -697,7 +699,7 @@ async def test_every_fault_ends_as_with_the_blocking_client(
 
 
 @pytest.mark.parametrize("name", sorted(name for name, fault in FAULTS.items() if isinstance(fault.body, tuple)))
-async def test_every_fault_late_in_a_stream_ends_as_with_the_blocking_client(
+async def test_every_late_fault_ends_as_in_the_blocking_client(
     emulator: Emulator, make_client: Callable[..., Client], make_async_client: Make, name: str
 ) -> None:
     """The pieces come one by one, so that the reader waits for each of them."""
@@ -746,7 +748,7 @@ async def test_an_error_ends_the_iteration(emulator: Emulator, make_async_client
 
 @pytest.mark.parametrize("clock", ["gap", "total"])
 @pytest.mark.parametrize("comments", [False, True])
-async def test_a_clock_runs_out_late_in_a_stream(
+async def test_a_timeout_late_in_a_stream_is_raised(
     emulator: Emulator, make_async_client: Make, clock: Any, comments: bool
 ) -> None:
     """Comments keep the connection alive, and no clock."""
@@ -770,7 +772,7 @@ async def test_a_clock_runs_out_late_in_a_stream(
     await run_sync(emulator.wait_for_disconnect)
 
 
-async def test_the_attempts_are_on_the_error(emulator: Emulator, make_async_client: Make) -> None:
+async def test_the_error_lists_the_attempts(emulator: Emulator, make_async_client: Make) -> None:
     emulator.always("server-error")
     with pytest.raises(hf_text.ServerError) as caught:
         await make_async_client(max_retries=1).generate("Count", "emulator/small")
@@ -796,19 +798,19 @@ async def test_wrong_arguments_are_refused_at_the_call(emulator: Emulator, async
     assert emulator.requests == []
 
 
-async def test_a_missing_key_is_told_before_anything_is_sent(emulator: Emulator, make_async_client: Make) -> None:
+async def test_a_missing_key_is_reported_before_anything_is_sent(emulator: Emulator, make_async_client: Make) -> None:
     with pytest.raises(hf_text.MissingAuthError):
         make_async_client(None).stream("Count")
     assert emulator.requests == []
 
 
-async def test_a_model_that_the_hub_does_not_have(async_client: AsyncClient) -> None:
+async def test_an_unknown_hub_model_is_reported(async_client: AsyncClient) -> None:
     with pytest.raises(hf_text.ModelNotSupportedError) as caught:
         await async_client.mapping("emulator/none")
     assert caught.value.model == "emulator/none"
 
 
-async def test_the_end_is_told_again_and_again(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_an_exhausted_stream_stays_exhausted(emulator: Emulator, async_client: AsyncClient) -> None:
     """The core's iterators end in threads, from where ``StopIteration`` cannot cross into a coroutine."""
     for items in (async_client.stream("Count").events(), async_client.hub_models(limit=2)):
         assert len([item async for item in items]) > 1
@@ -824,7 +826,7 @@ async def test_the_end_is_told_again_and_again(emulator: Emulator, async_client:
 # The host's threads
 
 
-async def test_the_hosts_threads_are_left_to_the_host(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_the_default_thread_limiter_is_not_used(emulator: Emulator, async_client: AsyncClient) -> None:
     gate = Gate()
     emulator.always(held_reply(gate, "One"))
     begun = 0
@@ -845,7 +847,7 @@ async def test_the_hosts_threads_are_left_to_the_host(emulator: Emulator, async_
         gate.open()
 
 
-async def test_max_threads_holds_and_further_calls_wait(emulator: Emulator, make_async_client: Make) -> None:
+async def test_max_threads_is_enforced_and_further_calls_wait(emulator: Emulator, make_async_client: Make) -> None:
     gates = [Gate(), Gate(), Gate()]
     emulator.reply(*(Response.json([{"id": "emulator/m1"}], delay=gate) for gate in gates), path="/api/models")
     client = make_async_client(max_threads=2)
@@ -868,7 +870,7 @@ async def test_max_threads_holds_and_further_calls_wait(emulator: Emulator, make
             gate.open()
 
 
-async def test_each_client_has_threads_of_its_own(emulator: Emulator, make_async_client: Make) -> None:
+async def test_each_client_has_its_own_threads(emulator: Emulator, make_async_client: Make) -> None:
     gate = Gate()
     emulator.reply(Response.json({"data": []}, delay=gate), path="/v1/models")
     first, second = make_async_client(max_threads=1), make_async_client(max_threads=1)
@@ -879,7 +881,7 @@ async def test_each_client_has_threads_of_its_own(emulator: Emulator, make_async
         gate.open()
 
 
-async def test_calls_that_wait_for_their_answers_hold_no_thread(emulator: Emulator, make_async_client: Make) -> None:
+async def test_calls_waiting_for_answers_hold_no_thread(emulator: Emulator, make_async_client: Make) -> None:
     gates = [Gate(), Gate(), Gate()]
     emulator.reply(*(Response.text("One", delay=gate) for gate in gates))
     client = make_async_client(max_threads=1)
@@ -895,9 +897,7 @@ async def test_calls_that_wait_for_their_answers_hold_no_thread(emulator: Emulat
             gate.open()
 
 
-async def test_a_request_on_a_connection_that_is_open_needs_no_thread(
-    emulator: Emulator, make_async_client: Make
-) -> None:
+async def test_a_request_on_an_open_connection_needs_no_thread(emulator: Emulator, make_async_client: Make) -> None:
     client = make_async_client(max_threads=1)
     await client.generate("Count", "emulator/small")
     async with client.threads.limiter():
@@ -906,7 +906,7 @@ async def test_a_request_on_a_connection_that_is_open_needs_no_thread(
     assert [request.connection for request in emulator.requests] == [1, 1]
 
 
-async def test_a_task_that_is_cancelled_already_sends_nothing(
+async def test_an_already_cancelled_task_sends_nothing(
     emulator: Emulator, make_async_client: Make, anyio_backend: str
 ) -> None:
     client = make_async_client()
@@ -927,7 +927,7 @@ async def test_a_task_that_is_cancelled_already_sends_nothing(
     assert [request.json["messages"][0]["content"] for request in emulator.requests] == ["Count", "Three"]
 
 
-async def test_a_call_that_asks_the_hub_before_it_sends_leaves_the_loop_free(
+async def test_a_call_that_queries_the_hub_first_does_not_block_the_loop(
     emulator: Emulator, make_async_client: Make
 ) -> None:
     """The provider failed lately, and who else serves the model is just being asked by another call."""
@@ -950,7 +950,7 @@ async def test_a_call_that_asks_the_hub_before_it_sends_leaves_the_loop_free(
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_MAXSEG"), reason="cannot make the system's buffers small")
-async def test_a_request_to_a_peer_that_does_not_read_waits_for_a_thread(make_async_client: Make) -> None:
+async def test_a_request_to_a_peer_that_does_not_read_waits_in_a_thread(make_async_client: Make) -> None:
     for _ in range(10):  # at times the system finds room for the second request after all
         if await waits_for_a_thread(make_async_client):
             return
@@ -994,7 +994,9 @@ async def waits_for_a_thread(make_async_client: Make) -> bool:
         return waits
 
 
-async def test_a_long_event_waits_for_a_thread_and_no_clock_runs(emulator: Emulator, make_async_client: Make) -> None:
+async def test_no_timeout_runs_while_a_long_event_waits_for_a_thread(
+    emulator: Emulator, make_async_client: Make
+) -> None:
     client = make_async_client(max_threads=1, timeout=Timeouts(first=0.5, gap=0.5))
     await client.generate("Count", "emulator/small")
     emulator.reply(Response.text("x" * 1_000_000))
@@ -1019,7 +1021,7 @@ LONG = {
 
 
 @pytest.mark.parametrize("options", LONG.values(), ids=LONG)
-async def test_what_may_block_waits_for_a_thread_and_no_clock_runs(
+async def test_no_timeout_runs_while_blocking_work_waits_for_a_thread(
     emulator: Emulator, make_async_client: Make, options: Callable[[], dict[str, Any]]
 ) -> None:
     client = make_async_client(max_threads=1, timeout=Timeouts(total=5), headers={"X-Long": "x" * 8000})
@@ -1046,12 +1048,12 @@ async def test_what_may_block_waits_for_a_thread_and_no_clock_runs(
 
 
 @pytest.mark.parametrize("max_threads", [0, -1, 1.5, "2", True, None])
-async def test_max_threads_must_be_a_whole_number(max_threads: Any) -> None:
+async def test_max_threads_must_be_an_integer(max_threads: Any) -> None:
     with pytest.raises(hf_text.InvalidRequestError, match="max_threads"):
         AsyncClient(KEY, max_threads=max_threads)
 
 
-async def test_context_variables_reach_the_thread_that_works(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_context_variables_reach_the_worker_thread(emulator: Emulator, async_client: AsyncClient) -> None:
     """An app that writes the number of its request into each line of its log finds it in urllib3's lines too."""
     number = contextvars.ContextVar("number", default="none")
     seen = []
@@ -1074,7 +1076,7 @@ async def test_context_variables_reach_the_thread_that_works(emulator: Emulator,
     assert set(seen) == {("seven", False)}
 
 
-async def test_a_slow_reader_bounds_what_is_read_ahead(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_a_slow_reader_limits_read_ahead(emulator: Emulator, async_client: AsyncClient) -> None:
     """What the reader does not take stays with the server, but for what the sockets hold."""
     sent = 0
     piece = "x" * 65536
@@ -1128,7 +1130,7 @@ def test_the_async_client_has_the_methods_of_the_client() -> None:
     assert _signature(ours["aclose"]) == _signature(theirs["close"])
 
 
-def test_the_async_client_is_made_with_the_arguments_of_the_client() -> None:
+def test_the_async_client_takes_the_arguments_of_the_client() -> None:
     ours = inspect.signature(AsyncClient).parameters
     theirs = inspect.signature(Client).parameters
     assert [(p.name, p.kind, p.default) for p in ours.values() if p.name != "max_threads"] == _signature(Client)
@@ -1136,7 +1138,7 @@ def test_the_async_client_is_made_with_the_arguments_of_the_client() -> None:
     assert "max_threads" not in theirs
 
 
-def test_what_waits_is_awaited_and_the_rest_is_not() -> None:
+def test_only_methods_that_wait_are_coroutines() -> None:
     awaited = {name for name, value in _public(AsyncClient).items() if inspect.iscoroutinefunction(value)}
     assert awaited == {"generate", "parse", "models", "model", "mapping", "cost", "aclose"}
     awaited = {name for name, value in _public(AsyncStream).items() if inspect.iscoroutinefunction(value)}
@@ -1151,7 +1153,7 @@ def test_the_async_stream_has_the_methods_of_the_stream() -> None:
             assert _signature(ours[name]) == _signature(value), name
 
 
-def test_each_public_name_is_described() -> None:
+def test_every_public_name_has_a_docstring() -> None:
     for cls in (AsyncClient, AsyncStream):
         assert cls.__doc__
         assert all(value.__doc__ for value in _public(cls).values())
@@ -1163,7 +1165,7 @@ async def test_events_are_an_async_generator(async_client: AsyncClient) -> None:
     await events.aclose()
 
 
-async def test_the_adapter_of_a_client_that_is_there_already(emulator: Emulator, client: Client) -> None:
+async def test_an_async_client_can_wrap_an_existing_client(emulator: Emulator, client: Client) -> None:
     adapter = AsyncClient.of(client.operations)
     client.models()
     await adapter.models()
@@ -1183,7 +1185,7 @@ async def test_no_repr_shows_the_key(async_client: AsyncClient) -> None:
     assert KEY not in repr(async_client) + repr(stream)
 
 
-def test_the_blocking_library_does_without_anyio() -> None:
+def test_the_blocking_library_works_without_anyio() -> None:
     import subprocess
     import sys
 

@@ -38,7 +38,7 @@ async def questions(count: int) -> AsyncIterator[str]:
 
 
 class TestGenerate:
-    async def test_outcomes_come_as_they_are_answered(self, async_client: AsyncClient, emulator: Emulator) -> None:
+    async def test_outcomes_arrive_as_they_are_answered(self, async_client: AsyncClient, emulator: Emulator) -> None:
         emulator.always(Response.text("Yes"))
         async with batch.generate(["one", "two"], client=async_client) as outcomes:
             texts = [outcome.text async for outcome in outcomes]
@@ -51,7 +51,7 @@ class TestGenerate:
         assert len(found) == 5
         assert prompts(emulator) == ["q0", "q1", "q2", "q3", "q4"]
 
-    async def test_leaving_early_stops_what_is_under_way(self, async_client: AsyncClient, emulator: Emulator) -> None:
+    async def test_leaving_early_stops_pending_requests(self, async_client: AsyncClient, emulator: Emulator) -> None:
         gate = Gate()
         emulator.reply(Response.text("Yes"))
         emulator.always(Response.text("Yes", delay=gate))
@@ -62,9 +62,7 @@ class TestGenerate:
         assert len(prompts(emulator)) <= 4
         await anyio.to_thread.run_sync(emulator.wait_for_disconnect, 2)
 
-    async def test_a_cancelled_task_stops_what_is_under_way(
-        self, async_client: AsyncClient, emulator: Emulator
-    ) -> None:
+    async def test_a_cancelled_task_stops_pending_requests(self, async_client: AsyncClient, emulator: Emulator) -> None:
         gate = Gate()
         emulator.always(Response.text("Yes", delay=gate))
 
@@ -85,7 +83,7 @@ class TestGenerate:
 
 
 class TestRun:
-    async def test_answers_are_recorded_and_gone_on_with(
+    async def test_answers_are_recorded_and_resumed(
         self, async_client: AsyncClient, emulator: Emulator, output: Path
     ) -> None:
         seen: list[batch.Progress] = []

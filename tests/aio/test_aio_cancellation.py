@@ -186,7 +186,7 @@ async def no_thread_at_work() -> None:
 
 
 @pytest.mark.parametrize("work", ALL, ids=lambda work: work.__name__)
-async def test_cancelled_while_it_waits_for_its_turn(emulator: Emulator, work: Work) -> None:
+async def test_cancelled_while_waiting_for_a_thread(emulator: Emulator, work: Work) -> None:
     gate = Gate()
     emulator.reply(Response.json({"data": []}, delay=gate), path="/v1/models")
     long = {"X-Notes": "a" * 20_000}  # what may block while it is sent needs a thread
@@ -211,7 +211,7 @@ async def test_cancelled_while_it_waits_for_its_turn(emulator: Emulator, work: W
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks for the connecting socket in /proc/net/tcp")
 @pytest.mark.parametrize("work", ALL, ids=lambda work: work.__name__)
-async def test_cancelled_while_it_connects(work: Work) -> None:
+async def test_cancelled_while_connecting(work: Work) -> None:
     with unanswering_port() as port:
         before = count_connecting(port)
         async with cancelled_at_the_end(work, client_for(work, f"http://127.0.0.1:{port}")):
@@ -222,7 +222,7 @@ async def test_cancelled_while_it_connects(work: Work) -> None:
 
 
 @pytest.mark.parametrize("work", ALL, ids=lambda work: work.__name__)
-async def test_cancelled_while_it_waits_for_the_headers(emulator: Emulator, work: Work) -> None:
+async def test_cancelled_while_waiting_for_the_headers(emulator: Emulator, work: Work) -> None:
     gate = Gate()
     emulator.reply(Response(delay=gate), path="/*")
     async with client_for(work, emulator.url) as client, held(gate):
@@ -234,7 +234,7 @@ async def test_cancelled_while_it_waits_for_the_headers(emulator: Emulator, work
 
 
 @pytest.mark.parametrize("work", ALL, ids=lambda work: work.__name__)
-async def test_cancelled_in_the_midst_of_the_body(emulator: Emulator, work: Work) -> None:
+async def test_cancelled_mid_body(emulator: Emulator, work: Work) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One") if work in CHAT else Response(body=["[", gate, "]"]), path="/*")
     async with client_for(work, emulator.url) as client, held(gate):
@@ -259,7 +259,7 @@ async def test_cancelled_late_in_a_stream(emulator: Emulator, work: Work) -> Non
 
 
 @pytest.mark.parametrize("work", ALL, ids=lambda work: work.__name__)
-async def test_cancelled_in_the_pause_before_another_try(emulator: Emulator, work: Work) -> None:
+async def test_cancelled_during_the_pause_before_a_retry(emulator: Emulator, work: Work) -> None:
     emulator.reply(Response.error(503, "Oh", headers={"Retry-After": "29"}, keep_alive=False), path="/*")
     async with client_for(work, emulator.url) as client:
         async with cancelled_at_the_end(work, client):
@@ -270,7 +270,7 @@ async def test_cancelled_in_the_pause_before_another_try(emulator: Emulator, wor
 
 
 @pytest.mark.parametrize("style", ["gzip", "tls"])
-async def test_cancelled_in_the_midst_of_a_body_that_is_not_plain(anyio_backend: Any, style: str) -> None:
+async def test_cancelled_mid_body_with_an_encoded_body(anyio_backend: Any, style: str) -> None:
     folder = Path(__file__).parents[1] / "emulator"
     tls = (str(folder / "certificate.pem"), str(folder / "key.pem")) if style == "tls" else None
     gate = Gate()
@@ -433,9 +433,7 @@ async def _cancel_at(emulator: Emulator, client: AsyncClient, way: Work, stage: 
         assert isinstance(await client.generate("Count"), Completion)
 
 
-async def test_the_stream_knows_what_had_arrived_when_it_was_cancelled(
-    emulator: Emulator, async_client: AsyncClient
-) -> None:
+async def test_a_cancelled_stream_keeps_what_arrived(emulator: Emulator, async_client: AsyncClient) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     stream = async_client.stream("Count")
@@ -450,9 +448,7 @@ async def test_the_stream_knows_what_had_arrived_when_it_was_cancelled(
     assert [attempt.status for attempt in stream.partial.attempts] == [200]
 
 
-async def test_a_cancelled_stream_is_not_mistaken_for_a_whole_one(
-    emulator: Emulator, async_client: AsyncClient
-) -> None:
+async def test_a_cancelled_stream_is_not_reported_as_complete(emulator: Emulator, async_client: AsyncClient) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     stream = async_client.stream("Count")
@@ -466,7 +462,7 @@ async def test_a_cancelled_stream_is_not_mistaken_for_a_whole_one(
     assert caught.value.partial.text == "One"
 
 
-async def test_a_shielded_task_goes_on_to_its_end(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_a_shielded_task_runs_to_completion(emulator: Emulator, async_client: AsyncClient) -> None:
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     got: list[Completion] = []
@@ -483,7 +479,7 @@ async def test_a_shielded_task_goes_on_to_its_end(emulator: Emulator, async_clie
     assert [completion.finish_reason for completion in got] == ["stop"]
 
 
-async def test_cancelling_one_stream_leaves_its_sisters_alone(emulator: Emulator, async_client: AsyncClient) -> None:
+async def test_cancelling_one_stream_does_not_affect_others(emulator: Emulator, async_client: AsyncClient) -> None:
     gates = [Gate(), Gate()]
     emulator.reply(*(held_reply(gate, "One") for gate in gates))
     got: list[Completion] = []
@@ -502,7 +498,7 @@ async def test_cancelling_one_stream_leaves_its_sisters_alone(emulator: Emulator
     assert [completion.text for completion in got] == ["One"]
 
 
-async def test_an_answer_that_arrives_as_the_task_is_cancelled_disturbs_nothing(
+async def test_an_answer_arriving_during_cancellation_is_harmless(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
     """Whichever comes first: either the whole answer or the cancellation, and nothing besides."""

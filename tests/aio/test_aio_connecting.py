@@ -55,7 +55,7 @@ async def test_a_new_connection_to_a_known_address_needs_no_thread(server: Emula
     assert server.connections == 4
 
 
-async def test_a_connection_that_the_loop_opened_is_used_again(server: Emulator) -> None:
+async def test_a_connection_opened_by_the_loop_is_reused(server: Emulator) -> None:
     async with client_of(server.url, verify=TLS[0]) as client:
         await client.generate("Hi", "m")
         server.always(Response.text("Hello"))
@@ -65,7 +65,7 @@ async def test_a_connection_that_the_loop_opened_is_used_again(server: Emulator)
 
 
 @pytest.mark.parametrize("verify", [True, TLS[0]], ids=["unknown authority", "another name"])
-async def test_a_certificate_that_does_not_hold_is_refused_by_the_loop_as_by_a_thread(
+async def test_the_loop_rejects_an_invalid_certificate_like_a_thread(
     monkeypatch: pytest.MonkeyPatch, verify: Any
 ) -> None:
     real = socket.getaddrinfo
@@ -83,7 +83,7 @@ async def test_a_certificate_that_does_not_hold_is_refused_by_the_loop_as_by_a_t
         assert emulator.requests == []
 
 
-async def test_a_refused_connection_is_told_by_the_loop_as_by_a_thread() -> None:
+async def test_the_loop_reports_a_refused_connection_like_a_thread() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     told = []
@@ -95,7 +95,7 @@ async def test_a_refused_connection_is_told_by_the_loop_as_by_a_thread() -> None
     assert told[0] == told[1]
 
 
-async def test_the_clock_of_the_connection_runs_out_in_the_loop_as_in_a_thread() -> None:
+async def test_the_connect_timeout_applies_in_the_loop_like_in_a_thread() -> None:
     told = []
     with unanswering_port() as port:
         async with client_of(f"http://127.0.0.1:{port}", timeout=Timeouts(connect=1)) as client:
@@ -113,7 +113,7 @@ def deaf_port() -> Iterator[tuple[int, socket.socket]]:
         yield listener.getsockname()[1], listener
 
 
-async def test_the_clock_runs_out_in_a_handshake_and_the_error_says_so() -> None:
+async def test_a_timeout_during_the_handshake_is_reported_as_such() -> None:
     told = []
     with deaf_port() as (port, _):
         async with client_of(f"https://127.0.0.1:{port}", timeout=Timeouts(connect=1)) as client:
@@ -125,7 +125,7 @@ async def test_the_clock_runs_out_in_a_handshake_and_the_error_says_so() -> None
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="looks for the connecting socket in /proc/net/tcp")
-async def test_cancelled_while_the_loop_connects() -> None:
+async def test_cancelled_while_the_loop_is_connecting() -> None:
     with unanswering_port() as port:
         async with client_of(f"http://127.0.0.1:{port}", timeout=30) as client:
             for _ in range(2):  # the first time in a thread
@@ -141,7 +141,7 @@ async def test_cancelled_while_the_loop_connects() -> None:
 
 
 @pytest.mark.parametrize("how", ["cancel", "close"])
-async def test_stopped_by_another_task_while_the_loop_shakes_hands(how: str) -> None:
+async def test_stopped_by_another_task_during_the_tls_handshake(how: str) -> None:
     with deaf_port() as (port, listener):
         async with client_of(f"https://127.0.0.1:{port}", timeout=30) as client:
             for _ in range(2):
@@ -168,7 +168,7 @@ async def test_stopped_by_another_task_while_the_loop_shakes_hands(how: str) -> 
                 assert type(failures[0]).__name__ == "StreamCancelledError"
 
 
-async def test_a_name_is_looked_up_in_a_thread_which_is_not_held_while_the_loop_connects(
+async def test_the_thread_that_resolves_a_name_is_released_before_the_loop_connects(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     real = socket.getaddrinfo
@@ -188,7 +188,7 @@ async def test_a_name_is_looked_up_in_a_thread_which_is_not_held_while_the_loop_
                 tasks.cancel_scope.cancel()
 
 
-async def test_a_wrong_proxy_is_no_reason_to_connect_past_it(emulator: Emulator) -> None:
+async def test_a_broken_proxy_is_not_bypassed(emulator: Emulator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     async with client_of(emulator.url, proxies={"http": f"http://127.0.0.1:{port}"}) as client:

@@ -56,7 +56,7 @@ async def test_async_tools_and_approvals_are_awaited(emulator: Emulator, client:
     assert said(chat)[2] == ("tool", threading.current_thread().name)
 
 
-async def test_blocking_tools_and_approvals_are_run_in_threads(emulator: Emulator, client: AsyncClient) -> None:
+async def test_blocking_tools_and_approvals_run_in_threads(emulator: Emulator, client: AsyncClient) -> None:
     threads: list[threading.Thread] = []
 
     def work() -> str:
@@ -74,7 +74,7 @@ async def test_blocking_tools_and_approvals_are_run_in_threads(emulator: Emulato
     assert threading.current_thread() not in threads
 
 
-async def test_what_a_plain_function_returns_is_awaited_too(emulator: Emulator, client: AsyncClient) -> None:
+async def test_an_awaitable_returned_by_a_plain_function_is_awaited(emulator: Emulator, client: AsyncClient) -> None:
     async def later(words: str) -> str:
         return words
 
@@ -107,7 +107,7 @@ async def test_a_cancelled_async_tool_is_recorded_with_an_unknown_outcome(
     assert len(emulator.requests) == 1
 
 
-async def test_a_cancelled_task_waits_for_the_tool_that_runs_in_a_thread_and_keeps_its_result(
+async def test_a_cancelled_task_waits_for_a_tool_in_a_thread_and_keeps_its_result(
     emulator: Emulator, client: AsyncClient
 ) -> None:
     running, go_on = threading.Event(), threading.Event()
@@ -130,7 +130,9 @@ async def test_a_cancelled_task_waits_for_the_tool_that_runs_in_a_thread_and_kee
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("times", [1, 3])
-async def test_so_does_a_task_that_asyncio_cancels(emulator: Emulator, client: AsyncClient, times: int) -> None:
+async def test_a_task_cancelled_by_asyncio_waits_for_a_tool_in_a_thread(
+    emulator: Emulator, client: AsyncClient, times: int
+) -> None:
     running, go_on = threading.Event(), threading.Event()
 
     def work() -> str:
@@ -170,7 +172,7 @@ async def test_a_cancelled_task_does_not_wait_for_an_approval(emulator: Emulator
     assert chat.messages == []
 
 
-async def test_a_task_that_is_cancelled_already_runs_nothing(emulator: Emulator, client: AsyncClient) -> None:
+async def test_an_already_cancelled_task_runs_nothing(emulator: Emulator, client: AsyncClient) -> None:
     ran: list[int] = []
 
     async def work() -> None:
@@ -214,9 +216,7 @@ async def test_another_task_can_stop_it_while_a_tool_runs(emulator: Emulator, cl
     assert len(emulator.requests) == 1
 
 
-async def test_an_async_for_that_is_left_needs_no_event_loop_to_tidy_up(
-    emulator: Emulator, client: AsyncClient
-) -> None:
+async def test_an_abandoned_async_for_needs_no_event_loop_to_clean_up(emulator: Emulator, client: AsyncClient) -> None:
     emulator.always(Response.text("one ", "two"))
     chat = AsyncConversation(client)
     async for _ in chat.stream("Hi"):
@@ -225,13 +225,13 @@ async def test_an_async_for_that_is_left_needs_no_event_loop_to_tidy_up(
     assert (await chat.generate("Hi")).text == "one two"
 
 
-async def test_a_client_of_the_other_kind_is_refused(client: AsyncClient) -> None:
+async def test_a_blocking_client_is_refused(client: AsyncClient) -> None:
     with pytest.raises(InvalidRequestError, match=r"hf_text\.Conversation"):
         AsyncConversation(hf_text.Client.of(client.operations))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("run", [asyncio.run, trio.run])
-def test_without_a_client_it_has_one_with_the_default_settings(
+def test_without_a_client_a_default_one_is_used(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch, run: Callable[..., Any]
 ) -> None:
     for name, value in {**emulator.environ, "HF_TOKEN": "hf_MadeUpKeyForTests"}.items():

@@ -83,18 +83,18 @@ async def read_all(stream: AsyncStream) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_one_client_serves_one_event_loop_after_another(emulator: Emulator, shared: AsyncClient, backend: str) -> None:
+def test_one_client_works_in_consecutive_event_loops(emulator: Emulator, shared: AsyncClient, backend: str) -> None:
     texts = [anyio.run(read_stream, shared, f"number {number}.", backend=backend) for number in range(5)]
     assert [text.rpartition(" ")[2] for text in texts] == ["0.", "1.", "2.", "3.", "4."]
     assert emulator.connections == 1
 
 
-def test_one_client_serves_event_loops_of_both_kinds(shared: AsyncClient) -> None:
+def test_one_client_works_on_asyncio_and_trio(shared: AsyncClient) -> None:
     (text,) = {anyio.run(read_stream, shared, backend=backend) for backend in (*BACKENDS, *BACKENDS)}
     assert text.endswith("nine ten")
 
 
-def test_one_client_serves_several_event_loops_in_several_threads(shared: AsyncClient) -> None:
+def test_one_client_works_in_concurrent_event_loops(shared: AsyncClient) -> None:
     start = threading.Barrier(6)
 
     async def read_many(number: int) -> list[str]:
@@ -118,7 +118,7 @@ def test_one_client_serves_several_event_loops_in_several_threads(shared: AsyncC
             assert {text.partition("asked: ")[2] for text in texts} == expected
 
 
-def test_cancelling_in_one_event_loop_does_not_touch_another(emulator: Emulator, shared: AsyncClient) -> None:
+def test_cancelling_in_one_event_loop_does_not_affect_another(emulator: Emulator, shared: AsyncClient) -> None:
     gates = [Gate(), Gate()]
     emulator.reply(*(held_reply(gate, "One") for gate in gates))
 
@@ -137,7 +137,7 @@ def test_cancelling_in_one_event_loop_does_not_touch_another(emulator: Emulator,
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_each_event_loop_has_threads_of_its_own(emulator: Emulator, backend: str) -> None:
+def test_each_event_loop_has_its_own_threads(emulator: Emulator, backend: str) -> None:
     gates = [Gate(), Gate()]
     emulator.reply(*(Response.text("One", delay=gate) for gate in gates))
     client = Client(KEY, hub_url=emulator.url, router_url=emulator.url, timeout=5)
@@ -157,7 +157,7 @@ def test_each_event_loop_has_threads_of_its_own(emulator: Emulator, backend: str
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_portal_reads_for_code_that_blocks(shared: AsyncClient, backend: str) -> None:
+def test_a_blocking_portal_can_read_a_stream(shared: AsyncClient, backend: str) -> None:
     with anyio.from_thread.start_blocking_portal(backend) as portal:
         assert portal.call(read_stream, shared).endswith("nine ten")
         assert portal.call(shared.generate, "Count").finish_reason == "stop"
@@ -184,7 +184,7 @@ def test_a_stream_can_outlive_its_event_loop(emulator: Emulator, shared: AsyncCl
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_stream_that_outlived_its_event_loop_can_be_read_in_another(
+def test_a_stream_can_be_read_in_another_event_loop_after_its_own_ended(
     emulator: Emulator, shared: AsyncClient, backend: str
 ) -> None:
     gate = Gate()
@@ -200,7 +200,7 @@ def test_a_stream_that_outlived_its_event_loop_can_be_read_in_another(
 # Plain asyncio
 
 
-def test_asyncio_run_in_debug_mode_has_nothing_to_say(
+def test_asyncio_debug_mode_reports_nothing(
     emulator: Emulator, shared: AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It tells of coroutines that were never awaited and of callbacks from the wrong thread."""
@@ -223,7 +223,7 @@ def test_asyncio_run_in_debug_mode_has_nothing_to_say(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_tasks_that_still_read_when_the_program_is_done_do_not_hold_it_up(
+def test_tasks_that_still_read_at_exit_do_not_delay_it(
     emulator: Emulator, shared: AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     gates = [Gate(), Gate()]
@@ -244,7 +244,7 @@ def test_tasks_that_still_read_when_the_program_is_done_do_not_hold_it_up(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_a_task_nobody_awaits_keeps_its_error_for_itself(
+def test_an_unawaited_task_does_not_leak_its_error(
     emulator: Emulator, shared: AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The one complaint of asyncio is the user's own; none comes of the library's threads."""
@@ -260,7 +260,7 @@ def test_a_task_nobody_awaits_keeps_its_error_for_itself(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_streams_in_gather_come_to_their_own_ends(emulator: Emulator, shared: AsyncClient) -> None:
+def test_streams_in_gather_end_independently(emulator: Emulator, shared: AsyncClient) -> None:
     emulator.always(
         lambda request: Response.text("One") if b"good" in request.body else Response.error(403, "No", "string")
     )
@@ -317,7 +317,7 @@ class TestUvloop:
         text = anyio.run(read_stream, shared, backend_options={"use_uvloop": True})
         assert text.endswith("nine ten")
 
-    def test_a_cancelled_stream_hangs_up(self, emulator: Emulator, shared: AsyncClient) -> None:
+    def test_a_cancelled_stream_closes_its_connection(self, emulator: Emulator, shared: AsyncClient) -> None:
         gate = Gate()
         emulator.always(held_reply(gate, "One"))
 
@@ -350,7 +350,7 @@ class TestUvloop:
 # Notebooks: the main thread's loop is running already, and the blocking functions are called inside it
 
 
-def test_blocking_functions_work_where_an_event_loop_runs(emulator: Emulator, module_functions: None) -> None:
+def test_blocking_functions_work_inside_a_running_event_loop(emulator: Emulator, module_functions: None) -> None:
     async def cell() -> None:
         assert str(hf_text.generate("Count")).endswith("nine ten")
         assert "".join(hf_text.stream("Count")).endswith("nine ten")
@@ -382,7 +382,7 @@ def test_blocking_functions_work_in_a_worker_thread_of_a_loop(module_functions: 
     assert asyncio.run(main()).finish_reason == "stop"
 
 
-def test_a_blocking_stream_can_be_cancelled_by_the_loop(emulator: Emulator, client: Client) -> None:
+def test_the_loop_can_cancel_a_blocking_stream(emulator: Emulator, client: Client) -> None:
     """How an app that began with the blocking client stops it from its loop."""
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
@@ -455,7 +455,7 @@ def test_ctrl_c_ends_the_program_at_once_with_one_traceback(emulator: Emulator, 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", BACKENDS)
-async def test_a_stream_of_an_async_fixture_can_be_read_in_the_test(
+async def test_a_stream_from_an_async_fixture_can_be_read_in_the_test(
     anyio_backend: str, begun: tuple[AsyncStream, Gate]
 ) -> None:
     stream, gate = begun

@@ -82,7 +82,7 @@ def run(monkeypatch: pytest.MonkeyPatch, anyio_backend: str) -> Callable[..., No
 
 
 @pytest.mark.parametrize("encoding", [None, "gzip"], ids=["read in the loop", "read in threads"])
-def test_six_hundred_streams_left_half_way_leave_nothing(run: Callable[..., None], encoding: Any) -> None:
+def test_six_hundred_half_read_streams_leave_nothing_behind(run: Callable[..., None], encoding: Any) -> None:
     """Each sixth of them forgotten, in a circle, cancelled or closed by another task while it waits, thrown into,
     broken off. A compressed one is waited for in a thread, which is inside the generator then.
     """
@@ -142,7 +142,7 @@ def test_six_hundred_streams_left_half_way_leave_nothing(run: Callable[..., None
     assert all("One two three".startswith(text) and text for text in told)
 
 
-def test_six_hundred_streams_left_before_their_answers_leave_nothing(run: Callable[..., None]) -> None:
+def test_six_hundred_unanswered_streams_leave_nothing_behind(run: Callable[..., None]) -> None:
     """No thread waits for them; half are cancelled, half are closed by another task."""
     gate = Gate()
     told: list[hf_text.StreamCancelledError] = []
@@ -271,7 +271,7 @@ class Readers:
 
 
 @pytest.mark.anyio
-async def test_a_thousand_streams_at_once_hold_no_thread_and_come_to_their_ends(repeater: Repeater) -> None:
+async def test_a_thousand_concurrent_streams_hold_no_thread_and_all_end(repeater: Repeater) -> None:
     async with make_client_of_a_server(repeater.url) as client:
         readers = Readers(client, 1000)
         async with readers.reading():
@@ -291,7 +291,7 @@ async def test_streams_that_begin_together_prepare_their_address_one_at_a_time(r
 
 
 @pytest.mark.anyio
-async def test_a_stream_that_waits_holds_little_memory(repeater: Repeater) -> None:
+async def test_a_waiting_stream_uses_little_memory(repeater: Repeater) -> None:
     """Some 17 to 25 KiB."""
     async with make_client_of_a_server(repeater.url) as client:
         readers = Readers(client, 200)
@@ -313,7 +313,7 @@ async def test_a_stream_that_waits_holds_little_memory(repeater: Repeater) -> No
 
 
 @pytest.mark.anyio
-async def test_the_hosts_threads_are_free_while_streams_wait_for_their_first_token(emulator: Emulator) -> None:
+async def test_default_threads_stay_free_while_streams_wait_for_a_first_token(emulator: Emulator) -> None:
     gate = Gate()
     emulator.always(Response.text("One", delay=gate))
     got: list[str] = []
@@ -336,7 +336,7 @@ async def test_the_hosts_threads_are_free_while_streams_wait_for_their_first_tok
 
 
 @pytest.mark.anyio
-async def test_streams_begin_while_all_the_hosts_threads_are_busy(emulator: Emulator) -> None:
+async def test_streams_start_while_all_default_threads_are_busy(emulator: Emulator) -> None:
     async with make_client(emulator.url) as client:
         with anyio.fail_after(20):
             async with at_work_in_all_threads_of_the_host():
@@ -442,7 +442,7 @@ def _ask(sock: socket.socket, what: int) -> int:
 
 @linux_only
 @pytest.mark.anyio
-async def test_nothing_is_read_ahead_of_a_slow_reader_but_a_piece() -> None:
+async def test_a_slow_reader_is_at_most_one_piece_behind() -> None:
     """What is not read stays in the sockets, and with the sender once they are full."""
     with Flood(events=4096, text="x" * 16384) as flood:
         stream = make_client_of_a_server(flood.url).stream("Count", MODEL)
@@ -499,7 +499,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_long_event_is_read_in_a_thread_and_what_follows_without(emulator: Emulator) -> None:
+async def test_only_the_long_event_is_read_in_a_thread(emulator: Emulator) -> None:
     within, after = Gate(), Gate()
     emulator.reply(long_reply(within, after))
     got: list[str] = []
@@ -519,7 +519,7 @@ async def test_a_long_event_is_read_in_a_thread_and_what_follows_without(emulato
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("how", ["cancelled", "closed"])
-async def test_a_stop_within_a_long_event_arrives_at_once(emulator: Emulator, how: str) -> None:
+async def test_a_stop_during_a_long_event_takes_effect_at_once(emulator: Emulator, how: str) -> None:
     within = Gate()
     emulator.reply(long_reply(within, within))
     got: list[str] = []
@@ -552,7 +552,7 @@ async def test_a_stop_within_a_long_event_arrives_at_once(emulator: Emulator, ho
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("timeout", [Timeouts(gap=0.3), Timeouts(total=0.6)], ids=["gap", "total"])
-async def test_a_clock_runs_out_within_a_long_event(
+async def test_a_timeout_during_a_long_event_is_raised(
     request: pytest.FixtureRequest, emulator: Emulator, timeout: Timeouts
 ) -> None:
     within = Gate()

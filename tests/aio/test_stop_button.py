@@ -103,7 +103,7 @@ AGAIN = {
 @pytest.mark.parametrize(
     ("cell", "error"), [(BLOCKING, "KeyboardInterrupt"), (ASYNC, "CancelledError")], ids=["blocking", "async"]
 )
-def test_the_stop_button_stops_an_answer_and_the_kernel_goes_on(
+def test_the_stop_button_stops_an_answer_and_the_kernel_survives(
     emulator: Emulator, kernel: Kernel, cell: str, error: str
 ) -> None:
     stages = [

@@ -79,7 +79,7 @@ async def read_through(client: AsyncClient, gates: list[Gate], loop: WatchedLoop
     return text
 
 
-def test_a_stream_is_registered_once_for_all_its_tokens(emulator: Emulator, client: AsyncClient) -> None:
+def test_a_stream_registers_once_for_all_its_tokens(emulator: Emulator, client: AsyncClient) -> None:
     loop, gates = WatchedLoop(), [Gate() for _ in range(10)]
     emulator.always(held(gates))
     own = len(loop.registered)
@@ -201,7 +201,7 @@ def test_a_context_variable_that_a_task_sets_between_two_tokens_stays_set(
     assert run(loop, main()) == 5
 
 
-def test_a_stream_that_has_ended_leaves_no_timer_and_nothing_of_itself(emulator: Emulator, client: AsyncClient) -> None:
+def test_a_finished_stream_leaves_no_timer_and_no_reference(emulator: Emulator, client: AsyncClient) -> None:
     loop = WatchedLoop()
     gate = Gate()
     emulator.reply(Response.text("one"))
@@ -233,7 +233,7 @@ def test_a_redirect_on_an_open_connection_is_followed(emulator: Emulator, client
     assert [request.connection for request in emulator.requests] == [1, 1, 1]
 
 
-def test_a_loop_that_cannot_watch_sockets_is_waited_in_by_anyio(emulator: Emulator) -> None:
+def test_anyio_waits_where_a_loop_cannot_watch_sockets(emulator: Emulator) -> None:
     program = f"""
 import asyncio
 from hf_text.aio import AsyncClient
@@ -252,7 +252,7 @@ Loop().run_until_complete(main())
     assert done.stdout.strip().endswith("nine ten"), done.stderr
 
 
-def test_the_clock_of_a_stream_runs_out_although_its_timer_was_set_for_a_longer_one(emulator: Emulator) -> None:
+def test_a_shorter_timeout_applies_although_the_timer_was_set_for_a_longer_one(emulator: Emulator) -> None:
     gate = Gate()
     emulator.always(held([gate, Gate()]))
 
@@ -268,7 +268,7 @@ def test_the_clock_of_a_stream_runs_out_although_its_timer_was_set_for_a_longer_
         asyncio.run(main())
 
 
-def test_a_stream_that_another_thread_closes_between_two_reads_leaves_the_selector_empty(
+def test_a_stream_closed_by_another_thread_between_reads_leaves_the_selector_empty(
     emulator: Emulator, client: AsyncClient
 ) -> None:
     gates = [Gate(), Gate()]

@@ -118,7 +118,7 @@ def check_once(output: Path, rows: int = ROWS) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_kills_lose_only_what_was_under_way(server: Server, inputs: Path, output: Path) -> None:
+def test_sigkill_loses_only_pending_rows(server: Server, inputs: Path, output: Path) -> None:
     ended, _ = end_again_and_again(inputs, output, server.url, [signal.SIGKILL] * TIMES, random.Random(1))
     assert ended
     check_once(output)
@@ -128,7 +128,7 @@ def test_kills_lose_only_what_was_under_way(server: Server, inputs: Path, output
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_signals_that_drain_lose_nothing(server: Server, inputs: Path, output: Path, signum: signal.Signals) -> None:
+def test_draining_signals_lose_nothing(server: Server, inputs: Path, output: Path, signum: signal.Signals) -> None:
     _, said = end_again_and_again(inputs, output, server.url, [signum] * TIMES, random.Random(2))
     check_once(output)
     assert max(server.count().values()) == 1

@@ -92,7 +92,7 @@ def after(emulator: Emulator, count: int, action: Any) -> threading.Thread:
     return thread
 
 
-def test_a_worker_that_is_killed_costs_only_what_it_had_under_way(
+def test_a_killed_worker_loses_only_its_pending_rows(
     client: Client, emulator: Emulator, output: Path, cluster: Cluster
 ) -> None:
     emulator.always(Response.text("Yes", delay=0.02))
@@ -105,7 +105,7 @@ def test_a_worker_that_is_killed_costs_only_what_it_had_under_way(
     assert again <= 8 * 64
 
 
-def test_a_scheduler_that_is_lost_ends_the_run_and_the_next_goes_on(
+def test_a_lost_scheduler_ends_the_run_and_the_next_run_resumes(
     client: Client, emulator: Emulator, output: Path, cluster: Cluster
 ) -> None:
     emulator.always(Response.text("Yes", delay=0.02))

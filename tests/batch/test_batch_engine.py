@@ -44,7 +44,7 @@ def yes(**fields: Any) -> Response:
 
 
 class TestGenerate:
-    def test_outcomes_come_as_they_are_answered(self, client: Client, emulator: Emulator) -> None:
+    def test_outcomes_arrive_as_they_are_answered(self, client: Client, emulator: Emulator) -> None:
         gate = Gate()
         emulator.always(lambda request: yes(delay=gate if prompt_of(request) == "p0" else 0.0))
         with batch.generate(rows(3), client=client) as outcomes:
@@ -54,7 +54,7 @@ class TestGenerate:
         assert {first.custom_id, second.custom_id} == {"r1", "r2"}
         assert (third.custom_id, third.text, third.ok) == ("r0", "Yes", True)
 
-    def test_they_come_in_the_order_of_the_rows_on_demand(self, client: Client, emulator: Emulator) -> None:
+    def test_ordered_outcomes_follow_the_rows(self, client: Client, emulator: Emulator) -> None:
         gate = Gate()
         emulator.always(lambda request: yes(delay=gate if prompt_of(request) == "p0" else 0.0))
 
@@ -68,7 +68,7 @@ class TestGenerate:
         thread.join()
         assert found == ["r0", "r1", "r2", "r3", "r4"]
 
-    def test_a_bad_row_is_an_outcome_on_demand(self, client: Client) -> None:
+    def test_a_bad_row_can_be_an_outcome(self, client: Client) -> None:
         values: list[Any] = [
             *rows(1),
             {"custom_id": "bad", "prompt": 5},
@@ -87,7 +87,7 @@ class TestGenerate:
         )
         assert [dict(outcome.columns) for outcome in outcomes] == [{"n": 7, "text": None}, {"n": 8, "text": "x"}]
 
-    def test_closing_stops_what_is_under_way(self, client: Client, emulator: Emulator) -> None:
+    def test_closing_stops_pending_requests(self, client: Client, emulator: Emulator) -> None:
         emulator.always(yes(delay=Gate()))
         outcomes = batch.generate(rows(9), client=client, max_workers=3)
         thread = threading.Thread(target=lambda: list(outcomes))
@@ -99,7 +99,7 @@ class TestGenerate:
         assert outcomes.stopped_by == "drain"
         assert outcomes.progress.in_flight == 0
 
-    def test_runs_of_one_client_share_what_was_learned_of_the_pace(self, client: Client, emulator: Emulator) -> None:
+    def test_runs_of_one_client_share_the_learned_pace(self, client: Client, emulator: Emulator) -> None:
         emulator.reply(Response.error(429, "Slow down", headers={"retry-after-ms": "200"}))
         emulator.always(yes())
         started = time.monotonic()
@@ -125,7 +125,7 @@ class TestGenerate:
 
 
 class TestLanes:
-    def test_a_model_that_answers_slowly_does_not_hold_up_another(self, client: Client, emulator: Emulator) -> None:
+    def test_a_slow_model_does_not_delay_another(self, client: Client, emulator: Emulator) -> None:
         gate = Gate()
         emulator.always(lambda request: yes(delay=gate if "oss-20b" in request.json["model"] else 0.0))
         values = rows(80)
@@ -137,7 +137,7 @@ class TestLanes:
             gate.open()
             assert len(list(outcomes)) == 40
 
-    def test_each_row_asks_each_model(self, client: Client, emulator: Emulator, output: Path) -> None:
+    def test_each_row_is_sent_to_each_model(self, client: Client, emulator: Emulator, output: Path) -> None:
         models = ["openai/gpt-oss-20b", "openai/gpt-oss-120b"]
         summary = batch.run(rows(3), output, client=client, models=models, samples=2)
         assert (summary.rows, summary.done) == (12, 12)
@@ -145,12 +145,12 @@ class TestLanes:
 
 
 class TestRowsThatFail:
-    def test_a_stream_that_breaks_is_asked_again(self, client: Client, emulator: Emulator) -> None:
+    def test_a_broken_stream_is_retried(self, client: Client, emulator: Emulator) -> None:
         emulator.reply("cut-mid-stream")
         emulator.always(yes())
         assert [outcome.ok for outcome in batch.generate(rows(3), client=client)] == [True] * 3
 
-    def test_a_row_that_alone_is_refused_does_not_slow_the_others(
+    def test_a_row_that_is_always_refused_does_not_slow_the_others(
         self, make_client: MakeClient, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
         """Not even at its end: a gateway that gives up on one long answer each time."""
@@ -161,7 +161,7 @@ class TestRowsThatFail:
         assert summary.refused["504"] <= 20  # five times alone, and as often as it was the probe
         assert len(chats(emulator)) == 39 + summary.refused["504"]
 
-    def test_a_refusal_that_the_client_was_to_retry_is_left_to_the_pace(
+    def test_a_refusal_is_retried_by_the_pace_and_not_by_the_client(
         self, make_client: MakeClient, emulator: Emulator
     ) -> None:
         emulator.reply(SLOW_DOWN)
@@ -173,7 +173,7 @@ class TestRowsThatFail:
 
 
 class TestOutages:
-    def test_the_server_is_waited_for(self, make_client: MakeClient, emulator: Emulator, output: Path) -> None:
+    def test_an_outage_is_waited_out(self, make_client: MakeClient, emulator: Emulator, output: Path) -> None:
         emulator.always(Response.error(503, "Away"))
         seen: list[str] = []
 
@@ -187,16 +187,14 @@ class TestOutages:
         assert summary.refused["503"] <= 20
         assert any(waiting.endswith("s for the server (503)") for waiting in seen)
 
-    def test_a_server_that_stays_away_ends_the_run(
-        self, make_client: MakeClient, emulator: Emulator, output: Path
-    ) -> None:
+    def test_a_long_outage_ends_the_run(self, make_client: MakeClient, emulator: Emulator, output: Path) -> None:
         emulator.reply(yes())
         emulator.always(Response.error(503, "Away"))
         with pytest.raises(ServerError):
             batch.run(rows(50), output, client=make_client(max_retries=0), max_outage=1.0, max_workers=4)
         assert len(list(batch.read(output))) == 1
 
-    def test_an_address_at_which_nobody_is_found_ends_it_at_once(self, output: Path) -> None:
+    def test_an_unreachable_address_ends_the_run_at_once(self, output: Path) -> None:
         with socket.socket() as bound:
             bound.bind(("127.0.0.1", 0))
             port = bound.getsockname()[1]
@@ -205,7 +203,7 @@ class TestOutages:
             batch.run(rows(50), output, client=client, model="m")
         assert time.monotonic() - started < 10
 
-    def test_the_last_row_does_not_hold_the_run_for_ever(
+    def test_a_refused_last_row_does_not_hold_up_the_run(
         self, make_client: MakeClient, emulator: Emulator, output: Path
     ) -> None:
         emulator.always(SLOW_DOWN)
@@ -215,7 +213,7 @@ class TestOutages:
 
 
 class TestBounds:
-    def test_the_cost_is_bounded_over_all_runs(self, client: Client, emulator: Emulator, output: Path) -> None:
+    def test_max_cost_applies_across_runs(self, client: Client, emulator: Emulator, output: Path) -> None:
         emulator.models = [PRICED]
         emulator.always(yes())  # 100 tokens for 1, 50 for 2 USD a million
         first = batch.run(rows(100), output, client=client, model="org/m", max_cost=0.002, max_workers=4)
@@ -235,20 +233,20 @@ class TestBounds:
             batch.run(rows(3), output, client=client, model="org/m", max_cost=1.0)
         assert not chats(emulator)
 
-    def test_an_answer_without_a_price_ends_the_run(self, client: Client, emulator: Emulator, output: Path) -> None:
+    def test_an_unpriced_answer_ends_the_run(self, client: Client, emulator: Emulator, output: Path) -> None:
         emulator.models = [PRICED]
         emulator.always(Response.text("Yes", provider="novita"))  # no usage
         summary = batch.run(rows(50), output, client=client, model="org/m", max_cost=1.0)
         assert summary.stopped_by == "unknown price"
         assert summary.done <= 5
 
-    def test_a_last_row_without_a_price_stops_nothing(self, client: Client, emulator: Emulator, output: Path) -> None:
+    def test_an_unpriced_last_row_is_not_a_stop(self, client: Client, emulator: Emulator, output: Path) -> None:
         emulator.models = [PRICED]
         emulator.reply(yes(), yes(), Response.text("Yes", provider="novita"))  # the last one without usage
         summary = batch.run(rows(3), output, client=client, model="org/m", max_cost=1.0, max_workers=1)
         assert (summary.done, summary.stopped_by) == (3, None)
 
-    def test_last_rows_that_were_under_way_without_a_price_stop_nothing(
+    def test_unpriced_rows_pending_at_the_end_are_not_a_stop(
         self, client: Client, emulator: Emulator, output: Path
     ) -> None:
         """All rows were read when the first answer came."""
@@ -257,7 +255,7 @@ class TestBounds:
         summary = batch.run(rows(3), output, client=client, model="org/m", max_cost=1.0)
         assert (summary.done, summary.stopped_by) == (3, None)
 
-    def test_a_deadline_during_the_last_rows_stops_nothing(
+    def test_a_deadline_during_the_last_rows_is_not_a_stop(
         self, client: Client, emulator: Emulator, output: Path
     ) -> None:
         gate = Gate()
@@ -270,7 +268,7 @@ class TestBounds:
         summary = batch.run(rows(3), output, client=client, deadline=0.3, progress=watch)
         assert (summary.done, summary.stopped_by) == (3, None)
 
-    def test_a_limit_that_the_last_row_reaches_stops_nothing(
+    def test_a_limit_reached_by_the_last_row_is_not_a_stop(
         self, client: Client, emulator: Emulator, output: Path
     ) -> None:
         emulator.models = [PRICED]
@@ -279,9 +277,7 @@ class TestBounds:
         assert (summary.done, summary.stopped_by) == (10, None)
 
     @pytest.mark.parametrize("status", [400, 404])
-    def test_a_model_that_the_server_does_not_know_ends_the_run(
-        self, client: Client, emulator: Emulator, output: Path, status: int
-    ) -> None:
+    def test_an_unknown_model_ends_the_run(self, client: Client, emulator: Emulator, output: Path, status: int) -> None:
         emulator.always(Response.error(status, "The model 'org/typo' does not exist", code="model_not_found"))
         with pytest.raises(ModelNotSupportedError, match=r"The first 20 rows all failed like this, so the run ended"):
             batch.run(rows(1000), output, client=client, model="org/typo", max_workers=4)
@@ -289,7 +285,7 @@ class TestBounds:
         emulator.always(yes())
         assert batch.run(rows(1000)[:50], output, client=client, model="org/m", stale="redo").done == 50
 
-    def test_an_unknown_model_beside_one_that_answers_fails_its_rows_alone(
+    def test_an_unknown_model_next_to_a_working_one_fails_only_its_own_rows(
         self, client: Client, emulator: Emulator, output: Path
     ) -> None:
         def answer(request: Request) -> Response:
@@ -302,15 +298,13 @@ class TestBounds:
         summary = batch.run(mixed, output, client=client, max_workers=1)
         assert (summary.done, summary.failed) == (1, 40)
 
-    def test_failures_are_bounded(self, client: Client, emulator: Emulator, output: Path) -> None:
+    def test_max_failures_ends_the_run(self, client: Client, emulator: Emulator, output: Path) -> None:
         emulator.always(Response.error(422, "No"))
         summary = batch.run(rows(50), output, client=client, max_failures=3, max_workers=2)
         assert summary.stopped_by == "max_failures"
         assert 4 <= summary.failed <= 6
 
-    def test_the_time_is_bounded_and_what_is_under_way_may_end(
-        self, client: Client, emulator: Emulator, output: Path
-    ) -> None:
+    def test_a_deadline_lets_pending_requests_finish(self, client: Client, emulator: Emulator, output: Path) -> None:
         gate = Gate()
         emulator.always(yes(delay=gate))
         seen: list[str] = []
@@ -323,7 +317,9 @@ class TestBounds:
         summary = batch.run(rows(50), output, client=client, deadline=0.5, max_workers=4, progress=watch)
         assert (summary.stopped_by, summary.done) == ("deadline", 4)
 
-    def test_what_does_not_end_in_time_is_cancelled(self, client: Client, emulator: Emulator, output: Path) -> None:
+    def test_requests_that_outlast_the_grace_period_are_cancelled(
+        self, client: Client, emulator: Emulator, output: Path
+    ) -> None:
         emulator.always(yes(delay=Gate()))
         summary = batch.run(rows(50), output, client=client, deadline=0.3, drain=0.3, max_workers=4)
         assert (summary.stopped_by, summary.done, summary.failed) == ("deadline", 0, 0)
@@ -346,7 +342,7 @@ class TestStale:
         ],
         ids=["question", "option", "new option", "model"],
     )
-    def test_an_answer_to_something_else_is_refused(
+    def test_a_stale_answer_is_refused(
         self, old: None, client: Client, emulator: Emulator, output: Path, change: dict[str, Any]
     ) -> None:
         asked = len(chats(emulator))
@@ -357,7 +353,7 @@ class TestStale:
             batch.run(arguments.pop("inputs"), output, client=client, **arguments)
         assert len(chats(emulator)) == asked
 
-    def test_it_is_asked_again_on_demand(
+    def test_a_stale_answer_can_be_asked_again(
         self, old: None, client: Client, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
         emulator.always(Response.text("New"))
@@ -366,16 +362,16 @@ class TestStale:
         assert [outcome.text for outcome in batch.read(output)] == ["New"] * 3
         assert len(recorded()) == 3
 
-    def test_it_is_kept_on_demand(self, old: None, client: Client, output: Path) -> None:
+    def test_a_stale_answer_can_be_kept(self, old: None, client: Client, output: Path) -> None:
         assert batch.run(rows(4), output, client=client, max_tokens=6, stale="keep").resumed == 3
 
-    def test_how_it_is_asked_does_not_matter(self, old: None, client: Client, output: Path) -> None:
+    def test_transport_options_do_not_make_an_answer_stale(self, old: None, client: Client, output: Path) -> None:
         summary = batch.run(rows(3), output, client=client, max_tokens=5, timeout=9, provider="novita", max_workers=3)
         assert summary.resumed == 3
 
 
 class TestChoice:
-    def test_only_what_failed_is_asked(self, client: Client, emulator: Emulator, output: Path) -> None:
+    def test_only_failed_rows_are_asked(self, client: Client, emulator: Emulator, output: Path) -> None:
         emulator.always(lambda request: Response.error(422, "No") if prompt_of(request) == "p1" else yes())
         batch.run(rows(3), output, client=client)
         emulator.always(yes())
@@ -383,7 +379,7 @@ class TestChoice:
         assert (summary.done, summary.resumed) == (3, 2)
         assert len(chats(emulator)) == 4
 
-    def test_shards_are_disjoint_and_together_the_whole(self, client: Client, output: Path, tmp_path: Path) -> None:
+    def test_shards_are_disjoint_and_cover_all_rows(self, client: Client, output: Path, tmp_path: Path) -> None:
         paths = [tmp_path / f"{number}.jsonl" for number in range(3)]
         done = [batch.run(rows(60), path, client=client, shard=(number, 3)).done for number, path in enumerate(paths)]
         assert sum(done) == 60
@@ -409,7 +405,9 @@ class TestChoice:
 
 
 class TestSummary:
-    def test_it_tells_times_providers_and_what_was_cut(self, client: Client, emulator: Emulator, output: Path) -> None:
+    def test_the_summary_shows_times_providers_and_truncated_answers(
+        self, client: Client, emulator: Emulator, output: Path
+    ) -> None:
         emulator.models = [PRICED]
         emulator.reply(yes(finish="length"))
         emulator.always(yes())
@@ -421,12 +419,12 @@ class TestSummary:
         assert (provider.answers, provider.prompt_tokens, provider.completion_tokens) == (3, 300, 150)
         assert provider.cost == summary.cost == pytest.approx(0.0006)
 
-    def test_the_state_of_a_run_stands_beside_its_output(self, client: Client, output: Path) -> None:
+    def test_the_state_file_is_next_to_the_output(self, client: Client, output: Path) -> None:
         batch.run(rows(3), output, client=client)
         progress, state = batch.read_state(output)
         assert (progress.rows, progress.done, state["ended"]) == (3, 3, "finished")
 
-    def test_where_no_run_was_there_is_none(self, output: Path) -> None:
+    def test_there_is_no_state_without_a_run(self, output: Path) -> None:
         with pytest.raises(InvalidRequestError, match="no run has stored its state"):
             batch.read_state(output)
         Path(f"{output}.state").write_text("rubbish")
@@ -456,7 +454,7 @@ class TestRateLimit:
         assert summary.done == 120
         assert sum(summary.refused.values()) < 50
 
-    def test_errors_of_the_server_reach_the_caller(self, make_client: MakeClient, emulator: Emulator) -> None:
+    def test_server_errors_reach_the_caller(self, make_client: MakeClient, emulator: Emulator) -> None:
         emulator.always(Response.error(429, "Come back tomorrow", headers={"Retry-After": "86400"}))
         with pytest.raises(RateLimitError):
             list(batch.generate(rows(3), client=make_client()))

@@ -43,25 +43,27 @@ class Counting(ThreadPoolExecutor):
 
 
 class TestThreads:
-    def test_they_do_the_work_and_are_not_shut_down(self, client: Client, output: Path, recorded: Recorded) -> None:
+    def test_an_executor_does_the_work_and_is_not_shut_down(
+        self, client: Client, output: Path, recorded: Recorded
+    ) -> None:
         with ThreadPoolExecutor(2) as executor:
             batch.run(["one", "two", "three"], output, client=client, executor=executor)
             assert executor.submit(len, "abc").result() == 3
         assert len(recorded()) == 3
 
-    def test_they_share_the_client_and_its_connections(self, client: Client, emulator: Emulator, output: Path) -> None:
+    def test_threads_share_the_client_and_its_connections(
+        self, client: Client, emulator: Emulator, output: Path
+    ) -> None:
         with ThreadPoolExecutor(2) as executor:
             batch.run(map(str, range(20)), output, client=client, executor=executor)
         assert emulator.connections <= 2 + 1  # one asked for the prices
 
-    def test_no_more_rows_are_worked_on_than_may_be(self, client: Client, output: Path) -> None:
+    def test_concurrency_is_never_exceeded(self, client: Client, output: Path) -> None:
         with Counting(2) as executor:
             batch.run(map(str, range(20)), output, client=client, executor=executor, max_workers=5)
         assert max(executor.working) <= 5
 
-    def test_what_is_finished_when_the_run_is_stopped_is_recorded(
-        self, client: Client, output: Path, recorded: Recorded
-    ) -> None:
+    def test_rows_finished_during_a_stop_are_recorded(self, client: Client, output: Path, recorded: Recorded) -> None:
         def stop(at: batch.Progress) -> None:
             if at.done:
                 wait(executor.futures)
@@ -87,7 +89,7 @@ class Losing(ThreadPoolExecutor):
 
 
 class TestLosses:
-    def test_what_had_finished_is_recorded_if_a_task_is_lost(
+    def test_finished_rows_are_recorded_when_a_task_is_lost(
         self, client: Client, output: Path, recorded: Recorded
     ) -> None:
         with Losing(1) as executor, pytest.raises(BrokenExecutor, match=r"\(OSError: gone\)"):
@@ -97,14 +99,14 @@ class TestLosses:
 
 
 class TestProcesses:
-    def test_they_do_the_work_with_one_connection_each(
+    def test_each_process_uses_one_connection(
         self, processes: Executor, client: Client, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
         summary = batch.run(map(str, range(20)), output, client=client, executor=processes, max_workers=4)
         assert summary.done == len(recorded()) == 20
         assert emulator.connections <= 2 + 1  # one asked for the prices
 
-    def test_their_errors_come_back(
+    def test_errors_in_a_process_are_returned(
         self,
         processes: Executor,
         make_client: Callable[..., Client],
@@ -122,7 +124,7 @@ class TestProcesses:
         assert recorded()["b"]["response"]["status_code"] == 422
         assert recorded()["c"]["error"] is None
 
-    def test_a_process_that_dies_ends_the_run_and_what_was_recorded_is_kept(
+    def test_a_dead_process_ends_the_run_and_keeps_recorded_answers(
         self, client: Client, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as executor:
@@ -147,7 +149,7 @@ class TestPickles:
         assert first is second
         assert first.client is not client
 
-    def test_what_is_submitted_can_be_pickled(self, client: Client) -> None:
+    def test_submitted_work_can_be_pickled(self, client: Client) -> None:
         function, worker, row = pickle.loads(pickle.dumps((ask, Worker(client), Row("a", {"messages": "Hi"}, {}))))
         assert str(function(worker, row)).endswith("You asked: Hi")
         worker.client.close()

@@ -81,20 +81,20 @@ class TestLines:
             "prompt_tokens_details": {"cached_tokens": 5},
         }
 
-    def test_calls_of_tools_stand_in_the_message(self) -> None:
+    def test_tool_calls_are_in_the_message(self) -> None:
         body = line_of(Completion(tool_calls=(ToolCall("1", "f", "{}"),)))["response"]["body"]
         call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
         assert body["choices"][0]["message"] == {"role": "assistant", "content": None, "tool_calls": [call]}
         assert body["usage"] is None
 
-    def test_several_attempts_are_told(self) -> None:
+    def test_all_attempts_are_recorded(self) -> None:
         attempts = (Attempt("groq", 500, 0.5, "broken"), Attempt("novita", 200, 1.0))
         assert [attempt["provider"] for attempt in line_of(Completion("Hi", attempts=attempts))["attempts"]] == [
             "groq",
             "novita",
         ]
 
-    def test_a_failure_holds_what_the_server_said(self) -> None:
+    def test_a_failure_holds_the_server_message(self) -> None:
         error = RateLimitError("slow down", status_code=429, request_id="r", body={"error": "slow down"})
         line = json.loads(build_line(failure("a", error)))
         assert line["response"] == {"status_code": 429, "request_id": "r", "body": {"error": "slow down"}}
@@ -110,21 +110,21 @@ class TestLines:
         assert json.loads(data)["response"]["body"]["choices"][0]["message"]["content"] == text
 
     @pytest.mark.parametrize("name", ["a", 'quo"te', "back\\slash", "é日本", "line\u2028"])
-    def test_its_head_tells_whose_it_is_and_what_was_asked(self, name: str) -> None:
+    def test_the_head_holds_the_row_id_and_fingerprint(self, name: str) -> None:
         head = parse_head(build_line(answer(name, asked=ONE, cost=0.25)).rstrip(b"\n"))
         assert head == (name, True, ONE, 0.25)
         head = parse_head(build_line(failure(name, asked=ONE)).rstrip(b"\n"))
         assert head == (name, False, ONE, None)
 
-    def test_lines_of_others_are_read_too(self) -> None:
+    def test_lines_written_by_other_tools_are_read(self) -> None:
         body = b'{"custom_id": "c", "response": {"status_code": %d, "body": {}}, "error": null}'
         assert parse_head(body % 200) == ("c", True, NO_FINGERPRINT, None)
         assert parse_head(body % 400) == ("c", False, NO_FINGERPRINT, None)
 
-    def test_a_line_that_somebody_edited_still_counts(self) -> None:
+    def test_an_edited_line_still_counts(self) -> None:
         assert parse_head(build_line(answer("a", "Yes")).rstrip(b"\n").replace(b"Yes", b"No!"))[1]
 
-    def test_a_byte_that_was_lost_is_noticed(self) -> None:
+    def test_a_lost_byte_is_detected(self) -> None:
         data = build_line(answer("a", "Yes")).rstrip(b"\n")
         for at in range(len(data)):
             with pytest.raises(ValueError, match=r".+"):
@@ -132,28 +132,28 @@ class TestLines:
 
 
 class TestOpening:
-    def test_what_stands_in_it_is_known(self, output: Path) -> None:
+    def test_an_existing_journal_is_read(self, output: Path) -> None:
         write(output, answer("a"), failure("b"), answer("c"))
         with Journal(output) as journal:
             assert known(journal, "a", "b", "c", "d") == [ANSWERED, FAILED, ANSWERED, 0]
             assert (journal.answered, journal.failed) == (2, 1)
 
     @pytest.mark.parametrize("length", [1, 10, 30, -2])
-    def test_a_torn_last_line_is_cut_off(self, output: Path, length: int) -> None:
+    def test_a_torn_last_line_is_truncated(self, output: Path, length: int) -> None:
         write(output, answer("a"), tail=encode(answer("b"))[:length])
         with Journal(output) as journal:
             assert known(journal, "a", "b") == [ANSWERED, 0]
             journal.append(answer("c"))
         assert [json.loads(line)["custom_id"] for line in output.read_bytes().splitlines()] == ["a", "c"]
 
-    def test_a_whole_last_line_without_its_newline_is_kept(self, output: Path, recorded: Recorded) -> None:
+    def test_a_complete_last_line_without_newline_is_kept(self, output: Path, recorded: Recorded) -> None:
         write(output, tail=encode(answer("a"))[:-1])
         with Journal(output) as journal:
             assert known(journal, "a") == [ANSWERED]
             journal.append(answer("b"))
         assert set(recorded()) == {"a", "b"}
 
-    def test_the_zeros_of_a_power_cut_are_cut_off(self, output: Path, recorded: Recorded) -> None:
+    def test_trailing_zeros_from_a_power_cut_are_truncated(self, output: Path, recorded: Recorded) -> None:
         write(output, answer("a"), tail=bytes(100))
         with Journal(output) as journal:
             journal.append(answer("b"))
@@ -164,34 +164,34 @@ class TestOpening:
         [b"My notes", b"My notes\n", b'{"prompt": "Hi"}\n', b'{"prompt": "Hi"}', b"[" * 99_999 + b"\n"],
         ids=["a text", "a line of text", "a line of inputs", "inputs without newline", "nested without end"],
     )
-    def test_a_file_of_something_else_is_refused_and_not_changed(self, output: Path, content: bytes) -> None:
+    def test_a_foreign_file_is_refused_and_unchanged(self, output: Path, content: bytes) -> None:
         output.write_bytes(content)
         with pytest.raises(InvalidRequestError, match=r"output: .* does not hold results of a batch"):
             Journal(output)
         assert output.read_bytes() == content
 
-    def test_the_inputs_are_refused_as_output(self, output: Path) -> None:
+    def test_the_input_file_is_refused_as_output(self, output: Path) -> None:
         output.write_text('"Hi"\n')
         with pytest.raises(InvalidRequestError, match="a file other than the inputs"):
             Journal(output.parent / ".." / output.parent.name / output.name, str(output))
 
-    def test_what_is_no_regular_file_is_refused(self) -> None:
+    def test_a_special_file_is_refused(self) -> None:
         with pytest.raises(InvalidRequestError, match="regular file"):
             Journal(os.devnull)
 
     @pytest.mark.parametrize("path", [None, 5, ""])
-    def test_what_is_no_path_is_refused(self, path: Any) -> None:
+    def test_a_value_that_is_not_a_path_is_refused(self, path: Any) -> None:
         with pytest.raises(InvalidRequestError, match="output must be the path of a file"):
             Journal(path)
 
 
 class TestLock:
-    def test_a_second_run_is_refused_until_the_first_ends(self, output: Path) -> None:
+    def test_a_second_run_is_refused_while_the_first_runs(self, output: Path) -> None:
         with Journal(output), pytest.raises(InvalidRequestError, match="another run is writing to"):
             Journal(output)
         Journal(output).close()
 
-    def test_a_run_that_opened_the_file_before_it_was_replaced_is_refused(
+    def test_a_run_that_opened_the_file_before_its_replacement_is_refused(
         self, output: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write(output, failure("a"), answer("a"))
@@ -224,9 +224,7 @@ class TestLock:
             Journal(output).close()
         os.waitpid(child, 0)
 
-    def test_where_files_cannot_be_locked_a_warning_is_given(
-        self, output: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_file_system_without_locks_gives_a_warning(self, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(descriptor: int, operation: int) -> None:
             raise OSError(errno.ENOLCK, "No locks available")
 
@@ -236,7 +234,7 @@ class TestLock:
 
 
 class TestReplacing:
-    def test_the_line_of_a_failure_goes_when_the_row_has_another(self, output: Path, recorded: Recorded) -> None:
+    def test_a_newer_line_replaces_a_failure(self, output: Path, recorded: Recorded) -> None:
         write(output, failure("a"), answer("b"), failure("c"))
         output.chmod(0o640)
         with Journal(output) as journal:
@@ -246,7 +244,7 @@ class TestReplacing:
         assert output.stat().st_mode & 0o777 == 0o640
         assert os.listdir(output.parent) == [output.name]
 
-    def test_what_a_run_that_was_killed_left_double_is_put_right(self, output: Path, recorded: Recorded) -> None:
+    def test_duplicates_left_by_a_killed_run_are_removed(self, output: Path, recorded: Recorded) -> None:
         write(output, failure("a"), failure("b"), answer("a"), failure("b"))
         with Journal(output) as journal:
             assert known(journal, "a", "b") == [ANSWERED, FAILED]
@@ -259,13 +257,13 @@ class TestReplacing:
             journal.compact()
         assert recorded()["a"]["error"] is None
 
-    def test_a_few_replaced_lines_are_left(self, output: Path) -> None:
+    def test_a_few_replaced_lines_are_not_compacted(self, output: Path) -> None:
         write(output, failure("a"), *(answer(f"r{number}") for number in range(30)), answer("a"))
         with Journal(output) as journal:
             journal.compact()
         assert names(output).count("a") == 2
 
-    def test_an_answer_to_another_question_replaces_the_old_one(self, output: Path) -> None:
+    def test_an_answer_to_a_changed_question_replaces_the_old_answer(self, output: Path) -> None:
         write(output, answer("a", "old", ONE))
         with Journal(output) as journal:
             assert not journal.append(answer("a", "again", ONE))
@@ -274,14 +272,14 @@ class TestReplacing:
         assert names(output) == ["a"]
         assert b"new" in output.read_bytes()
 
-    def test_a_failure_to_answer_another_question_replaces_the_old_answer(self, output: Path) -> None:
+    def test_a_failure_for_a_changed_question_replaces_the_old_answer(self, output: Path) -> None:
         write(output, answer("a", "old", ONE), failure("a", asked=TWO))
         with Journal(output) as journal:
             assert (journal.answered, journal.failed) == (0, 1)
             journal.compact()
         assert b"old" not in output.read_bytes()
 
-    def test_a_journal_that_was_written_anew_is_gone_on_with(self, output: Path) -> None:
+    def test_a_compacted_journal_can_be_continued(self, output: Path) -> None:
         write(output, failure("a"), answer("a"))
         with Journal(output) as journal:
             journal.compact()
@@ -290,7 +288,9 @@ class TestReplacing:
                 Journal(output)
         assert names(output) == ["a", "b"]
 
-    def test_where_the_folder_is_not_ours_both_lines_stay(self, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_both_lines_stay_where_the_folder_is_not_writable(
+        self, output: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         write(output, failure("a"), answer("a"))
 
         def refuse(*arguments: Any, **options: Any) -> None:
@@ -328,7 +328,7 @@ class TestInterruptedWrites:
             journal.append(answer("c"))
         assert set(recorded()) == {"a", "b", "c"}
 
-    def test_nothing_is_left_half_when_the_journal_is_closed(
+    def test_closing_the_journal_leaves_no_partial_line(
         self, output: Path, recorded: Recorded, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         write_really = os.write
@@ -350,7 +350,7 @@ class TestInterruptedWrites:
 class TestFullDisk:
     """A limit of the file's size stands for the disk: the write that meets it writes a part, and then fails."""
 
-    def test_a_moment_is_waited_for_and_nothing_is_lost(self, output: Path) -> None:
+    def test_a_full_disk_is_waited_out_and_nothing_is_lost(self, output: Path) -> None:
         script = f"""
 import resource, signal, threading, warnings
 from batch_helpers import answer
@@ -373,7 +373,7 @@ with Journal({str(output)!r}) as journal:
         run_script(script)
         assert names(output) == ["a", "b", "c"]
 
-    def test_an_error_leaves_no_half_line(self, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_write_error_leaves_no_partial_line(self, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_really = os.write
 
         def fail(descriptor: int, data: Any) -> int:
@@ -393,7 +393,7 @@ with Journal({str(output)!r}) as journal:
 
 class TestLostFile:
     @pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
-    def test_it_is_noticed_and_what_it_held_is_saved(self, output: Path, replaced: bool) -> None:
+    def test_a_deleted_output_is_detected_and_its_content_saved(self, output: Path, replaced: bool) -> None:
         journal = Journal(output)
         journal.append(answer("a"))
         output.unlink()
@@ -441,14 +441,14 @@ class TestDamage:
         [b"\0" * 100, b"rubbish", b'{"id": "batch_req_0123', b'{"custom_id": 5, "response": null}', b"\xff\xfe{"],
         ids=["zeros", "text", "a torn line", "not a result", "bytes"],
     )
-    def test_a_damaged_line_is_set_aside_and_the_rest_stays(self, output: Path, damaged: bytes) -> None:
+    def test_a_damaged_line_is_set_aside_and_the_rest_is_kept(self, output: Path, damaged: bytes) -> None:
         with self.damage(output, damaged) as journal:
             assert known(journal, "a", "z") == [ANSWERED, ANSWERED]
             journal.append(answer("b"))
         assert names(output) == ["a", "z", "b"]
         assert (output.parent / "out.jsonl.damaged").read_bytes() == damaged + b"\n"
 
-    def test_a_line_that_was_glued_to_half_a_line_is_saved(self, output: Path) -> None:
+    def test_a_line_glued_to_a_partial_line_is_recovered(self, output: Path) -> None:
         with self.damage(output, encode(answer("lost"))[:60] + encode(answer("b")).rstrip()) as journal:
             assert known(journal, "a", "b", "lost") == [ANSWERED, ANSWERED, 0]
         assert names(output) == ["a", "b", "z"]
@@ -459,7 +459,7 @@ class TestDamage:
 
     @pytest.mark.parametrize("tail", [b"", b"\0" * 9, b"\n"], ids=["nothing", "zeros", "a newline"])
     @pytest.mark.filterwarnings("ignore:.*damaged lines:hf_text.HFTextWarning")
-    def test_a_file_that_was_cut_at_any_byte_is_gone_on_with(self, output: Path, tail: bytes) -> None:
+    def test_a_file_cut_at_any_byte_can_be_continued(self, output: Path, tail: bytes) -> None:
         whole = encode(answer("a"), failure("b"), answer("c", "é"))
         ends = [end for end in range(len(whole) + 1) if whole[:end].endswith(b"\n")]
         step = 1 if THOROUGH else 7

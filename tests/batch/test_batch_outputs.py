@@ -22,7 +22,7 @@ def names(path: Path) -> list[str]:
 
 
 class TestRead:
-    def test_an_answer_comes_back_as_it_was(self, output: Path) -> None:
+    def test_an_answer_round_trips(self, output: Path) -> None:
         completion = Completion(
             "Hi",
             "hm",
@@ -43,13 +43,13 @@ class TestRead:
         assert outcome == batch.Outcome("a", completion, None, {"label": 3}, 0.5, ONE)
         assert (outcome.text, outcome.ok) == ("Hi", True)
 
-    def test_a_failure_comes_back_as_its_error(self, output: Path) -> None:
+    def test_a_failure_round_trips_as_its_error(self, output: Path) -> None:
         output.write_bytes(encode(failure("a", RateLimitError("slow down", status_code=429))))
         (outcome,) = batch.failures(output)
         assert isinstance(outcome.error, RateLimitError)
         assert (str(outcome.error), outcome.error.status_code, outcome.text) == ("slow down", 429, None)
 
-    def test_results_of_the_batch_api_are_read(self, output: Path) -> None:
+    def test_openai_batch_results_are_read(self, output: Path) -> None:
         body = {"choices": [{"message": {"content": "Hi"}, "finish_reason": "stop"}], "model": "gpt"}
         response = {"status_code": 200, "request_id": "r", "body": body}
         lines = [
@@ -62,7 +62,7 @@ class TestRead:
         assert type(second.error) is HFTextError
         assert str(second.error) == "the server answered 400"
 
-    def test_of_several_lines_of_a_row_the_one_that_counts_is_given(self, output: Path) -> None:
+    def test_the_winning_line_of_a_row_is_returned(self, output: Path) -> None:
         output.write_bytes(
             encode(
                 failure("a"),
@@ -79,7 +79,7 @@ class TestRead:
             ("c", None),
         ]
 
-    def test_a_torn_last_line_is_left_out(self, output: Path) -> None:
+    def test_a_torn_last_line_is_skipped(self, output: Path) -> None:
         output.write_bytes(encode(answer("a")) + encode(answer("b"))[:50])
         assert [outcome.custom_id for outcome in batch.read(output)] == ["a"]
 
@@ -88,14 +88,14 @@ class TestRead:
         path.write_bytes(gzip.compress(encode(answer("a"))))
         assert [outcome.custom_id for outcome in batch.read(path)] == ["a"]
 
-    def test_something_else_is_refused_with_its_line(self, output: Path) -> None:
+    def test_a_foreign_file_is_refused_with_its_line_number(self, output: Path) -> None:
         output.write_bytes(encode(answer("a")) + b"rubbish\n")
         with pytest.raises(InvalidRequestError, match="line 2 is not a result of a batch: b'rubbish'"):
             list(batch.read(output))
 
 
 class TestFrame:
-    def test_a_row_for_each_with_its_columns(self, output: Path) -> None:
+    def test_each_outcome_is_a_row_with_columns(self, output: Path) -> None:
         usage = Completion("Hi", finish_reason="stop", usage=Usage(1, 2, 3), model="org/m", timings=Timings(0.1, 0.5))
         output.write_bytes(encode(Line("a", ONE, usage, 0.5, {"label": "x"}), failure("b", ServerError("broken"))))
         frame = batch.to_frame(output)
@@ -129,7 +129,7 @@ class TestFrame:
 
 
 class TestSort:
-    def test_the_lines_come_into_the_order_of_the_inputs(self, output: Path) -> None:
+    def test_lines_are_sorted_in_input_order(self, output: Path) -> None:
         output.write_bytes(encode(answer("c"), answer("x"), failure("a"), answer("b"), answer("a")))
         batch.sort([{"custom_id": name, "prompt": name} for name in "abcd"], output)
         assert names(output) == ["a", "b", "c", "x"]
@@ -137,7 +137,7 @@ class TestSort:
 
 
 class TestMerge:
-    def test_shards_become_one(self, output: Path, tmp_path: Path) -> None:
+    def test_shards_merge_into_one_file(self, output: Path, tmp_path: Path) -> None:
         (tmp_path / "0").write_bytes(encode(answer("a"), failure("b")))
         (tmp_path / "1").write_bytes(encode(answer("c"), answer("b")))
         assert batch.merge([tmp_path / "0", tmp_path / "1"], output) == 3
@@ -149,6 +149,6 @@ class TestMerge:
         with pytest.raises(InvalidRequestError, match="outputs must be a list of paths"):
             batch.merge(str(output), output)
 
-    def test_nothing_is_refused(self, output: Path) -> None:
+    def test_no_paths_are_refused(self, output: Path) -> None:
         with pytest.raises(InvalidRequestError, match="nothing to merge"):
             batch.merge([], output)

@@ -64,40 +64,38 @@ class TestSimulation:
         ],
         ids=["bucket", "small bucket", "bucket that tells", "window", "window that tells"],
     )
-    def test_the_allowed_rate_is_used_and_few_are_refused(
+    def test_the_allowed_rate_is_reached_with_few_refusals(
         self, make: Callable[[int], Any], rate: int, answer: float
     ) -> None:
         course = simulate(make(rate), answer, seconds=900)
         assert course.rate(30, 900 - 2 * answer) >= 0.95 * rate
         assert course.refused_share < 0.05
 
-    def test_nothing_changes_over_hours(self) -> None:
+    def test_the_pace_is_stable_over_hours(self) -> None:
         course = simulate(Bucket(10), 20, seconds=4 * 3600)
         for hour in range(4):
             assert course.rate(3600 * hour + 30, 3600 * hour + 3500) >= 9.5
         assert course.refused_share < 0.05
 
     @pytest.mark.parametrize(("rate", "answer"), LOADS)
-    def test_what_one_second_lets_through_is_used_soon(self, rate: int, answer: float) -> None:
+    def test_a_per_second_limit_is_reached_soon(self, rate: int, answer: float) -> None:
         assert simulate(Bucket(rate), answer, seconds=60 + 2 * answer).rate(0, 30) >= 0.9 * rate
 
     @pytest.mark.parametrize(("rate", "answer"), LOADS)
     @pytest.mark.parametrize("tells", [False, True])
-    def test_a_quota_for_a_minute_is_used_up(self, tells: bool, rate: int, answer: float) -> None:
+    def test_a_per_minute_quota_is_used_up(self, tells: bool, rate: int, answer: float) -> None:
         course = simulate(Window(60 * rate, 60.0, tells), answer, seconds=1200)
         assert course.rate(0, 1200 - 2 * answer) >= 0.9 * rate
         assert course.refused_share < (0.05 if tells else 0.08)  # a server that says nothing is probed
 
     @pytest.mark.parametrize(("share", "used"), [(0.02, 0.85), (0.05, 0.7)])
     @pytest.mark.parametrize(("rate", "answer"), LOADS)
-    def test_refusals_by_chance_do_not_bring_it_to_a_halt(
-        self, rate: int, answer: float, share: float, used: float
-    ) -> None:
+    def test_random_refusals_do_not_stall_the_run(self, rate: int, answer: float, share: float, used: float) -> None:
         course = simulate(Flaky(Bucket(rate), share), answer, seconds=1800)
         assert course.rate(600, 1750) >= used * rate
         assert course.refused_share < share + 0.08
 
-    def test_a_server_that_answers_so_many_at_once_is_kept_busy(self) -> None:
+    def test_a_server_with_limited_concurrency_is_kept_busy(self) -> None:
         course = simulate(Slots(64), 2, seconds=1200)
         assert course.rate(30, 1190) >= 0.8 * 32
 
@@ -105,7 +103,7 @@ class TestSimulation:
     @pytest.mark.parametrize("seconds", [10, 60])
     @pytest.mark.parametrize("down", [True, False], ids=["503", "429"])
     @pytest.mark.parametrize("silent", [False, True], ids=["streams", "silent"])
-    def test_an_outage_costs_little_more_than_itself(
+    def test_an_outage_adds_little_more_than_its_length(
         self, rate: int, answer: float, seconds: int, down: bool, silent: bool
     ) -> None:
         rows = max(120, 4 * seconds) * rate
@@ -122,7 +120,7 @@ class TestSimulation:
 
     @pytest.mark.parametrize("burst", [1, 2])
     @pytest.mark.parametrize("seconds", [10, 60])
-    def test_an_outage_that_is_told_by_429_is_not_taken_for_a_used_up_quota(self, burst: int, seconds: int) -> None:
+    def test_an_outage_reported_as_429_is_not_mistaken_for_an_exhausted_quota(self, burst: int, seconds: int) -> None:
         rows = 6000 if seconds == 10 else 12000
         without = simulate(Bucket(50, burst), 0.1, rows=rows).seconds
         outage = (20.0, 20.0 + seconds)
@@ -147,24 +145,24 @@ class TestSimulation:
         assert course.seconds <= without + 1.2 * 20
         assert course.refused_share < 0.05
 
-    def test_a_limit_that_is_raised_is_found(self) -> None:
+    def test_a_raised_limit_is_found(self) -> None:
         bucket = Bucket(10)
         limits = [bucket, Bucket(100)]
         course = simulate(lambda now: limits[now > 300](now), 1, seconds=600)
         assert course.rate(200, 300) >= 9.5
         assert course.rate(500, 590) >= 95
 
-    def test_an_upper_bound_is_kept(self) -> None:
+    def test_a_rate_cap_is_respected(self) -> None:
         course = simulate(Bucket(50), 1, seconds=100, rate=5)
         assert 4.7 <= course.rate(10, 90) <= 5.1
 
-    def test_an_upper_bound_of_tokens_is_kept(self) -> None:
+    def test_a_token_rate_cap_is_respected(self) -> None:
         course = simulate(Bucket(500), 0.1, seconds=300, tokens_per_minute=6000)  # 100 tokens a row: one a second
         assert 0.95 <= course.rate(100, 300) <= 1.05
 
 
 class TestPace:
-    def test_it_begins_with_eight_at_once(self, pace: Pace) -> None:
+    def test_the_first_burst_is_eight_requests(self, pace: Pace) -> None:
         for _ in range(8):
             assert pace.wait() == 0
             pace.start()
@@ -177,13 +175,13 @@ class TestPace:
         assert pace.rate == pytest.approx(64)
 
     @pytest.mark.parametrize("down", [False, True])
-    def test_what_the_server_asks_for_is_waited_for(self, pace: Pace, clock: Clock, down: bool) -> None:
+    def test_retry_after_is_respected(self, pace: Pace, clock: Clock, down: bool) -> None:
         pace.refused(pace.start(), 7.0, down=down)
         assert pace.wait() >= 7
         clock.now += 7
         assert pace.wait() <= 1
 
-    def test_nobody_there_shuts_the_door_for_all_but_one_probe(self, pace: Pace, clock: Clock) -> None:
+    def test_an_unreachable_server_gets_one_probe_at_a_time(self, pace: Pace, clock: Clock) -> None:
         tickets = [pace.start() for _ in range(5)]
         for ticket in tickets:
             pace.refused(ticket, down=True)
@@ -196,7 +194,7 @@ class TestPace:
         pace.began(probe)
         assert (pace.outage, pace.wait()) == (0, 0)
 
-    def test_an_answer_from_before_the_outage_does_not_open_the_door(self, pace: Pace) -> None:
+    def test_an_answer_from_before_the_outage_does_not_end_it(self, pace: Pace) -> None:
         before, *others = [pace.start() for _ in range(4)]
         for ticket in others:
             pace.refused(ticket, down=True)
@@ -230,14 +228,14 @@ class TestPace:
         pace.refused(pace.start())
         assert 20 <= pace.rate <= 40  # of 50 a second, half were let through
 
-    def test_a_single_refusal_of_that_kind_shuts_no_door(self, pace: Pace, clock: Clock) -> None:
+    def test_a_single_connection_failure_is_not_an_outage(self, pace: Pace, clock: Clock) -> None:
         for _ in range(10):
             pace.answered(pace.start())
         pace.refused(pace.start(), down=True)
         assert pace.rate > 0
 
     @pytest.mark.parametrize("options", [{"rate": 0}, {"rate": "5"}, {"tokens_per_minute": -1}, {"rate": True}])
-    def test_what_cannot_be_a_bound_is_refused(self, options: dict[str, Any]) -> None:
+    def test_an_invalid_cap_is_refused(self, options: dict[str, Any]) -> None:
         with pytest.raises(InvalidRequestError, match="must be a positive number"):
             Pace(**options)
 
@@ -260,7 +258,7 @@ class TestErrors:
         ],
         ids=repr,
     )
-    def test_which_mean_that_the_server_refuses_for_now(self, error: HFTextError, expected: bool) -> None:
+    def test_which_errors_are_refusals(self, error: HFTextError, expected: bool) -> None:
         assert is_throttled(error) is expected
 
     @pytest.mark.parametrize(
@@ -268,7 +266,7 @@ class TestErrors:
         [(RateLimitError(status_code=429), False), (ServerError(status_code=503), True), (TransportError(), True)],
         ids=repr,
     )
-    def test_which_of_them_mean_that_nobody_is_there(self, error: HFTextError, expected: bool) -> None:
+    def test_which_errors_mean_that_the_server_is_down(self, error: HFTextError, expected: bool) -> None:
         assert is_down(error) is expected
 
     @pytest.mark.parametrize(
@@ -283,7 +281,7 @@ class TestErrors:
         ],
         ids=repr,
     )
-    def test_which_may_pass(self, error: HFTextError, expected: bool) -> None:
+    def test_which_errors_are_transient(self, error: HFTextError, expected: bool) -> None:
         assert may_succeed_later(error) is expected
 
     @pytest.mark.parametrize(
@@ -297,5 +295,5 @@ class TestErrors:
         ],
         ids=repr,
     )
-    def test_which_concern_all_rows(self, error: HFTextError, expected: bool) -> None:
+    def test_which_errors_concern_all_rows(self, error: HFTextError, expected: bool) -> None:
         assert is_fatal(error) is expected

@@ -44,41 +44,41 @@ def read(inputs: Any) -> list[tuple[str, object]]:
 
 
 class TestForms:
-    def test_a_request_of_the_batch_api(self) -> None:
+    def test_an_openai_batch_request_is_read(self) -> None:
         body = {"model": "org/m", "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 5, "stop": "x"}
         row = parse({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body})
         assert content(row) == ("a", {"include_usage": True, **body})
 
-    def test_fields_of_a_body_that_are_no_arguments_are_sent_as_they_are(self) -> None:
+    def test_unknown_body_fields_are_sent_unchanged(self) -> None:
         body = {"messages": "Hi", "top_k": 1, "provider": {"x": 1}, "n": 1}
         arguments = parse({"custom_id": "a", "body": body}).arguments
         assert arguments["extra_body"] == {"top_k": 1, "provider": {"x": 1}, "n": 1}
 
-    def test_a_body_without_max_tokens_leaves_it_to_the_server(self) -> None:
+    def test_a_body_without_max_tokens_uses_the_server_default(self) -> None:
         assert parse({"body": {"messages": "Hi"}}).arguments["max_tokens"] is None
         assert parse({"body": {"messages": "Hi"}}, max_tokens=7).arguments["max_tokens"] == 7
         assert "max_tokens" not in parse({"prompt": "Hi"}).arguments
 
-    def test_whether_a_body_was_to_be_streamed_does_not_matter(self) -> None:
+    def test_the_stream_field_of_a_body_is_ignored(self) -> None:
         row = parse({"body": {"messages": "Hi", "stream": True, "stream_options": {"include_usage": False}}})
         assert row.arguments == {"include_usage": True, "max_tokens": None, "messages": "Hi", "model": None}
 
     @pytest.mark.parametrize("value", ["Hi", {"prompt": "Hi"}, {"messages": "Hi"}])
-    def test_the_short_forms_of_a_prompt_are_the_same_row(self, value: object) -> None:
+    def test_all_short_forms_of_a_prompt_are_the_same_row(self, value: object) -> None:
         assert content(parse(value)) == content(parse("Hi"))
         assert parse(value).arguments["messages"] == "Hi"
 
-    def test_options_stand_beside_the_prompt(self) -> None:
+    def test_options_are_read_next_to_the_prompt(self) -> None:
         row = parse({"custom_id": "a", "prompt": "Hi", "seed": 3, "provider": "novita"}, seed=1, temperature=0)
         expected = {"messages": "Hi", "seed": 3, "provider": "novita", "temperature": 0, "include_usage": True}
         assert content(row) == ("a", {**expected, "model": None})
 
-    def test_the_model_of_the_run_is_for_rows_that_name_none(self) -> None:
+    def test_the_model_of_the_run_is_the_default_of_its_rows(self) -> None:
         assert parse("Hi", model="org/m").arguments["model"] == "org/m"
         assert parse({"prompt": "Hi", "model": None}, model="org/m").arguments["model"] == "org/m"
         assert parse({"prompt": "Hi", "model": "org/other"}, model="org/m").arguments["model"] == "org/other"
 
-    def test_further_fields_of_run_and_row_come_together(self) -> None:
+    def test_extra_fields_of_run_and_row_are_merged(self) -> None:
         row = parse({"body": {"messages": "Hi", "top_k": 1}}, extra_body={"min_p": 0.1, "top_k": 9})
         assert row.arguments["extra_body"] == {"min_p": 0.1, "top_k": 1}
 
@@ -106,7 +106,7 @@ class TestForms:
             ({"body": {"messages": "Hi", "n": 2}}, ["asks for n=2"]),
         ],
     )
-    def test_what_is_no_row_is_refused_with_its_place(self, value: object, words: list[str]) -> None:
+    def test_an_invalid_row_is_refused_with_its_position(self, value: object, words: list[str]) -> None:
         message = refuse(value)
         assert message.startswith("line 7")
         for word in words:
@@ -133,11 +133,11 @@ class TestTemplates:
         assert (row.custom_id, row.arguments["messages"]) == ("7", messages)
         assert row.columns == {"label": "x", "stars": 4.5}
 
-    def test_a_function_may_give_a_whole_row(self) -> None:
+    def test_a_function_may_return_a_complete_row(self) -> None:
         (row,) = shaped(self.ROW, template=lambda row: {"prompt": row["text"], "seed": row["id"]})
         assert (row.arguments["messages"], row.arguments["seed"]) == ("Great {product}", 7)
 
-    def test_a_prompt_alone_fills_the_one_column(self) -> None:
+    def test_a_plain_prompt_fills_a_single_column(self) -> None:
         assert shaped("rain", template="A poem on {topic}")[0].arguments["messages"] == "A poem on rain"
 
     @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ class TestTemplates:
             ({"template": "{text}", "keep": ["odd"]}, "row 7: the column odd must be a value that JSON can hold"),
         ],
     )
-    def test_a_column_that_is_not_there_or_empty_is_refused(self, shape: dict[str, Any], words: str) -> None:
+    def test_a_missing_or_empty_column_is_refused(self, shape: dict[str, Any], words: str) -> None:
         row = {**self.ROW, "empty": float("nan"), "odd": object()}
         if "names" in words:
             row = self.ROW
@@ -177,15 +177,15 @@ class TestTemplates:
             ({"id": ""}, "id must be the name of a column"),
         ],
     )
-    def test_what_cannot_be_a_shape_is_refused(self, shape: dict[str, Any], words: str) -> None:
+    def test_an_invalid_template_is_refused(self, shape: dict[str, Any], words: str) -> None:
         with pytest.raises(InvalidRequestError, match=words):
             Shape(**shape)
 
-    def test_columns_beside_a_prompt_are_named_to_be_kept(self) -> None:
+    def test_extra_columns_must_be_named_to_be_kept(self) -> None:
         (row,) = shaped({"id": 3, "prompt": "Hi", "label": "x"}, id="id", keep=["label"])
         assert (row.custom_id, row.columns, "label" in row.arguments) == ("3", {"label": "x"}, False)
 
-    def test_the_columns_of_a_table_are_no_options_by_mistake(self) -> None:
+    def test_table_columns_are_not_mistaken_for_options(self) -> None:
         (row,) = shaped({"prompt": "Hi", "seed": None, "anything": 5}, table=True)
         assert set(row.own) == {"messages"}
 
@@ -195,11 +195,11 @@ class TestTemplates:
 
 
 class TestSamples:
-    def test_each_is_named_and_has_a_seed_of_its_own(self) -> None:
+    def test_each_sample_has_its_own_id_and_seed(self) -> None:
         rows = shaped({"custom_id": "a", "prompt": "Hi", "seed": 5}, samples=3)
         assert [(row.custom_id, row.arguments["seed"]) for row in rows] == [("a#0", 5), ("a#1", 6), ("a#2", 7)]
 
-    def test_each_model_is_asked(self) -> None:
+    def test_each_sample_asks_each_model(self) -> None:
         rows = shaped({"custom_id": "a", "prompt": "Hi"}, samples=2, models=["org/m", "org/n"])
         assert [(row.custom_id, row.model) for row in rows] == [
             ("a#0", "org/m"),
@@ -214,53 +214,53 @@ class TestSamples:
 
 
 class TestFingerprints:
-    def test_it_is_that_of_the_question_and_its_options(self) -> None:
+    def test_the_fingerprint_covers_the_question_and_its_options(self) -> None:
         same = [parse("Hi").asked, parse({"prompt": "Hi"}).asked, parse({"custom_id": "a", "messages": "Hi"}).asked]
         assert len(set(same)) == 1
         others = [parse("Ho"), parse("Hi", seed=1), parse("Hi", model="org/m"), parse("Hi", max_tokens=5)]
         assert len({row.asked for row in others} | set(same)) == 5
 
-    def test_it_does_not_matter_where_an_option_stands(self) -> None:
+    def test_options_of_run_and_row_give_the_same_fingerprint(self) -> None:
         assert parse({"prompt": "Hi", "seed": 1}).asked == parse("Hi", seed=1).asked
 
-    def test_how_it_is_asked_does_not_matter(self) -> None:
+    def test_transport_options_do_not_change_the_fingerprint(self) -> None:
         assert parse("Hi", timeout=5, provider="groq", include_usage=False).asked == parse("Hi").asked
 
-    def test_what_has_no_content_has_none(self) -> None:
+    def test_a_value_without_content_has_no_fingerprint(self) -> None:
         row = {"custom_id": "a", "prompt": "Hi", "media": io.BytesIO(b"picture")}
         assert parse(row).asked == NO_FINGERPRINT
 
     @pytest.mark.parametrize("row", ["Hi", {"custom_id": "a", "prompt": "Hi"}])
-    def test_nor_has_what_is_asked_with_such_an_option_of_the_run(self, row: Any) -> None:
+    def test_a_run_option_without_content_gives_no_fingerprint(self, row: Any) -> None:
         assert parse(row, media=io.BytesIO(b"picture")).asked == NO_FINGERPRINT
 
 
 class TestNames:
     @pytest.mark.parametrize("name", [7, 7.0, "7"])
-    def test_a_number_is_a_name(self, name: Any) -> None:
+    def test_a_number_can_be_an_id(self, name: Any) -> None:
         assert parse({"custom_id": name, "prompt": "Hi"}).custom_id == "7"
 
-    def test_names_made_from_content_stay_the_same_between_versions(self) -> None:
+    def test_content_ids_are_stable_across_versions(self) -> None:
         """Else the next version would pay for every row once more."""
         assert parse("Hi").custom_id == "row-427eee8c1ae219c7e8db8048"
 
-    def test_the_same_content_again_is_numbered(self) -> None:
+    def test_repeated_content_is_numbered(self) -> None:
         parser = RowParser({})
         one, other, second, third = (first(parser, value).custom_id for value in ("Hi", "Ho", "Hi", "Hi"))
         assert len({one, other, second, third}) == 4
         assert (second, third) == (f"{one}-2", f"{one}-3")
 
-    def test_the_order_of_the_keys_does_not_matter_but_every_option_does(self) -> None:
+    def test_every_option_changes_the_id_but_not_key_order(self) -> None:
         names = [
             parse(value).custom_id
             for value in ({"prompt": "Hi", "seed": 1}, {"seed": 1, "prompt": "Hi"}, {"prompt": "Hi", "seed": 2})
         ]
         assert names[0] == names[1] != names[2]
 
-    def test_options_of_the_run_do_not_change_the_name(self) -> None:
+    def test_run_options_do_not_change_the_id(self) -> None:
         assert parse("Hi", model="org/m", seed=1).custom_id == parse("Hi").custom_id
 
-    def test_bytes_paths_and_answers_have_a_content_too(self) -> None:
+    def test_bytes_paths_and_completions_have_content_ids(self) -> None:
         def name(media: object, text: str = "Ho") -> str:
             messages = [{"role": "user", "content": "Hi"}, Completion(text), {"role": "user", "content": "And?"}]
             return parse({"messages": messages, "media": media}).custom_id
@@ -269,12 +269,12 @@ class TestNames:
         assert name(Path("a.png")) == name("a.png")
         assert name(None) != name(None, text="Hm")
 
-    def test_what_has_no_content_needs_a_name(self) -> None:
+    def test_a_value_without_content_needs_an_id(self) -> None:
         row = {"prompt": "Hi", "media": io.BytesIO(b"picture")}
         assert "needs a custom_id: a BytesIO is among its values" in refuse(row)
         assert parse({"custom_id": "a", **row}).custom_id == "a"
 
-    def test_the_same_custom_id_twice_is_refused(self) -> None:
+    def test_a_duplicate_custom_id_is_refused(self) -> None:
         parser = RowParser({})
         first(parser, {"custom_id": "a", "prompt": "Hi"}, "line 1")
         with pytest.raises(InvalidRequestError, match="line 2: an earlier row has the same custom_id 'a'"):
@@ -289,12 +289,12 @@ class TestInputs:
         assert read(path) == read(str(path)) == expected
         assert Source(path).repeatable
 
-    def test_an_open_file_is_read_once(self, tmp_path: Path) -> None:
+    def test_an_open_file_is_read_only_once(self, tmp_path: Path) -> None:
         with io.StringIO('"Hi"\n"Ho"') as file:
             assert not Source(file).repeatable
             assert read(file) == [("inputs, line 1", "Hi"), ("inputs, line 2", "Ho")]
 
-    def test_lists_and_generators_hold_rows_as_they_are(self) -> None:
+    def test_lists_and_generators_yield_rows_unchanged(self) -> None:
         assert read(["Hi", {"prompt": "Ho"}]) == [("inputs[0]", "Hi"), ("inputs[1]", {"prompt": "Ho"})]
         assert read(value for value in ["Hi"]) == [("inputs[0]", "Hi")]
         assert Source(["Hi"]).repeatable
@@ -320,12 +320,12 @@ class TestInputs:
         ):
             Source(inputs)
 
-    def test_a_single_row_is_not_taken_for_its_keys(self) -> None:
+    def test_a_single_row_is_not_iterated_by_its_keys(self) -> None:
         with pytest.raises(InvalidRequestError, match="must be rows, not a mapping: pass a list of rows"):
             Source({"prompt": "Hi"})
 
     @pytest.mark.parametrize(("name", "reader"), [("a.csv", "pandas.read_csv"), ("a.parquet", "pandas.read_parquet")])
-    def test_other_files_are_refused_with_what_reads_them(self, name: str, reader: str) -> None:
+    def test_other_files_are_refused_with_a_way_to_read_them(self, name: str, reader: str) -> None:
         with pytest.raises(InvalidRequestError, match=f"read it with {reader}, and pass the result"):
             Source(name)
 
@@ -339,6 +339,6 @@ class TestInputs:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'"one"\n')))
         assert read("-") == [("standard input, line 1", "one")]
 
-    def test_a_path_that_leads_nowhere_is_an_os_error(self, tmp_path: Path) -> None:
+    def test_a_missing_path_is_an_os_error(self, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError, match="nothing"):
             Source(tmp_path / "nothing.jsonl")

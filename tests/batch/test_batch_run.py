@@ -90,7 +90,7 @@ class TestForms:
         batch.run(make(rows(3)), str(output), client=client)
         assert set(recorded()) == {"r0", "r1", "r2"}
 
-    def test_no_rows_make_an_empty_output(self, client: Client, output: Path) -> None:
+    def test_no_rows_write_an_empty_output(self, client: Client, output: Path) -> None:
         assert batch.run([], output, client=client).rows == 0
         assert output.read_bytes() == b""
 
@@ -102,13 +102,13 @@ class TestForms:
         assert (sent["two"]["model"], sent["two"]["max_tokens"]) == ("openai/gpt-oss-20b", 9)
         assert sent["one"]["temperature"] == sent["two"]["temperature"] == 0
 
-    def test_tokens_are_asked_for_and_counted(self, client: Client, emulator: Emulator, output: Path) -> None:
+    def test_token_counts_are_requested_and_summed(self, client: Client, emulator: Emulator, output: Path) -> None:
         emulator.always(Response.text("Hi", usage=(3, 2)))
         summary = batch.run(["one", "two"], output, client=client)
         assert (summary.prompt_tokens, summary.completion_tokens) == (6, 4)
         assert all(request.json["stream_options"] == {"include_usage": True} for request in chats(emulator))
 
-    def test_without_a_client_the_default_one_asks(
+    def test_without_a_client_the_default_client_is_used(
         self, emulator: Emulator, output: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("HF_TOKEN", "hf_OfTheUser")
@@ -160,11 +160,11 @@ class TestRefusals:
         with pytest.raises(InvalidRequestError, match=words):
             batch.run(["Hi"], output, **{"client": client, **arguments})
 
-    def test_without_a_key(self, make_client: MakeClient, output: Path) -> None:
+    def test_a_missing_key_is_reported(self, make_client: MakeClient, output: Path) -> None:
         with pytest.raises(MissingAuthError):
             batch.run(["Hi"], output, client=make_client(None))
 
-    def test_a_missing_file(self, client: Client, tmp_path: Path, output: Path) -> None:
+    def test_a_missing_file_is_reported(self, client: Client, tmp_path: Path, output: Path) -> None:
         with pytest.raises(FileNotFoundError):
             batch.run(tmp_path / "in.jsonl", output, client=client)
 
@@ -178,7 +178,7 @@ class TestResume:
         assert (summary.rows, summary.done, summary.resumed) == (5, 5, 3)
         assert output.read_bytes().startswith(before)
 
-    def test_rows_without_a_custom_id_are_known_again(self, client: Client, output: Path, asked: Asked) -> None:
+    def test_rows_without_a_custom_id_are_recognised(self, client: Client, output: Path, asked: Asked) -> None:
         batch.run(["one", "two", "one"], output, client=client)
         batch.run(["one", "two", "one", "one", "three"], output, client=client)
         assert asked() == ["one", "one", "one", "three", "two"]
@@ -197,7 +197,7 @@ class TestResume:
         assert asked() == ["p0", "p1", "p1", "p2"]
         assert recorded()["r1"]["error"] is None
 
-    def test_a_failed_row_is_left_alone_on_demand(
+    def test_failed_rows_can_be_left_alone(
         self, client: Client, emulator: Emulator, output: Path, recorded: Recorded, asked: Asked
     ) -> None:
         emulator.always(fail_for("p1"))
@@ -207,7 +207,7 @@ class TestResume:
         assert asked() == ["p0", "p1", "p2"]
         assert recorded()["r1"]["error"] is not None
 
-    def test_media_that_cannot_be_read_fail_their_row_alone(
+    def test_unreadable_media_fails_only_its_row(
         self, client: Client, output: Path, recorded: Recorded, tmp_path: Path
     ) -> None:
         missing = {"custom_id": "r9", "prompt": "p9", "media": str(tmp_path / "missing.png")}
@@ -215,7 +215,7 @@ class TestResume:
         assert (summary.done, summary.failed) == (1, 1)
         assert recorded()["r9"]["error"]["code"] == "InvalidRequestError"
 
-    def test_a_truncated_answer_is_no_answer(
+    def test_a_truncated_answer_is_not_recorded_as_an_answer(
         self, make_client: MakeClient, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
         emulator.always("cut-mid-stream")
@@ -223,7 +223,7 @@ class TestResume:
         assert recorded()["r0"]["response"] is None
         assert recorded()["r0"]["error"]["code"] == "TruncatedStreamError"
 
-    def test_a_bad_row_of_an_iterator_ends_the_run_and_what_is_under_way_is_kept(
+    def test_a_bad_row_from_an_iterator_ends_the_run_and_keeps_pending_answers(
         self, client: Client, output: Path, recorded: Recorded
     ) -> None:
         values: list[Any] = [*rows(3), 5, *rows(1, 3)]
@@ -241,7 +241,7 @@ class TestAccount:
     @pytest.mark.parametrize(
         ("fault", "error"), [("bad-key", AuthenticationError), ("credits-used-up", PaymentRequiredError)]
     )
-    def test_what_concerns_all_rows_ends_the_run_and_what_is_under_way_is_kept(
+    def test_an_account_error_ends_the_run_and_keeps_pending_answers(
         self, client: Client, emulator: Emulator, output: Path, recorded: Recorded, fault: str, error: type[Exception]
     ) -> None:
         gate = Gate()
@@ -261,7 +261,7 @@ class TestAccount:
 
 
 class TestPace:
-    def test_rows_are_asked_again_until_they_are_answered(
+    def test_refused_rows_are_retried_until_answered(
         self, make_client: MakeClient, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
         emulator.reply(*[SLOW_DOWN] * 10)
@@ -279,7 +279,7 @@ class TestPace:
         assert output.read_bytes() == b""
         assert 5 <= len(chats(emulator)) <= 30
 
-    def test_a_row_that_alone_is_refused_is_recorded(
+    def test_a_row_that_is_always_refused_is_recorded(
         self, make_client: MakeClient, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
         emulator.always(lambda request: SLOW_DOWN if prompt_of(request) == "p0" else Response.text("Yes"))
@@ -287,7 +287,7 @@ class TestPace:
         assert (summary.done, summary.failed) == (39, 1)
         assert recorded()["r0"]["error"]["code"] == "RateLimitError"
 
-    def test_a_wait_of_more_than_an_hour_ends_the_run(
+    def test_a_retry_after_over_an_hour_ends_the_run(
         self, make_client: MakeClient, emulator: Emulator, output: Path
     ) -> None:
         emulator.always(Response.error(429, "Come back tomorrow", headers={"Retry-After": "86400"}))
@@ -295,15 +295,13 @@ class TestPace:
             batch.run(rows(3), output, client=make_client(), max_workers=1)
         assert len(chats(emulator)) == 1
 
-    def test_a_server_that_cannot_be_reached_is_tried_again(
-        self, make_client: MakeClient, emulator: Emulator, output: Path
-    ) -> None:
+    def test_an_unreachable_server_is_retried(self, make_client: MakeClient, emulator: Emulator, output: Path) -> None:
         emulator.reply("closed-before-headers")
         assert batch.run(rows(1), output, client=make_client(max_retries=0)).done == 1
 
 
 class TestProgress:
-    def test_it_is_told_at_the_start_after_each_row_and_at_the_end(
+    def test_progress_is_reported_at_the_start_after_each_row_and_at_the_end(
         self, make_client: MakeClient, emulator: Emulator, output: Path
     ) -> None:
         emulator.always(
@@ -324,12 +322,12 @@ class TestProgress:
         batch.run(rows(3), output, client=client, progress=seen.append)
         assert (seen[-1].rows, seen[-1].done) == (3, 3)
 
-    def test_how_many_rows_an_iterator_has_is_known_at_its_end(self, client: Client, output: Path) -> None:
+    def test_the_length_of_an_iterator_is_known_at_its_end(self, client: Client, output: Path) -> None:
         seen: list[Progress] = []
         batch.run(iter(rows(3)), output, client=client, max_workers=1, progress=seen.append)
         assert [at.rows for at in seen] == [None, None, None, None, 3]
 
-    def test_an_error_of_the_caller_stops_the_run_at_once(
+    def test_an_error_in_a_callback_stops_the_run_at_once(
         self, client: Client, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
         gate = Gate()
@@ -347,7 +345,7 @@ class TestProgress:
 
 
 class TestScale:
-    def test_of_2000_rows_only_a_few_are_in_memory(self, client: Client, emulator: Emulator, output: Path) -> None:
+    def test_only_a_few_of_2000_rows_are_in_memory(self, client: Client, emulator: Emulator, output: Path) -> None:
         class Tracked(dict):  # type: ignore[type-arg]
             """A row that tells whether it still exists."""
 
@@ -390,7 +388,7 @@ class TestInterrupts:
         wait_for_chats(emulator, 14, timeout=20)  # four are open: ten are recorded, else there were no room
         return process
 
-    def test_after_a_kill_no_finished_row_is_asked_again(
+    def test_finished_rows_are_not_asked_again_after_a_kill(
         self, client: Client, emulator: Emulator, tmp_path: Path, output: Path, recorded: Recorded, asked: Asked
     ) -> None:
         inputs = write_inputs(tmp_path / "in.jsonl", rows(30))
@@ -412,7 +410,7 @@ class TestInterrupts:
     @pytest.mark.parametrize(
         ("signum", "name", "status"), [(signal.SIGINT, "Ctrl-C", 130), (signal.SIGTERM, "SIGTERM", 143)]
     )
-    def test_a_second_signal_ends_the_process_at_once_and_keeps_what_is_finished(
+    def test_a_second_signal_ends_the_process_at_once_and_keeps_finished_rows(
         self,
         emulator: Emulator,
         tmp_path: Path,
@@ -435,7 +433,7 @@ class TestInterrupts:
         assert len(recorded()) == 10
         assert len(chats(emulator)) == 14
 
-    def test_ctrl_c_leaves_nothing_behind_and_the_next_run_goes_on(
+    def test_ctrl_c_leaves_nothing_behind_and_the_next_run_resumes(
         self, client: Client, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
         gate = Gate()
@@ -479,7 +477,7 @@ class TestInterrupts:
         assert batch.run(rows(3), output, client=client).done == 3
 
     @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-    def test_after_the_first_signal_what_is_under_way_is_finished(
+    def test_pending_requests_finish_after_the_first_signal(
         self, emulator: Emulator, tmp_path: Path, output: Path, recorded: Recorded, signum: signal.Signals
     ) -> None:
         gate = Gate()
@@ -493,7 +491,7 @@ class TestInterrupts:
         assert all(line["error"] is None for line in recorded().values())
         assert len(chats(emulator)) == 14
 
-    def test_the_wait_for_a_server_that_refuses_can_be_interrupted(
+    def test_a_wait_for_a_refusing_server_can_be_interrupted(
         self, make_client: MakeClient, emulator: Emulator, output: Path
     ) -> None:
         emulator.always(Response.error(429, "Slow down", headers={"Retry-After": "3000"}))

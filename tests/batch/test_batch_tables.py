@@ -62,7 +62,7 @@ class TestInputs:
         assert not emulator.requests
         assert not output.exists()
 
-    def test_what_is_missing_is_missing(self, client: Client, output: Path, recorded: Recorded) -> None:
+    def test_missing_values_stay_missing(self, client: Client, output: Path, recorded: Recorded) -> None:
         frame = pandas.DataFrame({"prompt": ["one", "two"], "seed": [1.0, None], "temperature": [0.5, float("nan")]})
         frame["when"] = pandas.to_datetime(["2026-01-01", None])
         frame["seed"] = frame["seed"].astype("Int64")
@@ -70,12 +70,12 @@ class TestInputs:
         kept = sorted(json.dumps(line["columns"]) for line in recorded().values())
         assert kept == ['{"when": "2026-01-01T00:00:00", "seed": 1}', '{"when": null, "seed": null}']
 
-    def test_a_series_is_prompts(self, client: Client, output: Path) -> None:
+    def test_a_series_is_read_as_prompts(self, client: Client, output: Path) -> None:
         assert batch.run(pandas.Series(["one", "two"]), output, client=client).done == 2
         with pytest.raises(InvalidRequestError, match=r"inputs\[1\] must be a str"):
             batch.run(pandas.Series(["one", None]), output, client=client)
 
-    def test_numpy_values_are_values(self, client: Client, output: Path, recorded: Recorded) -> None:
+    def test_numpy_values_are_converted(self, client: Client, output: Path, recorded: Recorded) -> None:
         ids = pandas.Series([7, 8]).to_numpy()
         rows = [{"custom_id": ids[0], "prompt": "one", "seed": ids[1]}]
         batch.run(rows, output, client=client)
@@ -90,7 +90,7 @@ class TestInputs:
         ],
         ids=["lazy", "array", "columns"],
     )
-    def test_what_is_no_rows_is_refused_with_what_to_give(self, inputs: Any, words: str, output: Path) -> None:
+    def test_unsupported_inputs_are_refused_with_advice(self, inputs: Any, words: str, output: Path) -> None:
         with pytest.raises(InvalidRequestError, match=words):
             batch.run(inputs, output)
 
@@ -113,7 +113,7 @@ class TestFrames:
         self.check([row["answer"] for row in rows], [row["answer_error"] for row in rows])
         assert [row["id"] for row in rows] == [1, 2, 3]
 
-    def test_columns_and_lists_come_back_as_such(self, client: Client, emulator: Emulator) -> None:
+    def test_columns_and_lists_round_trip(self, client: Client, emulator: Emulator) -> None:
         emulator.always(echo)
         columns = batch.generate_frame(COLUMNS, "Label: {text}", client=client)
         self.check(columns["answer"], columns["answer_error"])
@@ -123,14 +123,14 @@ class TestFrames:
         rows = batch.generate_frame(rows, "Label: {text}", into="label", client=client)
         self.check([row["label"] for row in rows], [row["label_error"] for row in rows])
 
-    def test_an_empty_block_comes_back(self, client: Client) -> None:
+    def test_an_empty_block_is_returned_empty(self, client: Client) -> None:
         assert list(batch.generate_frame(pandas.DataFrame({"text": []}), "{text}", client=client).columns) == [
             "text",
             "answer",
             "answer_error",
         ]
 
-    def test_what_is_no_block_is_refused(self) -> None:
+    def test_an_invalid_block_is_refused(self) -> None:
         with pytest.raises(InvalidRequestError, match="frame must be a DataFrame"):
             batch.generate_frame("Hi")
 

@@ -68,7 +68,7 @@ def lab(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
         yield lab
 
 
-def test_the_stop_button_keeps_what_had_arrived_and_the_kernel_goes_on(emulator: Emulator, lab: Lab) -> None:
+def test_the_stop_button_keeps_what_arrived_and_the_kernel_survives(emulator: Emulator, lab: Lab) -> None:
     emulator.reply(Response.text("Once", " upon", finish=None, done=False, end="stall"))
     lab.run_cell(1, wait=False)
     lab.wait_until(lambda state: "Once upon" in str(state["outputs"][1]))

@@ -35,12 +35,12 @@ def test_the_text_ends_with_its_own_newline_or_with_one_added(answer, cli, piece
     assert cli("Hello").out == written
 
 
-def test_who_answers_stands_on_standard_error(answer, cli):
+def test_the_provider_is_named_on_standard_error(answer, cli):
     answer("Hi.", provider="novita")
     assert cli("Hello") == (0, "Hi.\n", "hf-text: openai/gpt-oss-120b, from Novita\n")
 
 
-def test_reasoning_is_hidden_unless_asked_for_and_then_on_standard_error(answer, cli):
+def test_reasoning_is_shown_only_on_request_on_standard_error(answer, cli):
     answer("Hi.", reasoning=["Let me", " see."])
     assert "Let me" not in "".join(cli("Hello")[1:])
     answer("Hi.", reasoning=["Let me", " see."])
@@ -58,7 +58,7 @@ def test_reasoning_is_hidden_unless_asked_for_and_then_on_standard_error(answer,
     ],
     ids=["length", "content filter", "no text"],
 )
-def test_an_answer_that_is_not_what_it_could_be_comes_with_a_warning(hf, cli, reply, shown):
+def test_a_degraded_answer_comes_with_a_warning(hf, cli, reply, shown):
     hf.reply(reply)
     result = cli("Hello")
     assert result.status == 0
@@ -75,7 +75,7 @@ def test_an_answer_that_is_not_what_it_could_be_comes_with_a_warning(hf, cli, re
     ],
     ids=["ascii", "cp1252"],
 )
-def test_what_the_encoding_lacks_is_replaced(answer, cli, monkeypatch, encoding, text, written):
+def test_characters_missing_in_the_encoding_are_replaced(answer, cli, monkeypatch, encoding, text, written):
     console = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(console, encoding, newline="\n"))
     answer(text)
@@ -84,7 +84,7 @@ def test_what_the_encoding_lacks_is_replaced(answer, cli, monkeypatch, encoding,
 
 
 @pytest.mark.parametrize("argv", [[], ["--json"], ["--reasoning"]], ids=str)
-def test_half_a_surrogate_pair_does_no_harm(hf, cli, argv):
+def test_a_lone_surrogate_is_harmless(hf, cli, argv):
     pieces = ['{"reasoning":"Hm \\ud83d"}', '{"content":"half \\ud83d"}']
     chunks = [f'{{"choices":[{{"delta":{piece}}}]}}' for piece in pieces]
     hf.reply(Response.sse(*chunks, '{"choices":[{"delta":{},"finish_reason":"stop"}]}'))
@@ -93,7 +93,7 @@ def test_half_a_surrogate_pair_does_no_harm(hf, cli, argv):
     assert "half " in out
 
 
-def test_half_a_surrogate_pair_is_written_as_a_question_mark():
+def test_a_lone_surrogate_is_written_as_a_question_mark():
     console = io.TextIOWrapper(io.BytesIO(), "utf-8")
     Output(console, vital=True).write("half \ud83d")
     assert console.buffer.getvalue() == b"half ?"
@@ -102,7 +102,7 @@ def test_half_a_surrogate_pair_is_written_as_a_question_mark():
 # --- JSON
 
 
-def test_json_is_one_line_with_the_whole_completion(hf, cli):
+def test_json_is_one_line_with_the_full_completion(hf, cli):
     hf.reply(Response.text("Grüße\n", "!", reasoning=["Hm."], usage=(3, 4), provider="groq"))
     status, out, _ = cli("--json", "Hello")
     value = json.loads(out)
@@ -131,7 +131,7 @@ def test_json_is_one_line_with_the_whole_completion(hf, cli):
     }
 
 
-def test_json_of_a_cut_answer_has_the_error_and_what_arrived(hf, cli):
+def test_json_of_a_truncated_answer_has_the_error_and_the_partial_text(hf, cli):
     hf.reply("cut-mid-stream")
     status, out, err = cli("--json", "Hello")
     value = json.loads(out)
@@ -141,13 +141,13 @@ def test_json_of_a_cut_answer_has_the_error_and_what_arrived(hf, cli):
     assert value["partial"]["text"] == "One two"
 
 
-def test_json_of_a_refusal_has_no_partial_answer(hf, cli):
+def test_json_of_a_rejected_request_has_no_partial_answer(hf, cli):
     hf.reply("bad-key")
     status, out, _ = cli("--json", "Hello")
     assert (status, json.loads(out)["error"]["type"], json.loads(out)["partial"]) == (1, "AuthenticationError", None)
 
 
-def test_json_of_an_argument_that_the_library_refuses_is_exit_2(hf, cli):
+def test_json_of_an_invalid_argument_is_exit_2(hf, cli):
     status, out, _ = cli("--json", "--temperature", "3", "Hello")
     assert (status, json.loads(out)["error"]["type"]) == (2, "InvalidRequestError")
 
@@ -156,7 +156,7 @@ def test_json_of_an_argument_that_the_library_refuses_is_exit_2(hf, cli):
 
 
 @pytest.mark.parametrize("fault", ["cut-mid-stream", "no-finish-no-done", "error-in-stream", "broken-json"])
-def test_of_an_answer_that_is_not_whole_the_text_comes_first_and_then_the_error(hf, cli, fault):
+def test_the_text_of_an_incomplete_answer_comes_before_the_error(hf, cli, fault):
     hf.reply(fault)
     status, out, err = cli("Hello")
     assert (status, out) == (1, "One two\n")
@@ -165,7 +165,7 @@ def test_of_an_answer_that_is_not_whole_the_text_comes_first_and_then_the_error(
 
 
 @pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
-def test_the_clocks_take_fractions_of_a_second(hf, cli, fault):
+def test_timeouts_accept_fractions_of_a_second(hf, cli, fault):
     hf.always(fault)
     result = cli("--provider", "groq", "--timeout", "0.15", "Hello")
     assert result.status == 1
@@ -197,32 +197,32 @@ def test_an_error_is_one_line_that_says_what_to_do(hf, cli, fault, advice):
     assert advice in err
 
 
-def test_an_unknown_model_is_met_with_names_like_it(hf, cli):
+def test_an_unknown_model_gets_similar_names(hf, cli):
     result = cli("-m", "openai/gpt-oss-121b", "Hello")
     assert result.status == 1
     assert "openai/gpt-oss-120b" in last_line(result.err)
     assert "-m" in last_line(result.err)
 
 
-def test_a_server_that_does_not_run_is_an_error_with_a_question(cli, unused_url):
+def test_a_server_that_is_not_running_is_an_error_with_a_hint(cli, unused_url):
     result = cli("--api-base", unused_url, "-m", "x", "Hello")
     assert (result.status, result.out) == (1, "")
     assert result.err.endswith("Is the server running, and is the port right?\n")
 
 
-def test_a_server_of_ones_own_is_not_said_to_have_other_providers(emulator, cli, key):
+def test_other_providers_are_not_suggested_for_a_custom_server(emulator, cli, key):
     emulator.always(Response.error(500, "image input is not supported", "string"))
     result = cli("--api-base", emulator.api_base.replace("127.0.0.1", "localhost"), "Hello")
     assert result.err.endswith(". Try again, or choose another model (-m).\n")
 
 
-def test_a_server_that_wants_a_key_is_met_with_the_variable_for_it(hf, cli, monkeypatch):
+def test_a_server_that_requires_a_key_gets_advice_on_the_variable(hf, cli, monkeypatch):
     monkeypatch.delenv("HF_TEXT_ROUTER_URL")
     hf.reply(Response.error(401, "Missing API key"))
     assert "HF_TEXT_API_KEY" in cli("--api-base", hf.api_base, "-m", "x", "Hello").err
 
 
-def test_an_error_of_many_lines_is_told_in_one(hf, cli):
+def test_a_multi_line_error_is_printed_on_one_line(hf, cli):
     hf.reply(Response.error(400, "No.\n\nAnd\tno.\r\nAgain."))
     assert "No. And no. Again. (HTTP 400" in cli("Hello").err
 
@@ -230,7 +230,7 @@ def test_an_error_of_many_lines_is_told_in_one(hf, cli):
 # --- The demo
 
 
-def test_the_demo_needs_no_key_and_says_that_no_model_answers(cli, monkeypatch):
+def test_the_demo_needs_no_key_and_says_that_no_model_is_used(cli, monkeypatch):
     for name in ("HF_ENDPOINT", "HF_TEXT_ROUTER_URL", "HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody is asked there
     status, out, err = cli("--demo", "Hello", "there")
@@ -247,21 +247,21 @@ def test_the_demo_takes_the_other_options(cli):
     assert "made-up" in err
 
 
-def test_a_server_that_ignores_the_model_is_told_with_the_one_that_answered(hf, cli):
+def test_a_different_answering_model_is_reported(hf, cli):
     hf.always(Response.text("Hi", model="tiny-1b"))
     result = cli("--api-base", hf.api_base, "-m", "org/large", "Hello")
     assert result.status == 0
     assert last_line(result.err) == "hf-text: the server says that tiny-1b answered, not org/large"
 
 
-def test_a_model_that_wants_a_tool_is_told(hf, cli):
+def test_a_tool_call_is_reported(hf, cli):
     hf.always("tool-call-repeated")
     result = cli("Hello")
     assert (result.status, result.out) == (0, "")
     assert "cannot run tools" in last_line(result.err)
 
 
-def test_a_slip_in_a_provider_is_met_with_the_one_that_is_near(hf, cli):
+def test_a_misspelled_provider_gets_the_closest_name(hf, cli):
     result = cli("--provider", "novitta", "Hello")
     assert result.status == 1
     assert "Did you mean --provider novita?" in result.err

@@ -25,7 +25,7 @@ def prompt_of(hf: Any) -> Any:
     return sent(hf)["messages"][-1]["content"]
 
 
-def test_without_options_a_default_model_streams_and_nothing_else_is_asked_for(hf, cli):
+def test_without_options_only_a_default_model_is_streamed(hf, cli):
     assert cli("Hello").status == 0
     assert sent(hf) == {
         "model": "openai/gpt-oss-120b",
@@ -61,13 +61,13 @@ def test_a_system_message_comes_first(hf, cli, flag):
     assert sent(hf)["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
 
 
-def test_several_providers_are_tried_in_their_order(hf, cli):
+def test_providers_are_tried_in_order(hf, cli):
     hf.reply("server-error")
     assert cli("--provider", "together", "--provider", "groq", "Hello").status == 0
     assert [request.json["model"].partition(":")[2] for request in hf.requests] == ["together", "groq"]
 
 
-def test_media_of_every_kind_follow_the_prompt(hf, cli, tmp_path):
+def test_all_kinds_of_media_follow_the_prompt(hf, cli, tmp_path):
     (tmp_path / "dot.png").write_bytes(PNG)
     cli("--media", str(tmp_path / "dot.png"), "--media", "https://example.org/cat.jpg", "What is it?")
     text, first, second = prompt_of(hf)
@@ -80,7 +80,7 @@ def test_media_of_every_kind_follow_the_prompt(hf, cli, tmp_path):
 # --- The prompt
 
 
-def test_words_without_quotes_are_joined_wherever_the_options_stand(hf, cli):
+def test_unquoted_words_are_joined_around_options(hf, cli):
     cli("Why", "is", "-m", "gpt-oss-20b", "the", "sky", "--temperature", "1", "blue?")
     assert prompt_of(hf) == "Why is the sky blue?"
 
@@ -102,7 +102,7 @@ def test_piped_text_follows_the_prompt(hf, cli):
     assert prompt_of(hf) == "Summarise this:\n\nEin längerer Text\n\tmit Zeilen"
 
 
-def test_piped_text_alone_is_the_prompt(hf, cli):
+def test_piped_text_can_be_the_prompt(hf, cli):
     cli(stdin=b"  Hello\n")
     assert prompt_of(hf) == "  Hello"
 
@@ -118,14 +118,14 @@ def test_blank_piped_text_adds_nothing(hf, cli, stdin):
     ["naïve €".encode(), "\ufeffnaïve €".encode(), "naïve €".encode("utf-16"), "naïve €".encode("cp1252")],
     ids=["utf-8", "utf-8 with a mark", "utf-16", "the system's encoding"],
 )
-def test_text_is_read_in_the_encodings_that_are_piped(data):
+def test_common_encodings_of_piped_text_are_read(data):
     assert decode_text(data, "cp1252") == "naïve €"
 
 
 @pytest.mark.parametrize(
     "data", [PNG, b"MZ\0\1", b"\xff\xfe\0", b"caf\xe9"], ids=["a picture", "a program", "half a character", "not UTF-8"]
 )
-def test_piped_data_that_is_no_text_is_a_usage_error(hf, cli, data):
+def test_piped_binary_data_is_a_usage_error(hf, cli, data):
     result = cli("Summarise this:", stdin=data)
     assert (result.status, result.out, hf.requests) == (2, "", [])
     assert "hf-text: error: standard input cannot be read" in result.err
@@ -135,7 +135,7 @@ def test_piped_data_that_is_no_text_is_a_usage_error(hf, cli, data):
 
 
 @pytest.mark.parametrize("argv", [[], [""], ["  "], ["-m", "gpt-oss-20b"]], ids=str)
-def test_without_a_prompt_the_usage_error_shows_how(hf, cli, argv):
+def test_a_missing_prompt_shows_the_usage(hf, cli, argv):
     result = cli(*argv)
     assert (result.status, result.out, hf.requests) == (2, "", [])
     assert 'hf-text "Why is the sky blue?"' in result.err
@@ -163,14 +163,14 @@ def test_without_a_prompt_the_usage_error_shows_how(hf, cli, argv):
     ],
     ids=lambda value: ascii(" ".join(value)) if isinstance(value, list) else None,
 )
-def test_arguments_that_cannot_be_are_exit_2_and_named_and_nothing_is_sent(hf, cli, argv, shown):
+def test_invalid_arguments_are_named_with_exit_2_and_nothing_is_sent(hf, cli, argv, shown):
     result = cli(*argv)
     assert (result.status, result.out, hf.requests) == (2, "", [])
     assert shown in [line for line in result.err.splitlines() if "hf-text: error: " in line][-1]
 
 
 @pytest.mark.parametrize("argv", [["--api-key", "hf_Secret0123"], ["--api-key=hf_Secret0123"]], ids=["two words", "="])
-def test_a_key_on_the_command_line_is_refused_unshown_with_the_place_where_it_belongs(hf, cli, argv):
+def test_a_key_on_the_command_line_is_refused_without_showing_it(hf, cli, argv):
     result = cli(*argv, "Hello")
     assert (result.status, hf.requests) == (2, [])
     assert "HF_TEXT_API_KEY" in result.err
@@ -180,14 +180,14 @@ def test_a_key_on_the_command_line_is_refused_unshown_with_the_place_where_it_be
 # --- Keys
 
 
-def test_the_users_key_goes_to_hugging_face_and_no_other_key(hf, cli, monkeypatch, key):
+def test_only_the_hugging_face_key_goes_to_hugging_face(hf, cli, monkeypatch, key):
     monkeypatch.setenv("HF_TEXT_API_KEY", "sk-other")
     cli("Hello")
     cli("--api-base", f"{hf.url}/v1", "Hello")  # the router's own address
     assert [request.key for request in hf.requests] == [key, key]
 
 
-def test_another_server_gets_the_other_key_and_not_the_users(hf, cli, monkeypatch):
+def test_another_server_does_not_get_the_hugging_face_key(hf, cli, monkeypatch):
     monkeypatch.delenv("HF_TEXT_ROUTER_URL")
     cli("--api-base", hf.api_base, "-m", "openai/gpt-oss-20b", "Hello")
     monkeypatch.setenv("HF_TEXT_API_KEY", "sk-other\n")
@@ -196,7 +196,7 @@ def test_another_server_gets_the_other_key_and_not_the_users(hf, cli, monkeypatc
     assert sent(hf)["model"] == "openai/gpt-oss-20b"
 
 
-def test_another_server_without_a_model_is_asked_for_the_first_that_it_lists(hf, cli, monkeypatch):
+def test_the_first_listed_model_of_another_server_is_the_default(hf, cli, monkeypatch):
     monkeypatch.delenv("HF_TEXT_ROUTER_URL")
     hf.reply(Response.json({"data": [{"id": "local/first"}, {"id": "local/second"}]}), path="/v1/models")
     hf.reply(Response.text("Hi."))
@@ -205,7 +205,7 @@ def test_another_server_without_a_model_is_asked_for_the_first_that_it_lists(hf,
     assert "stream_options" not in sent(hf)  # some servers refuse it
 
 
-def test_a_variable_that_holds_no_key_is_named_and_not_shown(hf, cli, monkeypatch):
+def test_an_invalid_key_variable_is_named_and_not_shown(hf, cli, monkeypatch):
     monkeypatch.delenv("HF_TEXT_ROUTER_URL")
     monkeypatch.setenv("HF_TEXT_API_KEY", "sk-\u00e9Secret")
     result = cli("--api-base", hf.api_base, "Hello")
@@ -214,7 +214,7 @@ def test_a_variable_that_holds_no_key_is_named_and_not_shown(hf, cli, monkeypatc
     assert "Secret" not in result.err
 
 
-def test_without_a_key_one_line_tells_how_to_get_one_and_of_the_demo(hf, cli, monkeypatch):
+def test_a_missing_key_shows_how_to_get_one_and_mentions_the_demo(hf, cli, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
     result = cli("Hello")
     assert (result.status, result.out, hf.requests) == (1, "", [])
@@ -226,12 +226,12 @@ def test_without_a_key_one_line_tells_how_to_get_one_and_of_the_demo(hf, cli, mo
 # --- Help
 
 
-def test_the_version_is_the_librarys(cli):
+def test_the_version_is_that_of_the_library(cli):
     assert cli("--version") == (0, f"hf-text {hf_text.__version__}\n", "")
 
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
-def test_help_names_every_option_and_variable_and_hides_what_is_refused(cli, flag):
+def test_help_lists_every_option_and_variable_except_refused_ones(cli, flag):
     result = cli(flag)
     assert (result.status, result.err) == (0, "")
     options = (

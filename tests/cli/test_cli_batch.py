@@ -58,7 +58,7 @@ def chats(emulator: Emulator) -> list[Request]:
 
 
 class TestRuns:
-    def test_rows_are_answered_and_the_same_command_goes_on(
+    def test_rows_are_answered_and_the_same_command_resumes(
         self, hf_text_batch: Batch, emulator: Emulator, inputs: Path, tmp_path: Path
     ) -> None:
         emulator.always(Response.text("Yes", usage=(3, 2)))
@@ -75,7 +75,9 @@ class TestRuns:
         assert again.returncode == 0
         assert len(chats(emulator)) == 10
 
-    def test_standard_input_is_a_dash_and_the_summary_an_object(self, hf_text_batch: Batch, tmp_path: Path) -> None:
+    def test_a_dash_reads_standard_input_and_json_prints_the_summary(
+        self, hf_text_batch: Batch, tmp_path: Path
+    ) -> None:
         done = hf_text_batch("-", tmp_path / "out.jsonl", "--json", stdin='"one"\n"two"\n')
         assert json.loads(done.stdout)["done"] == 2
 
@@ -85,7 +87,7 @@ class TestRuns:
         hf_text_batch(inputs, tmp_path / "out.jsonl", "--template", "{text}", "-s", "Say {yes} or no")
         assert chats(emulator)[0].json["messages"][0]["content"] == "Say {yes} or no"
 
-    def test_rows_that_failed_give_another_status(
+    def test_failed_rows_change_the_exit_status(
         self, hf_text_batch: Batch, emulator: Emulator, inputs: Path, tmp_path: Path
     ) -> None:
         emulator.reply(Response.error(422, "No"))
@@ -102,7 +104,9 @@ class TestRuns:
         lines = [(tmp_path / f"{number}.jsonl").read_text().splitlines() for number in range(2)]
         assert len(lines[0]) + len(lines[1]) == 20
 
-    def test_the_cost_is_bounded(self, hf_text_batch: Batch, emulator: Emulator, inputs: Path, tmp_path: Path) -> None:
+    def test_max_cost_ends_the_run(
+        self, hf_text_batch: Batch, emulator: Emulator, inputs: Path, tmp_path: Path
+    ) -> None:
         emulator.models = [PRICED]
         emulator.always(Response.text("Yes", usage=(100, 50), provider="novita"))
         done = hf_text_batch(inputs, tmp_path / "out.jsonl", *LABEL, "-m", "org/m", "--max-cost", 0.0008)
@@ -111,7 +115,7 @@ class TestRuns:
         assert len(chats(emulator)) == 4
 
     @pytest.mark.parametrize("workers", [1, 16])
-    def test_a_last_row_without_a_price_leaves_all_rows_done(
+    def test_an_unpriced_last_row_leaves_all_rows_done(
         self, hf_text_batch: Batch, emulator: Emulator, inputs: Path, tmp_path: Path, workers: int
     ) -> None:
         emulator.models = [PRICED]
@@ -124,7 +128,7 @@ class TestRuns:
         assert done.returncode == 0
 
     @pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-    def test_a_signal_ends_it_in_a_line(
+    def test_a_signal_ends_the_run_with_one_line(
         self,
         environment: dict[str, str],
         emulator: Emulator,
@@ -173,7 +177,7 @@ class TestErrors:
             (["in.jsonl", "out", "--api-base", "http://127.0.0.1:9/v1", "--provider", "groq"], 2, "--provider chooses"),
         ],
     )
-    def test_it_says_what_is_wrong(
+    def test_errors_say_what_is_wrong(
         self, hf_text_batch: Batch, inputs: Path, words: list[str], status: int, said: str
     ) -> None:
         done = hf_text_batch(*words)
@@ -181,9 +185,7 @@ class TestErrors:
         assert said in done.stderr
         assert "Traceback" not in done.stderr
 
-    def test_an_answer_that_is_stale_is_told_with_the_option(
-        self, hf_text_batch: Batch, inputs: Path, tmp_path: Path
-    ) -> None:
+    def test_a_stale_answer_names_the_option(self, hf_text_batch: Batch, inputs: Path, tmp_path: Path) -> None:
         hf_text_batch(inputs, tmp_path / "out", *LABEL)
         done = hf_text_batch(inputs, tmp_path / "out", "--template", "Sort: {text}", "--id", "id")
         assert done.returncode == 2
@@ -197,7 +199,7 @@ class TestErrors:
 
 
 class TestLooks:
-    def test_the_state_of_a_run_is_told(self, hf_text_batch: Batch, inputs: Path, tmp_path: Path) -> None:
+    def test_status_shows_the_state_of_a_run(self, hf_text_batch: Batch, inputs: Path, tmp_path: Path) -> None:
         output = tmp_path / "out.jsonl"
         hf_text_batch(inputs, output, *LABEL)
         done = hf_text_batch("--status", output)
@@ -205,7 +207,7 @@ class TestLooks:
         assert json.loads(hf_text_batch("--status", "--json", output).stdout)["done"] == 10
 
     @pytest.mark.parametrize("suffix", ["svg", "png"])
-    def test_a_run_is_drawn(self, hf_text_batch: Batch, inputs: Path, tmp_path: Path, suffix: str) -> None:
+    def test_a_run_is_plotted(self, hf_text_batch: Batch, inputs: Path, tmp_path: Path, suffix: str) -> None:
         hf_text_batch(inputs, tmp_path / "out.jsonl", *LABEL)
         done = hf_text_batch("--plot", f"run.{suffix}", "out.jsonl")
         assert done.returncode == 0
@@ -232,7 +234,7 @@ class TestLooks:
         frames = [frame for frame in re.split(r"[\r\n]+|\x1b\[\d*[AK]", strip_style(seen)) if frame.strip()]
         assert max(map(len, frames)) <= columns
 
-    def test_the_likely_cost_is_asked_for_on_a_terminal(
+    def test_the_estimated_cost_is_confirmed_on_a_terminal(
         self, environment: dict[str, str], emulator: Emulator, inputs: Path, tmp_path: Path
     ) -> None:
         emulator.models = [PRICED]

@@ -27,7 +27,7 @@ def findings(out):
 # --- doctor
 
 
-def test_where_all_is_well_the_doctor_says_so_without_the_key(hf, cli, key):
+def test_the_doctor_reports_success_without_showing_the_key(hf, cli, key):
     result = cli("doctor", "--ask")
     assert result.status == 0, result.out
     assert "FIX" not in result.out
@@ -36,19 +36,19 @@ def test_where_all_is_well_the_doctor_says_so_without_the_key(hf, cli, key):
     assert key not in result.out + result.err
 
 
-def test_the_doctor_does_not_ask_a_model_unless_told(hf, cli):
+def test_the_doctor_calls_a_model_only_on_request(hf, cli):
     cli("doctor")
     assert [request for request in hf.requests if request.path.endswith("/chat/completions")] == []
 
 
-def test_a_missing_key_comes_with_where_to_make_one(hf, cli, monkeypatch):
+def test_a_missing_key_shows_where_to_create_one(hf, cli, monkeypatch):
     monkeypatch.delenv("HF_TOKEN")
     result = cli("doctor", "--json")
     assert result.status == 1
     assert "https://huggingface.co/settings/tokens" in findings(result.out)["key"]["fix"]
 
 
-def test_a_key_that_may_not_call_providers_is_told(hf, cli):
+def test_a_key_without_inference_rights_is_reported(hf, cli):
     hf.reply(
         Response.json({"name": "jane-doe", "auth": {"accessToken": {"role": "fineGrained"}}}), path="/api/whoami-v2"
     )
@@ -58,7 +58,7 @@ def test_a_key_that_may_not_call_providers_is_told(hf, cli):
     assert "jane-doe" not in result.out
 
 
-def test_a_server_that_is_down_and_certificates_that_are_not_there_are_told(cli, unused_url, monkeypatch, tmp_path):
+def test_a_server_that_is_down_and_missing_certificates_are_reported(cli, unused_url, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "no.pem"))
     monkeypatch.setenv("https_proxy", "http://jane:secret@127.0.0.1:9")
@@ -70,7 +70,7 @@ def test_a_server_that_is_down_and_certificates_that_are_not_there_are_told(cli,
     assert not any(word in result.out for word in ("jane", "secret", str(tmp_path)))
 
 
-def test_a_key_that_cannot_be_one_is_told_once(cli, monkeypatch):
+def test_an_invalid_key_is_reported_once(cli, monkeypatch):
     monkeypatch.delenv("HF_TEXT_ROUTER_URL", raising=False)
     monkeypatch.delenv("HF_TEXT_HUB_URL", raising=False)
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # so that no name is looked up
@@ -90,13 +90,13 @@ def secured(certificate, key, monkeypatch):
         yield emulator
 
 
-def test_who_signs_what_passes_is_named_where_nobody_vouches_for_it(secured, cli):
+def test_the_issuer_of_an_untrusted_certificate_is_named(secured, cli):
     found = findings(cli("doctor", "--json").out)[f"TLS with {secured.url.partition('//')[2]}"]
     assert found["found"] == "the certificate is issued by localhost, and is not trusted: self-signed certificate"
     assert "--ca-bundle FILE or REQUESTS_CA_BUNDLE" in found["fix"]
 
 
-def test_certificates_that_the_user_trusts_are_well_and_said_to_be_no_public_ones(secured, cli, certificate):
+def test_a_private_ca_trusted_by_the_user_is_reported_as_such(secured, cli, certificate):
     found = findings(cli("doctor", "--json", "--ca-bundle", certificate[0]).out)
     line = found[f"TLS with {secured.url.partition('//')[2]}"]
     assert re.match(
@@ -105,7 +105,7 @@ def test_certificates_that_the_user_trusts_are_well_and_said_to_be_no_public_one
     assert {each["fix"] for each in found.values()} == {""}
 
 
-def test_a_proxy_is_asked_for_the_way_and_gets_its_password(secured, certificate, raw_server, monkeypatch):
+def test_the_doctor_connects_through_an_authenticated_proxy(secured, certificate, raw_server, monkeypatch):
     asked = []
 
     def refuse(sock):
@@ -119,7 +119,7 @@ def test_a_proxy_is_asked_for_the_way_and_gets_its_password(secured, certificate
     assert b"Proxy-Authorization: Basic amFuZTpzIGNyZXQ=" in asked[0]
 
 
-def test_a_proxy_of_another_kind_and_a_server_without_tls_are_left_to_the_requests(hf, secured, monkeypatch):
+def test_other_proxies_and_plain_servers_skip_the_tls_check(hf, secured, monkeypatch):
     assert look_at_certificate(hf.url.replace("http:", "https:"), None, 5) is None
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("https_proxy", "socks5://127.0.0.1:9")
@@ -136,13 +136,13 @@ def test_a_proxy_of_another_kind_and_a_server_without_tls_are_left_to_the_reques
         ([1.0] * 20 + [2.0] * 20, "40 pieces arrived in 2 bursts, after 2.0 s", False),
     ],
 )
-def test_a_stream_that_is_held_back_is_told_from_one_that_is_not(arrivals, found, well):
+def test_a_buffered_stream_is_distinguished_from_a_live_one(arrivals, found, well):
     finding = judge_pieces(arrivals)
     assert finding.found.startswith(found)
     assert ("proxy" in finding.fix) is not well
 
 
-def test_an_answer_that_comes_all_at_once_after_a_while_is_told(hf, cli):
+def test_an_answer_that_arrives_all_at_once_is_reported(hf, cli):
     gate = Gate()
     hf.reply(replace(Response.text(*"A late answer."), delay=gate))
     threading.Timer(0.6, gate.open).start()
@@ -151,7 +151,7 @@ def test_an_answer_that_comes_all_at_once_after_a_while_is_told(hf, cli):
     assert "proxy_buffering off" in found["stream"]["fix"]
 
 
-def test_credits_are_those_of_the_account_or_of_the_organisation_that_pays(hf, cli):
+def test_credits_are_those_of_the_account_that_pays(hf, cli):
     assert "free account" in findings(cli("doctor", "--json").out)["credits"]["found"]
     who = {"isPro": True, "orgs": [{"name": "acme"}], "auth": {"accessToken": {"role": "write"}}}
     hf.always(Response.json(who), path="/api/whoami-v2")
@@ -162,13 +162,13 @@ def test_credits_are_those_of_the_account_or_of_the_organisation_that_pays(hf, c
     assert not {"acme", "acne"} & {*re.findall(r"\w+", result.out)}
 
 
-def test_credits_that_are_used_up_are_told_when_a_model_is_asked(hf, cli):
+def test_exhausted_credits_are_reported_when_a_model_is_called(hf, cli):
     hf.reply(Response.error(402, "You have depleted your monthly included credits.", "string"))
     found = findings(cli("doctor", "--json", "--ask").out)
     assert "https://huggingface.co/settings/billing" in found["an answer"]["fix"]
 
 
-def test_other_places_for_keys_and_certificates_are_said_not_to_be_used(hf, cli, monkeypatch, tmp_path):
+def test_ignored_sources_of_keys_and_certificates_are_reported(hf, cli, monkeypatch, tmp_path):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login jane password secret\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("SSL_CERT_FILE", "/etc/ca.pem")
@@ -181,7 +181,7 @@ def test_other_places_for_keys_and_certificates_are_said_not_to_be_used(hf, cli,
 # --- compare
 
 
-def test_compare_asks_each_live_provider_once_and_shows_a_table_and_a_plot(hf, cli, tmp_path):
+def test_compare_calls_each_live_provider_once_and_shows_a_table_and_a_plot(hf, cli, tmp_path):
     plot = tmp_path / "speed.svg"
     result = cli("compare", MODEL, "Hello", "there", "--yes", "--max-tokens", "9", "--plot", str(plot))
     asked = [request.json for request in hf.requests if request.path.endswith("/chat/completions")]
@@ -195,20 +195,20 @@ def test_compare_asks_each_live_provider_once_and_shows_a_table_and_a_plot(hf, c
     assert ET.parse(plot).getroot().tag.endswith("svg")
 
 
-def test_compare_asks_nobody_unless_it_was_agreed_to(hf, cli):
+def test_compare_sends_nothing_without_consent(hf, cli):
     result = cli("compare", MODEL)
     assert (result.status, result.out) == (2, "")
     assert "--yes" in result.err
     assert [request for request in hf.requests if request.path.endswith("/chat/completions")] == []
 
 
-def test_a_server_of_ones_own_has_no_providers_to_compare(emulator, cli):
+def test_a_custom_server_has_no_providers_to_compare(emulator, cli):
     result = cli("compare", MODEL, "--yes", "--api-base", emulator.api_base.replace("127.0.0.1", "localhost"))
     assert (result.status, result.out, emulator.requests) == (2, "", [])
     assert "has no providers to compare; hf-text ask --usage " in result.err
 
 
-def test_a_provider_that_fails_is_a_row_and_not_the_end(hf, cli):
+def test_a_failing_provider_is_a_row_and_not_the_end(hf, cli):
     hf.reply(Response.error(402, "out of\x1b[2J credits", "string"))
     results = [json.loads(line) for line in cli("compare", MODEL, "Hi", "--yes", "--json").out.splitlines()]
     assert "credits" in results[0]["error"]
@@ -220,14 +220,14 @@ def test_a_provider_that_fails_is_a_row_and_not_the_end(hf, cli):
     [[MODEL, "--yes", "--plot", "x.gif"], [MODEL, "--yes", "--plot", "no/x.svg"], [], ["no/such", "--yes"]],
     ids=str,
 )
-def test_what_cannot_be_compared_is_an_error_and_nobody_is_asked(hf, cli, argv):
+def test_an_impossible_comparison_is_an_error_and_nothing_is_sent(hf, cli, argv):
     result = cli("compare", *argv)
     assert result.status in (1, 2)
     assert "error: " in result.err
     assert [request for request in hf.requests if request.path.endswith("/chat/completions")] == []
 
 
-def test_a_png_without_its_extra_is_refused_before_anyone_is_asked(hf, cli, monkeypatch):
+def test_a_png_plot_without_its_extra_is_refused_before_anything_is_sent(hf, cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)  # as if it were not installed
     result = cli("compare", MODEL, "--yes", "--plot", "x.png")
     assert (result.status, result.out, hf.requests) == (1, "", [])
@@ -237,7 +237,7 @@ def test_a_png_without_its_extra_is_refused_before_anyone_is_asked(hf, cli, monk
 BARS = [Bar("groq<&$x$", 512.4, 0.21), Bar("日本", 88.0, 1.5), Bar("down", None, None)]
 
 
-def test_a_plot_is_a_picture_with_every_provider(tmp_path):
+def test_a_plot_shows_every_provider(tmp_path):
     write_plot(str(tmp_path / "speed.svg"), "a/b<", BARS)
     texts = [text.text for text in ET.parse(tmp_path / "speed.svg").getroot().iter("{http://www.w3.org/2000/svg}text")]
     assert {"a/b<", "groq<&$x$", "512 tokens/s", "1.50 s to the first", "down", "no answer"} <= {*texts}

@@ -34,12 +34,12 @@ def chats(hf):
     ],
     ids=str,
 )
-def test_a_single_word_that_is_nearly_a_command_is_a_slip(words, shown):
+def test_a_misspelled_command_is_reported(words, shown):
     slip = find_slip(words)
     assert slip is None if shown is None else f"{shown}" in slip and f"hf-text ask {words[0]}" in slip
 
 
-def test_a_piped_prompt_is_no_slip_and_ask_sends_any_word(hf, cli):
+def test_a_piped_prompt_is_not_a_misspelled_command_and_ask_sends_any_word(hf, cli):
     assert cli("chta").status == 0
     assert cli("ask", "chat").status == 0
     assert cli("--temperature", "0", "chat").status == 0
@@ -47,14 +47,14 @@ def test_a_piped_prompt_is_no_slip_and_ask_sends_any_word(hf, cli):
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_every_command_has_a_help_that_ends_with_0_and_asks_nobody(hf, cli, name):
+def test_the_help_of_every_command_exits_with_0_and_sends_nothing(hf, cli, name):
     result = cli(name, "--help")
     assert (result.status, result.err, hf.requests) == (0, "", [])
     assert "usage: hf-text" in result.out
 
 
 @pytest.mark.parametrize("name", ["chat", "models", "providers", "ask"])
-def test_a_wrong_option_is_told_with_the_nearest(hf, cli, name):
+def test_an_unknown_option_gets_the_closest_name(hf, cli, name):
     result = cli(name, "--api-bose", "x", "y")
     assert (result.status, hf.requests) == (2, [])
     assert "did you mean --api-base?" in result.err
@@ -75,25 +75,25 @@ def test_a_wrong_option_is_told_with_the_nearest(hf, cli, name):
         ("--verbose", "unknown option --verbose\n"),
     ],
 )
-def test_an_option_by_the_name_that_others_give_it_is_told_with_its_own(hf, cli, name, words):
+def test_an_option_named_as_in_other_tools_gets_its_own_name(hf, cli, name, words):
     result = cli(name, "5", "Hello")
     assert (result.status, hf.requests) == (2, [])
     assert words in result.err
 
 
 @pytest.mark.parametrize("name", ["providers", "compare"])
-def test_a_model_that_is_not_listed_is_told_without_an_option_that_the_command_does_not_have(hf, cli, name):
+def test_the_advice_for_an_unlisted_model_names_only_existing_options(hf, cli, name):
     result = cli(name, "no/such-model")
     assert result.status == 1
     assert result.err.endswith("hf-text models lists the available ones.\n")
 
 
-def test_a_conversation_ends_with_exit_too(hf, cli):
+def test_exit_ends_a_conversation(hf, cli):
     cli("chat", stdin=b"First\n/exit\nnever\n")
     assert len(chats(hf)) == 1
 
 
-def test_the_names_of_faults_are_not_taken_for_keys(cli):
+def test_fault_names_are_not_mistaken_for_keys(cli):
     result = cli("emulate", "--fault", "cut-mid-steam")
     assert result.status == 2
     assert "closed-before-headers" in result.err
@@ -126,31 +126,31 @@ def test_max_tokens_none_leaves_it_to_the_server(hf, cli):
     assert "max_tokens" not in chats(hf)[-1]
 
 
-def test_an_option_that_the_library_does_not_know_is_refused(hf, cli):
+def test_an_unknown_call_option_is_refused(hf, cli):
     result = cli("-o", "max_token", "1", "Hello")
     assert (result.status, hf.requests) == (2, [])
     assert "max_tokens" in result.err
 
 
-def test_who_pays_is_told_to_hugging_face(hf, cli):
+def test_bill_to_is_sent_to_hugging_face(hf, cli):
     assert cli("--bill-to", "my-org", "Hello").status == 0
     assert hf.requests[-1].headers["X-HF-Bill-To"] == "my-org"
 
 
-def test_a_file_follows_the_prompt_and_the_piped_text_the_file(hf, cli, tmp_path):
+def test_files_follow_the_prompt_and_piped_text_comes_last(hf, cli, tmp_path):
     (tmp_path / "a.txt").write_text("from a file\n")
     cli("-f", str(tmp_path / "a.txt"), "Sum up:", stdin=b"piped")
     assert chats(hf)[-1]["messages"][-1]["content"] == "Sum up:\n\nfrom a file\n\npiped"
 
 
 @pytest.mark.parametrize("option", ["-f", "--schema"])
-def test_a_file_that_is_not_there_is_named(hf, cli, option):
+def test_a_missing_file_is_named(hf, cli, option):
     result = cli(option, "/no/such/file", "Hello")
     assert (result.status, hf.requests) == (2, [])
     assert "/no/such/file" in result.err
 
 
-def test_no_stdin_leaves_what_is_piped(hf, cli):
+def test_no_stdin_does_not_read_standard_input(hf, cli):
     cli("--no-stdin", "Hello", stdin=b"not for you")
     assert chats(hf)[-1]["messages"][-1]["content"] == "Hello"
 
@@ -171,17 +171,17 @@ def test_a_picture_can_be_piped_in(hf, cli):
     ],
     ids=["the first", "tildes", "not closed", "none"],
 )
-def test_extract_writes_the_first_code_alone(answer, cli, text, written):
+def test_extract_writes_only_the_first_code_block(answer, cli, text, written):
     answer(text)
     assert cli("-x", "Hello").out == written
 
 
-def test_a_bare_schema_is_sent_in_the_form_of_the_protocol(hf, cli):
+def test_a_bare_schema_is_wrapped_for_the_protocol(hf, cli):
     cli("--schema", '{"type": "object"}', "Hello")
     assert chats(hf)[-1]["response_format"]["json_schema"]["schema"] == {"type": "object"}
 
 
-def test_the_environment_gives_server_and_model(hf, cli, monkeypatch):
+def test_server_and_model_are_read_from_the_environment(hf, cli, monkeypatch):
     monkeypatch.delenv("HF_TEXT_ROUTER_URL")
     monkeypatch.setenv("HF_TEXT_API_BASE", hf.api_base)
     monkeypatch.setenv("HF_TEXT_MODEL", "openai/gpt-oss-20b")
@@ -190,14 +190,14 @@ def test_the_environment_gives_server_and_model(hf, cli, monkeypatch):
     assert hf.requests[-1].key is None
 
 
-def test_usage_tells_tokens_and_cost(hf, cli):
+def test_usage_shows_tokens_and_cost(hf, cli):
     hf.reply(Response.text("Hi.", usage=(3, 4), provider="groq"))
     last = cli("--usage", "Hello").err.splitlines()[-1]
     assert "3 + 4 tokens" in last
     assert "groq" in last
 
 
-def test_a_provider_that_does_not_serve_the_model_is_answered_with_those_that_do(hf, cli):
+def test_a_provider_without_the_model_gets_the_providers_that_serve_it(hf, cli):
     result = cli("--provider", "novita", "-m", "openai/gpt-oss-20b", "Hello")
     assert result.status == 1
     assert "groq" in result.err
@@ -207,7 +207,7 @@ def test_a_provider_that_does_not_serve_the_model_is_answered_with_those_that_do
 # --- chat
 
 
-def test_a_chat_keeps_what_was_said(hf, cli):
+def test_a_chat_remembers_earlier_turns(hf, cli):
     hf.reply(Response.text("One."), Response.text("Two."))
     result = cli("chat", "-s", "Be brief.", stdin=b"First\n/undo\nSecond\n")
     assert (result.status, result.out) == (0, "One.\nTwo.\n")
@@ -221,7 +221,7 @@ def test_the_second_turn_follows_the_first_and_retry_replaces_an_answer(hf, cli)
     assert len(chats(hf)) == 3
 
 
-def test_a_chat_is_saved_for_its_owner_and_goes_on(hf, cli, tmp_path):
+def test_a_saved_chat_is_private_and_can_be_resumed(hf, cli, tmp_path):
     path = tmp_path / "talk.json"
     hf.reply(Response.text("One."), Response.text("Two."), Response.text("Three."))
     cli("chat", stdin=f"First\n/save {path}\n".encode())
@@ -233,7 +233,7 @@ def test_a_chat_is_saved_for_its_owner_and_goes_on(hf, cli, tmp_path):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_turn_that_fails_is_told_and_the_chat_goes_on(hf, cli):
+def test_a_failed_turn_is_reported_and_the_chat_continues(hf, cli):
     hf.reply("cut-mid-stream", Response.text("Two."))
     result = cli("chat", stdin=b"First\nSecond\n")
     assert (result.status, result.out) == (1, "One two\nTwo.\n")
@@ -241,14 +241,14 @@ def test_a_turn_that_fails_is_told_and_the_chat_goes_on(hf, cli):
     assert [m["content"] for m in chats(hf)[-1]["messages"]] == ["Second"]
 
 
-def test_a_picture_that_the_server_refuses_can_be_taken_back(hf, cli):
+def test_a_refused_picture_can_be_removed(hf, cli):
     hf.reply(Response.error(400, "image input is not supported", "string"), Response.text("Two."))
     result = cli("chat", stdin=b"/media https://example.org/x.png\nFirst\n/undo\nSecond\n")
     assert "will be sent with your next turn; /undo removes this" in result.err
     assert [m["content"] for m in chats(hf)[-1]["messages"]] == ["Second"]
 
 
-def test_the_commands_of_a_chat_answer_on_standard_error(hf, cli):
+def test_chat_commands_print_to_standard_error(hf, cli):
     lines = [
         "/help",
         "/model a/b",
@@ -275,7 +275,7 @@ def test_the_commands_of_a_chat_answer_on_standard_error(hf, cli):
         assert shown in result.err
 
 
-def test_a_path_is_a_prompt_and_no_command(hf, cli):
+def test_a_path_is_a_prompt_and_not_a_command(hf, cli):
     cli("chat", stdin=b"/etc/hosts is what?\n")
     assert chats(hf)[-1]["messages"][-1]["content"] == "/etc/hosts is what?"
 
@@ -283,7 +283,7 @@ def test_a_path_is_a_prompt_and_no_command(hf, cli):
 # --- models and providers
 
 
-def test_models_are_a_table_and_json_lines(hf, cli):
+def test_models_are_shown_as_a_table_or_json_lines(hf, cli):
     plain = cli("models", "gpt-oss")
     assert plain.status == 0
     assert plain.out.splitlines()[0].split()[:2] == ["MODEL", "PROVIDERS"]
@@ -293,13 +293,13 @@ def test_models_are_a_table_and_json_lines(hf, cli):
     assert all("gpt-oss" in name for name in ids)
 
 
-def test_no_model_that_fits_is_status_1(hf, cli):
+def test_no_matching_model_is_exit_1(hf, cli):
     result = cli("models", "no-such-model")
     assert (result.status, result.out) == (1, "")
     assert "no model matches" in result.err
 
 
-def test_providers_are_sorted_and_told_by_name(hf, cli):
+def test_providers_are_sorted_by_name(hf, cli):
     found = [json.loads(line) for line in cli("providers", "openai/gpt-oss-120b", "--live", "--sort", "price", "--json").out.splitlines()]  # fmt: skip  # noqa: E501
     prices = [offer["output_price"] for offer in found if offer["output_price"] is not None]
     assert prices == sorted(prices)
@@ -309,13 +309,13 @@ def test_providers_are_sorted_and_told_by_name(hf, cli):
     assert {offer["provider"] for offer in found} <= {line.split()[0] for line in lines[1:]}
 
 
-def test_providers_of_no_model_is_an_error(hf, cli):
+def test_providers_of_an_unknown_model_is_an_error(hf, cli):
     result = cli("providers", "no/such")
     assert result.status == 1
     assert "no/such" in result.err
 
 
-def test_a_table_shows_what_would_drive_a_terminal_and_aligns_numbers():
+def test_a_table_escapes_control_characters_and_aligns_numbers():
     assert table(["NAME", "N"], [["a\x1b[2J", "1,000"], ["b", "2"]]) == [
         "NAME          N",
         "a\\x1b[2J  1,000",

@@ -13,7 +13,7 @@ from hf_text.emulator import Response
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="terminals as on Unix")
 
 
-def test_ctrl_c_before_any_answer_leaves_an_empty_line(hf, terminal):
+def test_ctrl_c_before_an_answer_leaves_an_empty_line(hf, terminal):
     hf.reply("stall-before-headers")
     shell = terminal()
     shell.run("Hello")
@@ -23,7 +23,7 @@ def test_ctrl_c_before_any_answer_leaves_an_empty_line(hf, terminal):
     assert (shell.text, shell.cursor) == ("", 0)
 
 
-def test_ctrl_c_in_an_answer_leaves_what_came_and_the_prompt_gets_a_line_of_its_own(hf, terminal):
+def test_ctrl_c_in_an_answer_keeps_the_text_and_ends_its_line(hf, terminal):
     for end in ("Half", "Half\n"):
         reply, _ = held_after(end)
         hf.reply(reply)
@@ -38,7 +38,7 @@ def test_ctrl_c_in_an_answer_leaves_what_came_and_the_prompt_gets_a_line_of_its_
 
 
 @pytest.mark.parametrize("words", ["models", "doctor", "compare a/b --yes"])
-def test_ctrl_c_while_the_catalogue_is_waited_for(hf, terminal, words):
+def test_ctrl_c_while_waiting_for_the_catalogue(hf, terminal, words):
     for path in ("/v1/models", "/api/models", "/api/models/a/b", "/api/whoami-v2"):
         hf.always("stall-before-headers", path)
     shell = terminal()
@@ -50,7 +50,7 @@ def test_ctrl_c_while_the_catalogue_is_waited_for(hf, terminal, words):
     assert "Traceback" not in shell.text
 
 
-def test_ctrl_c_in_a_batch_tells_how_far_it_came_and_the_same_command_goes_on(hf, terminal, tmp_path):
+def test_ctrl_c_in_a_batch_shows_progress_and_the_same_command_resumes(hf, terminal, tmp_path):
     (tmp_path / "in.jsonl").write_text('"One"\n"Two"\n')
     words = ["batch", str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), "-m", "openai/gpt-oss-120b", "--yes"]
     reply, gate = held_after("Half")
@@ -69,7 +69,7 @@ def test_ctrl_c_in_a_batch_tells_how_far_it_came_and_the_same_command_goes_on(hf
     assert "2 of 2 rows are done" in shell.text.replace("\n", " ")
 
 
-def test_ctrl_c_at_the_question_whether_to_go_on_asks_nobody(hf, terminal):
+def test_ctrl_c_at_the_confirmation_sends_nothing(hf, terminal):
     shell = terminal()
     shell.run("compare", "openai/gpt-oss-120b")
     shell.wait_for("Continue?")
@@ -79,7 +79,7 @@ def test_ctrl_c_at_the_question_whether_to_go_on_asks_nobody(hf, terminal):
 
 
 @pytest.mark.parametrize("term", ["dumb", "xterm-256color"])
-def test_ctrl_c_in_a_chat_stops_the_answer_and_the_next_turn_does_not_hold_it(hf, terminal, term):
+def test_ctrl_c_in_a_chat_stops_the_answer_and_leaves_it_out_of_the_next_turn(hf, terminal, term):
     reply, _ = held_after("Half")
     hf.reply(reply, Response.text("Two."))
     shell = terminal(TERM=term)
@@ -109,9 +109,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize("columns", [80, 40])
 @pytest.mark.parametrize(("words", "more", "shown"), ANSWERS, ids=[words for words, _, _ in ANSWERS])
-def test_ctrl_c_in_each_phase_of_an_answer_ends_the_command_at_the_beginning_of_a_line(
-    hf, terminal, words, more, shown, columns
-):
+def test_ctrl_c_in_any_phase_leaves_the_cursor_at_the_start_of_a_line(hf, terminal, words, more, shown, columns):
     reply, gate = held_after("Half a line\n\nOf two", **more) if not more else held_after(**more)
     hf.always(reply)
     shell = terminal(columns)
@@ -126,7 +124,7 @@ def test_ctrl_c_in_each_phase_of_an_answer_ends_the_command_at_the_beginning_of_
 
 @pytest.mark.parametrize("words", ["doctor", "compare openai/gpt-oss-120b"])
 @pytest.mark.parametrize(("keys", "status"), [(CTRL_C, 130), (CTRL_D, None), ("n\n", None)], ids=["c", "d", "n"])
-def test_whatever_is_answered_to_the_question_but_yes_asks_nobody(hf, terminal, words, keys, status):
+def test_any_reply_to_the_confirmation_but_yes_sends_nothing(hf, terminal, words, keys, status):
     shell = terminal(40)
     shell.run(*words.split())
     shell.wait_for("y/N]")

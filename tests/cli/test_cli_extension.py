@@ -42,7 +42,7 @@ def hf_text(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="scripts as on Unix")
-def test_hf_text_is_the_command_with_its_arguments_its_input_and_its_exit_status(hf, hf_text):
+def test_hf_extension_passes_arguments_input_and_exit_status(hf, hf_text):
     result = hf_text("text", "-m", "openai/gpt-oss-120b", "Sum up:", stdin="piped")
     assert result.returncode == 0
     assert hf.requests[-1].json["messages"][-1]["content"] == "Sum up:\n\npiped"

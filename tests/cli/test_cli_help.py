@@ -45,7 +45,7 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("line", list(examples()))
-def test_an_example_of_a_help_runs(hf, cli, folder, line):
+def test_every_help_example_runs(hf, cli, folder, line):
     if "-x" in line.split():
         hf.always(Response.text("```sh\nseq 10\n```\n", "Yes.", usage=(3, 2), provider="groq"))
     words = shlex.split(line.partition(" > ")[0].replace("http://localhost:8080/v1", hf.api_base))
@@ -67,7 +67,7 @@ def test_an_example_of_a_help_runs(hf, cli, folder, line):
 
 @pytest.mark.parametrize("columns", [40, 80, 200])
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_a_help_fits_the_terminal_but_for_its_examples(monkeypatch, name, columns):
+def test_help_fits_the_terminal_except_for_examples(monkeypatch, name, columns):
     monkeypatch.setenv("COLUMNS", str(columns))
     text, _, _ = parser_of(name).format_help().partition("examples:")
     long = [
@@ -76,13 +76,13 @@ def test_a_help_fits_the_terminal_but_for_its_examples(monkeypatch, name, column
     assert not long
 
 
-def test_the_reference_in_the_documents_is_what_the_parsers_say():
+def test_the_documented_reference_matches_the_parsers():
     command = [sys.executable, str(ROOT / ".ci" / "command.py"), "--check"]
     shown = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert (shown.returncode, shown.stdout.strip()) == (0, ""), "run python .ci/command.py"
 
 
-def test_the_help_of_a_chat_lists_each_of_its_commands():
+def test_the_chat_help_lists_every_command():
     commands = {f"/{name[3:]}" for name in dir(Chat) if name.startswith("do_")}
     assert {*re.findall(r"^  (/\w+)", CHAT_COMMANDS, re.MULTILINE)} == {*commands, "/quit"}
 

@@ -80,21 +80,21 @@ def screen_after(text, columns):
 
 @pytest.mark.parametrize("columns", [80, 40, 20])
 @pytest.mark.parametrize("size", [1, 3, 7, 40])
-def test_the_screen_and_what_left_it_are_as_if_the_answer_was_printed_at_once(columns, size):
+def test_screen_and_scrollback_match_an_answer_printed_at_once(columns, size):
     streamed = render([PAGE[at : at + size] for at in range(0, len(PAGE), size)], columns)
     assert screen_after(streamed, columns) == screen_after(render([PAGE], columns), columns)
     assert EVER_PRINTED.fullmatch(streamed)
 
 
 @given(st.lists(st.sampled_from(PIECES), max_size=60), st.integers(1, 9), st.sampled_from([20, 40, 60]))
-def test_any_text_is_printed_as_if_it_came_at_once(pieces, size, columns):
+def test_any_text_prints_as_if_it_had_arrived_at_once(pieces, size, columns):
     text = "".join(pieces)
     streamed = render([text[at : at + size] for at in range(0, len(text), size)], columns)
     assert streamed == render([text], columns)
     assert EVER_PRINTED.fullmatch(streamed)
 
 
-def test_what_is_settled_is_printed_before_the_answer_ends():
+def test_settled_text_is_printed_before_the_answer_ends():
     markdown = Markdown(lambda: 20, console())
     printed = ""
     for text, shown in [
@@ -109,13 +109,13 @@ def test_what_is_settled_is_printed_before_the_answer_ends():
     assert "next" in printed
 
 
-def test_no_style_reaches_across_the_end_of_a_line():
+def test_no_style_crosses_the_end_of_a_line():
     for line in render([PAGE], 40).split("\n"):
         styles = re.findall(r"\x1b\[([0-9;]*)m", line)
         assert not styles or styles[-1] in ("", "0")
 
 
-def test_entities_and_links_drive_nothing():
+def test_entities_and_links_cannot_control_the_terminal():
     shown = render(["&#27;[2J &#x202e; [a](http://x/\u202e) `\u202e`\n"], 80)
     assert EVER_PRINTED.fullmatch(shown)
     assert "\u202e" not in shown
@@ -126,7 +126,7 @@ def test_a_terminal_without_unicode_gets_ascii():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="terminals as on Unix")
-def test_the_option_is_for_terminals_alone(hf, cli, terminal):
+def test_markdown_is_only_rendered_on_a_terminal(hf, cli, terminal):
     hf.always(Response.text("# He", "ad\n\n- **a**\n- `b`\n"))
     shell = terminal(40)
     shell.run("--markdown", "Hello")

@@ -57,7 +57,7 @@ def is_quiet(err):
     return not any(word in err for word in ("Traceback", "Exception", "Error", "error"))
 
 
-def test_help_and_a_question_need_neither_the_emulator_nor_an_event_loop_nor_an_extra():
+def test_help_and_ask_import_neither_emulator_nor_event_loop_nor_extras():
     code = (
         "import sys; from hf_text.cli import main; main(['--help']);"
         "print({'hf_text.emulator', 'asyncio', 'anyio', 'click', 'rich', 'prompt_toolkit'} & set(sys.modules))"
@@ -94,7 +94,7 @@ def test_the_reasoning_is_shown_as_it_arrives(hf, start):
 # --- Ctrl-C
 
 
-def test_ctrl_c_ends_the_answer_with_what_arrived(hf, start):
+def test_ctrl_c_ends_the_answer_with_the_text_so_far(hf, start):
     reply, _ = held_after("Hello")
     hf.reply(reply)
     process = start("Hello")
@@ -105,7 +105,7 @@ def test_ctrl_c_ends_the_answer_with_what_arrived(hf, start):
     hf.wait_for_disconnect()
 
 
-def test_ctrl_c_before_any_answer_writes_nothing(hf, start):
+def test_ctrl_c_before_an_answer_writes_nothing(hf, start):
     hf.reply("stall-before-headers")
     process = start("Hello")
     hf.wait_for_requests()
@@ -125,7 +125,7 @@ def test_ctrl_c_with_json_writes_what_arrived(hf, start):
     assert json.loads(out)["partial"]["text"] == "Hello"
 
 
-def test_ctrl_c_ends_the_reading_of_standard_input(hf, start):
+def test_ctrl_c_interrupts_reading_standard_input(hf, start):
     process = start("Hello", stdin=subprocess.PIPE)
     process.stdin.write(bytes(1 << 20))  # more than a pipe holds: when this is done, it is being read
     assert interrupt(process) == (130, "", "")
@@ -143,7 +143,7 @@ def test_ctrl_c_ends_the_demo_too(start):
 # --- Pipes
 
 
-def test_when_the_reader_leaves_the_command_ends_quietly_and_hangs_up(hf, start):
+def test_a_closed_pipe_ends_the_command_quietly_and_closes_the_connection(hf, start):
     hf.reply(endless())
     process = start("Hello")
     assert process.stdout.readline() == b"All work and no play.\n"
@@ -169,25 +169,25 @@ def test_a_full_disk_is_an_error_in_one_line(hf, start):
     assert err.splitlines()[1:] == ["hf-text: error: cannot write to standard output: No space left on device"]
 
 
-def test_errors_that_nobody_can_read_do_not_get_into_the_answer(hf, start):
+def test_a_closed_standard_error_does_not_mix_errors_into_the_answer(hf, start):
     hf.reply(Response.text("Hi."), "cut-mid-stream")
     assert start("Hello", redirected="<&- 2>&-").finish()[:2] == (0, "Hi.\n")
     with open(os.devnull, "rb") as unwritable:
         assert start("Hello", stderr=unwritable).finish()[:2] == (1, "One two\n")
 
 
-def test_who_answers_is_told_in_one_line_whatever_its_name_is(hf, start):
+def test_the_provider_is_named_on_one_line_whatever_its_name(hf, start):
     hf.reply(Response.text("Hi", provider="a\u061cb"))  # a header is read as Latin-1
     result = start("-m", "a/b", "Hello").finish()
     assert result.err == "hf-text: a/b, from a\u00d8\\x9cb\n"
 
 
-def test_a_pipe_gets_the_text_as_it_is(hf, start):
+def test_a_pipe_gets_the_text_unchanged(hf, start):
     hf.reply(Response.text("A\x1b[1mb\r\n"))
     assert start("Hello").finish().out == "A\x1b[1mb\r\n"
 
 
-def test_who_forgot_that_something_is_piped_in_is_told(hf, start):
+def test_waiting_for_piped_input_is_announced(hf, start):
     process = start("Hello", stdin=subprocess.PIPE)
     assert b"--no-stdin" in process.stderr.readline()
     process.stdin.write(b"It came late.")

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="terminals as on Unix")
 TEXT = "A line that is a good deal longer than forty columns, with words of every length, goes on."
 
 
-def test_while_nothing_has_come_a_line_tells_who_is_waited_for_and_then_it_is_gone(hf, terminal):
+def test_a_status_line_names_the_provider_until_text_arrives(hf, terminal):
     reply, gate = held_after("Hello")
     hf.reply(replace(reply, body=[gate, *reply.body]))
     shell = terminal()
@@ -32,7 +32,7 @@ def test_while_nothing_has_come_a_line_tells_who_is_waited_for_and_then_it_is_go
     assert shell.lines[1:] == ["Hello And more."]
 
 
-def test_a_model_that_thinks_unseen_is_said_to_think(hf, terminal):
+def test_hidden_reasoning_is_shown_as_thinking(hf, terminal):
     reply, gate = held_after(reasoning=["Hm."])
     hf.reply(reply)
     shell = terminal()
@@ -52,7 +52,7 @@ def test_reasoning_is_dim_and_the_answer_is_not(hf, terminal):
     assert shell.lines[1:] == ["Hm.", "Yes."]
 
 
-def test_without_a_prompt_the_usage_is_shown(hf, terminal):
+def test_a_missing_prompt_shows_the_usage(hf, terminal):
     shell = terminal()
     shell.run()
     assert shell.wait() == 2
@@ -60,7 +60,7 @@ def test_without_a_prompt_the_usage_is_shown(hf, terminal):
     assert 'hf-text "Why is the sky blue?"' in shell.text
 
 
-def test_what_would_drive_the_terminal_is_shown_to_it(hf, terminal):
+def test_control_characters_in_an_answer_are_escaped(hf, terminal):
     text = ["A\tb\r", "\n\x1b]0;title\x07c\r\x9b2Jd é", "\u202egnp.exe\u2028", "\r", "\n"]
     hf.reply(Response.text(*text, reasoning=["\x1b[2Jhm"]))
     shell = terminal()
@@ -71,7 +71,7 @@ def test_what_would_drive_the_terminal_is_shown_to_it(hf, terminal):
 
 
 @pytest.mark.parametrize("words", ["Hello", "models", "providers a/b", "doctor --ask", "compare a/b --yes"])
-def test_what_others_put_into_an_error_or_a_name_drives_nothing(hf, terminal, words):
+def test_control_characters_in_errors_and_names_are_escaped(hf, terminal, words):
     hf.always(Response.error(404, "no\x1b[2Jsuch\nhf-text: all is well\u202e", "string"))
     hf.models = [{**model, "id": "a/b\x1b[2J\n"} for model in hf.models[:1]]
     shell = terminal()
@@ -81,7 +81,7 @@ def test_what_others_put_into_an_error_or_a_name_drives_nothing(hf, terminal, wo
     assert not any(line.startswith("hf-text: all is well") for line in shell.lines)
 
 
-def test_an_error_has_a_line_of_its_own(hf, terminal):
+def test_an_error_starts_on_its_own_line(hf, terminal):
     hf.reply("cut-mid-stream")
     shell = terminal()
     shell.run("Hello")
@@ -90,7 +90,7 @@ def test_an_error_has_a_line_of_its_own(hf, terminal):
     assert shell.lines[2].startswith("hf-text: error: ")
 
 
-def test_words_are_not_cut_at_the_edge_also_when_that_moves(hf, terminal):
+def test_words_are_not_split_at_the_edge_even_when_resized(hf, terminal):
     reply, gate = held_after(*re.findall(r"\S+\s*|\s+", TEXT), " ")
     hf.reply(reply)
     shell = terminal()
@@ -123,14 +123,14 @@ def test_words_are_not_cut_at_the_edge_also_when_that_moves(hf, terminal):
         ("e\u0301e\u0301e\u0301 e\u0301e\u0301e\u0301e\u0301", ["e\u0301e\u0301e\u0301 e\u0301e\u0301e\u0301e\u0301"]),
     ],
 )
-def test_lines_end_between_words_however_the_text_comes(text, lines):
+def test_lines_break_between_words_however_the_text_arrives(text, lines):
     for size in (1, 3, 100):
         wrapping = Wrapping(lambda: 8)
         pieces = [wrapping.feed(text[at : at + size]) for at in range(0, len(text), size)]
         assert ("".join(pieces) + wrapping.end()).split("\n") == lines
 
 
-def test_the_second_answer_of_a_chat_begins_a_line_of_its_own_width(hf, terminal):
+def test_the_second_answer_of_a_chat_starts_at_column_zero(hf, terminal):
     hf.reply(Response.text("One two three."), Response.text("Four five six seven eight nine."))
     shell = terminal(40)
     shell.run("chat")
@@ -145,7 +145,7 @@ def test_the_second_answer_of_a_chat_begins_a_line_of_its_own_width(hf, terminal
 
 
 @pytest.mark.parametrize("words", ["chat", "chat --markdown", "--markdown Hello"])
-def test_an_answer_whose_window_is_made_narrower_goes_on_in_the_new_width(hf, terminal, words):
+def test_an_answer_continues_in_the_new_width_after_a_resize(hf, terminal, words):
     reply, gate = held_after("One two three.\n\n")
     tail = Response.text(f"{TEXT}\n\n| a | b |\n|---|---|\n| 日本 | 2 |\n\n", TEXT)
     hf.reply(replace(reply, body=[*reply.body[: reply.body.index(gate) + 1], *tail.body]))
@@ -167,7 +167,7 @@ def test_an_answer_whose_window_is_made_narrower_goes_on_in_the_new_width(hf, te
     assert max(map(columns_of, below)) <= 40
 
 
-def test_a_bar_whose_window_is_made_narrower_stays_in_one_line(hf, terminal, tmp_path):
+def test_a_bar_stays_on_one_line_after_a_resize(hf, terminal, tmp_path):
     (tmp_path / "in.jsonl").write_text('"One"\n"Two"\n"Three"\n')
     reply, gate = held_after("Half")
     hf.always(reply)

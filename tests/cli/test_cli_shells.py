@@ -81,7 +81,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 @pytest.mark.parametrize("term", ["dumb", "xterm-256color"])
-def test_ctrl_z_suspends_a_chat_which_goes_on_where_it_was(hf, terminal, term):
+def test_ctrl_z_suspends_a_chat_and_fg_resumes_it(hf, terminal, term):
     shell = terminal(TERM=term)
     shell.run("chat", prefix=(sys.executable, "-c", JOB_CONTROL, sys.executable, "-m", "hf_text"))
     shell.wait_for("\n>")

@@ -51,9 +51,7 @@ def run_to_its_end(shell, folder, name):
 
 @pytest.mark.parametrize("columns", [80, 40])
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_every_command_does_its_work_and_leaves_the_cursor_at_the_beginning_of_a_line(
-    hf, terminal, tmp_path, name, columns
-):
+def test_every_command_works_and_leaves_the_cursor_at_the_start_of_a_line(hf, terminal, tmp_path, name, columns):
     shell = terminal(columns)
     assert run_to_its_end(shell, tmp_path, name) == 0
     assert shell.cursor == 0
@@ -61,7 +59,7 @@ def test_every_command_does_its_work_and_leaves_the_cursor_at_the_beginning_of_a
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_a_dumb_terminal_without_unicode_gets_neither_escapes_nor_what_it_cannot_show(hf, terminal, tmp_path, name):
+def test_a_dumb_ascii_terminal_gets_neither_escapes_nor_unicode(hf, terminal, tmp_path, name):
     shell = terminal(TERM="dumb", LANG="C", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
     hf.always(Response.text("Grüße"))
     assert run_to_its_end(shell, tmp_path, name) == 0
@@ -70,7 +68,7 @@ def test_a_dumb_terminal_without_unicode_gets_neither_escapes_nor_what_it_cannot
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))
-def test_no_color_means_none(hf, terminal, tmp_path, name):
+def test_no_color_disables_colors(hf, terminal, tmp_path, name):
     shell = terminal(NO_COLOR="1", HF_TEXT_MARKDOWN="1")
     hf.always(Response.text("`code`\n", reasoning=["Hm."]))
     assert run_to_its_end(shell, tmp_path, name) == 0
@@ -92,7 +90,7 @@ def test_no_color_means_none(hf, terminal, tmp_path, name):
         "batch in.jsonl out.jsonl --json -m a/b",
     ],
 )
-def test_a_reader_that_leaves_is_met_in_silence(hf, start, tmp_path, words):
+def test_a_closed_pipe_ends_quietly(hf, start, tmp_path, words):
     (tmp_path / "in.jsonl").write_text('"One"\n')
     reader, writer = os.pipe()
     os.close(reader)
@@ -105,7 +103,7 @@ def test_a_reader_that_leaves_is_met_in_silence(hf, start, tmp_path, words):
 
 
 @pytest.mark.parametrize("words", ["models", "Hello"])
-def test_a_dead_network_is_told_in_words_at_both_widths(terminal, key, unused_url, words):
+def test_a_dead_network_is_explained_at_both_widths(terminal, key, unused_url, words):
     for columns in (80, 40):
         shell = terminal(columns)
         shell.run(words, "--api-base", unused_url)
@@ -114,7 +112,7 @@ def test_a_dead_network_is_told_in_words_at_both_widths(terminal, key, unused_ur
         assert max(map(len, shell.lines)) <= columns
 
 
-def test_a_message_about_arguments_is_broken_between_words(terminal):
+def test_usage_errors_wrap_between_words(terminal):
     shell = terminal(40)
     shell.run("--mrkdown", "Hello")
     assert shell.wait() == 2
@@ -140,7 +138,7 @@ RESIZED = {
 
 
 @pytest.mark.parametrize(("words", "until", "keys", "shown"), RESIZED.values(), ids=RESIZED)
-def test_a_window_that_is_made_narrower_gets_the_rest_in_its_new_width(hf, terminal, words, until, keys, shown):
+def test_output_continues_in_the_new_width_after_a_resize(hf, terminal, words, until, keys, shown):
     shell = terminal(80)
     shell.run(*words.split())
     if until is None:

@@ -35,7 +35,7 @@ def test_an_async_tool_is_refused_before_anything_is_sent(emulator: Emulator, cl
     assert emulator.requests == []
 
 
-def test_an_async_approval_is_refused(client: hf_text.Client) -> None:
+def test_an_async_approval_callback_is_refused(client: hf_text.Client) -> None:
     async def approve(call: ToolCall) -> bool:
         return True
 
@@ -44,7 +44,7 @@ def test_an_async_approval_is_refused(client: hf_text.Client) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_tool_that_returns_something_to_await_has_failed(emulator: Emulator, client: hf_text.Client) -> None:
+def test_a_tool_that_returns_an_awaitable_fails(emulator: Emulator, client: hf_text.Client) -> None:
     async def later() -> str:
         return "later"
 
@@ -55,7 +55,7 @@ def test_a_tool_that_returns_something_to_await_has_failed(emulator: Emulator, c
     assert "returned an awaitable" in results[0].content
 
 
-def test_ctrl_c_within_a_tool_leaves_what_is_known_of_it(emulator: Emulator, client: hf_text.Client) -> None:
+def test_ctrl_c_during_a_tool_keeps_what_is_known(emulator: Emulator, client: hf_text.Client) -> None:
     emulator.reply(CALLS)
     chat = Conversation(client, tools=[hf_text.tool(lambda: signal.raise_signal(signal.SIGINT), name="work")])
     with pytest.raises(KeyboardInterrupt):
@@ -95,7 +95,7 @@ def test_another_thread_can_stop_it_while_a_tool_runs(emulator: Emulator, client
     assert len(emulator.requests) == 1
 
 
-def test_two_readers_at_once_are_refused(emulator: Emulator, client: hf_text.Client) -> None:
+def test_concurrent_readers_are_refused(emulator: Emulator, client: hf_text.Client) -> None:
     refused: list[str] = []
 
     def work() -> None:
@@ -110,7 +110,7 @@ def test_two_readers_at_once_are_refused(emulator: Emulator, client: hf_text.Cli
     assert refused == ["this stream is already being read"] * 2
 
 
-def test_without_a_client_it_has_that_of_the_module(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_client_the_module_client_is_used(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**emulator.environ, "HF_TOKEN": "hf_MadeUpKeyForTests"}.items():
         monkeypatch.setenv(name, value)
     chat = Conversation()
@@ -118,7 +118,7 @@ def test_without_a_client_it_has_that_of_the_module(emulator: Emulator, monkeypa
     chat.client.close()
 
 
-def test_a_client_of_the_other_kind_is_refused(client: hf_text.Client) -> None:
+def test_an_async_client_is_refused(client: hf_text.Client) -> None:
     with pytest.raises(InvalidRequestError, match=r"hf_text.aio.AsyncConversation"):
         Conversation(AsyncClient.of(client.operations))  # type: ignore[arg-type]
 
@@ -129,7 +129,7 @@ def test_a_stream_cannot_be_pickled(client: hf_text.Client, take: Callable[[Any]
         take(Conversation(client).stream("Hi"))
 
 
-def test_the_method_of_an_instance_may_be_a_tool(emulator: Emulator, client: hf_text.Client) -> None:
+def test_a_bound_method_can_be_a_tool(emulator: Emulator, client: hf_text.Client) -> None:
     class Shop:
         def __init__(self, stock: int) -> None:
             self._stock = stock

@@ -63,7 +63,7 @@ def said(chat: Any) -> list[tuple[str, Any]]:
 
 
 class TestTurns:
-    def test_each_request_holds_what_was_said_before(self, emulator: Emulator, converse: Converse) -> None:
+    def test_each_request_contains_the_history(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(text("one"), text("two"))
         chat = converse(system="Be brief.")
         assert [chat.generate("First?").text, chat.generate("Second?").text] == ["one", "two"]
@@ -71,7 +71,7 @@ class TestTurns:
         assert sent(emulator) == [first, [*first, ("assistant", "one"), ("user", "Second?")]]
         assert said(chat) == [*first, ("assistant", "one"), ("user", "Second?"), ("assistant", "two")]
 
-    def test_a_stream_gives_the_text_as_it_comes_and_the_answer_in_the_end(
+    def test_a_stream_yields_text_as_it_arrives_and_the_completion_at_the_end(
         self, emulator: Emulator, converse: Converse
     ) -> None:
         emulator.reply(Response.text("one ", "two"))
@@ -93,17 +93,19 @@ class TestTurns:
         assert (first["model"], first["temperature"], first["max_tokens"]) == ("emulator/small:novita", 0.5, 9)
         assert second["model"] == "openai/gpt-oss-20b:novita"
 
-    def test_media_goes_with_the_turn(self, emulator: Emulator, converse: Converse) -> None:
+    def test_media_belongs_to_its_turn(self, emulator: Emulator, converse: Converse) -> None:
         converse(model="google/gemma-4-31B-it").generate("What is it?", media="https://example.org/cat.png")
         (content,) = [message["content"] for message in emulator.requests[-1].json["messages"]]
         assert [part["type"] for part in content] == ["text", "image_url"]
 
-    def test_a_turn_may_be_messages(self, emulator: Emulator, converse: Converse) -> None:
+    def test_a_turn_can_be_a_list_of_messages(self, emulator: Emulator, converse: Converse) -> None:
         chat = converse()
         chat.generate([{"role": "user", "content": "One."}, {"role": "user", "content": "Two."}])
         assert sent(emulator) == [[("user", "One."), ("user", "Two.")]]
 
-    def test_started_early_it_tells_who_answers_and_loses_nothing(self, emulator: Emulator, converse: Converse) -> None:
+    def test_starting_early_reveals_the_provider_and_loses_nothing(
+        self, emulator: Emulator, converse: Converse
+    ) -> None:
         emulator.reply(text("one"))
         stream = converse().stream("Hi").start()
         assert stream.info.provider is None
@@ -125,7 +127,7 @@ class TestTurns:
 
 
 class TestTools:
-    def test_calls_are_run_in_rounds_until_the_model_answers(self, emulator: Emulator, converse: Converse) -> None:
+    def test_tool_calls_run_in_rounds_until_the_model_answers(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(TWO_CALLS, CALL, text("Sunny."))
         chat = converse(tools=[get_weather])
         answer = chat.generate("Weather?")
@@ -160,7 +162,7 @@ class TestTools:
         ],
         ids=str,
     )
-    def test_a_call_that_fails_is_told_to_the_model_and_to_the_caller(
+    def test_a_failed_call_is_reported_to_the_model_and_the_caller(
         self, emulator: Emulator, converse: Converse, called: Any, error: type[Exception], told: str
     ) -> None:
         def explode() -> float:
@@ -174,7 +176,7 @@ class TestTools:
         assert told in result.content
         assert sent(emulator)[1][2] == ("tool", result.content)
 
-    def test_arguments_are_made_values_before_the_call(self, emulator: Emulator, converse: Converse) -> None:
+    def test_arguments_are_converted_before_the_call(self, emulator: Emulator, converse: Converse) -> None:
         seen: list[Any] = []
 
         def note(day: date, *numbers: int, scale: float = 2.0, **more: int) -> None:
@@ -187,7 +189,7 @@ class TestTools:
         assert seen == [date(2026, 1, 2), (1, 2), 2.0, {"other": 3}]
         assert said(chat)[2] == ("tool", "null")
 
-    def test_rounds_are_bounded_and_what_was_done_is_kept(self, emulator: Emulator, converse: Converse) -> None:
+    def test_max_rounds_ends_the_turn_and_keeps_finished_rounds(self, emulator: Emulator, converse: Converse) -> None:
         emulator.always(CALL)
         chat = converse(tools=[get_weather], max_rounds=2)
         with pytest.raises(StreamError, match="max_rounds") as caught:
@@ -198,7 +200,7 @@ class TestTools:
         assert chat.retry().text == "Sunny."
         assert len(sent(emulator)[-1]) == 5
 
-    def test_a_choice_of_tools_is_for_the_first_request_of_a_turn(self, emulator: Emulator, converse: Converse) -> None:
+    def test_tool_choice_applies_to_the_first_request_of_a_turn(self, emulator: Emulator, converse: Converse) -> None:
         chat = converse(tools=[get_weather], tool_choice="required")
         chat.generate("Weather?")  # the emulator calls what it must
         first, second = (request.json for request in emulator.requests)
@@ -206,9 +208,7 @@ class TestTools:
         assert "tool_choice" not in second
         assert second["tools"] == first["tools"]
 
-    def test_an_answer_cut_off_within_a_call_is_an_error_and_nothing_is_run(
-        self, emulator: Emulator, converse: Converse
-    ) -> None:
+    def test_a_truncated_tool_call_is_an_error_and_runs_nothing(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(Response.text(tool_calls=[("run", {})], finish="length"))
         ran: list[int] = []
 
@@ -220,7 +220,7 @@ class TestTools:
             chat.generate("Go")
         assert (ran, chat.messages) == ([], [])
 
-    def test_a_tool_that_runs_elsewhere_ends_the_turn_and_its_result_goes_on(
+    def test_an_external_tool_ends_the_turn_and_its_result_continues_it(
         self, emulator: Emulator, converse: Converse
     ) -> None:
         both = [("ask_user", {}), ("get_weather", {"city": "Paris"})]
@@ -233,14 +233,14 @@ class TestTools:
         assert chat.generate([{"role": "tool", "tool_call_id": asked.id, "content": "42"}]).text == "Thanks."
         assert [role for role, _ in sent(emulator)[-1]] == ["user", "assistant", "tool", "tool"]
 
-    def test_undo_takes_a_call_back_that_waits_for_its_result(self, emulator: Emulator, converse: Converse) -> None:
+    def test_undo_removes_a_call_without_result(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(Response.text(tool_calls=[("ask_user", {})]))
         chat = converse(tools=[FOREIGN])
         chat.generate("Go")
         assert [message["role"] for message in chat.undo()] == ["user", "assistant"]
         assert chat.generate("Hi").text
 
-    def test_what_one_provider_wants_back_is_left_out_when_another_answers(
+    def test_provider_specific_fields_are_not_sent_to_another_provider(
         self, emulator: Emulator, converse: Converse
     ) -> None:
         def thinking(provider: str) -> Response:
@@ -266,7 +266,7 @@ class TestApproval:
             ("Ask again tomorrow.", "Ask again tomorrow."),
         ],
     )
-    def test_it_is_asked_before_each_call(
+    def test_approval_is_requested_before_each_call(
         self, emulator: Emulator, converse: Converse, verdict: Any, told: str
     ) -> None:
         emulator.reply(CALL, text("ok"))
@@ -282,13 +282,13 @@ class TestApproval:
         assert (result.content, isinstance(result.error, PermissionError)) == (told, verdict is not True)
         assert sent(emulator)[1][2] == ("tool", told)
 
-    def test_it_is_not_asked_about_a_call_that_cannot_be_run(self, emulator: Emulator, converse: Converse) -> None:
+    def test_approval_is_not_requested_for_an_invalid_call(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(Response.text(tool_calls=[("get_weather", {}), ("nothing", {})]), text("ok"))
         asked: list[ToolCall] = []
         converse(tools=[get_weather], approve=asked.append).generate("Go")
         assert asked == []
 
-    def test_if_it_fails_before_anything_ran_nothing_is_left(self, emulator: Emulator, converse: Converse) -> None:
+    def test_an_approval_error_before_any_call_leaves_nothing(self, emulator: Emulator, converse: Converse) -> None:
         def approve(call: ToolCall) -> bool:
             raise EOFError("no terminal")
 
@@ -298,9 +298,7 @@ class TestApproval:
             chat.generate("Go")
         assert chat.messages == []
 
-    def test_if_it_fails_after_something_ran_that_is_not_forgotten(
-        self, emulator: Emulator, converse: Converse
-    ) -> None:
+    def test_an_approval_error_after_a_call_keeps_the_call(self, emulator: Emulator, converse: Converse) -> None:
         verdicts = iter([True])
         emulator.reply(TWO_CALLS)
         chat = converse(tools=[get_weather], approve=lambda call: next(verdicts, None) or 1 / 0)
@@ -311,7 +309,7 @@ class TestApproval:
 
 class TestFailures:
     @pytest.mark.parametrize("fault", ["cut-mid-stream", "server-error", "bad-key", "error-in-stream"])
-    def test_a_turn_that_fails_leaves_nothing_and_retry_asks_it_again(
+    def test_a_failed_turn_leaves_nothing_and_can_be_retried(
         self, emulator: Emulator, converse: Converse, fault: str
     ) -> None:
         emulator.reply(text("one"))
@@ -326,7 +324,7 @@ class TestFailures:
         assert chat.retry().text == "two"
         assert sent(emulator)[-1] == [("user", "First?"), ("assistant", "one"), ("user", "Second?")]
 
-    def test_a_cut_turn_is_not_in_the_next_request(self, emulator: Emulator, converse: Converse) -> None:
+    def test_a_truncated_turn_is_not_in_the_next_request(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply("cut-mid-stream", text("two"))
         chat = converse(provider="novita")
         with pytest.raises(TruncatedStreamError):
@@ -334,9 +332,7 @@ class TestFailures:
         chat.generate("Second?")
         assert sent(emulator)[-1] == [("user", "Second?")]
 
-    def test_rounds_that_are_finished_stay_and_tools_are_not_run_again(
-        self, emulator: Emulator, converse: Converse
-    ) -> None:
+    def test_finished_rounds_are_kept_and_tools_do_not_run_again(self, emulator: Emulator, converse: Converse) -> None:
         ran: list[str] = []
 
         def note(what: str) -> str:
@@ -352,7 +348,7 @@ class TestFailures:
         assert ran == ["x"]
         assert [role for role, _ in sent(emulator)[-1]] == ["user", "assistant", "tool"]
 
-    def test_a_reader_who_leaves_within_an_answer_leaves_nothing(self, emulator: Emulator, converse: Converse) -> None:
+    def test_abandoning_an_answer_leaves_nothing(self, emulator: Emulator, converse: Converse) -> None:
         emulator.always(Response.text("one ", "two "))
         chat = converse()
         with chat.stream("Hi") as stream:
@@ -362,9 +358,7 @@ class TestFailures:
         with pytest.raises(StreamError, match="was not answered"):
             stream.completion  # noqa: B018
 
-    def test_a_reader_who_leaves_between_two_calls_leaves_what_ran(
-        self, emulator: Emulator, converse: Converse
-    ) -> None:
+    def test_leaving_between_two_calls_keeps_what_ran(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(TWO_CALLS)
         chat = converse(tools=[get_weather])
         with chat.stream("Go") as stream:
@@ -374,7 +368,7 @@ class TestFailures:
         assert said(chat)[2:] == [("tool", "sunny in Paris"), ("tool", "The call was cancelled before it started.")]
         assert len(emulator.requests) == 1
 
-    def test_cancelled_while_a_tool_runs_it_sends_nothing_more(self, emulator: Emulator, converse: Converse) -> None:
+    def test_cancelled_during_a_tool_nothing_more_is_sent(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(TWO_CALLS)
 
         def stop(city: str) -> str:
@@ -390,7 +384,7 @@ class TestFailures:
         with pytest.raises(StreamError):
             stream.completion  # noqa: B018
 
-    def test_cancelled_while_a_request_is_made_it_is_not_sent(self, emulator: Emulator, converse: Converse) -> None:
+    def test_cancelled_before_a_request_it_is_not_sent(self, emulator: Emulator, converse: Converse) -> None:
         class Headers(dict[str, str]):
             def items(self) -> Any:
                 stream.cancel()
@@ -401,7 +395,7 @@ class TestFailures:
             list(stream)
         assert emulator.requests == []
 
-    def test_cancelled_while_an_answer_comes_it_ends_at_once(self, emulator: Emulator, converse: Converse) -> None:
+    def test_cancelled_during_an_answer_it_ends_at_once(self, emulator: Emulator, converse: Converse) -> None:
         emulator.always(Response.text("one ", finish=None, done=False, end="stall"))
         chat = converse()
         stream = chat.stream("Hi")
@@ -416,7 +410,7 @@ class TestFailures:
 
 
 class TestUndoAndRetry:
-    def test_undo_takes_the_last_turn_back(self, emulator: Emulator, converse: Converse) -> None:
+    def test_undo_removes_the_last_turn(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(text("one"), CALL, text("two"))
         chat = converse(system="S", tools=[get_weather])
         chat.generate("First?")
@@ -427,7 +421,7 @@ class TestUndoAndRetry:
         assert chat.undo() == []
         assert said(chat) == [("system", "S")]
 
-    def test_undo_after_a_failure_takes_the_turn_that_failed(self, emulator: Emulator, converse: Converse) -> None:
+    def test_undo_after_a_failure_removes_the_failed_turn(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(text("one"), "bad-key")
         chat = converse()
         chat.generate("First?")
@@ -438,7 +432,7 @@ class TestUndoAndRetry:
         emulator.reply(text("another"))
         assert chat.retry().text == "another"
 
-    def test_retry_answers_the_last_turn_anew(self, emulator: Emulator, converse: Converse) -> None:
+    def test_retry_answers_the_last_turn_again(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(text("one"), text("two"))
         chat = converse()
         chat.generate("First?")
@@ -446,13 +440,13 @@ class TestUndoAndRetry:
         assert sent(emulator) == [[("user", "First?")], [("user", "First?")]]
         assert said(chat) == [("user", "First?"), ("assistant", "two")]
 
-    def test_a_retry_may_be_streamed(self, emulator: Emulator, converse: Converse) -> None:
+    def test_a_retry_can_be_streamed(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(text("one"), text("two"))
         chat = converse()
         chat.generate("First?")
         assert list(chat.stream()) == ["two"]
 
-    def test_a_retry_that_fails_leaves_the_answer_that_was_there(self, emulator: Emulator, converse: Converse) -> None:
+    def test_a_failed_retry_keeps_the_earlier_answer(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(text("one"), "bad-key")
         chat = converse()
         chat.generate("First?")
@@ -461,7 +455,7 @@ class TestUndoAndRetry:
         assert said(chat) == [("user", "First?"), ("assistant", "one")]
 
     @pytest.mark.parametrize("settings", [{}, {"system": "Be brief."}])
-    def test_with_nothing_said_there_is_nothing_to_retry(
+    def test_an_empty_conversation_cannot_be_retried(
         self, emulator: Emulator, converse: Converse, settings: Any
     ) -> None:
         with pytest.raises(InvalidRequestError, match="nothing to answer"):
@@ -470,9 +464,7 @@ class TestUndoAndRetry:
 
 
 class TestWhatIsKept:
-    def test_the_usage_is_that_of_all_answers_also_of_those_taken_back(
-        self, emulator: Emulator, converse: Converse
-    ) -> None:
+    def test_usage_includes_undone_answers(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(text("one"), text("two"), Response.text("three"))
         chat = converse()
         assert chat.usage is None
@@ -506,7 +498,7 @@ class TestWhatIsKept:
         chat.system = None
         assert [role for role, _ in said(chat)] == ["user", "assistant"]
 
-    def test_its_repr_tells_no_content(self, converse: Converse) -> None:
+    def test_its_repr_shows_no_content(self, converse: Converse) -> None:
         chat = converse(system="secret")
         assert repr(chat) in ("<Conversation of 1 message>", "<AsyncConversation of 1 message>")
         assert repr(chat.stream("secret")).endswith("ConversationStream, open>")
@@ -517,7 +509,7 @@ class TestBudget:
     def count(messages: list[dict[str, Any]]) -> int:
         return len(messages)
 
-    def test_the_oldest_turns_are_left_out_and_the_system_message_stays(
+    def test_the_oldest_turns_are_dropped_and_the_system_message_kept(
         self, emulator: Emulator, converse: Converse
     ) -> None:
         chat = converse(system="S", max_input_tokens=4, count_tokens=self.count)
@@ -531,16 +523,14 @@ class TestBudget:
         ]
         assert len(chat.messages) == 9
 
-    def test_a_call_is_never_parted_from_its_result(self, emulator: Emulator, converse: Converse) -> None:
+    def test_a_call_is_never_separated_from_its_result(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(CALL, CALL, CALL, text("ok"))
         chat = converse(tools=[get_weather], max_input_tokens=4, count_tokens=self.count)
         chat.generate("Go")  # the emulator would refuse a call without its result
         assert [role for role, _ in sent(emulator)[-1]] == ["user", "assistant", "tool"]
         assert len(chat.messages) == 8
 
-    def test_a_turn_that_does_not_fit_is_refused_before_it_is_sent(
-        self, emulator: Emulator, converse: Converse
-    ) -> None:
+    def test_an_oversized_turn_is_refused_before_sending(self, emulator: Emulator, converse: Converse) -> None:
         chat = converse(max_input_tokens=5, count_tokens=lambda messages: sum(len(m["content"]) for m in messages))
         with pytest.raises(InvalidRequestError, match="the last turn has 6 tokens, and max_input_tokens is 5"):
             chat.generate("longer")
@@ -555,11 +545,11 @@ class TestBudget:
             ({"max_input_tokens": 3, "count_tokens": 5}, "count_tokens must be a function"),
         ],
     )
-    def test_a_wrong_budget_is_refused(self, converse: Converse, settings: Any, words: str) -> None:
+    def test_an_invalid_budget_is_refused(self, converse: Converse, settings: Any, words: str) -> None:
         with pytest.raises(InvalidRequestError, match=words):
             converse(**settings)
 
-    def test_a_counter_that_does_not_count_is_refused(self, emulator: Emulator, converse: Converse) -> None:
+    def test_an_invalid_token_counter_is_refused(self, emulator: Emulator, converse: Converse) -> None:
         chat = converse(max_input_tokens=3, count_tokens=lambda messages: "many")
         with pytest.raises(InvalidRequestError, match="what count_tokens returns"):
             chat.generate("Hi")
@@ -571,7 +561,7 @@ class TestFiles:
     def load(self, client: Any) -> Callable[..., Any]:
         return getattr(client, "load", lambda path, **settings: hf_text.Conversation.load(path, client, **settings))
 
-    def test_what_is_saved_is_loaded_equal(
+    def test_a_saved_conversation_round_trips(
         self, emulator: Emulator, converse: Converse, load: Callable[..., Any], tmp_path: Any
     ) -> None:
         emulator.reply(CALL, text("Sunny \N{SUN BEHIND CLOUD}."), text("one"))
@@ -586,7 +576,7 @@ class TestFiles:
         loaded.generate("More?")
         assert sent(emulator)[-1][:5] == [(role, content) for role, content in said(chat)]
 
-    def test_the_turn_that_failed_can_be_retried_after_loading(
+    def test_a_failed_turn_can_be_retried_after_loading(
         self, emulator: Emulator, converse: Converse, load: Callable[..., Any], tmp_path: Any
     ) -> None:
         emulator.reply("bad-key", text("one"))
@@ -596,14 +586,12 @@ class TestFiles:
         chat.save(tmp_path / "chat.json")
         assert load(str(tmp_path / "chat.json")).retry().text == "one"
 
-    def test_settings_may_be_others_than_those_that_were_saved(
-        self, converse: Converse, load: Callable[..., Any], tmp_path: Any
-    ) -> None:
+    def test_loading_may_change_settings(self, converse: Converse, load: Callable[..., Any], tmp_path: Any) -> None:
         converse(model="emulator/small", system="S").save(tmp_path / "chat.json")
         loaded = load(tmp_path / "chat.json", model="openai/gpt-oss-20b", system="T")
         assert (loaded.model, loaded.system) == ("openai/gpt-oss-20b", "T")
 
-    def test_only_its_owner_can_read_it_and_it_is_never_half_written(
+    def test_the_file_is_private_and_written_atomically(
         self, converse: Converse, load: Callable[..., Any], tmp_path: Any
     ) -> None:
         path = tmp_path / "chat.json"
@@ -627,13 +615,13 @@ class TestFiles:
             json.dumps({**SAVED, "version": 99}),
         ],
     )
-    def test_another_file_is_refused_by_name(self, load: Callable[..., Any], tmp_path: Any, content: str) -> None:
+    def test_a_foreign_file_is_refused_by_name(self, load: Callable[..., Any], tmp_path: Any, content: str) -> None:
         path = tmp_path / "other.json"
         path.write_text(content)
         with pytest.raises(InvalidRequestError, match=r"other.json is not a conversation"):
             load(path)
 
-    def test_a_file_that_is_not_there_is_an_oserror(self, load: Callable[..., Any], tmp_path: Any) -> None:
+    def test_a_missing_file_is_an_oserror(self, load: Callable[..., Any], tmp_path: Any) -> None:
         with pytest.raises(FileNotFoundError):
             load(tmp_path / "nothing.json")
 
@@ -651,7 +639,7 @@ class TestFiles:
         ({"system": 3}, "system must be a str"),
     ],
 )
-def test_a_wrong_setting_is_refused_by_name(converse: Converse, settings: Any, words: str) -> None:
+def test_an_invalid_setting_is_refused_by_name(converse: Converse, settings: Any, words: str) -> None:
     with pytest.raises(InvalidRequestError, match=words):
         converse(**settings)
 
@@ -664,7 +652,7 @@ def test_a_wrong_setting_is_refused_by_name(converse: Converse, settings: Any, w
         ((None, "cat.png"), "media needs a user message"),
     ],
 )
-def test_a_wrong_turn_is_refused_before_it_is_read(
+def test_an_invalid_turn_is_refused_before_sending(
     emulator: Emulator, converse: Converse, turn: Any, words: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=words):

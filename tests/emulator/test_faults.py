@@ -52,13 +52,13 @@ def body_of(name: str) -> str:
     return b"".join(bytes(piece) for piece in body).decode(errors="replace")
 
 
-def test_every_fault_has_a_note_and_there_are_many() -> None:
+def test_every_fault_has_a_note() -> None:
     assert FAULT_NOTES.keys() == FAULTS.keys()
     assert len(FAULTS) >= 25
     assert fault("overloaded") is FAULTS["overloaded"]
 
 
-def test_an_unknown_fault_is_refused_with_those_there_are() -> None:
+def test_an_unknown_fault_is_refused_with_the_known_names() -> None:
     with pytest.raises(ValueError, match=r"no fault is named 'x'; there are .*rate-limited"):
         fault("x")
 
@@ -101,13 +101,13 @@ def test_a_refusal_has_its_status(hf: Emulator, ask: Ask, name: str, status: int
 
 
 @pytest.mark.parametrize("name", sorted(WHOLE))
-def test_a_broken_answer_comes_whole_with_status_200(hf: Emulator, ask: Ask, name: str) -> None:
+def test_a_broken_answer_is_complete_with_status_200(hf: Emulator, ask: Ask, name: str) -> None:
     hf.reply(name)
     assert ask(CHAT, {}).status == 200
 
 
 @pytest.mark.parametrize("name", ["cut-mid-stream", "reset-mid-stream", "stall-mid-stream", "cut-between-events"])
-def test_two_words_come_before_the_stream_breaks(hf: Emulator, dial: Dial, name: str) -> None:
+def test_two_words_arrive_before_the_stream_breaks(hf: Emulator, dial: Dial, name: str) -> None:
     hf.reply(name)
     client = dial()
     client.post()
@@ -128,21 +128,21 @@ def test_two_words_come_before_the_stream_breaks(hf: Emulator, dial: Dial, name:
         ("error-first", False, False),
     ],
 )
-def test_finish_reason_and_done(name: str, finish: bool, done: bool) -> None:
+def test_finish_reason_and_done_are_sent_as_named(name: str, finish: bool, done: bool) -> None:
     assert ('"finish_reason":"stop"' in body_of(name)) == finish
     assert ("[DONE]" in body_of(name)) == done
 
 
 @pytest.mark.parametrize("name", ["error-in-stream", "error-in-stream-tgi", "error-in-stream-groq", "error-first"])
-def test_an_error_stands_in_the_stream(name: str) -> None:
+def test_an_error_is_sent_in_the_stream(name: str) -> None:
     assert 'data: {"error":' in body_of(name)
 
 
-def test_text_goes_on_after_done() -> None:
+def test_text_follows_done() -> None:
     assert '"content":"One"' in body_of("chunks-after-done").partition("[DONE]")[2]
 
 
-def test_chunks_go_on_after_stop() -> None:
+def test_chunks_follow_stop() -> None:
     assert '"finish_reason":null' in body_of("chunks-after-stop").partition('"finish_reason":"stop"')[2]
 
 
@@ -152,7 +152,7 @@ def test_the_last_event_lacks_its_blank_line() -> None:
     assert body.endswith(b"data: [DONE]")
 
 
-def test_the_compression_breaks_off_without_an_error() -> None:
+def test_truncated_compression_is_not_an_error() -> None:
     body = FAULTS["truncated-gzip"].body
     assert isinstance(body, bytes)
     unpacked = zlib.decompressobj(wbits=31)
@@ -160,14 +160,14 @@ def test_the_compression_breaks_off_without_an_error() -> None:
     assert not unpacked.eof
 
 
-def test_an_account_s_402_names_no_provider_and_a_provider_s_does() -> None:
+def test_only_the_402_of_a_provider_names_a_provider() -> None:
     assert "x-inference-provider" not in dict(FAULTS["credits-used-up"].headers)
     assert dict(FAULTS["provider-payment"].headers)["x-inference-provider"] == "together"
 
 
-def test_a_rate_limit_tells_when_to_come_back() -> None:
+def test_a_rate_limit_has_retry_after() -> None:
     assert dict(FAULTS["rate-limited"].headers)["Retry-After"] == "1"
 
 
-def test_what_is_not_http_is_not() -> None:
+def test_the_non_http_fault_is_not_http() -> None:
     assert FAULTS["not-http"] == Response(raw=b"SSH-2.0-emulator\r\n", keep_alive=False)

@@ -52,7 +52,7 @@ class TestListing:
             ("author=openai", ["openai/gpt-oss-120b"], ["emulator/small"]),
         ],
     )
-    def test_a_parameter_narrows_it(self, ask: Ask, query: str, with_: list[str], without: list[str]) -> None:
+    def test_parameters_filter_the_listing(self, ask: Ask, query: str, with_: list[str], without: list[str]) -> None:
         found = set(ids(ask(f"/api/models?{query}")))
         assert found >= set(with_)
         assert not found & set(without)
@@ -80,29 +80,29 @@ class TestListing:
         assert "link" in answer.headers
 
     @pytest.mark.parametrize(("limit", "count"), [(7, 7), (8, 7), (0, 0)])
-    def test_the_last_page_leads_nowhere(self, hf: Emulator, ask: Ask, limit: int, count: int) -> None:
+    def test_the_last_page_has_no_next_link(self, hf: Emulator, ask: Ask, limit: int, count: int) -> None:
         hf.models = [build_model(f"a/{number}", "novita") for number in range(7)]
         answer = ask(f"/api/models?limit={limit}")
         assert len(answer.json) == count
         assert "link" not in answer.headers
 
     @pytest.mark.parametrize("query", ["cursor=nonsense", "cursor=e30%3D", "limit=many"])
-    def test_a_parameter_that_makes_no_sense_is_400(self, ask: Ask, query: str) -> None:
+    def test_an_invalid_parameter_is_400(self, ask: Ask, query: str) -> None:
         answer = ask(f"/api/models?{query}")
         assert answer.status == 400
         assert answer.json.keys() == {"error"}
 
-    def test_it_can_be_sorted(self, hf: Emulator, ask: Ask) -> None:
+    def test_the_listing_can_be_sorted(self, hf: Emulator, ask: Ask) -> None:
         hf.models = [build_model(f"a/{number}", likes=number) for number in (1, 3, 2)]
         assert ids(ask("/api/models?sort=likes&direction=-1")) == ["a/3", "a/2", "a/1"]
         assert ids(ask("/api/models")) == ["a/1", "a/3", "a/2"]
 
     @pytest.mark.parametrize("parameter", ["expand[]", "expand", "expand%5B%5D"])
-    def test_only_what_was_asked_for_comes(self, ask: Ask, parameter: str) -> None:
+    def test_only_expanded_fields_are_sent(self, ask: Ask, parameter: str) -> None:
         item = ask(f"/api/models?{parameter}=likes&{parameter}=gated&search=Llama-3.1").json[0]
         assert item == {"_id": item["_id"], "id": "meta-llama/Llama-3.1-8B-Instruct", "likes": 100, "gated": "manual"}
 
-    def test_the_mapping_is_a_list_and_comes_only_when_asked_for(self, ask: Ask) -> None:
+    def test_the_mapping_is_a_list_sent_only_on_request(self, ask: Ask) -> None:
         query = "/api/models?search=gpt-oss-20b"
         assert "inferenceProviderMapping" not in ask(query).json[0]
         first = ask(f"{query}&{MAPPING}").json[0]["inferenceProviderMapping"][0]
@@ -119,12 +119,12 @@ class TestListing:
             "providerDetails": {"context_length": 131072, "pricing": {"input": 0.1, "output": 0.4}},
         }
 
-    def test_a_mapping_entry_may_lack_what_was_not_measured(self, ask: Ask) -> None:
+    def test_a_mapping_entry_may_lack_unmeasured_fields(self, ask: Ask) -> None:
         entry = ask(f"/api/models?search=gpt-oss-120b&{MAPPING}").json[0]["inferenceProviderMapping"][-1]
         assert entry["provider"] == "featherless-ai"
         assert not entry.keys() & {"features", "performance", "providerDetails"}
 
-    def test_a_model_that_nobody_serves_has_no_mapping(self, ask: Ask) -> None:
+    def test_an_unserved_model_has_no_mapping(self, ask: Ask) -> None:
         item = ask(f"/api/models?search=nobody&{MAPPING}&expand[]=inference").json[0]
         assert item.keys() == {"_id", "id"}
 
@@ -146,7 +146,7 @@ class TestOneModel:
             "isModelAuthor": False,
         }
 
-    def test_without_expand_there_is_more_of_it_but_no_mapping(self, ask: Ask) -> None:
+    def test_without_expand_a_model_has_more_fields_but_no_mapping(self, ask: Ask) -> None:
         answer = ask("/api/models/meta-llama/Llama-3.1-8B-Instruct").json
         assert (answer["author"], answer["gated"]) == ("meta-llama", "manual")
         assert "inferenceProviderMapping" not in answer
@@ -162,7 +162,7 @@ class TestOneModel:
         assert answer.headers["location"] == f"/api/models/emulator/small?{MAPPING}"
         assert ask("/api/models/old/name").headers["location"] == "/api/models/emulator/small"
 
-    def test_another_case_is_a_redirect_too(self, ask: Ask) -> None:
+    def test_a_name_in_another_case_is_a_redirect(self, ask: Ask) -> None:
         assert ask("/api/models/OpenAI/GPT-OSS-20B").headers["location"] == "/api/models/openai/gpt-oss-20b"
 
     def test_a_missing_model_is_401_without_a_key(self, ask: Ask) -> None:
@@ -177,13 +177,13 @@ class TestOneModel:
 
 
 class TestRest:
-    def test_a_key_is_known_by_its_user(self, ask: Ask) -> None:
+    def test_whoami_returns_the_user_of_a_key(self, ask: Ask) -> None:
         answer = ask("/api/whoami-v2", key="hf_x").json
         assert (answer["type"], answer["name"], answer["orgs"]) == ("user", "emulator", [])
         scope = answer["auth"]["accessToken"]["fineGrained"]["scoped"][0]
         assert scope["permissions"] == ["inference.serverless.write"]
 
-    def test_nobody_is_401(self, ask: Ask) -> None:
+    def test_whoami_without_a_key_is_401(self, ask: Ask) -> None:
         assert ask("/api/whoami-v2").status == 401
 
     @pytest.mark.parametrize("path", ["/api/models", "/api/models/emulator/small", "/api/whoami-v2"])
@@ -193,23 +193,23 @@ class TestRest:
         assert (answer.status, answer.json) == (401, {"error": "Invalid credentials in Authorization header"})
         assert ask(path, key="hf_right").status == 200
 
-    def test_public_things_need_no_key(self, hf: Emulator, ask: Ask) -> None:
+    def test_public_resources_need_no_key(self, hf: Emulator, ask: Ask) -> None:
         hf.require_key = "hf_right"
         assert ask("/api/models").status == 200
 
-    def test_every_answer_tells_the_rate_limit(self, ask: Ask) -> None:
+    def test_every_answer_has_rate_limit_headers(self, ask: Ask) -> None:
         first, second = ask("/api/models/emulator/small").headers, ask("/api/nothing").headers
         assert first["ratelimit"] == '"api";r=499;t=300'
         assert second["ratelimit"] == '"api";r=498;t=300'
         assert first["ratelimit-policy"] == '"fixed window";"api";q=500;w=300'
 
-    def test_with_a_key_there_is_more_of_it(self, ask: Ask) -> None:
+    def test_a_key_raises_the_rate_limit(self, ask: Ask) -> None:
         assert "q=1000" in ask("/api/models", key="hf_x").headers["ratelimit-policy"]
 
-    def test_another_path_is_404(self, ask: Ask) -> None:
+    def test_an_unknown_path_is_404(self, ask: Ask) -> None:
         answer = ask("/api/nothing")
         assert (answer.status, answer.json.keys()) == (404, {"error"})
 
-    def test_another_method_is_405(self, ask: Ask) -> None:
+    def test_an_unsupported_method_is_405(self, ask: Ask) -> None:
         answer = ask("/api/models", method="POST")
         assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD")

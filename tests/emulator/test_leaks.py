@@ -10,7 +10,7 @@ import pytest
 from hf_text.emulator import assert_nothing_leaked
 
 
-def test_nothing_left_passes() -> None:
+def test_a_clean_block_passes() -> None:
     with assert_nothing_leaked():
         thread = threading.Thread(target=int)
         thread.start()
@@ -18,7 +18,7 @@ def test_nothing_left_passes() -> None:
         socket.socket().close()
 
 
-def test_what_was_there_before_is_no_leak() -> None:
+def test_earlier_resources_are_not_leaks() -> None:
     with socket.socket(), assert_nothing_leaked(timeout=0.01):
         pass
 
@@ -30,7 +30,7 @@ def test_a_socket_is_named() -> None:
     left[0].close()
 
 
-def test_a_descriptor_that_was_closed_and_used_anew_is_a_leak() -> None:
+def test_a_reused_descriptor_number_is_a_leak() -> None:
     old = socket.socket()
     left: list[socket.socket] = []
 
@@ -54,7 +54,7 @@ def test_a_thread_is_named(daemon: bool) -> None:
     thread.join()
 
 
-def test_a_thread_on_its_way_out_is_given_time() -> None:
+def test_an_ending_thread_is_given_time() -> None:
     ended = threading.Event()
 
     def run() -> None:
@@ -65,7 +65,7 @@ def test_a_thread_on_its_way_out_is_given_time() -> None:
         threading.Timer(0.01, ended.set).start()
 
 
-def test_a_file_on_its_way_out_is_given_time() -> None:
+def test_a_closing_file_is_given_time() -> None:
     opened: list[socket.socket] = []
     filled = threading.Event()
 
@@ -81,7 +81,7 @@ def test_a_file_on_its_way_out_is_given_time() -> None:
     thread.join()
 
 
-def test_the_block_s_own_error_goes_first() -> None:
+def test_the_error_of_the_block_takes_precedence() -> None:
     left: list[socket.socket] = []
 
     def fail() -> None:

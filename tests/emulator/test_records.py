@@ -79,7 +79,7 @@ def test_a_record_replays_byte_for_byte(server: Emulator, tmp_path: Path, name: 
     assert b"<reset>" not in live
 
 
-def test_a_reset_and_a_stall_replay_as_they_were(server: Emulator, tmp_path: Path) -> None:
+def test_a_reset_and_a_stall_are_replayed(server: Emulator, tmp_path: Path) -> None:
     server.reply("reset-mid-stream", "stall-mid-stream")
     options: Any = {"max_retries": 0, "timeout": 1}
     with Emulator(record=tmp_path, upstream=server.url) as recorder:
@@ -96,7 +96,7 @@ def test_a_reset_and_a_stall_replay_as_they_were(server: Emulator, tmp_path: Pat
     assert caught.value.partial.text == "One two"
 
 
-def test_records_are_played_in_their_order_and_only_for_what_was_asked(server: Emulator, tmp_path: Path) -> None:
+def test_records_play_in_order_and_only_for_their_request(server: Emulator, tmp_path: Path) -> None:
     server.reply(Response.text("first"), Response.text("second"))
     with Emulator(record=tmp_path, upstream=server.url) as recorder:
         assert [ask(recorder).text, ask(recorder).text] == ["first", "second"]
@@ -116,7 +116,7 @@ def test_records_are_played_in_their_order_and_only_for_what_was_asked(server: E
         player.close()
 
 
-def test_the_timing_is_recorded_and_played_where_it_is_wanted(server: Emulator, tmp_path: Path) -> None:
+def test_timing_is_recorded_and_played_on_request(server: Emulator, tmp_path: Path) -> None:
     server.reply(Response.text("One", " two", pace=0.2))
     with Emulator(record=tmp_path, upstream=server.url) as recorder:
         ask(recorder)
@@ -126,7 +126,7 @@ def test_the_timing_is_recorded_and_played_where_it_is_wanted(server: Emulator, 
         assert ask(player).timings.total >= 0.2
 
 
-def test_the_client_gets_what_the_server_says_as_it_comes(server: Emulator, tmp_path: Path) -> None:
+def test_the_client_receives_the_answer_as_it_arrives(server: Emulator, tmp_path: Path) -> None:
     gate = Gate()
     events = Response.text("One", " two").body
     server.reply(Response(headers={"Content-Type": "text/event-stream"}, body=(*events[:2], gate, *events[2:])))  # type: ignore[index]
@@ -159,7 +159,7 @@ HEAD = (
 )
 
 
-def test_no_key_cookie_or_billing_name_reaches_the_disk_in_any_form(server: Emulator, tmp_path: Path) -> None:
+def test_keys_cookies_and_billing_names_never_reach_the_disk(server: Emulator, tmp_path: Path) -> None:
     spread = [value.decode()[:5] for value in SECRETS.values()], [value.decode()[5:] for value in SECRETS.values()]
     told = " ".join(value.decode() for value in SECRETS.values())
     said = told.replace("made-up-set-cookie", "")  # not known before the answer
@@ -189,9 +189,7 @@ def test_no_key_cookie_or_billing_name_reaches_the_disk_in_any_form(server: Emul
     assert b"%2Dup" in again[1]  # what is no secret stays
 
 
-def test_a_signed_address_to_which_a_redirect_leads_is_crossed_out_and_followed(
-    server: Emulator, tmp_path: Path
-) -> None:
+def test_a_signed_redirect_target_is_redacted_and_followed(server: Emulator, tmp_path: Path) -> None:
     server.always(Response(status=307, headers={"Location": "/file?X-Amz-Signature=made%2fup&n=1"}))
     server.always(Response.text("One"), path="/file")
     with Emulator(record=tmp_path, upstream=server.url) as recorder:
@@ -203,7 +201,7 @@ def test_a_signed_address_to_which_a_redirect_leads_is_crossed_out_and_followed(
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_data_that_only_looks_like_a_secret_is_recorded_as_it_is(server: Emulator, tmp_path: Path) -> None:
+def test_data_that_only_resembles_a_secret_is_recorded_unchanged(server: Emulator, tmp_path: Path) -> None:
     server.reply(Response.text("Use", " hf_hub_download", " or sk-learn", logprobs=1))
     with Emulator(record=tmp_path, upstream=server.url) as recorder:
         live = talk(recorder)
@@ -212,7 +210,7 @@ def test_data_that_only_looks_like_a_secret_is_recorded_as_it_is(server: Emulato
     assert b'"token":" hf_hub_download"' in live
 
 
-def test_new_records_replace_those_of_an_earlier_run_and_nothing_else(server: Emulator, tmp_path: Path) -> None:
+def test_new_records_replace_only_those_of_an_earlier_run(server: Emulator, tmp_path: Path) -> None:
     (tmp_path / "notes.json").write_text("{}")
     for count in (2, 1):
         with Emulator(record=tmp_path, upstream=server.url) as recorder:
@@ -222,7 +220,7 @@ def test_new_records_replace_those_of_an_earlier_run_and_nothing_else(server: Em
     assert names == ["0001-POST-v1-chat-completions.json", "notes.json"]
 
 
-def test_a_server_that_cannot_be_reached_is_told_to_the_client_and_to_the_test(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_reported_to_the_client_and_the_test(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"http://127.0.0.1:{taken.getsockname()[1]}"
     with pytest.raises(ConnectionRefusedError), Emulator(record=tmp_path, upstream=address) as recorder:
@@ -232,7 +230,7 @@ def test_a_server_that_cannot_be_reached_is_told_to_the_client_and_to_the_test(t
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize("end_after", [None, 40])
-def test_a_compressed_answer_is_recorded_as_it_came(
+def test_a_compressed_answer_is_recorded_unchanged(
     server: Emulator, tmp_path: Path, encoding: Any, end_after: int | None
 ) -> None:
     end: Any = {} if end_after is None else {"end": "cut", "end_after": end_after}
@@ -260,7 +258,7 @@ def ask_for_nothing(player: Emulator) -> str:
         Response(headers={"Content-Encoding": "gzip"}, body=b"not gzip"),
     ],
 )
-def test_a_compressed_answer_that_nobody_can_cross_out_in_is_not_recorded(
+def test_a_compressed_answer_that_cannot_be_redacted_is_not_recorded(
     server: Emulator, tmp_path: Path, reply: Response
 ) -> None:
     server.reply(reply)
@@ -269,14 +267,14 @@ def test_a_compressed_answer_that_nobody_can_cross_out_in_is_not_recorded(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_requests_at_the_same_time_are_all_recorded(server: Emulator, tmp_path: Path) -> None:
+def test_concurrent_requests_are_all_recorded(server: Emulator, tmp_path: Path) -> None:
     server.always(Response.text("One"))
     with Emulator(record=tmp_path, upstream=server.url) as recorder, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: talk(recorder, body=b"%d" % number), range(16)))
     assert sorted(int(record["request"]["body"]) for record in records(tmp_path)) == list(range(16))
 
 
-def test_scripted_replies_go_before_records(server: Emulator, tmp_path: Path) -> None:
+def test_scripted_replies_precede_records(server: Emulator, tmp_path: Path) -> None:
     with Emulator(record=tmp_path, upstream=server.url) as recorder:
         recorder.reply(Response.error(500, "down"))
         assert talk(recorder).startswith(b"HTTP/1.1 500 ")
@@ -291,23 +289,23 @@ def test_scripted_replies_go_before_records(server: Emulator, tmp_path: Path) ->
         ({"record": "a", "upstream": "x:1"}, "upstream must be the URL of a server"),
     ],
 )
-def test_what_cannot_be_recorded_or_played_is_refused(options: Any, says: str) -> None:
+def test_unsupported_recordings_are_refused(options: Any, says: str) -> None:
     with pytest.raises(ValueError, match=says):
         Emulator(**options)
 
 
-def test_a_folder_without_records_answers_nothing_and_the_test_is_told(tmp_path: Path) -> None:
+def test_an_empty_folder_answers_nothing_and_the_test_is_told(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="there are none in"), Emulator(replay=tmp_path / "nowhere") as player:
         assert talk(player).startswith(b"HTTP/1.1 400 ")
 
 
-def test_a_file_that_is_no_record_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_foreign_file_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "0001-x.json").write_text("[]")
     with pytest.raises(ValueError, match=r"0001-x\.json is not a record"):
         Emulator(replay=tmp_path)
 
 
-def test_without_upstream_the_hub_and_the_router_are_told_apart() -> None:
+def test_without_upstream_hub_and_router_are_distinguished() -> None:
     hosts = [
         Recorder(Path("x"), None, (), []).url_for(Request("GET", path, {}, Headers(), b"", 1, path)).netloc
         for path in ("/api/models", "/v1/models", "/groq/v1/chat/completions")

@@ -46,18 +46,18 @@ def text_of(answer: Any) -> str:
 
 
 class TestAnswers:
-    def test_an_answer_says_that_it_is_none_and_repeats_the_question(self, ask: Ask) -> None:
+    def test_an_answer_says_that_no_model_wrote_it_and_echoes_the_question(self, ask: Ask) -> None:
         answer = ask(CHAT, body("What is 1+1?"))
         assert text_of(answer) == "This is the hf_text emulator, not a real model. You asked: What is 1+1?"
 
-    def test_a_stream_says_the_same_in_pieces(self, ask: Ask) -> None:
+    def test_a_stream_has_the_same_text_in_pieces(self, ask: Ask) -> None:
         streamed = ask(CHAT, body("Tell me  a\njoke\n", stream=True))
         assert streamed.headers["content-type"] == "text/event-stream"
         assert streamed.text == text_of(ask(CHAT, body("Tell me  a\njoke\n")))
         assert streamed.events[-1] == "[DONE]"
         assert len(streamed.events) > 10
 
-    def test_the_last_thing_the_user_said_is_repeated(self, ask: Ask) -> None:
+    def test_the_last_user_message_is_echoed(self, ask: Ask) -> None:
         messages = [
             {"role": "system", "content": "Be kind"},
             {"role": "user", "content": "first"},
@@ -66,7 +66,7 @@ class TestAnswers:
         ]
         assert text_of(ask(CHAT, {**body(), "messages": messages})).endswith("You asked: second third")
 
-    def test_the_results_of_tools_are_repeated(self, ask: Ask) -> None:
+    def test_tool_results_are_echoed(self, ask: Ask) -> None:
         messages = [
             {"role": "user", "content": "Weather?"},
             CALLED,
@@ -74,20 +74,20 @@ class TestAnswers:
         ]
         assert text_of(ask(CHAT, {**body(), "messages": messages})).endswith("Weather? The tools said: sunny")
 
-    def test_it_can_count(self, ask: Ask) -> None:
+    def test_a_count_is_answered_with_numbers(self, ask: Ask) -> None:
         assert ask(CHAT, body("Count", stream=True)).text == "one two three four five six seven eight nine ten"
 
     @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
-    def test_it_stops_after_so_many_tokens(self, ask: Ask, name: str) -> None:
+    def test_max_tokens_ends_the_answer(self, ask: Ask, name: str) -> None:
         answer = ask(CHAT, body("Count") | {name: 3})
         assert text_of(answer) == "one two three"
         assert answer.json["choices"][0]["finish_reason"] == "length"
         assert answer.json["usage"]["completion_tokens"] == 3
 
-    def test_exactly_enough_tokens_are_enough(self, ask: Ask) -> None:
+    def test_max_tokens_equal_to_the_length_is_a_stop(self, ask: Ask) -> None:
         assert ask(CHAT, body("Count", max_tokens=10)).json["choices"][0]["finish_reason"] == "stop"
 
-    def test_usage_of_a_stream_comes_only_when_asked_for(self, ask: Ask) -> None:
+    def test_stream_usage_is_sent_only_on_request(self, ask: Ask) -> None:
         def find_usage(**more: Any) -> list[Any]:
             events = ask(CHAT, body("Count", stream=True, **more)).events[:-1]
             return [event["usage"] for event in events if event.get("usage")]
@@ -96,12 +96,12 @@ class TestAnswers:
         asked = find_usage(stream_options={"include_usage": True})
         assert asked == [{"prompt_tokens": 1, "completion_tokens": 10, "total_tokens": 11}]
 
-    def test_reasoning_comes_when_an_effort_is_asked_for(self, ask: Ask) -> None:
+    def test_reasoning_is_sent_when_an_effort_is_requested(self, ask: Ask) -> None:
         message = ask(CHAT, body(reasoning_effort="low")).json["choices"][0]["message"]
         assert message["reasoning_content"].startswith("The emulator does not think")
         assert "reasoning_content" not in ask(CHAT, body(reasoning_effort="none")).json["choices"][0]["message"]
 
-    def test_reasoning_counts_against_the_tokens(self, ask: Ask) -> None:
+    def test_reasoning_counts_towards_max_tokens(self, ask: Ask) -> None:
         choice = ask(CHAT, body(reasoning_effort="low", max_tokens=2)).json["choices"][0]
         assert choice["message"] == {"role": "assistant", "content": "", "reasoning_content": "The emulator"}
         assert choice["finish_reason"] == "length"
@@ -110,19 +110,19 @@ class TestAnswers:
         ("choice", "name"),
         [("required", "get_weather"), ({"type": "function", "function": {"name": "other"}}, "other")],
     )
-    def test_a_tool_that_must_be_called_is_called(self, ask: Ask, choice: Any, name: str) -> None:
+    def test_a_required_tool_is_called(self, ask: Ask, choice: Any, name: str) -> None:
         other = {"type": "function", "function": {"name": "other"}}
         answer = ask(CHAT, body(tools=[TOOL, other], tool_choice=choice)).json["choices"][0]
         assert answer["message"]["tool_calls"][0]["function"] == {"name": name, "arguments": "{}"}
         assert answer["finish_reason"] == "tool_calls"
 
-    def test_a_tool_that_the_user_names_is_called_with_arguments_that_fit(self, ask: Ask) -> None:
+    def test_a_tool_named_by_the_user_is_called_with_valid_arguments(self, ask: Ask) -> None:
         answer = ask(CHAT, body("Use look_up now", tools=[TOOL, LOOK_UP])).json["choices"][0]
         (call,) = answer["message"]["tool_calls"]
         assert call["function"]["name"] == "look_up"
         assert json.loads(call["function"]["arguments"]) == {"what": "emulated", "how": "fast", "limit": 3}
 
-    def test_both_tools_that_the_user_names_are_called_unless_one_at_a_time_is_asked(self, ask: Ask) -> None:
+    def test_both_named_tools_are_called_unless_parallel_calls_are_off(self, ask: Ask) -> None:
         named = {"tools": [TOOL, LOOK_UP]}
         both = ask(CHAT, body("look_up and get_weather", **named)).json["choices"][0]["message"]
         one = ask(CHAT, body("look_up and get_weather", parallel_tool_calls=False, **named)).json["choices"][0][
@@ -131,7 +131,7 @@ class TestAnswers:
         assert (len(both["tool_calls"]), len(one["tool_calls"])) == (2, 1)
 
     @pytest.mark.parametrize("choice", [None, "auto", "none"])
-    def test_a_tool_that_may_be_called_is_not(self, ask: Ask, choice: Any) -> None:
+    def test_an_optional_tool_is_not_called(self, ask: Ask, choice: Any) -> None:
         assert "tool_calls" not in ask(CHAT, body(tools=[TOOL], tool_choice=choice)).json["choices"][0]["message"]
 
     @pytest.mark.parametrize(("count", "words"), [(1, "You sent 1 picture."), (2, "You sent 2 pictures.")])
@@ -151,7 +151,7 @@ class TestAnswers:
         hf.models = [build_model("a/b", {"provider": "novita", "ignores_response_format": True})]
         assert "You asked: Hi" in text_of(ask(CHAT, body(model="a/b", response_format=SCHEMA)))
 
-    def test_log_probabilities_come_with_each_piece(self, ask: Ask) -> None:
+    def test_each_piece_has_log_probabilities(self, ask: Ask) -> None:
         told = ask(CHAT, body("Count", logprobs=True, top_logprobs=2)).json["choices"][0]["logprobs"]["content"]
         assert [len(token["top_logprobs"]) for token in told] == [2]
         streamed = ask(CHAT, body("Count", logprobs=True, top_logprobs=2, stream=True)).body
@@ -175,15 +175,15 @@ class TestProviders:
         assert answer.json["model"] == "openai/gpt-oss-120b"
         assert answer.headers["x-request-id"].startswith("Root=1-")
 
-    def test_a_provider_that_is_not_live_is_passed_over(self, hf: Emulator, ask: Ask) -> None:
+    def test_a_provider_that_is_not_live_is_skipped(self, hf: Emulator, ask: Ask) -> None:
         hf.models = [build_model("a/b", {"provider": "novita", "status": "error"}, {"provider": "groq"})]
         assert ask(CHAT, body(model="a/b")).headers["x-inference-provider"] == "groq"
 
-    def test_a_provider_streams_in_its_own_way(self, ask: Ask) -> None:
+    def test_a_provider_streams_in_its_own_style(self, ask: Ask) -> None:
         answer = ask(CHAT, body(model="openai/gpt-oss-120b:groq", stream=True))
         assert answer.events[-2]["x_groq"] == {"id": "req_emulator"}
 
-    def test_a_provider_without_a_known_way_streams_as_openai_does(self, ask: Ask) -> None:
+    def test_a_provider_without_a_known_style_streams_like_openai(self, ask: Ask) -> None:
         answer = ask(CHAT, body(model="meta-llama/Llama-3.1-8B-Instruct:nscale", stream=True))
         assert answer.events[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
 
@@ -201,18 +201,18 @@ class TestProviders:
             ("/nscale/v1/chat/completions", "meta-llama/Llama-3.1-8B-Instruct"),
         ],
     )
-    def test_each_provider_has_its_route_and_its_own_names(self, ask: Ask, path: str, model: str) -> None:
+    def test_each_provider_has_its_route_and_model_names(self, ask: Ask, path: str, model: str) -> None:
         answer = ask(path, body(model=model))
         assert answer.status == 200
         assert answer.headers["x-inference-provider"] == path.split("/")[1]
         assert answer.json["model"] == model
 
-    def test_a_provider_of_the_catalogue_has_a_route(self, hf: Emulator, ask: Ask) -> None:
+    def test_a_provider_in_the_catalogue_has_a_route(self, hf: Emulator, ask: Ask) -> None:
         hf.models = [build_model("a/b", "invented")]
         assert ask("/invented/v1/chat/completions", body(model="a/b")).status == 200
 
     @pytest.mark.parametrize("model", ["meta-llama/Llama-3.1-8B-Instruct", "nobody/knows"])
-    def test_a_name_that_is_not_the_provider_s_own_is_refused(self, ask: Ask, model: str) -> None:
+    def test_a_model_name_of_another_provider_is_refused(self, ask: Ask, model: str) -> None:
         answer = ask("/novita/v3/openai/chat/completions", body(model=model))
         assert (answer.status, answer.json) == (400, {"error": "Model not supported by provider novita"})
 
@@ -255,7 +255,7 @@ class TestRefusals:
             ),
         ],
     )
-    def test_a_model_that_cannot_be_had_is_400(self, ask: Ask, model: str, code: str, message: str) -> None:
+    def test_an_unavailable_model_is_400(self, ask: Ask, model: str, code: str, message: str) -> None:
         answer = ask(CHAT, body(model=model, stream=True))
         assert answer.status == 400
         assert answer.json == {
@@ -263,16 +263,16 @@ class TestRefusals:
         }
         assert "x-inference-provider" not in answer.headers
 
-    def test_a_picture_for_a_model_without_eyes_is_400(self, ask: Ask) -> None:
+    def test_a_picture_for_a_text_model_is_400(self, ask: Ask) -> None:
         answer = ask(CHAT, body([PICTURE]))
         assert (answer.status, answer.json["message"]) == (400, "model features vision not support")
         assert answer.headers["x-inference-provider"] == "novita"
 
-    def test_tools_for_a_provider_without_them_are_400(self, ask: Ask) -> None:
+    def test_tools_for_a_provider_without_tool_support_are_400(self, ask: Ask) -> None:
         answer = ask(CHAT, body(model="emulator/no-tools", tools=[TOOL]))
         assert (answer.status, answer.json["message"]) == (400, "model features function calling not support")
 
-    def test_a_schema_for_a_provider_that_cannot_is_400(self, hf: Emulator, ask: Ask) -> None:
+    def test_a_schema_for_a_provider_without_schema_support_is_400(self, hf: Emulator, ask: Ask) -> None:
         hf.models = [build_model("a/b", {"provider": "novita", "supports_structured_output": False})]
         answer = ask(CHAT, body(model="a/b", response_format=SCHEMA))
         assert (answer.status, answer.json["message"]) == (400, "model features structured outputs not support")
@@ -306,7 +306,7 @@ class TestRefusals:
             ("groq", "openai/v1", SCHEMA),
         ],
     )
-    def test_a_provider_s_own_route_wants_its_own_response_format(
+    def test_a_provider_route_requires_its_own_response_format(
         self, hf: Emulator, ask: Ask, provider: str, route: str, form: Any
     ) -> None:
         hf.models = [build_model("a/b", {"provider": provider, "providerId": "a/b"})]
@@ -319,7 +319,7 @@ class TestRefusals:
         [{"best_of": 2}, {"response_format": {**SCHEMA, "json_schema": {"name": "x", "schema": {"$schema": "x"}}}}],
         ids=str,
     )
-    def test_fireworks_refuses_what_it_does_not_know(self, hf: Emulator, ask: Ask, sent: Any) -> None:
+    def test_fireworks_refuses_unknown_fields(self, hf: Emulator, ask: Ask, sent: Any) -> None:
         hf.models = [build_model("a/b", "fireworks-ai", "novita")]
         assert ask(CHAT, body(model="a/b", **sent)).status == 400
         assert ask(CHAT, body(model="a/b:novita", **sent)).status == 200
@@ -335,9 +335,7 @@ class TestRefusals:
         ],
         ids=str,
     )
-    def test_calls_and_results_that_do_not_belong_together_are_refused(
-        self, ask: Ask, messages: Any, words: str
-    ) -> None:
+    def test_unmatched_calls_and_results_are_refused(self, ask: Ask, messages: Any, words: str) -> None:
         answer = ask(CHAT, {"model": "emulator/small", "messages": messages})
         assert answer.status == 422
         assert words in answer.json["detail"][0]["msg"]
@@ -379,7 +377,7 @@ class TestRefusals:
         ],
         ids=lambda value: str(value)[:60],
     )
-    def test_a_body_that_is_no_request_is_refused(self, ask: Ask, sent: Any, status: int, words: str) -> None:
+    def test_an_invalid_request_body_is_refused(self, ask: Ask, sent: Any, status: int, words: str) -> None:
         answer = ask(CHAT, sent)
         assert answer.status == status
         assert words in answer.body.decode()
@@ -390,15 +388,15 @@ class TestRefusals:
         assert "JSON" in answer.json["error"]["message"]
 
     @pytest.mark.parametrize(("path", "allowed"), [(CHAT, "POST"), ("/v1/models", "GET, HEAD")])
-    def test_another_method_is_405(self, ask: Ask, path: str, allowed: str) -> None:
+    def test_an_unsupported_method_is_405(self, ask: Ask, path: str, allowed: str) -> None:
         answer = ask(path, method="DELETE")
         assert (answer.status, answer.headers["allow"]) == (405, allowed)
 
-    def test_another_path_is_404(self, ask: Ask) -> None:
+    def test_an_unknown_path_is_404(self, ask: Ask) -> None:
         answer = ask("/v1/completions", body())
         assert (answer.status, answer.body) == (404, b"Not Found")
 
-    def test_the_front_page_says_what_it_is(self, ask: Ask) -> None:
+    def test_the_front_page_identifies_the_emulator(self, ask: Ask) -> None:
         assert ask("/").body.startswith(b"This is the hf_text emulator, not a real model.")
 
 
@@ -422,7 +420,7 @@ class TestModels:
             "is_model_author",
         }
 
-    def test_a_provider_may_tell_only_what_it_must(self, ask: Ask) -> None:
+    def test_a_provider_may_list_only_required_fields(self, ask: Ask) -> None:
         model = ask("/v1/models/openai/gpt-oss-120b").json
         assert model["providers"][-1] == {
             "provider": "featherless-ai",
@@ -431,19 +429,19 @@ class TestModels:
             "is_model_author": False,
         }
 
-    def test_it_has_only_models_that_chat(self, ask: Ask) -> None:
+    def test_the_list_contains_only_chat_models(self, ask: Ask) -> None:
         ids = {model["id"] for model in ask("/v1/models").json["data"]}
         assert ids >= {"openai/gpt-oss-120b", "meta-llama/Llama-3.1-8B-Instruct", "emulator/error-only"}
         assert not ids & {"emulator/nobody", "emulator/painter", "emulator/embedder", "emulator/staging-only"}
 
-    def test_a_model_that_is_not_there_is_404(self, ask: Ask) -> None:
+    def test_a_missing_model_is_404(self, ask: Ask) -> None:
         assert ask("/v1/models/no-such/model").status == 404
 
-    def test_a_provider_lists_its_own_names(self, ask: Ask) -> None:
+    def test_a_provider_lists_its_own_model_names(self, ask: Ask) -> None:
         ids = [model["id"] for model in ask("/fireworks-ai/inference/v1/models").json["data"]]
         assert ids == ["accounts/fireworks/models/gpt-oss-120b"]
 
-    def test_the_catalogue_may_be_replaced(self, hf: Emulator, ask: Ask) -> None:
+    def test_the_catalogue_can_be_replaced(self, hf: Emulator, ask: Ask) -> None:
         hf.models = [build_model("a/b", {"provider": "novita", "pricing": None, "throughput": 7.0}, created=5)]
         (model,) = ask("/v1/models").json["data"]
         assert (model["id"], model["created"], model["owned_by"]) == ("a/b", 5, "a")
@@ -458,7 +456,7 @@ class TestKeys:
         return hf
 
     @pytest.mark.parametrize("path", [CHAT, "/novita/v3/openai/chat/completions"])
-    def test_without_a_key_a_page_is_sent(self, ask: Ask, path: str) -> None:
+    def test_a_request_without_a_key_gets_an_html_page(self, ask: Ask, path: str) -> None:
         answer = ask(path, body())
         assert answer.status == 401
         assert answer.headers["content-type"].startswith("text/html")
@@ -472,7 +470,7 @@ class TestKeys:
         assert (answer.status, answer.json) == (401, {"error": "Invalid credentials in Authorization header"})
         assert answer.headers["x-error-message"] == "Invalid credentials in Authorization header"
 
-    def test_the_key_is_looked_at_before_the_model(self, ask: Ask) -> None:
+    def test_the_key_is_checked_before_the_model(self, ask: Ask) -> None:
         assert ask(CHAT, body(model="no-such/model"), key="hf_wrong").status == 401
 
     def test_the_right_key_is_accepted(self, ask: Ask) -> None:

@@ -72,14 +72,14 @@ def test_it_serves_until_a_signal_and_prints_how_to_use_it(number: signal.Signal
         assert words in out
 
 
-def test_its_options_are_those_of_the_emulator() -> None:
+def test_its_options_match_the_emulator() -> None:
     with running("--require-key", "hf_x", "--pace", "0.001", "--fault-once", "overloaded") as (_, url):
         assert ask(url) == 429
         assert ask(url) == 401
         assert ask(url, key="hf_x") == 200
 
 
-def test_a_fault_may_stay() -> None:
+def test_a_fault_can_be_permanent() -> None:
     with running("--fault", "empty-500", "--fault-once", "overloaded") as (_, url):
         assert [ask(url) for _ in range(3)] == [429, 500, 500]
 
@@ -92,7 +92,7 @@ def test_a_key_is_not_printed() -> None:
     assert "HF_TOKEN" in out
 
 
-def test_a_port_in_use_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     handlers = [(number, signal.getsignal(number)) for number in (signal.SIGINT, signal.SIGTERM)]
     with Emulator() as hf:
         port = hf.url.rpartition(":")[2]
@@ -109,7 +109,7 @@ def test_help_lists_the_faults(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(f"  {name} " in out for name in FAULTS)
 
 
-def test_the_fixture_runs_and_is_pointed_to(emulator: Emulator) -> None:
+def test_the_fixture_runs_with_its_environment(emulator: Emulator) -> None:
     assert os.environ["HF_ENDPOINT"] == os.environ["HF_TEXT_ROUTER_URL"] == emulator.url
     assert ask(emulator.url) == 200
 

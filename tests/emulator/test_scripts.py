@@ -16,14 +16,14 @@ CHAT = "/v1/chat/completions"
 HELLO = {"model": "emulator/small", "messages": [{"role": "user", "content": "Hi"}]}
 
 
-def test_replies_are_used_once_and_in_order_and_then_the_built_in_one(hf: Emulator, ask: Ask) -> None:
+def test_scripted_replies_are_used_once_in_order_before_the_built_in_one(hf: Emulator, ask: Ask) -> None:
     hf.reply(Response(body="one"), Response(body="two"))
     hf.reply(Response(body="three"))
     assert [ask(CHAT, HELLO).body for _ in range(3)] == [b"one", b"two", b"three"]
     assert b"This is the hf_text emulator" in ask(CHAT, HELLO).body
 
 
-def test_a_reply_answers_any_chat_route_and_nothing_else(hf: Emulator, ask: Ask) -> None:
+def test_a_reply_answers_only_chat_routes(hf: Emulator, ask: Ask) -> None:
     hf.reply(Response(body="one"))
     assert ask("/v1/models").json["object"] == "list"
     assert ask("/groq/openai/v1/chat/completions", {}).body == b"one"
@@ -35,20 +35,20 @@ def test_a_reply_for_a_path_waits_for_it(hf: Emulator, ask: Ask) -> None:
     assert ask("/api/models?limit=1").body == b"one"
 
 
-def test_a_star_stands_for_the_rest_of_a_path(hf: Emulator, ask: Ask) -> None:
+def test_a_star_matches_the_rest_of_a_path(hf: Emulator, ask: Ask) -> None:
     hf.always(Response(body="one"), path="/api/models/*")
     assert ask("/api/models/a/b").body == ask("/api/models/c").body == b"one"
     assert ask("/api/models").json
 
 
-def test_the_narrower_path_goes_first(hf: Emulator, ask: Ask) -> None:
+def test_the_more_specific_path_takes_precedence(hf: Emulator, ask: Ask) -> None:
     hf.reply(Response(body="any chat"))
     hf.reply(Response(body="star"), path="/v1/*")
     hf.reply(Response(body="exact"), path=CHAT)
     assert [ask(CHAT, HELLO).body for _ in range(3)] == [b"exact", b"star", b"any chat"]
 
 
-def test_a_standing_reply_comes_after_the_script_and_again_and_again(hf: Emulator, ask: Ask) -> None:
+def test_a_standing_reply_follows_the_script_every_time(hf: Emulator, ask: Ask) -> None:
     hf.always(Response(body="always"))
     hf.reply(Response(body="once"))
     assert [ask(CHAT, HELLO).body for _ in range(3)] == [b"once", b"always", b"always"]
@@ -66,7 +66,7 @@ def test_a_fault_can_be_named(hf: Emulator, ask: Ask) -> None:
     assert [ask(CHAT, HELLO).status for _ in range(3)] == [429, 500, 500]
 
 
-def test_a_function_makes_the_reply(hf: Emulator, ask: Ask) -> None:
+def test_a_function_can_build_the_reply(hf: Emulator, ask: Ask) -> None:
     def echo(request: Request) -> Response:
         return Response.json(request.json["messages"])
 
@@ -85,16 +85,16 @@ def test_an_unknown_fault_is_refused_at_once(hf: Emulator) -> None:
         hf.reply("cut")
 
 
-def test_what_is_no_reply_is_refused_at_once(hf: Emulator) -> None:
+def test_an_invalid_reply_is_refused_at_once(hf: Emulator) -> None:
     with pytest.raises(TypeError, match="not 404"):
         hf.always(404)  # type: ignore[arg-type]
 
 
-def test_the_environment_leads_to_it(hf: Emulator) -> None:
+def test_the_environment_points_to_the_emulator(hf: Emulator) -> None:
     assert hf.environ == {"HF_ENDPOINT": hf.url, "HF_TEXT_ROUTER_URL": hf.url}
 
 
-def test_the_pace_is_that_of_built_in_answers() -> None:
+def test_the_pace_applies_to_built_in_answers() -> None:
     hf = Emulator(pace=0.25)
     body = json.dumps(HELLO | {"stream": True}).encode()
     assert hf.handle(Request("POST", CHAT, {}, Headers(), body, 1, CHAT)).pace == 0.25

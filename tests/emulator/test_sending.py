@@ -48,14 +48,14 @@ def dechunk(data: bytes) -> list[bytes]:
 
 
 class TestHead:
-    def test_status_reason_and_headers_stand_as_they_were_given(self, exchange: Exchange) -> None:
+    def test_status_reason_and_headers_are_sent_as_given(self, exchange: Exchange) -> None:
         data = exchange(Response(418, [("X-A", "1"), ("X-A", "2")], reason="Short and stout"))
         assert data == (
             b"HTTP/1.1 418 Short and stout\r\nX-A: 1\r\nX-A: 2\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
         )
 
     @pytest.mark.parametrize(("status", "reason"), [(200, b"OK"), (429, b"Too Many Requests"), (599, b"Unknown")])
-    def test_the_reason_is_the_usual_one(self, exchange: Exchange, status: int, reason: bytes) -> None:
+    def test_the_reason_defaults_to_the_usual_one(self, exchange: Exchange, status: int, reason: bytes) -> None:
         assert exchange(Response(status)).startswith(b"HTTP/1.1 %d %b\r\n" % (status, reason))
 
     @pytest.mark.parametrize("status", [204, 304])
@@ -64,22 +64,22 @@ class TestHead:
         assert b"Content-Length" not in data
         assert body_of(data) == b""
 
-    def test_a_framing_header_that_was_given_replaces_the_true_one(self, exchange: Exchange) -> None:
+    def test_a_given_framing_header_replaces_the_correct_one(self, exchange: Exchange) -> None:
         data = exchange(Response(headers={"content-length": "3"}, body="four"))
         assert data.count(b"ength") == 1
         assert body_of(data) == b"four"
 
-    def test_no_keep_alive_is_announced_and_done(self, hf: Emulator, dial: Dial) -> None:
+    def test_connection_close_is_announced_and_done(self, hf: Emulator, dial: Dial) -> None:
         hf.reply(Response(keep_alive=False))
         client = dial()
         client.post()
         assert b"Connection: close\r\n" in client.read_to_end()
 
-    def test_headers_may_come_slowly(self, exchange: Exchange) -> None:
+    def test_headers_can_be_sent_slowly(self, exchange: Exchange) -> None:
         data = exchange(Response(headers={"X-A": "1"}, body="done", header_pace=0.001))
         assert data.endswith(b"X-A: 1\r\nContent-Length: 4\r\nConnection: close\r\n\r\ndone")
 
-    def test_a_head_request_gets_the_head_alone(self, hf: Emulator, dial: Dial) -> None:
+    def test_a_head_request_gets_only_the_head(self, hf: Emulator, dial: Dial) -> None:
         hf.reply(Response(body="hello"))
         client = dial()
         client.send(b"HEAD /v1/chat/completions HTTP/1.1\r\n\r\n")
@@ -89,7 +89,7 @@ class TestHead:
         assert second.startswith(b"HTTP/1.1 200 OK")
         assert rest == b""
 
-    def test_http_1_0_may_be_answered(self, exchange: Exchange) -> None:
+    def test_an_http_1_0_response_can_be_sent(self, exchange: Exchange) -> None:
         data = exchange(Response(body=("a", "b"), http_version="1.0"))
         assert data.startswith(b"HTTP/1.0 200 OK\r\n")
         assert body_of(data) == b"ab"
@@ -97,7 +97,7 @@ class TestHead:
 
 class TestFraming:
     @pytest.mark.parametrize("body", [b"hello", "hello"])
-    def test_a_whole_body_has_a_length(self, exchange: Exchange, body: bytes | str) -> None:
+    def test_a_complete_body_has_a_content_length(self, exchange: Exchange, body: bytes | str) -> None:
         data = exchange(Response(body=body))
         assert b"Content-Length: 5\r\n" in data
         assert body_of(data) == b"hello"
@@ -111,12 +111,12 @@ class TestFraming:
     def test_an_empty_piece_does_not_end_the_body(self, exchange: Exchange) -> None:
         assert dechunk(body_of(exchange(Response(body=("one", "", b"", "two"))))) == [b"one", b"two"]
 
-    def test_pieces_may_have_a_length(self, exchange: Exchange) -> None:
+    def test_pieces_can_have_a_content_length(self, exchange: Exchange) -> None:
         data = exchange(Response(body=("one", 0.001, "two"), framing="length"))
         assert b"Content-Length: 6\r\n" in data
         assert body_of(data) == b"onetwo"
 
-    def test_the_end_of_the_connection_may_end_the_body(self, hf: Emulator, dial: Dial) -> None:
+    def test_closing_the_connection_can_end_the_body(self, hf: Emulator, dial: Dial) -> None:
         hf.reply(Response(body=("one", "two"), framing="close"))
         client = dial()
         client.post()
@@ -126,7 +126,7 @@ class TestFraming:
         assert body_of(data) == b"onetwo"
 
     @pytest.mark.parametrize("write_size", [1, 2, 7, 1000])
-    def test_the_size_of_writes_changes_no_byte(self, exchange: Exchange, write_size: int) -> None:
+    def test_the_write_size_does_not_change_the_bytes(self, exchange: Exchange, write_size: int) -> None:
         reply = Response.text("Hello", " you", usage=(1, 2))
         assert exchange(dataclasses.replace(reply, write_size=write_size)) == exchange(reply)
 
@@ -169,7 +169,7 @@ class TestPauses:
         gate.open()
         client.read_until(b"two\r\n")
 
-    def test_a_gate_may_stand_before_everything(self, hf: Emulator, dial: Dial) -> None:
+    def test_a_gate_can_hold_the_whole_reply(self, hf: Emulator, dial: Dial) -> None:
         gate = Gate()
         hf.reply(Response(body="hello", delay=gate))
         client = dial()
@@ -182,7 +182,7 @@ class TestPauses:
         gate.open()
         client.read_until(b"hello")
 
-    def test_one_gate_lets_many_go(self, hf: Emulator, dial: Dial) -> None:
+    def test_one_gate_releases_many(self, hf: Emulator, dial: Dial) -> None:
         gate = Gate()
         hf.always(Response(body=(gate, "go")))
         clients = [dial() for _ in range(10)]
@@ -193,7 +193,7 @@ class TestPauses:
         for client in clients:
             client.read_until(b"go")
 
-    def test_an_open_gate_holds_nobody(self, exchange: Exchange) -> None:
+    def test_an_open_gate_does_not_wait(self, exchange: Exchange) -> None:
         gate = Gate()
         gate.open()
         gate.open()
@@ -210,27 +210,27 @@ class TestPauses:
     @pytest.mark.parametrize(
         "fields", [{"body": ("a", 0.001, 0, "b")}, {"pace": 0.001}, {"delay": 0.001}], ids=["piece", "pace", "delay"]
     )
-    def test_a_pause_changes_no_byte(self, exchange: Exchange, fields: dict[str, Any]) -> None:
+    def test_a_pause_does_not_change_the_bytes(self, exchange: Exchange, fields: dict[str, Any]) -> None:
         assert exchange(Response(**{"body": ("a", "b"), **fields})) == exchange(Response(body=("a", "b")))
 
 
 class TestEnds:
-    def test_a_cut_leaves_out_the_last_chunk(self, exchange: Exchange) -> None:
+    def test_a_cut_omits_the_last_chunk(self, exchange: Exchange) -> None:
         assert body_of(exchange(Response(body=("one", "two"), end="cut"))) == b"3\r\none\r\n3\r\ntwo\r\n"
 
-    def test_a_cut_between_pieces_leaves_whole_chunks(self, exchange: Exchange) -> None:
+    def test_a_cut_between_pieces_leaves_complete_chunks(self, exchange: Exchange) -> None:
         assert body_of(exchange(Response(body=("one", "two"), end="cut", end_after=3))) == b"3\r\none\r\n"
 
-    def test_a_cut_within_a_piece_leaves_a_part_of_its_chunk(self, exchange: Exchange) -> None:
+    def test_a_cut_inside_a_piece_leaves_a_partial_chunk(self, exchange: Exchange) -> None:
         assert body_of(exchange(Response(body=("one", "two"), end="cut", end_after=4))) == b"3\r\none\r\n3\r\nt"
 
-    def test_a_cut_after_nothing_leaves_the_head(self, exchange: Exchange) -> None:
+    def test_a_cut_after_zero_bytes_leaves_the_head(self, exchange: Exchange) -> None:
         assert body_of(exchange(Response(body=("one", "two"), end="cut", end_after=0))) == b""
 
     @pytest.mark.parametrize(
         ("end_after", "announced", "sent"), [(None, b"6", b"hello"), (2, b"5", b"he"), (0, b"5", b"")]
     )
-    def test_a_cut_leaves_less_than_the_length(
+    def test_a_cut_sends_less_than_the_content_length(
         self, exchange: Exchange, end_after: int | None, announced: bytes, sent: bytes
     ) -> None:
         data = exchange(Response(body="hello", end="cut", end_after=end_after))
@@ -241,7 +241,7 @@ class TestEnds:
         data = exchange(Response(body="hello" * 100, encoding="gzip", end="cut", end_after=12))
         assert len(body_of(data)) == 12
 
-    def test_a_cut_within_the_headers(self, exchange: Exchange) -> None:
+    def test_a_cut_can_be_inside_the_headers(self, exchange: Exchange) -> None:
         data = exchange(Response(headers={"X-Long": "x" * 100}, end="cut", end_at="headers"))
         assert data.startswith(b"HTTP/1.1 200 OK\r\n")
         assert b"\r\n\r\n" not in data
@@ -257,7 +257,7 @@ class TestEnds:
         with pytest.raises(ConnectionResetError):
             client.read_to_end()
 
-    def test_what_came_before_a_reset_can_be_read(self, hf: Emulator, dial: Dial) -> None:
+    def test_bytes_before_a_reset_can_be_read(self, hf: Emulator, dial: Dial) -> None:
         hf.reply(Response(body=("one", "two"), end="reset", end_after=4))
         client = dial()
         client.post()
@@ -265,7 +265,7 @@ class TestEnds:
         with pytest.raises(ConnectionResetError):
             client.read_to_end()
 
-    def test_a_stall_keeps_the_connection(self, hf: Emulator, dial: Dial) -> None:
+    def test_a_stall_keeps_the_connection_open(self, hf: Emulator, dial: Dial) -> None:
         hf.reply(Response(body=("one", "two"), end="stall", end_after=4))
         client = dial()
         client.post()
@@ -275,13 +275,13 @@ class TestEnds:
             client.read()
         assert hf.open_connections == 1
 
-    def test_raw_bytes_go_as_they_are(self, hf: Emulator, dial: Dial) -> None:
+    def test_raw_bytes_are_sent_unchanged(self, hf: Emulator, dial: Dial) -> None:
         hf.reply(Response(raw=b"anything", keep_alive=False))
         client = dial()
         client.post()
         assert client.read_to_end() == b"anything"
 
-    def test_after_raw_bytes_the_connection_may_go_on(self, hf: Emulator, dial: Dial) -> None:
+    def test_the_connection_can_continue_after_raw_bytes(self, hf: Emulator, dial: Dial) -> None:
         hf.reply(Response(raw=b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"), Response(body="second"))
         client = dial()
         client.post()
@@ -294,7 +294,7 @@ class TestEnds:
 
 
 class TestReplyItself:
-    def test_an_endless_body_is_made_by_a_function(self, hf: Emulator, dial: Dial) -> None:
+    def test_a_function_can_produce_an_endless_body(self, hf: Emulator, dial: Dial) -> None:
         hf.always(Response(body=lambda: itertools.repeat(b": keep-alive\n\n")))
         for _ in range(2):
             client = dial()
@@ -304,21 +304,21 @@ class TestReplyItself:
         hf.wait_for_disconnect(2)
 
     @pytest.mark.parametrize("fields", [{"end_after": 3}, {"end_at": "start"}])
-    def test_a_place_for_an_end_needs_an_end(self, fields: dict[str, Any]) -> None:
+    def test_an_end_position_needs_an_end(self, fields: dict[str, Any]) -> None:
         with pytest.raises(ValueError, match="end="):
             Response(**fields)
 
-    def test_a_write_of_nothing_is_refused(self) -> None:
+    def test_a_write_size_of_zero_is_refused(self) -> None:
         with pytest.raises(ValueError, match="write_size must be at least 1, not 0"):
             Response(write_size=0)
 
-    def test_a_list_of_pieces_is_kept_as_it_was(self) -> None:
+    def test_a_list_of_pieces_is_not_modified(self) -> None:
         pieces: list[str] = ["one"]
         reply = Response(body=pieces)
         pieces.append("two")
         assert reply.body == ("one",)
 
-    def test_json_has_its_type_and_further_fields(self, exchange: Exchange) -> None:
+    def test_json_has_its_content_type_and_extra_headers(self, exchange: Exchange) -> None:
         data = exchange(Response.json({"a": "ü"}, 201, {"X-A": "1"}, write_size=3))
         assert data.startswith(b"HTTP/1.1 201 Created\r\nContent-Type: application/json; charset=utf-8\r\nX-A: 1\r\n")
         assert body_of(data) == '{"a":"ü"}'.encode()
@@ -351,7 +351,7 @@ class TestReplyItself:
         assert b'"function":{"name":"f","arguments":"{\\"a\\":1}"}' in reply.body
         assert b'"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}' in reply.body
 
-    def test_a_chat_answer_may_lack_usage_and_content(self) -> None:
+    def test_a_chat_answer_can_lack_usage_and_content(self) -> None:
         reply = Response.chat(tool_calls=[("f", "{}")], usage=None, finish="stop")
         assert isinstance(reply.body, bytes)
         assert b'"content":null' in reply.body

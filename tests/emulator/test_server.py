@@ -24,7 +24,7 @@ class TestLife:
         assert urlsplit(hf.url).hostname == "127.0.0.1"
         assert hf.api_base == f"{hf.url}/v1"
 
-    def test_two_have_ports_of_their_own(self, hf: Emulator) -> None:
+    def test_two_servers_have_different_ports(self, hf: Emulator) -> None:
         with Emulator() as other:
             assert other.url != hf.url
 
@@ -34,7 +34,7 @@ class TestLife:
         with Emulator(port=port) as hf:
             assert urlsplit(hf.url).port == port
 
-    def test_without_a_start_it_has_no_url(self) -> None:
+    def test_an_unstarted_server_has_no_url(self) -> None:
         with pytest.raises(RuntimeError, match="not started"):
             _ = Emulator().url
 
@@ -42,20 +42,20 @@ class TestLife:
         with pytest.raises(RuntimeError, match="started before"):
             hf.start()
 
-    def test_close_may_come_twice_and_without_a_start(self) -> None:
+    def test_close_can_be_called_twice_or_without_start(self) -> None:
         hf = Emulator()
         hf.close()
         hf.start()
         hf.close()
         hf.close()
 
-    def test_nobody_is_accepted_after_close(self) -> None:
+    def test_connections_are_refused_after_close(self) -> None:
         hf = Emulator().start()
         hf.close()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", urlsplit(hf.url).port or 0), timeout=5)
 
-    def test_starting_and_closing_leaves_nothing(self) -> None:
+    def test_starting_and_closing_leaves_nothing_behind(self) -> None:
         with assert_nothing_leaked():
             for _ in range(50):
                 Emulator().start().close()
@@ -76,7 +76,7 @@ class TestLife:
         ],
         ids=["start", "headers", "body", "delay", "gate", "pause", "held", "pace", "header-pace", "not-read"],
     )
-    def test_close_ends_a_reply_that_stands_still(self, reply: Response) -> None:
+    def test_close_ends_a_stalled_reply(self, reply: Response) -> None:
         with assert_nothing_leaked():
             hf = Emulator().start()
             hf.reply(reply)
@@ -96,7 +96,7 @@ class TestLife:
         hf.close()
         assert idle.read_to_end() == half_sent.read_to_end() == b""
 
-    def test_a_reply_may_close_its_own_server(self, hf: Emulator, dial: Dial) -> None:
+    def test_a_reply_can_close_its_own_server(self, hf: Emulator, dial: Dial) -> None:
         def fall_over(request: Request) -> Response:
             hf.close()
             return Response()
@@ -156,14 +156,14 @@ class TestRequests:
             client.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
             client.read_until(b"completions).\n")
 
-    def test_an_expectation_is_met_before_the_body_comes(self, hf: Emulator, dial: Dial) -> None:
+    def test_expect_100_is_answered_before_the_body_arrives(self, hf: Emulator, dial: Dial) -> None:
         client = dial()
         client.send(b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
         assert client.read_until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         client.send(b"{}")
         assert hf.wait_for_requests()[0].body == b"{}"
 
-    def test_a_chunked_body_is_put_together(self, hf: Emulator, dial: Dial) -> None:
+    def test_a_chunked_body_is_joined(self, hf: Emulator, dial: Dial) -> None:
         head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
         client = dial()
         client.send(head, b"3;name=value\r\nabc\r\n", b"A\r\n0123456789\r\n", b"0\r\nTrailer: x\r\n\r\n")
@@ -171,7 +171,7 @@ class TestRequests:
         first, second = hf.wait_for_requests(2)
         assert (first.body, second.path) == (b"abc0123456789", "/next")
 
-    def test_requests_sent_at_once_are_answered_in_order(self, hf: Emulator, dial: Dial) -> None:
+    def test_pipelined_requests_are_answered_in_order(self, hf: Emulator, dial: Dial) -> None:
         hf.reply(Response(body="first"), Response(body="second"))
         client = dial()
         request = b"POST /v1/chat/completions HTTP/1.1\r\n\r\n"
@@ -179,7 +179,7 @@ class TestRequests:
         data = client.read_until(b"second")
         assert data.index(b"first") < data.index(b"second")
 
-    def test_a_request_that_comes_during_a_reply_waits_its_turn(self, hf: Emulator, dial: Dial) -> None:
+    def test_a_request_during_a_reply_waits_its_turn(self, hf: Emulator, dial: Dial) -> None:
         gate = Gate()
         hf.reply(Response(body=("first", gate)), Response(body="second"))
         client = dial()
@@ -191,7 +191,7 @@ class TestRequests:
         assert b"second" in client.read_until(b"second")
         assert hf.disconnects == 0
 
-    def test_a_request_may_come_byte_by_byte(self, hf: Emulator, dial: Dial) -> None:
+    def test_a_request_can_arrive_byte_by_byte(self, hf: Emulator, dial: Dial) -> None:
         raw = b"\r\nPOST /x?y=1 HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody"
         dial().send(*(raw[i : i + 1] for i in range(len(raw))))
         (request,) = hf.wait_for_requests()
@@ -215,7 +215,7 @@ class TestRequests:
         ],
         ids=lambda value: repr(value[:40]) if isinstance(value, bytes) else str(value),
     )
-    def test_what_is_no_request_is_refused_and_not_recorded(
+    def test_an_invalid_request_is_refused_and_not_recorded(
         self, hf: Emulator, dial: Dial, raw: bytes, status: int
     ) -> None:
         client = dial()
@@ -225,7 +225,7 @@ class TestRequests:
 
 
 class TestCounting:
-    def test_waiting_for_requests_gives_them_all(self, hf: Emulator, dial: Dial) -> None:
+    def test_waiting_for_requests_returns_them_all(self, hf: Emulator, dial: Dial) -> None:
         def send() -> None:
             for _ in range(3):
                 dial().get()
@@ -235,7 +235,7 @@ class TestCounting:
         assert len(hf.wait_for_requests(3)) == 3
         thread.join()
 
-    def test_waiting_in_vain_says_what_was_seen(self, hf: Emulator, dial: Dial) -> None:
+    def test_a_wait_that_times_out_reports_what_was_seen(self, hf: Emulator, dial: Dial) -> None:
         dial().get()
         hf.wait_for_requests()
         with pytest.raises(TimeoutError, match="1 of 2 requests"):
@@ -245,7 +245,7 @@ class TestCounting:
         with pytest.raises(TimeoutError, match="1 connections"):
             hf.wait_until_idle(timeout=0.01)
 
-    def test_it_is_idle_when_all_clients_have_left(self, hf: Emulator, dial: Dial) -> None:
+    def test_the_server_is_idle_when_all_clients_have_left(self, hf: Emulator, dial: Dial) -> None:
         clients = [dial() for _ in range(3)]
         for client in clients:
             client.get()
@@ -269,7 +269,7 @@ class TestCounting:
         ],
         ids=["start", "body", "delay", "gate", "pause", "held", "not-read"],
     )
-    def test_a_client_that_leaves_before_the_end_is_counted(self, hf: Emulator, dial: Dial, reply: Response) -> None:
+    def test_a_client_that_disconnects_early_is_counted(self, hf: Emulator, dial: Dial, reply: Response) -> None:
         hf.reply(reply)
         client = dial()
         client.post()
@@ -279,7 +279,7 @@ class TestCounting:
         hf.wait_until_idle()
         assert hf.disconnects == 1
 
-    def test_a_client_that_leaves_while_it_asks_is_not(self, hf: Emulator, dial: Dial) -> None:
+    def test_a_client_that_disconnects_mid_request_is_not_counted(self, hf: Emulator, dial: Dial) -> None:
         for part in (b"GET / HT", b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab", b""):
             client = dial()
             client.send(part)
@@ -302,13 +302,13 @@ class TestCounting:
         hf.wait_until_idle()
         assert hf.disconnects == 0
 
-    def test_after_dropping_it_goes_on_serving(self, hf: Emulator, dial: Dial) -> None:
+    def test_the_server_keeps_serving_after_dropping_connections(self, hf: Emulator, dial: Dial) -> None:
         hf.drop_connections()
         client = dial()
         client.get()
         client.read_until(b"emulator")
 
-    def test_many_clients_at_once_are_all_answered(self, hf: Emulator, dial: Dial) -> None:
+    def test_concurrent_clients_are_all_answered(self, hf: Emulator, dial: Dial) -> None:
         clients = [dial() for _ in range(100)]
         for client in clients:
             client.get()
@@ -318,7 +318,7 @@ class TestCounting:
 
 
 class TestFailures:
-    def test_an_error_in_the_code_of_a_reply_is_raised_at_the_end(self, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_an_error_in_a_reply_function_is_raised_at_the_end(self, capfd: pytest.CaptureFixture[str]) -> None:
         def fail(request: Request) -> Response:
             raise KeyError("a slip in the test")
 
@@ -333,7 +333,7 @@ class TestFailures:
             use()
         assert capfd.readouterr() == ("", "")
 
-    def test_it_does_not_hide_the_test_s_own_error(self) -> None:
+    def test_it_does_not_hide_the_error_of_the_test(self) -> None:
         def use() -> None:
             with Emulator() as hf:
                 hf.failures.append(KeyError())
@@ -374,19 +374,19 @@ class TestTLS:
                 data += piece
             return data
 
-    def test_it_answers_over_tls_and_says_when_it_closes(self, context: ssl.SSLContext) -> None:
+    def test_tls_is_served_and_closed_with_close_notify(self, context: ssl.SSLContext) -> None:
         with assert_nothing_leaked(), Emulator(tls=TLS) as hf:
             assert hf.url.startswith("https://")
             hf.reply(Response(body=("one", 0.001, "two")))
             assert self.exchange(hf, context).endswith(b"3\r\ntwo\r\n0\r\n\r\n")
 
-    def test_a_cut_does_not_say_that_it_closes(self, context: ssl.SSLContext) -> None:
+    def test_a_cut_sends_no_close_notify(self, context: ssl.SSLContext) -> None:
         with assert_nothing_leaked(), Emulator(tls=TLS) as hf:
             hf.reply(Response(body=("one",), end="cut"))
             with pytest.raises(ssl.SSLEOFError):
                 self.exchange(hf, context)
 
-    def test_a_client_that_leaves_is_noticed_during_a_stall(self, context: ssl.SSLContext) -> None:
+    def test_a_disconnect_is_noticed_during_a_stall(self, context: ssl.SSLContext) -> None:
         with assert_nothing_leaked(), Emulator(tls=TLS) as hf:
             hf.reply(Response(body=("one",), end="stall"))
             address = ("127.0.0.1", urlsplit(hf.url).port or 0)
@@ -408,7 +408,7 @@ class TestTLS:
                 hf.close()
             assert hf.open_connections == 0
 
-    def test_a_client_without_tls_is_turned_away(self, capfd: pytest.CaptureFixture[str]) -> None:
+    def test_a_client_without_tls_is_rejected(self, capfd: pytest.CaptureFixture[str]) -> None:
         with assert_nothing_leaked(), Emulator(tls=TLS) as hf:
             with socket.create_connection(("127.0.0.1", urlsplit(hf.url).port or 0), timeout=5) as sock:
                 sock.sendall(b"GET / HTTP/1.1\r\n\r\n")

@@ -47,11 +47,11 @@ def fragments(style: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("style", STYLES)
 class TestEveryStyle:
-    def test_the_text_is_the_pieces(self, style: str) -> None:
+    def test_the_text_is_the_joined_pieces(self, style: str) -> None:
         text = "".join(delta.get("content") or "" for delta in deltas(style, "Hello", " you"))
         assert text.removesuffix("</s>") == "Hello you"
 
-    def test_the_reasoning_is_there(self, style: str) -> None:
+    def test_the_reasoning_is_sent(self, style: str) -> None:
         assert "so I think" in "".join(
             str(delta.get(key) or "")
             for delta in deltas(style, "yes", reasoning=["so I ", "think"])
@@ -62,32 +62,32 @@ class TestEveryStyle:
         reasons = [choice["finish_reason"] for choice in choices(style, "Hello") if choice.get("finish_reason")]
         assert reasons == ["eos_token" if style == "tgi" else "stop"]
 
-    def test_a_finish_reason_can_be_chosen_or_left_out(self, style: str) -> None:
+    def test_a_finish_reason_can_be_set_or_omitted(self, style: str) -> None:
         assert [c["finish_reason"] for c in choices(style, "a", finish="length") if c.get("finish_reason")] == [
             "length"
         ]
         assert not [c for c in choices(style, "a", finish=None) if c.get("finish_reason")]
 
-    def test_done_ends_it_but_where_the_server_sends_none(self, style: str) -> None:
+    def test_done_ends_the_stream_except_where_the_server_sends_none(self, style: str) -> None:
         assert (stream(style, "a")[-1] == "[DONE]") == (style not in ("tgi", "transformers"))
         assert stream(style, "a", done=True)[-1] == "[DONE]"
         assert stream(style, "a", done=False)[-1] != "[DONE]"
 
-    def test_the_arguments_of_a_call_come_whole(self, style: str) -> None:
+    def test_the_arguments_of_a_call_are_complete(self, style: str) -> None:
         text = "".join(fragment["function"].get("arguments") or "" for fragment in fragments(style))
         assert json.loads(text) == {"city": "Paris"}
         assert fragments(style)[0]["function"]["name"] == "get_weather"
 
-    def test_the_last_usage_is_the_whole_one(self, style: str) -> None:
+    def test_the_last_usage_is_the_total(self, style: str) -> None:
         assert [chunk for chunk in usage_of(style) if chunk not in (None, "-")][-1] == 2
 
-    def test_without_usage_there_is_none(self, style: str) -> None:
+    def test_usage_can_be_omitted(self, style: str) -> None:
         assert not [chunk for chunk in chunks(style, "a") if chunk.get("usage")]
 
-    def test_the_model_is_named(self, style: str) -> None:
+    def test_each_chunk_names_the_model(self, style: str) -> None:
         assert {chunk["model"] for chunk in chunks(style, "a", model="m")} == {"m"}
 
-    def test_two_calls_keep_apart(self, style: str) -> None:
+    def test_two_calls_stay_separate(self, style: str) -> None:
         calls = [("a", "{}"), ("b", "{}")]
         names = [
             d["tool_calls"][0]["function"].get("name") for d in deltas(style, tool_calls=calls) if "tool_calls" in d
@@ -124,7 +124,7 @@ def test_the_first_delta(style: str, first: dict[str, Any]) -> None:
         ("transformers", ["-", "-", "-", 2]),
     ],
 )
-def test_where_usage_stands(style: str, usage: list[Any]) -> None:
+def test_usage_is_where_the_server_puts_it(style: str, usage: list[Any]) -> None:
     assert usage_of(style) == usage
 
 
@@ -147,12 +147,12 @@ def test_the_key_of_reasoning(style: str, delta: dict[str, Any]) -> None:
     assert deltas(style, "a", reasoning=["hm"])[1] == delta
 
 
-def test_together_r1_thinks_in_tags_that_are_pieces_of_their_own() -> None:
+def test_together_r1_sends_think_tags_as_separate_pieces() -> None:
     contents = [delta["content"] for delta in deltas("together-r1", "yes", reasoning=["hm"])]
     assert contents == ["<think>", "\n", "hm", "\n", "</think>", "\n\n", "yes", ""]
 
 
-def test_together_repeats_the_text_beside_the_delta() -> None:
+def test_together_repeats_the_text_next_to_the_delta() -> None:
     assert choices("together", "Hi")[1]["text"] == "Hi"
     assert choices("together", "Hi")[1]["delta"]["token_id"] is None
 
@@ -161,7 +161,7 @@ def test_together_r1_counts_cached_tokens_flat() -> None:
     assert chunks("together-r1", "a", usage=(3, 2))[-1]["usage"]["cached_tokens"] == 0
 
 
-def test_chunks_follow_the_finish_of_novita_in_2025() -> None:
+def test_novita_2025_sends_chunks_after_the_finish_reason() -> None:
     assert [choice["finish_reason"] for choice in choices("novita-2025", "a")] == [None, None, "stop", None, None]
 
 
@@ -178,23 +178,23 @@ def test_a_tool_call_in_one_piece(style: str) -> None:
     assert len(fragments(style)) == 1
 
 
-def test_nebius_gives_a_tool_call_no_id_and_no_finish_reason() -> None:
+def test_nebius_sends_tool_calls_without_id_and_finish_reason() -> None:
     assert "id" not in fragments("nebius")[0]
     assert not [choice for choice in choices("nebius", tool_calls=[CALL]) if choice["finish_reason"]]
 
 
-def test_together_r1_gives_a_tool_call_the_index_minus_one() -> None:
+def test_together_r1_sends_tool_call_index_minus_one() -> None:
     assert fragments("together-r1")[0]["index"] == -1
 
 
-def test_tgi_repeats_the_id_zero_and_a_null_name() -> None:
+def test_tgi_repeats_id_zero_and_a_null_name() -> None:
     first, *rest = fragments("tgi")
     assert first["function"]["name"] == "get_weather"
     assert {(f["id"], f["function"]["name"]) for f in rest} == {("0", None)}
     assert not [choice for choice in choices("tgi", tool_calls=[CALL]) if choice["finish_reason"]]
 
 
-def test_fireworks_begins_a_call_without_arguments_and_goes_on_with_a_null_id() -> None:
+def test_fireworks_starts_calls_without_arguments_and_continues_with_a_null_id() -> None:
     first, *rest = fragments("fireworks")
     assert first["function"] == {"name": "get_weather"}
     assert {fragment["id"] for fragment in rest} == {None}
@@ -222,7 +222,7 @@ def test_a_provider_is_named_in_the_headers() -> None:
     assert "x-inference-provider" not in dict(Response.text("a").headers)
 
 
-def test_an_unknown_style_is_refused_with_those_there_are() -> None:
+def test_an_unknown_style_is_refused_with_the_known_names() -> None:
     with pytest.raises(ValueError, match=r"one of .*groq.*, not 'grok'"):
         Response.text("a", style="grok")
 
@@ -251,15 +251,15 @@ def test_a_shape_of_an_error(shape: str, body: Any) -> None:
     assert json.loads(bytes(Response.error(400, "m", shape).body)) == body  # type: ignore[arg-type]
 
 
-def test_an_error_as_a_string_stands_in_a_header_too() -> None:
+def test_an_error_string_is_also_in_a_header() -> None:
     assert dict(Response.error(402, "pay", "string").headers)["X-Error-Message"] == "pay"
 
 
-def test_an_error_may_be_plain_text() -> None:
+def test_an_error_can_be_plain_text() -> None:
     reply = Response.error(422, "no", "text")
     assert (reply.body, dict(reply.headers)["Content-Type"]) == (b"no", "text/plain; charset=utf-8")
 
 
-def test_an_unknown_shape_is_refused_with_those_there_are() -> None:
+def test_an_unknown_shape_is_refused_with_the_known_names() -> None:
     with pytest.raises(ValueError, match=r"text or one of .*novita.*, not 'square'"):
         Response.error(400, "m", "square")

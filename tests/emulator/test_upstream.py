@@ -97,7 +97,7 @@ def ask(emulator: Emulator, path: str = "/v1/chat/completions") -> requests.Resp
 
 
 @pytest.mark.parametrize("by", ["argument", "environment"])
-def test_a_server_with_a_certificate_of_its_own_is_recorded(
+def test_a_server_with_a_private_certificate_is_recorded(
     server: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
     server.reply(Response.text("One", " two"))
@@ -111,7 +111,7 @@ def test_a_server_with_a_certificate_of_its_own_is_recorded(
     assert b"two" in live
 
 
-def test_a_server_that_is_not_trusted_is_not_asked(tmp_path: Path) -> None:
+def test_an_untrusted_server_gets_no_request(tmp_path: Path) -> None:
     with Emulator(tls=(CERTIFICATE, str(FOLDER / "key.pem"))) as server:
         with (
             pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"),
@@ -122,9 +122,7 @@ def test_a_server_that_is_not_trusted_is_not_asked(tmp_path: Path) -> None:
         server.failures.clear()  # the handshake that did not come about
 
 
-def test_a_server_is_recorded_through_the_proxy_of_the_environment(
-    server: Emulator, proxy: Proxy, tmp_path: Path
-) -> None:
+def test_the_proxy_of_the_environment_is_used_for_recording(server: Emulator, proxy: Proxy, tmp_path: Path) -> None:
     server.reply(Response.text("One", " two"))
     with Emulator(record=tmp_path, upstream=server.url, verify=CERTIFICATE) as recorder:
         live = ask(recorder).content
@@ -143,7 +141,7 @@ def test_a_server_is_recorded_through_the_proxy_of_the_environment(
         assert ask(player).content == live
 
 
-def test_no_proxy_is_asked_for_a_host_that_needs_none(
+def test_no_proxy_hosts_are_reached_directly(
     server: Emulator, proxy: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -154,7 +152,7 @@ def test_no_proxy_is_asked_for_a_host_that_needs_none(
 
 
 @pytest.mark.parametrize("said", [b"HTTP/1.1 407 Who are you?\r\n\r\n", b"SSH-2.0\r\n\r\n"])
-def test_a_proxy_that_does_not_work_is_told(proxy: Proxy, tmp_path: Path, said: bytes) -> None:
+def test_a_broken_proxy_is_reported(proxy: Proxy, tmp_path: Path, said: bytes) -> None:
     proxy.refuse = said
     with (
         pytest.raises(OSError, match=r"proxy|Tunnel"),
@@ -165,7 +163,7 @@ def test_a_proxy_that_does_not_work_is_told(proxy: Proxy, tmp_path: Path, said: 
     assert "Secret" not in answer.text
 
 
-def test_a_proxy_of_another_kind_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsupported_proxy_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "socks5://anna:Secret123@127.0.0.1:9")
     monkeypatch.delenv("no_proxy", raising=False)
     with (
@@ -189,7 +187,7 @@ def test_a_redirect_within_the_server_stays_with_the_recorder(server: Emulator, 
         assert [ask(player).content for _ in range(3)] == [answer.content for answer in answers]
 
 
-def test_a_redirect_to_another_server_is_handed_on_as_it_is(server: Emulator, tmp_path: Path) -> None:
+def test_a_redirect_to_another_server_is_passed_on_unchanged(server: Emulator, tmp_path: Path) -> None:
     with Emulator() as other, Emulator(record=tmp_path, upstream=server.url, verify=CERTIFICATE) as recorder:
         server.reply(Response(status=307, headers={"Location": f"{other.api_base}/chat/completions"}))
         assert ask(recorder).url.startswith(other.url)

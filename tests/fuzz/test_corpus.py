@@ -21,7 +21,7 @@ def shared() -> Iterator[None]:
 
 @pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize("path", INPUTS, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_an_input_breaks_no_promise(path: Path) -> None:
+def test_corpus_inputs_keep_every_promise(path: Path) -> None:
     targets.TARGETS[path.parent.name](path.read_bytes())
 
 

@@ -68,7 +68,7 @@ def by(provider: str, status: int, message: str = "Down") -> Response:
 # --- end to end
 
 
-def test_the_next_call_goes_straight_to_who_served_last(hf: Emulator, client: Client) -> None:
+def test_the_next_call_goes_straight_to_the_last_working_provider(hf: Emulator, client: Client) -> None:
     hf.reply(by("groq", 500))
     first = client.generate("Hi", MODEL)
     second = client.generate("Hi", MODEL)
@@ -76,7 +76,7 @@ def test_the_next_call_goes_straight_to_who_served_last(hf: Emulator, client: Cl
     assert (len(first.attempts), len(second.attempts)) == (2, 1)
 
 
-def test_who_served_last_need_not_be_the_next_of_the_mapping(hf: Emulator, client: Client) -> None:
+def test_the_last_working_provider_is_preferred_over_the_mapping_order(hf: Emulator, client: Client) -> None:
     unable = by("novita", 400, "model features vision not support")
     hf.reply(by("groq", 500), unable)
     for _ in range(2):
@@ -84,7 +84,7 @@ def test_who_served_last_need_not_be_the_next_of_the_mapping(hf: Emulator, clien
     assert asked(hf) == ["auto", ":novita", ":cerebras", ":cerebras"]
 
 
-def test_after_half_a_minute_the_router_is_asked_again(hf: Emulator, client: Client, clock: Clock) -> None:
+def test_the_router_is_tried_again_after_half_a_minute(hf: Emulator, client: Client, clock: Clock) -> None:
     hf.reply(by("groq", 500))
     client.generate("Hi", MODEL)
     clock.now += 29.9
@@ -94,7 +94,7 @@ def test_after_half_a_minute_the_router_is_asked_again(hf: Emulator, client: Cli
     assert asked(hf) == ["auto", ":novita", ":novita", "auto"]
 
 
-def test_a_provider_that_still_fails_is_passed_over_anew(hf: Emulator, client: Client, clock: Clock) -> None:
+def test_a_provider_that_still_fails_stays_open(hf: Emulator, client: Client, clock: Clock) -> None:
     for _ in range(2):
         hf.reply(by("groq", 500))
         client.generate("Hi", MODEL)
@@ -123,7 +123,7 @@ def in_background() -> Iterator[Callable[..., Future[Any]]]:
         yield pool.submit
 
 
-def test_one_call_finds_out_and_the_others_go_around_meanwhile(
+def test_one_call_probes_and_the_others_use_the_substitute(
     hf: Emulator, failed: Client, in_background: Callable[..., Future[Any]]
 ) -> None:
     gate = Gate()
@@ -138,7 +138,7 @@ def test_one_call_finds_out_and_the_others_go_around_meanwhile(
     assert asked(hf) == ["auto", ":novita"] + ["auto"] + [":novita"] * 3 + ["auto"]
 
 
-def test_one_of_many_calls_at_once_finds_out(
+def test_only_one_of_many_concurrent_calls_probes(
     hf: Emulator, failed: Client, in_background: Callable[..., Future[Any]]
 ) -> None:
     gate, barrier, before = Gate(), threading.Barrier(20), len(hf.requests)
@@ -155,7 +155,7 @@ def test_one_of_many_calls_at_once_finds_out(
     assert asked(hf)[2:].count("auto") == 1
 
 
-def test_when_it_still_fails_all_go_around_for_as_long_again(
+def test_a_failed_probe_restarts_the_open_period(
     hf: Emulator, failed: Client, clock: Clock, in_background: Callable[..., Future[Any]]
 ) -> None:
     gate = Gate()
@@ -172,7 +172,7 @@ def test_when_it_still_fails_all_go_around_for_as_long_again(
     assert asked(hf) == ["auto", ":novita"] * 2 + [":novita", "auto"]
 
 
-def test_a_call_that_is_cancelled_before_it_finds_out_holds_the_others_up_no_longer_than_a_failure(
+def test_a_cancelled_probe_delays_the_next_no_longer_than_a_failure(
     hf: Emulator, failed: Client, clock: Clock, in_background: Callable[..., Future[Any]]
 ) -> None:
     before = len(hf.requests)
@@ -189,9 +189,7 @@ def test_a_call_that_is_cancelled_before_it_finds_out_holds_the_others_up_no_lon
     assert asked(hf) == ["auto", ":novita", "auto", ":novita", "auto"]
 
 
-def test_readers_who_leave_do_not_keep_a_provider_that_works_again_from_being_asked(
-    hf: Emulator, failed: Client, clock: Clock
-) -> None:
+def test_abandoned_streams_do_not_block_a_recovered_provider(hf: Emulator, failed: Client, clock: Clock) -> None:
     """They do not tell how it went."""
 
     def leave() -> None:
@@ -206,7 +204,7 @@ def test_readers_who_leave_do_not_keep_a_provider_that_works_again_from_being_as
     assert asked(hf) == ["auto", ":novita"] + ["auto", ":novita"] + ["auto"] * 3
 
 
-def test_the_only_way_is_asked_by_all(hf: Emulator, make_client: MakeClient, clock: Clock) -> None:
+def test_a_target_without_substitute_is_used_by_all_calls(hf: Emulator, make_client: MakeClient, clock: Clock) -> None:
     client, gate = make_timed(make_client, clock, max_retries=0), Gate()
     hf.reply(by("groq", 500), Response.text("It works", delay=gate))
     with pytest.raises(ServerError):
@@ -235,7 +233,9 @@ LASTING: dict[str, Scripted] = {
 
 
 @pytest.mark.parametrize("failure", LASTING.values(), ids=LASTING)
-def test_is_passed_over_after(hf: Emulator, make_client: MakeClient, clock: Clock, failure: Scripted) -> None:
+def test_an_error_of_the_provider_opens_the_breaker(
+    hf: Emulator, make_client: MakeClient, clock: Clock, failure: Scripted
+) -> None:
     client = make_timed(make_client, clock, timeout=Timeouts(first=0.1))
     hf.reply(failure, HELLO)
     for _ in range(2):
@@ -253,7 +253,7 @@ PASSING: dict[str, Response] = {
 
 
 @pytest.mark.parametrize("failure", PASSING.values(), ids=PASSING)
-def test_is_not_passed_over_after(hf: Emulator, client: Client, failure: Response) -> None:
+def test_other_errors_do_not_open_the_breaker(hf: Emulator, client: Client, failure: Response) -> None:
     """The next call may ask for something else, or at another time."""
     hf.reply(failure)
     for _ in range(2):
@@ -262,7 +262,7 @@ def test_is_not_passed_over_after(hf: Emulator, client: Client, failure: Respons
 
 
 @pytest.mark.parametrize("failure", [by("groq", 401), by("groq", 403), Response.error(402, "Pay.", "string")])
-def test_an_error_of_the_account_is_no_failure_of_a_provider(hf: Emulator, client: Client, failure: Response) -> None:
+def test_an_account_error_does_not_open_the_breaker(hf: Emulator, client: Client, failure: Response) -> None:
     hf.reply(failure)
     with pytest.raises(APIStatusError):
         client.generate("Hi", MODEL)
@@ -270,7 +270,7 @@ def test_an_error_of_the_account_is_no_failure_of_a_provider(hf: Emulator, clien
     assert asked(hf) == ["auto", "auto"]
 
 
-def test_a_stream_that_breaks_off_after_its_beginning_is_no_reason(hf: Emulator, client: Client) -> None:
+def test_a_stream_broken_after_its_first_text_does_not_open_the_breaker(hf: Emulator, client: Client) -> None:
     hf.reply("cut-mid-stream")
     with pytest.raises(HFTextError):
         client.generate("Hi", MODEL)
@@ -278,7 +278,7 @@ def test_a_stream_that_breaks_off_after_its_beginning_is_no_reason(hf: Emulator,
     assert asked(hf) == ["auto", "auto"]
 
 
-def test_the_failed_provider_is_the_last_of_those_that_are_asked(hf: Emulator, client: Client) -> None:
+def test_the_failed_provider_is_tried_last(hf: Emulator, client: Client) -> None:
     hf.reply(by("groq", 500))
     client.generate("Hi", MODEL)
     hf.always(lambda request: by(request.json["model"].partition(":")[2] or "groq", 410))
@@ -287,7 +287,7 @@ def test_the_failed_provider_is_the_last_of_those_that_are_asked(hf: Emulator, c
     assert asked(hf)[2:] == [":novita", ":cerebras", "auto"]  # the router's own choice was groq
 
 
-def test_when_everybody_failed_everybody_is_asked_again(hf: Emulator, client: Client) -> None:
+def test_when_all_providers_failed_all_are_tried_again(hf: Emulator, client: Client) -> None:
     hf.always(lambda request: by(request.json["model"].partition(":")[2] or "groq", 410))
     for _ in range(2):
         with pytest.raises(APIStatusError):
@@ -295,7 +295,7 @@ def test_when_everybody_failed_everybody_is_asked_again(hf: Emulator, client: Cl
     assert asked(hf) == ["auto", ":novita", ":cerebras"] * 2
 
 
-def test_without_an_earlier_success_the_next_of_the_mapping_is_asked(hf: Emulator, client: Client) -> None:
+def test_without_an_earlier_success_the_next_in_the_mapping_is_tried(hf: Emulator, client: Client) -> None:
     hf.reply(by("groq", 500), by("novita", 401))
     with pytest.raises(APIStatusError):
         client.generate("Hi", MODEL)
@@ -303,7 +303,7 @@ def test_without_an_earlier_success_the_next_of_the_mapping_is_asked(hf: Emulato
     assert asked(hf) == ["auto", ":novita", ":novita"]
 
 
-def test_a_chosen_provider_is_asked_whatever_happened(hf: Emulator, make_client: MakeClient, clock: Clock) -> None:
+def test_a_chosen_provider_is_always_tried(hf: Emulator, make_client: MakeClient, clock: Clock) -> None:
     client = make_timed(make_client, clock, max_retries=0)
     hf.reply(*[by("novita", 500)] * 2)
     for model, provider in [(f"{MODEL}:novita", None), (MODEL, "novita")]:
@@ -314,7 +314,7 @@ def test_a_chosen_provider_is_asked_whatever_happened(hf: Emulator, make_client:
     assert asked(hf) == [":novita"] * 4
 
 
-def test_in_a_list_the_failed_provider_comes_last(hf: Emulator, client: Client) -> None:
+def test_in_a_list_the_failed_provider_is_tried_last(hf: Emulator, client: Client) -> None:
     hf.reply(by("cerebras", 500))
     client.generate("Hi", MODEL, provider=["cerebras", "groq"])
     client.generate("Hi", MODEL, provider=["cerebras", "groq"])
@@ -323,7 +323,7 @@ def test_in_a_list_the_failed_provider_comes_last(hf: Emulator, client: Client) 
     assert asked(hf) == [":cerebras", ":groq", ":groq", ":groq", ":cerebras"]
 
 
-def test_nobody_outside_a_list_stands_in(hf: Emulator, client: Client) -> None:
+def test_a_list_has_no_substitutes_outside_it(hf: Emulator, client: Client) -> None:
     client.generate("Hi", MODEL, provider="novita")
     hf.reply(by("cerebras", 500))
     for _ in range(2):
@@ -340,7 +340,7 @@ def test_a_success_clears_a_provider(hf: Emulator, client: Client) -> None:
     assert asked(hf) == [":novita"] * 3
 
 
-def test_the_failure_of_one_model_says_nothing_of_another(hf: Emulator, client: Client) -> None:
+def test_a_failure_of_one_model_does_not_affect_another(hf: Emulator, client: Client) -> None:
     hf.models = [*hf.models, build_model("c/d", "groq", "novita")]
     hf.reply(by("groq", 500))
     client.generate("Hi", MODEL)
@@ -348,7 +348,7 @@ def test_the_failure_of_one_model_says_nothing_of_another(hf: Emulator, client: 
     assert asked(hf) == ["auto", ":novita", "c/d"]
 
 
-def test_a_policy_that_failed_is_replaced_too(hf: Emulator, client: Client) -> None:
+def test_a_failed_policy_is_substituted(hf: Emulator, client: Client) -> None:
     hf.reply(by("groq", 500))
     for _ in range(2):
         client.generate("Hi", f"{MODEL}:fastest")
@@ -356,7 +356,7 @@ def test_a_policy_that_failed_is_replaced_too(hf: Emulator, client: Client) -> N
     assert asked(hf) == [":fastest", ":novita", ":novita", ":cheapest"]
 
 
-def test_without_retries_the_one_request_goes_to_who_served_last(
+def test_without_retries_the_request_goes_to_the_last_working_provider(
     hf: Emulator, make_client: MakeClient, clock: Clock
 ) -> None:
     client = make_timed(make_client, clock, max_retries=0)
@@ -369,7 +369,7 @@ def test_without_retries_the_one_request_goes_to_who_served_last(
     assert len(hf.requests) == 3
 
 
-def test_a_route_that_never_serves_is_passed_over(hf: Emulator, client: Client) -> None:
+def test_a_route_that_never_works_is_skipped(hf: Emulator, client: Client) -> None:
     route = "hf-inference/models/a/b"
     for _ in range(2):
         client.generate("Hi", MODEL, provider=[route, "auto"])
@@ -377,14 +377,14 @@ def test_a_route_that_never_serves_is_passed_over(hf: Emulator, client: Client) 
     assert paths == [f"/{route}/v1/chat/completions", "/v1/chat/completions", "/v1/chat/completions"]
 
 
-def test_each_client_finds_out_for_itself(hf: Emulator, client: Client, make_client: MakeClient) -> None:
+def test_clients_do_not_share_a_breaker(hf: Emulator, client: Client, make_client: MakeClient) -> None:
     hf.reply(by("groq", 500))
     client.generate("Hi", MODEL)
     make_client().generate("Hi", MODEL)
     assert asked(hf) == ["auto", ":novita", "auto"]
 
 
-def test_what_failed_is_not_pickled(hf: Emulator, client: Client) -> None:
+def test_breaker_state_is_not_pickled(hf: Emulator, client: Client) -> None:
     hf.reply(by("groq", 500))
     client.generate("Hi", MODEL)
     with pickle.loads(pickle.dumps(client)) as copy:
@@ -397,13 +397,13 @@ def test_what_failed_is_not_pickled(hf: Emulator, client: Client) -> None:
 FIRST, SECOND, THIRD = (Target("http://host", f"m:{name}", name) for name in ("one", "two", "three"))
 
 
-def test_targets_that_failed_come_last_in_their_own_order(clock: Clock) -> None:
+def test_failed_targets_are_sorted_last_in_order(clock: Clock) -> None:
     breaker = Breaker(Tuning(clock=clock))
     breaker.trip([SECOND, FIRST])
     assert list(breaker.sort([FIRST, SECOND, THIRD])) == [THIRD, FIRST, SECOND]
 
 
-def test_a_target_is_not_looked_for_before_it_is_due() -> None:
+def test_a_target_is_not_probed_before_it_is_due() -> None:
     looked_for: list[Target] = []
 
     def targets() -> Any:
@@ -415,7 +415,7 @@ def test_a_target_is_not_looked_for_before_it_is_due() -> None:
     assert looked_for == [FIRST]
 
 
-def test_nobody_stands_in_for_a_target_that_works_nor_while_failing_too(clock: Clock) -> None:
+def test_a_working_target_has_no_substitute_and_a_failing_one_is_none(clock: Clock) -> None:
     breaker = Breaker(Tuning(skip_seconds=10, clock=clock))
     breaker.reset("m", [SECOND])
     assert breaker.substitute("m", FIRST) is None
@@ -428,7 +428,7 @@ def test_nobody_stands_in_for_a_target_that_works_nor_while_failing_too(clock: C
     assert breaker.substitute("m", FIRST) is None
 
 
-def test_another_failure_does_not_make_all_ask_at_once(clock: Clock) -> None:
+def test_another_failure_does_not_release_all_probes(clock: Clock) -> None:
     breaker = Breaker(Tuning(skip_seconds=10, clock=clock))
     breaker.trip([FIRST])
     clock.now += 10
@@ -440,7 +440,7 @@ def test_another_failure_does_not_make_all_ask_at_once(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("works", [False, True], ids=["it fails", "it works"])
-def test_each_time_it_is_over_one_call_finds_out(clock: Clock, works: bool) -> None:
+def test_one_call_probes_after_each_open_period(clock: Clock, works: bool) -> None:
     breaker = Breaker(Tuning(skip_seconds=10, clock=clock))
     for _ in range(3):
         if works:

@@ -95,7 +95,7 @@ HELPED: dict[str, Scripted] = {
 
 
 @pytest.mark.parametrize("reply", HELPED.values(), ids=HELPED)
-def test_another_provider_helps_after(hf: Emulator, client: Client, reply: Scripted) -> None:
+def test_another_provider_is_tried_after(hf: Emulator, client: Client, reply: Scripted) -> None:
     hf.reply(reply, HELLO)
     completion = client.generate("Hi", MODEL)
     assert completion.text == "Hello"
@@ -107,7 +107,7 @@ def test_another_provider_helps_after(hf: Emulator, client: Client, reply: Scrip
 
 
 @pytest.mark.parametrize("name", ["stall-before-headers", "stall-after-headers", "keep-alive-comments-only"])
-def test_another_provider_helps_after_the_first_token_did_not_come(
+def test_another_provider_is_tried_after_a_first_token_timeout(
     hf: Emulator, make_client: MakeClient, name: str
 ) -> None:
     hf.reply(name, HELLO)
@@ -134,7 +134,9 @@ STOPPED: dict[str, tuple[Scripted, type[HFTextError]]] = {
 
 
 @pytest.mark.parametrize(("reply", "error"), STOPPED.values(), ids=STOPPED)
-def test_nobody_else_is_asked_after(hf: Emulator, client: Client, reply: Scripted, error: type[HFTextError]) -> None:
+def test_no_other_provider_is_tried_after(
+    hf: Emulator, client: Client, reply: Scripted, error: type[HFTextError]
+) -> None:
     hf.reply(reply, HELLO)
     with pytest.raises(error) as caught:
         client.generate("Hi", MODEL)
@@ -143,7 +145,7 @@ def test_nobody_else_is_asked_after(hf: Emulator, client: Client, reply: Scripte
 
 
 @pytest.mark.parametrize(("model", "code"), [("no/such", "model_not_found"), ("a/nobody", "model_not_supported")])
-def test_a_model_that_nobody_serves_is_refused_at_once(hf: Emulator, client: Client, model: str, code: str) -> None:
+def test_an_unserved_model_is_refused_at_once(hf: Emulator, client: Client, model: str, code: str) -> None:
     hf.models = [*hf.models, build_model("a/nobody")]
     with pytest.raises(ModelNotSupportedError) as caught:
         client.generate("Hi", model)
@@ -151,16 +153,14 @@ def test_a_model_that_nobody_serves_is_refused_at_once(hf: Emulator, client: Cli
     assert [request.path for request in hf.requests] == [UNIFIED, "/v1/models"]  # the second, to name what is like it
 
 
-def test_a_busy_router_is_asked_again_and_not_a_provider(hf: Emulator, client: Client) -> None:
+def test_a_busy_router_is_retried_instead_of_failing_over(hf: Emulator, client: Client) -> None:
     """429 without a provider's name is about the account or the address, which every provider would see."""
     hf.reply(Response.error(429, "Too many requests", "string", headers={"Retry-After": "0"}), HELLO)
     assert str(client.generate("Hi", MODEL)) == "Hello"
     assert asked(hf) == ["auto", "auto"]
 
 
-def test_a_router_that_cannot_be_reached_is_not_replaced_by_a_provider_behind_it(
-    hf: Emulator, make_client: MakeClient
-) -> None:
+def test_an_unreachable_router_is_not_replaced_by_its_providers(hf: Emulator, make_client: MakeClient) -> None:
     hf.always("closed-before-headers")
     with pytest.raises(TransportError):
         make_client(max_retries=1).generate("Hi", MODEL)
@@ -170,32 +170,32 @@ def test_a_router_that_cannot_be_reached_is_not_replaced_by_a_provider_behind_it
 # --- in which order
 
 
-def test_the_others_are_asked_in_the_order_of_the_account(hf: Emulator, client: Client) -> None:
+def test_other_providers_are_tried_in_account_order(hf: Emulator, client: Client) -> None:
     hf.reply("bad-gateway-html", by("groq", 500, "Down"), by("novita", 500, "Down"), HELLO)
     assert str(client.generate("Hi", MODEL)) == "Hello"
     assert asked(hf) == ["auto", "mapping", ":groq", ":novita", ":cerebras"]
 
 
-def test_the_provider_that_failed_is_not_asked_again_by_its_name(hf: Emulator, client: Client) -> None:
+def test_the_failed_provider_is_not_tried_again_by_name(hf: Emulator, client: Client) -> None:
     hf.reply(by("groq", 500, "Internal server error"), by("novita", 500, "Internal server error"), HELLO)
     assert str(client.generate("Hi", MODEL)) == "Hello"
     assert asked(hf) == ["auto", "mapping", ":novita", ":cerebras"]
 
 
-def test_the_mapping_is_asked_for_once_for_many_calls(hf: Emulator, client: Client) -> None:
+def test_the_mapping_is_fetched_once_for_many_calls(hf: Emulator, client: Client) -> None:
     for provider in ("groq", "novita"):
         hf.reply(by(provider, 400, "model features vision not support", "novita"), HELLO)
         client.generate("Hi", MODEL)
     assert asked(hf) == ["auto", "mapping", ":novita", "auto", ":groq"]
 
 
-def test_without_a_failure_no_mapping_is_asked_for(hf: Emulator, client: Client) -> None:
+def test_without_a_failure_no_mapping_is_fetched(hf: Emulator, client: Client) -> None:
     client.generate("Hi", MODEL)
     assert asked(hf) == ["auto"]
 
 
 @pytest.mark.parametrize("policy", ["fastest", "cheapest", "preferred"])
-def test_a_policy_leaves_the_choice_open_too(hf: Emulator, client: Client, policy: str) -> None:
+def test_a_policy_allows_failover(hf: Emulator, client: Client, policy: str) -> None:
     hf.reply("bad-gateway-html", HELLO)
     client.generate("Hi", MODEL, provider=policy)
     hf.reply(by("cerebras", 400, "not a multimodal model", "detail"), HELLO)
@@ -203,7 +203,7 @@ def test_a_policy_leaves_the_choice_open_too(hf: Emulator, client: Client, polic
     assert asked(hf)[:3] == [f":{policy}", "mapping", ":groq"]
 
 
-def test_when_everybody_failed_the_last_error_is_raised_with_all_attempts(hf: Emulator, client: Client) -> None:
+def test_when_all_providers_fail_the_last_error_has_all_attempts(hf: Emulator, client: Client) -> None:
     hf.always(lambda request: by("novita" if "novita" in request.json["model"] else "groq", 500, "Down"))
     with pytest.raises(ServerError) as caught:
         client.generate("Hi", MODEL)
@@ -212,7 +212,7 @@ def test_when_everybody_failed_the_last_error_is_raised_with_all_attempts(hf: Em
     assert asked(hf)[4:] == [":cerebras", ":cerebras"]
 
 
-def test_when_every_provider_wants_payment_that_is_the_error(hf: Emulator, client: Client) -> None:
+def test_when_every_provider_requires_payment_that_is_the_error(hf: Emulator, client: Client) -> None:
     hf.always("provider-payment")
     with pytest.raises(PaymentRequiredError) as caught:
         client.generate("Hi", MODEL)
@@ -229,9 +229,7 @@ def test_an_account_without_credits_ends_the_search(hf: Emulator, client: Client
 
 
 @pytest.mark.parametrize("name", ["server-error", "bad-key", "html-200", "closed-before-headers"])
-def test_where_the_mapping_cannot_be_had_the_first_error_counts(
-    hf: Emulator, make_client: MakeClient, name: str
-) -> None:
+def test_without_a_mapping_the_first_error_is_raised(hf: Emulator, make_client: MakeClient, name: str) -> None:
     hf.reply("model-withdrawn")
     hf.always(name, path=f"/api/models/{MODEL}")
     with pytest.raises(ModelNotSupportedError) as caught:
@@ -240,7 +238,7 @@ def test_where_the_mapping_cannot_be_had_the_first_error_counts(
     assert len(caught.value.attempts) == 1
 
 
-def test_where_the_mapping_cannot_be_had_the_router_is_asked_again(hf: Emulator, client: Client) -> None:
+def test_without_a_mapping_the_router_is_retried(hf: Emulator, client: Client) -> None:
     hf.reply("bad-gateway-html", HELLO)
     hf.always("bad-key", path=f"/api/models/{MODEL}")
     assert str(client.generate("Hi", MODEL)) == "Hello"
@@ -254,7 +252,7 @@ def test_where_the_mapping_cannot_be_had_the_router_is_asked_again(hf: Emulator,
     ("model", "provider"),
     [(MODEL, "novita"), (f"{MODEL}:novita", None), (f"{MODEL}:novita", "auto"), (MODEL, ["novita"])],
 )
-def test_a_provider_that_was_chosen_is_tried_again_and_not_replaced(
+def test_a_chosen_provider_is_retried_and_not_replaced(
     hf: Emulator, client: Client, model: str, provider: str | list[str] | None
 ) -> None:
     hf.always("server-error-novita")
@@ -270,14 +268,14 @@ def test_a_list_of_providers_is_an_order(hf: Emulator, make_client: MakeClient) 
     assert asked(hf) == [":cerebras", ":groq", ":novita"]
 
 
-def test_beyond_a_list_of_providers_nobody_is_asked(hf: Emulator, client: Client) -> None:
+def test_providers_outside_a_list_are_not_tried(hf: Emulator, client: Client) -> None:
     hf.always(lambda request: by(request.json["model"].partition(":")[2], 410, "Gone"))
     with pytest.raises(APIStatusError):
         client.generate("Hi", MODEL, provider=["cerebras", "groq"])
     assert asked(hf) == [":cerebras", ":groq"]
 
 
-def test_a_policy_at_the_end_of_a_list_opens_the_choice(hf: Emulator, client: Client) -> None:
+def test_a_policy_at_the_end_of_a_list_allows_any_provider(hf: Emulator, client: Client) -> None:
     hf.reply(by("cerebras", 500, "Down"), by("groq", 500, "Down"), HELLO)
     assert str(client.generate("Hi", MODEL, provider=["cerebras", "auto"])) == "Hello"
     assert asked(hf) == [":cerebras", "auto", "mapping", ":novita"]
@@ -286,7 +284,7 @@ def test_a_policy_at_the_end_of_a_list_opens_the_choice(hf: Emulator, client: Cl
 ROUTE = "hf-inference/models/google/gemma-3-27b-it"
 
 
-def test_a_route_of_its_own_is_asked_by_its_path(hf: Emulator, client: Client) -> None:
+def test_a_provider_route_is_requested_by_its_path(hf: Emulator, client: Client) -> None:
     hf.reply(HELLO, path=f"/{ROUTE}{UNIFIED}")
     completion = client.generate("Hi", MODEL, provider=ROUTE)
     assert asked(hf) == [ROUTE]
@@ -302,16 +300,14 @@ REFUSALS: dict[str, Scripted] = {
 
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
-def test_after_a_route_of_its_own_the_rest_of_the_list_is_asked(
-    hf: Emulator, client: Client, refusal: Scripted
-) -> None:
+def test_the_rest_of_the_list_follows_a_provider_route(hf: Emulator, client: Client, refusal: Scripted) -> None:
     """On a provider's own route every refusal may be about that provider."""
     hf.reply(refusal, path=f"/{ROUTE}{UNIFIED}")
     client.generate("Hi", MODEL, provider=[ROUTE, "novita"])
     assert asked(hf) == [ROUTE, ":novita"]
 
 
-def test_another_server_has_no_other_providers(hf: Emulator, make_client: MakeClient) -> None:
+def test_another_server_has_no_failover(hf: Emulator, make_client: MakeClient) -> None:
     with Emulator() as server:
         server.always(by("novita", 500, "Down"))
         with pytest.raises(ServerError):
@@ -326,7 +322,7 @@ CUTS = ["cut-mid-stream", "reset-mid-stream", "error-in-stream", "no-finish-no-d
 
 
 @pytest.mark.parametrize("name", CUTS)
-def test_after_the_first_text_nobody_else_is_asked(hf: Emulator, client: Client, name: str) -> None:
+def test_no_other_provider_is_tried_after_the_first_text(hf: Emulator, client: Client, name: str) -> None:
     hf.reply(name, HELLO)
     received: list[str] = []
     with pytest.raises(StreamError) as caught:
@@ -336,7 +332,7 @@ def test_after_the_first_text_nobody_else_is_asked(hf: Emulator, client: Client,
     assert caught.value.partial.text == "One two"
 
 
-def test_after_the_first_reasoning_nobody_else_is_asked(hf: Emulator, client: Client) -> None:
+def test_no_other_provider_is_tried_after_the_first_reasoning(hf: Emulator, client: Client) -> None:
     hf.reply(Response.text(reasoning=["Hm"], finish=None, done=False), HELLO)
     events = client.stream("Hi", MODEL).events()
     assert Reasoning("Hm") in [next(events), next(events)]
@@ -355,7 +351,7 @@ def test_after_the_first_text_a_timeout_is_final(hf: Emulator, make_client: Make
     assert asked(hf) == ["auto"]
 
 
-def test_a_tool_call_that_broke_off_was_not_handed_out_and_is_asked_for_again(hf: Emulator, client: Client) -> None:
+def test_a_broken_tool_call_was_not_yielded_and_is_retried(hf: Emulator, client: Client) -> None:
     calls = [("now", '{"zone": "Europe/Berlin"}')]
     hf.reply(Response.text(tool_calls=calls, finish=None, done=False), Response.text(tool_calls=calls))
     completion = client.generate("Hi", MODEL)
@@ -363,14 +359,14 @@ def test_a_tool_call_that_broke_off_was_not_handed_out_and_is_asked_for_again(hf
     assert asked(hf) == ["auto", "mapping", ":groq"]
 
 
-def test_text_that_was_only_held_back_is_no_commitment(hf: Emulator, client: Client) -> None:
+def test_buffered_text_does_not_prevent_failover(hf: Emulator, client: Client) -> None:
     """White space and the beginning of a <think> tag are held back until it is clear what they are."""
     hf.reply(Response.text("\n", "<thi", finish=None, done=False), HELLO)
     assert list(client.stream("Hi", MODEL)) == ["Hello"]
     assert asked(hf) == ["auto", "mapping", ":groq"]
 
 
-def test_text_that_was_held_back_is_in_the_partial_answer(hf: Emulator, make_client: MakeClient) -> None:
+def test_buffered_text_is_in_the_partial_answer(hf: Emulator, make_client: MakeClient) -> None:
     hf.reply(Response.text("\n", "<thi", finish=None, done=False))
     with pytest.raises(TruncatedStreamError) as caught:
         make_client(max_retries=0).generate("Hi", MODEL)
@@ -378,7 +374,7 @@ def test_text_that_was_held_back_is_in_the_partial_answer(hf: Emulator, make_cli
     assert caught.value.partial.text == "\n<thi"
 
 
-def test_what_a_failed_attempt_brought_is_not_in_the_answer(hf: Emulator, client: Client) -> None:
+def test_the_answer_excludes_failed_attempts(hf: Emulator, client: Client) -> None:
     lost = Response.text(
         tool_calls=[("lost", "{}")], usage=(7, 7), finish=None, done=False, headers={"x-request-id": "1"}
     )
@@ -432,9 +428,7 @@ def test_the_partial_answer_of_a_stream_error_has_the_attempts_too(hf: Emulator,
     assert (partial.finish_reason, partial.usage) == (None, None)
 
 
-def test_an_error_inside_the_stream_before_any_text_counts_as_an_answer_of_its_own(
-    hf: Emulator, client: Client
-) -> None:
+def test_a_stream_error_before_any_text_counts_as_an_attempt(hf: Emulator, client: Client) -> None:
     """An account's error is final wherever it is reported; one that names no status may be the provider's."""
     hf.reply(Response.sse({"error": {"message": "Invalid credentials", "http_status_code": 401}}, done=False), HELLO)
     with pytest.raises(AuthenticationError) as caught:
@@ -472,7 +466,7 @@ def test_without_retries_exactly_one_request_is_sent(hf: Emulator, make_client: 
         assert len(hf.requests) == number
 
 
-def test_the_total_clock_holds_over_all_attempts(hf: Emulator, make_client: MakeClient) -> None:
+def test_the_total_timeout_covers_all_attempts(hf: Emulator, make_client: MakeClient) -> None:
     hf.always("stall-before-headers")
     with pytest.raises(RequestTimeoutError) as caught:
         make_client(timeout=Timeouts(first=0.2, total=0.3)).generate("Hi", MODEL)
@@ -481,7 +475,7 @@ def test_the_total_clock_holds_over_all_attempts(hf: Emulator, make_client: Make
     assert asked(hf) == ["auto", "mapping", ":groq"]
 
 
-def test_a_stream_that_is_left_early_tells_so_in_its_attempt(hf: Emulator, client: Client) -> None:
+def test_an_abandoned_stream_says_so_in_its_attempt(hf: Emulator, client: Client) -> None:
     gate = Gate()
     hf.reply(_held(gate))
     stream = client.stream("Hi", MODEL)
@@ -496,7 +490,7 @@ def _held(gate: Gate) -> Response:
     return Response(headers={"Content-Type": "text/event-stream"}, body=[*pieces[:2], gate, *pieces[2:]])
 
 
-def test_a_web_page_is_named_when_nobody_else_can_help(hf: Emulator, client: Client) -> None:
+def test_an_html_error_page_is_quoted_when_all_providers_failed(hf: Emulator, client: Client) -> None:
     hf.always("html-200")
     with pytest.raises(MalformedStreamError, match="Sign in to the network"):
         client.generate("Hi", MODEL, provider="novita")

@@ -133,7 +133,7 @@ ANSWERS: dict[str, tuple[int, Any, bool, bool, bool]] = {
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_an_answer_tells_who_else_could_help(name: str) -> None:
+def test_an_error_response_decides_failover(name: str) -> None:
     status, body, by_provider, another, same = ANSWERS[name]
     error = answered(status, body, "novita" if by_provider else None)
     assert can_fail_over(error, AUTO) is another
@@ -141,7 +141,7 @@ def test_an_answer_tells_who_else_could_help(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_the_same_report_inside_a_stream_tells_the_same(name: str) -> None:
+def test_the_same_error_inside_a_stream_decides_the_same(name: str) -> None:
     status, body, by_provider, another, same = ANSWERS[name]
     inner = answered(status, body, "novita" if by_provider else None)
     error = ProviderStreamError("reported", error=inner)
@@ -150,21 +150,21 @@ def test_the_same_report_inside_a_stream_tells_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 413, 422, 404, 424, 429])
-def test_a_provider_that_was_named_counts_as_the_one_that_answered(status: int) -> None:
+def test_a_named_provider_counts_as_the_one_that_answered(status: int) -> None:
     error = answered(status, said("is not a multimodal model"))
     assert not can_fail_over(error, AUTO)
     assert can_fail_over(error, NOVITA)
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_on_a_route_of_its_own_any_refusal_may_be_about_the_provider(status: int) -> None:
+def test_on_a_provider_route_any_refusal_may_concern_the_provider(status: int) -> None:
     error = answered(status, said("max_tokens is too large"), own_route=True)
     assert can_fail_over(error, OWN)
     assert not can_fail_over(answered(status, said("max_tokens is too large")), NOVITA)
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_key_is_wrong_on_every_route(status: int) -> None:
+def test_an_invalid_key_is_invalid_on_every_route(status: int) -> None:
     assert not can_fail_over(answered(status, {"error": "m"}, own_route=True), OWN)
     assert not can_fail_over(answered(status, {"error": "m"}), NOVITA)
 
@@ -195,7 +195,7 @@ FAILURES: list[tuple[HFTextError, bool, bool]] = [
 @pytest.mark.parametrize(
     ("error", "another", "same"), FAILURES, ids=[f"{type(error).__name__}: {error}" for error, _, _ in FAILURES]
 )
-def test_a_failure_tells_who_else_could_help(error: HFTextError, another: bool, same: bool) -> None:
+def test_a_failure_decides_failover(error: HFTextError, another: bool, same: bool) -> None:
     assert can_fail_over(error, NOVITA) is another
     assert is_retryable(error) is same
 
@@ -219,7 +219,7 @@ class TestTheNextCall:
         ],
         ids=str,
     )
-    def test_it_would_meet_a_provider_that_fails(self, error: HFTextError) -> None:
+    def test_it_would_reach_a_failing_provider(self, error: HFTextError) -> None:
         assert trips_breaker(error, NOVITA)
 
     @pytest.mark.parametrize(
@@ -240,18 +240,18 @@ class TestTheNextCall:
         ],
         ids=str,
     )
-    def test_it_may_fare_better_where_it_was_about_this_one_or_all(self, error: HFTextError) -> None:
+    def test_it_may_succeed_after_an_error_of_this_call_or_the_account(self, error: HFTextError) -> None:
         assert not trips_breaker(error, AUTO)
 
 
 class TestTarget:
-    def test_it_is_a_frozen_value(self) -> None:
+    def test_a_target_is_immutable(self) -> None:
         with pytest.raises(AttributeError):
             AUTO.model = "acme/y"  # type: ignore[misc]
         assert pickle.loads(pickle.dumps(NOVITA)) == NOVITA
         assert len({NOVITA, Target(ROUTER, "acme/x:novita", "novita")}) == 1
 
-    def test_a_provider_with_a_path_is_a_route_of_its_own(self) -> None:
+    def test_a_provider_with_a_path_has_its_own_route(self) -> None:
         assert [target.own_route for target in (AUTO, NOVITA, OWN)] == [False, False, True]
 
 
@@ -276,10 +276,10 @@ def lost() -> TransportError:
 
 
 class TestRoute:
-    def test_it_begins_with_the_first_target(self) -> None:
+    def test_a_route_starts_with_the_first_target(self) -> None:
         assert Route(iter([NOVITA, GROQ]), retries(2)).target is NOVITA
 
-    def test_it_goes_on_to_the_next_at_once_and_in_order(self) -> None:
+    def test_failover_is_immediate_and_in_order(self) -> None:
         route = Route(iter([AUTO, NOVITA, GROQ]), retries(1))
         targets = []
         for _ in range(2):
@@ -287,7 +287,7 @@ class TestRoute:
             targets.append(route.target)
         assert targets == [NOVITA, GROQ]
 
-    def test_it_looks_for_the_next_only_when_it_is_needed(self) -> None:
+    def test_the_next_target_is_looked_up_only_when_needed(self) -> None:
         looked: list[str] = []
 
         def targets() -> Iterator[Target]:
@@ -303,31 +303,31 @@ class TestRoute:
             route.advance(BAD, math.inf)
         assert looked == ["acme/x", "acme/x:novita"]
 
-    def test_the_provider_that_the_router_had_chosen_is_not_asked_again(self) -> None:
+    def test_the_provider_chosen_by_the_router_is_not_tried_again(self) -> None:
         route = Route(iter([AUTO, NOVITA, GROQ]), retries(1))
         route.advance(ServerError("busy", status_code=503, provider="novita"), math.inf)
         assert route.target is GROQ
 
-    def test_nor_where_its_error_came_inside_the_stream(self) -> None:
+    def test_the_provider_of_a_stream_error_is_not_tried_again(self) -> None:
         route = Route(iter([AUTO, NOVITA, GROQ]), retries(1))
         inner = ServerError("busy", status_code=503, provider="novita")
         route.advance(ProviderStreamError("reported", error=inner), math.inf)
         assert route.target is GROQ
 
-    def test_a_provider_that_is_named_twice_is_asked_once(self) -> None:
+    def test_a_provider_named_twice_is_tried_once(self) -> None:
         route = Route(iter([NOVITA, NOVITA, GROQ, NOVITA, NSCALE]), retries(1))
         route.advance(BUSY, math.inf)
         assert route.target is GROQ
         route.advance(BUSY, math.inf)
         assert route.target is NSCALE
 
-    def test_targets_without_a_provider_are_all_asked(self) -> None:
+    def test_targets_without_a_provider_are_all_tried(self) -> None:
         fastest, cheapest = Target(ROUTER, "acme/x:fastest"), Target(ROUTER, "acme/x:cheapest")
         route = Route(iter([fastest, cheapest]), retries(1))
         route.advance(BUSY, math.inf)
         assert route.target is cheapest
 
-    def test_when_nobody_is_left_the_last_is_tried_again_until_the_retries_are_used_up(self) -> None:
+    def test_the_last_target_is_retried_until_retries_are_exhausted(self) -> None:
         route = Route(iter([NOVITA, GROQ]), retries(2))
         assert route.advance(BUSY, math.inf) == 0.0
         assert route.advance(BUSY, math.inf) > 0.0
@@ -337,20 +337,20 @@ class TestRoute:
             route.advance(BUSY, math.inf)
         assert caught.value is BUSY
 
-    def test_what_another_cannot_help_is_tried_again_at_the_same(self) -> None:
+    def test_an_error_without_failover_is_retried_at_the_same_target(self) -> None:
         route = Route(iter([NOVITA, GROQ]), retries(1))
         assert route.advance(lost(), math.inf) > 0.0
         assert route.target is NOVITA
         with pytest.raises(TransportError):
             route.advance(lost(), math.inf)
 
-    def test_going_on_to_another_uses_up_no_retry(self) -> None:
+    def test_failover_does_not_use_up_a_retry(self) -> None:
         route = Route(iter([AUTO, NOVITA, GROQ, NSCALE]), retries(1))
         for _ in range(3):
             route.advance(BUSY, math.inf)
         assert route.advance(BUSY, math.inf) > 0.0
 
-    def test_with_no_retries_nothing_but_the_first_is_tried(self) -> None:
+    def test_without_retries_only_the_first_target_is_tried(self) -> None:
         route = Route(iter([NOVITA, GROQ]), retries(0))
         with pytest.raises(ServerError):
             route.advance(BUSY, math.inf)
@@ -371,14 +371,14 @@ class TestRoute:
         ],
         ids=str,
     )
-    def test_what_nobody_can_help_is_raised_at_once(self, error: HFTextError) -> None:
+    def test_a_permanent_error_is_raised_at_once(self, error: HFTextError) -> None:
         route = Route(iter([AUTO, NOVITA]), retries(5))
         with pytest.raises(type(error)) as caught:
             route.advance(error, math.inf)
         assert caught.value is error
         assert route.target is AUTO
 
-    def test_another_provider_need_not_wait_for_what_the_first_asked(self) -> None:
+    def test_failover_does_not_wait_for_the_retry_after_of_the_first(self) -> None:
         route = Route(iter([AUTO, GROQ]), retries(1))
         error = RateLimitError("slow down", status_code=429, provider="novita", retry_after=3600.0)
         assert route.advance(error, 5.0) == 0.0
@@ -392,27 +392,27 @@ class TestRoute:
 
 class TestPause:
     @pytest.mark.parametrize(("retry", "most"), [(1, 0.25), (2, 0.5), (3, 1.0), (4, 2.0), (5, 4.0), (6, 8.0), (7, 8.0)])
-    def test_it_grows_to_eight_seconds_and_is_random(self, retry: int, most: float) -> None:
+    def test_the_pause_grows_to_eight_seconds_with_jitter(self, retry: int, most: float) -> None:
         pauses = [next_pause(BUSY, retry, math.inf) for _ in range(200)]
         assert most / 2 <= min(pauses) < max(pauses) <= most
 
-    def test_it_stays_so_for_ever(self) -> None:
+    def test_the_pause_stays_at_its_maximum(self) -> None:
         assert next_pause(BUSY, 2_000, math.inf) <= 8.0
 
     @pytest.mark.parametrize(("left", "pause"), [(0.1, 0.1), (0.0, 0.0), (-1.0, 0.0)])
-    def test_it_is_no_longer_than_the_call_may_take(self, left: float, pause: float) -> None:
+    def test_the_pause_fits_the_total_timeout(self, left: float, pause: float) -> None:
         assert next_pause(BUSY, 6, left) == pause
 
     @pytest.mark.parametrize("asked", [0.0, 0.05, 7.0, 60.0])
     @pytest.mark.parametrize("cls", [RateLimitError, ServerError])
-    def test_what_the_server_asks_for_is_what_it_gets(self, cls: type[APIStatusError], asked: float) -> None:
+    def test_retry_after_is_respected_exactly(self, cls: type[APIStatusError], asked: float) -> None:
         assert next_pause(cls("busy", status_code=503, retry_after=asked), 1, math.inf) == asked
         assert next_pause(cls("busy", status_code=503, retry_after=asked), 9, 60.0) == asked
 
     @pytest.mark.parametrize(
         ("asked", "left"), [(60.5, math.inf), (1e14, math.inf), (7.0, 6.9), (0.5, 0.0), (math.inf, math.inf)]
     )
-    def test_a_wait_longer_than_the_call_or_a_minute_is_refused_and_told(self, asked: float, left: float) -> None:
+    def test_a_wait_longer_than_the_call_or_a_minute_is_refused_with_a_reason(self, asked: float, left: float) -> None:
         error = RateLimitError("slow down", status_code=429, retry_after=asked)
         with pytest.raises(RateLimitError) as caught:
             next_pause(error, 1, left)
@@ -421,20 +421,20 @@ class TestPause:
         assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
-def test_the_policies_are_those_of_the_router() -> None:
+def test_policies_match_the_router() -> None:
     assert POLICIES == ("auto", "fastest", "cheapest", "preferred")
 
 
 class TestCheckProvider:
     @pytest.mark.parametrize("name", [*POLICIES, "novita", "fireworks-ai", "zai-org", "acme.cloud", "a/models/b_c"])
-    def test_a_name_is_taken_alone_or_in_a_list(self, name: str) -> None:
+    def test_a_provider_is_accepted_alone_or_in_a_list(self, name: str) -> None:
         assert check_provider(name) == check_provider([name]) == check_provider((name,)) == (name,)
 
     def test_the_order_is_kept(self) -> None:
         assert check_provider(["groq", "auto", "novita"]) == ("groq", "auto", "novita")
 
     @pytest.mark.parametrize("value", [None, 5, [], (), {}, {"novita"}, {"novita": 1}, iter(["novita"]), object])
-    def test_what_is_neither_is_refused(self, value: Any) -> None:
+    def test_other_types_are_refused(self, value: Any) -> None:
         with pytest.raises(InvalidRequestError, match="provider must be a name, a policy or a list of names, not"):
             check_provider(value)
 
@@ -445,24 +445,24 @@ class TestCheckProvider:
             *("../x", "a/../b", "..", ".", "a/./b", "/a", "a/", "a//b", "%2e%2e/x", "..\\x"),
         ],
     )
-    def test_what_is_no_name_is_refused_and_shown(self, name: Any) -> None:
+    def test_an_invalid_name_is_refused_and_shown(self, name: Any) -> None:
         with pytest.raises(InvalidRequestError, match="is not a provider name") as caught:
             check_provider(["groq", name])
         assert repr(name) in str(caught.value)
 
-    def test_bytes_are_no_name(self) -> None:
+    def test_bytes_are_not_a_name(self) -> None:
         with pytest.raises(InvalidRequestError, match="provider"):
             check_provider(b"novita")  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("value", ["x " * 500, ["x " * 500], dict.fromkeys(range(500))])
-    def test_only_the_beginning_is_shown(self, value: Any) -> None:
+    def test_only_the_start_of_a_long_name_is_shown(self, value: Any) -> None:
         with pytest.raises(InvalidRequestError) as caught:
             check_provider(value)
         assert len(str(caught.value)) < 200
 
 
 @pytest.mark.parametrize(("message", "helps"), [("too many images", False), ("it is not a multimodal model", True)])
-def test_what_the_model_is_called_says_nothing_of_what_the_provider_cannot_do(message: str, helps: bool) -> None:
+def test_the_model_name_does_not_affect_error_classification(message: str, helps: bool) -> None:
     model = "acme/Seer-Multimodal-7B"
     error = BadRequestError(f"{model}: {message} (model {model})", status_code=400, provider="novita", model=model)
     assert can_fail_over(error, Target("http://localhost/v1/chat/completions", model)) is helps

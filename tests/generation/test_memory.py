@@ -103,7 +103,7 @@ def read(raw_server: Callable[..., int]) -> Callable[..., dict[str, Any]]:
 
 @needs_linux
 @pytest.mark.parametrize("name", CASES)
-def test_it_takes_at_most_one_and_a_half_times_the_cap_and_only_once(read: Any, name: str) -> None:
+def test_a_capped_event_takes_at_most_one_and_a_half_times_the_cap(read: Any, name: str) -> None:
     result = read(*CASES[name], False)
     assert result["peak"] <= 1.5 * CAP, result
     assert len(result["message"]) < 3000
@@ -114,14 +114,14 @@ def test_it_takes_at_most_one_and_a_half_times_the_cap_and_only_once(read: Any, 
 
 @needs_linux
 @pytest.mark.parametrize("name", [name for name in CASES if "never ends" in name])
-def test_what_is_packed_takes_no_more(read: Any, name: str) -> None:
+def test_a_compressed_event_takes_no_more_memory(read: Any, name: str) -> None:
     result = read(*CASES[name], True)
     assert result["peak"] <= 1.5 * CAP, result
 
 
 @needs_linux
 @pytest.mark.parametrize("name", ["an event that never ends", "JSON that never ends", "white space that never ends"])
-def test_a_clock_ends_it_where_the_cap_does_not(read: Any, name: str) -> None:
+def test_a_timeout_ends_an_endless_event_below_the_cap(read: Any, name: str) -> None:
     """The server cannot keep the client busy by what is little to send."""
     content_type, pieces = CASES[name]
     result = read(content_type, lambda: chain(pieces(), repeat(FILL)), True, cap=1 << 40, seconds=0.3)

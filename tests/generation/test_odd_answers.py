@@ -35,7 +35,7 @@ def stream(*pieces: Any, **fields: Any) -> Response:
 @pytest.mark.parametrize(
     "fault", ["finish-first", "finish-on-every-chunk", "message-beside-delta", "two-choices", "unknown-deltas"]
 )
-def test_a_whole_answer_in_an_odd_form_is_read(once: Client, emulator: Emulator, fault: str) -> None:
+def test_a_complete_answer_in_an_odd_shape_is_read(once: Client, emulator: Emulator, fault: str) -> None:
     emulator.reply(fault)
     completion = once.generate("Hi")
     assert (completion.text, completion.finish_reason) == (NUMBERS, "stop")
@@ -99,7 +99,7 @@ CHUNKS = [json.loads(piece[6:]) for piece in (chunk("One"), chunk(" two"), chunk
         ),
     ],
 )
-def test_chunks_that_are_put_together_in_another_way_are_read(once: Client, emulator: Emulator, body: str) -> None:
+def test_chunks_in_another_dialect_are_read(once: Client, emulator: Emulator, body: str) -> None:
     emulator.reply(Response(headers=EVENT_STREAM, body=body))
     completion = once.generate("Hi")
     assert (completion.text, completion.finish_reason) == ("One two", "stop")
@@ -120,9 +120,7 @@ def test_chunks_that_are_put_together_in_another_way_are_read(once: Client, emul
         *("data: : PROCESSING\n\n", 'event: heartbeat\ndata: {"message": "still there"}\n\n', "data: null\n"),
     ],
 )
-def test_what_comes_in_the_place_of_a_chunk_to_keep_the_connection_alive_says_nothing(
-    once: Client, emulator: Emulator, nothing: str
-) -> None:
+def test_keep_alive_chunks_are_ignored(once: Client, emulator: Emulator, nothing: str) -> None:
     emulator.reply(stream(chunk("One"), nothing, chunk(" two"), chunk(finish="stop"), DONE))
     assert once.generate("Hi").text == "One two"
 
@@ -139,7 +137,7 @@ def test_what_comes_in_the_place_of_a_chunk_to_keep_the_connection_alive_says_no
         *("failure\ndata: The worker died", "abort\ndata: The worker died", "stream.failed\ndata: The worker died"),
     ],
 )
-def test_a_failure_that_only_an_event_beside_the_answer_tells_is_one(
+def test_a_failure_reported_only_by_a_side_event_is_raised(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], told: str
 ) -> None:
     emulator.reply(stream(chunk("One"), f"event: {told}\n\n", chunk(" two"), chunk(finish="stop"), DONE))
@@ -161,17 +159,17 @@ def test_a_failure_that_only_an_event_beside_the_answer_tells_is_one(
         "data: data: [DONE]\n\n",
     ],
 )
-def test_the_end_of_the_stream_is_told_in_many_ways(once: Client, emulator: Emulator, done: str) -> None:
+def test_many_end_of_stream_markers_are_recognised(once: Client, emulator: Emulator, done: str) -> None:
     emulator.reply(stream(chunk("One"), done))
     assert once.generate("Hi").text == "One"
 
 
-def test_line_feeds_within_the_strings_of_json_are_taken(once: Client, emulator: Emulator) -> None:
+def test_raw_line_feeds_inside_json_strings_are_accepted(once: Client, emulator: Emulator) -> None:
     emulator.reply(Response(body=json.dumps(ANSWER).replace("One two", "One\n\ttwo")))
     assert once.generate("Hi").text == "One\n\ttwo"
 
 
-def test_what_comes_without_choices_is_kept_once_the_answer_is_whole(
+def test_fields_without_choices_are_kept_with_the_complete_answer(
     once: Client, emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     late = event({"citations": ["https://example.com"]})
@@ -180,19 +178,19 @@ def test_what_comes_without_choices_is_kept_once_the_answer_is_whole(
     assert outcome(once.stream("Hi")).partial.extra == {}
 
 
-def test_usage_in_the_choice_is_read(once: Client, emulator: Emulator) -> None:
+def test_usage_inside_a_choice_is_read(once: Client, emulator: Emulator) -> None:
     emulator.reply("usage-in-choice")
     assert once.generate("Hi").usage == Usage(1, 2, 3)
 
 
-def test_details_of_the_reasoning_and_a_stray_tag_are_read(once: Client, emulator: Emulator) -> None:
+def test_reasoning_details_and_a_stray_tag_are_read(once: Client, emulator: Emulator) -> None:
     emulator.reply("reasoning-in-details")
     completion = once.generate("Hi")
     assert (completion.reasoning, completion.text) == ("Let me count.", NUMBERS)
     assert completion.extra["reasoning_details"][0]["text"] == "Let me count."
 
 
-def test_a_call_that_is_told_again_and_again_is_one(once: Client, emulator: Emulator) -> None:
+def test_a_repeated_tool_call_is_one_call(once: Client, emulator: Emulator) -> None:
     emulator.reply("tool-call-repeated")
     (call,) = once.generate("Hi").tool_calls
     assert (call.id, call.name, call.parse()) == ("call_1", "now", {"zone": "UTC"})
@@ -210,7 +208,7 @@ def test_a_finish_reason_on_the_first_chunk_does_not_end_the_answer(once: Client
     assert "".join(texts) == "One two"
 
 
-def test_usage_that_comes_late_is_waited_for(once: Client, emulator: Emulator) -> None:
+def test_late_usage_is_waited_for(once: Client, emulator: Emulator) -> None:
     late = Gate()
     usage = event({"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}})
     emulator.reply(stream(chunk("One"), chunk(finish="stop"), late, usage, DONE))
@@ -224,7 +222,7 @@ def test_usage_that_comes_late_is_waited_for(once: Client, emulator: Emulator) -
 
 
 @pytest.mark.parametrize("end", ["cut", "stall"])
-def test_a_finish_reason_that_came_too_early_once_does_not_make_an_answer_whole(
+def test_a_premature_finish_reason_does_not_complete_an_answer(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any], end: Any
 ) -> None:
     emulator.reply(stream(chunk("One", "stop"), chunk(" two", "stop"), end=end))
@@ -234,13 +232,15 @@ def test_a_finish_reason_that_came_too_early_once_does_not_make_an_answer_whole(
 
 
 @pytest.mark.parametrize("rest", [(), (DONE,)], ids=["end of the body", "[DONE]"])
-def test_but_a_proper_end_does(once: Client, emulator: Emulator, rest: tuple[bytes, ...]) -> None:
+def test_a_proper_end_completes_an_answer_after_a_premature_finish_reason(
+    once: Client, emulator: Emulator, rest: tuple[bytes, ...]
+) -> None:
     emulator.reply(stream(chunk("One", "stop"), chunk(" two", "stop"), *rest))
     completion = once.generate("Hi")
     assert (completion.text, completion.finish_reason) == ("One two", "stop")
 
 
-def test_a_finish_reason_that_was_taken_back_and_a_cut_is_truncated(
+def test_a_withdrawn_finish_reason_and_a_cut_is_truncated(
     once: Client, emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     emulator.reply(stream(chunk("", "stop"), chunk("One"), end="cut"))
@@ -260,20 +260,20 @@ def test_a_finish_reason_that_was_taken_back_and_a_cut_is_truncated(
     ],
     ids=range(5),
 )
-def test_an_answer_of_nothing_is_never_whole(client: Client, emulator: Emulator, empty: tuple[bytes, ...]) -> None:
+def test_an_empty_stream_is_never_complete(client: Client, emulator: Emulator, empty: tuple[bytes, ...]) -> None:
     emulator.reply(stream(*empty), Response.text("Hello"))
     completion = client.generate("Hi")
     assert completion.text == "Hello"
     assert "an empty answer" in (completion.attempts[0].error or "")
 
 
-def test_an_answer_of_nothing_in_one_piece_is_not_whole_either(once: Client, emulator: Emulator) -> None:
+def test_an_empty_json_answer_is_not_complete(once: Client, emulator: Emulator) -> None:
     emulator.reply(Response.chat(""))
     with pytest.raises(TruncatedStreamError, match="an empty answer"):
         once.generate("Hi")
 
 
-def test_the_connection_is_used_again_at_once_after_the_end(
+def test_the_connection_is_reused_right_after_the_end(
     make_client: Callable[..., Client], emulator: Emulator, in_thread: Callable[..., Future[Any]]
 ) -> None:
     """The clocks are longer than the test waits: what the server does decides."""
@@ -284,7 +284,7 @@ def test_the_connection_is_used_again_at_once_after_the_end(
     assert emulator.connections == 1
 
 
-def test_after_done_a_body_without_an_end_is_given_up(
+def test_an_endless_body_is_abandoned_after_done(
     make_client: Callable[..., Client], emulator: Emulator, in_thread: Callable[..., Future[Any]]
 ) -> None:
     emulator.reply(stream(chunk("", "stop"), chunk("One"), chunk(finish="stop"), DONE, end="stall"))
@@ -318,7 +318,7 @@ def slow() -> Callable[..., Response]:
     ],
     ids=str,
 )
-def test_what_is_not_understood_is_a_sign_of_life(
+def test_unknown_events_reset_the_gap_timeout(
     make_client: Callable[..., Client], emulator: Emulator, slow: Callable[..., Response], alive: bytes
 ) -> None:
     emulator.reply(slow(alive))
@@ -330,7 +330,7 @@ def test_what_is_not_understood_is_a_sign_of_life(
     [b": ping\n\n", event({"choices": []}), event({"type": "ping"}), event({"status": "queued"}), chunk(), chunk("")],
     ids=str,
 )
-def test_what_says_nothing_is_none(
+def test_empty_events_do_not_reset_the_gap_timeout(
     make_client: Callable[..., Client], emulator: Emulator, slow: Callable[..., Response], silent: bytes
 ) -> None:
     emulator.reply(slow(silent))
@@ -341,7 +341,9 @@ def test_what_says_nothing_is_none(
 # --- Models that only close the tag
 
 
-def test_a_model_that_only_closes_the_tag_is_known_after_its_first_answer(client: Client, emulator: Emulator) -> None:
+def test_a_model_that_only_closes_think_tags_is_learned_after_its_first_answer(
+    client: Client, emulator: Emulator
+) -> None:
     for _ in range(3):
         emulator.reply("think-closed-only")
     first = client.generate("Hi", "acme/thinker")
@@ -353,7 +355,7 @@ def test_a_model_that_only_closes_the_tag_is_known_after_its_first_answer(client
     assert other.reasoning == ""
 
 
-def test_such_a_model_that_does_not_think_gives_its_answer_all_the_same(client: Client, emulator: Emulator) -> None:
+def test_a_learned_model_that_does_not_think_still_gives_its_answer(client: Client, emulator: Emulator) -> None:
     emulator.reply("think-closed-only", Response.text("One", " two"), "think-closed-only")
     client.generate("Hi", "acme/thinker")
     completion = client.generate("Hi", "acme/thinker")
@@ -361,13 +363,13 @@ def test_such_a_model_that_does_not_think_gives_its_answer_all_the_same(client: 
     assert client.generate("Hi", "acme/thinker").text == f"Let me count.</think>{NUMBERS}"
 
 
-def test_an_answer_in_one_piece_that_only_closes_the_tag_is_split_at_once(once: Client, emulator: Emulator) -> None:
+def test_a_json_answer_that_only_closes_the_tag_is_split_at_once(once: Client, emulator: Emulator) -> None:
     emulator.reply(Response.chat(f"Let me count.</think>{NUMBERS}"))
     completion = once.generate("Hi")
     assert (completion.reasoning, completion.text) == ("Let me count.", NUMBERS)
 
 
-def test_another_client_does_not_know_it(make_client: Callable[..., Client], emulator: Emulator) -> None:
+def test_clients_do_not_share_learned_tags(make_client: Callable[..., Client], emulator: Emulator) -> None:
     emulator.reply("think-closed-only", "think-closed-only")
     for _ in range(2):
         assert make_client().generate("Hi", "acme/thinker").reasoning == ""
@@ -376,7 +378,7 @@ def test_another_client_does_not_know_it(make_client: Callable[..., Client], emu
 # --- What stands in the completion
 
 
-def test_what_is_beyond_the_protocol_stands_in_the_completion(once: Client, emulator: Emulator) -> None:
+def test_unknown_fields_are_kept_in_the_completion(once: Client, emulator: Emulator) -> None:
     logprobs = {"content": [{"token": "One", "logprob": -0.5, "top_logprobs": []}]}
     head = {"system_fingerprint": "fp_1", "citations": ["https://example.com"]}
     choice = {"index": 0, "delta": {"content": "One"}, "logprobs": logprobs}

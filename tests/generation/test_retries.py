@@ -76,7 +76,7 @@ def in_hours(hours: float) -> str:
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 507, *range(520, 531), 599])
-def test_a_status_that_may_pass_is_tried_again(server: Emulator, make: MakeClient, status: int) -> None:
+def test_a_transient_status_is_retried(server: Emulator, make: MakeClient, status: int) -> None:
     server.reply(busy(status), HELLO)
     completion = make().generate("Hi", "m")
     assert completion.text == "Hello"
@@ -86,7 +86,7 @@ def test_a_status_that_may_pass_is_tried_again(server: Emulator, make: MakeClien
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 409, 410, 413, 418, 422, 501, 505])
-def test_a_status_that_will_not_change_is_not_tried_again(server: Emulator, make: MakeClient, status: int) -> None:
+def test_a_permanent_status_is_not_retried(server: Emulator, make: MakeClient, status: int) -> None:
     server.reply(busy(status), HELLO)
     with pytest.raises(APIStatusError) as caught:
         make().generate("Hi", "m")
@@ -95,7 +95,7 @@ def test_a_status_that_will_not_change_is_not_tried_again(server: Emulator, make
 
 
 @pytest.mark.parametrize("body", [b"", b"<html><h1>Conflict</h1>", b"conflict"])
-def test_a_409_of_a_gateway_is_tried_again(server: Emulator, make: MakeClient, body: bytes) -> None:
+def test_a_409_of_a_gateway_is_retried(server: Emulator, make: MakeClient, body: bytes) -> None:
     server.reply(Response(409, body=body), HELLO)
     assert make().generate("Hi", "m").text == "Hello"
 
@@ -107,29 +107,27 @@ PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(1000)
 
 
 @pytest.mark.parametrize("status", [500, 503, 529])
-def test_a_picture_that_the_server_cannot_see_is_uploaded_once(server: Emulator, make: MakeClient, status: int) -> None:
+def test_a_picture_refused_by_the_server_is_uploaded_only_once(server: Emulator, make: MakeClient, status: int) -> None:
     server.reply(replace(REFUSED, status=status), HELLO)
     with pytest.raises(ServerError, match="image input is not supported"):
         make().generate("What is this?", "m", media=PICTURE)
     assert len(server.requests) == 1
 
 
-def test_a_refusal_inside_a_stream_is_not_tried_again_either(server: Emulator, make: MakeClient) -> None:
+def test_a_refusal_inside_a_stream_is_not_retried(server: Emulator, make: MakeClient) -> None:
     server.reply(Response.json({"error": "image input is not supported"}), HELLO)
     with pytest.raises(HFTextError, match="image input is not supported"):
         make().generate("What is this?", "m", media=PICTURE)
     assert len(server.requests) == 1
 
 
-def test_what_the_model_is_called_blames_nobody(server: Emulator, make: MakeClient) -> None:
+def test_the_model_name_does_not_affect_retries(server: Emulator, make: MakeClient) -> None:
     server.reply(busy(500), HELLO)
     assert make().generate("Hi", "acme/unsupported-jinja-7b").text == "Hello"
 
 
 @pytest.mark.parametrize("name", ["closed-before-headers", "reset-before-headers"])
-def test_a_connection_that_is_lost_before_the_answer_is_tried_again(
-    server: Emulator, make: MakeClient, name: str
-) -> None:
+def test_a_connection_lost_before_the_answer_is_retried(server: Emulator, make: MakeClient, name: str) -> None:
     server.reply(name, HELLO)
     completion = make().generate("Hi", "m")
     assert completion.text == "Hello"
@@ -147,14 +145,14 @@ EMPTY: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("reply", EMPTY.values(), ids=EMPTY)
-def test_an_answer_without_any_text_is_tried_again(server: Emulator, make: MakeClient, reply: Any) -> None:
+def test_an_answer_without_text_is_retried(server: Emulator, make: MakeClient, reply: Any) -> None:
     server.reply(reply, HELLO)
     completion = make().generate("Hi", "m")
     assert completion.text == "Hello"
     assert [attempt.status for attempt in completion.attempts] == [200, 200]
 
 
-def test_a_finish_reason_and_nothing_else_is_asked_for_again(server: Emulator, make: MakeClient) -> None:
+def test_a_bare_finish_reason_is_retried(server: Emulator, make: MakeClient) -> None:
     server.reply("no-text", Response.text("Hello"))
     completion = make().generate("Hi", "m")
     assert (completion.text, len(completion.attempts)) == ("Hello", 2)
@@ -162,9 +160,7 @@ def test_a_finish_reason_and_nothing_else_is_asked_for_again(server: Emulator, m
 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
-def test_a_reason_why_there_is_no_text_makes_an_empty_answer_whole(
-    server: Emulator, make: MakeClient, reason: str
-) -> None:
+def test_an_empty_answer_with_an_explanation_is_complete(server: Emulator, make: MakeClient, reason: str) -> None:
     """The length was used up by reasoning that is not shown, or what was said was taken out."""
     server.reply(Response.text(finish=reason))
     completion = make().generate("Hi", "m")
@@ -172,7 +168,7 @@ def test_a_reason_why_there_is_no_text_makes_an_empty_answer_whole(
     assert len(completion.attempts) == 1
 
 
-def test_a_refused_connection_is_told_at_the_first_try(make_client: MakeClient) -> None:
+def test_a_refused_connection_is_reported_at_the_first_try(make_client: MakeClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with pytest.raises(TransportError, match="connection refused") as caught:
@@ -181,14 +177,14 @@ def test_a_refused_connection_is_told_at_the_first_try(make_client: MakeClient) 
     assert (attempt.provider, attempt.status) == (None, None)
 
 
-def test_a_first_token_that_does_not_come_is_not_waited_for_twice(server: Emulator, make: MakeClient) -> None:
+def test_a_first_token_timeout_is_not_retried(server: Emulator, make: MakeClient) -> None:
     server.always("stall-before-headers")
     with pytest.raises(RequestTimeoutError) as caught:
         make(timeout=Timeouts(first=0.1)).generate("Hi", "m")
     assert len(server.requests) == len(caught.value.attempts) == 1
 
 
-def test_a_kept_connection_that_went_stale_is_no_attempt(server: Emulator, make: MakeClient) -> None:
+def test_a_stale_connection_does_not_count_as_an_attempt(server: Emulator, make: MakeClient) -> None:
     client = make(max_retries=0)
     client.models()
     for thread in server.drop_connections():
@@ -204,14 +200,14 @@ def test_a_kept_connection_that_went_stale_is_no_attempt(server: Emulator, make:
 
 @pytest.mark.parametrize("max_retries", [0, 1, 3])
 @pytest.mark.parametrize("name", ["server-error", "closed-before-headers", "done-only"])
-def test_so_many_retries_are_made_and_no_more(server: Emulator, make: MakeClient, max_retries: int, name: str) -> None:
+def test_retries_are_limited(server: Emulator, make: MakeClient, max_retries: int, name: str) -> None:
     server.always(name)
     with pytest.raises(HFTextError) as caught:
         make(max_retries=max_retries).generate("Hi", "m")
     assert len(server.requests) == len(caught.value.attempts) == max_retries + 1
 
 
-def test_the_attempts_tell_what_happened_in_order(server: Emulator, make: MakeClient) -> None:
+def test_attempts_are_listed_in_order(server: Emulator, make: MakeClient) -> None:
     server.reply(replace(fault("server-error"), keep_alive=False), "closed-before-headers", "bad-key")
     with pytest.raises(APIStatusError) as caught:
         make().generate("Hi", "m")
@@ -223,7 +219,7 @@ def test_the_attempts_tell_what_happened_in_order(server: Emulator, make: MakeCl
     assert all(attempt.error and attempt.seconds > 0 for attempt in caught.value.attempts)
 
 
-def test_a_get_is_tried_again_as_well(server: Emulator, make: MakeClient) -> None:
+def test_a_get_is_retried(server: Emulator, make: MakeClient) -> None:
     server.reply("server-error", "closed-before-headers", path="/v1/models")
     assert make().models()
     assert len(server.requests) == 3
@@ -253,7 +249,7 @@ SHORT: dict[str, dict[str, str]] = {
 
 @pytest.mark.parametrize("headers", SHORT.values(), ids=SHORT)
 @pytest.mark.parametrize("status", [429, 503])
-def test_after_a_short_time_or_nonsense_it_is_tried_again(
+def test_a_short_or_invalid_retry_after_is_retried(
     server: Emulator, make: MakeClient, headers: dict[str, str], status: int
 ) -> None:
     server.reply(busy(status, **headers), HELLO)
@@ -261,7 +257,7 @@ def test_after_a_short_time_or_nonsense_it_is_tried_again(
 
 
 @pytest.mark.parametrize("asked", ["-5", "Wed, 21 Oct 2015 07:28:00 GMT"])
-def test_a_time_that_has_passed_is_no_time(server: Emulator, make: MakeClient, asked: str) -> None:
+def test_a_retry_after_in_the_past_is_ignored(server: Emulator, make: MakeClient, asked: str) -> None:
     server.reply(busy(Retry_After=asked))
     with pytest.raises(RateLimitError) as caught:
         make(max_retries=0).generate("Hi", "m")
@@ -279,7 +275,7 @@ LONG: dict[str, tuple[dict[str, str], float]] = {
 
 @pytest.mark.parametrize(("headers", "seconds"), LONG.values(), ids=LONG)
 @pytest.mark.parametrize("status", [429, 503])
-def test_more_than_a_minute_is_not_waited_for_and_told(
+def test_a_retry_after_of_over_a_minute_is_reported_instead(
     server: Emulator, make: MakeClient, headers: dict[str, str], seconds: float, status: int
 ) -> None:
     server.reply(busy(status, **headers), HELLO)
@@ -290,21 +286,21 @@ def test_more_than_a_minute_is_not_waited_for_and_told(
     assert len(server.requests) == len(caught.value.attempts) == 1
 
 
-def test_a_date_is_seconds_from_now(server: Emulator, make: MakeClient) -> None:
+def test_a_retry_after_date_is_converted_to_seconds(server: Emulator, make: MakeClient) -> None:
     server.reply(busy(Retry_After=in_hours(1)), HELLO)
     with pytest.raises(RateLimitError, match=r"asks for a wait of 3[56]\d\d(\.\d+)? s") as caught:
         make().generate("Hi", "m")
     assert caught.value.retry_after == pytest.approx(3600, abs=60)
 
 
-def test_a_pause_that_does_not_fit_the_total_clock_is_not_begun(server: Emulator, make: MakeClient) -> None:
+def test_a_pause_longer_than_the_total_timeout_is_not_started(server: Emulator, make: MakeClient) -> None:
     server.reply(busy(Retry_After="30"), HELLO)
     with pytest.raises(RateLimitError, match="asks for a wait of 30 s"):
         make(timeout=Timeouts(total=20)).generate("Hi", "m")
     assert len(server.requests) == 1
 
 
-def test_a_get_does_not_wait_for_long_either(server: Emulator, make: MakeClient) -> None:
+def test_a_get_does_not_wait_for_long(server: Emulator, make: MakeClient) -> None:
     server.reply(busy(Retry_After="61"), path="/v1/models")
     with pytest.raises(RateLimitError, match="asks for a wait of 61 s"):
         make().models()
@@ -314,9 +310,7 @@ def test_a_get_does_not_wait_for_long_either(server: Emulator, make: MakeClient)
 @pytest.mark.parametrize(
     "headers", [{"Retry-After": "3600"}, {"retry-after-ms": "3600000"}, {"RateLimit": '"a";r=0;t=99'}]
 )
-def test_what_a_good_answer_says_about_waiting_means_nothing(
-    server: Emulator, make: MakeClient, headers: dict[str, str]
-) -> None:
+def test_retry_after_on_a_success_is_ignored(server: Emulator, make: MakeClient, headers: dict[str, str]) -> None:
     """Together sends Retry-After with status 200."""
     server.reply(Response.text("Hello", headers=headers))
     assert str(make().generate("Hi", "m")) == "Hello"
@@ -331,24 +325,24 @@ def test_what_a_good_answer_says_about_waiting_means_nothing(
 
 
 @pytest.mark.parametrize(("retry", "longest"), [(1, 0.25), (2, 0.5), (3, 1), (5, 4), (6, 8), (7, 8), (5000, 8)])
-def test_a_pause_grows_and_is_random_between_half_and_whole(retry: int, longest: float) -> None:
+def test_a_pause_grows_with_jitter_between_half_and_full(retry: int, longest: float) -> None:
     pauses = [next_pause(ServerError(status_code=500), retry, inf) for _ in range(300)]
     assert longest / 2 <= min(pauses) < longest * 0.6
     assert longest * 0.9 < max(pauses) <= longest
 
 
 @pytest.mark.parametrize(("time_left", "most"), [(0.01, 0.01), (0.0, 0.0), (-1.0, 0.0)])
-def test_a_pause_of_ours_ends_with_the_total_clock(time_left: float, most: float) -> None:
+def test_a_back_off_pause_ends_with_the_total_timeout(time_left: float, most: float) -> None:
     assert next_pause(ServerError(status_code=500), 5, time_left) == most
 
 
 @pytest.mark.parametrize("asked", [0.0, 1.5, 60.0])
-def test_a_pause_is_what_the_server_asks_for(asked: float) -> None:
+def test_a_pause_respects_retry_after(asked: float) -> None:
     assert next_pause(RateLimitError(status_code=429, retry_after=asked), 1, 60.0) == asked
 
 
 @pytest.mark.parametrize(("asked", "time_left"), [(60.1, inf), (5.0, 4.9)])
-def test_a_pause_that_is_too_long_raises_the_error_itself(asked: float, time_left: float) -> None:
+def test_a_pause_that_is_too_long_raises_the_original_error(asked: float, time_left: float) -> None:
     error = RateLimitError("Slow down.", status_code=429, retry_after=asked)
     with pytest.raises(
         RateLimitError, match=rf"^Slow down\. Not retried: the server asks for a wait of {asked:g} s\.$"
@@ -357,7 +351,7 @@ def test_a_pause_that_is_too_long_raises_the_error_itself(asked: float, time_lef
     assert caught.value is error
 
 
-def test_the_total_clock_ends_a_pause(server: Emulator, make: MakeClient) -> None:
+def test_the_total_timeout_ends_a_pause(server: Emulator, make: MakeClient) -> None:
     server.always("server-error")
     with pytest.raises(RequestTimeoutError) as caught:
         make(timeout=Timeouts(total=0.1), tuning=Tuning(first_pause=10.0)).generate("Hi", "m")
@@ -389,7 +383,7 @@ def test_a_pause_ends_at_once_when_the_stream_is_stopped(
     assert len(server.requests) == 1
 
 
-def test_a_stream_that_broke_off_for_good_is_the_last_error(server: Emulator, make: MakeClient) -> None:
+def test_the_last_stream_error_is_raised(server: Emulator, make: MakeClient) -> None:
     server.reply("server-error", "done-only", "no-finish-no-done")
     with pytest.raises(TruncatedStreamError) as caught:
         make().generate("Hi", "m")

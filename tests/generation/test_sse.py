@@ -105,7 +105,7 @@ STREAMS: dict[str, tuple[bytes, Events]] = {
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_the_events_are_those_of_the_standard_wherever_the_stream_is_cut(name: str) -> None:
+def test_events_follow_the_standard_wherever_the_stream_is_split(name: str) -> None:
     body, events = STREAMS[name]
     assert read_events(body) == events
     for pieces in cuts(body):
@@ -114,14 +114,14 @@ def test_the_events_are_those_of_the_standard_wherever_the_stream_is_cut(name: s
 
 @pytest.mark.parametrize("newline", [b"\r\n", b"\r"])
 @pytest.mark.parametrize("name", [name for name, (body, _) in STREAMS.items() if b"\r" not in body])
-def test_the_events_are_the_same_with_every_newline(name: str, newline: bytes) -> None:
+def test_events_are_the_same_for_every_newline(name: str, newline: bytes) -> None:
     body, events = STREAMS[name]
     for pieces in cuts(body.replace(b"\n", newline)):
         assert decode(*pieces) == events, pieces
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_the_events_are_the_same_when_they_have_very_many_lines(name: str) -> None:
+def test_events_with_very_many_lines_follow_the_standard(name: str) -> None:
     body, _ = STREAMS[name]
     for newline in (b"\n\n", b"\r\n\r\n", b"\r\r"):
         long = newline.join(
@@ -130,7 +130,7 @@ def test_the_events_are_the_same_when_they_have_very_many_lines(name: str) -> No
         assert decode(long) == decode(long[:4000], long[4000:]) == read_events(long)
 
 
-def test_lines_that_are_not_of_an_event_stream_come_where_they_stand() -> None:
+def test_stray_lines_are_returned_in_position() -> None:
     body = b"data: a\n\nBad\n gateway\n\ndata: b\nerror: c\n\n: d\n\nid: e\n\n"
     assert list(decode_all(body)) == [
         *(("message", "a"), (STRAY, "Bad\n gateway"), (STRAY, "error: c"), ("message", "b")),
@@ -141,21 +141,21 @@ class TestTheTime:
     """When an event is given: a stream stands still between two tokens, and nobody must wait for the next one."""
 
     @pytest.mark.parametrize("end", [b"\n\n", b"\r\r", b"\n\r", b"\r\n\n", b"\r\n\r"])
-    def test_an_event_is_given_as_soon_as_its_empty_line_has_begun(self, end: bytes) -> None:
+    def test_an_event_is_returned_as_soon_as_its_empty_line_begins(self, end: bytes) -> None:
         decoder = SSEDecoder(LIMIT)
         body = b"data: a" + end
         assert [data for _, data in decoder.decode(body[:-1])] == []
         assert [data for _, data in decoder.decode(body[-1:])] == ["a"]
 
-    def test_the_line_feed_after_a_carriage_return_is_no_line_of_its_own(self) -> None:
+    def test_crlf_split_across_pieces_is_one_newline(self) -> None:
         assert decode(b"data: a\r", b"\ndata: b\r", b"\n", b"\r", b"\ndata: c\n\n") == messages("a\nb", "c")
 
-    def test_events_that_are_complete_do_not_wait_for_those_that_are_not(self) -> None:
+    def test_complete_events_do_not_wait_for_incomplete_ones(self) -> None:
         decoder = SSEDecoder(LIMIT)
         assert [data for _, data in decoder.decode(b"data: a\n\ndata: b\n\ndata: c")] == ["a", "b"]
         assert [data for _, data in decoder.decode(b"c\n\n")] == ["cc"]
 
-    def test_the_beginning_of_a_byte_order_mark_waits(self) -> None:
+    def test_a_partial_byte_order_mark_is_buffered(self) -> None:
         assert decode(b"\xef", b"\xbb", b"\xbfdata: a\n\n") == messages("a")
         assert decode(b"\xef", b"data: a\n\ndata: b\n\n") == messages("b")
 
@@ -176,10 +176,10 @@ class TestSize:
         ((kind, data),) = decode(*(body[start : start + size] for start in range(0, len(body), size)))
         assert (kind, data) == ("a", "\n".join(map(str, range(500_000))))
 
-    def test_an_event_of_very_many_lines_without_data_is_none(self) -> None:
+    def test_an_event_of_very_many_lines_without_data_is_no_event(self) -> None:
         assert decode(b"event: a\n" * 5000 + b"\ndata: b\n\n") == messages("b")
 
-    def test_very_many_events_in_one_piece_are_all_given(self) -> None:
+    def test_very_many_events_in_one_piece_are_all_returned(self) -> None:
         assert decode(b"".join(b"data: %d\n\n" % number for number in range(50_000))) == messages(
             *map(str, range(50_000))
         )
@@ -187,7 +187,7 @@ class TestSize:
     @pytest.mark.parametrize(
         ("line", "size"), [(b": keep-alive\n\n", 15), (b": keep-alive\n", 14), (b"\n", 1), (b":\r\n", 1), (b": ", 2)]
     )
-    def test_a_flood_of_comments_is_not_kept(self, line: bytes, size: int) -> None:
+    def test_a_flood_of_comments_is_not_buffered(self, line: bytes, size: int) -> None:
         """Keep-alives may come for hours, with an empty line after each or without."""
         decoder = SSEDecoder(LIMIT)
         flood = line * 1000
@@ -217,7 +217,7 @@ EVENTS_OF_20_BYTES = {
 
 class TestTheLimit:
     @pytest.mark.parametrize("name", EVENTS_OF_20_BYTES)
-    def test_an_event_of_exactly_the_limit_passes_wherever_it_is_cut(self, name: str) -> None:
+    def test_an_event_of_exactly_the_limit_passes_however_it_is_split(self, name: str) -> None:
         event = EVENTS_OF_20_BYTES[name]
         for body in (
             event,
@@ -231,21 +231,21 @@ class TestTheLimit:
                 assert decode(*pieces, limit=20) == read_events(body), pieces
 
     @pytest.mark.parametrize("name", EVENTS_OF_20_BYTES)
-    def test_an_event_of_one_byte_more_does_not_wherever_it_is_cut(self, name: str) -> None:
+    def test_an_event_one_byte_over_the_limit_fails_however_it_is_split(self, name: str) -> None:
         event = EVENTS_OF_20_BYTES[name]
         for body in (event, event * 3, b"\n" + event, b"\n\n" + event, b"data: a\n\n" + event + b"data: b\n\n"):
             for pieces in cuts(body):
                 with pytest.raises(EventTooLong):
                     decode(*pieces, limit=19)
 
-    def test_one_that_has_not_ended_does_not_either(self) -> None:
+    def test_an_unfinished_event_over_the_limit_fails(self) -> None:
         for body in (b"data: 12345678901234", b"data: 12345678901234\n", b"data: a\n\ndata: 12345678901234"):
             for pieces in cuts(body):
                 with pytest.raises(EventTooLong):
                     decode(*pieces, limit=19)
                 decode(*pieces, limit=20)
 
-    def test_what_comes_before_it_is_given_wherever_the_stream_is_cut(self) -> None:
+    def test_events_before_an_oversized_one_are_returned_however_split(self) -> None:
         for end in (b"", b"\n", b"\n\n", b"\n\ndata: c\n\n"):
             for pieces in cuts(b"data: a\n\ndata: b\n\ndata: 1234567890" + end):
                 events = decode_lazily(*pieces, limit=12)
@@ -253,12 +253,12 @@ class TestTheLimit:
                 with pytest.raises(EventTooLong):
                     next(events)
 
-    def test_many_short_events_together_are_not_one_long_one(self) -> None:
+    def test_many_short_events_do_not_count_as_one(self) -> None:
         body = b"data: 1234\n\n" * 50
         for pieces in cuts(body):
             assert decode(*pieces, limit=10) == messages(*["1234"] * 50)
 
-    def test_very_many_short_lines_are(self) -> None:
+    def test_very_many_short_lines_count_as_one_event(self) -> None:
         with pytest.raises(EventTooLong):
             decode(b"data: 1234\n" * 5000 + b"\n", limit=50_000)
 
@@ -267,7 +267,7 @@ class TestTheLimit:
             decode(b"data: 12345678901234\n\n", limit=19)
         assert isinstance(caught.value, ValueError)
 
-    def test_an_endless_line_is_not_kept(self) -> None:
+    def test_an_endless_line_is_not_buffered(self) -> None:
         """A body that is no event stream has no empty lines."""
         with pytest.raises(EventTooLong):
             decode(*itertools.repeat(b"x" * 1000, 11), limit=10_000)

@@ -64,7 +64,7 @@ def decode_until_too_long(pieces: list[bytes], limit: int) -> tuple[list[tuple[s
 
 
 @given(pieces_of(streams()))
-def test_any_valid_stream_however_it_is_cut_gives_the_events_of_the_standard(pieces: list[bytes]) -> None:
+def test_any_valid_stream_gives_the_standard_events_however_it_is_split(pieces: list[bytes]) -> None:
     assert decode(pieces) == read_events(b"".join(pieces))
 
 
@@ -76,12 +76,12 @@ def test_the_newlines_make_no_difference(body: bytes, newline: bytes) -> None:
 
 @given(pieces_of(RAW | st.binary(max_size=60)))
 @example([b"\xef\xbb", b"\r", b"\n"])
-def test_any_bytes_at_all_give_the_events_of_the_standard(pieces: list[bytes]) -> None:
+def test_any_bytes_give_the_standard_events(pieces: list[bytes]) -> None:
     assert decode(pieces) == read_events(b"".join(pieces))
 
 
 @given(pieces_of(RAW | streams()), st.integers(1, 30))
-def test_any_bytes_at_all_raise_nothing_but_event_too_long(pieces: list[bytes], limit: int) -> None:
+def test_any_bytes_raise_only_event_too_long(pieces: list[bytes], limit: int) -> None:
     """And where that happens does not depend on how they are cut."""
     body = b"".join(pieces)
     events, too_long = decode_until_too_long(pieces, limit)

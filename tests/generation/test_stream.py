@@ -35,7 +35,7 @@ Outcome = Callable[..., Any]
 # --- Stream
 
 
-def test_a_stream_yields_the_text_as_it_arrives_and_nothing_else(client: Client, emulator: Emulator) -> None:
+def test_a_stream_yields_only_text_as_it_arrives(client: Client, emulator: Emulator) -> None:
     gate = Gate()
     first, one, *rest = Response.text("One", " two", reasoning=(), usage=(1, 2)).body  # type: ignore[misc]
     emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=(first, one, gate, *rest)))
@@ -46,7 +46,7 @@ def test_a_stream_yields_the_text_as_it_arrives_and_nothing_else(client: Client,
     assert list(texts) == [" two"]
 
 
-def test_events_begin_with_the_provider_and_their_str_is_the_answer(client: Client, emulator: Emulator) -> None:
+def test_events_start_with_the_provider_and_join_to_the_answer(client: Client, emulator: Emulator) -> None:
     emulator.reply(Response.text("One", " two", reasoning=("hm",), usage=(1, 2), provider="novita"))
     stream = client.stream("Hi", "openai/gpt-oss-120b")
     events = list(stream.events())
@@ -57,7 +57,7 @@ def test_events_begin_with_the_provider_and_their_str_is_the_answer(client: Clie
     assert "".join(map(str, events)) == stream.completion.text == "One two"
 
 
-def test_read_takes_all_that_has_arrived_and_ends_with_an_empty_list(client: Client, emulator: Emulator) -> None:
+def test_read_returns_everything_that_arrived_and_finally_an_empty_list(client: Client, emulator: Emulator) -> None:
     at_once: Any = Response.text("One", " two", " three").body
     emulator.reply(Response(headers={"Content-Type": "text/event-stream"}, body=b"".join(at_once)))
     stream = client.stream("Hi")
@@ -69,7 +69,7 @@ def test_read_takes_all_that_has_arrived_and_ends_with_an_empty_list(client: Cli
     assert "".join(map(str, events)) == stream.completion.text
 
 
-def test_the_completion_grows_with_the_stream_and_is_whole_at_its_end(client: Client, emulator: Emulator) -> None:
+def test_the_completion_grows_with_the_stream_until_complete(client: Client, emulator: Emulator) -> None:
     stream = client.stream("Hi")
     assert stream.partial.text == ""
     assert stream.partial.attempts == ()
@@ -84,7 +84,7 @@ def test_the_completion_grows_with_the_stream_and_is_whole_at_its_end(client: Cl
     assert [attempt.status for attempt in completion.attempts] == [200]
 
 
-def test_a_stream_is_sent_only_when_it_is_read(client: Client, emulator: Emulator) -> None:
+def test_a_request_is_sent_only_when_the_stream_is_read(client: Client, emulator: Emulator) -> None:
     texts = iter(client.stream("Hi"))
     assert emulator.connections == 0
     next(texts)
@@ -92,14 +92,14 @@ def test_a_stream_is_sent_only_when_it_is_read(client: Client, emulator: Emulato
 
 
 @pytest.mark.parametrize("again", [list, lambda stream: next(stream.events())])
-def test_a_stream_is_read_only_once(client: Client, emulator: Emulator, again: Callable[..., Any]) -> None:
+def test_a_stream_can_be_read_only_once(client: Client, emulator: Emulator, again: Callable[..., Any]) -> None:
     stream = client.stream("Hi")
     list(stream)
     with pytest.raises(InvalidRequestError, match="only once"):
         again(stream)
 
 
-def test_after_an_error_a_stream_has_ended(client: Client, emulator: Emulator, outcome: Outcome) -> None:
+def test_a_stream_has_ended_after_an_error(client: Client, emulator: Emulator, outcome: Outcome) -> None:
     emulator.reply("bad-key")
     stream = client.stream("Hi")
     assert outcome(stream).error is not None
@@ -107,14 +107,14 @@ def test_after_an_error_a_stream_has_ended(client: Client, emulator: Emulator, o
     assert "ended" in repr(stream)
 
 
-def test_the_repr_tells_model_and_state(client: Client, emulator: Emulator) -> None:
+def test_the_repr_shows_model_and_state(client: Client, emulator: Emulator) -> None:
     stream = client.stream("Hi", "openai/gpt-oss-120b")
     assert repr(stream) == "<Stream of 'openai/gpt-oss-120b', open>"
     stream.close()
     assert repr(stream) == "<Stream of 'openai/gpt-oss-120b', closed>"
 
 
-def test_a_stream_is_not_pickled_but_its_completion_is(client: Client, emulator: Emulator) -> None:
+def test_a_completion_can_be_pickled_but_not_a_stream(client: Client, emulator: Emulator) -> None:
     stream = client.stream("Hi")
     with pytest.raises(TypeError, match="its completion can"):
         pickle.dumps(stream)
@@ -126,21 +126,21 @@ def test_a_stream_is_not_pickled_but_its_completion_is(client: Client, emulator:
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length"])
-def test_a_connection_serves_again_after_a_whole_answer(client: Client, emulator: Emulator, framing: Any) -> None:
+def test_a_connection_is_reused_after_a_complete_answer(client: Client, emulator: Emulator, framing: Any) -> None:
     emulator.always(Response.text("One", framing=framing))
     for _ in range(3):
         client.generate("Hi")
     assert [request.connection for request in emulator.requests] == [1, 1, 1]
 
 
-def test_a_connection_serves_again_after_a_compressed_answer(client: Client, emulator: Emulator) -> None:
+def test_a_connection_is_reused_after_a_compressed_answer(client: Client, emulator: Emulator) -> None:
     emulator.always(Response.text("One", encoding="gzip"))
     for _ in range(3):
         client.generate("Hi")
     assert [request.connection for request in emulator.requests] == [1, 1, 1]
 
 
-def test_a_connection_serves_again_after_an_error(client: Client, emulator: Emulator) -> None:
+def test_a_connection_is_reused_after_an_error(client: Client, emulator: Emulator) -> None:
     emulator.reply("bad-key")
     with pytest.raises(Exception, match="Invalid credentials"):
         client.generate("Hi")
@@ -148,7 +148,7 @@ def test_a_connection_serves_again_after_an_error(client: Client, emulator: Emul
     assert [request.connection for request in emulator.requests] == [1, 1]
 
 
-def test_a_connection_serves_again_after_what_came_behind_done(client: Client, emulator: Emulator) -> None:
+def test_a_connection_is_reused_after_data_behind_done(client: Client, emulator: Emulator) -> None:
     emulator.reply("chunks-after-done")
     client.generate("Hi")
     client.generate("Hi")
@@ -168,7 +168,7 @@ def test_a_connection_serves_again_after_what_came_behind_done(client: Client, e
     ],
     ids=["Connection: close", "close-delimited", "HTTP/1.0", "bytes behind the end"],
 )
-def test_a_connection_that_cannot_serve_again_does_not(client: Client, emulator: Emulator, reply: Response) -> None:
+def test_an_unusable_connection_is_not_reused(client: Client, emulator: Emulator, reply: Response) -> None:
     emulator.reply(reply)
     assert client.generate("Hi").text == "One"
     assert client.generate("Hi").text
@@ -214,7 +214,7 @@ LEFT = {"an answer": with_length(body_of("Wrong")), "junk": b"junk", "a line end
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 @pytest.mark.parametrize("left", LEFT.values(), ids=LEFT)
 @pytest.mark.parametrize("ended", ENDED.values(), ids=ENDED)
-def test_a_connection_on_which_more_came_than_the_answer_does_not_serve_again(
+def test_a_connection_with_excess_data_is_not_reused(
     make_client: Callable[..., Client],
     certificate: tuple[str, str],
     outcome: Outcome,
@@ -233,7 +233,7 @@ def test_a_connection_on_which_more_came_than_the_answer_does_not_serve_again(
 
 
 @pytest.mark.parametrize("name", [name for name in ENDED if name != "a redirect"])
-def test_what_comes_late_behind_an_answer_is_not_taken_for_the_next(
+def test_late_data_is_not_mistaken_for_the_next_answer(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Outcome, raw_server: Callable[..., int], name: str
 ) -> None:
     connections = []
@@ -260,9 +260,7 @@ def test_what_comes_late_behind_an_answer_is_not_taken_for_the_next(
     assert len(connections) == 2
 
 
-def test_a_connection_that_the_server_closed_meanwhile_is_replaced_without_a_word(
-    once: Client, emulator: Emulator
-) -> None:
+def test_a_connection_closed_while_idle_is_replaced_silently(once: Client, emulator: Emulator) -> None:
     once.generate("Hi")
     emulator.drop_connections()
     emulator.wait_until_idle()
@@ -272,7 +270,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced_without_a_wor
 
 
 @pytest.mark.parametrize("fault", ["reset-before-headers", "closed-before-headers"])
-def test_a_connection_that_breaks_when_it_is_used_again_is_replaced_without_a_word(
+def test_a_kept_connection_that_breaks_on_reuse_is_replaced_silently(
     once: Client, emulator: Emulator, fault: str
 ) -> None:
     once.generate("Hi")
@@ -291,7 +289,7 @@ def test_a_new_connection_that_breaks_is_an_error(once: Client, emulator: Emulat
     assert len(emulator.requests) == 1
 
 
-def test_a_call_that_may_not_go_on_gives_the_connection_up_that_it_was_given(emulator: Emulator) -> None:
+def test_a_stopped_call_gives_up_its_connection(emulator: Emulator) -> None:
     """Otherwise the garbage collector warns of the socket."""
     http = Http("hf_x", {}, {}, True)
     with http.get(Call(Timeouts()), emulator.url) as reply:
@@ -312,7 +310,7 @@ def test_a_call_that_may_not_go_on_gives_the_connection_up_that_it_was_given(emu
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("where", ["absolute", "relative", "beside"])
-def test_a_redirect_on_the_same_host_keeps_method_body_and_key(
+def test_a_redirect_to_the_same_host_keeps_method_body_and_key(
     once: Client, emulator: Emulator, status: int, where: str
 ) -> None:
     target = {
@@ -379,21 +377,21 @@ def test_a_redirect_away_from_tls_is_refused_and_nothing_is_sent_there(
 
 
 @pytest.mark.parametrize("location", ["http://[::1", "http://127.0.0.1:port/", "http://\x7f/"])
-def test_a_redirect_to_what_is_no_address_is_an_error_of_ours(once: Client, emulator: Emulator, location: str) -> None:
+def test_a_redirect_to_an_invalid_url_is_a_library_error(once: Client, emulator: Emulator, location: str) -> None:
     emulator.reply(Response.redirect(location))
     with pytest.raises(TransportError):
         once.generate("Hi")
 
 
 @pytest.mark.parametrize("location", ["/v1/chat/completions", "?again", ""])
-def test_redirects_in_a_circle_come_to_an_end(once: Client, emulator: Emulator, location: str) -> None:
+def test_redirect_loops_end_with_an_error(once: Client, emulator: Emulator, location: str) -> None:
     emulator.always(Response.redirect(location))
     with pytest.raises(TransportError, match="redirects too often"):
         once.generate("Hi")
     assert len(emulator.requests) == 6
 
 
-def test_a_redirect_without_a_place_is_an_error_with_its_status(once: Client, emulator: Emulator) -> None:
+def test_a_redirect_without_location_is_an_error_with_its_status(once: Client, emulator: Emulator) -> None:
     emulator.reply(Response(307))
     with pytest.raises(Exception, match="307"):
         once.generate("Hi")
@@ -402,7 +400,7 @@ def test_a_redirect_without_a_place_is_an_error_with_its_status(once: Client, em
 # --- No answer
 
 
-def test_a_refused_connection_is_told_as_such(outcome: Outcome) -> None:
+def test_a_refused_connection_is_reported_as_such(outcome: Outcome) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     with Client(api_base=f"http://127.0.0.1:{port}/v1", max_retries=0) as client:
@@ -415,13 +413,13 @@ def test_a_refused_connection_is_told_as_such(outcome: Outcome) -> None:
     assert len(error.attempts) == 1
 
 
-def test_an_answer_that_is_not_http_is_told_as_such_and_shown(once: Client, emulator: Emulator) -> None:
+def test_a_non_http_answer_is_reported_and_quoted(once: Client, emulator: Emulator) -> None:
     emulator.reply("not-http")
     with pytest.raises(TransportError, match=r"does not speak HTTP.*SSH-2.0-emulator"):
         once.generate("Hi")
 
 
-def test_a_server_that_answers_before_it_has_the_whole_request_is_heard(
+def test_an_answer_sent_before_the_request_is_complete_is_read(
     raw_server: Callable[..., int], outcome: Outcome
 ) -> None:
     """As one does that finds the request too large."""
@@ -438,14 +436,14 @@ def test_a_server_that_answers_before_it_has_the_whole_request_is_heard(
     assert (error.status_code, error.body["error"]["message"]) == (413, "too large")
 
 
-def test_an_informational_answer_before_the_true_one_is_skipped(once: Client, emulator: Emulator) -> None:
+def test_informational_responses_are_skipped(once: Client, emulator: Emulator) -> None:
     body = b"".join(Response.text("One").body)  # type: ignore[arg-type]
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(body)
     emulator.reply(Response(raw=b"HTTP/1.1 100 Continue\r\n\r\n" + head + body))
     assert once.generate("Hi").text == "One"
 
 
-def test_an_error_body_that_is_cut_still_gives_the_error_of_its_status(once: Client, emulator: Emulator) -> None:
+def test_a_truncated_error_body_still_gives_the_error_of_its_status(once: Client, emulator: Emulator) -> None:
     emulator.reply(Response(500, body=b"x" * 100, end="cut", end_after=10))
     with pytest.raises(ServerError):
         once.generate("Hi")
@@ -457,9 +455,7 @@ def test_a_status_without_body_is_an_error_with_that_status(once: Client, emulat
         once.generate("Hi")
 
 
-def test_a_head_request_like_answer_of_204_is_an_empty_answer(
-    once: Client, emulator: Emulator, outcome: Outcome
-) -> None:
+def test_a_204_is_an_empty_answer(once: Client, emulator: Emulator, outcome: Outcome) -> None:
     emulator.reply(Response(204))
     error = outcome(once.stream("Hi")).error
     assert "an empty body" in str(error)
@@ -468,7 +464,7 @@ def test_a_head_request_like_answer_of_204_is_an_empty_answer(
 # --- What is sent
 
 
-def test_a_request_shows_the_library_the_key_and_what_it_accepts(once: Client, emulator: Emulator) -> None:
+def test_a_request_has_user_agent_key_and_accept_headers(once: Client, emulator: Emulator) -> None:
     once.generate("Hi")
     request: Request = emulator.requests[0]
     assert request.key == KEY
@@ -478,7 +474,7 @@ def test_a_request_shows_the_library_the_key_and_what_it_accepts(once: Client, e
     assert request.json["stream"] is True
 
 
-def test_the_key_stands_in_no_error(once: Client, emulator: Emulator, outcome: Outcome) -> None:
+def test_no_error_contains_the_key(once: Client, emulator: Emulator, outcome: Outcome) -> None:
     echo = {"error": {"message": f"the key {KEY} is unknown", "code": 401}}
     emulator.reply(Response.json(echo, 401), Response.json(echo), Response.sse(echo), Response.html(200, f"key {KEY}"))
     for _ in range(4):
@@ -495,9 +491,7 @@ def test_the_key_stands_in_no_error(once: Client, emulator: Emulator, outcome: O
     [(f"HTTP/{KEY} 200 OK", "HTTP/***"), (f"SSH-2.0-{KEY}", "SSH-2.0-***")],
     ids=["an unknown version of HTTP", "another protocol"],
 )
-def test_what_a_server_says_in_place_of_http_is_told_without_the_key(
-    once: Client, emulator: Emulator, head: str, said: str
-) -> None:
+def test_a_quoted_non_http_answer_hides_the_key(once: Client, emulator: Emulator, head: str, said: str) -> None:
     emulator.reply(Response(raw=f"{head}\r\n\r\n".encode()))
     with pytest.raises(TransportError, match=f"cannot reach .*{re.escape(said)}") as caught:
         once.generate("Hi")

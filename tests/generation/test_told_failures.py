@@ -93,7 +93,7 @@ TOLD: dict[str, tuple[bytes, ...]] = {
 
 
 @pytest.mark.parametrize("name", TOLD)
-def test_a_failure_after_text_is_raised_with_the_servers_words_and_what_came(
+def test_a_failure_after_text_has_the_server_message_and_the_partial_text(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], name: str
 ) -> None:
     emulator.reply(stream(*BEGUN, *TOLD[name]))
@@ -106,7 +106,7 @@ def test_a_failure_after_text_is_raised_with_the_servers_words_and_what_came(
 
 
 @pytest.mark.parametrize("name", TOLD)
-def test_a_failure_before_text_is_tried_again(client: Client, emulator: Emulator, name: str) -> None:
+def test_a_failure_before_text_is_retried(client: Client, emulator: Emulator, name: str) -> None:
     emulator.reply(stream(event({"choices": [{"delta": {"role": "assistant"}}]}), *TOLD[name]), Response.text("Hello"))
     completion = client.generate("Hi")
     assert completion.text == "Hello"
@@ -114,7 +114,7 @@ def test_a_failure_before_text_is_tried_again(client: Client, emulator: Emulator
 
 
 @pytest.mark.parametrize("body", [event(BUSY), b": ok\n\n" + event(BUSY), json.dumps(BUSY).encode()], ids=str)
-def test_a_failure_that_is_all_there_is_is_tried_again(client: Client, emulator: Emulator, body: bytes) -> None:
+def test_a_stream_of_nothing_but_a_failure_is_retried(client: Client, emulator: Emulator, body: bytes) -> None:
     emulator.reply(stream(body), Response.text("Hello"))
     assert client.generate("Hi").text == "Hello"
 
@@ -133,7 +133,7 @@ def test_a_failure_that_is_all_there_is_is_tried_again(client: Client, emulator:
     ids=str,
 )
 @pytest.mark.parametrize("whole", [False, True], ids=["event", "json"])
-def test_before_text_it_is_the_error_that_its_code_means(
+def test_before_text_the_error_class_follows_its_code(
     make_client: Callable[..., Client],
     emulator: Emulator,
     report: Any,
@@ -152,7 +152,7 @@ def test_before_text_it_is_the_error_that_its_code_means(
 @pytest.mark.parametrize("word", ["error", "abort", "network_error", "insufficient_system_resource"])
 @pytest.mark.parametrize("more", [(), (DONE,), (event({"choices": [], "usage": {"total_tokens": 5}}), DONE)], ids=len)
 @pytest.mark.parametrize("end", ["complete", "cut"])
-def test_a_finish_reason_that_tells_a_failure_is_one(
+def test_a_finish_reason_that_means_failure_is_raised(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], word: str, more: tuple[bytes, ...], end: Any
 ) -> None:
     emulator.reply(stream(*BEGUN, chunk(finish=word), *more, end=end))
@@ -162,12 +162,12 @@ def test_a_finish_reason_that_tells_a_failure_is_one(
     assert result.partial.text == result.text == "One two"
 
 
-def test_such_a_reason_before_text_is_tried_again(client: Client, emulator: Emulator) -> None:
+def test_a_failing_finish_reason_before_text_is_retried(client: Client, emulator: Emulator) -> None:
     emulator.reply(stream(chunk(finish="error"), DONE), Response.text("Hello"))
     assert client.generate("Hi").text == "Hello"
 
 
-def test_such_a_reason_in_an_answer_of_one_piece(once: Client, emulator: Emulator) -> None:
+def test_a_failing_finish_reason_in_a_json_answer_is_raised(once: Client, emulator: Emulator) -> None:
     choice = {"index": 0, "message": {"content": "One"}, "finish_reason": "error", "native_finish_reason": "BROKEN"}
     emulator.reply(Response.json({"choices": [choice]}))
     with pytest.raises(ProviderStreamError, match="'error: BROKEN'") as caught:
@@ -186,7 +186,7 @@ def test_such_a_reason_in_an_answer_of_one_piece(once: Client, emulator: Emulato
     ],
     ids=str,
 )
-def test_a_failure_in_json_with_status_200_is_raised_as_what_it_is(once: Client, emulator: Emulator, body: Any) -> None:
+def test_a_json_failure_with_status_200_is_raised_as_its_class(once: Client, emulator: Emulator, body: Any) -> None:
     emulator.reply(Response.json(body))
     with pytest.raises(ServerError, match="it is busy") as caught:
         once.generate("Hi")
@@ -194,21 +194,19 @@ def test_a_failure_in_json_with_status_200_is_raised_as_what_it_is(once: Client,
 
 
 @pytest.mark.parametrize("rest", ["\n\ndata: [DONE]\n\n", "\n", '{"a": 1}', "\n\nInternal Server Error"])
-def test_a_failure_in_json_is_read_whatever_follows_it(once: Client, emulator: Emulator, rest: str) -> None:
+def test_a_json_failure_is_read_despite_trailing_data(once: Client, emulator: Emulator, rest: str) -> None:
     emulator.reply(Response(headers=EVENT_STREAM, body='{"error": {"message": "it is busy", "code": 502}}' + rest))
     with pytest.raises(ServerError, match="it is busy"):
         once.generate("Hi")
 
 
-def test_a_failure_in_json_after_a_byte_order_mark(once: Client, emulator: Emulator) -> None:
+def test_a_json_failure_after_a_byte_order_mark_is_read(once: Client, emulator: Emulator) -> None:
     emulator.reply(Response(headers=EVENT_STREAM, body=(b"\xef", b"\xbb\xbf", b'{"error": "it is busy", "code": 502}')))
     with pytest.raises(ServerError, match="it is busy"):
         once.generate("Hi")
 
 
-def test_a_key_that_the_server_repeats_is_shown_nowhere(
-    once: Client, emulator: Emulator, outcome: Callable[..., Any]
-) -> None:
+def test_a_key_echoed_by_the_server_is_hidden(once: Client, emulator: Emulator, outcome: Callable[..., Any]) -> None:
     escaped = json.dumps({"message": f"bad {SECRET}"}).replace("hf_", "\\u0068f_").encode()
     for told in (
         event({"code": 1302, "message": f"bad {SECRET}"}),
@@ -238,7 +236,7 @@ def test_a_key_that_the_server_repeats_is_shown_nowhere(
     ],
     ids=str,
 )
-def test_a_chunk_that_nobody_knows_and_done_without_a_finish_reason_is_not_a_whole_answer(
+def test_an_unknown_chunk_then_done_without_finish_reason_is_incomplete(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], strange: bytes
 ) -> None:
     emulator.reply(stream(*BEGUN, strange, DONE))
@@ -261,18 +259,20 @@ def test_a_chunk_that_nobody_knows_and_done_without_a_finish_reason_is_not_a_who
     ],
     ids=str,
 )
-def test_what_is_known_to_say_nothing_leaves_it_whole(once: Client, emulator: Emulator, harmless: bytes) -> None:
+def test_known_meaningless_chunks_leave_an_answer_complete(once: Client, emulator: Emulator, harmless: bytes) -> None:
     emulator.reply(stream(*BEGUN, harmless, DONE))
     assert once.generate("Hi").text == "One two"
 
 
 @pytest.mark.parametrize("strange", [event({"verdict": "moved away"}), b"moved away\n\n"], ids=str)
-def test_with_a_finish_reason_it_is_whole_whatever_else_came(once: Client, emulator: Emulator, strange: bytes) -> None:
+def test_a_finish_reason_completes_an_answer_despite_unknown_chunks(
+    once: Client, emulator: Emulator, strange: bytes
+) -> None:
     emulator.reply(stream(*BEGUN, strange, chunk(finish="stop"), strange))
     assert once.generate("Hi").text == "One two"
 
 
-def test_strange_text_in_place_of_the_rest_is_shown(
+def test_unexpected_text_in_place_of_the_rest_is_quoted(
     once: Client, emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     emulator.reply(stream(*BEGUN, b"Internal Server Error"))
@@ -283,7 +283,7 @@ def test_strange_text_in_place_of_the_rest_is_shown(
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, br"])
-def test_an_encoding_that_cannot_be_read_is_named(
+def test_an_unsupported_content_encoding_is_named(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], encoding: str
 ) -> None:
     garbled = bytes(range(128, 256)) * 3
@@ -297,7 +297,7 @@ def test_an_encoding_that_cannot_be_read_is_named(
 
 @pytest.mark.parametrize("status", [200, 502])
 @pytest.mark.parametrize("encoding", [SECRET, f"gzip, {SECRET}"])
-def test_a_key_in_the_place_of_an_encoding_is_shown_nowhere(
+def test_a_key_in_place_of_a_content_encoding_is_hidden(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], encoding: str, status: int
 ) -> None:
     headers = {**EVENT_STREAM, "Content-Encoding": encoding}
@@ -306,7 +306,7 @@ def test_a_key_in_the_place_of_an_encoding_is_shown_nowhere(
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "none", "identity", "aws-chunked"])
-def test_a_charset_in_its_place_does_no_harm(once: Client, emulator: Emulator, encoding: str) -> None:
+def test_a_charset_in_place_of_a_content_encoding_is_harmless(once: Client, emulator: Emulator, encoding: str) -> None:
     headers = {**EVENT_STREAM, "Content-Encoding": encoding}
     emulator.reply(Response(headers=headers, body=(chunk("Zürich"), chunk(finish="stop"))))
     assert once.generate("Hi").text == "Zürich"
@@ -317,7 +317,7 @@ def test_a_charset_in_its_place_does_no_harm(once: Client, emulator: Emulator, e
 
 @pytest.mark.parametrize("end", ["reset", "cut"])
 @pytest.mark.parametrize("framing", ["length", "chunked"])
-def test_what_came_of_an_error_before_the_connection_broke_counts(
+def test_a_partial_error_before_a_broken_connection_is_used(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], end: Any, framing: Any
 ) -> None:
     page = "<html><h1>Access denied</h1><p>by policy</p></html>"
@@ -327,7 +327,7 @@ def test_what_came_of_an_error_before_the_connection_broke_counts(
     assert "Access denied by policy" in str(error)
 
 
-def test_a_page_with_status_200_in_its_own_charset(once: Client, emulator: Emulator) -> None:
+def test_an_html_page_with_status_200_is_decoded_by_its_charset(once: Client, emulator: Emulator) -> None:
     page = "<html><title>登录</title></html>".encode("gbk")
     emulator.reply(Response(headers={"Content-Type": "text/html; charset=gbk"}, body=page))
     with pytest.raises(MalformedStreamError, match="登录"):
@@ -335,7 +335,7 @@ def test_a_page_with_status_200_in_its_own_charset(once: Client, emulator: Emula
 
 
 @pytest.mark.parametrize("status", [200, 403, 503])
-def test_a_page_that_came_through_a_proxy_is_said_to_be_its(
+def test_an_html_page_from_a_proxy_is_attributed_to_it(
     make_client: Callable[..., Client], emulator: Emulator, status: int
 ) -> None:
     emulator.reply(Response.html(status, "Blocked by policy"))
@@ -347,7 +347,7 @@ def test_a_page_that_came_through_a_proxy_is_said_to_be_its(
 
 @pytest.mark.parametrize("levels", [100, 900])
 @pytest.mark.parametrize("status", [200, 400])
-def test_an_error_of_many_levels_is_an_error_of_ours(
+def test_a_deeply_nested_error_is_a_library_error(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], status: int, levels: int
 ) -> None:
     deep = '{"error": [' * levels + '"m"' + "]}" * levels
@@ -358,7 +358,7 @@ def test_an_error_of_many_levels_is_an_error_of_ours(
 
 
 @pytest.mark.parametrize("digits", [4000, 4300, 4301, 20_000])
-def test_counts_of_very_many_digits_end_in_an_answer_or_an_error_of_ours(
+def test_huge_token_counts_end_in_an_answer_or_a_library_error(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], digits: int
 ) -> None:
     number = "9" * digits

@@ -109,14 +109,12 @@ def test_a_compressed_stream_cut_after_any_byte_is_truncated_or_has_its_finish_r
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length"])
-def test_a_body_that_lacks_only_its_end_is_whole_by_its_finish_reason(
-    once: Client, emulator: Emulator, framing: Any
-) -> None:
+def test_a_finish_reason_completes_a_body_without_its_end(once: Client, emulator: Emulator, framing: Any) -> None:
     emulator.reply(Response(headers=EVENT_STREAM, body=SHORT, framing=framing, end="cut"))
     assert once.generate("Hi").finish_reason == "stop"
 
 
-def test_done_on_a_body_without_its_end_is_truncated_if_no_finish_reason_came(once: Client, emulator: Emulator) -> None:
+def test_done_without_finish_reason_and_body_end_is_truncated(once: Client, emulator: Emulator) -> None:
     emulator.reply(Response(headers=EVENT_STREAM, body=(chunk("One"), DONE), end="cut"))
     with pytest.raises(TruncatedStreamError) as caught:
         once.generate("Hi")
@@ -124,7 +122,7 @@ def test_done_on_a_body_without_its_end_is_truncated_if_no_finish_reason_came(on
     assert caught.value.partial.text == "One"
 
 
-def test_a_stream_reset_after_any_byte_gives_the_error_with_what_was_yielded(
+def test_a_stream_reset_after_any_byte_raises_with_the_partial_text(
     once: Client, emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     """A reset may throw away what was under way, so that less arrives than was sent."""
@@ -143,7 +141,7 @@ def test_a_stream_reset_after_any_byte_gives_the_error_with_what_was_yielded(
             assert not result.events
 
 
-def test_an_answer_cut_after_any_byte_of_its_head_is_an_error_of_ours(
+def test_an_answer_cut_inside_its_head_is_a_library_error(
     once: Client, emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -158,7 +156,7 @@ def test_an_answer_cut_after_any_byte_of_its_head_is_an_error_of_ours(
     "fault",
     ["closed-before-headers", "reset-before-headers", "cut-in-headers", "empty-body", "done-only", "not-gzip"],
 )
-def test_what_fails_before_any_text_is_tried_again(
+def test_a_failure_before_any_text_is_retried(
     client: Client, emulator: Emulator, outcome: Callable[..., Any], fault: str
 ) -> None:
     emulator.reply(fault, Response.text("Hello"))
@@ -167,7 +165,7 @@ def test_what_fails_before_any_text_is_tried_again(
     assert [type(event) for event in result.events] == [ProviderInfo, str, FinishReason]
 
 
-def test_a_cut_before_any_text_is_tried_again_and_both_attempts_are_told(client: Client, emulator: Emulator) -> None:
+def test_a_cut_before_any_text_is_retried_and_both_attempts_listed(client: Client, emulator: Emulator) -> None:
     emulator.reply(Response(headers=EVENT_STREAM, body=SHORT, end="cut", end_after=12), Response.text("Hello"))
     completion = client.generate("Hi")
     assert completion.text == "Hello"
@@ -176,14 +174,14 @@ def test_a_cut_before_any_text_is_tried_again_and_both_attempts_are_told(client:
     assert second.error is None
 
 
-def test_a_cut_after_the_first_text_is_not_tried_again(client: Client, emulator: Emulator) -> None:
+def test_a_cut_after_the_first_text_is_not_retried(client: Client, emulator: Emulator) -> None:
     emulator.reply("cut-mid-stream")
     with pytest.raises(TruncatedStreamError) as caught:
         client.generate("Hi")
     assert len(caught.value.attempts) == len(emulator.requests) == 1
 
 
-def test_without_retries_a_cut_before_any_text_is_the_error(once: Client, emulator: Emulator) -> None:
+def test_without_retries_a_cut_before_any_text_is_raised(once: Client, emulator: Emulator) -> None:
     emulator.reply("closed-before-headers")
     with pytest.raises(TransportError, match="closed before a response arrived"):
         once.generate("Hi")
@@ -191,7 +189,7 @@ def test_without_retries_a_cut_before_any_text_is_the_error(once: Client, emulat
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_whatever_bytes_come_only_errors_of_ours_come_out(
+def test_any_bytes_raise_only_library_errors(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], seed: int
 ) -> None:
     source = random.Random(seed)
@@ -218,12 +216,12 @@ def test_whatever_bytes_come_only_errors_of_ours_come_out(
 # --- What makes an answer whole
 
 
-def test_a_finish_reason_without_done_is_whole(once: Client, emulator: Emulator) -> None:
+def test_a_finish_reason_without_done_is_complete(once: Client, emulator: Emulator) -> None:
     emulator.reply("finish-without-done")
     assert once.generate("Hi").finish_reason == "stop"
 
 
-def test_done_without_a_finish_reason_is_whole_after_a_proper_end(
+def test_done_without_finish_reason_is_complete_after_a_proper_end(
     once: Client, emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     emulator.reply("done-without-finish")
@@ -245,18 +243,18 @@ def test_a_last_event_without_its_empty_line_counts(once: Client, emulator: Emul
     assert once.generate("Hi").text == "One"
 
 
-def test_a_last_event_that_is_not_whole_does_not_count(once: Client, emulator: Emulator) -> None:
+def test_an_incomplete_last_event_does_not_count(once: Client, emulator: Emulator) -> None:
     emulator.reply(Response(headers=EVENT_STREAM, body=(chunk("One"), chunk(finish="stop")[:-4])))
     with pytest.raises(TruncatedStreamError):
         once.generate("Hi")
 
 
-def test_what_comes_after_done_is_ignored(once: Client, emulator: Emulator) -> None:
+def test_data_after_done_is_ignored(once: Client, emulator: Emulator) -> None:
     emulator.reply("chunks-after-done")
     assert once.generate("Hi").text == "One two three four"
 
 
-def test_what_comes_after_the_finish_reason_is_kept(once: Client, emulator: Emulator) -> None:
+def test_chunks_after_the_finish_reason_are_kept(once: Client, emulator: Emulator) -> None:
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}\n\n'
     late = (chunk("One"), chunk(finish="stop"), chunk(" two"), usage, DONE)
     emulator.reply(Response(headers=EVENT_STREAM, body=late))
@@ -264,7 +262,7 @@ def test_what_comes_after_the_finish_reason_is_kept(once: Client, emulator: Emul
     assert (completion.text, completion.finish_reason, completion.usage) == ("One two", "stop", Usage(1, 2, 3))
 
 
-def test_a_body_that_does_not_end_after_a_whole_answer_is_waited_for_only_shortly(
+def test_a_body_that_does_not_end_after_a_complete_answer_is_waited_for_briefly(
     make_client: Callable[..., Client], emulator: Emulator, in_thread: Callable[..., Future[Any]]
 ) -> None:
     """And not until a clock runs out: those of the client are longer than the test waits."""
@@ -277,7 +275,7 @@ def test_a_body_that_does_not_end_after_a_whole_answer_is_waited_for_only_shortl
 @pytest.mark.parametrize(
     ("fault", "what"), [("empty-body", "an empty body"), ("done-only", r"nothing but \[DONE\]")], ids=str
 )
-def test_an_answer_of_nothing_is_truncated_and_says_what_came(
+def test_an_empty_stream_is_truncated_and_describes_what_arrived(
     once: Client, emulator: Emulator, fault: str, what: str
 ) -> None:
     emulator.reply(fault)
@@ -287,13 +285,13 @@ def test_an_answer_of_nothing_is_truncated_and_says_what_came(
     assert caught.value.partial.text == ""
 
 
-def test_a_finish_reason_and_nothing_else_is_an_empty_answer_and_not_whole(once: Client, emulator: Emulator) -> None:
+def test_a_bare_finish_reason_is_an_empty_answer(once: Client, emulator: Emulator) -> None:
     emulator.reply("no-text")
     with pytest.raises(TruncatedStreamError, match="sent an empty answer: no text, with the finish reason 'stop'"):
         once.generate("Hi")
 
 
-def test_chunks_without_any_text_and_finish_reason_are_an_empty_answer(once: Client, emulator: Emulator) -> None:
+def test_chunks_without_text_and_finish_reason_are_an_empty_answer(once: Client, emulator: Emulator) -> None:
     emulator.reply(Response(headers=EVENT_STREAM, body=(chunk(), DONE)))
     with pytest.raises(TruncatedStreamError, match="sent an empty answer: no text"):
         once.generate("Hi")
@@ -302,9 +300,7 @@ def test_chunks_without_any_text_and_finish_reason_are_an_empty_answer(once: Cli
 # --- Something else than a stream
 
 
-def test_a_completion_in_one_piece_of_json_is_read(
-    once: Client, emulator: Emulator, outcome: Callable[..., Any]
-) -> None:
+def test_a_json_completion_is_read(once: Client, emulator: Emulator, outcome: Callable[..., Any]) -> None:
     emulator.reply("json-200")
     result = outcome(once.stream("Hi"))
     assert result.error is None
@@ -312,13 +308,13 @@ def test_a_completion_in_one_piece_of_json_is_read(
     assert result.text == "One two three four"
 
 
-def test_json_that_is_cut_is_truncated(once: Client, emulator: Emulator) -> None:
+def test_incomplete_json_is_truncated(once: Client, emulator: Emulator) -> None:
     emulator.reply("truncated-json")
     with pytest.raises(TruncatedStreamError, match="cut the answer off"):
         once.generate("Hi")
 
 
-def test_a_json_error_with_status_200_is_raised_as_what_it_is(once: Client, emulator: Emulator) -> None:
+def test_a_json_error_with_status_200_is_raised_as_its_class(once: Client, emulator: Emulator) -> None:
     emulator.reply(Response.json({"error": {"message": "Too many requests", "code": 429}}))
     with pytest.raises(RateLimitError, match="Too many requests") as caught:
         once.generate("Hi")
@@ -326,20 +322,20 @@ def test_a_json_error_with_status_200_is_raised_as_what_it_is(once: Client, emul
 
 
 @pytest.mark.parametrize("body", ['{"choices": [', "[1, 2", '{"choices": [7]}', "[]", "{}", '{"choices": {"a": 1}}'])
-def test_json_that_is_no_completion_is_an_error_of_ours(
+def test_json_that_is_not_a_completion_is_a_library_error(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], body: str
 ) -> None:
     emulator.reply(Response(headers={"Content-Type": "application/json"}, body=body))
     assert isinstance(outcome(once.stream("Hi")).error, HFTextError)
 
 
-def test_a_web_page_with_status_200_is_malformed_and_its_heading_is_named(once: Client, emulator: Emulator) -> None:
+def test_an_html_page_with_status_200_is_malformed_and_its_heading_quoted(once: Client, emulator: Emulator) -> None:
     emulator.reply("html-200")
     with pytest.raises(MalformedStreamError, match=r"HTML page .*Sign in to the network"):
         once.generate("Hi")
 
 
-def test_plain_text_with_status_200_is_malformed_and_shown(once: Client, emulator: Emulator) -> None:
+def test_plain_text_with_status_200_is_malformed_and_quoted(once: Client, emulator: Emulator) -> None:
     emulator.reply(Response(headers={"Content-Type": "text/plain"}, body="no such host here"))
     with pytest.raises(MalformedStreamError, match="no such host here"):
         once.generate("Hi")
@@ -348,7 +344,7 @@ def test_plain_text_with_status_200_is_malformed_and_shown(once: Client, emulato
 # --- What stands in the stream
 
 
-def test_broken_json_is_malformed_and_shown_after_what_came_before_it(
+def test_invalid_json_is_malformed_and_quoted_after_the_earlier_text(
     once: Client, emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     emulator.reply("broken-json")
@@ -358,7 +354,7 @@ def test_broken_json_is_malformed_and_shown_after_what_came_before_it(
     assert result.partial.text == result.text == "One two"
 
 
-def test_json_that_is_no_chunk_is_malformed(once: Client, emulator: Emulator, outcome: Callable[..., Any]) -> None:
+def test_json_that_is_not_a_chunk_is_malformed(once: Client, emulator: Emulator, outcome: Callable[..., Any]) -> None:
     emulator.reply("wrong-json")
     result = outcome(once.stream("Hi"))
     assert type(result.error) is MalformedStreamError
@@ -371,7 +367,7 @@ def test_deeply_nested_json_is_malformed(once: Client, emulator: Emulator) -> No
         once.generate("Hi")
 
 
-def test_an_event_beyond_the_limit_is_malformed_and_keeps_what_came_before_it(
+def test_an_oversized_event_is_malformed_and_keeps_the_earlier_text(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     client = make_client(max_retries=0, max_event_bytes=100_000)
@@ -382,7 +378,7 @@ def test_an_event_beyond_the_limit_is_malformed_and_keeps_what_came_before_it(
     assert result.partial.text == result.text == "One"
 
 
-def test_an_error_in_the_stream_is_raised_with_what_came_before_it(
+def test_an_error_in_the_stream_is_raised_with_the_earlier_text(
     once: Client, emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     emulator.reply("error-in-stream")
@@ -394,15 +390,13 @@ def test_an_error_in_the_stream_is_raised_with_what_came_before_it(
 
 
 @pytest.mark.parametrize("fault", ["error-in-stream-tgi", "error-in-stream-groq"])
-def test_an_error_in_the_stream_is_known_in_the_shapes_of_other_servers(
-    once: Client, emulator: Emulator, fault: str
-) -> None:
+def test_stream_errors_of_other_servers_are_recognised(once: Client, emulator: Emulator, fault: str) -> None:
     emulator.reply(fault)
     with pytest.raises(ProviderStreamError):
         once.generate("Hi")
 
 
-def test_an_error_after_the_finish_reason_is_raised_too(once: Client, emulator: Emulator) -> None:
+def test_an_error_after_the_finish_reason_is_raised(once: Client, emulator: Emulator) -> None:
     late = b'data: {"error":{"message":"late","code":500}}\n\n'
     emulator.reply(Response(headers=EVENT_STREAM, body=(chunk("One"), chunk(finish="stop"), late)))
     with pytest.raises(ProviderStreamError, match="late"):
@@ -436,7 +430,7 @@ def test_an_error_after_the_finish_reason_is_raised_too(once: Client, emulator: 
     ],
     ids=repr,
 )
-def test_a_keep_alive_of_any_shape_adds_nothing(once: Client, emulator: Emulator, event: str) -> None:
+def test_keep_alives_of_any_shape_are_ignored(once: Client, emulator: Emulator, event: str) -> None:
     odd = event.encode()
     emulator.reply(
         Response(headers=EVENT_STREAM, body=(odd, chunk("One"), odd, chunk(" two"), chunk(finish="stop"), odd))
@@ -448,7 +442,7 @@ def test_a_keep_alive_of_any_shape_adds_nothing(once: Client, emulator: Emulator
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_a_compressed_stream_is_read_as_it_comes(once: Client, emulator: Emulator, encoding: Any) -> None:
+def test_a_compressed_stream_is_read_as_it_arrives(once: Client, emulator: Emulator, encoding: Any) -> None:
     gate = Gate()
     emulator.reply(
         Response(
@@ -461,14 +455,14 @@ def test_a_compressed_stream_is_read_as_it_comes(once: Client, emulator: Emulato
     assert list(texts) == [" two"]
 
 
-def test_a_raw_deflate_stream_is_read_too(once: Client, emulator: Emulator) -> None:
+def test_a_raw_deflate_stream_is_read(once: Client, emulator: Emulator) -> None:
     pressed = zlib.compressobj(wbits=-15)
     body = pressed.compress(BODY) + pressed.flush()
     emulator.reply(Response(headers={**EVENT_STREAM, "Content-Encoding": "deflate"}, body=body))
     assert once.generate("Hi").text == "<thing> sät"
 
 
-def test_a_stream_that_is_not_compressed_as_it_says_is_an_error_of_ours(once: Client, emulator: Emulator) -> None:
+def test_a_stream_not_compressed_as_declared_is_a_library_error(once: Client, emulator: Emulator) -> None:
     emulator.reply("not-gzip")
     with pytest.raises(TruncatedStreamError, match="decompressing"):
         once.generate("Hi")
@@ -519,14 +513,12 @@ def test_a_decompression_bomb_as_an_error_is_read_in_little_memory(once: Client,
         once.generate("Hi")
 
 
-def test_bytes_that_are_no_utf8_do_not_end_the_stream(once: Client, emulator: Emulator) -> None:
+def test_invalid_utf8_does_not_end_the_stream(once: Client, emulator: Emulator) -> None:
     emulator.reply(replace(Response.text("x"), body=(chunk("One"), chunk("?").replace(b"?", b"\xff"), DONE)))
     assert once.generate("Hi").text == "One\ufffd"
 
 
-def test_of_a_very_long_error_only_the_beginning_is_read(
-    make_client: Callable[..., Client], emulator: Emulator
-) -> None:
+def test_only_the_start_of_a_very_long_error_is_read(make_client: Callable[..., Client], emulator: Emulator) -> None:
     emulator.reply(Response(500, {"Content-Type": "text/plain"}, b"It broke. " * 2**20))
     with pytest.raises(ServerError, match="It broke") as caught:
         make_client(max_retries=0).generate("Hi")

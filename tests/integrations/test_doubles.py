@@ -85,7 +85,7 @@ MODULES = {"vcrpy": "vcr"}
 
 
 @pytest.mark.parametrize("name", DOUBLES)
-def test_a_double_without_an_answer_is_refused_with_what_to_use(needs: Needs, emulator: Emulator, name: str) -> None:
+def test_a_mock_without_an_answer_is_refused_with_an_alternative(needs: Needs, emulator: Emulator, name: str) -> None:
     needs(MODULES.get(name, name))
     # A loop cannot begin while sockets are not what they are.
     loop = "pass" if name == "mocket" else "asyncio.run(ask())"
@@ -96,7 +96,7 @@ def test_a_double_without_an_answer_is_refused_with_what_to_use(needs: Needs, em
 
 
 @pytest.mark.parametrize("name", KNOWN)
-def test_a_double_that_would_answer_is_refused_with_what_to_use(needs: Needs, emulator: Emulator, name: str) -> None:
+def test_a_mock_that_would_answer_is_refused_with_an_alternative(needs: Needs, emulator: Emulator, name: str) -> None:
     needs(name)
     said = ask(emulator, *DOUBLES[name], more=KNOWN[name])
     assert said == [REFUSAL.format(name)] * 4 + ["One two"]
@@ -110,7 +110,7 @@ def test_a_double_that_would_answer_is_refused_with_what_to_use(needs: Needs, em
         ("requests_mock", "with requests_mock.Mocker(real_http=True) as double", "pass"),
     ],
 )
-def test_a_double_that_lets_requests_through_lets_them_reach_the_emulator(
+def test_a_pass_through_mock_lets_requests_reach_the_emulator(
     needs: Needs, emulator: Emulator, name: str, enter: str, more: str
 ) -> None:
     needs(name)
@@ -118,7 +118,7 @@ def test_a_double_that_lets_requests_through_lets_them_reach_the_emulator(
     assert len(emulator.requests) == 6
 
 
-def test_a_network_that_is_forbidden_to_tests_is_not_reached(needs: Needs, emulator: Emulator) -> None:
+def test_a_network_blocked_by_tests_is_not_reached(needs: Needs, emulator: Emulator) -> None:
     """Its own error tells so; it is not for us to explain."""
     needs("pytest_socket")
     allow = 'pytest_socket.socket_allow_hosts(["127.0.0.2"])'
@@ -133,7 +133,7 @@ def test_a_network_that_is_forbidden_to_tests_is_not_reached(needs: Needs, emula
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "beside.rst").read_text("utf-8")
 
 
-def test_the_document_shows_the_refusal_and_an_example_that_runs(needs: Needs) -> None:
+def test_the_page_shows_the_refusal_and_a_working_example(needs: Needs) -> None:
     needs("responses")
     assert REFUSAL.format("responses").replace("Error ", "Error: ", 1) in DOCUMENT
     (example,) = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", DOCUMENT)

@@ -150,7 +150,7 @@ def held(gate: Gate) -> Response:
 # --- g4f's client
 
 
-def test_a_whole_answer(emulator: Emulator, create: Generate) -> None:
+def test_a_complete_answer_is_returned(emulator: Emulator, create: Generate) -> None:
     emulator.reply(Response.text("One", " two", usage=(3, 2)))
     completion = create()
     [choice] = completion.choices
@@ -160,7 +160,7 @@ def test_a_whole_answer(emulator: Emulator, create: Generate) -> None:
     assert emulator.requests[-1].key == KEY
 
 
-def test_a_streamed_answer(emulator: Emulator, stream: Generate) -> None:
+def test_an_answer_is_streamed(emulator: Emulator, stream: Generate) -> None:
     emulator.reply(Response.text("One", " two", usage=(3, 2)))
     *chunks, last = stream()
     assert [chunk.choices[0].delta.content for chunk in chunks] == ["One", " two"]
@@ -170,12 +170,12 @@ def test_a_streamed_answer(emulator: Emulator, stream: Generate) -> None:
     assert {chunk.provider for chunk in chunks} == {"HuggingFaceAPI"}
 
 
-def test_without_a_model_the_default_is_asked(emulator: Emulator, ask: Generate) -> None:
+def test_without_a_model_the_default_is_used(emulator: Emulator, ask: Generate) -> None:
     ask(model="")
     assert emulator.requests[-1].json["model"] == "meta-llama/Llama-3.3-70B-Instruct"
 
 
-def test_nothing_but_text_is_in_the_text(emulator: Emulator, create: Generate) -> None:
+def test_the_text_contains_only_text(emulator: Emulator, create: Generate) -> None:
     emulator.reply(Response.text("One", reasoning="Hm."))
     text = create().choices[0].message.content
     assert text in ("One", "Hm.One")  # version 0.5.2 takes reasoning for text, whichever provider it comes from
@@ -206,7 +206,7 @@ def test_options_reach_the_server(emulator: Emulator, ask: Generate) -> None:
     assert (len(body["tools"]), body["tool_choice"], body["parallel_tool_calls"]) == (1, "auto", False)
 
 
-def test_tools(emulator: Emulator, create: Generate) -> None:
+def test_tools_are_passed_on(emulator: Emulator, create: Generate) -> None:
     emulator.reply(Response.chat(tool_calls=[("look", '{"at": "sky"}')]))
     [choice] = create(tools=[TOOL]).choices
     assert choice.finish_reason == "tool_calls"
@@ -217,7 +217,7 @@ def test_tools(emulator: Emulator, create: Generate) -> None:
 @pytest.mark.parametrize(
     "media", [[[PNG, "a.png"]], [(PNG, "a.png")], [(PNG, None)], PNG], ids=["list", "pair", "no name", "alone"]
 )
-def test_media(emulator: Emulator, ask: Generate, media: Any) -> None:
+def test_media_is_sent(emulator: Emulator, ask: Generate, media: Any) -> None:
     ask(model="emulator/small-vision", media=media)
     [message] = emulator.requests[-1].json["messages"]
     assert [part["type"] for part in message["content"]] == ["text", "image_url"]
@@ -238,7 +238,7 @@ def test_media(emulator: Emulator, ask: Generate, media: Any) -> None:
         ("closed-before-headers", g4f.errors.ResponseError, hf_text.TransportError),
     ],
 )
-def test_an_error_is_one_of_both_kinds(
+def test_an_error_is_an_instance_of_both_hierarchies(
     emulator: Emulator, ask: Generate, fault: str, theirs: type[Exception], ours: type[hf_text.HFTextError]
 ) -> None:
     emulator.always(fault)
@@ -249,13 +249,13 @@ def test_an_error_is_one_of_both_kinds(
     assert type(pickle.loads(pickle.dumps(caught.value))) is ours
 
 
-def test_a_model_that_nobody_serves(emulator: Emulator, ask: Generate) -> None:
+def test_an_unserved_model_is_reported(emulator: Emulator, ask: Generate) -> None:
     with pytest.raises(NotFound) as caught:
         ask(model="emulator/none")
     assert isinstance(caught.value, hf_text.ModelNotSupportedError)
 
 
-def test_no_key(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, ask: Generate) -> None:
+def test_a_missing_key_is_reported(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, ask: Generate) -> None:
     monkeypatch.delenv("HF_TOKEN")
     monkeypatch.delenv("HUGGINGFACE_API_KEY")
     with pytest.raises(g4f.errors.MissingAuthError):
@@ -263,7 +263,7 @@ def test_no_key(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, ask: Genera
     assert emulator.requests == []
 
 
-def test_a_cut_answer_keeps_what_came(emulator: Emulator, stream: Generate) -> None:
+def test_a_truncated_answer_keeps_its_text(emulator: Emulator, stream: Generate) -> None:
     emulator.reply("cut-mid-stream")
     with pytest.raises(g4f.errors.ResponseError) as caught:
         stream()
@@ -273,7 +273,7 @@ def test_a_cut_answer_keeps_what_came(emulator: Emulator, stream: Generate) -> N
 # --- a client that leaves
 
 
-def test_a_blocking_reader_who_leaves_hangs_up(emulator: Emulator) -> None:
+def test_leaving_a_blocking_stream_closes_the_connection(emulator: Emulator) -> None:
     gate = Gate()
     emulator.reply(held(gate))
     with closing(HuggingFaceAPI.create_completion(MODEL, "Count")) as events:
@@ -284,7 +284,7 @@ def test_a_blocking_reader_who_leaves_hangs_up(emulator: Emulator) -> None:
     gate.open()
 
 
-def test_an_async_reader_who_leaves_hangs_up(emulator: Emulator) -> None:
+def test_leaving_an_async_stream_closes_the_connection(emulator: Emulator) -> None:
     gate = Gate()
     emulator.reply(held(gate))
 
@@ -309,14 +309,14 @@ class Broken(HuggingFaceAPI):
     max_retries = 0
 
 
-def test_a_list_goes_on_to_the_next_provider(emulator: Emulator, ask: Generate) -> None:
+def test_a_provider_list_continues_with_the_next_provider(emulator: Emulator, ask: Generate) -> None:
     emulator.reply(Response.text("One"))
     answer = ask(provider=IterListProvider([Broken, HuggingFaceAPI], shuffle=False), max_retries=0)
     pieces = [chunk.choices[0].delta.content for chunk in answer] if isinstance(answer, list) else None
     assert "One" in (pieces or answer.choices[0].message.content)
 
 
-def test_a_list_does_not_pass_a_cut_answer_off_as_whole(emulator: Emulator, ask: Generate) -> None:
+def test_a_provider_list_reports_a_truncated_answer(emulator: Emulator, ask: Generate) -> None:
     emulator.reply("cut-mid-stream")
     with pytest.raises(hf_text.TruncatedStreamError):
         ask(provider=IterListProvider([HuggingFaceAPI, HuggingFaceAPI], shuffle=False))
@@ -349,12 +349,12 @@ def delegating(monkeypatch: pytest.MonkeyPatch) -> Any:
     return g4f.Provider.HuggingFace
 
 
-def test_the_delegating_class_asks_it(emulator: Emulator, delegating: Any, create: Generate) -> None:
+def test_the_delegating_class_uses_it(emulator: Emulator, delegating: Any, create: Generate) -> None:
     emulator.reply(Response.text("One"))
     assert create(provider=delegating).choices[0].message.content == "One"
 
 
-def test_the_delegating_class_asks_elsewhere_for_a_model_that_is_not_served(
+def test_the_delegating_class_uses_another_provider_for_an_unserved_model(
     emulator: Emulator, delegating: Any, create: Generate
 ) -> None:
     assert create(model="emulator/none", provider=delegating).choices[0].message.content == "from elsewhere"
@@ -393,7 +393,7 @@ def chunks_of(answer: requests.Response) -> list[Any]:
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
-def test_a_whole_answer_of_the_server(emulator: Emulator, server: str) -> None:
+def test_the_api_server_returns_a_complete_answer(emulator: Emulator, server: str) -> None:
     emulator.reply(Response.text("One", " two", usage=(3, 2)))
     answer = post(server).json()
     assert answer["choices"][0]["message"]["content"] == "One two"
@@ -403,7 +403,7 @@ def test_a_whole_answer_of_the_server(emulator: Emulator, server: str) -> None:
     assert emulator.requests[-1].key == KEY
 
 
-def test_a_streamed_answer_of_the_server(emulator: Emulator, server: str) -> None:
+def test_the_api_server_streams_an_answer(emulator: Emulator, server: str) -> None:
     emulator.reply(Response.text("One", " two", usage=(3, 2)))
     *chunks, last = chunks_of(post(server, stream=True))
     assert "".join(chunk["choices"][0]["delta"]["content"] for chunk in chunks) == "One two"
@@ -412,14 +412,14 @@ def test_a_streamed_answer_of_the_server(emulator: Emulator, server: str) -> Non
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_media_lists_of_the_server(emulator: Emulator, server: str, streamed: bool) -> None:
+def test_the_api_server_passes_media_on(emulator: Emulator, server: str, streamed: bool) -> None:
     answer = post(server, model="emulator/small-vision", media=[[PNG, "a.png"]], stream=streamed)
     assert answer.status_code == 200
     [message] = emulator.requests[-1].json["messages"]
     assert [part["type"] for part in message["content"]] == ["text", "image_url"]
 
 
-def test_tools_of_the_server(emulator: Emulator, server: str) -> None:
+def test_the_api_server_passes_tools_on(emulator: Emulator, server: str) -> None:
     emulator.reply(Response.text(tool_calls=[("look", '{"at": "sky"}')]))
     [choice] = post(server, tools=[TOOL]).json()["choices"]
     assert choice["message"]["tool_calls"][0]["function"] == {"name": "look", "arguments": '{"at": "sky"}'}
@@ -427,23 +427,23 @@ def test_tools_of_the_server(emulator: Emulator, server: str) -> None:
 
 
 @pytest.mark.parametrize(("fault", "status"), [("bad-key", 401), ("credits-used-up", 500), ("cut-mid-stream", 500)])
-def test_an_error_is_an_error_of_the_server(emulator: Emulator, server: str, fault: str, status: int) -> None:
+def test_an_error_is_returned_by_the_api_server(emulator: Emulator, server: str, fault: str, status: int) -> None:
     emulator.always(fault)
     answer = post(server)
     assert (answer.status_code, "error" in answer.json()) == (status, True)
 
 
-def test_a_model_that_nobody_serves_is_the_servers_404(emulator: Emulator, server: str) -> None:
+def test_an_unserved_model_is_404_from_the_api_server(emulator: Emulator, server: str) -> None:
     assert post(server, model="emulator/none").status_code == 404
 
 
-def test_a_cut_answer_ends_the_servers_stream_with_an_error(emulator: Emulator, server: str) -> None:
+def test_a_truncated_answer_ends_the_api_server_stream_with_an_error(emulator: Emulator, server: str) -> None:
     emulator.reply("cut-mid-stream")
     last = chunks_of(post(server, stream=True))[-1]
     assert "error" in last
 
 
-def test_a_reader_of_the_server_who_leaves_hangs_up(emulator: Emulator, server: str) -> None:
+def test_a_client_leaving_the_api_server_closes_the_connection(emulator: Emulator, server: str) -> None:
     gate = Gate()
     emulator.reply(held(gate))
     body = {"provider": "HuggingFaceAPI", "model": MODEL, "messages": "Count", "stream": True}
@@ -490,7 +490,7 @@ def gui(emulator: Emulator) -> Any:
     return post
 
 
-def test_the_stream_of_the_gui(emulator: Emulator, gui: Any) -> None:
+def test_the_gui_streams_an_answer(emulator: Emulator, gui: Any) -> None:
     emulator.reply(Response.text("One", " two", reasoning="Hm."))
     messages = gui()
     assert "".join(each["content"] for each in messages if each["type"] == "content") == "One two"
@@ -503,12 +503,12 @@ def test_the_stream_of_the_gui(emulator: Emulator, gui: Any) -> None:
 @pytest.mark.parametrize(
     ("fault", "kind"), [("bad-key", "auth"), ("credits-used-up", "error"), ("cut-mid-stream", "error")]
 )
-def test_an_error_is_told_by_the_gui(emulator: Emulator, gui: Any, fault: str, kind: str) -> None:
+def test_the_gui_shows_an_error(emulator: Emulator, gui: Any, fault: str, kind: str) -> None:
     emulator.always(fault)
     assert kind in {each["type"] for each in gui()}
 
 
-def test_a_path_that_somebody_sent_is_not_read(emulator: Emulator, gui: Any, tmp_path: Path) -> None:
+def test_a_path_in_a_request_is_not_read(emulator: Emulator, gui: Any, tmp_path: Path) -> None:
     picture = tmp_path / "a.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(16))
     assert "error" in {each["type"] for each in gui(model="emulator/small-vision", media=[[str(picture), "a.png"]])}
@@ -516,7 +516,9 @@ def test_a_path_that_somebody_sent_is_not_read(emulator: Emulator, gui: Any, tmp
 
 
 @pytest.mark.parametrize("options", [{"images": [["%s", "a.png"]]}, {"image": "%s"}, {"media": "%s"}], ids=str)
-def test_nor_by_another_name_of_media(emulator: Emulator, tmp_path: Path, options: dict[str, Any]) -> None:
+def test_a_path_under_another_media_name_is_not_read(
+    emulator: Emulator, tmp_path: Path, options: dict[str, Any]
+) -> None:
     picture = tmp_path / "a.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(16))
     options = json.loads(json.dumps(options).replace("%s", str(picture)))
@@ -527,7 +529,7 @@ def test_nor_by_another_name_of_media(emulator: Emulator, tmp_path: Path, option
 # --- what g4f asks of a provider
 
 
-def test_events_are_those_of_g4f(emulator: Emulator) -> None:
+def test_events_are_g4f_types(emulator: Emulator) -> None:
     emulator.reply(Response.text("One", reasoning="Hm.", tool_calls=[("look", "{}")], usage=(3, 2)))
     events = list(HuggingFaceAPI.create_completion(MODEL, "Count"))
     assert {type(event) for event in events} == {ProviderInfo, Reasoning, str, ToolCalls, Usage, FinishReason}
@@ -535,31 +537,31 @@ def test_events_are_those_of_g4f(emulator: Emulator) -> None:
     assert events[0].get_dict()["model"] == MODEL
 
 
-def test_the_parameters_can_be_written_as_json() -> None:
+def test_parameters_can_be_written_as_json() -> None:
     parameters = json.loads(json.dumps(HuggingFaceAPI.get_parameters(as_json=True)))
     assert parameters["provider"] == "HuggingFaceAPI"
     assert parameters["max_tokens"] == 2048
     assert {"temperature", "top_p", "tools", "seed"} <= parameters.keys()
 
 
-def test_the_parameters_of_a_form_can_be_sent_back(emulator: Emulator, ask: Generate) -> None:
+def test_form_parameters_round_trip(emulator: Emulator, ask: Generate) -> None:
     form = HuggingFaceAPI.get_parameters(as_json=True)
     del form["model"], form["messages"], form["provider"], form["stream"], form["api_key"]
     ask(**form, **({} if "proxy" in form else {"proxy": ""}))
     assert emulator.requests[-1].json["max_tokens"] == 2048
 
 
-def test_the_name_means_it_once_it_is_installed(emulator: Emulator, create: Generate) -> None:
+def test_the_provider_name_resolves_after_install(emulator: Emulator, create: Generate) -> None:
     install()
     assert create(provider="HuggingFaceAPI").provider == "HuggingFaceAPI"
     assert emulator.requests
 
 
-def test_models_are_those_of_the_hub(emulator: Emulator) -> None:
+def test_models_match_the_hub(emulator: Emulator) -> None:
     assert MODEL in HuggingFaceAPI.get_models(api_key=KEY, timeout=5)
 
 
-def test_the_snippet_of_the_page(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_snippet_on_the_page_runs(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     page = (Path(__file__).parents[2] / "docs" / "integrations" / "g4f.rst").read_text("utf-8")
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", page)
     (code,) = [block for block in blocks if "from g4f.client" in block]

@@ -63,7 +63,7 @@ def generate(*arguments: Any, model: str = MODEL, model_args: dict[str, Any] | N
     return asyncio.run(run())
 
 
-def test_an_answer(emulator: Emulator) -> None:
+def test_an_answer_is_returned(emulator: Emulator) -> None:
     emulator.reply(Response.text("One", " two", reasoning=["Hm."], usage=(7, 5), provider="novita"))
     output = generate("Count")
     assert (output.completion, output.stop_reason, output.metadata["provider"]) == ("One two", "stop", "novita")
@@ -95,7 +95,7 @@ def test_options_reach_the_server(emulator: Emulator) -> None:
     assert len(output.choices[0].logprobs.content[0].top_logprobs) == 2
 
 
-def test_tools_go_there_and_back(emulator: Emulator) -> None:
+def test_tool_calls_and_results_round_trip(emulator: Emulator) -> None:
     emulator.reply(Response.text(tool_calls=[("look", {"at": "sky"}), ("look", "{")], reasoning=["Hm."]))
     first = generate("Look", tools=[LOOK], tool_choice="any", model=VISION)
     good, bad = first.message.tool_calls
@@ -113,7 +113,7 @@ def test_tools_go_there_and_back(emulator: Emulator) -> None:
     assert "strict" not in json.dumps(asked(emulator))
 
 
-def test_a_cut_answer_is_tried_again(emulator: Emulator) -> None:
+def test_a_truncated_answer_is_retried(emulator: Emulator) -> None:
     emulator.reply("cut-mid-stream", Response.text("One"))
     assert generate("Count").completion == "One"
 
@@ -129,7 +129,7 @@ def test_a_cut_answer_is_tried_again(emulator: Emulator) -> None:
         ("credits-used-up", None),
     ],
 )
-def test_what_may_pass_is_told_from_what_does_not(emulator: Emulator, fault: str, retry: str | None) -> None:
+def test_transient_errors_are_distinguished(emulator: Emulator, fault: str, retry: str | None) -> None:
     emulator.always(fault)
     made = get_model(MODEL, memoize=False, max_retries=0).api
     with pytest.raises(hf_text.HFTextError) as caught:
@@ -140,12 +140,12 @@ def test_what_may_pass_is_told_from_what_does_not(emulator: Emulator, fault: str
     assert decision.retry_after == (1.0 if fault == "rate-limited" else None)
 
 
-def test_a_prompt_that_is_too_long_is_a_stop_reason(emulator: Emulator) -> None:
+def test_an_oversized_prompt_is_a_stop_reason(emulator: Emulator) -> None:
     emulator.reply(Response.error(400, "This model's maximum context length is 8192 tokens."))
     assert generate("Count").stop_reason == "model_length"
 
 
-def test_the_key_stands_in_no_log(emulator: Emulator, tmp_path: Path) -> None:
+def test_no_log_contains_the_key(emulator: Emulator, tmp_path: Path) -> None:
     emulator.reply(Response.text("It is blue."))
     (tmp_path / "task.py").write_text(TASK)
     (command,) = [block.code for block in find_blocks(PAGE) if "inspect eval" in block.code]
@@ -163,7 +163,7 @@ def test_the_key_stands_in_no_log(emulator: Emulator, tmp_path: Path) -> None:
     assert KEY not in log.read_text()
 
 
-def test_a_cancelled_answer_hangs_up(emulator: Emulator) -> None:
+def test_a_cancelled_answer_closes_the_connection(emulator: Emulator) -> None:
     gate = Gate()
     chunk = {"choices": [{"index": 0, "delta": {"content": "One"}, "finish_reason": None}]}
     body = [b"data: %s\n\n" % json.dumps(chunk).encode(), gate]
@@ -180,7 +180,7 @@ def test_a_cancelled_answer_hangs_up(emulator: Emulator) -> None:
     gate.open()
 
 
-def test_inspect_loads_no_client_of_ours_without_our_models() -> None:
+def test_inspect_does_not_load_the_client_without_its_models() -> None:
     program = (
         "import sys; from inspect_ai._util.entrypoints import ensure_entry_points; ensure_entry_points()\n"
         "print(*sorted(name for name in sys.modules if name.startswith('hf_text')))"

@@ -36,7 +36,7 @@ def run_program(program: str, emulator: Emulator, cwd: Path) -> str:
 
 
 @pytest.mark.parametrize("number", range(2))
-def test_the_programs_of_the_page_on_opentelemetry_run(
+def test_the_programs_on_the_opentelemetry_page_run(
     needs: Callable[..., None], emulator: Emulator, tmp_path: Path, number: int
 ) -> None:
     needs("opentelemetry.sdk", "opentelemetry.util.genai")
@@ -46,7 +46,7 @@ def test_the_programs_of_the_page_on_opentelemetry_run(
     assert ('"gen_ai.request.temperature": 0.2' in said) == (number == 1)
 
 
-def test_the_tests_and_commands_of_the_page_on_pytest_run(
+def test_the_tests_and_commands_on_the_pytest_page_run(
     needs: Callable[..., None], pytester: pytest.Pytester, emulator: Emulator
 ) -> None:
     needs("openai", "httpx")

@@ -167,7 +167,7 @@ def collect(model: Any, *arguments: Any) -> AIMessageChunk:
     return whole
 
 
-def test_the_counts_come_with_the_last_piece_of_a_stream(emulator: Emulator) -> None:
+def test_usage_is_on_the_last_chunk_of_a_stream(emulator: Emulator) -> None:
     emulator.reply(Response.text("One", " two", reasoning=["Hm", "."], usage=(7, 5), provider="novita"), path=CHAT)
     *pieces, last = ChatHFText(model=MODEL).stream("Count")
     assert [piece.usage_metadata for piece in pieces] == [None] * len(pieces)
@@ -175,7 +175,7 @@ def test_the_counts_come_with_the_last_piece_of_a_stream(emulator: Emulator) -> 
     assert (last.response_metadata["provider"], last.response_metadata["finish_reason"]) == ("novita", "stop")
 
 
-def test_a_stream_and_a_whole_answer_are_the_same_message(emulator: Emulator) -> None:
+def test_a_joined_stream_equals_an_invoked_message(emulator: Emulator) -> None:
     reply = Response.text("One", " two", reasoning=["Hm", "."], tool_calls=[("look", {"at": "sky"})], usage=(7, 5))
     emulator.reply(reply, reply, path=CHAT)
     model = ChatHFText(model=MODEL)
@@ -187,7 +187,7 @@ def test_a_stream_and_a_whole_answer_are_the_same_message(emulator: Emulator) ->
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_cut_answer_is_an_error_with_what_came(emulator: Emulator, streamed: bool) -> None:
+def test_a_truncated_answer_is_an_error_with_the_partial_text(emulator: Emulator, streamed: bool) -> None:
     emulator.reply("cut-mid-stream", path=CHAT)
     model = ChatHFText(model=MODEL)
     with pytest.raises(hf_text.TruncatedStreamError) as caught:
@@ -200,7 +200,7 @@ def test_an_answer_that_ends_at_the_limit_says_so(emulator: Emulator) -> None:
     assert ChatHFText(model=MODEL, max_tokens=2).invoke("Count").response_metadata["finish_reason"] == "length"
 
 
-async def test_a_cancelled_astream_hangs_up(emulator: Emulator) -> None:
+async def test_a_cancelled_astream_closes_the_connection(emulator: Emulator) -> None:
     gate = Gate()
     chunk = {"choices": [{"index": 0, "delta": {"content": "One"}, "finish_reason": None}]}
     body = [b"data: %s\n\n" % json.dumps(chunk).encode(), gate]
@@ -219,7 +219,7 @@ async def test_a_cancelled_astream_hangs_up(emulator: Emulator) -> None:
     gate.open()
 
 
-def test_a_picture_is_sent_as_the_protocol_has_it(emulator: Emulator) -> None:
+def test_a_picture_is_sent_in_protocol_form(emulator: Emulator) -> None:
     block = {"type": "image", "base64": b64encode(ONE_PIXEL).decode(), "mime_type": "image/png"}
     answer = ChatHFText(model="emulator/small-vision").invoke(
         [HumanMessage([{"type": "text", "text": "What?"}, block])]
@@ -229,7 +229,7 @@ def test_a_picture_is_sent_as_the_protocol_has_it(emulator: Emulator) -> None:
     assert message["content"][1]["image_url"]["url"].startswith("data:image/png;base64,")
 
 
-def test_a_picture_in_a_result_follows_the_results(emulator: Emulator) -> None:
+def test_a_picture_in_a_tool_result_follows_the_results(emulator: Emulator) -> None:
     picture = {"type": "image", "base64": b64encode(ONE_PIXEL).decode(), "mime_type": "image/png"}
     model = ChatHFText(model="emulator/small-vision")
     emulator.reply(Response.text(tool_calls=[("look", {}), ("look", {})]), path=CHAT)
@@ -242,7 +242,7 @@ def test_a_picture_in_a_result_follows_the_results(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("other", [None, "openai/gpt-oss-20b"])
-def test_reasoning_is_given_back_with_results_to_the_same_model(emulator: Emulator, other: str | None) -> None:
+def test_reasoning_is_returned_with_results_to_the_same_model(emulator: Emulator, other: str | None) -> None:
     emulator.reply(Response.text(tool_calls=[("look", {"at": "sky"})], reasoning=["Hm."]), path=CHAT)
     model = ChatHFText(model=MODEL)
     called = model.invoke("Look")
@@ -294,7 +294,7 @@ def test_options_reach_the_server(emulator: Emulator) -> None:
     assert "strict" not in json.dumps(asked(emulator))
 
 
-def test_what_is_wrong_is_refused_when_the_model_is_made(emulator: Emulator) -> None:
+def test_invalid_arguments_are_refused_by_the_constructor(emulator: Emulator) -> None:
     with pytest.raises(ValidationError, match="temprature"):
         ChatHFText(model=MODEL, temprature=0)
     with pytest.raises(ValueError, match="provider"):
@@ -302,7 +302,7 @@ def test_what_is_wrong_is_refused_when_the_model_is_made(emulator: Emulator) -> 
     assert emulator.requests == []
 
 
-def test_another_server_gets_no_key_of_hugging_face(emulator: Emulator) -> None:
+def test_another_server_does_not_get_the_hugging_face_key(emulator: Emulator) -> None:
     with Emulator() as other:
         model = ChatHFText(model=MODEL, base_url=other.api_base)
         assert model.invoke("Count").text
@@ -313,7 +313,7 @@ def test_another_server_gets_no_key_of_hugging_face(emulator: Emulator) -> None:
 # --- profile, serialisation
 
 
-def test_the_profile_is_that_of_the_catalogue(emulator: Emulator) -> None:
+def test_the_profile_comes_from_the_catalogue(emulator: Emulator) -> None:
     profile = ChatHFText(model="emulator/small-vision").profile
     assert profile == {
         "name": "emulator/small-vision",
@@ -327,13 +327,13 @@ def test_the_profile_is_that_of_the_catalogue(emulator: Emulator) -> None:
     assert len(emulator.requests) == asked_for  # it is kept
 
 
-def test_a_catalogue_that_is_not_there_does_no_harm(emulator: Emulator) -> None:
+def test_a_missing_catalogue_is_harmless(emulator: Emulator) -> None:
     emulator.always(Response.error(500, "Out of order"), path=f"/v1/models/{MODEL}")
     assert ChatHFText(model=MODEL, max_retries=0).profile is None
     assert ChatHFText(model=MODEL, profile={}).profile == {}
 
 
-def test_a_catalogue_that_cannot_be_reached_is_not_asked_for_each_model(emulator: Emulator) -> None:
+def test_an_unreachable_catalogue_is_not_requested_for_each_model(emulator: Emulator) -> None:
     emulator.always("closed-before-headers", path=f"/v1/models/{MODEL}")
     assert ChatHFText(model=MODEL, max_retries=0).profile is None
     asked_for = len(emulator.requests)
@@ -348,7 +348,7 @@ def load_again(written: str, **how: Any) -> Any:
 
 @pytest.mark.filterwarnings(f"ignore:{BETA}")
 @pytest.mark.parametrize("allowed", ["all", [ChatHFText]])
-def test_a_model_goes_through_json_without_its_secrets(emulator: Emulator, allowed: Any) -> None:
+def test_a_model_round_trips_through_json_without_secrets(emulator: Emulator, allowed: Any) -> None:
     clocks = hf_text.Timeouts(first=30)
     options = {"headers": {"X-Secret": "sesame"}}
     model = ChatHFText(model=MODEL, temperature=0.5, timeout=clocks, client_options=options)
@@ -372,12 +372,12 @@ def test_a_model_of_another_server_is_not_loaded_with_the_key_of_hugging_face(
 
 
 @pytest.mark.filterwarnings(f"ignore:{BETA}")
-def test_who_does_not_name_hf_text_is_not_given_a_model_of_it(emulator: Emulator) -> None:
+def test_loading_does_not_build_a_model_unless_hf_text_is_allowed(emulator: Emulator) -> None:
     with pytest.raises(ValueError, match="Invalid namespace"):
         loads(dumps(ChatHFText(model=MODEL)), allowed_objects="all")
 
 
-def test_a_key_that_was_found_is_not_pickled_and_is_found_again(
+def test_a_discovered_key_is_not_pickled_and_is_discovered_again(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found, given = pickle.dumps(ChatHFText(model=MODEL)), pickle.dumps(ChatHFText(model=MODEL, api_key="hf_Given"))
@@ -408,7 +408,7 @@ class Joke(BaseModel):
 BAD = '{"setup": "Cats purr.", "punchline": "Prr."}'
 
 
-def test_an_answer_that_does_not_fit_is_asked_for_again(emulator: Emulator) -> None:
+def test_an_invalid_answer_is_requested_again(emulator: Emulator) -> None:
     emulator.reply(Response.text(BAD, usage=(10, 5)), Response.text(f"```json\n{JOKE}\n```", usage=(20, 6)), path=CHAT)
     told = ChatHFText(model=MODEL).with_structured_output(Joke, include_raw=True).invoke("A joke")
     assert told["parsed"] == Joke.model_validate_json(JOKE)
@@ -416,7 +416,7 @@ def test_an_answer_that_does_not_fit_is_asked_for_again(emulator: Emulator) -> N
     assert "must be a question" in asked(emulator)[-1]["messages"][-1]["content"]
 
 
-async def test_what_never_fits_is_an_error(emulator: Emulator) -> None:
+async def test_an_answer_that_never_fits_is_an_error(emulator: Emulator) -> None:
     emulator.always(Response.text(BAD), path=CHAT)
     model = ChatHFText(model=MODEL)
     with pytest.raises(hf_text.StructuredOutputError):
@@ -432,7 +432,7 @@ async def test_what_never_fits_is_an_error(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("method", ["json_schema", "function_calling", "json_mode"])
-def test_a_named_way_asks_once(emulator: Emulator, method: Any) -> None:
+def test_a_named_method_sends_one_request(emulator: Emulator, method: Any) -> None:
     bad, good = (
         (Response.text(tool_calls=[("Joke", text)]) if method == "function_calling" else Response.text(text))
         for text in (BAD, JOKE)
@@ -446,14 +446,14 @@ def test_a_named_way_asks_once(emulator: Emulator, method: Any) -> None:
 
 
 @pytest.mark.parametrize("method", ["auto", "json_schema", "function_calling", "json_mode"])
-def test_a_value_that_was_cut_off_is_not_read(emulator: Emulator, method: Any) -> None:
+def test_a_truncated_value_is_not_parsed(emulator: Emulator, method: Any) -> None:
     reply = Response.text(JOKE, tool_calls=[("Joke", JOKE)] if method == "function_calling" else (), finish="length")
     emulator.reply(reply, path=CHAT)
     with pytest.raises(hf_text.TruncatedStreamError):
         ChatHFText(model=MODEL).with_structured_output(Joke, method=method).invoke("A joke")
 
 
-def test_a_value_can_be_asked_for_by_events(emulator: Emulator) -> None:
+def test_structured_output_works_with_astream_events(emulator: Emulator) -> None:
     chain = ChatHFText(model=MODEL).with_structured_output(Joke.model_json_schema())
     assert list(chain.stream("A joke")) == [{"setup": "emulated", "punchline": "emulated"}]
 
@@ -461,7 +461,7 @@ def test_a_value_can_be_asked_for_by_events(emulator: Emulator) -> None:
 # --- the page
 
 
-def test_the_snippets_of_the_page(emulator: Emulator, tmp_path: Path) -> None:
+def test_the_snippets_on_the_page_run(emulator: Emulator, tmp_path: Path) -> None:
     blocks = [block for block in find_blocks(PAGE) if block.language == "python"]
     assert len(blocks) == 4
     for block, prints in zip(blocks, ("together", "Why do cats purr?", "sunny", "0.5"), strict=True):

@@ -124,14 +124,14 @@ def test_options_reach_the_server(emulator: Emulator, llm: Llm) -> None:
     assert headers["X-HF-Bill-To"] == "my-org"
 
 
-def test_a_wrong_value_is_refused_by_its_name(emulator: Emulator, llm: Llm) -> None:
+def test_an_invalid_option_is_refused_by_name(emulator: Emulator, llm: Llm) -> None:
     done = llm("-m", SMALL, "Count", "-o", "temperature", "7")
     assert done.returncode == 1
     assert "temperature" in done.stderr
     assert asked(emulator) == []
 
 
-def test_a_conversation_goes_on(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
+def test_a_conversation_continues(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
     emulator.reply(Response.text("Blue."), Response.text("Grey."))
     llm("-m", SMALL, "-s", "Be brief.", "The sky?", *way)
     assert llm("-c", "And the sea?", *way).stdout == "Grey.\n"
@@ -151,7 +151,7 @@ def test_a_picture_is_sent(emulator: Emulator, llm: Llm, folder: Path, way: tupl
     assert [part["type"] for part in message["content"]] == ["text", "image_url"]
 
 
-def test_a_model_that_does_not_see_gets_no_picture(emulator: Emulator, llm: Llm, folder: Path) -> None:
+def test_a_text_model_gets_no_picture(emulator: Emulator, llm: Llm, folder: Path) -> None:
     (folder / "cat.png").write_bytes(ONE_PIXEL)
     done = llm("-m", "hf/emulator/no-tools", "-a", "cat.png", "What is this?")
     assert (done.returncode, done.stderr) == (1, "Error: This model does not support attachments\n")
@@ -176,7 +176,7 @@ def test_tools_are_run_in_rounds(emulator: Emulator, llm: Llm, way: tuple[str, .
     assert result["content"][:2] == "0."
 
 
-def test_arguments_that_are_not_json_are_told_to_the_model(emulator: Emulator, llm: Llm) -> None:
+def test_invalid_json_arguments_are_reported_to_the_model(emulator: Emulator, llm: Llm) -> None:
     emulator.reply(Response.text(tool_calls=[("llm_version", '{"a": ')]), Response.text("I see."))
     assert llm("-m", SMALL, "-T", "llm_version", "Which version?").stdout.strip() == "I see."
     assert "Error" in asked(emulator)[-1]["messages"][-1]["content"]
@@ -190,14 +190,14 @@ def test_arguments_that_are_not_json_are_told_to_the_model(emulator: Emulator, l
     [((), '```json\n{"name": "Rex", "age": 3}\n```'), (("--async",), '{"name": "Rex", "age": 3}')],
     ids=["fenced", "async"],
 )
-def test_a_schema_gives_json_alone(emulator: Emulator, llm: Llm, way: tuple[str, ...], text: str) -> None:
+def test_a_schema_yields_only_json(emulator: Emulator, llm: Llm, way: tuple[str, ...], text: str) -> None:
     emulator.reply(Response.text(text))
     done = llm("-m", SMALL, *DOG, *way)
     assert (done.returncode, json.loads(done.stdout)) == (0, {"name": "Rex", "age": 3})
     assert asked(emulator)[-1]["response_format"]["json_schema"]["schema"]["required"] == ["name", "age"]
 
 
-def test_what_does_not_fit_the_schema_is_asked_for_again(emulator: Emulator, llm: Llm) -> None:
+def test_an_answer_that_does_not_fit_the_schema_is_requested_again(emulator: Emulator, llm: Llm) -> None:
     emulator.reply(
         Response.text('{"name": "Rex"}', usage=(10, 4)), Response.text('{"name": "Rex", "age": 3}', usage=(20, 6))
     )
@@ -205,14 +205,14 @@ def test_what_does_not_fit_the_schema_is_asked_for_again(emulator: Emulator, llm
     assert last_logged(llm)["input_tokens"] == 30  # what was thrown away is paid for too
 
 
-def test_what_never_fits_the_schema_is_an_error(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
+def test_an_answer_that_never_fits_the_schema_is_an_error(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
     emulator.always(Response.text("I would rather not."))
     done = llm("-m", SMALL, *DOG, *way)
     assert (done.returncode, done.stdout) == (1, "")
     assert "2 answers do not fit" in done.stderr
 
 
-def test_the_schema_holds_after_tools_too(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
+def test_the_schema_applies_after_tools(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
     emulator.reply(Response.text(tool_calls=[("llm_version", {})]), Response.text('{"name": "Rex"}'))
     done = llm("-m", SMALL, "-T", "llm_version", *DOG, *way)
     assert done.returncode == 1
@@ -223,7 +223,7 @@ def test_the_schema_holds_after_tools_too(emulator: Emulator, llm: Llm, way: tup
 # --- what goes wrong
 
 
-def test_a_cut_answer_is_an_error(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
+def test_a_truncated_answer_is_an_error(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
     emulator.reply("cut-mid-stream")
     done = llm("-m", SMALL, "Count", *way)
     assert (done.returncode, done.stdout) == (1, "One two")
@@ -231,27 +231,29 @@ def test_a_cut_answer_is_an_error(emulator: Emulator, llm: Llm, way: tuple[str, 
     assert json.loads(llm("logs", "--json").stdout) == []
 
 
-def test_payment_that_is_required_is_told(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
+def test_a_required_payment_is_reported(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
     emulator.always("credits-used-up")
     done = llm("-m", SMALL, "Count", *way)
     assert (done.returncode, done.stdout.strip()) == (1, "")
     assert "HTTP 402" in done.stderr
 
 
-def test_too_many_requests_are_waited_for(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
+def test_rate_limits_are_waited_for(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
     emulator.reply(Response.error(429, "Slow down", headers={"Retry-After": "0"}), Response.text("One"))
     done = llm("-m", SMALL, "Count", *way)
     assert (done.returncode, done.stdout) == (0, "One\n")
     assert [attempt["status"] for attempt in last_logged(llm)["response_json"]["attempts"]] == [429, 200]
 
 
-def test_an_answer_that_ends_at_the_limit_is_warned_of(emulator: Emulator, llm: Llm) -> None:
+def test_an_answer_cut_by_max_tokens_gives_a_warning(emulator: Emulator, llm: Llm) -> None:
     done = llm("-m", SMALL, "Count", "-o", "max_tokens", "2")
     assert (done.returncode, done.stdout) == (0, "one two\n")
     assert "the answer was cut off (finish reason length)" in done.stderr
 
 
-def test_a_cancelled_task_hangs_up(emulator: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancelled_task_closes_the_connection(
+    emulator: Emulator, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from hf_text.integrations import llm as plugin
 
     monkeypatch.setenv("HF_TOKEN", KEY)
@@ -282,14 +284,14 @@ def test_a_cancelled_task_hangs_up(emulator: Emulator, folder: Path, monkeypatch
 # --- keys
 
 
-def test_the_key_that_llm_keeps_comes_before_the_one_that_is_found(emulator: Emulator, llm: Llm, folder: Path) -> None:
+def test_the_key_stored_by_llm_takes_precedence(emulator: Emulator, llm: Llm, folder: Path) -> None:
     (folder / "keys.json").write_text(json.dumps({"hf": "hf_KeptByLlmForTests", "other": "hf_OtherForTests"}))
     llm("-m", SMALL, "Count")
     llm("-m", SMALL, "Count", "--key", "other")
     assert [request.key for request in emulator.requests[-2:]] == ["hf_KeptByLlmForTests", "hf_OtherForTests"]
 
 
-def test_without_a_key_it_is_said_where_one_comes_from(emulator: Emulator, llm: Llm) -> None:
+def test_a_missing_key_says_where_to_get_one(emulator: Emulator, llm: Llm) -> None:
     done = llm("-m", SMALL, "Count", HF_TOKEN="")
     assert done.returncode == 1
     assert "llm keys set hf" in done.stderr
@@ -307,7 +309,7 @@ def test_refresh_writes_the_list(emulator: Emulator, llm: Llm, folder: Path) -> 
     assert "emulator/painter" not in (folder / "hf-models.json").read_text()
 
 
-def test_a_refresh_that_fails_leaves_the_list(emulator: Emulator, llm: Llm, folder: Path) -> None:
+def test_a_failed_refresh_keeps_the_list(emulator: Emulator, llm: Llm, folder: Path) -> None:
     before = (folder / "hf-models.json").read_text()
     emulator.always(Response.error(500, "Out of order"), path="/v1/models")
     done = llm("hf", "refresh")
@@ -315,7 +317,9 @@ def test_a_refresh_that_fails_leaves_the_list(emulator: Emulator, llm: Llm, fold
     assert (folder / "hf-models.json").read_text() == before
 
 
-def test_a_start_without_us_loads_no_client_and_asks_nothing(emulator: Emulator, environ: dict[str, str]) -> None:
+def test_starting_llm_without_these_models_loads_no_client_and_sends_nothing(
+    emulator: Emulator, environ: dict[str, str]
+) -> None:
     program = (
         "import sys; from llm.cli import cli; cli(['models'], standalone_mode=False)\n"
         "print(*sorted(name for name in sys.modules if name.startswith('hf_text')))"
@@ -336,7 +340,7 @@ def test_a_start_without_us_loads_no_client_and_asks_nothing(emulator: Emulator,
     ("number", "prints"),
     [(0, "They are called hf/NAME"), (1, '{"name": "emulated", "age": 0, "bio": "emulated"}')],
 )
-def test_the_commands_of_the_page(
+def test_the_commands_on_the_page_run(
     emulator: Emulator, environ: dict[str, str], folder: Path, number: int, prints: str
 ) -> None:
     (folder / "cat.png").write_bytes(ONE_PIXEL)
@@ -357,7 +361,7 @@ def test_the_commands_of_the_page(
     assert prints in done.stdout
 
 
-def test_the_python_of_the_page(emulator: Emulator, environ: dict[str, str]) -> None:
+def test_the_python_on_the_page_runs(emulator: Emulator, environ: dict[str, str]) -> None:
     (block,) = [block for block in find_blocks(PAGE) if block.language == "python"]
     (Path(environ["LLM_USER_PATH"]) / "hf-models.json").write_text('[{"id": "openai/gpt-oss-120b"}]')
     done = subprocess.run([sys.executable, "-c", block.code], capture_output=True, text=True, env=environ, check=False)

@@ -21,7 +21,7 @@ def read_setup() -> configparser.ConfigParser:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_names_an_extra_and_a_module_that_are_there(page: Path) -> None:
+def test_every_page_names_an_existing_extra_and_module(page: Path) -> None:
     text = page.read_text("utf-8")
     extras = set(re.findall(r"hf_text\[([\w-]+)\]", text))
     assert extras or page.stem == "pytest"  # that one needs pytest alone
@@ -30,14 +30,14 @@ def test_a_page_names_an_extra_and_a_module_that_are_there(page: Path) -> None:
         assert (PROJECT / "hf_text" / "integrations" / f"{module}.py").is_file()
 
 
-def test_nothing_but_a_framework_that_knows_us_is_told_of_us() -> None:
+def test_entry_points_are_only_for_known_frameworks() -> None:
     """An entry point for pytest would load us in every run of everybody."""
     assert set(read_setup()["options.entry_points"]) == {
         *("console_scripts", "inspect_ai", "llm", "opentelemetry_instrumentor")
     }
 
 
-def test_without_them_nothing_of_them_is_loaded() -> None:
+def test_frameworks_are_not_loaded_unless_used() -> None:
     program = (
         "import sys, hf_text, hf_text.aio, hf_text.batch\nhf_text.Client\n"
         "print(*(name for name in sys.modules if 'integrations' in name))"
@@ -47,7 +47,7 @@ def test_without_them_nothing_of_them_is_loaded() -> None:
 
 
 @pytest.mark.parametrize("module", ["langchain", "llm", "pydantic_ai", "smolagents", "inspect_ai"])
-def test_without_its_package_it_says_what_to_install(module: str) -> None:
+def test_a_missing_package_says_what_to_install(module: str) -> None:
     package = {"langchain": "langchain_core"}.get(module, module)
     program = (
         f"import sys\nsys.modules[{package!r}] = None\nimport hf_text\n"

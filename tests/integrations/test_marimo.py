@@ -61,7 +61,7 @@ def code(needs: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> str:
     return block.code
 
 
-def test_marimos_chat_streams_an_answer(code: str, emulator: Emulator) -> None:
+def test_the_marimo_chat_streams_an_answer(code: str, emulator: Emulator) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code + BEGIN + ASK], capture_output=True, text=True, timeout=50, check=False
     )

@@ -45,7 +45,7 @@ print(json.dumps([crumbs, spans, ended]))
 """
 
 
-def test_sentry_is_told_each_status_and_its_spans_end(needs: Needs, run_driven: RunDriven) -> None:
+def test_sentry_sees_each_status_and_its_spans_end(needs: Needs, run_driven: RunDriven) -> None:
     needs("sentry_sdk")
     assert last_line(run_driven(START + SENTRY)) == [STATUSES, STATUSES, True]
 
@@ -67,7 +67,7 @@ print(json.dumps([[span["context"]["http"].get("status_code"), span["outcome"]] 
 """
 
 
-def test_elastic_apm_is_told_each_status(needs: Needs, run_driven: RunDriven) -> None:
+def test_elastic_apm_sees_each_status(needs: Needs, run_driven: RunDriven) -> None:
     needs("elasticapm")
     spans = last_line(run_driven(START + ELASTIC))
     assert spans == [[status, "success" if status == 200 else "failure"] for status in STATUSES]
@@ -96,7 +96,7 @@ print(json.dumps([[span.attributes.get("http.status_code"), span.status.status_c
 
 
 @pytest.mark.parametrize("libraries", [["requests"], ["urllib3"], ["requests", "urllib3"]], ids=" and ".join)
-def test_opentelemetry_is_told_each_status_and_marks_each_request(
+def test_opentelemetry_sees_each_status_and_propagates_context(
     needs: Needs, run_driven: RunDriven, emulator: Emulator, libraries: list[str]
 ) -> None:
     needs("opentelemetry.sdk", *(f"opentelemetry.instrumentation.{library}" for library in libraries))
@@ -143,9 +143,7 @@ DDTRACE_SETTINGS = {
     ],
     ids=["http.client", "urllib3", "requests", "all"],
 )
-def test_datadog_is_told_each_status(
-    needs: Needs, run_driven: RunDriven, libraries: list[str], names: list[str]
-) -> None:
+def test_datadog_sees_each_status(needs: Needs, run_driven: RunDriven, libraries: list[str], names: list[str]) -> None:
     needs("ddtrace")
     output = run_driven(START + DDTRACE.format(libraries=libraries), **DDTRACE_SETTINGS)
     assert last_line(output) == dict.fromkeys(names, STATUSES)
@@ -172,7 +170,7 @@ print(json.dumps(seen))
 """
 
 
-def test_new_relic_is_told_each_status_and_the_headers_and_marks_requests(
+def test_new_relic_sees_each_status_and_propagates_context(
     needs: Needs, run_driven: RunDriven, emulator: Emulator
 ) -> None:
     """Its transaction does not reach into worker threads, so it sees the blocking calls only."""
@@ -206,7 +204,7 @@ print(json.dumps(len(seen)))
 """
 
 
-def test_x_ray_marks_each_request_with_what_is_under_way_then(
+def test_x_ray_adds_the_current_segment_to_each_request(
     needs: Needs, run_driven: RunDriven, emulator: Emulator
 ) -> None:
     """It puts a header in where requests prepares what is sent; one of an earlier request would be of no use."""
@@ -219,7 +217,7 @@ def test_x_ray_marks_each_request_with_what_is_under_way_then(
     assert later != last
 
 
-def test_two_tools_at_once_are_both_told_each_status(needs: Needs, run_driven: RunDriven) -> None:
+def test_two_monitoring_tools_both_see_each_status(needs: Needs, run_driven: RunDriven) -> None:
     needs("sentry_sdk", "opentelemetry.sdk", "opentelemetry.instrumentation.urllib3")
     inner = OPENTELEMETRY.format(libraries=["urllib3"]).replace("print(", "first = (")
     outer = SENTRY.replace("    drive(sys.argv[1])", "    exec(inner, globals())")
@@ -236,7 +234,7 @@ drive(sys.argv[1])
 """
 
 
-def test_the_log_of_urllib3_tells_each_status(run_driven: RunDriven) -> None:
+def test_the_urllib3_log_shows_each_status(run_driven: RunDriven) -> None:
     lines = run_driven(START + DEBUG_LOG).splitlines()
     answers = [line for line in lines if line.startswith("urllib3.connectionpool: http://")]
     assert [int(line.split('" ')[1].split()[0]) for line in answers] == [status for status in STATUSES if status]
@@ -255,9 +253,7 @@ with hf_text.Client("hf_MadeUpKeyForTests", api_base=sys.argv[1], headers=header
 """
 
 
-def test_what_http_client_prints_for_debugging_shows_heads_and_no_key(
-    run_driven: RunDriven, emulator: Emulator
-) -> None:
+def test_http_client_debug_output_shows_heads_without_the_key(run_driven: RunDriven, emulator: Emulator) -> None:
     emulator.always(DAY[0])
     output = run_driven(START + DEBUG_LEVEL)
     assert output.count("reply: 'HTTP/1.1 200 OK\\r\\n'") == STATUSES.count(200) + 1
@@ -301,9 +297,7 @@ print(json.dumps(seen))
         ("requests.Session", "send"),
     ],
 )
-def test_whoever_wraps_a_function_of_the_libraries_finds_a_whole_head(
-    run_driven: RunDriven, owner: str, name: str
-) -> None:
+def test_a_wrapped_library_function_sees_a_complete_head(run_driven: RunDriven, owner: str, name: str) -> None:
     seen = last_line(run_driven(START + OWN_INSTRUMENT.format(owner=owner, name=name)))
     reasons = {200: "OK", 500: "Internal Server Error"}
     assert seen == [[status, reasons[status], "keep-alive"] for status in STATUSES if status]

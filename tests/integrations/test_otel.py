@@ -91,7 +91,7 @@ def telemetry(needs: Needs, monkeypatch: pytest.MonkeyPatch) -> Iterator[Telemet
     otel.uninstrument()
 
 
-def test_a_whole_answer_is_one_span_by_the_names_of_the_conventions(
+def test_a_complete_answer_is_one_span_named_by_the_conventions(
     telemetry: Telemetry, client: Any, emulator: Emulator
 ) -> None:
     emulator.reply(WHOLE)
@@ -129,9 +129,7 @@ def test_a_whole_answer_is_one_span_by_the_names_of_the_conventions(
     }
 
 
-def test_names_are_those_that_the_installed_conventions_define(
-    telemetry: Telemetry, client: Any, emulator: Emulator
-) -> None:
+def test_names_match_the_installed_conventions(telemetry: Telemetry, client: Any, emulator: Emulator) -> None:
     from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
     from opentelemetry.semconv._incubating.metrics import gen_ai_metrics
 
@@ -142,9 +140,7 @@ def test_names_are_those_that_the_installed_conventions_define(
     assert set(telemetry.points()) <= {value for value in vars(gen_ai_metrics).values() if isinstance(value, str)}
 
 
-def test_a_finish_reason_that_the_server_did_not_give_is_not_made_up(
-    telemetry: Telemetry, client: Any, emulator: Emulator
-) -> None:
+def test_a_missing_finish_reason_is_not_invented(telemetry: Telemetry, client: Any, emulator: Emulator) -> None:
     emulator.reply("done-without-finish")
     assert client.generate("Hi", "a/b").finish_reason is None
     assert "gen_ai.response.finish_reasons" not in telemetry.told
@@ -166,7 +162,7 @@ FAILURES: dict[str, tuple[Any, str, str | None]] = {
 
 
 @pytest.mark.parametrize("how", FAILURES)
-def test_a_failed_call_is_one_span_that_names_the_error_and_not_what_was_asked(
+def test_a_failed_call_is_one_span_with_the_error_and_without_content(
     telemetry: Telemetry, make_client: Callable[..., Any], emulator: Emulator, how: str
 ) -> None:
     reply, kind, description = FAILURES[how]
@@ -184,7 +180,7 @@ def test_a_failed_call_is_one_span_that_names_the_error_and_not_what_was_asked(
 
 
 @pytest.mark.parametrize("end", ["break", "close", "cancel", "collected"])
-def test_a_stream_that_the_program_leaves_is_one_span_without_an_error(
+def test_an_abandoned_stream_is_one_span_without_an_error(
     telemetry: Telemetry, client: Any, emulator: Emulator, end: str
 ) -> None:
     emulator.reply("stall-mid-stream")
@@ -202,7 +198,7 @@ def test_a_stream_that_the_program_leaves_is_one_span_without_an_error(
 
 
 @pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
-def test_a_call_that_is_cancelled_while_it_waits_is_one_span(
+def test_a_call_cancelled_while_waiting_is_one_span(
     telemetry: Telemetry, client: Any, emulator: Emulator, fault: str
 ) -> None:
     emulator.reply(fault)
@@ -216,21 +212,19 @@ def test_a_call_that_is_cancelled_while_it_waits_is_one_span(
     assert "error.type" not in telemetry.told
 
 
-def test_a_stream_that_nobody_reads_sends_nothing_and_is_no_span(
-    telemetry: Telemetry, client: Any, emulator: Emulator
-) -> None:
+def test_an_unread_stream_sends_nothing_and_has_no_span(telemetry: Telemetry, client: Any, emulator: Emulator) -> None:
     client.stream("Hi", "a/b").close()
     assert (telemetry.spans, emulator.requests) == ([], [])
 
 
-def test_a_call_that_is_refused_before_anything_is_sent_is_one_span(telemetry: Telemetry, client: Any) -> None:
+def test_a_call_refused_before_sending_is_one_span(telemetry: Telemetry, client: Any) -> None:
     with pytest.raises(hf_text.InvalidRequestError):
         client.generate("Hi", "a/b", temperature="hot")
     assert telemetry.span.name == "chat a/b"
     assert telemetry.told["error.type"] == "hf_text.InvalidRequestError"
 
 
-def test_retries_and_failover_are_within_one_span(telemetry: Telemetry, client: Any, emulator: Emulator) -> None:
+def test_retries_and_failover_share_one_span(telemetry: Telemetry, client: Any, emulator: Emulator) -> None:
     emulator.reply("server-error", "server-error", "server-error", WHOLE)
     answer = client.generate("Hi", "openai/gpt-oss-120b")
     assert telemetry.told["hf_text.attempts"] == len(answer.attempts) > 1
@@ -238,7 +232,7 @@ def test_retries_and_failover_are_within_one_span(telemetry: Telemetry, client: 
     assert telemetry.span.status.status_code.name == "UNSET"
 
 
-def test_a_server_that_is_asked_for_its_model_gives_the_span_its_name(
+def test_a_default_model_of_the_server_names_the_span(
     telemetry: Telemetry, make_client: Callable[..., Any], emulator: Emulator
 ) -> None:
     emulator.reply(WHOLE)
@@ -282,9 +276,7 @@ def test_each_row_of_a_batch_is_a_span(telemetry: Telemetry, emulator: Emulator,
 
 
 @pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
-def test_a_task_that_is_cancelled_is_one_span_without_an_error(
-    telemetry: Telemetry, emulator: Emulator, fault: str
-) -> None:
+def test_a_cancelled_task_is_one_span_without_an_error(telemetry: Telemetry, emulator: Emulator, fault: str) -> None:
     emulator.reply(fault)
 
     async def ask() -> None:
@@ -301,9 +293,7 @@ def test_a_task_that_is_cancelled_is_one_span_without_an_error(
     assert telemetry.told["hf_text.stopped"] is True
 
 
-def test_the_span_is_the_child_of_the_one_in_which_the_call_was_made(
-    telemetry: Telemetry, client: Any, emulator: Emulator
-) -> None:
+def test_the_span_is_a_child_of_the_calling_span(telemetry: Telemetry, client: Any, emulator: Emulator) -> None:
     from opentelemetry import trace
 
     emulator.reply(WHOLE)
@@ -315,9 +305,7 @@ def test_the_span_is_the_child_of_the_one_in_which_the_call_was_made(
     assert call.parent.span_id == handler.get_span_context().span_id
 
 
-def test_metrics_tell_the_duration_the_tokens_and_the_time_of_the_chunks(
-    telemetry: Telemetry, client: Any, emulator: Emulator
-) -> None:
+def test_metrics_record_duration_tokens_and_chunk_times(telemetry: Telemetry, client: Any, emulator: Emulator) -> None:
     emulator.reply(Response.text("One", " two", " three", usage=(3, 4), pace=0.01))
     client.generate("Hi", "a/b")
     points = telemetry.points()
@@ -346,9 +334,7 @@ MESSAGES = [
 TOOL = {"type": "function", "function": {"name": "f", "description": "does", "parameters": {"type": "object"}}}
 
 
-def test_nothing_of_the_content_is_recorded_unless_it_is_asked_for(
-    telemetry: Telemetry, client: Any, emulator: Emulator
-) -> None:
+def test_content_is_not_recorded_by_default(telemetry: Telemetry, client: Any, emulator: Emulator) -> None:
     emulator.reply(Response.text("An", " answer", reasoning=["A thought"], tool_calls=[("f", {"secret": 1})]))
     client.generate(MESSAGES, "a/b", tools=[TOOL])
     recorded = telemetry.span.to_json()
@@ -356,7 +342,7 @@ def test_nothing_of_the_content_is_recorded_unless_it_is_asked_for(
         assert word not in recorded
 
 
-def test_content_is_recorded_where_it_is_asked_for(
+def test_content_is_recorded_on_request(
     needs: Needs, monkeypatch: pytest.MonkeyPatch, client: Any, emulator: Emulator
 ) -> None:
     needs("opentelemetry.sdk", "opentelemetry.util.genai")
@@ -395,7 +381,7 @@ def test_after_uninstrument_nothing_is_recorded(telemetry: Telemetry, client: An
 
 
 @pytest.mark.blocking_client
-def test_requests_of_an_instrumented_http_library_are_children_of_the_call(needs: Needs, run_driven: Any) -> None:
+def test_instrumented_http_requests_are_children_of_the_call(needs: Needs, run_driven: Any) -> None:
     needs("opentelemetry.sdk", "opentelemetry.util.genai", "opentelemetry.instrumentation.urllib3")
     program = Path(__file__).with_name("otel_day.py").read_text("utf-8")
     calls, requests, orphans = json.loads(run_driven(program).splitlines()[-1])
@@ -403,7 +389,7 @@ def test_requests_of_an_instrumented_http_library_are_children_of_the_call(needs
 
 
 @pytest.mark.blocking_client
-def test_a_forked_child_that_drops_its_copy_of_a_stream_tells_nothing(
+def test_a_forked_child_that_drops_its_copy_of_a_stream_records_nothing(
     telemetry: Telemetry, client: Any, emulator: Emulator
 ) -> None:
     gate = Gate()
@@ -431,14 +417,14 @@ def test_opentelemetry_finds_the_instrumentation_by_its_entry_point(needs: Needs
 
 
 @pytest.mark.blocking_client
-def test_without_the_package_one_line_says_what_to_install() -> None:
+def test_a_missing_package_says_what_to_install_on_one_line() -> None:
     program = "import sys; sys.modules['opentelemetry'] = None\nimport hf_text.integrations.otel"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
     assert "MissingExtraError: this needs opentelemetry-util-genai: pip install 'hf_text[otel]'" in done.stderr
 
 
 @pytest.mark.blocking_client
-def test_the_library_and_its_command_load_nothing_of_opentelemetry() -> None:
+def test_library_and_command_do_not_load_opentelemetry() -> None:
     imports = "import sys, hf_text, hf_text.aio, hf_text.cli, hf_text.batch"
     program = f"{imports}; print([name for name in sys.modules if 'opentelemetry' in name])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)

@@ -57,7 +57,7 @@ def run(agent: Any, prompt: Any) -> Any:
     return asyncio.run(agent.run(prompt))
 
 
-def test_an_answer(emulator: Emulator) -> None:
+def test_an_answer_is_returned(emulator: Emulator) -> None:
     emulator.reply(Response.text("One", " two", reasoning=["Hm."], usage=(7, 5), provider="novita"))
     result = run(Agent(HFTextModel(MODEL), instructions="Be brief.", system_prompt="Be kind."), "Count")
     assert result.output == "One two"
@@ -68,7 +68,7 @@ def test_an_answer(emulator: Emulator) -> None:
     assert turns == [("system", "Be kind."), ("system", "Be brief."), ("user", "Count")]
 
 
-async def test_a_stream_is_the_same_answer(emulator: Emulator) -> None:
+async def test_a_stream_has_the_same_answer(emulator: Emulator) -> None:
     emulator.reply(Response.text("One", " two", reasoning=["Hm."], usage=(7, 5)))
     async with Agent(HFTextModel(MODEL)).run_stream("Count") as result:
         assert [piece async for piece in result.stream_text(delta=True, debounce_by=None)] == ["One", " two"]
@@ -77,7 +77,7 @@ async def test_a_stream_is_the_same_answer(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize("wanted", [NativeOutput(City), ToolOutput(City), PromptedOutput(City)])
-def test_values(emulator: Emulator, wanted: Any) -> None:
+def test_typed_values_are_returned(emulator: Emulator, wanted: Any) -> None:
     tool = isinstance(wanted, ToolOutput)
     emulator.reply(Response.text(tool_calls=[("final_result", CITY)]) if tool else Response.text(CITY))
     result = run(Agent(HFTextModel(MODEL), output_type=wanted), "A city")
@@ -89,7 +89,7 @@ def test_values(emulator: Emulator, wanted: Any) -> None:
     assert "strict" not in json.dumps(body)
 
 
-def test_what_does_not_fit_is_asked_for_again(emulator: Emulator) -> None:
+def test_an_invalid_answer_is_requested_again(emulator: Emulator) -> None:
     emulator.reply(Response.text('{"name": "Bern"}'), Response.text(CITY))
     assert run(Agent(HFTextModel(MODEL), output_type=NativeOutput(City)), "A city").output.people == 134000
     assert "people" in json.dumps(asked(emulator)[-1]["messages"][-1])
@@ -152,7 +152,7 @@ def test_settings_reach_the_server(emulator: Emulator) -> None:
         ("cut-mid-stream", exceptions.ModelAPIError, hf_text.TruncatedStreamError),
     ],
 )
-async def test_an_error_is_theirs_and_ours_is_its_cause(
+async def test_an_error_is_a_pydantic_ai_error_with_the_library_error_as_cause(
     emulator: Emulator, fault: str, theirs: type[Exception], ours: type[hf_text.HFTextError]
 ) -> None:
     emulator.always(fault)
@@ -166,13 +166,13 @@ async def test_an_error_is_theirs_and_ours_is_its_cause(
     assert isinstance(caught.value.__cause__, ours)
 
 
-def test_a_fallback_goes_on_after_a_cut_answer(emulator: Emulator) -> None:
+def test_a_fallback_model_follows_a_truncated_answer(emulator: Emulator) -> None:
     emulator.reply("cut-mid-stream", Response.text("One"))
     models = FallbackModel(HFTextModel(MODEL), HFTextModel("emulator/small-vision"))
     assert run(Agent(models), "Count").output == "One"
 
 
-def test_a_wrong_setting_is_the_users_error(emulator: Emulator) -> None:
+def test_an_invalid_setting_is_a_user_error(emulator: Emulator) -> None:
     with pytest.raises(exceptions.UserError, match="temperature"):
         run(Agent(HFTextModel(MODEL, settings={"temperature": 7.0})), "Count")
     assert asked(emulator) == []
@@ -190,7 +190,7 @@ def held(emulator: Emulator) -> Gate:
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_a_cancelled_run_hangs_up(emulator: Emulator, streamed: bool) -> None:
+async def test_a_cancelled_run_closes_the_connection(emulator: Emulator, streamed: bool) -> None:
     gate, agent = held(emulator), Agent(HFTextModel(MODEL))
 
     async def run() -> None:
@@ -207,7 +207,7 @@ async def test_a_cancelled_run_hangs_up(emulator: Emulator, streamed: bool) -> N
     gate.open()
 
 
-async def test_a_stream_that_is_cancelled_ends_as_interrupted(emulator: Emulator) -> None:
+async def test_a_cancelled_stream_ends_as_interrupted(emulator: Emulator) -> None:
     gate = held(emulator)
     async with Agent(HFTextModel(MODEL)).run_stream("Count") as result:
         async for _ in result.stream_text(debounce_by=None):
@@ -217,7 +217,7 @@ async def test_a_stream_that_is_cancelled_ends_as_interrupted(emulator: Emulator
     gate.open()
 
 
-def test_the_snippets_of_the_page(emulator: Emulator, tmp_path: Path) -> None:
+def test_the_snippets_on_the_page_run(emulator: Emulator, tmp_path: Path) -> None:
     blocks = [block for block in find_blocks(PAGE) if block.language == "python"]
     for block, reply in zip(blocks, (Response.text("Hi"), Response.text(CITY), Response.text("Hi")), strict=True):
         emulator.reply(reply)

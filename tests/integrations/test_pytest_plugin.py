@@ -139,14 +139,14 @@ class TestClass:
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_an_app_is_tested_against_streams_that_go_wrong(needs: Needs, run: Run, name: str) -> None:
+def test_an_app_can_be_tested_against_failing_streams(needs: Needs, run: Run, name: str) -> None:
     needs(name)
     done = run(APPS[name] + TESTS)
     done.assert_outcomes(passed=7)
 
 
 @pytest.mark.parametrize("name", ["openai", "hf_text"])
-def test_what_a_real_server_says_is_recorded_and_replayed_without_it(
+def test_answers_of_a_real_server_are_recorded_and_replayed(
     needs: Needs, run: Run, pytester: pytest.Pytester, server: Emulator, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     needs(name)
@@ -184,7 +184,7 @@ def test_keyword(hf_emulator): pass
 """
 
 
-def test_a_wrong_mark_is_told_in_one_line(run: Run) -> None:
+def test_an_invalid_mark_is_reported_on_one_line(run: Run) -> None:
     done = run(WRONG)
     done.assert_outcomes(errors=3)
     for says in ("no fault is named 'cut-mid-steam'", "no fault is named 429", "takes no fault"):
@@ -198,13 +198,13 @@ def test_a_wrong_mark_is_told_in_one_line(run: Run) -> None:
         (("--hf-upstream", "http://x"), "pass --hf-record too"),
     ],
 )
-def test_options_that_do_not_go_together_are_refused(run: Run, options: tuple[str, ...], says: str) -> None:
+def test_conflicting_options_are_refused(run: Run, options: tuple[str, ...], says: str) -> None:
     done = run("", *options)
     assert says in done.stderr.str()
     assert done.ret == pytest.ExitCode.USAGE_ERROR
 
 
-def test_a_test_that_does_not_use_it_starts_nothing_and_keeps_its_environment(run: Run) -> None:
+def test_a_test_without_the_fixture_starts_nothing_and_keeps_its_environment(run: Run) -> None:
     tests = """
 import os, threading
 
@@ -215,7 +215,7 @@ def test_one():
     run(tests).assert_outcomes(passed=1)
 
 
-def test_pytest_loads_nothing_of_the_library_unless_it_is_asked_for(run: Run) -> None:
+def test_pytest_does_not_load_the_library_unless_used(run: Run) -> None:
     tests = """
 import sys
 
@@ -226,7 +226,7 @@ def test_one(request):
     run(tests, "--strict-markers", conftest="", alone=True).assert_outcomes(passed=1)
 
 
-def test_the_library_and_its_command_load_nothing_of_the_plugin() -> None:
+def test_library_and_command_do_not_load_the_plugin() -> None:
     imports = "import sys, hf_text, hf_text.aio, hf_text.cli, hf_text.batch"
     program = f"{imports}; print([name for name in sys.modules if name == 'pytest' or 'integrations.' in name])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)

@@ -46,13 +46,13 @@ def words(text: str | None) -> str:
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
-def test_the_schema_means_what_that_of_pydantic_ai_means(function: Function) -> None:
+def test_schemas_are_equivalent_to_pydantic_ai(function: Function) -> None:
     theirs = pydantic_ai.Tool(function, takes_ctx=False).function_schema
     assert meaning(tool(function).parameters) == meaning(theirs.json_schema)
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
-def test_the_description_is_that_of_pydantic_ai_without_what_is_returned(function: Function) -> None:
+def test_descriptions_match_pydantic_ai_without_the_returns_section(function: Function) -> None:
     theirs = pydantic_ai.Tool(function, takes_ctx=False).description or ""
     summary = theirs.partition("<summary>")[2].partition("</summary>")[0] or theirs
     assert words(tool(function).description) == words(summary)
@@ -68,7 +68,7 @@ def langchain_reads(function: Function) -> bool:
 
 
 @pytest.mark.parametrize("function", list(filter(langchain_reads, FUNCTIONS)), ids=lambda function: function.__name__)
-def test_the_descriptions_are_those_of_langchain(function: Function) -> None:
+def test_descriptions_match_langchain(function: Function) -> None:
     theirs = langchain_tools.StructuredTool.from_function(function, parse_docstring=True)
     ours = tool(function)
     assert words(ours.description) == words(theirs.description)

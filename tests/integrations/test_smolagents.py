@@ -81,7 +81,7 @@ def test_a_tool_calling_agent_answers(emulator: Emulator, streamed: bool) -> Non
     assert "sunny in Bern" in json.dumps(second["messages"])
 
 
-def test_half_a_step_is_not_run(emulator: Emulator, streamed: bool) -> None:
+def test_an_incomplete_step_is_not_run(emulator: Emulator, streamed: bool) -> None:
     emulator.always("cut-mid-stream")
     agent = CodeAgent(tools=[], model=HFTextModel(MODEL), stream_outputs=streamed, verbosity_level=0, max_steps=1)
     with pytest.raises(AgentGenerationError) as caught:
@@ -89,7 +89,7 @@ def test_half_a_step_is_not_run(emulator: Emulator, streamed: bool) -> None:
     assert isinstance(caught.value.__cause__, hf_text.TruncatedStreamError)
 
 
-def test_an_answer_that_ends_at_the_limit_is_warned_of(emulator: Emulator) -> None:
+def test_an_answer_cut_by_max_tokens_gives_a_warning(emulator: Emulator) -> None:
     model = HFTextModel(MODEL, max_tokens=2)
     with pytest.warns(hf_text.HFTextWarning, match="finish reason length"):
         answer = model.generate([{"role": "user", "content": [{"type": "text", "text": "Count"}]}])
@@ -110,12 +110,12 @@ def test_options_schemas_and_pictures_reach_the_server(emulator: Emulator) -> No
     assert body["response_format"]["json_schema"]["name"] == "city"
 
 
-def test_what_is_saved_has_no_key() -> None:
+def test_a_saved_model_has_no_key() -> None:
     model = HFTextModel(MODEL, client=hf_text.Client(KEY), temperature=0.5)
     assert model.to_dict() == {"model_id": MODEL, "temperature": 0.5}
 
 
-def test_a_reader_that_leaves_hangs_up(emulator: Emulator) -> None:
+def test_leaving_a_stream_closes_the_connection(emulator: Emulator) -> None:
     gate = Gate()
     chunk = {"choices": [{"index": 0, "delta": {"content": "One"}, "finish_reason": None}]}
     body = [b"data: %s\n\n" % json.dumps(chunk).encode(), gate]
@@ -127,7 +127,7 @@ def test_a_reader_that_leaves_hangs_up(emulator: Emulator) -> None:
     gate.open()
 
 
-def test_the_snippets_of_the_page(emulator: Emulator, tmp_path: Path) -> None:
+def test_the_snippets_on_the_page_run(emulator: Emulator, tmp_path: Path) -> None:
     blocks = [block for block in find_blocks(PAGE) if block.language == "python"]
     assert len(blocks) == 2
     for block in blocks:

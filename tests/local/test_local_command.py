@@ -47,20 +47,20 @@ def test_a_model_answers_and_is_introduced_once(model: Path, order: str) -> None
     ]
 
 
-def test_json_has_the_answer_and_the_model(model: Path) -> None:
+def test_json_contains_the_answer_and_the_model(model: Path) -> None:
     done = run("--local", model.parent, "--json", "--max-tokens", 5, "--temperature", 0, "Why is the sky blue?")
     answer = json.loads(done.stdout)
     assert (answer["model"], answer["finish_reason"]) == (model.stem, "length")
     assert answer["text"].strip()
 
 
-def test_a_text_that_is_piped_in_may_be_longer_than_the_usual_context(model: Path) -> None:
+def test_piped_text_can_exceed_the_default_context(model: Path) -> None:
     done = run("--local", model, "--max-tokens", 3, "Summarise this:", stdin="word " * 8300)
     assert done.returncode == 1
     assert "available context size (8192 tokens)" in done.stderr  # all that this model can have, not 4096
 
 
-def test_a_word_after_local_that_is_the_prompt_is_taken_for_it(hub: Hub) -> None:
+def test_a_word_after_local_can_be_the_prompt(hub: Hub) -> None:
     for words in (["Why is the sky blue?"], ["Hello!"], ["--", "Hello", "you"], ["Two words", "more"]):
         done = run("--local", *words)
         assert done.returncode == 1
@@ -68,14 +68,14 @@ def test_a_word_after_local_that_is_the_prompt_is_taken_for_it(hub: Hub) -> None
 
 
 @pytest.mark.parametrize("word", ["./no", ".modle", "no.gguf", "/no/where", "~/no"])
-def test_a_path_where_nothing_is_is_told_and_not_taken_for_a_prompt(word: str) -> None:
+def test_a_missing_path_is_reported_and_not_taken_as_the_prompt(word: str) -> None:
     done = run("--local", word, "Hello!")
     assert done.returncode == 1
     assert f"there is neither a file nor a folder {word!r}" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_word_that_may_be_a_model_or_a_prompt_is_asked_about() -> None:
+def test_an_ambiguous_word_after_local_is_refused() -> None:
     done = run("--local", "modle", "Hello!")
     assert done.returncode == 2
     assert "neither a file nor a folder 'modle' for --local" in done.stderr
@@ -85,19 +85,19 @@ def test_a_word_that_may_be_a_model_or_a_prompt_is_asked_about() -> None:
 @pytest.mark.parametrize(
     "other", [["--demo"], ["--api-base", "http://localhost/v1"], ["--provider", "auto"], ["-m", "some/model"]]
 )
-def test_what_chooses_another_server_is_refused(other: list[str]) -> None:
+def test_options_for_another_server_are_refused(other: list[str]) -> None:
     done = run("--local", ".", *other, "Hello!")
     assert done.returncode == 2
     assert f"cannot be combined with {other[0]}; name the model after --local" in done.stderr
 
 
-def test_the_users_key_and_proxy_have_no_part_in_it(model: Path) -> None:
+def test_key_and_proxy_of_the_user_are_not_used(model: Path) -> None:
     foreign = {"HF_TOKEN": "hf_MadeUpKeyForTests", "HTTP_PROXY": "http://127.0.0.1:9", "HF_TEXT_API_KEY": "other"}
     done = run("--local", model, "--max-tokens", 3, "Hello!", env={**os.environ, **foreign})
     assert done.returncode == 0, done.stderr
 
 
-def test_without_a_terminal_the_default_model_is_not_downloaded_unasked(hub: Hub, model: Path) -> None:
+def test_without_a_terminal_the_default_model_is_not_downloaded(hub: Hub, model: Path) -> None:
     hub.repos[DEFAULT_MODEL.partition(":")[0]] = {"qwen-q4_k_m.gguf": model}
     refused = run("--local", "Hello there!")
     assert refused.returncode == 2
@@ -161,7 +161,7 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 
 
 @pytest.mark.parametrize(("typed", "downloads"), [("\n", 1), ("yes\n", 1), ("n\n", 0)])
-def test_on_a_terminal_the_download_is_one_question_and_shows_its_progress(
+def test_on_a_terminal_the_download_is_confirmed_once_and_shows_progress(
     hub: Hub, model: Path, terminal: Callable[..., Terminal], typed: str, downloads: int
 ) -> None:
     hub.repos[DEFAULT_MODEL.partition(":")[0]] = {"qwen-q4_k_m.gguf": model}
@@ -174,7 +174,7 @@ def test_on_a_terminal_the_download_is_one_question_and_shows_its_progress(
     assert ("was not downloaded. Use a model that you have" in " ".join(shown.shown.split())) != bool(downloads)
 
 
-def test_ctrl_c_at_the_question_ends_the_command(hub: Hub, model: Path, terminal: Callable[..., Terminal]) -> None:
+def test_ctrl_c_at_the_confirmation_ends_the_command(hub: Hub, model: Path, terminal: Callable[..., Terminal]) -> None:
     hub.repos[DEFAULT_MODEL.partition(":")[0]] = {"qwen-q4_k_m.gguf": model}
     shown = terminal("--local", "Hello there!")
     shown.wait_for("Agreed? [Y/n]")
@@ -183,7 +183,7 @@ def test_ctrl_c_at_the_question_ends_the_command(hub: Hub, model: Path, terminal
     assert "Traceback" not in shown.shown
 
 
-def test_ctrl_c_while_it_answers_leaves_no_server(model: Path, wait_for_end: Callable[[int], None]) -> None:
+def test_ctrl_c_during_an_answer_leaves_no_server(model: Path, wait_for_end: Callable[[int], None]) -> None:
     with subprocess.Popen(
         [*COMMAND, "--local", str(model), "--max-tokens", "4000", "Count to a million in words, do not stop."],
         stdout=subprocess.PIPE,
@@ -203,7 +203,7 @@ def test_ctrl_c_while_it_answers_leaves_no_server(model: Path, wait_for_end: Cal
     assert len(children) == 1
 
 
-def test_a_question_to_another_server_loads_nothing_of_it() -> None:
+def test_ask_does_not_load_the_local_server_unless_used() -> None:
     code = """if True:
         import sys
         from hf_text.cli import main

@@ -29,7 +29,7 @@ def folder(model: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_table_is_labelled_and_after_ctrl_c_the_same_file_goes_on(folder: Path) -> None:
+def test_a_table_is_labelled_and_resumed_after_ctrl_c(folder: Path) -> None:
     pytest.importorskip("pandas")
     (block,) = [block for block in find_blocks(BATCH_PAGE) if "LocalServer" in block.code]
     rows = [f"{number},The lamp is number {number}.,{number % 5}" for number in range(20)]
@@ -52,7 +52,7 @@ def test_a_table_is_labelled_and_after_ctrl_c_the_same_file_goes_on(folder: Path
     assert output.read_bytes().count(b"\n") == 20
 
 
-def test_the_commands_are_those_of_the_readme_which_the_checks_run() -> None:
+def test_the_commands_match_the_readme() -> None:
     (commands,) = [block.code.splitlines() for block in BLOCKS if block.language == "bash"]
     readme = (
         (PROJECT / "README.rst")
@@ -64,7 +64,7 @@ def test_the_commands_are_those_of_the_readme_which_the_checks_run() -> None:
     assert " && ".join(commands) in readme
 
 
-def test_every_message_of_the_table_is_one_that_there_is() -> None:
+def test_every_documented_message_exists() -> None:
     table = PAGE[PAGE.index("The message  ") : PAGE.index("If a model takes longer")]
     messages = re.findall(r"^``([^`]+)``  ", table, re.MULTILINE)
     assert len(messages) == 11
@@ -76,6 +76,6 @@ def test_every_message_of_the_table_is_one_that_there_is() -> None:
         assert [part for part in words if part not in literals] == [], message
 
 
-def test_the_default_model_is_the_one_that_stands_there() -> None:
+def test_the_documented_default_model_is_correct() -> None:
     assert PAGE.count(DEFAULT_MODEL) >= 2
     assert f"``{DEFAULT_MODEL}`` (491 MB)" in PAGE

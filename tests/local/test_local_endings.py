@@ -185,7 +185,7 @@ class TestWhateverEndsTheParent:
         assert "Exception ignored" not in errors
         wait_for_end(int(child))
 
-    def test_while_a_process_that_it_forked_off_lives_on(
+    def test_while_a_forked_process_lives_on(
         self, number: signal.Signals, start: Callable[..., Program], model: Path, wait_for_end: Callable[[int], None]
     ) -> None:
         program = start(model, "forked")
@@ -209,7 +209,7 @@ def inherits_orphans() -> Iterator[None]:
     prctl(subreaper, 0, 0, 0, 0)
 
 
-def test_the_end_of_the_parent_does_not_wait_until_the_model_is_loaded(
+def test_the_parent_can_end_while_the_model_is_loading(
     start: Callable[..., Program], model: Path, inherits_orphans: None
 ) -> None:
     program = start(model, "loading")
@@ -222,7 +222,7 @@ def test_the_end_of_the_parent_does_not_wait_until_the_model_is_loaded(
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGIO  # Python had no part in it
 
 
-def test_ctrl_c_in_a_terminal_is_for_the_parent_alone(
+def test_ctrl_c_in_a_terminal_reaches_only_the_parent(
     start: Callable[..., Program], model: Path, wait_for_end: Callable[[int], None]
 ) -> None:
     program = start(model, "idle")

@@ -42,7 +42,7 @@ def start(*argv: object, prefix: tuple[str, ...] = (), **options: Any) -> str:
     return line
 
 
-def test_without_xllamacpp_the_message_says_what_to_install_and_what_else_there_is(
+def test_a_missing_xllamacpp_says_what_to_install_and_the_alternatives(
     start_without: Callable[..., str], model: Path
 ) -> None:
     message = start_without("xllamacpp", model)
@@ -53,9 +53,7 @@ def test_without_xllamacpp_the_message_says_what_to_install_and_what_else_there_
     assert "pass its address as api_base" in message
 
 
-def test_an_xllamacpp_that_cannot_be_loaded_says_why(
-    start_without: Callable[..., str], model: Path, tmp_path: Path
-) -> None:
+def test_a_broken_xllamacpp_says_why(start_without: Callable[..., str], model: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "xllamacpp.py").write_text("raise ImportError('version GLIBC_2.99 not found')", "utf-8")
@@ -72,7 +70,7 @@ def test_an_xllamacpp_that_cannot_be_loaded_says_why(
         (5, "failed to read header"),
     ],
 )
-def test_a_file_that_was_cut_is_told_in_the_words_of_llama_cpp(
+def test_a_truncated_file_is_reported_in_the_words_of_llama_cpp(
     model: Path, tmp_path: Path, size: int, reason: str, nothing_leaks: None
 ) -> None:
     cut = tmp_path / "cut.gguf"
@@ -91,13 +89,13 @@ def test_a_model_of_an_unknown_kind_says_that_the_package_may_be_too_old(model: 
     file.unlink()
 
 
-def test_memory_that_the_process_may_not_have_is_told_as_such(model: Path) -> None:
+def test_a_memory_limit_is_reported_as_such(model: Path) -> None:
     limit = 400 << 20  # Python fits, llama.cpp with its model does not
     message = start(model, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
     assert "There is not enough memory: choose a smaller model or context" in message
 
 
-def test_a_machine_where_no_port_can_be_had_says_so(model: Path) -> None:
+def test_a_machine_without_a_free_port_says_so(model: Path) -> None:
     """In a network of its own, with one port, which is taken."""
     one_port = "echo 40000 40000 > /proc/sys/net/ipv4/ip_local_port_range"
     prefix = ("unshare", "--map-root-user", "--net", "sh", "-ec", f'{one_port}; exec "$@"', "sh")
@@ -107,7 +105,7 @@ def test_a_machine_where_no_port_can_be_had_says_so(model: Path) -> None:
     assert message.endswith("No port of 127.0.0.1 is free: close programs that hold many connections")
 
 
-def test_a_model_that_is_not_loaded_in_time_is_given_up(model: Path, nothing_leaks: None) -> None:
+def test_a_model_that_loads_too_slowly_is_given_up(model: Path, nothing_leaks: None) -> None:
     with pytest.raises(LocalServerError, match=r"\(98 MB\) was not loaded after 0\.01 s\. Set a longer timeout"):
         LocalServer(model, timeout=0.01).start()
 
@@ -120,7 +118,7 @@ def test_a_model_that_is_not_loaded_in_time_is_given_up(model: Path, nothing_lea
         (signal.SIGSEGV, "start it again"),
     ],
 )
-def test_a_process_that_dies_on_the_way_is_told_by_its_signal(
+def test_a_process_that_dies_while_starting_is_reported_with_its_signal(
     model: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, way: str, nothing_leaks: None
 ) -> None:
     begun: list[int] = []
@@ -141,7 +139,7 @@ def test_a_process_that_dies_on_the_way_is_told_by_its_signal(
             starting.result(timeout=30)
 
 
-def test_a_python_that_cannot_be_started_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_python_that_cannot_start_is_reported(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     with pytest.raises(LocalServerError, match="no process can be started with Python"):
         LocalServer(model).start()
@@ -150,7 +148,7 @@ def test_a_python_that_cannot_be_started_is_told(model: Path, monkeypatch: pytes
         LocalServer(model).start()
 
 
-def test_what_a_start_up_file_of_python_prints_is_passed_over(model: Path, tmp_path: Path) -> None:
+def test_output_of_a_python_startup_file_is_ignored(model: Path, tmp_path: Path) -> None:
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", "--symlinks", environment], check=True)
     (packages,) = environment.glob("lib/*/site-packages")

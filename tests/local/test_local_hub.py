@@ -25,7 +25,7 @@ def stocked(hub: Hub, model: Path) -> Iterator[None]:
     shutil.rmtree(Path(os.environ["HOME"], ".cache"), ignore_errors=True)
 
 
-def test_a_model_of_the_hub_is_downloaded_once_and_answers(hub: Hub) -> None:
+def test_a_hub_model_is_downloaded_once_and_answers(hub: Hub) -> None:
     news: list[str] = []
     for _ in range(2):
         with LocalServer(REPO, notify=news.append) as server, server.client() as client:
@@ -37,7 +37,7 @@ def test_a_model_of_the_hub_is_downloaded_once_and_answers(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["Q4_1", "small-q4_1.gguf", "small-q4_1"])
-def test_a_quantisation_or_a_file_is_chosen_by_its_name(hub: Hub, wanted: str, tmp_path: Path) -> None:
+def test_a_quantisation_or_file_is_chosen_by_name(hub: Hub, wanted: str, tmp_path: Path) -> None:
     other = tmp_path / "other.gguf"
     other.write_bytes(b"GGUF")
     hub.repos[REPO] = {"small-q4_k_m.gguf": other, **hub.repos[REPO]}
@@ -45,7 +45,7 @@ def test_a_quantisation_or_a_file_is_chosen_by_its_name(hub: Hub, wanted: str, t
         assert server.path.name == "small-q4_1.gguf"
 
 
-def test_what_is_in_the_cache_needs_no_network(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cached_model_needs_no_network(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     with LocalServer(REPO):
         pass
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
@@ -62,7 +62,7 @@ def test_what_is_in_the_cache_needs_no_network(hub: Hub, monkeypatch: pytest.Mon
     ("variable", "value", "reason"),
     [("HF_HUB_OFFLINE", "1", "Offline"), ("HF_ENDPOINT", "http://127.0.0.1:9", "ConnectError|ConnectionError")],
 )
-def test_offline_and_not_in_the_cache_says_both(
+def test_an_uncached_model_offline_says_both(
     monkeypatch: pytest.MonkeyPatch, variable: str, value: str, reason: str
 ) -> None:
     monkeypatch.setenv(variable, value)
@@ -82,13 +82,13 @@ def test_offline_and_not_in_the_cache_says_both(
         ((403, "GatedRepo"), "asks for consent: agree there"),
     ],
 )
-def test_a_refusal_of_the_hub_says_what_to_do(hub: Hub, refusal: tuple[int, str], message: str) -> None:
+def test_a_hub_refusal_says_what_to_do(hub: Hub, refusal: tuple[int, str], message: str) -> None:
     hub.refusals[REPO] = refusal
     with pytest.raises(LocalServerError, match=message):
         LocalServer(REPO).start()
 
 
-def test_a_repository_without_gguf_or_without_that_file_says_what_there_is(hub: Hub) -> None:
+def test_a_repository_without_the_file_lists_what_it_has(hub: Hub) -> None:
     with pytest.raises(LocalServerError, match="no such file, but small-q4_1"):
         LocalServer(f"{REPO}:Q8_0").start()
     del hub.repos[REPO]["small-q4_1.gguf"]
@@ -98,13 +98,13 @@ def test_a_repository_without_gguf_or_without_that_file_says_what_there_is(hub: 
         LocalServer(REPO).start()
 
 
-def test_what_is_not_a_model_is_refused_after_the_download(hub: Hub) -> None:
+def test_a_download_that_is_not_a_model_is_refused(hub: Hub) -> None:
     hub.repos[REPO]["small-q4_1.gguf"] = Path(__file__)
     with pytest.raises(LocalServerError, match="is not a GGUF file"):
         LocalServer(REPO).start()
 
 
-def test_a_download_that_is_not_agreed_to_does_not_begin(hub: Hub) -> None:
+def test_a_declined_download_does_not_start(hub: Hub) -> None:
     asked: list[str] = []
     with pytest.raises(LocalServerError, match="was not downloaded"):
         LocalServer(REPO, confirm=lambda sentence: bool(asked.append(sentence))).start()
@@ -112,7 +112,7 @@ def test_a_download_that_is_not_agreed_to_does_not_begin(hub: Hub) -> None:
     assert hub.downloads == []
 
 
-def test_a_model_that_is_larger_than_the_memory_is_not_downloaded(hub: Hub, tmp_path: Path) -> None:
+def test_a_model_larger_than_memory_is_not_downloaded(hub: Hub, tmp_path: Path) -> None:
     huge = tmp_path / "huge.gguf"
     huge.touch()
     os.truncate(huge, 10**13)  # sparse: it takes no room
@@ -122,7 +122,7 @@ def test_a_model_that_is_larger_than_the_memory_is_not_downloaded(hub: Hub, tmp_
     assert hub.downloads == []
 
 
-def test_closing_ends_a_download(hub: Hub, nothing_leaks: None) -> None:
+def test_closing_cancels_a_download(hub: Hub, nothing_leaks: None) -> None:
     hub.hold_after = 1000
     server = LocalServer(REPO)
     errors: list[Exception] = []
@@ -141,7 +141,7 @@ def test_closing_ends_a_download(hub: Hub, nothing_leaks: None) -> None:
     assert len(errors) == 1
 
 
-def test_the_parts_of_a_model_are_all_downloaded(hub: Hub, tmp_path: Path) -> None:
+def test_all_parts_of_a_split_model_are_downloaded(hub: Hub, tmp_path: Path) -> None:
     parts = [f"q4/big-0000{number}-of-00002.gguf" for number in (1, 2)]
     for part in parts:
         hub.repos[REPO][part] = tmp_path / Path(part).name
@@ -151,6 +151,6 @@ def test_the_parts_of_a_model_are_all_downloaded(hub: Hub, tmp_path: Path) -> No
     assert sorted(hub.downloads) == parts
 
 
-def test_without_huggingface_hub_the_message_says_what_to_install(start_without: Callable[..., str]) -> None:
+def test_a_missing_huggingface_hub_says_what_to_install(start_without: Callable[..., str]) -> None:
     message = start_without("huggingface_hub", REPO)
     assert message.startswith("MissingExtraError: a local model needs the package huggingface_hub, which the extra")

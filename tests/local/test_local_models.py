@@ -44,13 +44,11 @@ REPO = [
         (None, *DEFAULT_MODEL.split(":")),
     ],
 )
-def test_a_name_on_the_hub_is_read_in_the_forms_that_people_use(
-    model: str | None, repo: str, wanted: str | None
-) -> None:
+def test_common_forms_of_hub_names_are_read(model: str | None, repo: str, wanted: str | None) -> None:
     assert parse_model(model) == HubName(repo, wanted)
 
 
-def test_what_is_there_is_a_path_whatever_it_looks_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_existing_path_is_a_path_whatever_it_looks_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "org" / "name").mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -62,13 +60,13 @@ def test_what_is_there_is_a_path_whatever_it_looks_like(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     "model", ["models/missing.gguf", "missing", "./org/name", "/org/name", "a/b/c", Path("org/name"), "x" * 5000]
 )
-def test_a_path_where_nothing_is_is_refused_at_once_with_the_ways_there_are(model: Any) -> None:
+def test_a_missing_path_is_refused_at_once_with_the_alternatives(model: Any) -> None:
     with pytest.raises(LocalServerError, match=r"neither a file nor a folder .* a name on the Hub such as"):
         LocalServer(model)
 
 
 @pytest.mark.parametrize("model", ["", "  ", 5, b"path", "a\0b"])
-def test_what_is_not_a_name_is_refused_as_an_argument(model: Any) -> None:
+def test_an_invalid_name_is_refused_as_an_argument(model: Any) -> None:
     with pytest.raises(InvalidRequestError, match=r"^model must be a path, or a name on the Hub, not"):
         parse_model(model)
 
@@ -91,12 +89,12 @@ def test_the_files_of_a_repository_are_chosen_by_name_or_quantisation(wanted: st
     assert choose_files(REPO, wanted) == files
 
 
-def test_without_a_usual_quantisation_the_first_file_is_taken() -> None:
+def test_without_a_common_quantisation_the_first_file_is_used() -> None:
     assert choose_files(["b-F32.gguf", "a-F16.gguf"], None) == ["a-F16.gguf"]
 
 
 @pytest.mark.parametrize("wanted", ["Q4_K", "Q4", "other.gguf", "mmproj-model-Q4_K_M.gguf"])
-def test_a_name_that_is_only_like_one_chooses_nothing(wanted: str) -> None:
+def test_a_similar_name_chooses_nothing(wanted: str) -> None:
     with pytest.raises(LookupError, match=r"no such file, but BF16/model-BF16, model-IQ4_XS, model-Q4_K_M"):
         choose_files(REPO, wanted)
 
@@ -110,7 +108,7 @@ def write(path: Path, data: bytes = b"GGUF") -> Path:
     return path
 
 
-def test_the_model_of_a_folder_is_found_below_it(tmp_path: Path) -> None:
+def test_the_model_in_a_folder_is_found(tmp_path: Path) -> None:
     file = write(tmp_path / "package" / "Small.Q4_1.GGUF", b"GGUF12345")
     write(tmp_path / "package" / "mmproj-Small.gguf")
     found = find_file(tmp_path)
@@ -118,7 +116,7 @@ def test_the_model_of_a_folder_is_found_below_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("named", ["big-00001-of-00002.gguf", "big-00002-of-00002.gguf", "."])
-def test_a_model_in_parts_is_one_model(tmp_path: Path, named: str) -> None:
+def test_a_split_model_is_one_model(tmp_path: Path, named: str) -> None:
     for number in (1, 2):
         write(tmp_path / f"big-0000{number}-of-00002.gguf", b"GGUF.")
     found = find_file(tmp_path / named)
@@ -126,7 +124,7 @@ def test_a_model_in_parts_is_one_model(tmp_path: Path, named: str) -> None:
     assert name_of_file("big-1.gguf") == "big-1"
 
 
-def test_a_folder_with_no_model_or_several_says_so(tmp_path: Path) -> None:
+def test_a_folder_with_none_or_several_models_says_so(tmp_path: Path) -> None:
     with pytest.raises(LocalServerError, match=r"contains no \.gguf file"):
         find_file(tmp_path)
     write(tmp_path / "a.gguf")
@@ -146,7 +144,7 @@ def test_a_folder_with_no_model_or_several_says_so(tmp_path: Path) -> None:
         (b"", "is not a GGUF file. Models"),
     ],
 )
-def test_what_is_not_a_gguf_file_is_told_by_its_kind_and_not_shown(tmp_path: Path, start: bytes, hint: str) -> None:
+def test_a_file_of_another_type_is_named_by_type_and_not_shown(tmp_path: Path, start: bytes, hint: str) -> None:
     with pytest.raises(LocalServerError, match=f"is not a GGUF file.*{hint}|{hint}") as caught:
         find_file(write(tmp_path / "model.gguf", start))
     assert "secret" not in str(caught.value)
@@ -160,7 +158,7 @@ def test_a_file_with_another_suffix_is_told_by_its_start_too(tmp_path: Path, nam
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a folder that is none")
-def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
+def test_an_unreadable_file_says_why(tmp_path: Path) -> None:
     loop = tmp_path / "loop.gguf"
     loop.symlink_to(loop)
     with pytest.raises(LocalServerError, match=r"loop\.gguf cannot be read: "):
@@ -170,7 +168,7 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("size", "shown"), [(0, "1 MB"), (98362432, "98 MB"), (1_060_000_000, "1.1 GB"), (5 * 10**12, "5.0 TB")]
 )
-def test_a_size_is_shown_as_people_read_it(size: int, shown: str) -> None:
+def test_sizes_are_human_readable(size: int, shown: str) -> None:
     assert show_bytes(size) == shown
 
 
@@ -207,19 +205,17 @@ LLAMA = {"block_count": 2, "attention__head_count": 8, "embedding_length": 64}
         ({**LLAMA, "attention__head_count": 0}, 0),
     ],
 )
-def test_the_memory_of_a_context_follows_from_the_head_of_the_file(
-    tmp_path: Path, keys: dict[str, Any], size: int
-) -> None:
+def test_context_memory_is_computed_from_the_file_header(tmp_path: Path, keys: dict[str, Any], size: int) -> None:
     assert cache_bytes(read_header(write(tmp_path / "m.gguf", header(**keys))), 100) == size
 
 
-def test_the_head_of_a_real_file_is_read(model: Path) -> None:
+def test_the_header_of_a_real_file_is_read(model: Path) -> None:
     found = read_header(model)
     assert found["general.architecture"] == "llama"
     assert cache_bytes(found, 4096) == 30 * 3 * (64 + 64) * 4096 * 2
 
 
-def test_a_broken_head_is_read_up_to_the_break(tmp_path: Path) -> None:
+def test_a_broken_header_is_read_up_to_the_break(tmp_path: Path) -> None:
     whole = header(**LLAMA)
     for end in range(len(whole)):
         read_header(write(tmp_path / "m.gguf", whole[:end]))
@@ -233,7 +229,7 @@ def test_a_broken_head_is_read_up_to_the_break(tmp_path: Path) -> None:
         read_header(write(tmp_path / "m.gguf", huge + rest))
 
 
-def test_a_model_that_is_larger_than_the_memory_is_refused_with_the_numbers(tmp_path: Path) -> None:
+def test_a_model_larger_than_memory_is_refused_with_the_numbers(tmp_path: Path) -> None:
     free = free_memory()
     assert free is not None
     file = write(tmp_path / "huge.gguf")
@@ -242,6 +238,6 @@ def test_a_model_that_is_larger_than_the_memory_is_refused_with_the_numbers(tmp_
         LocalServer(file).start()
 
 
-def test_a_context_that_is_larger_than_the_memory_is_refused_with_its_share(model: Path) -> None:
+def test_a_context_larger_than_memory_is_refused_with_its_share(model: Path) -> None:
     with pytest.raises(LocalServerError, match=r"needs about 23\.\d TB of memory, 23\.\d TB of it for its context"):
         LocalServer(model, context=10**9).start()

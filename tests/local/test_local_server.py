@@ -57,9 +57,7 @@ def open_pipes() -> list[str]:
 
 
 @pytest.mark.timeout(400)
-def test_opened_asked_and_closed_again_and_again_leaves_nothing(
-    model: Path, wait_for_end: Wait, nothing_leaks: None
-) -> None:
+def test_repeated_use_leaves_nothing_behind(model: Path, wait_for_end: Wait, nothing_leaks: None) -> None:
     answers = set()
     for _ in range(CYCLES):
         with LocalServer(model, context=256) as server, server.client(timeout=50) as client:
@@ -71,7 +69,7 @@ def test_opened_asked_and_closed_again_and_again_leaves_nothing(
 
 
 @pytest.mark.timeout(400)
-def test_opened_and_closed_at_once_again_and_again_leaves_nothing(
+def test_repeated_opening_and_closing_leaves_nothing_behind(
     model: Path, wait_for_end: Wait, nothing_leaks: None
 ) -> None:
     for _ in range(CYCLES):
@@ -101,7 +99,7 @@ def telling(monkeypatch: pytest.MonkeyPatch) -> type[Telling]:
 
 
 @pytest.mark.timeout(400)
-def test_closing_ends_a_start_at_whatever_point_it_is(
+def test_closing_ends_a_start_at_any_point(
     model: Path, telling: type[Telling], wait_for_end: Wait, nothing_leaks: None
 ) -> None:
     """Half of the times its process is there already, half of the times it may not be."""
@@ -123,7 +121,7 @@ def test_closing_ends_a_start_at_whatever_point_it_is(
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_cancelled_start_ends_at_whatever_point_it_is(
+def test_a_cancelled_start_ends_at_any_point(
     model: Path,
     telling: type[Telling],
     wait_for_end: Wait,
@@ -161,7 +159,7 @@ def test_a_cancelled_start_ends_at_whatever_point_it_is(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_starting_does_not_hold_up_the_event_loop(model: Path, backend: str, wait_for_end: Wait) -> None:
+def test_starting_does_not_block_the_event_loop(model: Path, backend: str, wait_for_end: Wait) -> None:
     async def turn(turns: list[None]) -> None:
         while True:
             await anyio.sleep(0)
@@ -200,7 +198,7 @@ def test_a_blocking_program_loads_no_event_loop(model: Path) -> None:
 # Several
 
 
-def test_two_servers_in_one_program_are_two(model: Path, tmp_path: Path) -> None:
+def test_two_servers_in_one_program_are_independent(model: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.gguf"
     other.symlink_to(model)
     with LocalServer(model) as one, LocalServer(other) as two, one.client() as client, two.client() as second:
@@ -213,7 +211,7 @@ def test_two_servers_in_one_program_are_two(model: Path, tmp_path: Path) -> None
             wrong.generate("Hello!")
 
 
-def test_threads_that_start_one_server_at_once_get_one(model: Path, telling: type[Telling]) -> None:
+def test_concurrent_starts_share_one_server(model: Path, telling: type[Telling]) -> None:
     with ThreadPoolExecutor(4) as threads:
         server = LocalServer(model)
         assert list(threads.map(lambda _: server.start(), range(4))) == [server] * 4
@@ -225,7 +223,7 @@ def test_threads_that_start_one_server_at_once_get_one(model: Path, telling: typ
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_process_can_ask_and_neither_its_close_nor_its_end_ends_the_server(model: Path) -> None:
+def test_a_forked_process_can_use_the_server_without_ending_it(model: Path) -> None:
     code = """if True:
         import os, sys
         from hf_text.local import LocalServer
@@ -252,7 +250,7 @@ def test_a_forked_process_can_ask_and_neither_its_close_nor_its_end_ends_the_ser
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_server_that_was_made_before_a_fork_can_be_started_after_it(model: Path) -> None:
+def test_a_server_created_before_a_fork_can_be_started_after_it(model: Path) -> None:
     code = """if True:
         import os, sys
         from hf_text.local import LocalServer
@@ -273,7 +271,7 @@ def test_a_server_that_was_made_before_a_fork_can_be_started_after_it(model: Pat
 # When nobody wants it any more
 
 
-def test_a_server_that_is_dropped_ends(model: Path, wait_for_end: Wait, nothing_leaks: None) -> None:
+def test_a_garbage_collected_server_ends(model: Path, wait_for_end: Wait, nothing_leaks: None) -> None:
     server = LocalServer(model).start()
     pid = server.pid
     del server
@@ -281,7 +279,7 @@ def test_a_server_that_is_dropped_ends(model: Path, wait_for_end: Wait, nothing_
     wait_for_end(pid)
 
 
-def test_a_server_lives_as_long_as_a_client_of_it(model: Path, wait_for_end: Wait) -> None:
+def test_a_server_lives_as_long_as_its_clients(model: Path, wait_for_end: Wait) -> None:
     server = LocalServer(model).start()
     pid, client = server.pid, server.client(timeout=50)
     del server
@@ -293,7 +291,7 @@ def test_a_server_lives_as_long_as_a_client_of_it(model: Path, wait_for_end: Wai
     wait_for_end(pid)
 
 
-def test_a_program_that_forgets_to_close_it_ends_it(model: Path, wait_for_end: Wait) -> None:
+def test_a_server_ends_with_a_program_that_does_not_close_it(model: Path, wait_for_end: Wait) -> None:
     code = "import sys; from hf_text.local import LocalServer; s = LocalServer(sys.argv[1]).start(); print(s.pid)"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code, str(model)], capture_output=True, timeout=50)
     assert done.stderr == b""
@@ -304,7 +302,7 @@ def test_a_program_that_forgets_to_close_it_ends_it(model: Path, wait_for_end: W
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_it_tells_what_it_runs_and_shows_no_key(model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_repr_shows_the_model_and_no_key(model: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with LocalServer(model) as server:
         assert (server.model, server.path, server.size) == (model.stem, model.absolute(), model.stat().st_size)
         assert repr(server) == f"<LocalServer of {model}, at {server.api_base}>"
@@ -319,7 +317,7 @@ def test_it_tells_what_it_runs_and_shows_no_key(model: Path, capfd: pytest.Captu
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="this system does not tell who listens")
-def test_it_listens_on_the_loopback_address_only_and_has_nothing_else_open(server: LocalServer) -> None:
+def test_it_listens_only_on_loopback_and_opens_nothing_else(server: LocalServer) -> None:
     listening = f":{port_of(server):04X} 00000000:0000 0A"
     lines = [line for line in Path("/proc/net/tcp").read_text().splitlines() if listening in line]
     assert [line.split()[1].split(":")[0] for line in lines] == ["0100007F"]
@@ -329,20 +327,20 @@ def test_it_listens_on_the_loopback_address_only_and_has_nothing_else_open(serve
     assert not [name for name in map(os.readlink, folder.iterdir()) if "(deleted)" in name]  # its log
 
 
-def test_each_slot_has_the_whole_context(model: Path) -> None:
+def test_each_slot_has_the_full_context(model: Path) -> None:
     with LocalServer(model, context=512, slots=2) as server, server.client(timeout=50) as client:
         with pytest.raises(hf_text.BadRequestError, match=r"\b512\b"):
             client.generate("word " * 800)
         assert client.generate("word " * 400, **SHORT, extra_body={"ignore_eos": True}).text
 
 
-def test_a_proxy_of_the_environment_does_not_come_between(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_of_the_environment_is_not_used(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     with server.client(timeout=50) as client:
         assert client.generate("Hello!", **SHORT).text
 
 
-def test_what_needs_a_running_server_says_so(model: Path) -> None:
+def test_attributes_that_need_a_running_server_say_so(model: Path) -> None:
     server = LocalServer(model)
     for name in ("api_base", "api_key", "model", "path", "size", "pid"):
         with pytest.raises(LocalServerError, match="not running: use it in a with statement, or call start"):
@@ -370,14 +368,12 @@ def test_what_needs_a_running_server_says_so(model: Path) -> None:
         ({"model": "a\0b"}, "model"),
     ],
 )
-def test_a_wrong_argument_is_refused_by_name(options: dict[str, Any], named: str) -> None:
+def test_an_invalid_argument_is_refused_by_name(options: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidRequestError, match=f"^{named} must be"):
         LocalServer(**{"model": __file__, **options})
 
 
-def test_loading_that_takes_long_is_told_to_the_log(
-    model: Path, telling: type[Telling], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_slow_loading_is_logged(model: Path, telling: type[Telling], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "hf_text")
     told = threading.Event()
 

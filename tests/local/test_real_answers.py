@@ -95,13 +95,13 @@ def test_a_batch_is_answered(client: Client, tmp_path: Path, expected: str) -> N
     assert answers.read_text("utf-8").count(json.dumps(expected)) == 3
 
 
-def test_eight_at_once_each_get_the_whole_answer(client: Client, expected: str) -> None:
+def test_eight_concurrent_calls_each_get_a_complete_answer(client: Client, expected: str) -> None:
     with ThreadPoolExecutor(8) as threads:
         found = list(threads.map(lambda _: client.generate(SKY, **SHORT).text, range(8)))
     assert found == [expected] * 8
 
 
-def test_eight_at_once_in_one_event_loop(server: LocalServer, expected: str) -> None:
+def test_eight_concurrent_calls_in_one_event_loop(server: LocalServer, expected: str) -> None:
     async def ask() -> list[str]:
         async with server.async_client(timeout=50) as client:
             return [answer.text for answer in await asyncio.gather(*[client.generate(SKY, **SHORT) for _ in range(8)])]
@@ -109,7 +109,7 @@ def test_eight_at_once_in_one_event_loop(server: LocalServer, expected: str) -> 
     assert asyncio.run(ask()) == [expected] * 8
 
 
-def test_a_conversation_goes_on(client: Client) -> None:
+def test_a_conversation_continues(client: Client) -> None:
     options = {**SHORT, "include_usage": True}
     first = client.generate(SKY, **options)
     messages = [{"role": "user", "content": SKY}, first.to_message(), {"role": "user", "content": "Why?"}]
@@ -130,7 +130,7 @@ def test_a_stop_string_ends_the_answer_before_it(client: Client, expected: str) 
     assert answer.text == expected[: expected.index(word)]
 
 
-def test_a_json_schema_is_kept_to(client: Client) -> None:
+def test_a_json_schema_is_followed(client: Client) -> None:
     schema = {
         "type": "object",
         "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "maximum": 200}},
@@ -152,14 +152,14 @@ def test_the_same_seed_gives_the_same_answer(client: Client) -> None:
 # What it refuses
 
 
-def test_what_is_too_long_is_refused_with_the_numbers(client: Client) -> None:
+def test_an_oversized_prompt_is_refused_with_the_numbers(client: Client) -> None:
     with pytest.raises(hf_text.BadRequestError, match="context") as caught:
         client.generate("word " * 3000)
     assert caught.value.status_code == 400
     assert "2048" in str(caught.value)
 
 
-def test_an_answer_that_fills_the_context_is_told_as_cut(model: Path) -> None:
+def test_an_answer_that_fills_the_context_is_truncated(model: Path) -> None:
     with LocalServer(model, context=256) as server, server.client(timeout=50) as client:
         answer = client.generate(SKY, **ENDLESS)
     assert answer.finish_reason == "length"
@@ -173,12 +173,12 @@ def test_a_picture_is_refused_and_sent_once(server: LocalServer) -> None:
     assert len(caught.value.attempts) == 1
 
 
-def test_a_wrong_key_is_refused(server: LocalServer) -> None:
+def test_an_invalid_key_is_refused(server: LocalServer) -> None:
     with Client("wrong", api_base=server.api_base) as client, pytest.raises(hf_text.AuthenticationError):
         client.generate(SKY)
 
 
-def test_what_was_asked_is_shown_to_nobody(server: LocalServer) -> None:
+def test_the_prompt_is_not_shown_anywhere(server: LocalServer) -> None:
     assert requests.get(f"{server.api_base[:-3]}/slots", headers=key_of(server), timeout=10).status_code == 501
 
 
@@ -214,7 +214,7 @@ def generates(server: LocalServer) -> bool:
     return any(count(server, "n_decode_total") > first for _ in range(100))
 
 
-def test_the_server_stops_generating_for_a_stream_that_is_cancelled(client: Client, server: LocalServer) -> None:
+def test_the_server_stops_generating_for_a_cancelled_stream(client: Client, server: LocalServer) -> None:
     wait_until_idle(server)
     stream = client.stream(SKY, **ENDLESS)
     texts = iter(stream)
@@ -224,7 +224,7 @@ def test_the_server_stops_generating_for_a_stream_that_is_cancelled(client: Clie
     assert_it_has_stopped(server)
 
 
-def test_the_server_stops_for_a_stream_that_another_thread_cancels(client: Client, server: LocalServer) -> None:
+def test_the_server_stops_for_a_stream_cancelled_by_another_thread(client: Client, server: LocalServer) -> None:
     wait_until_idle(server)
     stream = client.stream(SKY, **ENDLESS)
     begun = threading.Event()
@@ -245,7 +245,7 @@ def test_the_server_stops_for_a_stream_that_another_thread_cancels(client: Clien
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_the_server_stops_for_a_task_that_is_cancelled(server: LocalServer, backend: str) -> None:
+def test_the_server_stops_for_a_cancelled_task(server: LocalServer, backend: str) -> None:
     wait_until_idle(server)
 
     async def ask() -> None:
@@ -263,7 +263,7 @@ def own_server(model: Path) -> Iterator[LocalServer]:
         yield server
 
 
-def test_a_server_that_is_killed_in_the_middle_leaves_a_truncated_answer(
+def test_a_server_killed_mid_answer_leaves_a_truncated_answer(
     own_server: LocalServer, wait_for_end: Callable[[int], None]
 ) -> None:
     with own_server.client(timeout=50, max_retries=0) as client:
@@ -283,7 +283,7 @@ def test_a_server_that_is_killed_in_the_middle_leaves_a_truncated_answer(
         own_server.client()
 
 
-def test_a_server_that_was_killed_can_be_started_again(
+def test_a_killed_server_can_be_restarted(
     own_server: LocalServer, wait_for_end: Callable[[int], None], expected: str
 ) -> None:
     before = own_server.pid, own_server.api_key
@@ -295,7 +295,7 @@ def test_a_server_that_was_killed_can_be_started_again(
     assert before[1] != own_server.api_key
 
 
-def test_closing_a_server_while_it_generates_takes_no_time_and_truncates(own_server: LocalServer) -> None:
+def test_closing_a_generating_server_is_immediate_and_truncates(own_server: LocalServer) -> None:
     with own_server.client(timeout=50, max_retries=0) as client:
         texts = iter(client.stream(SKY, **ENDLESS))
         next(texts)

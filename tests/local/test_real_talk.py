@@ -69,7 +69,7 @@ def check(chat: Any, answer: hf_text.Completion) -> None:
     assert "sunny" in answer.text
 
 
-def test_it_calls_a_tool_and_answers_with_what_that_told(tool_server: str) -> None:
+def test_it_calls_a_tool_and_answers_with_its_result(tool_server: str) -> None:
     with Client(api_base=tool_server, timeout=50) as client:
         chat = Conversation(client, tools=[get_weather], **SHORT)
         chat.messages = [*turn("Berlin"), *turn("Madrid")]
@@ -80,7 +80,7 @@ def test_it_calls_a_tool_and_answers_with_what_that_told(tool_server: str) -> No
 
 
 @pytest.mark.parametrize("run", RUNNERS, ids=["asyncio", "trio"])
-def test_so_it_does_in_async_code(tool_server: str, run: Callable[[Any], Any]) -> None:
+def test_it_calls_a_tool_in_async_code(tool_server: str, run: Callable[[Any], Any]) -> None:
     async def ask() -> None:
         async with AsyncClient(api_base=tool_server, timeout=50) as client:
             chat = AsyncConversation(client, tools=[get_weather], **SHORT)
@@ -90,7 +90,7 @@ def test_so_it_does_in_async_code(tool_server: str, run: Callable[[Any], Any]) -
     run(ask())
 
 
-def test_it_keeps_to_a_schema_that_the_server_enforces(client: Client) -> None:
+def test_it_follows_a_schema_enforced_by_the_server(client: Client) -> None:
     parsed = client.parse("Is Paris a capital?", City, **SHORT)
     assert isinstance(parsed.value, City)
     assert (parsed.method, parsed.rejected) == ("json_schema", ())
@@ -98,7 +98,7 @@ def test_it_keeps_to_a_schema_that_the_server_enforces(client: Client) -> None:
 
 
 @pytest.mark.parametrize("run", RUNNERS, ids=["asyncio", "trio"])
-def test_so_it_keeps_in_async_code(server: LocalServer, run: Callable[[Any], Any]) -> None:
+def test_it_follows_a_schema_in_async_code(server: LocalServer, run: Callable[[Any], Any]) -> None:
     async def ask() -> Any:
         async with server.async_client(timeout=50) as client:
             return await client.parse("Is Paris a capital?", City, **SHORT)
@@ -106,6 +106,6 @@ def test_so_it_keeps_in_async_code(server: LocalServer, run: Callable[[Any], Any
     assert isinstance(run(ask()).value, City)
 
 
-def test_json_that_was_cut_off_is_not_parsed(client: Client) -> None:
+def test_truncated_json_is_not_parsed(client: Client) -> None:
     with pytest.raises(TruncatedStreamError, match="finish reason length"):
         client.parse("Is Paris a capital?", City, max_tokens=3)

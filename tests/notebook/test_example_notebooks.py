@@ -41,7 +41,7 @@ def text_of(output: Any) -> str:
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_notebook_runs_from_top_to_bottom_with_one_output_a_cell(name: str, tmp_path: Path) -> None:
+def test_a_notebook_runs_top_to_bottom_with_one_output_per_cell(name: str, tmp_path: Path) -> None:
     with leaving_no_loop():
         notebook = run_notebook((EXAMPLES / f"{name}.ipynb").read_text("utf-8"), tmp_path)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
@@ -57,7 +57,7 @@ def test_a_notebook_runs_from_top_to_bottom_with_one_output_a_cell(name: str, tm
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_a_notebook_is_kept_without_outputs(path: Path) -> None:
+def test_notebooks_are_stored_without_outputs(path: Path) -> None:
     notebook = nbformat.reads(path.read_text("utf-8"), as_version=4)
     nbformat.validate(notebook)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]

@@ -16,7 +16,7 @@ BLOCKS = [block for block in find_blocks(PAGE) if block.language in ("python", "
 ELSEWHERE = "mo.ui.chat(answer)"  # integrations/test_marimo.py
 
 
-def test_the_snippets_run_from_top_to_bottom(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_snippets_run_in_order(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_MadeUpKeyForTests")
     shown = []
     with leaving_no_loop(), starting_kernel() as kernel:
@@ -33,6 +33,6 @@ def test_the_snippets_run_from_top_to_bottom(emulator: Emulator, monkeypatch: py
     assert emulator.requests[-1].path.startswith("/v1/models") or len(emulator.requests) > 5
 
 
-def test_every_name_that_the_page_names_is_there() -> None:
+def test_every_name_on_the_page_exists() -> None:
     assert {"show", "load_ipython_extension"} <= set(hf_text.notebook.__all__)  # type: ignore[attr-defined]
     assert set(hf_text.Model("a/b").__dataclass_fields__) >= {"id", "price", "throughput", "context_length", "vision"}

@@ -44,7 +44,7 @@ def shown_last(messages: list[Any]) -> str:
     return str(shown[-1]["content"]["data"]["text/markdown"])
 
 
-def test_show_fills_one_output_with_at_most_ten_updates_a_second(emulator: Emulator, kernel: Kernel) -> None:
+def test_show_updates_one_output_at_most_ten_times_a_second(emulator: Emulator, kernel: Kernel) -> None:
     emulator.reply(Response.text(*PIECES, reasoning=["Hm."], usage=(1_000_000, 60), provider="novita", pace=0.01))
     messages = kernel.messages('show("Tell me a story.")')
     last = shown_last(messages)
@@ -58,14 +58,14 @@ def test_show_fills_one_output_with_at_most_ten_updates_a_second(emulator: Emula
     assert min((later - date).total_seconds() for date, later in pairwise(dates)) > 0.09
 
 
-def test_the_value_of_the_cell_that_shows_it_is_not_shown_again_but_that_of_another_is(kernel: Kernel) -> None:
+def test_the_value_of_a_cell_is_not_shown_twice(kernel: Kernel) -> None:
     assert "<sub>" in shown_last(kernel.messages('answer = show("Hi")\nanswer'))
     (message,) = kernel.messages("answer")
     assert message["msg_type"] == "execute_result"
     assert message["content"]["data"]["text/markdown"].startswith("This is the hf_text emulator")
 
 
-def test_the_stop_button_and_an_error_keep_what_had_arrived(emulator: Emulator, kernel: Kernel) -> None:
+def test_the_stop_button_and_an_error_keep_what_arrived(emulator: Emulator, kernel: Kernel) -> None:
     emulator.reply(Response.text("Once", " upon", finish=None, done=False, end="stall"))
     running = kernel.begin('show("Story")')
     kernel.wait_for_output(running, "Once upon")
@@ -81,7 +81,7 @@ def test_the_stop_button_and_an_error_keep_what_had_arrived(emulator: Emulator, 
     assert "One two\n\n<sub>not complete&#58; TruncatedStreamError" in shown_last(failed)
 
 
-def test_the_magic_asks_the_cell_and_goes_on(emulator: Emulator, kernel: Kernel) -> None:
+def test_the_magic_sends_the_cell_and_continues_the_conversation(emulator: Emulator, kernel: Kernel) -> None:
     shown_last(kernel.messages('%%hf_text -s "Be brief." --temperature 0 --out answer\nWhat is\nair?'))
     assert kernel.run("print(answer.text, _ is answer)").endswith("You asked: What is\nair? True\n")
     shown_last(kernel.messages("%%hf_text -c\nAnd water?"))
@@ -95,7 +95,7 @@ def test_the_magic_asks_the_cell_and_goes_on(emulator: Emulator, kernel: Kernel)
     assert "--continue" in kernel.run("%hf_text --help")
 
 
-def test_a_wrong_magic_is_told_in_a_line(emulator: Emulator, kernel: Kernel) -> None:
+def test_an_invalid_magic_line_is_reported_on_one_line(emulator: Emulator, kernel: Kernel) -> None:
     wrong = {
         "%hf_text": "no prompt was given",
         "%hf_text --modle x Hi": "unknown option --modle; did you mean --model?",
@@ -112,7 +112,7 @@ def test_a_wrong_magic_is_told_in_a_line(emulator: Emulator, kernel: Kernel) -> 
     assert emulator.requests == []
 
 
-def test_a_saved_notebook_holds_each_text_once(emulator: Emulator) -> None:
+def test_a_saved_notebook_contains_each_text_once(emulator: Emulator) -> None:
     cells = ["from hf_text.notebook import show\nshow('One')", "%load_ext hf_text", "%%hf_text\nTwo"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     saved = run_notebook(nbformat.writes(notebook))
@@ -133,7 +133,7 @@ def test_without_a_notebook_it_is_printed_as_it_arrives(emulator: Emulator, caps
     assert printed.startswith("A \\x1b[31mstar fell.\n[openai/gpt-oss-120b")
 
 
-def test_a_stream_is_shown_and_has_its_options_already(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_stream_can_be_shown_but_takes_no_options(emulator: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     with hf_text.Client() as client:
         chat = hf_text.Conversation(client)
         assert show(chat.stream("One")) == chat.completions[-1]
@@ -149,7 +149,7 @@ def test_a_stream_is_shown_and_has_its_options_already(emulator: Emulator, capsy
     assert "Three" not in capsys.readouterr().out
 
 
-def test_ipython_in_a_terminal_prints_it_once_and_shows_short_tracebacks(emulator: Emulator) -> None:
+def test_terminal_ipython_prints_once_with_short_tracebacks(emulator: Emulator) -> None:
     cells = (
         "from hf_text.notebook import show; import hf_text; show('One')",
         "hf_text.generate('Two')",

@@ -127,7 +127,7 @@ def ids(models):
 # --- the model list
 
 
-def test_a_router_entry_becomes_a_model_with_units_of_ours(models):
+def test_a_router_entry_becomes_a_model_with_converted_units(models):
     seer = models[0]
     assert (seer.id, seer.owned_by, seer.created) == ("acme/Seer-27B", "acme", 1780000000)
     assert seer.input_modalities == ("text", "image")
@@ -147,11 +147,11 @@ def test_a_router_entry_becomes_a_model_with_units_of_ours(models):
     )
 
 
-def test_a_provider_that_tells_only_its_name_has_none_for_the_rest(models):
+def test_a_provider_with_only_a_name_has_none_for_the_rest(models):
     assert models[0].providers[1] == ModelProvider("featherless-ai", "live", is_model_author=False)
 
 
-def test_the_properties_of_a_model_take_the_best_of_its_live_providers(models):
+def test_model_properties_are_the_best_of_its_live_providers(models):
     seer = models[0]
     assert seer.vision is True
     assert seer.tools is True
@@ -162,18 +162,18 @@ def test_the_properties_of_a_model_take_the_best_of_its_live_providers(models):
     assert seer.latency == 0.44
 
 
-def test_what_no_live_provider_tells_is_none(models):
+def test_properties_no_live_provider_reports_are_none(models):
     for model in models[2:]:
         assert model.vision is model.tools is model.structured_output is model.context_length is None
         assert model.price is model.throughput is model.latency is None
 
 
-def test_a_model_that_takes_text_only_has_no_vision(models):
+def test_a_text_only_model_has_no_vision(models):
     assert models[1].vision is False
 
 
 @pytest.mark.parametrize("status", ["staging", "error", "paused", "", "LIVE"])
-def test_every_status_but_live_means_not_usable(status):
+def test_every_status_except_live_is_unusable(status):
     assert not ModelProvider("novita", status).live
     assert not ProviderMapping("novita", "id", "conversational", status).live
 
@@ -225,12 +225,12 @@ def test_numbers_that_are_written_as_strings_are_read():
     assert (routed.context_length, routed.price) == (8192, 1.5)
 
 
-def test_where_there_are_data_and_models_data_count():
+def test_data_takes_precedence_over_models():
     """llama.cpp sends both."""
     assert ids(parse_models({"models": [{"name": "x", "id": "x"}], "data": [{"id": "a"}]})) == ["a"]
 
 
-def test_an_ollama_without_models_has_none():
+def test_an_ollama_server_without_models_lists_none():
     assert parse_models({"object": "list", "data": None}) == []
 
 
@@ -240,14 +240,14 @@ def test_items_without_a_name_are_skipped():
 
 
 @pytest.mark.parametrize("value", [None, "<html>", 5, {"error": "no"}, {"data": {"id": "a"}}, {"data": "a"}])
-def test_what_is_no_model_list_is_refused(value):
+def test_an_invalid_model_list_is_refused(value):
     with pytest.raises(ValueError, match="a model list must be an array"):
         parse_models(value)
 
 
 @pytest.mark.parametrize("junk", [None, True, -1, "x", [], {}, [None], float("nan"), float("inf"), 10**400])
 @pytest.mark.parametrize("key", list(ROUTER_MODELS["data"][0]["providers"][0])[2:])
-def test_junk_in_an_optional_field_of_a_provider_is_unknown(key, junk):
+def test_an_invalid_optional_provider_field_is_unknown(key, junk):
     item = {"provider": "novita", "status": "live", key: junk}
     (offer,) = parse_models([{"id": "a", "providers": [item]}])[0].providers
     assert offer.provider == "novita"
@@ -257,7 +257,7 @@ def test_junk_in_an_optional_field_of_a_provider_is_unknown(key, junk):
 
 @pytest.mark.parametrize("junk", [None, True, -1, "x", {}, [None], [[]], [{"provider": 3}]])
 @pytest.mark.parametrize("key", ["owned_by", "created", "architecture", "providers"])
-def test_junk_in_an_optional_field_of_a_model_does_no_harm(key, junk):
+def test_an_invalid_optional_model_field_is_harmless(key, junk):
     (model,) = parse_models([{"id": "a", key: junk}])
     assert model.id == "a"
     assert model.providers == ()
@@ -295,7 +295,7 @@ def test_a_context_of_zero_is_unknown_but_a_price_of_zero_is_a_price():
         "float",
     ],
 )
-def test_a_server_without_providers_tells_its_own_context(item, context):
+def test_a_server_without_providers_reports_its_own_context(item, context):
     (model,) = parse_models({"object": "list", "data": [item]})
     assert model.id == item["id"]
     assert model.owned_by == item.get("owned_by")
@@ -304,7 +304,7 @@ def test_a_server_without_providers_tells_its_own_context(item, context):
     assert model.vision is None
 
 
-def test_an_openrouter_entry_is_read_with_its_price_per_token():
+def test_openrouter_prices_per_token_are_converted():
     item = {
         "id": "acme/seer",
         "name": "Acme: Seer",
@@ -323,18 +323,18 @@ def test_an_openrouter_entry_is_read_with_its_price_per_token():
 
 
 @pytest.mark.parametrize("price", ["-1", "free", "", "nan", "inf", None, -1, [], True])
-def test_a_price_that_is_none_is_unknown(price):
+def test_a_null_price_is_unknown(price):
     assert parse_models([{"id": "m", "pricing": {"completion": price}}])[0].price is None
 
 
-def test_a_price_of_together_is_per_million():
+def test_together_prices_are_per_million():
     assert parse_models([{"id": "m", "pricing": {"input": 0.88, "output": 0.9}}])[0].price == 0.9
 
 
 # --- select
 
 
-def test_without_criteria_every_model_stays_in_the_servers_order(models):
+def test_without_criteria_all_models_keep_the_server_order(models):
     assert select_models(iter(models)) == models
 
 
@@ -362,7 +362,7 @@ def test_without_criteria_every_model_stays_in_the_servers_order(models):
         ({"max_output_price": 0}, []),
     ],
 )
-def test_each_criterion_keeps_the_models_that_fit(models, criteria, found):
+def test_each_criterion_keeps_matching_models(models, criteria, found):
     assert ids(select_models(models, **criteria)) == found
 
 
@@ -397,13 +397,13 @@ def test_one_live_provider_must_meet_all_criteria_at_once(models, criteria, fits
         ("created", ["Scribe-8B", "Seer-27B", "Mute-1B", "Gone-2B"]),
     ],
 )
-def test_the_best_come_first_and_the_unknown_last_in_the_servers_order(models, sort, order):
+def test_the_best_sort_first_and_unknown_values_last(models, sort, order):
     assert ids(select_models(models, sort=sort)) == order
     unknown_first = [*models[2:], *models[:2]]
     assert ids(select_models(unknown_first, sort=sort)) == order
 
 
-def test_the_order_goes_by_the_providers_that_fit():
+def test_sorting_uses_matching_providers():
     def model(name, **prices):
         offers = [ModelProvider(provider, "live", output_price=price) for provider, price in prices.items()]
         return Model(name, providers=tuple(offers))
@@ -413,7 +413,7 @@ def test_the_order_goes_by_the_providers_that_fit():
     assert ids(select_models(models, sort="price", provider="novita")) == ["b", "a"]
 
 
-def test_models_of_a_server_without_providers_can_be_selected_too():
+def test_models_of_a_server_without_providers_can_be_selected():
     models = parse_models([{"id": "a", "max_model_len": 4096}, {"id": "b", "max_model_len": 32768}, {"id": "c"}])
     assert ids(select_models(models, min_context=8000)) == ["b"]
     assert ids(select_models(models, sort="context")) == ["b", "a", "c"]
@@ -437,13 +437,13 @@ def test_models_of_a_server_without_providers_can_be_selected_too():
         ("sort", ["price"]),
     ],
 )
-def test_a_wrong_criterion_is_refused_with_its_name_and_value(argument, value):
+def test_an_invalid_criterion_is_refused_with_name_and_value(argument, value):
     with pytest.raises(InvalidRequestError, match=f"^{argument} must be ") as caught:
         select_models([], **{argument: value})
     assert repr(value) in str(caught.value)
 
 
-def test_a_wrong_sort_key_is_answered_with_the_right_ones():
+def test_an_invalid_sort_key_lists_the_valid_ones():
     with pytest.raises(InvalidRequestError) as caught:
         select_models([], sort="speed")
     assert all(key in str(caught.value) for key in SORT_KEYS)
@@ -495,12 +495,12 @@ def test_the_order_of_the_hub_is_kept():
         {"id": "acme/Seer-27B", "config": {"architectures": ["X"]}, "tags": ["a"], "gated": "manual"},
     ],
 )
-def test_absent_null_and_empty_mean_that_nobody_serves_it(value):
+def test_absent_null_and_empty_mappings_mean_unserved(value):
     assert parse_mapping(value) == {}
 
 
 @pytest.mark.parametrize("value", ["<html>", 5, True])
-def test_what_is_no_mapping_is_refused(value):
+def test_an_invalid_mapping_is_refused(value):
     with pytest.raises(ValueError, match="a provider mapping must be an object or an array"):
         parse_mapping(value)
 
@@ -512,11 +512,11 @@ def test_malformed_entries_are_skipped():
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../b", "https://elsewhere", "a b", "/a", "a//b", "..", "a?b"])
-def test_a_name_that_leads_to_another_address_is_skipped(name):
+def test_a_name_that_points_to_another_url_is_skipped(name):
     assert list(parse_mapping({name: entry("novita"), "a/b": entry("groq")})) == ["a/b"]
 
 
-def test_of_several_entries_the_first_that_is_live_for_chat_is_taken():
+def test_the_first_entry_live_for_chat_is_used():
     lora = entry("replicate", task="text-to-image", adapter="lora", adapterWeightsPath="x.safetensors")
     entries = [
         lora,
@@ -530,7 +530,7 @@ def test_of_several_entries_the_first_that_is_live_for_chat_is_taken():
     assert mapping["replicate"].provider_id == "right"
 
 
-def test_of_several_entries_of_which_none_is_live_for_chat_the_first_is_taken():
+def test_without_an_entry_live_for_chat_the_first_is_used():
     entries = [entry(task="text-to-image", adapterWeightsPath="x.safetensors"), entry(status="error")]
     assert parse_mapping(entries)["novita"].adapter_weights_path == "x.safetensors"
 
@@ -559,11 +559,11 @@ def test_an_override_without_a_status_is_live_only_if_the_caller_says_so():
 
 
 @pytest.mark.parametrize("status", [None, "", 5, "error"])
-def test_the_default_status_does_not_replace_a_status_that_is_there(status):
+def test_the_default_status_does_not_replace_a_given_status(status):
     assert chat_providers(parse_mapping([entry(status=status)], default_status="live")) == []
 
 
-def test_to_dict_is_in_the_hubs_spelling_and_units():
+def test_to_dict_uses_hub_spelling_and_units():
     mapping = parse_mapping([LIST_ENTRY])["novita"]
     assert mapping.to_dict() == {
         "task": "conversational",
@@ -577,7 +577,7 @@ def test_to_dict_is_in_the_hubs_spelling_and_units():
     assert parse_mapping({"novita": mapping.to_dict()})["novita"] == mapping
 
 
-def test_to_dict_leaves_out_what_is_unknown():
+def test_to_dict_omits_unknown_values():
     mapping = ProviderMapping("novita", "id", "conversational", "live")
     assert mapping.to_dict() == {"task": "conversational", "providerId": "id", "status": "live"}
 
@@ -619,14 +619,14 @@ def test_a_listing_becomes_hub_models():
 
 
 @pytest.mark.parametrize("changes", [{"status": "error"}, {"task": "text-generation"}])
-def test_a_model_that_nobody_serves_for_chat_now_is_no_chat_model(changes):
+def test_a_model_not_served_for_chat_is_not_a_chat_model(changes):
     (model,) = parse_hub_models([{"id": "a/b", "inferenceProviderMapping": [entry(**changes)]}])
     assert model.mapping
     assert not model.chat
 
 
 @pytest.mark.parametrize("junk", [True, -1, "", "x", [], {}, [[]], {"a": {}}, 10**400])
-def test_junk_in_a_listing_does_no_harm(junk):
+def test_invalid_listing_entries_are_harmless(junk):
     keys = ("pipeline_tag", "tags", "likes", "downloads", "gated", "createdAt", "inferenceProviderMapping")
     (model,) = parse_hub_models([dict.fromkeys(keys, junk) | {"id": "a/b"}])
     assert model.likes is None
@@ -634,7 +634,7 @@ def test_junk_in_a_listing_does_no_harm(junk):
 
 
 @pytest.mark.parametrize("value", [None, {}, {"error": "no"}, "<html>", 5])
-def test_what_is_no_listing_is_refused(value):
+def test_an_invalid_listing_is_refused(value):
     with pytest.raises(ValueError, match="a Hub listing must be an array"):
         parse_hub_models(value)
 
@@ -686,11 +686,11 @@ def test_the_nearest_name_comes_first(name, first):
 
 
 @pytest.mark.parametrize("name", ["", "/", "a", "stable-diffusion", "ü"])
-def test_a_name_like_none_has_no_near_ones(name):
+def test_a_dissimilar_name_has_no_nearest_names(name):
     assert nearest_names(name, SERVED) == []
 
 
-def test_near_names_are_limited_and_named_once():
+def test_nearest_names_are_limited_and_unique():
     names = [f"org/model-{number}" for number in range(9)] * 2
     assert len(nearest_names("model", names)) == 3
     assert len(nearest_names("model", iter(names), limit=20)) == 9
@@ -710,16 +710,16 @@ def test_near_names_are_limited_and_named_once():
         ("", ("", None)),
     ],
 )
-def test_the_suffix_is_what_stands_after_the_last_colon(model, parts):
+def test_the_suffix_follows_the_last_colon(model, parts):
     assert split_suffix(model) == parts
 
 
-def test_the_list_of_public_names_is_whole():
+def test_the_list_of_public_names_is_complete():
     defined = {name for name, value in vars(catalog).items() if getattr(value, "__module__", None) == catalog.__name__}
     public = {name for name in defined if not name.startswith("_")} - {"T"}
     assert sorted(catalog.__all__) == sorted(public)
 
 
-def test_the_comparison_of_names_is_loaded_only_when_it_is_needed():
+def test_difflib_is_loaded_only_when_needed():
     code = "import sys, hf_text.protocol.selection; sys.exit('difflib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

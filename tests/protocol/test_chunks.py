@@ -365,7 +365,7 @@ def test_every_provider_is_understood(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_what_stands_for_the_whole_answer_comes_at_most_once_and_last(name: str) -> None:
+def test_final_events_come_at_most_once_and_last(name: str) -> None:
     answer = ANSWERS[name]
     _, events = read(*answer.chunks)
     ending = [event for event in events if not isinstance(event, (str, Reasoning))]
@@ -384,20 +384,20 @@ def test_no_event_is_empty(name: str) -> None:
 
 
 class TestTheText:
-    def test_it_is_given_chunk_by_chunk(self) -> None:
+    def test_text_is_yielded_chunk_by_chunk(self) -> None:
         assembler = Assembler()
         for piece in ("Blue", " light", " ", "\n"):
             events: list[Event] = []
             assembler.feed(text(piece), events)
             assert events == [piece]
 
-    def test_each_piece_is_added_to_what_the_caller_has(self) -> None:
+    def test_pieces_are_appended_to_the_given_list(self) -> None:
         events: list[Event] = ["before"]
         Assembler().feed(text("Blue"), events)
         assert events == ["before", "Blue"]
 
     @pytest.mark.parametrize("content", ["Blue", "天空 😀", "\u2028", "\x00", "é", "x" * 5_000_000])
-    def test_any_text_goes_through_as_it_is(self, content: str) -> None:
+    def test_any_text_passes_through_unchanged(self, content: str) -> None:
         assert texts(text("a"), text(content), chunk({"role": "assistant", "content": content})) == [
             "a",
             content,
@@ -405,7 +405,7 @@ class TestTheText:
         ]
 
     @pytest.mark.parametrize("place", range(8))
-    def test_the_beginning_of_a_tag_is_held_back_until_the_end(self, place: int) -> None:
+    def test_a_partial_tag_is_buffered_until_the_end(self, place: int) -> None:
         beginning = "\n<think"[:place]
         assembler, events = Assembler(), []
         assembler.feed(text(beginning), events)
@@ -415,10 +415,10 @@ class TestTheText:
         assembler.finish(events)
         assert "".join(map(str, events)) == assembler.text == beginning
 
-    def test_a_tag_later_in_the_text_stays(self) -> None:
+    def test_a_tag_later_in_the_text_is_kept(self) -> None:
         assert texts(text("Write "), text("<think>"), text("a</think>")) == ["Write ", "<think>", "a</think>"]
 
-    def test_a_closing_tag_without_an_opening_one_stays(self) -> None:
+    def test_a_closing_tag_without_an_opening_one_is_kept(self) -> None:
         assert "".join(texts(text("Sky"), text("</think>"), text("Blue"))) == "Sky</think>Blue"
 
     @pytest.mark.parametrize("token", ["</s>", "<eos>", "<end_of_turn>", "<|im_end|>", "<|eot_id|>"])
@@ -432,7 +432,7 @@ class TestTheText:
         both = {"choices": [{"delta": {"content": "a"}}, {"delta": {"content": "b"}}]}
         assert texts(both) == ["a"]
 
-    def test_more_keys_of_a_delta_take_nothing_from_the_text(self) -> None:
+    def test_other_keys_of_a_delta_do_not_affect_the_text(self) -> None:
         delta = {"content": "b", "role": "assistant", "token_id": 5, "reasoning": None, "refusal": None}
         assert texts(text("a"), chunk(delta), chunk({"content": "c", "token_id": 5})) == ["a", "b", "c"]
 
@@ -449,12 +449,12 @@ class TestTheText:
             assert events == ["a", Reasoning("r"), "b"]
             assert (assembler.text, assembler.reasoning) == ("ab", "r")
 
-    def test_calls_that_cannot_be_read_are_kept_beside_the_text(self) -> None:
+    def test_unreadable_calls_are_kept_next_to_the_text(self) -> None:
         assembler, events = read(chunk({"content": "Blue", "tool_calls": "now"}))
         assert (assembler.text, events) == ("Blue", ["Blue"])
         assert assembler.extra == {"tool_calls": "now"}
 
-    def test_the_shape_of_a_chunk_may_change_at_any_time(self) -> None:
+    def test_the_shape_of_chunks_can_change_at_any_time(self) -> None:
         """What is common is read in a quicker way."""
         bare = {"choices": [{"delta": {"content": "d"}}]}
         shapes = [text("a"), text("b", usage=usage(12, 7)), text("c"), bare, {**bare, "citations": ["x"]}, text("e")]
@@ -495,7 +495,7 @@ class TestHalfCharacters:
     def test_a_half_at_the_very_end_is_replaced(self, kind: str) -> None:
         assert self.pieces(kind, "b", self.HIGH) == ["b", self.LOST]
 
-    def test_the_other_kind_of_text_in_between_does_not_part_them(self) -> None:
+    def test_reasoning_in_between_does_not_separate_halves(self) -> None:
         chunks = (
             text(f"a{self.HIGH}"),
             chunk({"reasoning": f"r{self.HIGH}"}),
@@ -506,27 +506,27 @@ class TestHalfCharacters:
         assert (assembler.text, assembler.reasoning) == ("a😀", "r😀")
         assert events == ["a", Reasoning("r"), "😀", Reasoning("😀")]
 
-    def test_empty_chunks_in_between_do_not_part_them(self) -> None:
+    def test_empty_chunks_in_between_do_not_separate_halves(self) -> None:
         assert texts(text(f"a{self.HIGH}"), text(""), chunk(), chunk({}), text(self.LOW)) == ["a", "😀"]
 
-    def test_they_are_joined_within_think_tags(self) -> None:
+    def test_halves_are_joined_inside_think_tags(self) -> None:
         chunks = (text(f"<think>{self.HIGH}"), text(f"{self.LOW}</think>{self.HIGH}"), text(self.LOW))
         assembler, _ = read(*chunks)
         assert (assembler.text, assembler.reasoning) == ("😀", "😀")
 
-    def test_a_lost_half_within_think_tags_is_reasoning(self) -> None:
+    def test_a_lone_half_inside_think_tags_is_reasoning(self) -> None:
         assembler, _ = read(text(f"<think>a{self.HIGH}"))
         assert (assembler.text, assembler.reasoning) == ("", f"a{self.LOST}")
 
-    def test_a_lost_half_after_what_looks_like_a_tag_comes_after_it(self) -> None:
+    def test_a_lone_half_after_a_partial_tag_keeps_its_order(self) -> None:
         assert "".join(texts(text(f"<thi{self.HIGH}"))) == f"<thi{self.LOST}"
 
-    def test_a_half_is_progress(self) -> None:
+    def test_a_half_character_counts_as_progress(self) -> None:
         assembler = Assembler()
         assembler.feed(text("a"), [])
         assert assembler.feed(text(self.HIGH), [])
 
-    def test_text_goes_out_at_once_again_when_the_half_is_gone(self) -> None:
+    def test_text_is_yielded_at_once_after_the_half_is_resolved(self) -> None:
         assert texts(text("a"), text(self.HIGH), text(self.LOW), text("b"), text("c")) == ["a", "😀", "b", "c"]
 
 
@@ -563,7 +563,7 @@ class TestProgress:
         ],
         ids=name_of,
     )
-    def test_a_chunk_that_says_nothing_makes_none(self, quiet: Chunk) -> None:
+    def test_an_empty_chunk_is_not_progress(self, quiet: Chunk) -> None:
         for start in ([], [text("a")]):
             assembler = Assembler()
             events: list[Event] = []
@@ -613,7 +613,7 @@ class TestProgress:
         ],
         ids=name_of,
     )
-    def test_a_chunk_that_says_something_makes_some(self, telling: Chunk) -> None:
+    def test_a_meaningful_chunk_is_progress(self, telling: Chunk) -> None:
         for start in ([], [text("a")]):
             assembler = Assembler()
             for each in start:
@@ -629,7 +629,7 @@ class TestEmpty:
             chunk({"tool_calls": [{"index": 0, "function": {"name": "", "arguments": ""}}]}),
         ],
     )
-    def test_an_answer_that_says_nothing_is_empty(self, quiet: Chunk) -> None:
+    def test_an_answer_without_content_is_empty(self, quiet: Chunk) -> None:
         assembler = Assembler()
         assert assembler.empty
         assembler.feed(quiet, [])
@@ -648,13 +648,13 @@ class TestEmpty:
             chunk({"audio": {"data": "UklGRg=="}}),
         ],
     )
-    def test_an_answer_that_says_something_is_not(self, telling: Chunk) -> None:
+    def test_an_answer_with_content_is_not_empty(self, telling: Chunk) -> None:
         assembler = Assembler()
         assembler.feed(telling, [])
         assembler.flush([])
         assert not assembler.empty
 
-    def test_a_tool_call_is_an_answer(self) -> None:
+    def test_a_tool_call_counts_as_an_answer(self) -> None:
         assembler = Assembler()
         assembler.feed(chunk({"tool_calls": [{"function": {"name": "now"}}]}), [])
         assert not assembler.empty
@@ -662,12 +662,12 @@ class TestEmpty:
 
 class TestShapesThatCannotBeRead:
     @pytest.mark.parametrize("value", [None, [], "text", 5, 1.5, True, [{"choices": []}]])
-    def test_a_chunk_that_is_not_an_object(self, value: Any) -> None:
+    def test_a_chunk_that_is_not_an_object_is_refused(self, value: Any) -> None:
         with pytest.raises(ValueError, match="a chunk is not an object"):
             Assembler().feed(value, [])
 
     @pytest.mark.parametrize("choices", ["text", 5, True, ["text"], [5], [None, 5]])
-    def test_choices_that_hold_no_object(self, choices: Any) -> None:
+    def test_choices_without_objects_are_refused(self, choices: Any) -> None:
         for start in ([], [text("a")]):
             assembler = Assembler()
             for each in start:
@@ -676,11 +676,11 @@ class TestShapesThatCannotBeRead:
                 assembler.feed({"choices": choices}, [])
 
     @pytest.mark.parametrize("delta", [5, True])
-    def test_a_delta_that_is_a_number(self, delta: Any) -> None:
+    def test_a_delta_that_is_a_number_is_refused(self, delta: Any) -> None:
         with pytest.raises(ValueError, match="a delta is not an object"):
             Assembler().feed(chunk(delta), [])
 
-    def test_the_message_shows_only_the_beginning(self) -> None:
+    def test_the_message_quotes_only_the_start(self) -> None:
         for value in ({"choices": "x" * 10_000}, ["x" * 10_000]):
             with pytest.raises(ValueError, match="object") as caught:
                 Assembler().feed(value, [])
@@ -736,7 +736,7 @@ def whole(content: str) -> str:
 
 
 @given(splits())
-def test_nothing_is_lost_but_the_tags_however_the_answer_is_sent(split: Split) -> None:
+def test_only_tags_are_removed_however_the_answer_is_sent(split: Split) -> None:
     content = whole(split.content)
     thought = ""
     if content.lstrip().startswith("</think>"):

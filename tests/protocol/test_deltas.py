@@ -45,61 +45,61 @@ class TestContent:
         ],
         ids=str,
     )
-    def test_it_is_read_in_every_form(self, content: Any) -> None:
+    def test_content_is_read_in_every_form(self, content: Any) -> None:
         assert both(chunk({"content": content})) == ("", "Blue")
         assert both(chunk({"content": "a"}), chunk({"content": content})) == ("", "aBlue")
 
     @pytest.mark.parametrize(("number", "text"), [(5, "5"), (0, "0"), (1.5, "1.5")])
-    def test_a_number_is_the_text_that_it_was_meant_to_be(self, number: Any, text: str) -> None:
+    def test_a_number_is_read_as_text(self, number: Any, text: str) -> None:
         assert both(chunk({"content": "a"}), chunk({"content": number})) == ("", f"a{text}")
 
     @pytest.mark.parametrize("nothing", [None, "", [], {}, True, False, [[]], [5], [None]], ids=str)
-    def test_what_says_nothing_is_passed_over(self, nothing: Any) -> None:
+    def test_empty_reasoning_is_skipped(self, nothing: Any) -> None:
         assert both(chunk({"content": "a"}), chunk({"content": nothing})) == ("", "a")
 
     @pytest.mark.parametrize("delta", ["Blue", ["Blue"], [{"type": "text", "text": "Blue"}]], ids=str)
-    def test_a_delta_that_is_the_text_itself(self, delta: Any) -> None:
+    def test_a_delta_that_is_a_string_is_text(self, delta: Any) -> None:
         assert both(chunk("a"), chunk(delta)) == ("", "aBlue")
 
     @pytest.mark.parametrize("nothing", [None, "", [], {}, {"role": "assistant"}, {"content": ""}, {"content": None}])
-    def test_text_beside_a_delta_that_says_nothing(self, nothing: Any) -> None:
+    def test_text_next_to_an_empty_delta_is_read(self, nothing: Any) -> None:
         assert both(chunk(nothing, text="Bl"), chunk(nothing, text="ue")) == ("", "Blue")
 
-    def test_text_beside_the_same_in_the_delta_counts_once(self) -> None:
+    def test_text_repeated_next_to_the_delta_counts_once(self) -> None:
         """Together."""
         assert both(*(chunk({"content": piece}, text=piece) for piece in ("Bl", "ue"))) == ("", "Blue")
 
-    def test_text_under_its_own_name_in_the_delta(self) -> None:
+    def test_text_under_another_name_in_the_delta_is_read(self) -> None:
         assert both(chunk({"text": "Bl"}), chunk({"content": "ue", "text": "ue"})) == ("", "Blue")
 
-    def test_a_refusal_beside_text_is_kept(self) -> None:
+    def test_a_refusal_next_to_text_is_kept(self) -> None:
         assembler = read(chunk({"content": "Blue", "refusal": "No more."}), chunk({"refusal": "No."}))
         assert (assembler.text, assembler.extra) == ("BlueNo.", {"refusal": "No more."})
 
-    def test_a_part_alone_that_is_neither_text_nor_reasoning_is_kept(self) -> None:
+    def test_a_single_unknown_part_is_kept(self) -> None:
         picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
         assert read(chunk({"content": [picture]})).extra == {"content": [picture]}
 
-    def test_parts_that_are_neither_text_nor_reasoning_are_kept(self) -> None:
+    def test_unknown_parts_are_kept(self) -> None:
         picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
         assembler = read(chunk({"content": [{"type": "text", "text": "See"}, picture]}))
         assert assembler.text == "See"
         assert assembler.extra == {"content": [picture]}
 
-    def test_choices_that_are_one_choice(self) -> None:
+    def test_choices_given_as_one_object_are_read(self) -> None:
         assert both({"choices": {"index": 0, "delta": {"content": "Blue"}}}) == ("", "Blue")
 
     @pytest.mark.parametrize("key", ["data", "result", "response", "output"])
-    def test_a_gateway_that_wraps_the_chunk(self, key: str) -> None:
+    def test_a_chunk_wrapped_by_a_gateway_is_read(self, key: str) -> None:
         assert both({"code": 0, "message": "ok", key: chunk({"content": "Blue"})}) == ("", "Blue")
 
-    def test_parts_of_an_answer_in_several_choices_of_the_same_index(self) -> None:
+    def test_an_answer_spread_over_choices_of_the_same_index_is_joined(self) -> None:
         call = {"id": "a", "function": {"name": "now", "arguments": "{}"}}
         choices = [{"index": 0, "delta": {"content": "Blue"}}, {"index": 0, "delta": {"tool_calls": [call]}}]
         assembler = read({"choices": choices})
         assert (assembler.text, [call.name for call in assembler.tool_calls]) == ("Blue", ["now"])
 
-    def test_calls_in_the_next_choice_are_of_an_answer_that_ends_with_calls(self) -> None:
+    def test_calls_in_the_next_choice_belong_to_an_answer_ending_with_tool_calls(self) -> None:
         """GitHub Copilot."""
         call = {"id": "a", "function": {"name": "now", "arguments": "{}"}}
         others = [{"message": {"content": None, "tool_calls": [call]}, "finish_reason": "tool_calls"}] * 2
@@ -129,13 +129,13 @@ class TestToolUse:
         ],
         ids=["in the content", "in a list beside it", "in an object of its own", "in deltas"],
     )
-    def test_they_are_calls(self, deltas: list[Any]) -> None:
+    def test_tool_use_parts_are_calls(self, deltas: list[Any]) -> None:
         assembler = read(*map(chunk, deltas))
         (call,) = assembler.tool_calls
         assert (call.id, call.name, call.parse()) == ("a", "time", {"city": "Oslo"})
         assert (assembler.text, assembler.extra) == ("Blue", {})
 
-    def test_in_another_message_at_the_end_they_are_the_same_calls(self) -> None:
+    def test_tool_use_in_a_final_message_is_not_doubled(self) -> None:
         call = {"id": "b", "function": {"name": "time", "arguments": '{"city":"Oslo"}'}}
         last = {"message": {"content": "Blue", "tool_calls": [call]}, "finish_reason": "tool_calls"}
         assert [call.id for call in read(chunk({"content": [self.USE]}), chunk({}, **last)).tool_calls] == ["a"]
@@ -146,10 +146,10 @@ class TestMessages:
 
     @pytest.mark.parametrize("delta", [None, {}, "", {"content": ""}, {"role": "assistant", "content": None}], ids=str)
     @pytest.mark.parametrize("message", [{"role": "assistant", "content": "Blue light."}, "Blue light."], ids=str)
-    def test_a_whole_message_beside_a_delta_that_says_nothing(self, delta: Any, message: Any) -> None:
+    def test_a_complete_message_next_to_an_empty_delta_is_read(self, delta: Any, message: Any) -> None:
         assert both(chunk(delta, message=message, finish_reason="stop")) == ("", "Blue light.")
 
-    def test_messages_that_grow_beside_deltas_add_nothing(self) -> None:
+    def test_cumulative_messages_next_to_deltas_add_nothing(self) -> None:
         """Perplexity."""
         pieces = ("Blue", " light", ".")
         chunks = [
@@ -159,35 +159,35 @@ class TestMessages:
         last = chunk({"content": ""}, message={"content": "".join(pieces)}, finish_reason="stop")
         assert both(*chunks, last) == ("", "Blue light.")
 
-    def test_messages_that_grow_without_deltas_are_read_once(self) -> None:
+    def test_cumulative_messages_without_deltas_are_read_once(self) -> None:
         chunks = [chunk({}, message={"content": "Blue light."[:end]}) for end in (1, 4, 11, 11)]
         assert both(*chunks) == ("", "Blue light.")
 
-    def test_messages_that_are_pieces_are_joined(self) -> None:
+    def test_message_pieces_are_joined(self) -> None:
         assert both(*(chunk(None, message={"content": piece}) for piece in ("Bl", "ue", " light."))) == (
             "",
             "Blue light.",
         )
 
-    def test_the_message_at_the_end_brings_what_the_deltas_left_out(self) -> None:
+    def test_the_final_message_adds_what_deltas_omitted(self) -> None:
         assert both(chunk({"content": "Blue"}), chunk({}, message={"content": "Blue light."})) == ("", "Blue light.")
 
     @pytest.mark.parametrize("whole", ["Blue", "\nBlue"])
-    def test_the_message_at_the_end_in_other_white_space_adds_nothing(self, whole: str) -> None:
+    def test_a_final_message_with_other_white_space_adds_nothing(self, whole: str) -> None:
         assembler = read(chunk({"content": " Blue"}), chunk({}, message={"content": whole}))
         assert (assembler.text, assembler.extra) == (" Blue", {})
 
-    def test_another_text_at_the_end_is_kept_but_not_added(self) -> None:
+    def test_a_different_final_text_is_kept_but_not_appended(self) -> None:
         assembler = read(chunk({"content": "Blue"}), chunk({}, message={"content": "Red"}))
         assert (assembler.text, assembler.extra) == ("Blue", {"message": "Red"})
 
-    def test_reasoning_in_messages_is_read_once_too(self) -> None:
+    def test_reasoning_in_messages_is_read_once(self) -> None:
         first = chunk({}, message={"reasoning_content": "Sky"})
         second = chunk({}, message={"reasoning_content": "Sky is air.", "content": "Bl"})
         third = chunk({}, message={"reasoning_content": "Sky is air.", "content": "Blue"})
         assert both(first, second, third) == ("Sky is air.", "Blue")
 
-    def test_think_tags_in_messages_that_grow(self) -> None:
+    def test_think_tags_in_cumulative_messages_are_split(self) -> None:
         whole = "<think>Sky is air.</think>Blue"
         chunks = [chunk({}, message={"content": whole[:end]}) for end in (3, 10, 22, 28, len(whole))]
         assert both(*chunks) == ("Sky is air.", "Blue")
@@ -197,7 +197,7 @@ class TestMessages:
         chunks = [chunk({"content": piece}) for piece in ("<thi", "nk>Sky</thi", "nk>Blue")]
         assert both(*chunks, chunk({}, message={"content": whole})) == ("Sky", "Blue")
 
-    def test_a_whole_message_that_only_closes_the_tag(self) -> None:
+    def test_a_complete_message_with_only_a_closing_tag_is_split(self) -> None:
         assembler = read(chunk(None, message={"content": "Sky.</think>Blue"}, finish_reason="stop"))
         assert (assembler.reasoning, assembler.text, assembler.reasoning_key) == ("Sky.", "Blue", "<think>")
 
@@ -218,7 +218,7 @@ class TestReasoning:
         "key", ["reasoning_content", "reasoning", "reasoning_text", "thinking", "thinking_content"]
     )
     @pytest.mark.parametrize("form", REASONING)
-    def test_it_is_read_under_every_name_in_every_form(self, key: str, form: str) -> None:
+    def test_reasoning_is_read_under_every_name_and_form(self, key: str, form: str) -> None:
         assembler = read(chunk({key: REASONING[form]}), chunk({"content": "Blue"}))
         assert (assembler.reasoning, assembler.text, assembler.reasoning_key) == ("Sky is air.", "Blue", key)
 
@@ -230,12 +230,12 @@ class TestReasoning:
             ("thinking_blocks", [{"type": "thinking", "thinking": "Sky is air.", "signature": "c2ln"}]),
         ],
     )
-    def test_it_is_read_in_details_and_they_are_kept(self, key: str, parts: Any) -> None:
+    def test_reasoning_details_are_read_and_kept(self, key: str, parts: Any) -> None:
         assembler = read(chunk({key: parts}), chunk({"content": "Blue"}))
         assert (assembler.reasoning, assembler.text, assembler.reasoning_key) == ("Sky is air.", "Blue", key)
         assert assembler.extra == {key: parts}
 
-    def test_the_same_under_several_names_counts_once(self) -> None:
+    def test_the_same_reasoning_under_several_names_counts_once(self) -> None:
         detail = [{"type": "reasoning.text", "text": "Sky"}]
         delta = {"reasoning": "Sky", "reasoning_content": "Sky", "reasoning_details": detail, "thinking_blocks": []}
         assert both(chunk(delta), chunk({"content": "Blue"})) == ("Sky", "Blue")
@@ -255,7 +255,7 @@ class TestReasoning:
             signed,
         ]
 
-    def test_details_that_grow_are_read_once(self) -> None:
+    def test_cumulative_details_are_read_once(self) -> None:
         """MiniMax tells all of it each time."""
         chunks = [
             chunk({"reasoning_details": [{"type": "reasoning.text", "text": "Sky is air."[:n]}]}) for n in (3, 6, 11)
@@ -267,32 +267,32 @@ class TestReasoning:
     @pytest.mark.parametrize(
         "nothing", [None, "", [], {}, 5, True, {"effort": "low"}, [None], [{"type": "text"}]], ids=str
     )
-    def test_what_says_nothing_is_passed_over(self, nothing: Any) -> None:
+    def test_empty_reasoning_is_skipped(self, nothing: Any) -> None:
         assert both(chunk({"reasoning": nothing}), chunk({"content": "Blue"})) == ("", "Blue")
 
     @pytest.mark.parametrize("kind", ["thinking", "reasoning", "reasoning.text"])
-    def test_parts_of_reasoning_in_a_content_list(self, kind: str) -> None:
+    def test_reasoning_parts_in_a_content_list_are_read(self, kind: str) -> None:
         parts = [{"type": kind, "text": "Sky"}, {"type": "text", "text": "Blue"}]
         assert both(chunk({"content": parts})) == ("Sky", "Blue")
 
 
 class TestClosingTags:
     @pytest.mark.parametrize("pieces", [["</think>Blue"], ["</th", "ink>", "Blue"], ["</think>", "Blue"]], ids=str)
-    def test_a_stray_one_after_reasoning_is_not_text(self, pieces: list[str]) -> None:
+    def test_a_stray_closing_tag_after_reasoning_is_not_text(self, pieces: list[str]) -> None:
         chunks = [chunk({"content": piece}) for piece in pieces]
         assert both(chunk({"reasoning_content": "Sky"}), *chunks) == ("Sky", "Blue")
         assert both(*chunks) == ("", "Blue")
 
-    def test_one_in_the_midst_of_the_text_tells_that_the_model_only_closes(self) -> None:
+    def test_a_closing_tag_mid_text_shows_that_the_model_only_closes(self) -> None:
         assembler = read(*(chunk({"content": piece}) for piece in ("Sky is air.", "</thi", "nk>Blue")))
         assert (assembler.text, assembler.closed_only) == ("Sky is air.</think>Blue", True)
 
-    def test_then_all_before_it_is_reasoning(self) -> None:
+    def test_text_before_an_expected_closing_tag_is_reasoning(self) -> None:
         chunks = [chunk({"content": piece}) for piece in ("Sky is air.", "</thi", "nk>Blue")]
         assembler = read(*chunks, opened=True)
         assert (assembler.reasoning, assembler.text, assembler.closed_only) == ("Sky is air.", "Blue", True)
 
-    def test_an_answer_that_closes_nothing_then_is_the_answer_all_the_same(self) -> None:
+    def test_an_answer_without_the_expected_tag_is_text(self) -> None:
         assembler, events = Assembler(opened=True), []  # type: ignore[var-annotated]
         for piece in ("Bl", "ue"):
             assembler.feed(chunk({"content": piece}), events)
@@ -305,7 +305,7 @@ class TestClosingTags:
         ]
         assert (assembler.text, assembler.reasoning, assembler.closed_only) == ("Blue", "", False)
 
-    def test_one_that_was_cut_in_its_reasoning_stays_reasoning(self) -> None:
+    def test_truncated_reasoning_before_an_expected_tag_stays_reasoning(self) -> None:
         assembler = read(chunk({"content": "Sky"}), chunk({}, finish_reason="length"), opened=True)
         assert (assembler.reasoning, assembler.text) == ("Sky", "")
 
@@ -319,10 +319,12 @@ class TestClosingTags:
         ],
         ids=str,
     )
-    def test_other_answers_do_not_tell_it(self, chunks: list[Any], closed_only: bool | None) -> None:
+    def test_other_answers_do_not_show_that_the_model_only_closes(
+        self, chunks: list[Any], closed_only: bool | None
+    ) -> None:
         assert read(*chunks).closed_only is closed_only
 
-    def test_reasoning_in_a_field_is_not_confused_by_it(self) -> None:
+    def test_reasoning_in_a_field_is_unaffected_by_closing_tags(self) -> None:
         assembler = read(chunk({"reasoning": "Sky"}), chunk({"content": "Blue"}), opened=True)
         assert (assembler.reasoning, assembler.text, assembler.closed_only) == ("Sky", "Blue", False)
 
@@ -343,22 +345,22 @@ class TestChoices:
         ],
         ids=str,
     )
-    def test_the_answer_is_choice_0_wherever_it_stands(self, chunks: list[Any]) -> None:
+    def test_the_answer_is_choice_0_at_any_position(self, chunks: list[Any]) -> None:
         assert read(*chunks).text == "A"
         assert read({"choices": [self.A]}, {"choices": [self.A]}, *chunks).text == "AAA"
 
-    def test_the_others_are_a_sign_of_life(self) -> None:
+    def test_other_choices_count_as_progress(self) -> None:
         assembler = read({"choices": [self.A]})
         events: list[Event] = []
         assert assembler.feed({"choices": [self.B]}, events)
         assert events == []
 
-    def test_a_finish_reason_of_another_does_not_count(self) -> None:
+    def test_a_finish_reason_of_another_choice_does_not_count(self) -> None:
         other = {"index": 1, "delta": {}, "finish_reason": "stop"}
         assert read({"choices": [self.A]}, {"choices": [other]}).finish_reason is None
 
     @pytest.mark.parametrize("index", [1, -1, "1", 7])
-    def test_where_there_is_no_choice_0_the_first_that_there_is_is_the_answer(self, index: Any) -> None:
+    def test_without_choice_0_the_first_choice_is_the_answer(self, index: Any) -> None:
         chunks = [{"choices": [{"index": index, "delta": {"content": letter}}]} for letter in "AB"]
         other = {"choices": [{"index": 9, "delta": {"content": "C"}}]}
         assert read(*chunks, other).text == "AB"

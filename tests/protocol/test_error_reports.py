@@ -103,14 +103,14 @@ SAID = {
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_the_words_of_an_error_are_found(name: str) -> None:
+def test_error_messages_are_found(name: str) -> None:
     body, says = SAID[name]
     assert parse_error(body).message.startswith(says)
     assert str(reply_error(500, body)).startswith(says)
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_and_in_the_place_of_an_answer_they_tell_a_failure(name: str) -> None:
+def test_an_error_in_place_of_an_answer_is_a_failure(name: str) -> None:
     body, says = SAID[name]
     if "title" not in body and "description" not in body and "html-message" not in body:
         assert is_stream_error(body)
@@ -128,16 +128,16 @@ def test_and_in_the_place_of_an_answer_they_tell_a_failure(name: str) -> None:
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_of_json_without_known_words_the_beginning_is_shown(body: Any, beginning: str) -> None:
+def test_unknown_json_is_quoted_from_its_start(body: Any, beginning: str) -> None:
     assert beginning in str(reply_error(500, body))
     assert str(reply_error(500, body, reason="Server Error")).endswith("(HTTP 500)")
 
 
-def test_the_reason_phrase_is_told_with_it() -> None:
+def test_the_reason_phrase_is_included() -> None:
     assert str(reply_error(500, {"foo": 1}, reason="Server Error")) == 'Server Error: {"foo": 1} (HTTP 500)'
 
 
-def test_a_body_that_cannot_be_read_says_why() -> None:
+def test_an_unreadable_body_says_why() -> None:
     error = reply_error(502, b"", reason="Bad Gateway", note="the body is encoded as 'br'")
     assert str(error) == "Bad Gateway: the body is encoded as 'br' (HTTP 502)"
 
@@ -164,17 +164,17 @@ CODES = {
 
 @pytest.mark.parametrize("name", CODES)
 @pytest.mark.parametrize("key", ["code", "type", "error_type", "status"])
-def test_an_error_inside_a_stream_names_its_status_by_many_names(key: str, name: str) -> None:
+def test_the_status_of_a_stream_error_is_read_under_many_names(key: str, name: str) -> None:
     assert reply_error(None, {"error": {"message": "m", key: name}}).status_code == CODES[name]
 
 
 @pytest.mark.parametrize("key", ["http_code", "statusCode", "error_code", "errorCode", "errcode"])
-def test_and_by_many_numbers(key: str) -> None:
+def test_the_status_of_a_stream_error_is_read_in_many_forms(key: str) -> None:
     assert parse_error({"error": "m", key: 503}).status == parse_error({"error": "m", key: "503"}).status == 503
 
 
 @pytest.mark.parametrize("word", ["error", "failed", "Exception"])
-def test_a_word_that_says_no_more_than_error_is_no_code(word: str) -> None:
+def test_a_generic_word_is_not_an_error_code(word: str) -> None:
     assert parse_error({"status": word, "type": word, "message": "m"}).code is None
 
 
@@ -214,7 +214,7 @@ class TestInsideAStream:
         ],
         ids=str,
     )
-    def test_it_reports_an_error(self, chunk: Any) -> None:
+    def test_a_chunk_that_reports_an_error_is_recognised(self, chunk: Any) -> None:
         assert is_stream_error(chunk)
 
     @pytest.mark.parametrize(
@@ -247,14 +247,14 @@ class TestInsideAStream:
         ],
         ids=str,
     )
-    def test_it_reports_none(self, chunk: Any) -> None:
+    def test_a_chunk_that_reports_no_error_is_not(self, chunk: Any) -> None:
         assert not is_stream_error(chunk)
 
-    def test_of_an_error_in_a_choice_only_that_is_the_report(self) -> None:
+    def test_only_the_error_of_a_choice_is_the_report(self) -> None:
         chunk = {"id": "x", "choices": [{"delta": {}, "error": {"code": 502, "message": "m"}}]}
         assert find_report(chunk) == {"error": {"code": 502, "message": "m"}}
 
-    def test_deep_json_is_no_trouble(self) -> None:
+    def test_deep_json_is_harmless(self) -> None:
         deep: Any = "m"
         for _ in range(900):
             deep = {"error": deep}
@@ -281,7 +281,7 @@ class TestPages:
         error = reply_error(502, body, {"Content-Type": content_type})
         assert str(error) == "余额不足 (HTTP 502)"
 
-    def test_text_that_says_latin_1_and_is_that(self) -> None:
+    def test_declared_latin_1_is_decoded(self) -> None:
         assert str(reply_error(502, b"caf\xe9", {"Content-Type": "text/plain; charset=latin-1"})) == "café (HTTP 502)"
 
     @pytest.mark.parametrize("charset", ["utf-16", "utf-7", "cp037", "rot13", "unicode_escape", "hz", "idna", "base64"])
@@ -311,7 +311,7 @@ class TestPages:
             ("<html><style>p { color: red }</style><!-- x --><div>Go <b>away</b></div>", "Go away"),
         ],
     )
-    def test_where_the_heading_is_one_word_the_title_or_a_paragraph_is_told_too(self, page: str, says: str) -> None:
+    def test_a_one_word_heading_is_extended_by_title_or_paragraph(self, page: str, says: str) -> None:
         assert describe_page(page) == says
 
     @pytest.mark.timeout(20)
@@ -354,33 +354,33 @@ class TestPages:
     ],
     ids=repr,
 )
-def test_an_error_that_was_sent_as_an_event_is_read(body: str) -> None:
+def test_an_error_sent_as_an_event_is_read(body: str) -> None:
     assert str(reply_error(503, body, {"Content-Type": "text/event-stream"})) == "it is busy (HTTP 503)"
 
 
 class TestProxies:
     PAGE = "<h1>502</h1><p>Bad Gateway</p>"
 
-    def test_a_page_may_be_the_proxys(self) -> None:
+    def test_an_html_page_may_come_from_the_proxy(self) -> None:
         error = reply_error(502, self.PAGE, host="example.com", proxy="10.0.0.1:3128")
         assert "from example.com, or the proxy 10.0.0.1:3128 on the way to it" in str(error)
 
     @pytest.mark.parametrize(
         "headers", [{"X-Squid-Error": "ERR_CONNECT_FAIL 111"}, {"Server": "tinyproxy/1.11.0"}, {"Server": "squid/5.7"}]
     )
-    def test_one_that_names_the_proxy_is(self, headers: dict[str, str]) -> None:
+    def test_a_page_that_names_the_proxy_comes_from_it(self, headers: dict[str, str]) -> None:
         error = reply_error(502, self.PAGE, headers, host="example.com", proxy="10.0.0.1:3128")
         assert "from the proxy 10.0.0.1:3128 on the way to example.com" in str(error)
 
-    def test_407_is_its_in_any_form(self) -> None:
+    def test_a_407_of_any_form_comes_from_the_proxy(self) -> None:
         error = reply_error(407, "", {"Proxy-Authenticate": "Basic"}, host="example.com", proxy="10.0.0.1:3128")
         assert "from the proxy 10.0.0.1:3128" in str(error)
 
     @pytest.mark.parametrize("body", [{"error": "no"}, "no"])
-    def test_json_and_text_are_the_servers(self, body: Any) -> None:
+    def test_json_and_text_come_from_the_server(self, body: Any) -> None:
         assert "proxy" not in str(reply_error(502, body, host="example.com", proxy="10.0.0.1:3128"))
 
-    def test_without_a_proxy_the_page_is_the_servers(self) -> None:
+    def test_without_a_proxy_a_page_comes_from_the_server(self) -> None:
         error = reply_error(502, self.PAGE, {"X-Inference-Provider": "novita"}, host="example.com")
         assert "from novita" in str(error)
 
@@ -401,7 +401,7 @@ class TestHostileJSON:
         assert len(repr(error)) + len(repr(error.body)) < 5000
 
     @pytest.mark.parametrize("digits", [4299, 4300, 4301, 50_000])
-    def test_numbers_of_very_many_digits(self, digits: int) -> None:
+    def test_huge_numbers_are_harmless(self, digits: int) -> None:
         body = '{"error": {"message": "m", "code": ' + "9" * digits + "}}"
         error = reply_error(400, body)
         assert "m" in str(error)
@@ -410,6 +410,6 @@ class TestHostileJSON:
 
     @pytest.mark.timeout(20)
     @pytest.mark.parametrize("width", [10, 100_000])
-    def test_very_many_entries(self, width: int) -> None:
+    def test_very_many_entries_are_harmless(self, width: int) -> None:
         wide = {"errors": [{"message": f"m{number}"} for number in range(width)]}
         assert "m0; m1" in str(reply_error(400, wide))

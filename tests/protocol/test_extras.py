@@ -49,7 +49,7 @@ TEXT = chunk({"content": "a"})
     ],
     ids=str,
 )
-def test_what_is_unknown_is_kept_by_its_own_name(odd: Any, kept: Any) -> None:
+def test_unknown_fields_are_kept_by_name(odd: Any, kept: Any) -> None:
     assert extra(odd) == extra(TEXT, TEXT, odd, TEXT) == kept
 
 
@@ -62,22 +62,22 @@ def test_what_is_unknown_is_kept_by_its_own_name(odd: Any, kept: Any) -> None:
     ],
     ids=str,
 )
-def test_what_the_protocol_knows_or_what_says_nothing_is_not(plain: Any) -> None:
+def test_known_and_empty_fields_are_not_kept(plain: Any) -> None:
     assert extra(TEXT, plain) == {}
 
 
-def test_what_comes_again_replaces_what_came() -> None:
+def test_a_repeated_field_replaces_the_earlier_value() -> None:
     chunks = [chunk({"content": "a"}, citations=["x"] * number) for number in (1, 2)]
     assert extra(*chunks, chunk({}, {"finish_reason": "stop"}, citations=["x"] * 3)) == {"citations": ["x"] * 3}
 
 
-def test_lists_in_deltas_grow_and_repeated_ones_do_not_double() -> None:
+def test_lists_in_deltas_grow_without_duplicates() -> None:
     pictures = [{"type": "image_url", "index": number} for number in range(3)]
     assert extra(*(chunk({"images": [picture]}) for picture in pictures)) == {"images": pictures}
     assert extra(*(chunk({"images": pictures[:end]}) for end in (1, 2, 3))) == {"images": pictures}
 
 
-def test_sound_is_put_together_from_its_pieces() -> None:
+def test_audio_is_joined_from_its_pieces() -> None:
     chunks = [
         chunk({"audio": {"id": "audio_1"}}),
         chunk({"audio": {"data": "AAAA", "transcript": "Bl"}}),
@@ -87,13 +87,13 @@ def test_sound_is_put_together_from_its_pieces() -> None:
     assert extra(*chunks) == {"audio": {"id": "audio_1", "data": "AAAAAAAAAA==", "transcript": "Blue", "expires_at": 5}}
 
 
-def test_an_answer_of_sound_or_pictures_is_not_empty() -> None:
+def test_an_answer_of_audio_or_images_is_not_empty() -> None:
     assert not read(chunk({"audio": {"data": "AAAA"}})).empty
     assert not read(chunk({"content": "", "images": [{"type": "image_url"}]})).empty
     assert read(chunk({"something_new": "a"}), chunk({}, citations=["x"])).empty
 
 
-def test_the_fingerprint_of_the_system_is_kept() -> None:
+def test_the_system_fingerprint_is_kept() -> None:
     assert (
         read(chunk({}, system_fingerprint="fp_1"), TEXT, chunk({}, system_fingerprint="")).system_fingerprint == "fp_1"
     )
@@ -109,7 +109,7 @@ def test_very_many_pieces_take_no_quadratic_time() -> None:
     assert len(assembler.extra["annotations"]) == 50_000
 
 
-def test_what_is_hostile_can_be_shown_copied_and_pickled() -> None:
+def test_hostile_values_can_be_shown_copied_and_pickled() -> None:
     deep: Any = "x"
     for _ in range(900):
         deep = {"a": [deep]}
@@ -127,22 +127,22 @@ class TestLogprobs:
     def logprobs(self, *values: Any) -> tuple[Logprob, ...]:
         return read(TEXT, *(chunk({"content": "b"}, {"logprobs": value}) for value in values)).logprobs
 
-    def test_each_token_has_its_own_and_those_of_the_most_likely(self) -> None:
+    def test_each_token_has_its_logprob_and_the_alternatives(self) -> None:
         told = {"content": [{**self.BLUE, "top_logprobs": [self.BLUE, self.RED]}], "refusal": None}
         assert self.logprobs(told) == (Logprob("Blue", -0.5, (("Blue", -0.5), ("Red", -2.0))),)
 
-    def test_they_are_collected_over_all_chunks(self) -> None:
+    def test_logprobs_are_collected_over_all_chunks(self) -> None:
         values = [{"content": [self.BLUE]}, None, {"content": [self.RED, self.BLUE]}, {"content": []}]
         assert [each.token for each in self.logprobs(*values)] == ["Blue", "Red", "Blue"]
 
-    def test_they_are_read_from_an_answer_in_one_piece(self) -> None:
+    def test_logprobs_are_read_from_a_json_answer(self) -> None:
         choice = {"index": 0, "message": {"content": "Blue"}, "logprobs": {"content": [self.BLUE]}}
         assert read({"choices": [choice]}).logprobs == (Logprob("Blue", -0.5),)
 
-    def test_those_of_a_refusal_count_too(self) -> None:
+    def test_logprobs_of_a_refusal_are_read(self) -> None:
         assert self.logprobs({"content": None, "refusal": [self.BLUE]}) == (Logprob("Blue", -0.5),)
 
-    def test_the_form_of_text_completions_is_read(self) -> None:
+    def test_the_text_completions_form_is_read(self) -> None:
         told = {"tokens": ["Blue", "!"], "token_logprobs": [-0.5, -1], "top_logprobs": [{"Blue": -0.5, "Red": -2}]}
         assert self.logprobs(told) == (Logprob("Blue", -0.5, (("Blue", -0.5), ("Red", -2.0))), Logprob("!", -1.0))
 
@@ -164,8 +164,8 @@ class TestLogprobs:
         ],
         ids=lambda value: str(value)[:60],
     )
-    def test_what_cannot_be_read_is_passed_over(self, nothing: Any) -> None:
+    def test_unreadable_logprobs_are_skipped(self, nothing: Any) -> None:
         assert self.logprobs(nothing) == ()
 
-    def test_without_them_there_are_none(self) -> None:
+    def test_logprobs_default_to_none(self) -> None:
         assert read(TEXT, TEXT).logprobs == ()

@@ -56,7 +56,7 @@ def feed(*chunks: Any) -> tuple[Assembler, list[Event]]:
         ("tired", "tired"),
     ],
 )
-def test_a_reason_is_told_in_the_word_of_the_protocol_and_the_servers_own_is_kept(word: str, reason: str) -> None:
+def test_finish_reasons_are_normalised_and_the_original_kept(word: str, reason: str) -> None:
     assembler, events = feed(text("a"), chunk(finish=word))
     assembler.finish(events)
     assert events[-1] == FinishReason(reason)
@@ -78,14 +78,14 @@ def test_a_reason_is_told_in_the_word_of_the_protocol_and_the_servers_own_is_kep
     ],
     ids=str,
 )
-def test_a_reason_is_found_in_other_places_and_forms(last: Any) -> None:
+def test_finish_reasons_are_found_in_other_places_and_forms(last: Any) -> None:
     assert feed(text("a"), text("a"), last)[0].finish_reason == "stop"
 
 
 @pytest.mark.parametrize(
     "none", [None, "", "null", "None", "FINISH_REASON_UNSPECIFIED", "not_finished", [], {}, False, 0]
 )
-def test_what_is_no_reason_does_not_end_the_answer(none: Any) -> None:
+def test_an_invalid_finish_reason_does_not_end_the_answer(none: Any) -> None:
     assembler, events = feed(text("a", none), text("b", none))
     assert (assembler.finish_reason, assembler.text) == (None, "ab")
     assembler.finish(events)
@@ -119,16 +119,16 @@ def test_what_is_no_reason_does_not_end_the_answer(none: Any) -> None:
         "FINISH_REASON_TOO_MANY_TOOL_CALLS",
     ],
 )
-def test_a_word_for_a_failure_is_one(word: str) -> None:
+def test_a_finish_reason_that_means_failure_is_a_failure(word: str) -> None:
     assert feed(text("a"), chunk(finish=word))[0].ending.failure == word
 
 
-def test_a_token_that_stopped_the_answer_is_no_reason() -> None:
+def test_a_stop_token_is_not_a_finish_reason() -> None:
     """vLLM's ``stop_reason``."""
     assert feed(text("a"), chunk(finish=None, stop_reason=151645))[0].finish_reason is None
 
 
-def test_what_stands_beside_a_failure_is_told_with_it() -> None:
+def test_details_next_to_a_failure_are_included() -> None:
     last = chunk(finish="error", native_finish_reason="MALFORMED_FUNCTION_CALL", finish_message="no input to parse")
     assert feed(last)[0].ending.failure == "error: MALFORMED_FUNCTION_CALL: no input to parse"
 
@@ -146,7 +146,7 @@ class TestEarly:
         ],
         ids=str,
     )
-    def test_what_comes_after_it_takes_it_back(self, more: Any) -> None:
+    def test_later_text_withdraws_an_early_finish_reason(self, more: Any) -> None:
         assembler, _ = feed(text("a", "stop"), more)
         assert assembler.finish_reason is None
         assert assembler.ending.early
@@ -164,29 +164,29 @@ class TestEarly:
         ],
         ids=str,
     )
-    def test_what_says_nothing_leaves_it(self, nothing: Any) -> None:
+    def test_empty_chunks_keep_an_early_finish_reason(self, nothing: Any) -> None:
         assembler, _ = feed(text("a"), chunk(finish="stop"), nothing)
         assert assembler.finish_reason == "stop"
         assert not assembler.ending.early
 
-    def test_the_last_one_counts(self) -> None:
+    def test_the_last_finish_reason_counts(self) -> None:
         assembler, _ = feed(chunk(finish="stop"), text("a"), chunk(finish="length"))
         assert assembler.finish_reason == "length"
 
-    def test_one_that_was_taken_back_is_told_if_the_whole_answer_has_no_other(self) -> None:
+    def test_a_withdrawn_finish_reason_is_used_if_there_is_no_other(self) -> None:
         assembler, events = feed(chunk(finish="stop"), text("a"))
         assembler.finish(events)
         assert events == ["a", FinishReason("stop")]
 
-    def test_text_with_a_reason_on_each_chunk_is_read_to_its_end(self) -> None:
+    def test_text_with_a_finish_reason_on_each_chunk_is_read_to_its_end(self) -> None:
         assembler, events = feed(text("a", "stop"), text("b", "stop"), text("c", "stop"))
         assert (events, assembler.finish_reason, assembler.ending.early) == (["a", "b", "c"], "stop", True)
 
-    def test_a_failure_is_taken_back_too(self) -> None:
+    def test_later_text_withdraws_an_early_failure(self) -> None:
         assembler, _ = feed(chunk(finish="error"), text("a"), chunk(finish="stop"))
         assert assembler.ending.failure is None
 
-    def test_the_end_token_is_no_text_after_it(self) -> None:
+    def test_an_end_token_does_not_withdraw_it(self) -> None:
         """TGI 2 sends the token that ended the answer."""
         assembler, events = feed(chunk({"reasoning": "r"}), text("a"), text("</s>", "eos_token"))
         assert events == [Reasoning("r"), "a"]

@@ -32,12 +32,12 @@ FORM = {"type": "json_schema", "json_schema": {"name": "x", "schema": SCHEMA}}
         ),
     ],
 )
-def test_a_schema_goes_out_in_the_form_of_the_route(url: str, form: Any) -> None:
+def test_a_schema_is_sent_in_the_form_of_the_route(url: str, form: Any) -> None:
     assert format_for(url, FORM) == form
 
 
 @pytest.mark.parametrize(
     "form", [None, {"type": "json_object"}, {"type": "text"}, {"type": "json_schema", "schema": {}}]
 )
-def test_any_other_format_goes_out_as_it_is(form: Any) -> None:
+def test_any_other_format_is_sent_unchanged(form: Any) -> None:
     assert format_for("https://api.together.xyz/v1/chat/completions", form) == form

@@ -33,7 +33,7 @@ def loads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Lo
     return module.loads
 
 
-def test_the_reader_is_the_one_that_is_meant(loads: Loads, request: pytest.FixtureRequest) -> None:
+def test_the_expected_json_parser_is_used(loads: Loads, request: pytest.FixtureRequest) -> None:
     assert ("orjson" not in loads.__globals__) is (request.node.callspec.params["loads"] == "json")
 
 
@@ -59,7 +59,7 @@ def test_text_and_bytes_are_read(loads: Loads, text: str, value: Any, as_bytes: 
 
 
 @pytest.mark.parametrize("as_bytes", [True, False])
-def test_what_only_the_standard_library_takes_is_taken(loads: Loads, as_bytes: bool) -> None:
+def test_json_only_accepted_by_the_standard_library_is_read(loads: Loads, as_bytes: bool) -> None:
     """Some servers write NaN for a log probability, or cut a character in two."""
 
     def read(text: str) -> Any:
@@ -80,12 +80,12 @@ def test_broken_json_is_a_value_error(loads: Loads, text: str) -> None:
         loads(text)
 
 
-def test_bytes_that_are_no_utf8_are_a_value_error(loads: Loads) -> None:
+def test_invalid_utf8_is_a_value_error(loads: Loads) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         loads(b'"\xff"')
 
 
-def test_the_error_tells_the_place(loads: Loads) -> None:
+def test_the_error_has_the_position(loads: Loads) -> None:
     with pytest.raises(json.JSONDecodeError) as caught:
         loads('{"a": 1, b}')
     assert caught.value.pos == 9
@@ -98,6 +98,6 @@ def test_the_error_tells_the_place(loads: Loads) -> None:
         max_leaves=10,
     )
 )
-def test_whatever_is_written_is_read_as_the_standard_library_reads_it(value: Any) -> None:
+def test_any_json_is_read_like_the_standard_library_reads_it(value: Any) -> None:
     text = json.dumps(value)
     assert repr(jsons.loads(text)) == repr(jsons.loads(text.encode())) == repr(json.loads(text))

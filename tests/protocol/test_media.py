@@ -91,24 +91,24 @@ class TestSniffMediaType:
             (b"", None),
         ],
     )
-    def test_the_first_bytes_tell_the_type(self, data: bytes, media_type: str | None) -> None:
+    def test_the_type_is_detected_from_the_first_bytes(self, data: bytes, media_type: str | None) -> None:
         assert sniff_media_type(data) == media_type
 
     @given(st.binary(max_size=64), st.sampled_from([b"", b"<", b"<!--", b"ftyp", b"\xff\xfb", b"BM", b"RIFF"]))
-    def test_no_bytes_break_it(self, data: bytes, start: bytes) -> None:
+    def test_any_bytes_are_handled(self, data: bytes, start: bytes) -> None:
         sniff_media_type(start + data)
         sniff_media_type(b"\x00\x00\x00\x20" + start + data)
 
 
 class TestBuildMediaParts:
     @pytest.mark.parametrize("media", [None, [], ()])
-    def test_nothing_gives_no_parts(self, media: Any) -> None:
+    def test_no_media_gives_no_parts(self, media: Any) -> None:
         assert build_media_parts(media) == []
 
     @pytest.mark.parametrize(
         "url", [URL, "HTTP://EXAMPLE.com:8080/x?y=1#z", "https://[::1]/a.png", "https://bücher.example/ü b.png"]
     )
-    def test_a_url_is_passed_on_as_it_is(self, url: str) -> None:
+    def test_a_url_is_passed_on_unchanged(self, url: str) -> None:
         assert build_media_parts(url) == [picture(url)]
 
     @pytest.mark.parametrize(
@@ -123,17 +123,17 @@ class TestBuildMediaParts:
             "s3://b/k",
         ],
     )
-    def test_a_url_that_nobody_can_fetch_is_refused(self, url: str) -> None:
+    def test_an_unfetchable_url_is_refused(self, url: str) -> None:
         assert refuse(url).startswith("media[0] is not a usable http or https URL: '")
 
     @pytest.mark.parametrize("make", [bytes, bytearray, memoryview, io.BytesIO])
     def test_bytes_in_every_form_become_a_data_uri(self, make: Any) -> None:
         assert build_media_parts(make(PNG)) == [picture(data_uri(PNG))]
 
-    def test_a_memoryview_with_gaps_is_read_in_its_order(self) -> None:
+    def test_a_strided_memoryview_is_read_in_order(self) -> None:
         assert urls(memoryview(PNG[::-1])[::-1]) == [data_uri(PNG)]
 
-    def test_sound_becomes_an_audio_part(self) -> None:
+    def test_audio_becomes_an_audio_part(self) -> None:
         assert build_media_parts([WAV, MP3]) == [
             {"type": "input_audio", "input_audio": {"data": encode(WAV), "format": "wav"}},
             {"type": "input_audio", "input_audio": {"data": encode(MP3), "format": "mp3"}},
@@ -144,13 +144,13 @@ class TestBuildMediaParts:
         (tmp_path / "a.jpg").write_bytes(PNG)
         assert urls(make(tmp_path / "a.jpg")) == [data_uri(PNG)]
 
-    def test_a_path_from_home_is_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_path_with_a_tilde_is_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("USERPROFILE", str(tmp_path))
         (tmp_path / "a.png").write_bytes(PNG)
         assert urls("~/a.png") == [data_uri(PNG)]
 
-    def test_a_file_is_read_from_where_it_stands(self, tmp_path: Path) -> None:
+    def test_a_file_is_read_from_its_current_position(self, tmp_path: Path) -> None:
         (tmp_path / "a").write_bytes(b"head" + PNG)
         with open(tmp_path / "a", "rb") as file:
             file.seek(4)
@@ -182,12 +182,12 @@ class TestBuildMediaParts:
         assert urls((str(tmp_path / "a"), str(tmp_path / "b"))) == [data_uri(PNG + b"a"), data_uri(PNG + b"b")]
         assert urls((tmp_path / "a", str(tmp_path / "b"))) == [data_uri(PNG + b"a"), data_uri(PNG + b"b")]
 
-    def test_a_name_never_overrides_the_bytes(self) -> None:
+    def test_a_file_name_never_overrides_the_bytes(self) -> None:
         assert urls([(PNG, "a.svg"), (PNG, "a.wav")]) == [data_uri(PNG)] * 2
         assert "is text/plain" in refuse([(b"no picture", "a.svg")])
         assert "is application/xml" in refuse([(b"<note/>", "a.svg")])
 
-    def test_a_name_decides_where_the_bytes_leave_it_open(self, tmp_path: Path) -> None:
+    def test_a_file_name_decides_ambiguous_bytes(self, tmp_path: Path) -> None:
         (tmp_path / "a.SVG").write_bytes(BARE_XML)
         expected = data_uri(BARE_XML, "image/svg+xml")
         assert urls([(BARE_XML, "a.svg"), tmp_path / "a.SVG", data_uri(BARE_XML, "image/svg+xml")]) == [expected] * 3
@@ -208,10 +208,10 @@ class TestBuildMediaParts:
             "data:image/png," + "".join(f"%{byte:02x}" for byte in PNG),
         ],
     )
-    def test_a_data_uri_is_sent_in_its_plainest_form_with_the_type_of_its_bytes(self, uri: str) -> None:
+    def test_a_data_uri_is_normalised_with_the_detected_type(self, uri: str) -> None:
         assert urls(uri) == [data_uri(PNG)]
 
-    def test_sound_in_a_data_uri_becomes_an_audio_part(self) -> None:
+    def test_audio_in_a_data_uri_becomes_an_audio_part(self) -> None:
         assert build_media_parts(data_uri(MP3, "audio/mp3")) == build_media_parts(MP3)
 
     @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ class TestBuildMediaParts:
             (data_uri(b"%PDF-1.7", "application/pdf"), "but is application/pdf"),
         ],
     )
-    def test_a_data_uri_that_holds_no_picture_is_refused(self, uri: str, words: str) -> None:
+    def test_a_data_uri_without_media_is_refused(self, uri: str, words: str) -> None:
         assert words in refuse(uri)
 
     @pytest.mark.parametrize(
@@ -254,14 +254,14 @@ class TestBuildMediaParts:
             ("x" * 10**6, "media[0] cannot be read: File name too long"),
         ],
     )
-    def test_what_is_no_media_is_refused_with_its_place_and_what_it_was(self, media: Any, words: str) -> None:
+    def test_invalid_media_is_refused_with_position_and_type(self, media: Any, words: str) -> None:
         assert words in refuse(media)
 
     def test_a_directory_is_refused(self, tmp_path: Path) -> None:
         assert refuse(tmp_path).startswith("media[0] cannot be read: Is a directory: '")
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-    def test_a_pipe_that_might_never_end_is_refused(self, tmp_path: Path) -> None:
+    def test_a_named_pipe_is_refused(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "pipe")
         assert refuse(tmp_path / "pipe").startswith("media[0] cannot be read: Not a regular file: '")
 
@@ -274,7 +274,7 @@ class TestBuildMediaParts:
         with open(tmp_path / "a", "wb") as file:
             assert refuse(file).startswith("media[0] cannot be read: ")
 
-    def test_a_file_like_that_gives_text_is_refused(self) -> None:
+    def test_a_text_file_object_is_refused(self) -> None:
         class TextFile:
             def read(self) -> str:
                 return "text"
@@ -313,7 +313,7 @@ class TestFilesOfOthers:
         ],
         ids=lambda content: repr(content[:12]),
     )
-    def test_no_byte_is_in_the_error_nor_in_its_traceback(self, token: Path, content: bytes) -> None:
+    def test_no_byte_of_a_file_is_in_the_error_or_traceback(self, token: Path, content: bytes) -> None:
         token.write_bytes(content)
         with open(token, "rb") as file:
             for media in (token, str(token), (token, "cat.png"), [(str(token), "cat.svg")], file):
@@ -326,17 +326,17 @@ class TestFilesOfOthers:
 
         assert "DoNotShow" not in refuse(content)
 
-    def test_a_file_that_gives_text_is_not_shown(self, token: Path) -> None:
+    def test_the_content_of_a_text_file_object_is_not_shown(self, token: Path) -> None:
         with codecs.open(str(token), encoding="utf-8") as file:
             assert "DoNotShow" not in refuse(file)
 
-    def test_a_file_is_read_no_further_than_it_takes_to_see_that_it_is_none(self, tmp_path: Path) -> None:
+    def test_a_file_is_read_only_as_far_as_needed_to_reject_it(self, tmp_path: Path) -> None:
         with open(tmp_path / "long", "wb") as file:
             file.write(b"text")
             file.truncate(2**40)  # a hole: to read it all would take all memory
         assert "but is bytes of no known type" in refuse(tmp_path / "long")
 
-    def test_a_picture_in_base64_that_was_taken_for_a_path_is_not_shown(self) -> None:
+    def test_a_base64_picture_mistaken_for_a_path_is_not_shown(self) -> None:
         assert refuse(encode(PNG * 100)).endswith(". A str is a path; for base64 pass hf_text.media_from_base64(…)")
 
 
@@ -344,7 +344,7 @@ class TestMediaFromUrl:
     @pytest.mark.parametrize(
         "url", [URL, "HTTP://example.com", f" {URL}\n", data_uri(PNG), "DATA:image/png;base64,QQ=="]
     )
-    def test_urls_and_data_uris_are_taken(self, url: str) -> None:
+    def test_urls_and_data_uris_are_accepted(self, url: str) -> None:
         assert media_from_url(url) == url.strip()
 
     @pytest.mark.parametrize(
@@ -365,11 +365,11 @@ class TestMediaFromUrl:
             None,
         ],
     )
-    def test_nothing_else_is(self, url: Any) -> None:
+    def test_other_values_are_refused(self, url: Any) -> None:
         with pytest.raises(InvalidRequestError, match=r"^url (must be an http or https URL|is not a usable)"):
             media_from_url(url)
 
-    def test_a_file_url_is_taken_where_the_caller_says_so(self, tmp_path: Path) -> None:
+    def test_a_file_url_is_accepted_on_request(self, tmp_path: Path) -> None:
         (tmp_path / "ü b.png").write_bytes(PNG)
         url = (tmp_path / "ü b.png").as_uri()
         assert urls(media_from_url(url, allow_files=True)) == [data_uri(PNG)]
@@ -379,7 +379,7 @@ class TestMediaFromUrl:
             with pytest.raises(InvalidRequestError, match=r"^url must be "):
                 media_from_url(wrong, allow_files=True)
 
-    def test_a_file_url_by_itself_is_refused_with_the_way_out(self) -> None:
+    def test_a_file_url_is_refused_by_default_with_the_alternative(self) -> None:
         assert "with hf_text.media_from_url(…, allow_files=True)" in refuse("file:///tmp/cat.png")
 
 
@@ -394,12 +394,12 @@ class TestMediaFromBase64:
             base64.urlsafe_b64encode(PNG).decode(),
         ],
     )
-    def test_it_gives_the_bytes(self, text: Any) -> None:
+    def test_base64_is_decoded(self, text: Any) -> None:
         assert media_from_base64(text) == PNG
         assert urls(media_from_base64(text)) == [data_uri(PNG)]
 
     @pytest.mark.parametrize("text", ["cat.png", "äöüß", "abcde", data_uri(PNG), "\ud800", 5, None])
-    def test_what_is_none_is_refused_and_not_shown(self, text: Any) -> None:
+    def test_invalid_base64_is_refused_and_not_shown(self, text: Any) -> None:
         with pytest.raises(
             InvalidRequestError, match=r"^text (is not base64|must be base64 in a str or bytes)"
         ) as caught:
@@ -438,7 +438,7 @@ class TestPilImages:
     @pytest.mark.parametrize(
         ("read_as", "sent_as"), [("JPEG", "jpeg"), ("WEBP", "webp"), ("PNG", "png"), ("GIF", "png"), ("BMP", "png")]
     )
-    def test_a_picture_from_a_file_keeps_a_format_that_servers_know(self, read_as: str, sent_as: str) -> None:
+    def test_a_picture_from_a_file_keeps_a_supported_format(self, read_as: str, sent_as: str) -> None:
         from PIL import Image
 
         file = io.BytesIO()
@@ -446,7 +446,7 @@ class TestPilImages:
         (url,) = urls(Image.open(file))
         assert url.startswith(f"data:image/{sent_as};base64,")
 
-    def test_a_jpeg_that_was_given_transparency_is_sent_as_png(self) -> None:
+    def test_a_jpeg_with_added_transparency_is_sent_as_png(self) -> None:
         from PIL import Image
 
         file = io.BytesIO()
@@ -456,7 +456,7 @@ class TestPilImages:
         (url,) = urls(image)
         assert self.open_image(url).getpixel((0, 0))[3] == 7
 
-    def test_an_empty_a_closed_and_a_truncated_picture_are_refused(self) -> None:
+    def test_empty_closed_and_truncated_pictures_are_refused(self) -> None:
         from PIL import Image
 
         file = io.BytesIO()
@@ -471,7 +471,7 @@ class TestPilImages:
 class TestAddMedia:
     PART = picture(URL)
 
-    def test_parts_come_after_the_text_of_the_users_last_message(self) -> None:
+    def test_parts_follow_the_text_of_the_last_user_message(self) -> None:
         messages = [
             {"role": "user", "content": "a"},
             {"role": "user", "content": "b", "name": "Ann"},
@@ -483,20 +483,20 @@ class TestAddMedia:
             messages[2],
         ]
 
-    def test_parts_come_after_the_parts_that_are_there(self) -> None:
+    def test_parts_follow_existing_parts(self) -> None:
         before = [{"type": "text", "text": "a"}, picture(data_uri(PNG))]
         assert add_media([{"role": "user", "content": before}], URL) == [
             {"role": "user", "content": [*before, self.PART]}
         ]
 
-    def test_empty_text_makes_no_part(self) -> None:
+    def test_empty_text_adds_no_part(self) -> None:
         assert add_media([{"role": "user", "content": ""}], URL) == [{"role": "user", "content": [self.PART]}]
 
-    def test_without_a_user_one_is_added(self) -> None:
+    def test_without_a_user_message_one_is_added(self) -> None:
         system = {"role": "system", "content": "a"}
         assert add_media([system], URL) == [system, {"role": "user", "content": [self.PART]}]
 
-    def test_the_callers_messages_are_not_changed(self) -> None:
+    def test_the_messages_of_the_caller_are_not_modified(self) -> None:
         content = [{"type": "text", "text": "a"}]
         messages = [{"role": "user", "content": content}]
         assert add_media(messages, URL) != messages
@@ -507,16 +507,16 @@ class TestAddMedia:
 
 class TestHasMedia:
     @pytest.mark.parametrize("media", [URL, PNG, WAV])
-    def test_pictures_and_sounds_are_found(self, media: Any) -> None:
+    def test_pictures_and_audio_are_found(self, media: Any) -> None:
         assert has_media(add_media([{"role": "user", "content": "a"}, {"role": "assistant"}], media))
 
-    def test_text_is_no_media(self) -> None:
+    def test_text_is_not_media(self) -> None:
         assert not has_media(
             [{"role": "user", "content": "image_url"}, {"role": "user", "content": [{"type": "text"}]}]
         )
 
 
-def test_the_types_of_media_are_understood_by_a_type_checker(tmp_path: Path) -> None:
+def test_media_types_are_accepted_by_a_type_checker(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(PNG)
     file: IO[bytes] = io.BytesIO(PNG)
     paths: list[Path] = [tmp_path / "a"]
@@ -524,7 +524,7 @@ def test_the_types_of_media_are_understood_by_a_type_checker(tmp_path: Path) -> 
 
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
     @pytest.mark.parametrize("orientation", range(1, 9))
-    def test_a_picture_is_turned_as_its_camera_means_it(self, orientation: int, kind: str) -> None:
+    def test_a_picture_is_rotated_by_its_exif_orientation(self, orientation: int, kind: str) -> None:
         from PIL import Image, ImageOps
 
         upright = Image.new("RGB", (48, 32), "white")
@@ -540,7 +540,7 @@ def test_the_types_of_media_are_understood_by_a_type_checker(tmp_path: Path) -> 
         assert same(sent, upright)
         assert 0x0112 not in sent.getexif()
 
-    def test_broken_exif_data_are_passed_over(self) -> None:
+    def test_broken_exif_data_is_ignored(self) -> None:
         from PIL import Image
 
         picture = Image.new("RGB", (3, 2))

@@ -33,10 +33,10 @@ def result(call_id: str, text: str = "sunny") -> dict[str, Any]:
 
 
 class TestCheckMessages:
-    def test_a_str_is_one_turn_of_the_user(self) -> None:
+    def test_a_str_is_one_user_message(self) -> None:
         assert check_messages("Why?") == [{"role": "user", "content": "Why?"}]
 
-    def test_a_list_comes_back_equal_and_new(self) -> None:
+    def test_a_list_is_returned_as_an_equal_copy(self) -> None:
         messages: list[dict[str, Any]] = [
             {"role": "system", "content": "Be brief."},
             {"role": "user", "content": [{"type": "text", "text": "a"}]},
@@ -52,7 +52,7 @@ class TestCheckMessages:
     def test_any_iterable_of_any_mappings_is_accepted(self) -> None:
         assert check_messages(MappingProxyType(user(text)) for text in "ab") == [user("a"), user("b")]
 
-    def test_keys_and_part_types_that_are_not_known_go_through(self) -> None:
+    def test_unknown_keys_and_part_types_pass_through(self) -> None:
         message = {
             "role": "user",
             "name": "Ann",
@@ -61,17 +61,17 @@ class TestCheckMessages:
         }
         assert check_messages([message]) == [message]
 
-    def test_a_str_in_a_content_list_becomes_a_part_of_text(self) -> None:
+    def test_a_str_in_a_content_list_becomes_a_text_part(self) -> None:
         assert check_messages([{"role": "user", "content": ["a"]}])[0]["content"] == [{"type": "text", "text": "a"}]
 
     @pytest.mark.parametrize(
         "image", ["https://example.com/a.png", {"url": "https://example.com/a.png", "detail": "low"}]
     )
-    def test_a_picture_is_kept_in_either_of_its_forms(self, image: object) -> None:
+    def test_a_picture_is_accepted_in_both_forms(self, image: object) -> None:
         part = {"type": "image_url", "image_url": image}
         assert check_messages([{"role": "user", "content": [part]}])[0]["content"] == [part]
 
-    def test_a_completion_stands_for_its_message(self) -> None:
+    def test_a_completion_is_accepted_as_a_message(self) -> None:
         completion = Completion(text="Paris", tool_calls=(CALL,))
         assert check_messages([user("?"), completion])[1] == completion.to_message()
 
@@ -81,12 +81,12 @@ class TestCheckMessages:
         assert message["tool_calls"] == [CALL.to_dict()]
 
     @pytest.mark.parametrize("content", [{}, {"content": None}, {"content": ""}])
-    def test_an_assistant_that_calls_tools_needs_no_content(self, content: dict[str, Any]) -> None:
+    def test_an_assistant_message_with_tool_calls_needs_no_content(self, content: dict[str, Any]) -> None:
         message = {"role": "assistant", "tool_calls": [CALL.to_dict()], **content}
         assert check_messages([message]) == [message]
 
     @pytest.mark.parametrize("empty", [[], (), None])
-    def test_an_empty_content_beside_calls_is_null(self, empty: Any) -> None:
+    def test_empty_content_next_to_calls_is_null(self, empty: Any) -> None:
         message = {"role": "assistant", "content": empty, "tool_calls": [CALL.to_dict()]}
         assert check_messages([message]) == [{**message, "content": None}]
 
@@ -101,20 +101,20 @@ class TestCheckMessages:
         ],
         ids=lambda value: next(iter(value), ""),
     )
-    def test_a_turn_of_reasoning_only_has_an_empty_content(
+    def test_a_reasoning_only_message_has_empty_content(
         self, reasoning: dict[str, Any], content: dict[str, Any]
     ) -> None:
         message = {"role": "assistant", **reasoning}
         assert check_messages([{**message, **content}]) == [{**message, "content": ""}]
 
-    def test_reasoning_is_no_content_of_the_user(self) -> None:
+    def test_reasoning_is_not_user_content(self) -> None:
         with pytest.raises(InvalidRequestError, match='has no "content"'):
             check_messages([{"role": "user", "reasoning": "Let me see"}])
 
-    def test_the_empty_result_of_a_tool_is_accepted(self) -> None:
+    def test_an_empty_tool_result_is_accepted(self) -> None:
         assert check_messages([result("call_1", "")])[0]["content"] == ""
 
-    def test_text_beyond_ascii_is_accepted(self) -> None:
+    def test_non_ascii_text_is_accepted(self) -> None:
         assert check_messages("Füße 👋 \u2028")[0]["content"] == "Füße 👋 \u2028"
 
     @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ class TestCheckMessages:
             ),
         ],
     )
-    def test_what_is_no_conversation_is_refused_with_its_place_and_value(self, messages: Any, words: str) -> None:
+    def test_invalid_messages_are_refused_with_position_and_value(self, messages: Any, words: str) -> None:
         with pytest.raises(InvalidRequestError) as caught:
             check_messages(messages)
         assert words in str(caught.value)
@@ -187,7 +187,7 @@ class TestCheckMessages:
             ),
         ],
     )
-    def test_text_that_utf_8_cannot_carry_is_refused_with_its_place(self, messages: Any, place: str) -> None:
+    def test_text_that_utf_8_cannot_encode_is_refused_with_its_position(self, messages: Any, place: str) -> None:
         with pytest.raises(InvalidRequestError) as caught:
             check_messages(messages)
         assert place in str(caught.value)
@@ -201,7 +201,7 @@ class TestCheckMessages:
             ),
         )
     )
-    def test_any_value_is_accepted_or_refused_in_a_short_sentence(self, messages: Any) -> None:
+    def test_any_value_is_accepted_or_refused_with_a_short_message(self, messages: Any) -> None:
         try:
             checked = check_messages(messages)
         except InvalidRequestError as error:
@@ -234,11 +234,11 @@ class Say(BaseModel):
 
 
 class TestModelsAndDataclasses:
-    def test_they_are_messages(self) -> None:
+    def test_models_and_dataclasses_are_messages(self) -> None:
         checked = check_messages([Turn("user", "a"), Say(role="assistant", content="b"), Turn(Role.USER, "c")])
         assert [(m["role"], m["content"]) for m in checked] == [("user", "a"), ("assistant", "b"), ("user", "c")]
 
-    def test_their_parts_and_calls_are_too(self) -> None:
+    def test_their_parts_and_calls_are_accepted(self) -> None:
         part = Part(type="text", text="a")
         checked = check_messages([Turn("user", [part, "b"]), Say(role="user", content=[part])])
         texts = [[each["text"] for each in message["content"]] for message in checked]
@@ -246,7 +246,7 @@ class TestModelsAndDataclasses:
         (message,) = check_messages([Turn("assistant", None, [CALL])])
         assert message["tool_calls"] == [CALL.to_dict()]
 
-    def test_what_is_wrong_in_them_is_told_with_its_place(self) -> None:
+    def test_errors_in_them_have_their_position(self) -> None:
         for wrong, words in (
             ([Turn("bot", "a")], 'messages[0]["role"] must be one of system'),
             ([Turn("user", 5)], 'messages[0]["content"] must be a str'),
@@ -259,7 +259,7 @@ class TestModelsAndDataclasses:
                 check_messages(wrong)  # type: ignore[arg-type]
             assert words in str(caught.value)
 
-    def test_they_have_a_length(self) -> None:
+    def test_their_length_is_counted(self) -> None:
         assert count_length([Turn("user", "abc"), Say(role="user", content=[Part(type="text", text="de")])]) == 5 + 32
 
 
@@ -267,10 +267,10 @@ class TestShow:
     @pytest.mark.parametrize(
         "value", ["x" * 10**7, b"x" * 10**7, bytearray(10**7), ["x" * 10**6] * 10**3, {"k": b"x" * 10**7}]
     )
-    def test_a_large_value_is_cut(self, value: object) -> None:
+    def test_a_large_value_is_abbreviated(self, value: object) -> None:
         assert len(show(value)) <= 80
 
-    def test_a_small_value_is_shown_whole(self) -> None:
+    def test_a_small_value_is_shown_in_full(self) -> None:
         assert show({"a": [1, "b"]}) == "{'a': [1, 'b']}"
 
 
@@ -290,46 +290,46 @@ class TestCountLength:
             ([{"role": "user", "content": [{"type": "text", "text": None}]}], 16),
         ],
     )
-    def test_the_text_counts_and_16_for_each_message(self, messages: Any, length: int) -> None:
+    def test_length_is_text_plus_16_per_message(self, messages: Any, length: int) -> None:
         assert count_length(messages) == length
 
     @pytest.mark.parametrize("messages", [None, b"hi", user("hi"), ["hi"]])
-    def test_what_is_no_conversation_is_refused(self, messages: Any) -> None:
+    def test_invalid_messages_are_refused(self, messages: Any) -> None:
         with pytest.raises(InvalidRequestError, match=r"^messages"):
             count_length(messages)
 
 
 class TestTrimMessages:
-    def test_a_conversation_that_fits_is_kept(self) -> None:
+    def test_a_conversation_that_fits_is_unchanged(self) -> None:
         messages = [user("a" * 4)] * 10
         assert trim_messages(messages, 200) == messages
 
-    def test_one_that_is_too_long_by_one_keeps_its_first_and_last_three(self) -> None:
+    def test_a_conversation_one_over_keeps_its_first_and_last_three(self) -> None:
         messages = [user(f"{n}") for n in range(10)]
         assert trim_messages(messages, 169) == messages[:3] + messages[-3:]
 
-    def test_one_of_six_messages_goes_straight_to_system_and_last_user(self) -> None:
+    def test_six_messages_are_reduced_to_system_and_last_user(self) -> None:
         system, developer = {"role": "system", "content": "s"}, {"role": "developer", "content": "d"}
         messages = [system, user("a"), user("b" * 99), developer, user("c"), {"role": "assistant", "content": "x"}]
         assert trim_messages(messages, 100) == [system, developer, user("c")]
 
-    def test_where_the_ends_are_too_long_system_and_last_user_are_kept(self) -> None:
+    def test_system_and_last_user_are_kept_where_the_ends_are_too_long(self) -> None:
         system = {"role": "system", "content": "s"}
         messages = [system, *(user("a" * 50) for _ in range(9)), user("last")]
         assert trim_messages(messages, 60) == [system, user("last")]
 
-    def test_where_the_system_message_is_too_long_the_last_user_message_is_alone(self) -> None:
+    def test_only_the_last_user_message_is_kept_where_the_system_message_is_too_long(self) -> None:
         assert trim_messages([{"role": "system", "content": "s" * 99}, user("a")], 60) == [user("a")]
 
     def test_a_single_message_that_is_too_long_is_kept(self) -> None:
         assert trim_messages([user("a" * 99)], 1) == [user("a" * 99)]
 
-    def test_results_at_the_end_bring_their_call_along(self) -> None:
+    def test_trailing_results_keep_their_call(self) -> None:
         call = [calling(*"1234"), *(result(call_id) for call_id in "1234")]
         messages = [user("a"), user("b"), user("c"), user("d" * 500), user("e"), *call]
         assert trim_messages(messages, 300) == [*messages[:3], user("e"), *call]
 
-    def test_a_call_at_the_beginning_goes_where_its_results_went(self) -> None:
+    def test_a_leading_call_is_dropped_with_its_results(self) -> None:
         messages = [
             user("q"),
             {"role": "assistant", "content": "w"},
@@ -339,20 +339,20 @@ class TestTrimMessages:
         ]
         assert trim_messages(messages, 300) == messages[:2] + messages[-3:]
 
-    def test_the_users_last_message_is_kept_in_a_long_run_of_calls(self) -> None:
+    def test_the_last_user_message_is_kept_before_many_calls(self) -> None:
         run = [message for n in "123" for message in (calling(n), result(n))]
         messages = [user("a"), {"role": "assistant", "content": "b"}, user("c"), user("d" * 500), user("e"), *run]
         assert trim_messages(messages, 300) == [*messages[:3], user("e"), *run[2:]]
 
-    def test_a_conversation_without_a_user_ends_in_what_can_stand_alone(self) -> None:
+    def test_a_conversation_without_user_keeps_a_valid_tail(self) -> None:
         answer = {"role": "assistant", "content": "answer"}
         assert trim_messages([answer, calling("1"), result("1", "r" * 99)], 50) == [answer]
 
-    def test_the_same_message_twice_is_not_doubled_by_overlapping_ends(self) -> None:
+    def test_overlapping_ends_do_not_duplicate_messages(self) -> None:
         messages = [user("a"), calling(*"123456"), *(result(n, "r" * 50) for n in "123456")]
         assert trim_messages(messages, 300) == [user("a")]
 
-    def test_the_callers_list_is_not_changed(self) -> None:
+    def test_the_list_of_the_caller_is_not_modified(self) -> None:
         messages = [user(f"{n}") for n in range(10)]
         before = copy.deepcopy(messages)
         trimmed = trim_messages(messages, 1)
@@ -360,12 +360,12 @@ class TestTrimMessages:
         assert trimmed is not messages
 
     @pytest.mark.parametrize("max_length", [0, -1, True, 1.5, "9", None])
-    def test_a_length_that_is_none_is_refused(self, max_length: Any) -> None:
+    def test_an_invalid_length_is_refused(self, max_length: Any) -> None:
         with pytest.raises(InvalidRequestError, match="max_input_length must be an int of at least 1"):
             trim_messages([user("a")], max_length)
 
     @given(st.data())
-    def test_calls_and_results_stay_together_in_order_and_the_result_never_grows(self, data: st.DataObject) -> None:
+    def test_calls_and_results_stay_together_and_the_result_never_grows(self, data: st.DataObject) -> None:
         turns = {
             "user": [user("u" * 20)],
             "assistant": [{"role": "assistant", "content": "x"}],

@@ -54,10 +54,10 @@ def refuse(**options: Any) -> str:
 
 
 class TestBuildPayload:
-    def test_only_what_was_asked_for_is_in_it_and_model_is_first(self) -> None:
+    def test_only_given_options_are_sent_and_model_is_first(self) -> None:
         assert list(build().items()) == [("model", "org/name"), ("messages", MESSAGES), ("stream", True)]
 
-    def test_every_option_has_its_place(self) -> None:
+    def test_every_option_is_sent_in_its_field(self) -> None:
         payload = build(
             stream=False,
             max_tokens=9,
@@ -172,12 +172,10 @@ class TestBuildPayload:
             ({"response_format": {"type": "text", "x": 10**30}}, 'response_format["x"] must be'),
         ],
     )
-    def test_what_no_server_accepts_is_refused_with_its_place_and_value(
-        self, options: dict[str, Any], words: str
-    ) -> None:
+    def test_invalid_options_are_refused_with_name_and_value(self, options: dict[str, Any], words: str) -> None:
         assert words in refuse(**options)
 
-    def test_what_contains_itself_is_refused(self) -> None:
+    def test_recursive_values_are_refused(self) -> None:
         loop: list[Any] = []
         loop.append(loop)
         assert "levels deep, or contains itself" in refuse(extra_body={"x": loop})
@@ -189,28 +187,28 @@ class TestBuildPayload:
     def test_more_than_four_stops_are_passed_on(self) -> None:
         assert build(stop=list("abcdef"))["stop"] == list("abcdef")
 
-    def test_no_stop_is_left_out(self) -> None:
+    def test_an_empty_stop_is_omitted(self) -> None:
         assert "stop" not in build(stop=[])
 
-    def test_usage_is_asked_for_in_a_stream_only(self) -> None:
+    def test_usage_is_requested_only_for_streams(self) -> None:
         assert build(include_usage=True)["stream_options"] == {"include_usage": True}
         assert "stream_options" not in build(include_usage=True, stream=False)
 
-    def test_the_name_of_a_tool_is_a_choice(self) -> None:
+    def test_a_tool_name_is_a_tool_choice(self) -> None:
         assert build(tools=[TOOL], tool_choice="weather")["tool_choice"] == {
             "type": "function",
             "function": {"name": "weather"},
         }
 
-    def test_a_mapping_is_a_choice_as_it_is(self) -> None:
+    def test_a_mapping_is_a_tool_choice_unchanged(self) -> None:
         choice = {"function": {"name": "weather"}}
         assert build(tools=[TOOL], tool_choice=choice)["tool_choice"] == choice
 
     @pytest.mark.parametrize("form", ["text", "json_object"])
-    def test_a_response_format_of_one_word_gets_its_form(self, form: str) -> None:
+    def test_a_one_word_response_format_is_expanded(self, form: str) -> None:
         assert build(response_format=form)["response_format"] == {"type": form}
 
-    def test_extra_body_replaces_what_was_there(self) -> None:
+    def test_extra_body_overrides_options(self) -> None:
         payload = build(max_tokens=5, extra_body={"max_tokens": 6, "stream_options": {"x": 1}}, include_usage=True)
         assert payload["max_tokens"] == 6
         assert payload["stream_options"] == {"x": 1}
@@ -220,26 +218,26 @@ class TestBuildPayload:
         payload = build(extra_body=MappingProxyType({"x": MappingProxyType({"y": (1, 2)})}))
         assert payload["x"] == {"y": [1, 2]}
 
-    def test_what_is_refused_names_the_way_out(self) -> None:
+    def test_refusals_name_the_way_out(self) -> None:
         for name, value in (("temperature", 3), ("top_p", 0), ("stop", [1]), ("response_format", "grammar")):
             assert f"(If your server supports it: extra_body={{{name!r}: …}})" in refuse(**{name: value})
         assert "extra_body={'tools': …}" in refuse(tools=[{"googleSearch": {}}])
 
-    def test_what_is_refused_goes_through_extra_body_as_it_is(self) -> None:
+    def test_extra_body_passes_refused_values_unchanged(self) -> None:
         odd = {"temperature": 3, "tools": [{"googleSearch": {}}], "stop": [7], "top_logprobs": 99}
         assert build(extra_body=odd).items() >= odd.items()
 
-    def test_top_logprobs_are_taken_where_extra_body_asks_for_logprobs(self) -> None:
+    def test_top_logprobs_are_accepted_where_extra_body_sets_logprobs(self) -> None:
         assert build(top_logprobs=3, extra_body={"logprobs": True})["top_logprobs"] == 3
 
 
 class TestNoTools:
     @pytest.mark.parametrize("choice", [None, "auto", "none"])
     @pytest.mark.parametrize("tools", [[], ()])
-    def test_an_empty_list_is_nothing_and_so_is_what_goes_with_it(self, tools: Any, choice: str | None) -> None:
+    def test_an_empty_tool_list_is_omitted_with_its_options(self, tools: Any, choice: str | None) -> None:
         assert build(tools=tools, tool_choice=choice, parallel_tool_calls=False) == build()
 
-    def test_nothing_is_said_of_parallel_calls_without_tools(self) -> None:
+    def test_parallel_tool_calls_is_omitted_without_tools(self) -> None:
         assert "parallel_tool_calls" not in build(parallel_tool_calls=True)
 
 
@@ -247,21 +245,21 @@ class TestOtherTools:
     SEARCH: ClassVar[dict[str, Any]] = {"type": "web_search", "max_uses": 2}
     CUSTOM: ClassVar[dict[str, Any]] = {"type": "custom", "custom": {"name": "run"}}
 
-    def test_they_are_passed_on_as_they_are(self) -> None:
+    def test_other_tools_are_passed_on_unchanged(self) -> None:
         assert build(tools=[self.SEARCH, TOOL, self.CUSTOM])["tools"] == [self.SEARCH, TOOL, self.CUSTOM]
 
-    def test_they_are_no_choice_by_name(self) -> None:
+    def test_other_tools_cannot_be_chosen_by_name(self) -> None:
         words = "tool_choice must be a mapping or one of auto, none, required, weather, not str: 'run'"
         assert words in refuse(tools=[self.SEARCH, TOOL, self.CUSTOM], tool_choice="run")
 
 
 class TestOneAnswer:
     @pytest.mark.parametrize("n", [2, 2.0, 1.5, "2", " 3 ", "2.0", 2**40, Decimal(2), numpy.int64(2)])
-    def test_more_than_one_is_refused(self, n: Any) -> None:
+    def test_more_than_one_answer_is_refused(self, n: Any) -> None:
         assert 'extra_body["n"] must be 1, not ' in refuse(extra_body={"n": n})
 
     @pytest.mark.parametrize("n", [1, 1.0, "1", True, "many", [2]])
-    def test_what_does_not_ask_for_more_is_passed_on(self, n: Any) -> None:
+    def test_values_that_request_one_answer_are_passed_on(self, n: Any) -> None:
         assert build(extra_body={"n": n})["n"] == n
 
 
@@ -282,7 +280,7 @@ class TestSchemaAsResponseFormat:
             {"name": "A_city_and_more", "schema": SCHEMA},
         ],
     )
-    def test_it_is_sent_in_the_form_of_the_protocol(self, form: dict[str, Any]) -> None:
+    def test_a_schema_is_sent_in_protocol_form(self, form: dict[str, Any]) -> None:
         before = copy.deepcopy(form)
         assert build(response_format=form)["response_format"] == {
             "type": "json_schema",
@@ -314,10 +312,10 @@ class TestSchemaAsResponseFormat:
             {"type": "grammar", "grammar": "root ::= .*"},
         ],
     )
-    def test_a_form_of_some_server_is_passed_on(self, form: dict[str, Any]) -> None:
+    def test_server_specific_forms_are_passed_on(self, form: dict[str, Any]) -> None:
         assert build(response_format=form)["response_format"] == form
 
-    def test_a_class_is_refused_with_its_schema_as_the_way_out(self) -> None:
+    def test_a_class_is_refused_with_advice_to_pass_its_schema(self) -> None:
         assert "its schema is City.model_json_schema()" in refuse(response_format=City)
         assert build(response_format=City.model_json_schema())["response_format"]["json_schema"]["name"] == "City"
 
@@ -340,14 +338,16 @@ class TestTypesOfOtherLibraries:
         ],
         ids=repr,
     )
-    def test_they_are_sent_as_json_has_them(self, options: dict[str, Any], sent: dict[str, Any] | None) -> None:
+    def test_values_of_other_libraries_are_sent_as_json(
+        self, options: dict[str, Any], sent: dict[str, Any] | None
+    ) -> None:
         sent = sent or {"d": False, "e": "red", "f": {"name": "Rome"}}
         payload = build(**options)
         assert payload.items() >= sent.items()
         assert {type(payload[name]) for name in sent} <= {bool, int, float, str, list, dict}
         assert json.loads(encode_payload(payload)).items() >= sent.items()
 
-    def test_a_message_may_hold_them_too(self) -> None:
+    def test_messages_can_contain_them(self) -> None:
         message = {"role": "user", "content": "a", "weight": Decimal("0.5"), "at": [numpy.int64(3)]}
         sent = json.loads(encode_payload(build(messages=[message])))["messages"][0]
         assert sent == {"role": "user", "content": "a", "weight": 0.5, "at": [3]}
@@ -356,15 +356,15 @@ class TestTypesOfOtherLibraries:
         "value",
         [Decimal("NaN"), Decimal("sNaN"), Decimal("1E+999999999"), numpy.array([0.5]), numpy.float64("inf"), 1j],
     )
-    def test_what_is_no_number_of_json_is_refused(self, value: Any) -> None:
+    def test_numbers_without_json_form_are_refused(self, value: Any) -> None:
         assert "temperature must be a number from 0 to 2, not " in refuse(temperature=value)
         assert 'extra_body["x"] must be a JSON value' in refuse(extra_body={"x": value})
 
     @pytest.mark.parametrize("value", [Decimal("1.5"), numpy.float64(2), numpy.True_])
-    def test_what_is_no_whole_number_is_refused_where_one_is_needed(self, value: Any) -> None:
+    def test_a_fraction_is_refused_where_an_integer_is_needed(self, value: Any) -> None:
         assert "max_tokens must be an int of at least 1, not " in refuse(max_tokens=value)
 
-    def test_tools_and_choices_may_be_models_and_dataclasses(self) -> None:
+    def test_tools_and_choices_can_be_models_and_dataclasses(self) -> None:
         payload = build(
             tools=[Tool("function", Function("weather"))], tool_choice=Tool("function", Function("weather"))
         )
@@ -373,7 +373,7 @@ class TestTypesOfOtherLibraries:
 
 
 class TestNone:
-    def test_it_is_dropped_from_options_but_never_from_lists(self) -> None:
+    def test_none_is_dropped_from_options_but_never_from_lists(self) -> None:
         payload = build(
             tools=[{**TOOL, "strict": None}],
             response_format={"type": "json_schema", "json_schema": {"name": "x", "description": None}},
@@ -384,7 +384,7 @@ class TestNone:
         assert "a" not in payload
         assert payload["b"] == {"d": [None, {}]}
 
-    def test_it_is_kept_in_a_schema_where_null_is_a_value(self) -> None:
+    def test_none_is_kept_in_a_schema_where_null_is_a_value(self) -> None:
         schema = {
             "type": "object",
             "properties": {
@@ -396,12 +396,12 @@ class TestNone:
         tool = {"type": "function", "function": {"name": "x", "parameters": schema}}
         assert build(tools=[tool])["tools"] == [tool]
 
-    def test_it_is_dropped_from_a_schema_where_null_says_nothing(self) -> None:
+    def test_none_is_dropped_from_a_schema_where_null_is_meaningless(self) -> None:
         schema = {"description": None, "properties": {"a": {"type": "string", "enum": None, "title": None}}}
         (tool,) = build(tools=[{"type": "function", "function": {"name": "x", "parameters": schema}}])["tools"]
         assert tool["function"]["parameters"] == {"properties": {"a": {"type": "string"}}}
 
-    def test_it_is_dropped_from_messages_and_their_parts_and_calls(self) -> None:
+    def test_none_is_dropped_from_messages_parts_and_calls(self) -> None:
         parts = [
             {"type": "text", "text": "a", "image_url": None},
             {"type": "image_url", "text": None, "image_url": {"url": "https://x.y/z", "detail": None}},
@@ -433,7 +433,7 @@ class TestNone:
         ]
         assert messages == before
 
-    def test_it_is_kept_where_a_message_holds_what_is_not_known(self) -> None:
+    def test_none_is_kept_in_unknown_message_fields(self) -> None:
         message = {"role": "user", "content": [{"type": "new", "new": {"x": None}}], "cache": {"y": None}}
         assert build(messages=[message])["messages"] == [message]
 
@@ -442,12 +442,12 @@ PICTURE = {"type": "image_url", "image_url": {"url": "https://x.y/z"}}
 
 
 class TestEncodePayload:
-    def test_it_is_compact_utf_8_that_begins_with_the_model(self) -> None:
+    def test_the_body_is_compact_utf_8_starting_with_the_model(self) -> None:
         payload = build(messages=[{"role": "user", "content": "Füße 👋"}])
         text = '{"model":"org/name","messages":[{"role":"user","content":"Füße 👋"}],"stream":true}'
         assert encode_payload(payload) == text.encode()
 
-    def test_with_a_picture_it_is_the_same(self) -> None:
+    def test_the_body_is_the_same_with_a_picture(self) -> None:
         payload = build(
             messages=[{"role": "user", "name": "Ann", "content": [{"type": "text", "text": "👋"}, PICTURE], "x": []}],
             max_tokens=5,
@@ -455,7 +455,7 @@ class TestEncodePayload:
         text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
         assert encode_payload(payload) == text.encode()
 
-    def test_long_texts_beside_a_picture_are_the_same(self) -> None:
+    def test_the_body_is_the_same_with_long_texts_and_a_picture(self) -> None:
         parts = [{"type": "text", "text": long} for long in ('\\"\n👋' * 2**19, "a" * (3 * 2**20), "")]
         payload = build(messages=[{"role": "user", "content": [*parts, PICTURE]}])
         text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
@@ -474,20 +474,22 @@ class TestEncodePayload:
             ("\ud800", 'messages[0]["x"] has a lone surrogate at index 0'),
         ],
     )
-    def test_what_json_cannot_hold_is_refused_with_its_place(self, content: Any, value: Any, words: str) -> None:
+    def test_values_json_cannot_hold_are_refused_with_their_position(
+        self, content: Any, value: Any, words: str
+    ) -> None:
         payload = build(messages=[{"role": "user", "content": content, "x": value}])
         with pytest.raises(InvalidRequestError) as caught:
             encode_payload(payload)
         assert words in str(caught.value)
 
-    def test_an_int_too_long_to_be_written_is_refused_with_its_place(self) -> None:
+    def test_an_oversized_int_is_refused_with_its_position(self) -> None:
         with pytest.raises(
             InvalidRequestError, match=r"^messages\[0\]\[\"x\"\] must be a JSON value .*not int: <an int of"
         ):
             encode_payload(build(messages=[{"role": "user", "content": "a", "x": 10**5000}]))
 
     @pytest.mark.parametrize("depth", [500, 100_000])
-    def test_what_is_nested_too_deeply_or_in_itself_is_refused(self, depth: int) -> None:
+    def test_too_deep_or_recursive_values_are_refused(self, depth: int) -> None:
         value: list[Any] = [float("nan")]
         for _ in range(depth):
             value = [value]
@@ -497,7 +499,7 @@ class TestEncodePayload:
         with pytest.raises(InvalidRequestError, match="contains itself"):
             encode_payload(build(messages=[{"role": "user", "content": "a", "x": value}]))
 
-    def test_a_mapping_that_is_no_dict_is_written_as_one(self) -> None:
+    def test_any_mapping_is_encoded_like_a_dict(self) -> None:
         payload = build(messages=[{"role": "user", "content": "a", "x": MappingProxyType({"y": None})}])
         assert json.loads(encode_payload(payload))["messages"][0]["x"] == {"y": None}
 
@@ -512,6 +514,6 @@ class TestEncodePayload:
             )
         )
     )
-    def test_what_goes_over_the_wire_says_what_was_built(self, messages: list[dict[str, Any]]) -> None:
+    def test_encoded_payloads_decode_to_what_was_built(self, messages: list[dict[str, Any]]) -> None:
         payload = build(messages=messages)
         assert json.loads(encode_payload(payload)) == payload

@@ -56,13 +56,13 @@ PATIENCE = [
 
 
 @pytest.mark.parametrize("words", FAULTS.values(), ids=FAULTS)
-def test_a_request_at_fault_is_told(words: str) -> None:
+def test_refusals_that_blame_the_request_are_recognised(words: str) -> None:
     assert blames_request(words)
     assert blames_request(words.upper())
 
 
 @pytest.mark.parametrize("words", PATIENCE)
-def test_what_may_pass_blames_nobody(words: str) -> None:
+def test_transient_errors_do_not_blame_the_request(words: str) -> None:
     assert not blames_request(words)
 
 
@@ -70,7 +70,7 @@ def test_what_may_pass_blames_nobody(words: str) -> None:
     ("words", "asks"),
     [("Lock timeout", True), ("Please try again in 2 s", True), ("blocked", False), ("Max Retries: 2", False)],
 )
-def test_a_wish_for_patience_is_heard(words: str, asks: bool) -> None:
+def test_requests_to_retry_are_recognised(words: str, asks: bool) -> None:
     assert asks_to_retry(words) is asks
 
 

@@ -391,7 +391,7 @@ ROWS = {
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_every_answer_becomes_the_right_error(name: str) -> None:
+def test_every_response_becomes_the_right_error(name: str) -> None:
     row = ROWS[name]
     error = reply_error(row.status, row.body, row.headers, host="example.com", model="acme/x")
     assert type(error) is row.cls
@@ -403,7 +403,7 @@ def test_every_answer_becomes_the_right_error(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_the_body_of_every_answer_is_kept(name: str) -> None:
+def test_the_body_of_every_response_is_kept(name: str) -> None:
     row = ROWS[name]
     error = reply_error(row.status, row.body, row.headers)
     if not isinstance(row.body, str):
@@ -415,7 +415,7 @@ def test_the_body_of_every_answer_is_kept(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_every_such_error_pickles(name: str) -> None:
+def test_every_error_can_be_pickled(name: str) -> None:
     row = ROWS[name]
     error = reply_error(row.status, row.body, row.headers, model="acme/x")
     for twin in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
@@ -423,81 +423,81 @@ def test_every_such_error_pickles(name: str) -> None:
 
 
 class TestTheMessage:
-    def test_it_tells_status_server_model_and_request(self) -> None:
+    def test_the_message_has_status_server_model_and_request_id(self) -> None:
         error = reply_error(
             400, {"error": "no"}, {"x-request-id": "Root=1-5"}, host="example.com", model="acme/x", reason="Bad Request"
         )
         assert str(error) == "no (HTTP 400, from example.com, model acme/x, request Root=1-5)"
 
-    def test_it_names_the_provider_rather_than_the_host(self) -> None:
+    def test_the_message_names_the_provider_rather_than_the_host(self) -> None:
         assert str(reply_error(400, {"error": "no"}, NOVITA, host="example.com")) == "no (HTTP 400, from novita)"
 
-    def test_without_anything_to_tell_there_are_no_brackets(self) -> None:
+    def test_without_details_there_are_no_brackets(self) -> None:
         assert str(reply_error(None, {"error": "no"})) == "no"
 
     @pytest.mark.parametrize("body", [b"", b"  \n", {}, [], {"error": None}, {"error": {}}, {"detail": []}])
-    def test_an_empty_body_leaves_the_word_to_the_reason_phrase(self, body: Any) -> None:
+    def test_an_empty_body_uses_the_reason_phrase(self, body: Any) -> None:
         assert str(reply_error(503, body, reason="Service Unavailable")) == "Service Unavailable (HTTP 503)"
         assert str(reply_error(503, body)) == "no message (HTTP 503)"
 
-    def test_the_header_is_taken_where_the_body_says_nothing(self) -> None:
+    def test_an_error_header_is_used_where_the_body_is_empty(self) -> None:
         assert str(reply_error(401, b"", {"X-Error-Message": "odd"}, reason="Unauthorized")) == "odd (HTTP 401)"
 
-    def test_the_header_comes_before_a_body_that_says_something_else(self) -> None:
+    def test_a_differing_error_header_precedes_the_body(self) -> None:
         error = reply_error(401, {"error": "b"}, {"X-ERROR-MESSAGE": "odd"}, reason="Unauthorized")
         assert str(error) == "odd (b) (HTTP 401)"
 
-    def test_a_header_that_repeats_the_body_is_not_told_twice(self) -> None:
+    def test_an_error_header_that_repeats_the_body_is_shown_once(self) -> None:
         assert (
             str(reply_error(401, {"error": "It is odd."}, {"x-error-message": "It is odd."})) == "It is odd. (HTTP 401)"
         )
 
-    def test_the_code_of_the_header_comes_before_that_of_the_body(self) -> None:
+    def test_the_code_of_the_header_takes_precedence(self) -> None:
         error = reply_error(404, {"error": {"message": "no", "code": "odd"}}, {"X-Error-Code": "RepoNotFound"})
         assert error.code == "RepoNotFound"
 
-    def test_a_long_message_is_cut(self) -> None:
+    def test_a_long_message_is_shortened(self) -> None:
         error = reply_error(400, {"error": "x" * 50_000}, host="example.com")
         assert str(error) == f"{'x' * 2000} (HTTP 400, from example.com)"
 
-    def test_a_long_text_is_cut_in_the_body_too(self) -> None:
+    def test_a_long_text_is_shortened_in_the_body(self) -> None:
         error = reply_error(400, "x" * 50_000)
         assert error.body == "x" * 20_000
         assert len(str(error)) < 2100
 
-    def test_half_a_character_is_replaced(self) -> None:
+    def test_a_partial_character_is_replaced(self) -> None:
         error = reply_error(400, b'{"error": "a\\ud83d"}')
         assert str(error) == "a\ufffd (HTTP 400)"
 
-    def test_bytes_that_are_no_utf8_are_replaced(self) -> None:
+    def test_invalid_utf8_is_replaced(self) -> None:
         assert str(reply_error(400, b"caf\xe9")) == "caf\ufffd (HTTP 400)"
 
-    def test_a_byte_order_mark_is_no_part_of_it(self) -> None:
+    def test_a_byte_order_mark_is_not_part_of_the_message(self) -> None:
         assert str(reply_error(400, b'\xef\xbb\xbf{"error": "no"}')) == "no (HTTP 400)"
 
     @pytest.mark.parametrize("body", ['{"error": "cut', "[1, 2", "{not json}", '"open'])
-    def test_broken_json_is_told_as_text(self, body: str) -> None:
+    def test_invalid_json_is_quoted_as_text(self, body: str) -> None:
         error = reply_error(400, body)
         assert str(error) == f"{body} (HTTP 400)"
         assert error.body == body
 
     @pytest.mark.parametrize("body", ["[" * 60_000, '{"error":' * 7_000])
-    def test_json_that_is_nested_beyond_reason_is_told_as_text(self, body: str) -> None:
+    def test_too_deeply_nested_json_is_quoted_as_text(self, body: str) -> None:
         error = reply_error(400, body)
         assert type(error) is BadRequestError
         assert len(str(error)) < 2100
 
-    def test_an_error_nested_beyond_reason_has_no_message(self) -> None:
+    def test_a_too_deeply_nested_error_has_no_message(self) -> None:
         body: Any = "deep"
         for _ in range(200):
             body = {"error": [body]}
         assert str(reply_error(400, body, reason="Bad Request")) == "Bad Request (HTTP 400)"
 
-    def test_a_page_that_calls_itself_so_is_read_as_one(self) -> None:
+    def test_a_declared_html_page_is_read_as_html(self) -> None:
         error = reply_error(502, "Oops <h1>Bad Gateway</h1>", {"Content-Type": "text/html; charset=utf-8"})
         assert str(error) == "Bad Gateway (HTTP 502)"
 
-    def test_json_that_calls_itself_a_page_is_read_as_json(self) -> None:
+    def test_json_declared_as_html_is_read_as_json(self) -> None:
         assert str(reply_error(502, {"error": "no"}, {"Content-Type": "text/html"})) == "no (HTTP 502)"
 
 
@@ -516,7 +516,7 @@ class TestPages:
             ("", "an HTML page"),
         ],
     )
-    def test_the_headings_are_told(self, page: str, says: str) -> None:
+    def test_headings_are_quoted(self, page: str, says: str) -> None:
         assert describe_page(page) == says
 
     def test_importing_the_module_does_not_read_the_table_of_entities(self) -> None:
@@ -567,12 +567,12 @@ class TestCodes:
         report = parse_error(body)
         assert (report.message, report.code, report.status) == ("m" if "m" in str(body) else "", code, status)
 
-    def test_the_status_of_the_answer_counts_more_than_that_in_its_body(self) -> None:
+    def test_the_http_status_takes_precedence_over_the_body(self) -> None:
         error = reply_error(503, {"error": {"message": "m", "code": 400}})
         assert (type(error), error.status_code) == (ServerError, 503)
 
     @pytest.mark.parametrize("status", [None, 200])
-    def test_an_error_without_a_status_of_its_own_has_that_in_its_body(self, status: int | None) -> None:
+    def test_without_an_http_status_the_body_status_is_used(self, status: int | None) -> None:
         error = reply_error(status, {"error": {"message": "m", "http_status_code": 429}})
         assert (type(error), error.status_code) == (RateLimitError, 429)
         nameless = reply_error(status, {"error": "m"})
@@ -588,11 +588,11 @@ class TestCodes:
             {"error": "m", "error_description": ["more"]},
         ],
     )
-    def test_only_what_belongs_to_a_message_is_told_with_it(self, value: Any) -> None:
+    def test_only_relevant_fields_are_added_to_the_message(self, value: Any) -> None:
         assert parse_error(value).message == "m"
 
     @pytest.mark.parametrize("wrap", [lambda inner: [inner], lambda inner: {"error": inner}])
-    def test_nesting_beyond_reason_is_not_followed(self, wrap: Callable[[Any], Any]) -> None:
+    def test_excessive_nesting_is_not_followed(self, wrap: Callable[[Any], Any]) -> None:
         value: Any = "m"
         for _ in range(10):
             value = wrap(value)
@@ -602,7 +602,7 @@ class TestCodes:
         assert parse_error(value).message == ""
 
     @pytest.mark.parametrize("value", [None, 5, 1.5, True, False])
-    def test_what_is_neither_text_nor_object_has_no_message(self, value: Any) -> None:
+    def test_other_json_types_have_no_message(self, value: Any) -> None:
         assert parse_error(value) == ("", None, None)
 
 
@@ -629,18 +629,18 @@ class TestErrorsInsideAStream:
             ("m", APIStatusError, None),
         ],
     )
-    def test_they_name_their_status(self, value: Any, cls: type, status: int | None) -> None:
+    def test_stream_errors_have_their_status(self, value: Any, cls: type, status: int | None) -> None:
         error = self.report(value)
         assert (type(error), error.status_code, error.body) == (cls, status, value)
 
-    def test_an_unknown_model_is_known_by_its_code(self) -> None:
+    def test_an_unknown_model_is_recognised_by_its_code(self) -> None:
         error = self.report({"error": {"message": "m", "code": "model_not_found", "http_status_code": 400}})
         assert type(error) is ModelNotSupportedError
 
     @pytest.mark.parametrize(
         "headers", [{"Retry-After": "30"}, {"retry-after-ms": "5"}, {"RateLimit": '"api";r=0;t=9'}]
     )
-    def test_headers_of_a_good_answer_ask_for_no_wait(self, headers: dict[str, str]) -> None:
+    def test_retry_after_of_a_successful_response_is_ignored(self, headers: dict[str, str]) -> None:
         """Together sends Retry-After with status 200."""
         assert self.report({"error": {"message": "m", "http_status_code": 429}}, headers).retry_after is None
         assert reply_error(200, {"error": {"message": "m", "code": 429}}, headers).retry_after is None
@@ -660,7 +660,7 @@ class TestErrorsInsideAStream:
             {"detail": [{"msg": "m"}]},
         ],
     )
-    def test_a_report_of_an_error_is_known(self, chunk: Any) -> None:
+    def test_error_reports_are_recognised(self, chunk: Any) -> None:
         assert is_stream_error(chunk) is True
 
     @pytest.mark.parametrize(
@@ -685,7 +685,7 @@ class TestErrorsInsideAStream:
             None,
         ],
     )
-    def test_what_is_no_report_of_an_error_is_none(self, chunk: Any) -> None:
+    def test_other_objects_are_not_error_reports(self, chunk: Any) -> None:
         assert is_stream_error(chunk) is False
 
 
@@ -696,29 +696,29 @@ class TestPayment:
         return error.scope
 
     @pytest.mark.parametrize("message", [CREDITS, "Purchase prepaid credits", "monthly INCLUDED CREDITS", "odd"])
-    def test_without_a_provider_it_is_the_account(self, message: str) -> None:
+    def test_a_402_without_provider_is_about_the_account(self, message: str) -> None:
         assert self.scope(message) == "account"
 
     @pytest.mark.parametrize("message", ["not enough balance", "odd", "your credits are used up"])
-    def test_from_a_provider_it_is_that_provider(self, message: str) -> None:
+    def test_a_402_from_a_provider_is_about_that_provider(self, message: str) -> None:
         assert self.scope(message, NOVITA) == "provider"
         assert self.scope(message, provider="novita") == "provider"
 
     @pytest.mark.parametrize("message", [CREDITS, "Purchase prepaid credits", "monthly INCLUDED CREDITS"])
-    def test_the_words_about_the_account_count_on_the_route_of_a_provider_too(self, message: str) -> None:
+    def test_a_402_about_the_account_is_recognised_on_a_provider_route(self, message: str) -> None:
         assert self.scope(message, provider="novita") == "account"
 
 
 class TestModelRefused:
     BODY = {"error": {"message": "The model does not exist.", "code": "model_not_found"}}  # noqa: RUF012
 
-    def test_it_says_what_the_router_said(self) -> None:
+    def test_it_quotes_the_router(self) -> None:
         error = reply_error(400, self.BODY, model="acme/none")
         assert isinstance(error, ModelNotSupportedError)
         assert (error.status_code, error.code) == (400, "model_not_found")
         assert (error.model, error.providers, error.suggestions, error.body) == ("acme/none", (), (), self.BODY)
 
-    def test_it_is_told_who_refused(self) -> None:
+    def test_it_names_the_refusing_provider(self) -> None:
         for error in (reply_error(400, self.BODY, NOVITA), reply_error(404, self.BODY, provider="novita")):
             assert isinstance(error, ModelNotSupportedError)
             assert error.provider == "novita"
@@ -731,10 +731,10 @@ class TestModelRefused:
     @pytest.mark.parametrize(
         ("status", "cls"), [(401, AuthenticationError), (402, PaymentRequiredError), (429, RateLimitError)]
     )
-    def test_the_key_the_bill_and_limits_come_first(self, status: int, cls: type[APIStatusError]) -> None:
+    def test_key_billing_and_limit_errors_take_precedence(self, status: int, cls: type[APIStatusError]) -> None:
         assert type(reply_error(status, self.BODY)) is cls
 
-    def test_words_about_no_model_in_particular_do_not_count(self) -> None:
+    def test_words_about_models_in_general_do_not_count(self) -> None:
         assert type(reply_error(404, {"error": "model not found"})) is NotFoundError
         assert type(reply_error(404, {"error": "model not found"}, model="acme/x")) is ModelNotSupportedError
 
@@ -750,7 +750,7 @@ class TestAdvice:
             (400, {"error": {"message": "m", "code": "model_not_supported"}}, {}, "settings/inference-providers"),
         ],
     )
-    def test_it_is_given_for_hugging_face_only(
+    def test_advice_is_given_only_for_hugging_face(
         self, status: int, body: Any, headers: dict[str, str], advice: str
     ) -> None:
         assert advice in str(reply_error(status, body, headers, hugging_face=True))
@@ -767,12 +767,12 @@ class TestAdvice:
             (500, {"error": "m"}, {}),
         ],
     )
-    def test_other_errors_have_none(self, status: int, body: Any, headers: dict[str, str]) -> None:
+    def test_other_errors_have_no_advice(self, status: int, body: Any, headers: dict[str, str]) -> None:
         error = reply_error(status, body, headers, hugging_face=True)
         assert "huggingface.co" not in str(error)
         assert str(error) == str(reply_error(status, body, headers))
 
-    def test_it_is_there_even_after_a_long_message(self) -> None:
+    def test_advice_is_kept_after_a_long_message(self) -> None:
         error = reply_error(401, {"error": "x" * 50_000}, hugging_face=True)
         assert str(error).endswith("https://huggingface.co/settings/tokens")
 
@@ -823,26 +823,26 @@ class TestRetryAfter:
             ("Fri, 13 Nov 99999999999999999999 00:00:00 GMT", None),
         ],
     )
-    def test_seconds(self, value: str, seconds: float | None) -> None:
+    def test_seconds_are_read(self, value: str, seconds: float | None) -> None:
         assert self.wait(Retry_After=value) == seconds
 
     @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone cannot be set here")
     @pytest.mark.parametrize("zone", ["GMT", "+0000", "-0000", ""])
-    def test_a_date_is_in_gmt_whether_it_says_so_or_not(self, zone: str, in_tokyo: None) -> None:
+    def test_a_date_defaults_to_gmt(self, zone: str, in_tokyo: None) -> None:
         assert self.wait(Retry_After=f"Wed, 18 Nov 2026 12:00:00 {zone}", now=1_795_003_170.0) == 30.0
 
     @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone cannot be set here")
-    def test_a_date_in_the_older_form_of_c(self, in_tokyo: None) -> None:
+    def test_an_asctime_date_is_read(self, in_tokyo: None) -> None:
         assert self.wait(Retry_After="Wed Nov 18 12:00:00 2026", now=1_795_003_170.0) == 30.0
 
-    def test_a_date_in_another_zone(self) -> None:
+    def test_a_date_in_another_time_zone_is_read(self) -> None:
         assert self.wait(Retry_After="Wed, 18 Nov 2026 13:00:00 +0100", now=1_795_003_170.0) == 30.0
 
-    def test_a_date_that_is_past_is_no_wait(self) -> None:
+    def test_a_past_date_means_no_wait(self) -> None:
         assert self.wait(Retry_After=formatdate(NOW - 100, usegmt=True)) == 0.0
 
     @pytest.mark.parametrize(("value", "seconds"), [("1500", 1.5), ("0", 0.0), ("-5", 0.0), ("250.5", 0.2505)])
-    def test_milliseconds(self, value: str, seconds: float) -> None:
+    def test_milliseconds_are_read(self, value: str, seconds: float) -> None:
         assert self.wait(retry_after_ms=value) == seconds
 
     @pytest.mark.parametrize(
@@ -856,10 +856,10 @@ class TestRetryAfter:
             ("garbage", None),
         ],
     )
-    def test_a_rate_that_is_used_up(self, value: str, seconds: float | None) -> None:
+    def test_an_exhausted_rate_limit_is_read(self, value: str, seconds: float | None) -> None:
         assert self.wait(RateLimit=value) == seconds
 
-    def test_milliseconds_come_before_seconds_and_those_before_the_rate(self) -> None:
+    def test_precedence_is_milliseconds_seconds_rate_limit(self) -> None:
         headers = {"retry_after_ms": "1500", "Retry_After": "7", "RateLimit": '"api";r=0;t=55'}
         assert self.wait(**headers) == 1.5
         del headers["retry_after_ms"]
@@ -867,20 +867,20 @@ class TestRetryAfter:
         del headers["Retry_After"]
         assert self.wait(**headers) == 56.0
 
-    def test_what_cannot_be_read_leaves_the_word_to_the_next(self) -> None:
+    def test_unreadable_values_are_skipped(self) -> None:
         assert self.wait(retry_after_ms="soon", Retry_After="7") == 7.0
         assert self.wait(Retry_After="soon", RateLimit='"api";r=0;t=55') == 56.0
 
-    def test_no_header_is_no_answer(self) -> None:
+    def test_without_headers_there_is_no_wait(self) -> None:
         assert self.wait() is None
 
-    def test_it_is_on_the_error(self) -> None:
+    def test_the_wait_is_an_attribute_of_the_error(self) -> None:
         assert reply_error(429, {"error": "m"}, {"Retry-After": "7"}).retry_after == 7.0
         assert reply_error(503, {"error": "m"}, {"retry-after": "7"}).retry_after == 7.0
         assert reply_error(429, {"error": "m"}).retry_after is None
 
     @given(st.text(max_size=40), st.text(max_size=20), st.text(max_size=30))
-    def test_whatever_they_hold_it_is_no_crash(self, after: str, milliseconds: str, rate: str) -> None:
+    def test_any_header_value_is_handled(self, after: str, milliseconds: str, rate: str) -> None:
         seconds = self.wait(Retry_After=after, retry_after_ms=milliseconds, RateLimit=rate)
         assert seconds is None or seconds >= 0
 
@@ -894,7 +894,7 @@ class TestRequestId:
         "inference-id": "fourth",
     }
 
-    def test_the_headers_count_in_the_order_of_the_hubs_own_client(self) -> None:
+    def test_request_id_headers_have_the_order_of_huggingface_hub(self) -> None:
         left = dict(self.HEADERS)
         for name, value in self.HEADERS.items():
             assert request_id(CaseInsensitiveDict(left)) == value
@@ -902,7 +902,7 @@ class TestRequestId:
             del left[name]
         assert request_id(CaseInsensitiveDict(left)) is None
 
-    def test_an_empty_header_is_passed_over(self) -> None:
+    def test_an_empty_header_is_skipped(self) -> None:
         assert request_id(CaseInsensitiveDict({"x-request-id": "", "x-amz-cf-id": "third"})) == "third"
 
 
@@ -930,7 +930,7 @@ class TestNextLink:
             ('</1>, </2>; rel="prev", rel="next"', None),
         ],
     )
-    def test_only_the_next_page_is_given(self, header: str, url: str | None) -> None:
+    def test_only_the_next_link_is_returned(self, header: str, url: str | None) -> None:
         assert next_link(header) == url
 
 

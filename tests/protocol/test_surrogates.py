@@ -36,11 +36,11 @@ def feed(*pieces: str) -> list[str]:
         ("\ud7ff\ue000", "\ud7ff\ue000"),
     ],
 )
-def test_halves_that_stand_together_become_one_character_and_others_are_replaced(text: str, whole: str) -> None:
+def test_adjacent_halves_are_joined_and_others_replaced(text: str, whole: str) -> None:
     assert join_surrogates(text) == whole
 
 
-def test_a_text_without_halves_is_given_back_as_it_is() -> None:
+def test_text_without_surrogates_is_returned_unchanged() -> None:
     text = "the sky 天 😀" * 2
     assert join_surrogates(text) is text
 
@@ -58,11 +58,11 @@ def test_a_text_without_halves_is_given_back_as_it_is() -> None:
         (["😀", "a"], ["😀", "a", ""]),
     ],
 )
-def test_the_first_half_waits_for_the_second(pieces: list[str], given_out: list[str]) -> None:
+def test_the_first_half_is_buffered(pieces: list[str], given_out: list[str]) -> None:
     assert feed(*pieces) == given_out
 
 
-def test_the_end_gives_a_lost_half_only_once() -> None:
+def test_flush_returns_a_lone_half_once() -> None:
     joiner = SurrogateJoiner()
     joiner.feed(HIGH)
     assert joiner.held == HIGH
@@ -71,7 +71,7 @@ def test_the_end_gives_a_lost_half_only_once() -> None:
 
 
 @given(st.lists(st.text(alphabet="a😀天\ud800\udbff\udc00\udfff\ud83d\ude00\n", max_size=4), max_size=10))
-def test_any_text_in_any_pieces_comes_out_whole_and_printable(pieces: list[str]) -> None:
+def test_any_text_in_any_pieces_is_complete_and_encodable(pieces: list[str]) -> None:
     pairs = re.compile("[\ud800-\udbff][\udc00-\udfff]")
     joined = pairs.sub(lambda pair: json.loads(json.dumps(pair[0])), "".join(pieces))
     expected = re.sub("[\ud800-\udfff]", LOST, joined)

@@ -50,17 +50,17 @@ SILENT: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("item", CHATTING.values(), ids=CHATTING)
-def test_an_entry_tells_that_it_chats(item: dict[str, Any]) -> None:
+def test_an_entry_declares_chat(item: dict[str, Any]) -> None:
     assert can_chat(item) is True
 
 
 @pytest.mark.parametrize("item", OTHERS.values(), ids=OTHERS)
-def test_an_entry_tells_that_it_does_something_else(item: dict[str, Any]) -> None:
+def test_an_entry_declares_another_task(item: dict[str, Any]) -> None:
     assert can_chat(item) is False
 
 
 @pytest.mark.parametrize("item", SILENT)
-def test_an_entry_that_does_not_tell(item: dict[str, Any]) -> None:
+def test_an_entry_declares_nothing(item: dict[str, Any]) -> None:
     assert can_chat(item) is None
 
 
@@ -81,7 +81,7 @@ def test_an_entry_that_does_not_tell(item: dict[str, Any]) -> None:
         *("omni-moderation-latest", "meta-llama/Llama-Guard-4-12B", "davinci-002", "gpt-4o-realtime-preview", "sora-2"),
     ],
 )
-def test_a_name_tells_of_another_task(name: str) -> None:
+def test_a_name_indicates_another_task(name: str) -> None:
     assert is_named_for_another_task(name)
 
 
@@ -99,7 +99,7 @@ def test_a_name_tells_of_another_task(name: str) -> None:
         *("deepseek-ai/DeepSeek-R1", "imagine-7b", "guardian-chat", "embedded-coder", "clipper-8b", "phi-4-multimodal"),
     ],
 )
-def test_a_name_says_nothing_against_chat(name: str) -> None:
+def test_a_name_does_not_rule_out_chat(name: str) -> None:
     assert not is_named_for_another_task(name)
 
 
@@ -114,6 +114,6 @@ def test_a_name_says_nothing_against_chat(name: str) -> None:
         ([], None),
     ],
 )
-def test_the_first_that_can_chat_is_chosen(items: list[dict[str, Any]], chosen: str | None) -> None:
+def test_the_first_chat_model_is_chosen(items: list[dict[str, Any]], chosen: str | None) -> None:
     model = first_chat_model(parse_models({"data": items}))
     assert (model and model.id) == chosen

@@ -65,16 +65,16 @@ PLAIN = (
 
 
 @pytest.mark.parametrize("text", ANSWERS)
-def test_reasoning_between_tags_is_told_apart_wherever_the_text_is_cut(text: str) -> None:
+def test_reasoning_in_tags_is_split_off_however_the_text_is_split(text: str) -> None:
     assert {split(*pieces) for pieces in cuts(text)} == {ANSWERS[text]}
 
 
 @pytest.mark.parametrize("text", PLAIN)
-def test_what_is_no_tag_stays_in_the_answer_wherever_the_text_is_cut(text: str) -> None:
+def test_text_that_is_not_a_tag_is_kept_however_the_text_is_split(text: str) -> None:
     assert {split(*pieces) for pieces in cuts(text)} == {("", text)}
 
 
-def test_reasoning_is_given_as_it_comes() -> None:
+def test_reasoning_is_returned_as_it_arrives() -> None:
     splitter = ThinkSplitter()
     assert splitter.feed("<think>") == ("", "")
     assert splitter.feed("Two") == ("Two", "")
@@ -84,18 +84,18 @@ def test_reasoning_is_given_as_it_comes() -> None:
     assert splitter.feed(".") == ("", ".")
 
 
-def test_only_what_may_be_a_tag_is_held_back() -> None:
+def test_only_a_possible_tag_is_buffered() -> None:
     splitter = ThinkSplitter()
     assert splitter.feed("\n") == ("", "")
     assert splitter.feed("<th") == ("", "")
     assert splitter.feed("e>") == ("", "\n<the>")
 
 
-def test_an_answer_that_begins_with_text_is_given_at_once() -> None:
+def test_an_answer_that_starts_with_text_is_returned_at_once() -> None:
     assert ThinkSplitter().feed("Four") == ("", "Four")
 
 
-def test_white_space_before_the_tag_is_given_only_once() -> None:
+def test_white_space_before_the_tag_is_returned_once() -> None:
     splitter = ThinkSplitter()
     splitter.feed("\n")
     assert splitter.feed("<think>a") == ("a", "\n")
@@ -103,7 +103,7 @@ def test_white_space_before_the_tag_is_given_only_once() -> None:
     assert splitter.flush() == ("", "")
 
 
-def test_done_tells_when_all_that_follows_is_answer() -> None:
+def test_done_is_set_when_only_answer_can_follow() -> None:
     splitter = ThinkSplitter()
     states = []
     for piece in ("", " ", "<think>", "a", "</think", ">", "b"):
@@ -115,7 +115,7 @@ def test_done_tells_when_all_that_follows_is_answer() -> None:
     assert plain.done
 
 
-def test_the_end_gives_what_was_held_back_once() -> None:
+def test_flush_returns_buffered_text_once() -> None:
     splitter = ThinkSplitter()
     splitter.feed("<thi")
     assert splitter.flush() == ("", "<thi")
@@ -161,7 +161,7 @@ CLOSED_ONLY = {
 
 
 @pytest.mark.parametrize("text", CLOSED_ONLY)
-def test_what_a_prompt_has_opened_is_reasoning_up_to_the_closing_tag(text: str) -> None:
+def test_text_before_a_closing_tag_is_reasoning_if_the_prompt_opened_it(text: str) -> None:
     assert {split(*pieces, opened=True) for pieces in cuts(text)} == {CLOSED_ONLY[text]}
 
 
@@ -176,13 +176,13 @@ def test_what_a_prompt_has_opened_is_reasoning_up_to_the_closing_tag(text: str) 
         ("", False, False),
     ],
 )
-def test_it_tells_whether_the_model_only_closed_the_tag(text: str, unclosed: bool, closed_only: bool) -> None:
+def test_closed_only_is_set_if_the_model_only_closed_the_tag(text: str, unclosed: bool, closed_only: bool) -> None:
     splitter = ThinkSplitter(opened=True)
     splitter.feed(text)
     assert (splitter.unclosed, splitter.closed_only) == (unclosed, closed_only)
 
 
-def test_reasoning_that_comes_in_another_way_takes_the_expectation_back() -> None:
+def test_reasoning_in_a_field_cancels_the_expectation() -> None:
     splitter = ThinkSplitter(opened=True)
     splitter.expect_none()
     assert splitter.feed("Four.") == ("", "Four.")
@@ -202,9 +202,7 @@ def test_reasoning_that_comes_in_another_way_takes_the_expectation_back() -> Non
         ('"</think>"', None),
     ],
 )
-def test_a_closing_tag_alone_is_found_unless_the_model_writes_about_it(
-    text: str, parts: tuple[str, str] | None
-) -> None:
+def test_a_lone_closing_tag_is_found_unless_the_text_is_about_it(text: str, parts: tuple[str, str] | None) -> None:
     assert find_lone_close(text) == parts
 
 
@@ -221,5 +219,5 @@ PIECES = st.one_of(
 
 
 @given(st.lists(PIECES, max_size=20))
-def test_nothing_is_lost_but_the_tags_however_the_text_is_cut(pieces: list[str]) -> None:
+def test_only_tags_are_removed_however_the_text_is_split(pieces: list[str]) -> None:
     assert split(*pieces) == reference("".join(pieces))

@@ -42,7 +42,7 @@ TIME = ToolCall("call_b", "time", OSLO)
 class TestOneCall:
     """The ways in which providers send a single call."""
 
-    def test_whole_in_one_chunk(self) -> None:
+    def test_complete_in_one_chunk(self) -> None:
         """Groq, and every server that does not stream."""
         assert assemble([fragment(PARIS, "weather", id="call_a", type="function", index=0)]) == (WEATHER,)
 
@@ -107,7 +107,7 @@ class TestOneCall:
         deltas = ([fragment(piece)] for piece in pieces(PARIS))
         assert assemble([fragment("", "weather")], *deltas) == (ToolCall("call_0", "weather", PARIS),)
 
-    def test_an_id_that_comes_late(self) -> None:
+    def test_a_late_id(self) -> None:
         deltas = [[fragment("", "weather", index=0)], [fragment(PARIS, index=0, id="call_a")]]
         assert assemble(*deltas) == (WEATHER,)
 
@@ -120,10 +120,10 @@ class TestOneCall:
         deltas = ([fragment(piece, "weather", index=0, id=f"call_{piece}")] for piece in pieces(PARIS))
         assert assemble([fragment("", "weather", index=0, id="call_a")], *deltas) == (WEATHER,)
 
-    def test_a_name_that_comes_late(self) -> None:
+    def test_a_late_name(self) -> None:
         assert assemble([fragment(index=0, id="call_a")], [fragment(PARIS, "weather", index=0)]) == (WEATHER,)
 
-    def test_a_name_that_never_comes(self) -> None:
+    def test_a_missing_name(self) -> None:
         assert assemble([fragment('{"a":')], [fragment("1}")]) == (ToolCall("call_0", "", '{"a":1}'),)
 
     @pytest.mark.parametrize(
@@ -133,18 +133,18 @@ class TestOneCall:
         (call,) = assemble(*([fragment(piece, "weather", **fields)] for piece in pieces(PARIS)))
         assert (call.name, call.arguments) == ("weather", PARIS)
 
-    def test_arguments_that_are_a_text_in_fragments(self) -> None:
+    def test_string_arguments_in_fragments(self) -> None:
         """Not what the protocol means, but no reason to see two calls."""
         (call,) = assemble([fragment('"Pa', "weather", index=0)], [fragment('ris"', "weather", index=0)])
         assert call.arguments == '"Paris"'
 
     @pytest.mark.parametrize("value", [{"city": "Paris", "days": [1, 2]}, {}, [1], "", 5, False])
-    def test_arguments_as_a_value_become_their_json(self, value: Any) -> None:
+    def test_arguments_given_as_a_value_become_json(self, value: Any) -> None:
         """TGI and Ollama send values."""
         (call,) = assemble([fragment(value, "weather")])
         assert call.arguments == ("" if value == "" else json.dumps(value))
 
-    def test_arguments_as_a_value_keep_their_letters(self) -> None:
+    def test_arguments_given_as_a_value_keep_non_ascii_letters(self) -> None:
         (call,) = assemble([fragment({"city": "Zürich 天"}, "weather")])
         assert call.arguments == '{"city": "Zürich 天"}'
 
@@ -153,16 +153,16 @@ class TestOneCall:
         assert call == ToolCall("call_a", "now", "")
         assert call.parse() == {}
 
-    def test_a_number_for_an_id_becomes_text(self) -> None:
+    def test_a_numeric_id_becomes_text(self) -> None:
         (call,) = assemble([fragment("{}", "now", id=7)])
         assert call.id == "7"
 
-    def test_a_character_cut_in_two_halves_is_whole_again(self) -> None:
+    def test_a_character_split_into_surrogates_is_joined(self) -> None:
         deltas = [[fragment('{"a":"\ud83d', "now", index=0)], [fragment('\ude00"}', index=0)]]
         (call,) = assemble(*deltas)
         assert call.parse() == {"a": "😀"}
 
-    def test_half_a_character_is_replaced(self) -> None:
+    def test_a_lone_surrogate_is_replaced(self) -> None:
         (call,) = assemble([fragment('{"a":"\ud83d"}', "now")])
         assert call.arguments == '{"a":"\ufffd"}'
 
@@ -170,7 +170,7 @@ class TestOneCall:
 class TestParallelCalls:
     """The ways in which providers send several calls."""
 
-    def test_two_whole_calls_in_one_chunk(self) -> None:
+    def test_two_complete_calls_in_one_chunk(self) -> None:
         first = fragment(PARIS, "weather", id="call_a", index=0)
         assert assemble([first, fragment(OSLO, "time", id="call_b", index=1)]) == (WEATHER, TIME)
 
@@ -206,7 +206,7 @@ class TestParallelCalls:
         deltas += [[fragment(part, id=id, index=0)] for part in pieces(OSLO) for id in ("call_a", "call_b")]
         assert assemble(*deltas) == (ToolCall("call_a", "time", OSLO), ToolCall("call_b", "time", OSLO))
 
-    def test_interleaved_with_ids_that_come_late_and_alone(self) -> None:
+    def test_interleaved_with_late_separate_ids(self) -> None:
         deltas = [[fragment("", "weather", index=0)], [fragment("", "time", index=1)]]
         deltas += [[fragment("", index=0, id="call_a")], [fragment("", index=1, id="call_b")]]
         deltas += [[fragment(PARIS, id="call_a")], [fragment(OSLO, id="call_b")]]
@@ -219,13 +219,13 @@ class TestParallelCalls:
         calls = assemble(*deltas)
         assert [(call.name, call.arguments) for call in calls] == [("weather", PARIS), ("time", OSLO)]
 
-    def test_calls_with_the_same_id_can_be_told_apart(self) -> None:
+    def test_calls_with_the_same_id_are_distinguished(self) -> None:
         """TGI: every call has the id "0", and results are given back by their id."""
         calls = assemble(*([fragment("{}", name, id="0", index=n)] for n, name in enumerate(("a", "b", "a"))))
         assert calls[0].id == "0"
         assert len({call.id for call in calls}) == 3
 
-    def test_a_made_up_id_is_not_one_that_another_call_has(self) -> None:
+    def test_a_generated_id_is_unique(self) -> None:
         deltas = [[fragment("{}", "a", id="call_1", index=0)], [fragment("{}", "b", index=1)]]
         calls = assemble(*deltas)
         assert [call.name for call in calls] == ["a", "b"]
@@ -247,25 +247,25 @@ class TestParallelCalls:
 
     @pytest.mark.parametrize("fields", [{"index": 0}, {"index": -1}, {}, {"id": "0", "index": 0}, {"id": "0"}])
     @pytest.mark.parametrize("names", [("weather", "time"), ("weather", "weather")])
-    def test_whole_calls_that_nothing_tells_apart(self, fields: Fragment, names: tuple[str, str]) -> None:
+    def test_complete_calls_without_id_and_index(self, fields: Fragment, names: tuple[str, str]) -> None:
         """Arguments that are whole end a call."""
         calls = assemble(*([fragment(text, name, **fields)] for name, text in zip(names, (PARIS, OSLO), strict=True)))
         assert [(call.name, call.arguments) for call in calls] == [(names[0], PARIS), (names[1], OSLO)]
 
-    def test_a_second_call_whose_name_comes_late(self) -> None:
+    def test_a_second_call_with_a_late_name(self) -> None:
         deltas = [[fragment(PARIS, "weather", id="call_a", index=0)], [fragment("", id="call_b", index=1)]]
         assert assemble(*deltas, [fragment(OSLO, "time", index=1)]) == (WEATHER, TIME)
 
-    def test_white_space_after_the_arguments_changes_nothing(self) -> None:
+    def test_white_space_after_the_arguments_is_ignored(self) -> None:
         deltas = [[fragment(piece, "time", index=0)] for piece in ("{}", OSLO)]
         deltas.insert(1, [fragment(" ", index=0)])
         assert [call.arguments for call in assemble(*deltas)] == ["{} ", OSLO]
 
-    def test_another_name_begins_another_call(self) -> None:
+    def test_another_name_starts_another_call(self) -> None:
         deltas = [[fragment("", "now", index=0)], [fragment(OSLO, "time", index=0)]]
         assert [(call.name, call.arguments) for call in assemble(*deltas)] == [("now", ""), ("time", OSLO)]
 
-    def test_the_order_is_that_in_which_they_began(self) -> None:
+    def test_calls_are_in_the_order_they_started(self) -> None:
         deltas = [[fragment(OSLO, "time", id="call_b", index=1)], [fragment(PARIS, "weather", id="call_a", index=0)]]
         assert assemble(*deltas) == (TIME, WEATHER)
 
@@ -282,7 +282,7 @@ class TestParallelCalls:
         ],
     )
     @pytest.mark.parametrize("size", [1, 2, 3, 100])
-    def test_the_end_of_the_arguments_is_seen_wherever_they_are_cut(self, text: str, size: int) -> None:
+    def test_the_end_of_the_arguments_is_found_however_they_are_split(self, text: str, size: int) -> None:
         """A name in every fragment, no ids: only the end of the arguments tells where the next call begins."""
         deltas = [[fragment(piece, "a", index=0)] for piece in [*pieces(text.rstrip(), size), OSLO]]
         assert [call.arguments for call in assemble(*deltas)] == [text.rstrip(), OSLO]
@@ -317,27 +317,27 @@ class TestRepeatedArguments:
         ],
         ids=str,
     )
-    def test_they_are_told_once(self, told: list[str], fields: Fragment) -> None:
+    def test_repeated_arguments_are_yielded_once(self, told: list[str], fields: Fragment) -> None:
         assert json.loads(self.arguments(*told, **fields)) == {"a": 1}
 
-    def test_an_object_that_grows_is_taken_as_it_is_last(self) -> None:
+    def test_a_growing_object_is_taken_in_its_last_form(self) -> None:
         assert self.arguments('{"a":"Pa"}', '{"a":"Paris"}', '{"a":"Paris","b":[1]}') == '{"a":"Paris","b":[1]}'
 
-    def test_the_same_key_again_further_inside_is_not_a_repetition(self) -> None:
+    def test_the_same_key_nested_deeper_is_not_a_repetition(self) -> None:
         assert self.arguments('{"a":', '{"a":', '{"a":1}', "}", "}") == '{"a":{"a":{"a":1}}}'
         assert self.arguments("[", "[1]", "]") == "[[1]]"
 
-    def test_two_values_of_which_none_holds_the_other_are_left_as_they_came(self) -> None:
+    def test_two_unrelated_values_are_left_unchanged(self) -> None:
         """What the model meant cannot be known, so that no tool may run."""
         call = ToolCall("call_a", "f", self.arguments('{"a":1}', '{"b":2}', id="call_a"))
         assert call.arguments == '{"a":1}{"b":2}'
         with pytest.raises(ValueError, match="Extra data"):
             call.parse()
 
-    def test_arguments_that_broke_off_are_left_as_they_came(self) -> None:
+    def test_truncated_arguments_are_left_unchanged(self) -> None:
         assert self.arguments('{"a":', '{"b":') == '{"a":{"b":'
 
-    def test_hostile_arguments_end(self) -> None:
+    def test_hostile_arguments_are_handled_in_time(self) -> None:
         deep = '{"a":' * 20_000
         assert self.arguments(deep, deep, "}") == deep + deep + "}"
         assert self.arguments("[" * 5000 + "]" * 5000, "{}") == "[" * 5000 + "]" * 5000 + "{}"
@@ -347,21 +347,21 @@ class TestRepeatedCalls:
     """A tool must not run twice because a server tells its call twice."""
 
     @pytest.mark.parametrize("again", ["", None, "{}", PARIS])
-    def test_id_and_name_again_with_nothing_new(self, again: str | None) -> None:
+    def test_id_and_name_repeated_without_anything_new(self, again: str | None) -> None:
         whole = fragment(PARIS, "weather", id="call_a", index=0)
         assert assemble([whole], [fragment(again, "weather", id="call_a", index=0)]) == (WEATHER,)
 
     @pytest.mark.parametrize("fields", [{"index": 0}, {"index": 0, "id": "0"}, {}])
-    def test_a_whole_call_again_without_an_id_to_tell_it_apart(self, fields: Fragment) -> None:
+    def test_a_complete_call_repeated_without_id(self, fields: Fragment) -> None:
         (call,) = assemble(*([fragment(PARIS, "weather", **fields)] for _ in range(3)))
         assert (call.name, call.arguments) == ("weather", PARIS)
 
-    def test_a_list_that_grows_by_whole_calls(self) -> None:
+    def test_a_list_that_grows_by_complete_calls(self) -> None:
         first, second = fragment(PARIS, "weather"), fragment(OSLO, "time")
         calls = assemble([first], [first, second], [first, second])
         assert [(call.name, call.arguments) for call in calls] == [("weather", PARIS), ("time", OSLO)]
 
-    def test_all_calls_again_in_the_message_at_the_end(self) -> None:
+    def test_all_calls_repeated_in_the_final_message(self) -> None:
         """In a message that is not a delta there is no index."""
         deltas = [[fragment(PARIS, "weather", id="call_a", index=0)], [fragment(OSLO, "time", id="call_b", index=1)]]
         whole = [fragment(PARIS, "weather", id="call_a"), fragment(OSLO, "time", id="call_b")]
@@ -371,10 +371,10 @@ class TestRepeatedCalls:
         ("one", "other"),
         [({"id": "a"}, {"id": "b"}), ({"index": 0}, {"index": 1}), ({"id": "0", "index": 0}, {"id": "0", "index": 1})],
     )
-    def test_two_equal_calls_that_an_id_or_index_tells_apart_are_two(self, one: Fragment, other: Fragment) -> None:
+    def test_equal_calls_with_different_ids_or_indexes_are_two(self, one: Fragment, other: Fragment) -> None:
         assert len(assemble([fragment(PARIS, "weather", **one)], [fragment(PARIS, "weather", **other)])) == 2
 
-    def test_two_equal_calls_side_by_side_are_two(self) -> None:
+    def test_equal_calls_in_one_list_are_two(self) -> None:
         assert len(assemble([fragment("{}", "now"), fragment("{}", "now")])) == 2
 
     @pytest.mark.parametrize(
@@ -387,12 +387,12 @@ class TestRepeatedCalls:
             (fragment(PARIS, "time", id="call_a"), False),
         ],
     )
-    def test_whether_a_whole_call_was_told_before(self, value: Fragment, said: bool) -> None:
+    def test_a_complete_call_seen_before_is_recognised(self, value: Fragment, said: bool) -> None:
         assembler = ToolCallAssembler()
         assembler.feed([fragment(PARIS, "weather", id="call_a", index=0)])
         assert assembler.has(value) is said
 
-    def test_a_call_with_more_under_the_same_id_is_that_call(self) -> None:
+    def test_a_longer_call_under_the_same_id_is_the_same_call(self) -> None:
         deltas = [[fragment(text, "f", id="call_a", index=0)] for text in ('{"a":1}', '{"a":1,"b":2}')]
         assert assemble(*deltas) == (ToolCall("call_a", "f", '{"a":1,"b":2}'),)
 
@@ -409,15 +409,15 @@ class TestNamesInPieces:
         deltas = [[fragment('{"city"', "ti", id="call_b", index=0)], [fragment(':"Oslo"}', "me", index=0)]]
         assert assemble(*deltas) == (TIME,)
 
-    def test_the_second_piece_brings_the_arguments(self) -> None:
+    def test_the_second_piece_has_the_arguments(self) -> None:
         deltas = [[fragment("", "ti", id="call_b", index=0)], [fragment(OSLO, "me", index=0, id="call_b")]]
         assert assemble(*deltas) == (TIME,)
 
-    def test_each_piece_repeats_what_came(self) -> None:
+    def test_each_piece_repeats_the_earlier_ones(self) -> None:
         deltas = [[fragment("", name, id="call_b", index=0)] for name in ("t", "ti", "time")]
         assert assemble(*deltas, [fragment(OSLO, index=0)]) == (TIME,)
 
-    def test_the_whole_name_again_after_its_pieces(self) -> None:
+    def test_the_complete_name_after_its_pieces(self) -> None:
         deltas = [[fragment("", name, id="call_b", index=0)] for name in ("ti", "me", "time")]
         assert assemble(*deltas, [fragment(OSLO, index=0)]) == (TIME,)
 
@@ -425,20 +425,20 @@ class TestNamesInPieces:
 class TestByPlace:
     """Fragments with neither id nor index, of several calls in one list."""
 
-    def test_each_belongs_to_the_call_at_its_place(self) -> None:
+    def test_fragments_belong_to_the_call_at_their_position(self) -> None:
         deltas: list[list[Any]] = [[fragment("", "weather"), fragment("", "time")]]
         for one, other in zip(pieces(PARIS, 8), [*pieces(OSLO, 8), "", ""], strict=True):
             deltas.append([fragment(one), fragment(other)])
         calls = assemble(*deltas)
         assert [(call.name, call.arguments) for call in calls] == [("weather", PARIS), ("time", OSLO)]
 
-    def test_also_where_each_repeats_its_name(self) -> None:
+    def test_fragments_that_repeat_the_name_belong_to_their_position(self) -> None:
         deltas: list[list[Any]] = []
         for one, other in zip(pieces(PARIS, 8), [*pieces(OSLO, 8), "", ""], strict=True):
             deltas.append([fragment(one, "f"), fragment(other, "f")])
         assert [call.arguments for call in assemble(*deltas)] == [PARIS, OSLO]
 
-    def test_one_that_comes_alone_belongs_to_the_last_call(self) -> None:
+    def test_a_single_fragment_belongs_to_the_last_call(self) -> None:
         deltas = [[fragment(PARIS, "weather"), fragment("", "time")], [fragment(OSLO)]]
         assert [call.arguments for call in assemble(*deltas)] == [PARIS, OSLO]
 
@@ -453,14 +453,14 @@ class TestOtherForms:
         ],
         ids=str,
     )
-    def test_a_fragment_that_says_nothing_is_passed_over(self, silent: Any) -> None:
+    def test_an_empty_fragment_is_skipped(self, silent: Any) -> None:
         assert assemble([silent]) == ()
         assert assemble([fragment(PARIS, "weather", id="call_a", index=0)], [silent]) == (WEATHER,)
 
     @pytest.mark.parametrize(
         "silent", [{"id": "x"}, fragment("", "", id="x"), fragment("{}"), fragment(" ", " ")], ids=str
     )
-    def test_a_call_with_neither_name_nor_arguments_is_none(self, silent: Any) -> None:
+    def test_a_call_without_name_and_arguments_is_dropped(self, silent: Any) -> None:
         """Snowflake sends such calls beside text."""
         assembler = ToolCallAssembler()
         assembler.feed([silent])
@@ -472,10 +472,10 @@ class TestOtherForms:
         assert assemble(*deltas) == (WEATHER,)
 
     @pytest.mark.parametrize("key", ["arguments", "parameters", "input", "args"])
-    def test_name_and_arguments_without_an_object_around_them(self, key: str) -> None:
+    def test_name_and_arguments_without_a_function_object(self, key: str) -> None:
         assert assemble([{"id": "call_b", "name": "time", key: json.loads(OSLO)}])[0].parse() == json.loads(OSLO)
 
-    def test_a_function_that_is_its_name(self) -> None:
+    def test_a_function_given_as_its_name(self) -> None:
         assert assemble([{"id": "call_b", "function": "time"}], [fragment(OSLO)]) == (TIME,)
 
     def test_a_custom_tool_keeps_its_type_and_its_text(self) -> None:
@@ -486,11 +486,11 @@ class TestOtherForms:
         assert call.to_dict() == {"id": "a", "type": "custom", "custom": {"name": "sql", "input": "SELECT 1"}}
 
     @pytest.mark.parametrize("name", [5, ["weather"], {"a": 1}])
-    def test_a_name_that_is_not_text_names_nothing(self, name: Any) -> None:
+    def test_a_name_that_is_not_a_string_is_ignored(self, name: Any) -> None:
         assert assemble([{"function": {"name": name, "arguments": OSLO}}]) == (ToolCall("call_0", "", OSLO),)
 
     @pytest.mark.parametrize("index", [0.0, None, [], True, -5])
-    def test_an_index_that_is_not_a_number_is_passed_over(self, index: Any) -> None:
+    def test_an_index_that_is_not_a_number_is_ignored(self, index: Any) -> None:
         assert assemble([fragment("{", "now", index=index)], [fragment("}", index=index)])[0].arguments == "{}"
 
     def test_an_index_as_text_is_a_number(self) -> None:
@@ -504,22 +504,22 @@ class TestWhatIsBeyondTheProtocol:
 
     SIGNED = {"extra_content": {"google": {"thought_signature": "c2lnbmVk"}}}  # noqa: RUF012
 
-    def test_it_is_kept_and_given_back(self) -> None:
+    def test_unknown_fields_are_kept_and_returned(self) -> None:
         (call,) = assemble([fragment(PARIS, "weather", id="call_a", **self.SIGNED)])
         assert call.extra == self.SIGNED
         assert call.to_dict() == {**WEATHER.to_dict(), **self.SIGNED}
 
-    def test_also_what_stands_within_the_function(self) -> None:
+    def test_unknown_fields_inside_the_function_are_kept(self) -> None:
         inside = {"name": "weather", "arguments": PARIS, "signature": "c2ln", "empty": None}
         (call,) = assemble([{"id": "call_a", "function": inside}])
         assert call.extra == {"function": {"signature": "c2ln"}}
         assert call.to_dict()["function"] == {"name": "weather", "arguments": PARIS, "signature": "c2ln"}
 
-    def test_also_what_comes_with_a_later_fragment(self) -> None:
+    def test_unknown_fields_of_later_fragments_are_kept(self) -> None:
         (call,) = assemble([fragment("", "weather", index=0)], [fragment(PARIS, index=0, **self.SIGNED)])
         assert call.extra == self.SIGNED
 
-    def test_a_call_that_has_some_can_be_hashed_pickled_and_written_as_json(self) -> None:
+    def test_a_call_with_unknown_fields_can_be_hashed_pickled_and_serialized(self) -> None:
         (call,) = assemble([fragment(PARIS, "weather", id="call_a", **self.SIGNED)])
         assert {call: 1}[pickle.loads(pickle.dumps(call))] == 1
         assert json.loads(json.dumps(call.to_dict())) == call.to_dict()
@@ -535,17 +535,17 @@ class TestWhatIsBeyondTheProtocol:
     ],
     ids=["the pieces are the next", "each piece has the next", "a jump", "only the pieces are numbered"],
 )
-def test_pieces_with_an_index_that_no_call_has_go_on_with_the_one_that_grows(deltas: list[list[Fragment]]) -> None:
+def test_pieces_with_an_unknown_index_continue_the_open_call(deltas: list[list[Fragment]]) -> None:
     assert assemble(*deltas) == (ToolCall("a", "weather", OSLO),)
 
 
-def test_pieces_that_are_counted_over_two_calls_go_to_their_own() -> None:
+def test_pieces_numbered_across_two_calls_reach_their_calls() -> None:
     first = [[fragment("", "weather", index=0, id="a")], [fragment(OSLO, index=1)]]
     second = [[fragment("", "weather", index=2, id="b")], [fragment(PARIS, index=3)]]
     assert assemble(*first, *second) == (ToolCall("a", "weather", OSLO), ToolCall("b", "weather", PARIS))
 
 
-def test_pieces_that_alone_are_numbered_go_to_the_call_of_that_place() -> None:
+def test_pieces_with_an_index_only_go_to_the_call_at_that_position() -> None:
     begun = [fragment("", "weather", id="a"), fragment("", "weather", id="b")]
     calls = assemble(begun, [fragment(PARIS, index=1)], [fragment(OSLO, index=0)])
     assert calls == (ToolCall("a", "weather", OSLO), ToolCall("b", "weather", PARIS))
@@ -606,9 +606,7 @@ STYLES = {
 
 
 @given(CALLS, st.sampled_from(sorted(STYLES)), st.integers(1, 9))
-def test_calls_in_any_style_and_any_pieces_come_out_as_they_are(
-    calls: list[tuple[str, str]], style: str, size: int
-) -> None:
+def test_calls_in_any_style_and_any_pieces_round_trip(calls: list[tuple[str, str]], style: str, size: int) -> None:
     deltas = []
     for number, (name, arguments) in enumerate(calls):
         first, later = STYLES[style](number)

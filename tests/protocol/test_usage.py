@@ -52,7 +52,7 @@ def read(*chunks: Any) -> tuple[Usage | None, list[Event]]:
         (usage(12, 7, completion_tokens_details={"reasoning_tokens": "3"}), Usage(12, 7, 19, reasoning_tokens=3)),
     ],
 )
-def test_what_is_counted_is_read(value: Any, counted: Usage) -> None:
+def test_token_counts_are_read(value: Any, counted: Usage) -> None:
     assert parse_usage(value) == counted
 
 
@@ -73,7 +73,7 @@ def test_what_is_counted_is_read(value: Any, counted: Usage) -> None:
         {"total_tokens": 1.5},
     ],
 )
-def test_what_holds_no_counts_is_none(value: Any) -> None:
+def test_an_object_without_counts_is_none(value: Any) -> None:
     assert parse_usage(value) is None
 
 
@@ -103,7 +103,7 @@ def test_what_holds_no_counts_is_none(value: Any) -> None:
         ),
     ],
 )
-def test_counts_are_known_by_the_names_of_other_servers(value: Any, counted: Usage) -> None:
+def test_counts_are_read_under_the_names_of_other_servers(value: Any, counted: Usage) -> None:
     assert parse_usage(value) == counted
 
 
@@ -130,7 +130,7 @@ def test_huge_and_negative_counts_are_none(number: Any) -> None:
     ],
     ids=str,
 )
-def test_usage_is_found_wherever_it_stands(last: Any) -> None:
+def test_usage_is_found_in_every_position(last: Any) -> None:
     counted, events = read(text("a"), text("a"), last)
     assert counted == COUNTED
     assert [event for event in events if isinstance(event, Usage)] == [COUNTED]
@@ -142,12 +142,12 @@ def test_zeros_at_the_end_do_not_replace_counts() -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, {}, [], "", "12", 5, True])
-def test_what_is_no_usage_does_not_replace_one(nothing: Any) -> None:
+def test_an_invalid_usage_does_not_replace_a_valid_one(nothing: Any) -> None:
     chunks = (text("a", usage=usage(12, 7)), text("b", usage=nothing), {"choices": [], "usage": nothing})
     assert read(*chunks)[0] == COUNTED
 
 
-def test_the_last_one_counts_and_none_is_added() -> None:
+def test_the_last_usage_counts_and_usages_are_not_summed() -> None:
     _, events = read(*(text("a", usage=usage(12, number)) for number in range(8)))
     assert [event for event in events if isinstance(event, Usage)] == [COUNTED]
 

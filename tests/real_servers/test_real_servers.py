@@ -85,7 +85,7 @@ def real(request: pytest.FixtureRequest, make_client: Callable[..., Any]) -> Rea
     return Real(request.param, client, server["model"], server.get("pid"))
 
 
-def test_text_comes_whole_with_its_finish_reason_and_usage(real: Real) -> None:
+def test_text_is_complete_with_finish_reason_and_usage(real: Real) -> None:
     answer = real.generate(include_usage=True)
     real.tell(f"{answer.text!r}, {answer.finish_reason}, {answer.usage}")
     assert answer.text
@@ -94,14 +94,14 @@ def test_text_comes_whole_with_its_finish_reason_and_usage(real: Real) -> None:
     assert answer.usage.completion_tokens > 0
 
 
-def test_the_stream_is_the_answer_in_pieces(real: Real) -> None:
+def test_the_stream_joins_to_the_answer(real: Real) -> None:
     stream = real.client.stream("Hi", real.model, max_tokens=24, temperature=0)
     pieces = list(stream)
     real.tell(f"{len(pieces)} pieces")
     assert "".join(pieces) == stream.completion.text != ""
 
 
-def test_a_schema_is_kept_or_the_error_says_that_it_is_not(real: Real) -> None:
+def test_a_schema_is_followed_or_the_error_says_that_it_is_not(real: Real) -> None:
     try:
         parsed = real.client.parse("How old is Ann, who is 7?", SCHEMA, real.model, max_tokens=40, temperature=0)
     except (hf_text.StructuredOutputError, hf_text.TruncatedStreamError) as error:
@@ -116,18 +116,18 @@ def test_several_choices_are_refused_before_anything_is_sent(real: Real) -> None
         real.generate(extra_body={"n": 2})
 
 
-def test_a_picture_for_a_model_without_eyes_is_refused_once(real: Real) -> None:
+def test_a_picture_for_a_text_model_is_refused_once(real: Real) -> None:
     failure = real.fails_or_tells("What is this?", media=PIXEL)
     assert not isinstance(failure, hf_text.APIStatusError) or len(failure.attempts) == 1
 
 
-def test_a_model_that_is_not_there_is_told_so(real: Real) -> None:
+def test_a_missing_model_is_reported(real: Real) -> None:
     failure = real.fails_or_tells("Hi", model="no/such-model")
     told = (hf_text.ModelNotSupportedError, hf_text.NotFoundError, hf_text.BadRequestError)
     assert failure is None or isinstance(failure, told)
 
 
-def test_a_wrong_key_is_told_so_where_there_is_a_key(real: Real, make_client: Callable[..., Any]) -> None:
+def test_an_invalid_key_is_reported_where_a_key_is_required(real: Real, make_client: Callable[..., Any]) -> None:
     server = SERVERS[real.name]
     if "key" not in server:
         return
@@ -143,7 +143,7 @@ def test_the_models_are_listed(real: Real) -> None:
     assert real.model in names
 
 
-def test_after_a_cancelled_stream_the_next_is_answered(real: Real) -> None:
+def test_the_next_call_works_after_a_cancelled_stream(real: Real) -> None:
     stream = real.client.stream(LONG, real.model, max_tokens=400)
     texts = iter(stream)
     assert next(texts)
@@ -155,7 +155,7 @@ def test_after_a_cancelled_stream_the_next_is_answered(real: Real) -> None:
 
 
 @pytest.mark.parametrize("choice", ["auto", "required"])
-def test_a_tool_call_is_whole_or_there_is_none(real: Real, choice: str) -> None:
+def test_a_tool_call_is_complete_or_absent(real: Real, choice: str) -> None:
     failure = real.fails_or_tells("Weather in Paris?", tools=[WEATHER], tool_choice=choice, max_tokens=60)
     assert failure is None or (isinstance(failure, hf_text.APIStatusError) and len(failure.attempts) == 1)
     for call in real.answer.tool_calls:
@@ -165,7 +165,7 @@ def test_a_tool_call_is_whole_or_there_is_none(real: Real, choice: str) -> None:
 
 
 @pytest.mark.blocking_client
-def test_zz_a_server_that_is_killed_in_the_midst_of_an_answer_is_noticed(real: Real) -> None:
+def test_zz_a_server_killed_mid_answer_is_noticed(real: Real) -> None:
     """The last one: afterwards the server is gone."""
     if real.pid is None:
         return

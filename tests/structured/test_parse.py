@@ -148,7 +148,7 @@ class TestWhatIsMadeOfAnAnswer:
             ("[1]", "Input should be"),
         ],
     )
-    def test_what_does_not_fit_is_asked_for_once_more_and_the_prompt_does_not_grow(
+    def test_an_invalid_answer_is_requested_once_more_without_a_growing_prompt(
         self, emulator: Emulator, client: Any, first: str, told: str
     ) -> None:
         emulator.reply(Response.text(first), Response.text(PARIS))
@@ -164,14 +164,14 @@ class TestWhatIsMadeOfAnAnswer:
         assert len(words) < 300
         assert (before, after[0]) == (messages, messages[0])
 
-    def test_the_prompt_does_not_grow_with_further_tries(self, emulator: Emulator, client: Any) -> None:
+    def test_the_prompt_does_not_grow_with_further_attempts(self, emulator: Emulator, client: Any) -> None:
         emulator.reply(*[Response.text("no")] * 5, Response.text(PARIS))
         client.parse("Which?", City, retries=5)
         lengths = [len(request.body) for request in emulator.requests if request.method == "POST"]
         assert len(set(lengths[1:])) == 1
 
     @pytest.mark.parametrize("retries", [0, 1, 2])
-    def test_what_never_fits_is_an_error_with_all_that_came(
+    def test_an_answer_that_never_fits_is_an_error_with_all_answers(
         self, emulator: Emulator, client: Any, retries: int
     ) -> None:
         emulator.always(Response.text('{"name": 1, "population": "x"}'))
@@ -184,7 +184,7 @@ class TestWhatIsMadeOfAnAnswer:
 
     @pytest.mark.parametrize("reason", ["length", "content_filter"])
     @pytest.mark.parametrize("text", [PARIS, '{"name": "Par'])
-    def test_an_answer_that_was_cut_off_is_not_parsed_and_not_asked_for_again(
+    def test_a_truncated_answer_is_not_parsed_and_not_retried(
         self, emulator: Emulator, client: Any, reason: str, text: str
     ) -> None:
         emulator.reply(Response.text(text, finish=reason))
@@ -193,7 +193,7 @@ class TestWhatIsMadeOfAnAnswer:
         assert caught.value.partial.text == text
         assert len(asked(emulator)) == len(caught.value.attempts) == 1
 
-    def test_the_words_of_the_validator_follow_a_last_turn_that_is_not_text(
+    def test_validator_messages_can_follow_a_last_message_that_is_not_text(
         self, emulator: Emulator, client: Any
     ) -> None:
         emulator.reply(Response.text("no"), Response.text(PARIS))
@@ -231,7 +231,7 @@ class TestWhoIsAsked:
         ],
         ids=str,
     )
-    def test_those_who_can_are_asked_first(
+    def test_providers_with_support_are_tried_first(
         self, emulator: Emulator, client: Any, providers: Any, choice: Any, suffix: str, method: str
     ) -> None:
         self.serve(emulator, *providers)
@@ -243,20 +243,22 @@ class TestWhoIsAsked:
         assert body["model"] == f"a/b{suffix}"
         assert ("response_format" in body, "tools" in body) == (method == "json_schema", method == "tool")
 
-    def test_a_policy_behind_the_client_s_model_orders_those_who_can(
+    def test_a_policy_in_the_model_of_the_client_orders_supporting_providers(
         self, emulator: Emulator, make_client: Callable[..., Any]
     ) -> None:
         self.serve(emulator, UNABLE, ABLE, {"provider": "nscale"})
         make_client(model="a/b:fastest").parse("Which?", City)
         assert asked(emulator)[0]["model"] == "a/b:nscale"
 
-    def test_those_of_whom_it_is_not_known_follow_those_who_can(self, emulator: Emulator, client: Any) -> None:
+    def test_providers_with_unknown_support_follow_supporting_ones(self, emulator: Emulator, client: Any) -> None:
         self.serve(emulator, UNABLE, UNKNOWN, ABLE)
         emulator.reply("empty-500")
         client.parse("Which?", City, "a/b")
         assert [body["model"] for body in asked(emulator)] == ["a/b:groq", "a/b:together"]
 
-    def test_a_refusal_leads_to_a_tool_and_that_of_tools_to_the_prompt(self, emulator: Emulator, client: Any) -> None:
+    def test_a_refused_schema_falls_back_to_a_tool_and_then_to_the_prompt(
+        self, emulator: Emulator, client: Any
+    ) -> None:
         self.serve(emulator, UNKNOWN)
         emulator.reply(
             Response.error(400, "response_format is not supported", provider="together"),
@@ -274,14 +276,14 @@ class TestWhoIsAsked:
         assert '"population"' in prompt
         assert not {"response_format", "tools", "tool_choice"} & third.keys()
 
-    def test_another_refusal_is_an_error_at_once(self, emulator: Emulator, client: Any) -> None:
+    def test_any_other_refusal_is_an_error_at_once(self, emulator: Emulator, client: Any) -> None:
         self.serve(emulator, ABLE)
         emulator.reply(Response.error(400, "messages: too long", provider="groq"))
         with pytest.raises(BadRequestError, match="too long") as caught:
             client.parse("Which?", City, "a/b", provider="groq")
         assert len(asked(emulator)) == len(caught.value.attempts) == 1
 
-    def test_a_model_that_is_named_for_tools_is_not_taken_for_a_refusal(self, emulator: Emulator, client: Any) -> None:
+    def test_a_model_named_after_tools_is_not_mistaken_for_a_refusal(self, emulator: Emulator, client: Any) -> None:
         self.serve(emulator, ABLE)
         emulator.models = [build_model("a/tool-use", "groq")]
         emulator.reply(Response.error(400, "The model a/tool-use is tired", provider="groq"))
@@ -300,12 +302,12 @@ class TestWhoIsAsked:
         assert parsed.value == City("emulated", 0)
         assert len(asked(emulator)) == 1
 
-    def test_a_tool_s_arguments_follow_the_schema_too(self, emulator: Emulator, client: Any) -> None:
+    def test_tool_arguments_follow_the_schema(self, emulator: Emulator, client: Any) -> None:
         emulator.models = [build_model("a/b", UNABLE)]
         parsed = client.parse("Which?", list[City], "a/b")
         assert (parsed.method, parsed.value) == ("tool", [])
 
-    def test_one_model_is_asked_about_and_not_the_whole_catalogue(self, emulator: Emulator, client: Any) -> None:
+    def test_only_one_model_is_looked_up_and_not_the_whole_catalogue(self, emulator: Emulator, client: Any) -> None:
         for _ in range(2):
             client.parse("Which?", City)
         asked_about = [request.path for request in emulator.requests if request.method == "GET"]
@@ -316,7 +318,7 @@ class TestWhoIsAsked:
         emulator.reply(Response.text(PARIS))
         assert client.parse("Which?", City).method == "json_schema"
 
-    def test_another_server_is_asked_for_the_schema_at_once(self, make_client: Callable[..., Any]) -> None:
+    def test_another_server_gets_the_schema_at_once(self, make_client: Callable[..., Any]) -> None:
         with Emulator() as server:
             server.reply(Response.error(400, "failed to parse grammar"), Response.text(tool_calls=[("City", PARIS)]))
             assert make_client(None, server.api_base).parse("Which?", City, "a/b").method == "tool"
@@ -324,13 +326,13 @@ class TestWhoIsAsked:
 
 
 class TestWhatIsSent:
-    def test_the_options_go_along_with_each_try(self, emulator: Emulator, client: Any) -> None:
+    def test_options_are_sent_with_each_attempt(self, emulator: Emulator, client: Any) -> None:
         emulator.reply(Response.text("no"), Response.text(PARIS))
         client.parse("Which?", City, temperature=0.0, max_tokens=50, extra_body={"top_k": 1})
         for body in asked(emulator):
             assert (body["temperature"], body["max_tokens"], body["top_k"]) == (0.0, 50, 1)
 
-    def test_media_goes_along_with_each_try(self, emulator: Emulator, client: Any) -> None:
+    def test_media_is_sent_with_each_attempt(self, emulator: Emulator, client: Any) -> None:
         emulator.reply(Response.text("no"), Response.text(PARIS))
         client.parse("Which?", City, "google/gemma-4-31B-it", media=BytesIO(PIXEL))
         for body in asked(emulator):
@@ -346,9 +348,7 @@ class TestWhatIsSent:
         ],
         ids=str,
     )
-    def test_the_schema_has_a_name_that_servers_take(
-        self, emulator: Emulator, client: Any, output_type: Any, name: str
-    ) -> None:
+    def test_the_schema_has_a_valid_name(self, emulator: Emulator, client: Any, output_type: Any, name: str) -> None:
         client.parse("Which?", output_type)
         assert asked(emulator)[0]["response_format"]["json_schema"]["name"] == name
 
@@ -360,7 +360,7 @@ class TestWhatIsSent:
             ("hf-inference/models/a/b", {"type": "json_object", "value": ...}),
         ],
     )
-    def test_a_provider_s_own_route_gets_its_own_form(
+    def test_a_provider_route_gets_its_own_format(
         self, emulator: Emulator, client: Any, route: str, form: dict[str, Any]
     ) -> None:
         provider = route.split("/")[0]
@@ -372,9 +372,7 @@ class TestWhatIsSent:
             key: ... if isinstance(value, dict) else value for key, value in body["response_format"].items()
         } == form
 
-    def test_a_provider_s_own_server_gets_its_own_form(
-        self, emulator: Emulator, make_client: Callable[..., Any]
-    ) -> None:
+    def test_a_provider_server_gets_its_own_format(self, emulator: Emulator, make_client: Callable[..., Any]) -> None:
         emulator.models = [build_model("a/b", {"provider": "together", "providerId": "a/b"})]
         make_client("key", f"{emulator.url}/together/v1").parse("Which?", City, "a/b")
         assert asked(emulator)[0]["response_format"].keys() == {"type", "schema"}
@@ -394,7 +392,7 @@ class TestWhatIsSent:
     ],
     ids=str,
 )
-def test_wrong_arguments_are_refused_and_nothing_is_sent(
+def test_invalid_arguments_are_refused_and_nothing_is_sent(
     emulator: Emulator, client: Any, arguments: Any, words: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=words):
@@ -405,7 +403,7 @@ def test_wrong_arguments_are_refused_and_nothing_is_sent(
 @pytest.mark.parametrize(
     "options", [{"retries": -1}, {"temperature": 9}, {"provider": "a b"}, {"timeout": "x"}], ids=str
 )
-def test_wrong_options_are_refused_and_nothing_is_sent(emulator: Emulator, client: Any, options: Any) -> None:
+def test_invalid_options_are_refused_and_nothing_is_sent(emulator: Emulator, client: Any, options: Any) -> None:
     with pytest.raises(InvalidRequestError, match=next(iter(options))):
         client.parse("Which?", City, **options)
     assert emulator.requests == []
@@ -418,12 +416,12 @@ def test_without_a_key_nothing_is_sent(emulator: Emulator, make_client: Callable
 
 
 @pytest.mark.skipif("sys.version_info >= (3, 12)", reason="from Python 3.12 on it is taken")
-def test_a_typing_typed_dict_is_refused_with_the_way_out(client: Any) -> None:
+def test_a_typing_typed_dict_is_refused_with_the_alternative(client: Any) -> None:
     with pytest.raises(InvalidRequestError, match=r"use `typing_extensions.TypedDict` instead"):
         client.parse("Which?", OldPoint)
 
 
-def test_a_reference_out_of_a_schema_is_not_followed(emulator: Emulator, client: Any) -> None:
+def test_an_external_schema_reference_is_not_followed(emulator: Emulator, client: Any) -> None:
     emulator.reply(Response.text("{}"))
     schema = {"type": "object", "properties": {"a": {"$ref": f"{emulator.url}/schema.json"}}, "required": ["a"]}
     emulator.reply(Response.text('{"a": 1}'))
@@ -441,7 +439,7 @@ def test_a_type_as_response_format_is_refused_with_a_pointer_to_parse(
     assert emulator.requests == []
 
 
-def test_a_parsed_value_knows_what_it_took(emulator: Emulator, client: Any) -> None:
+def test_a_parsed_value_lists_its_completions(emulator: Emulator, client: Any) -> None:
     emulator.reply(Response.text("no", usage=(10, 5)), Response.text(PARIS, usage=(20, 5)))
     parsed = client.parse("Which?", City)
     assert isinstance(parsed, Parsed)
@@ -452,14 +450,14 @@ def test_a_parsed_value_knows_what_it_took(emulator: Emulator, client: Any) -> N
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("piece", ["```json\n", "{", "}{", "[", "```", '{"a":', "\n"], ids=repr)
 @pytest.mark.parametrize("times", [1_000, 1_000_000])
-def test_json_is_looked_for_in_linear_time(piece: str, times: int) -> None:
+def test_finding_json_takes_linear_time(piece: str, times: int) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         Output(City).load(piece * times)
 
 
 @pytest.mark.blocking_client
 @pytest.mark.parametrize("depth", [100, 300, 900, 990, 2000, 100_000])
-def test_json_that_is_nested_deeply_fits_or_does_not(depth: int) -> None:
+def test_deeply_nested_json_is_accepted_or_refused(depth: int) -> None:
     text = '{"name": "a", "children": [' * depth + "]}" * depth
     recursive = {"type": "object", "properties": {"children": {"items": {"$ref": "#"}}}}
     for output_type in (Node, recursive):

@@ -36,7 +36,7 @@ def get_weather(city: str, days: int = 3) -> str:
 
 
 class TestWhatAModelIsTold:
-    def test_of_a_function(self) -> None:
+    def test_a_function_is_described(self) -> None:
         assert tool(get_weather).to_dict() == {
             "type": "function",
             "function": {
@@ -54,7 +54,7 @@ class TestWhatAModelIsTold:
             },
         }
 
-    def test_of_a_function_that_is_described_otherwise(self) -> None:
+    def test_a_function_with_another_docstring_style_is_described(self) -> None:
         parameters = {"type": "object", "properties": {"where": {"type": "string"}}}
 
         @tool(name="weather", description="The weather.", parameters=parameters, strict=True)
@@ -78,7 +78,7 @@ class TestWhatAModelIsTold:
         ],
         ids=str,
     )
-    def test_the_description_nearest_to_a_parameter_counts(self, hint: Any, description: str) -> None:
+    def test_the_closest_description_of_a_parameter_counts(self, hint: Any, description: str) -> None:
         def take(n: int) -> None:
             """Take.
 
@@ -88,13 +88,13 @@ class TestWhatAModelIsTold:
         take.__annotations__["n"] = hint
         assert tool(take).parameters["properties"]["n"]["description"] == description
 
-    def test_a_docstring_that_cannot_be_read_is_the_description(self) -> None:
+    def test_an_unparsable_docstring_is_the_description(self) -> None:
         def take(n: int) -> None: ...
 
         take.__doc__ = "Take.\n\n:param\n"
         assert "Take." in tool(take).description
 
-    def test_of_a_method_a_partial_and_an_object_that_can_be_called(self) -> None:
+    def test_methods_partials_and_callables_are_described(self) -> None:
         class Shop:
             def find(self, article: str) -> None:
                 """Find it."""
@@ -112,7 +112,7 @@ class TestWhatAModelIsTold:
         ]
         assert [function["description"] for function in told] == ["Find it.", "Tell the weather.", "Find it."]
 
-    def test_a_type_that_json_schema_cannot_say_is_refused_with_the_parameter(self) -> None:
+    def test_a_type_without_json_schema_is_refused_with_the_parameter(self) -> None:
         def ask(city: str, client: hf_text.Client) -> None: ...
 
         with pytest.raises(
@@ -120,14 +120,14 @@ class TestWhatAModelIsTold:
         ):
             tool(ask).to_dict()
 
-    def test_an_annotation_that_is_not_there_is_refused_by_name(self) -> None:
+    def test_a_missing_annotation_is_refused_by_name(self) -> None:
         def ask(city: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
         with pytest.raises(InvalidRequestError, match=r"the tool ask: name 'Nowhere' is not defined. Types in the"):
             tool(ask).to_dict()
 
     @pytest.mark.skipif("sys.version_info >= (3, 12)", reason="from Python 3.12 on it is taken")
-    def test_a_typing_typed_dict_is_refused_with_the_way_out(self) -> None:
+    def test_a_typing_typed_dict_is_refused_with_the_alternative(self) -> None:
         from typing import TypedDict
 
         class Options(TypedDict):
@@ -139,7 +139,7 @@ class TestWhatAModelIsTold:
         with pytest.raises(InvalidRequestError, match=r"parameter options: Please use `typing_extensions.TypedDict`"):
             tool(choose).to_dict()
 
-    def test_a_function_whose_signature_is_not_known_is_refused(self) -> None:
+    def test_a_function_without_signature_is_refused(self) -> None:
         with pytest.raises(InvalidRequestError, match="it has no signature that Python can read"):
             tool(dict.fromkeys and type, name="x").to_dict()
 
@@ -158,20 +158,20 @@ class TestWhatAModelIsTold:
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
-    def test_what_cannot_be_a_tool_is_refused(self, arguments: Any, words: str) -> None:
+    def test_an_invalid_tool_is_refused(self, arguments: Any, words: str) -> None:
         args, options = arguments
         with pytest.raises(InvalidRequestError, match=words):
             tool(*args, **options)
 
 
 class TestTheFunctionItself:
-    def test_a_tool_is_called_as_the_function(self) -> None:
+    def test_a_tool_can_be_called_like_its_function(self) -> None:
         made = tool(get_weather)
         assert made("Paris", days=1) == "Paris, 1 days"
         assert inspect.signature(made) == inspect.signature(get_weather)
         assert (made.__name__, made.__doc__, repr(made)) == ("get_weather", get_weather.__doc__, "<Tool get_weather>")
 
-    def test_attributes_of_the_function_do_not_get_in_its_way(self) -> None:
+    def test_function_attributes_do_not_interfere(self) -> None:
         def work() -> None: ...
 
         work.name = "not this"  # type: ignore[attr-defined]
@@ -180,7 +180,7 @@ class TestTheFunctionItself:
 
 class TestArguments:
     @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
-    def test_what_fits_the_schema_can_be_called_with(self, function: Callable[..., Any]) -> None:
+    def test_valid_arguments_can_be_called_with(self, function: Callable[..., Any]) -> None:
         made = tool(function)
         args, options = made.load(json.dumps(sample(made.parameters)))
         function(*args, **options)
@@ -194,15 +194,15 @@ class TestArguments:
             (json.dumps('{"city": "Paris"}'), 3),
         ],
     )
-    def test_they_are_read_loosely(self, written: str, days: int) -> None:
+    def test_arguments_are_read_leniently(self, written: str, days: int) -> None:
         assert tool(get_weather).load(written) == ([], {"city": "Paris", "days": days})
 
     @pytest.mark.parametrize("written", ["", " ", "null", "{}", '""'])
-    def test_none_are_none(self, written: str) -> None:
+    def test_missing_arguments_are_an_empty_object(self, written: str) -> None:
         assert tool(lambda: None, name="x").load(written) == ([], {})
 
     @pytest.mark.parametrize("written", ['{"name": "Ann", "age": 7}', '{"person": {"name": "Ann", "age": 7}}'])
-    def test_the_one_structured_parameter_may_be_wrapped_or_not(self, written: str) -> None:
+    def test_a_single_structured_parameter_can_be_wrapped_or_not(self, written: str) -> None:
         def greet(person: Person) -> None: ...
 
         assert tool(greet).load(written) == ([], {"person": Person(name="Ann", age=7)})
@@ -222,12 +222,12 @@ class TestArguments:
             ('{"city": "Paris", "days": 1.5}', "days: Input should be a valid integer"),
         ],
     )
-    def test_those_that_do_not_fit_are_refused_in_few_words(self, written: str, words: str) -> None:
+    def test_invalid_arguments_are_refused_with_a_short_message(self, written: str, words: str) -> None:
         with pytest.raises(ValueError, match=words) as caught:
             tool(get_weather).load(written)
         assert len(str(caught.value)) < 300
 
-    def test_many_problems_are_told_in_few_words(self) -> None:
+    def test_many_problems_are_summarized(self) -> None:
         def take(numbers: list[int]) -> None: ...
 
         with pytest.raises(ValueError, match="and 95 more") as caught:
@@ -235,14 +235,14 @@ class TestArguments:
         assert len(caught.value.errors) == 100  # type: ignore[attr-defined]
         assert len(str(caught.value)) < 800
 
-    def test_a_given_schema_is_held_to(self) -> None:
+    def test_a_given_schema_is_enforced(self) -> None:
         parameters = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
         made = tool(get_weather, parameters=parameters)
         assert made.load('{"n": 1}') == ([], {"n": 1})
         with pytest.raises(ValueError, match="n: 'x' is not of type 'integer'"):
             made.load('{"n": "x"}')
 
-    def test_a_default_is_the_very_object(self) -> None:
+    def test_a_default_is_the_same_object(self) -> None:
         mark = object()
 
         def take(a: int = 1, b: Any = mark) -> None: ...
@@ -271,11 +271,11 @@ class Pair:
     ],
     ids=str,
 )
-def test_what_a_model_is_told_of_a_result(value: Any, told: str) -> None:
+def test_results_are_converted_for_the_model(value: Any, told: str) -> None:
     assert tell(value) == told
 
 
-def test_a_result_that_contains_itself_is_told_somehow() -> None:
+def test_a_recursive_result_is_converted() -> None:
     value: list[Any] = []
     value.append(value)
     assert tell(value) == "[[...]]"
@@ -286,7 +286,7 @@ class TestInRequests:
     @pytest.mark.parametrize(
         "choice", ["get_weather", get_weather, tool(get_weather)], ids=["name", "function", "tool"]
     )
-    def test_functions_tools_and_mappings_may_stand_side_by_side(self, emulator: Any, client: Any, choice: Any) -> None:
+    def test_functions_tools_and_mappings_can_be_mixed(self, emulator: Any, client: Any, choice: Any) -> None:
         mapping = {"type": "function", "function": {"name": "other", "parameters": {"type": "object"}}}
 
         @tool
@@ -298,9 +298,7 @@ class TestInRequests:
         assert sent["tool_choice"] == {"type": "function", "function": {"name": "get_weather"}}
         assert [call.name for call in answer.tool_calls] == ["get_weather"]
 
-    def test_a_function_that_cannot_be_told_of_is_refused_before_anything_is_sent(
-        self, emulator: Any, client: Any
-    ) -> None:
+    def test_an_undescribable_function_is_refused_before_anything_is_sent(self, emulator: Any, client: Any) -> None:
         def ask(client: hf_text.Client) -> None: ...
 
         with pytest.raises(InvalidRequestError, match="the tool ask, parameter client"):
@@ -352,7 +350,7 @@ class TestWithoutTheExtra:
         told = run_without("pydantic jsonschema referencing", program)
         assert told == "schemas need the package pydantic\nschemas need the package jsonschema"
 
-    def test_a_tool_with_a_schema_of_its_own_needs_nothing(self) -> None:
+    def test_a_tool_with_its_own_schema_needs_no_extra(self) -> None:
         program = """
             made = hf_text.tool(get_weather, parameters=SCHEMA)
             mapping = {"type": "function", "function": {"name": "x"}}
@@ -363,7 +361,7 @@ class TestWithoutTheExtra:
             "The weather. ([], {'city': 'Paris'})"
         )
 
-    def test_nothing_of_it_is_imported_before_it_is_needed(self) -> None:
+    def test_the_extra_is_not_imported_before_use(self) -> None:
         program = """
             client = hf_text.Client("hf_x")
             client.stream("Hi", tools=[hf_text.tool(get_weather, parameters=SCHEMA).to_dict()])
@@ -376,5 +374,5 @@ class TestWithoutTheExtra:
         assert run_without("", program) == "[]\nTrue"
 
 
-def test_the_errors_are_those_of_the_library() -> None:
+def test_errors_are_library_errors() -> None:
     assert issubclass(MissingExtraError, (HFTextError, ImportError))

@@ -55,7 +55,7 @@ def test_a_password_in_the_url_is_not_used_with_or_without_a_key():
     assert header(BearerAuth(None), url) is None
 
 
-def test_a_key_replaces_a_header_of_the_caller_and_none_leaves_it():
+def test_a_key_replaces_a_custom_header_and_none_keeps_it():
     assert header(BearerAuth(SECRET), Authorization="Token mine") == f"Bearer {SECRET}"
     assert header(BearerAuth(None), Authorization="Token mine") == "Token mine"
 
@@ -74,7 +74,7 @@ def test_equal_keys_make_equal_objects():
 
 
 @pytest.mark.parametrize("take", [pickle.dumps, copy.copy, copy.deepcopy])
-def test_it_can_be_neither_pickled_nor_copied(take):
+def test_it_cannot_be_pickled_or_copied(take):
     with pytest.raises(TypeError, match="key") as caught:
         take(BearerAuth(SECRET))
     assert shows_no_secret(caught.value)

@@ -89,7 +89,7 @@ def check_cancelled(result: Any, text: str = "") -> None:
 
 
 @stops
-def test_a_stop_frees_a_reader_that_waits_for_a_name(
+def test_stopping_releases_a_reader_that_resolves_a_name(
     monkeypatch: pytest.MonkeyPatch, outcome: Outcome, in_thread: InThread, stop: Callable[[Stream], None]
 ) -> None:
     asked, answered = threading.Event(), threading.Event()
@@ -112,7 +112,7 @@ def test_a_stop_frees_a_reader_that_waits_for_a_name(
 
 
 @stops
-def test_a_stop_frees_a_reader_that_connects(
+def test_stopping_releases_a_reader_that_connects(
     full_server: socket.socket,
     outcome: Outcome,
     in_thread: InThread,
@@ -128,7 +128,7 @@ def test_a_stop_frees_a_reader_that_connects(
 
 
 @stops
-def test_a_stop_frees_a_reader_in_the_tls_handshake(
+def test_stopping_releases_a_reader_in_the_tls_handshake(
     deaf_server: socket.socket, outcome: Outcome, in_thread: InThread, stop: Callable[[Stream], None]
 ) -> None:
     with Client(api_base=f"https://127.0.0.1:{deaf_server.getsockname()[1]}/v1") as client:
@@ -142,7 +142,7 @@ def test_a_stop_frees_a_reader_in_the_tls_handshake(
 
 
 @stops
-def test_a_stop_frees_a_reader_that_uploads(
+def test_stopping_releases_a_reader_that_uploads(
     deaf_server: socket.socket, outcome: Outcome, in_thread: InThread, stop: Callable[[Stream], None]
 ) -> None:
     with Client(api_base=f"http://127.0.0.1:{deaf_server.getsockname()[1]}/v1") as client:
@@ -158,7 +158,7 @@ def test_a_stop_frees_a_reader_that_uploads(
 
 @stops
 @pytest.mark.parametrize("fault", ["stall-before-headers", "stall-in-headers", "stall-after-headers"])
-def test_a_stop_frees_a_reader_that_waits_for_the_answer(
+def test_stopping_releases_a_reader_that_waits_for_the_answer(
     client: Client,
     server: Emulator,
     outcome: Outcome,
@@ -181,7 +181,7 @@ def test_a_stop_frees_a_reader_that_waits_for_the_answer(
 @pytest.mark.blocking_client
 @stops
 @pytest.mark.parametrize("encoding", [None, "gzip"])
-def test_a_stop_frees_a_reader_within_the_answer(
+def test_stopping_releases_a_reader_mid_answer(
     client: Client,
     server: Emulator,
     outcome: Outcome,
@@ -200,7 +200,7 @@ def test_a_stop_frees_a_reader_within_the_answer(
 
 
 @stops
-def test_a_stop_frees_a_reader_in_the_pause_between_two_attempts(
+def test_stopping_releases_a_reader_in_a_retry_pause(
     client: Client,
     server: Emulator,
     outcome: Outcome,
@@ -218,7 +218,7 @@ def test_a_stop_frees_a_reader_in_the_pause_between_two_attempts(
     assert [attempt.status for attempt in result.error.attempts] == [429]
 
 
-def test_a_stop_frees_the_reader_before_the_server_sends_anything_more(
+def test_stopping_releases_the_reader_before_more_data_arrives(
     client: Client,
     server: Emulator,
     outcome: Outcome,
@@ -280,7 +280,7 @@ def test_a_second_stop_in_a_pause_does_nothing(
     assert len(server.requests) == 1
 
 
-def test_many_threads_may_stop_it_at_once(
+def test_many_threads_can_stop_concurrently(
     client: Client, server: Emulator, outcome: Outcome, in_thread: InThread
 ) -> None:
     server.always("stall-mid-stream")
@@ -310,7 +310,7 @@ def test_a_stop_after_the_end_does_nothing(
     assert [request.connection for request in server.requests] == [1, 1]
 
 
-def test_a_stream_that_was_cancelled_before_the_first_read_sends_nothing_and_says_so(
+def test_a_stream_cancelled_before_the_first_read_sends_nothing_and_raises(
     client: Client, server: Emulator, outcome: Outcome
 ) -> None:
     stream = client.stream("Hi")
@@ -319,9 +319,7 @@ def test_a_stream_that_was_cancelled_before_the_first_read_sends_nothing_and_say
     assert server.connections == 0
 
 
-def test_a_stream_that_was_closed_before_the_first_read_sends_nothing_and_is_empty(
-    client: Client, server: Emulator
-) -> None:
+def test_a_stream_closed_before_the_first_read_sends_nothing_and_is_empty(client: Client, server: Emulator) -> None:
     stream = client.stream("Hi")
     stream.close()
     assert list(stream) == []
@@ -335,7 +333,7 @@ def test_a_stream_that_is_never_read_sends_nothing(client: Client, server: Emula
     assert server.connections == 0
 
 
-def test_a_stop_between_two_reads_is_told_to_the_reader(client: Client, server: Emulator, in_thread: InThread) -> None:
+def test_a_stop_between_two_reads_reaches_the_reader(client: Client, server: Emulator, in_thread: InThread) -> None:
     server.reply("stall-mid-stream")
     stream = client.stream("Hi")
     first = stream.read()
@@ -347,7 +345,9 @@ def test_a_stop_between_two_reads_is_told_to_the_reader(client: Client, server: 
     assert caught.value.partial.text.startswith("".join(map(str, first)))
 
 
-def test_a_stop_within_a_batch_ends_the_loop_at_once(client: Client, server: Emulator, in_thread: InThread) -> None:
+def test_a_stop_inside_a_list_of_events_ends_the_loop_at_once(
+    client: Client, server: Emulator, in_thread: InThread
+) -> None:
     """What has arrived but was not handed out yet is not handed out any more."""
     server.reply(Response(headers={"Content-Type": "text/event-stream"}, body=b"".join(Response.text(*"abcdef").body)))  # type: ignore[arg-type]
     stream = client.stream("Hi")
@@ -361,7 +361,7 @@ def test_a_stop_within_a_batch_ends_the_loop_at_once(client: Client, server: Emu
 # --- From within the loop
 
 
-def test_cancel_within_the_loop_ends_it_with_the_error(client: Client, server: Emulator) -> None:
+def test_cancel_inside_the_loop_raises(client: Client, server: Emulator) -> None:
     server.reply("stall-mid-stream")
     stream = client.stream("Hi")
     texts = iter(stream)
@@ -373,7 +373,7 @@ def test_cancel_within_the_loop_ends_it_with_the_error(client: Client, server: E
     server.wait_for_disconnect()
 
 
-def test_close_within_the_loop_ends_it_quietly(client: Client, server: Emulator) -> None:
+def test_close_inside_the_loop_ends_it_quietly(client: Client, server: Emulator) -> None:
     server.reply("stall-mid-stream")
     stream = client.stream("Hi")
     seen = []
@@ -434,7 +434,7 @@ def leave_by_forgetting_the_iterator(stream: Stream) -> None:
         leave_by_forgetting_the_iterator,
     ],
 )
-def test_who_leaves_the_loop_gives_up_the_connection(
+def test_leaving_the_loop_closes_the_connection(
     client: Client, server: Emulator, leave: Callable[[Stream], None]
 ) -> None:
     server.reply("stall-mid-stream")
@@ -445,7 +445,7 @@ def test_who_leaves_the_loop_gives_up_the_connection(
     assert "the reader stopped" in (stream.partial.attempts[0].error or "")
 
 
-def test_a_stream_that_nobody_holds_any_more_gives_up_the_connection(client: Client, server: Emulator) -> None:
+def test_a_garbage_collected_stream_closes_its_connection(client: Client, server: Emulator) -> None:
     server.reply("stall-mid-stream")
     stream = client.stream("Hi")
     stream.read()
@@ -455,7 +455,7 @@ def test_a_stream_that_nobody_holds_any_more_gives_up_the_connection(client: Cli
 
 # The collector finalizes what stands in one circle in any order, the socket perhaps first, which then warns.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_stream_in_a_circle_gives_up_the_connection_when_it_is_collected(client: Client, server: Emulator) -> None:
+def test_a_stream_in_a_reference_cycle_closes_its_connection_when_collected(client: Client, server: Emulator) -> None:
     server.reply("stall-mid-stream")
     stream = client.stream("Hi")
     stream.read()
@@ -466,7 +466,7 @@ def test_a_stream_in_a_circle_gives_up_the_connection_when_it_is_collected(clien
     server.wait_for_disconnect()
 
 
-def test_a_client_that_is_closed_lets_an_open_stream_go_on(client: Client, server: Emulator) -> None:
+def test_closing_the_client_does_not_end_an_open_stream(client: Client, server: Emulator) -> None:
     gate = Gate()
     first, *rest = Response.text("One", " two").body  # type: ignore[misc]
     server.reply(Response(headers={"Content-Type": "text/event-stream"}, body=(first, rest[0], gate, *rest[1:])))
@@ -482,7 +482,7 @@ def test_a_client_that_is_closed_lets_an_open_stream_go_on(client: Client, serve
 # --- Two readers
 
 
-def test_a_second_reader_at_the_same_time_is_refused_and_the_first_goes_on(
+def test_a_concurrent_reader_is_refused_and_the_first_continues(
     client: Client, server: Emulator, outcome: Outcome, in_thread: InThread
 ) -> None:
     gate = Gate()
@@ -505,7 +505,7 @@ def test_a_second_reader_at_the_same_time_is_refused_and_the_first_goes_on(
 @signals
 @stops
 @pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream", "keep-alive-comments-mid-stream"])
-def test_a_signal_handler_may_stop_the_stream_that_it_interrupts(
+def test_a_signal_handler_can_stop_the_interrupted_stream(
     client: Client,
     server: Emulator,
     outcome: Outcome,
@@ -524,7 +524,7 @@ def test_a_signal_handler_may_stop_the_stream_that_it_interrupts(
 
 @signals
 @stops
-def test_a_signal_handler_may_stop_the_pause_that_it_interrupts(
+def test_a_signal_handler_can_stop_the_interrupted_pause(
     client: Client,
     server: Emulator,
     outcome: Outcome,
@@ -538,7 +538,7 @@ def test_a_signal_handler_may_stop_the_pause_that_it_interrupts(
 
 
 @signals
-def test_a_signal_handler_may_stop_more_than_once_the_pause_that_it_interrupts(
+def test_a_signal_handler_can_stop_an_interrupted_pause_repeatedly(
     client: Client, server: Emulator, outcome: Outcome, interrupting: Callable[..., Any], in_thread: InThread
 ) -> None:
     server.reply(Response.error(429, "slow down", headers={"Retry-After": "30"}))
@@ -555,7 +555,7 @@ def test_a_signal_handler_may_stop_more_than_once_the_pause_that_it_interrupts(
 
 
 @signals
-def test_a_signal_handler_may_stop_within_a_stop(
+def test_a_signal_handler_can_stop_during_a_stop(
     client: Client, server: Emulator, outcome: Outcome, in_thread: InThread, wait_until_inside: WaitUntilInside
 ) -> None:
     """The handler runs before each single line of the first stop, also where that holds a lock."""
@@ -591,7 +591,7 @@ def test_a_signal_handler_may_stop_within_a_stop(
 
 @signals
 @pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
-def test_ctrl_c_goes_through_the_loop_and_gives_up_the_connection(
+def test_ctrl_c_propagates_and_closes_the_connection(
     client: Client, server: Emulator, interrupting: Callable[..., Any], fault: str
 ) -> None:
     server.reply(fault)
@@ -604,7 +604,7 @@ def test_ctrl_c_goes_through_the_loop_and_gives_up_the_connection(
 
 
 @signals
-def test_ctrl_c_in_generate_gives_up_the_connection(
+def test_ctrl_c_in_generate_closes_the_connection(
     client: Client, server: Emulator, interrupting: Callable[..., Any]
 ) -> None:
     server.reply("stall-mid-stream")
@@ -624,7 +624,7 @@ def test_ctrl_c_in_a_pause_ends_the_call(client: Client, server: Emulator, inter
 # CPython's SSLSocket._create() leaves a socket that is shut down before the handshake to the collector.
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 @signals
-def test_a_signal_handler_may_stop_a_stream_at_any_moment(client: Client, server: Emulator, outcome: Outcome) -> None:
+def test_a_signal_handler_can_stop_a_stream_at_any_moment(client: Client, server: Emulator, outcome: Outcome) -> None:
     """The handler runs between any two steps of the code that it interrupts, also where that holds a lock."""
     source = random.Random(7)
     server.always(Response.text("One", " two"))
@@ -647,7 +647,7 @@ def test_a_signal_handler_may_stop_a_stream_at_any_moment(client: Client, server
 # --- The connection afterwards
 
 
-def test_a_stop_around_the_end_of_an_answer_never_harms_the_next_on_the_same_connection(
+def test_a_stop_near_the_end_of_an_answer_never_affects_the_next_on_its_connection(
     client: Client, server: Emulator, outcome: Outcome, in_thread: InThread
 ) -> None:
     source = random.Random(3)
@@ -690,7 +690,7 @@ def test_a_stop_around_the_end_of_an_answer_never_harms_the_next_on_the_same_con
     cancelling.result(5)
 
 
-def test_a_stop_with_the_last_event_in_hand_never_harms_the_next_on_the_same_connection(
+def test_a_stop_after_the_last_event_never_affects_the_next_on_its_connection(
     client: Client, server: Emulator, outcome: Outcome, in_thread: InThread
 ) -> None:
     gate = Gate()
@@ -706,7 +706,7 @@ def test_a_stop_with_the_last_event_in_hand_never_harms_the_next_on_the_same_con
     assert [request.connection for request in server.requests] == [1, 1]
 
 
-def test_a_stream_that_was_left_takes_no_connection_from_the_others(client: Client, server: Emulator) -> None:
+def test_an_abandoned_stream_takes_no_connection_from_others(client: Client, server: Emulator) -> None:
     server.reply(Response.text("One"), "stall-mid-stream", Response.text("One"), Response.text("One"))
     assert client.generate("Hi").text
     for _ in client.stream("Hi"):

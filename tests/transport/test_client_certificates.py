@@ -79,13 +79,13 @@ def ask(address: str, certificate: tuple[str, str], cert: Any) -> list[str]:
         return [model.id for model in client.models()]
 
 
-def test_a_certificate_and_its_key_are_shown_to_the_server(
+def test_a_certificate_and_its_key_are_presented_to_the_server(
     address: str, certificate: tuple[str, str], alice: Pair
 ) -> None:
     assert ask(address, certificate, tuple(alice)) == ["alice"]
 
 
-def test_both_may_stand_in_one_file_and_a_path_may_be_a_path(
+def test_certificate_and_key_can_be_in_one_file(
     address: str, certificate: tuple[str, str], alice: Pair, tmp_path: Path
 ) -> None:
     both = tmp_path / "both.pem"
@@ -95,7 +95,7 @@ def test_both_may_stand_in_one_file_and_a_path_may_be_a_path(
     assert ask(address, certificate, [Path(alice.certificate), Path(alice.key)]) == ["alice"]
 
 
-def test_the_async_client_shows_it_too(address: str, certificate: tuple[str, str], alice: Pair) -> None:
+def test_the_async_client_presents_the_certificate(address: str, certificate: tuple[str, str], alice: Pair) -> None:
     async def ask() -> list[str]:
         async with AsyncClient(api_base=address, verify=certificate[0], cert=tuple(alice), timeout=5) as client:
             return [model.id for model in await client.models()]
@@ -104,7 +104,7 @@ def test_the_async_client_shows_it_too(address: str, certificate: tuple[str, str
 
 
 @pytest.mark.parametrize("how", ["without a certificate", "with one that it does not know"])
-def test_a_server_that_wants_another_certificate_says_so(
+def test_a_rejected_certificate_is_reported(
     address: str, certificate: tuple[str, str], mallory: Pair, how: str
 ) -> None:
     cert = None if how == "without a certificate" else tuple(mallory)
@@ -128,7 +128,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_a_certificate_is_refused_when_the_client_is_made(folder: Path, alice: Pair, name: str) -> None:
+def test_an_invalid_certificate_is_refused_by_the_constructor(folder: Path, alice: Pair, name: str) -> None:
     def fill(value: Any) -> Any:
         return value.format(folder=folder, alice=alice.certificate) if isinstance(value, str) else value
 
@@ -147,7 +147,7 @@ def test_a_key_given_instead_of_its_path_is_not_shown(alice: Pair) -> None:
         assert str(caught.value) == "cert must be the path of a PEM file, not its contents"
 
 
-def test_files_that_do_not_fit_are_named_before_anything_is_sent(
+def test_mismatched_files_are_named_before_anything_is_sent(
     address: str, certificate: tuple[str, str], alice: Pair, mallory: Pair, tmp_path: Path
 ) -> None:
     locked, text = str(tmp_path / "locked.key"), str(tmp_path / "text.pem")
@@ -166,7 +166,7 @@ def test_files_that_do_not_fit_are_named_before_anything_is_sent(
         assert str(caught.value).startswith(f"cert: {message}"), cert
 
 
-def test_a_file_that_is_gone_meanwhile_is_named(certificate: tuple[str, str], alice: Pair, tmp_path: Path) -> None:
+def test_a_file_deleted_meanwhile_is_named(certificate: tuple[str, str], alice: Pair, tmp_path: Path) -> None:
     copy = tmp_path / "copy.pem"
     copy.write_bytes(Path(alice.certificate).read_bytes())
     client = Client(api_base="https://127.0.0.1:1/v1", verify=certificate[0], cert=(str(copy), alice.key))

@@ -79,7 +79,7 @@ def check(error: Any, clock: str, seconds: float = SHORT) -> None:
 # --- connect
 
 
-def test_a_server_that_does_not_answer_the_connection_runs_out_the_connect_clock(
+def test_an_unanswered_connection_hits_the_connect_timeout(
     full_server: socket.socket, outcome: Callable[..., Any]
 ) -> None:
     with Client(api_base=server_at(full_server), timeout=clocks(connect=SHORT), max_retries=0) as client:
@@ -89,14 +89,14 @@ def test_a_server_that_does_not_answer_the_connection_runs_out_the_connect_clock
     assert str(full_server.getsockname()[1]) in str(error)
 
 
-def test_a_tls_handshake_that_stalls_runs_out_the_connect_clock(
+def test_a_stalled_tls_handshake_hits_the_connect_timeout(
     deaf_server: socket.socket, outcome: Callable[..., Any]
 ) -> None:
     with Client(api_base=server_at(deaf_server, "https"), timeout=clocks(connect=SHORT), max_retries=0) as client:
         check(outcome(client.stream("Hi", "m")).error, "connect")
 
 
-def test_a_tls_handshake_that_trickles_runs_out_the_connect_clock(
+def test_a_trickling_tls_handshake_hits_the_connect_timeout(
     raw_server: Callable[..., int], outcome: Callable[..., Any]
 ) -> None:
     def trickle(sock: socket.socket) -> None:
@@ -109,7 +109,7 @@ def test_a_tls_handshake_that_trickles_runs_out_the_connect_clock(
         check(outcome(client.stream("Hi", "m")).error, "connect")
 
 
-def test_a_name_that_takes_long_to_resolve_runs_out_the_connect_clock(
+def test_a_slow_name_resolution_hits_the_connect_timeout(
     monkeypatch: pytest.MonkeyPatch, outcome: Callable[..., Any]
 ) -> None:
     answered = threading.Event()
@@ -125,9 +125,7 @@ def test_a_name_that_takes_long_to_resolve_runs_out_the_connect_clock(
     check(error, "connect")
 
 
-def test_a_name_without_an_address_is_told_as_such(
-    monkeypatch: pytest.MonkeyPatch, outcome: Callable[..., Any]
-) -> None:
+def test_an_unknown_host_is_reported_as_such(monkeypatch: pytest.MonkeyPatch, outcome: Callable[..., Any]) -> None:
     def look_up(*_: Any, **__: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -144,9 +142,7 @@ def addresses(*ports: int) -> Callable[..., Any]:
     return lambda *_, **__: found
 
 
-def test_of_two_addresses_one_that_refuses_is_left_for_the_other(
-    monkeypatch: pytest.MonkeyPatch, emulator: Emulator
-) -> None:
+def test_a_refusing_address_is_skipped_for_the_next(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         refusing = closed.getsockname()[1]
     alive = int(emulator.url.rpartition(":")[2])
@@ -155,7 +151,7 @@ def test_of_two_addresses_one_that_refuses_is_left_for_the_other(
         assert client.generate("Hi", "openai/gpt-oss-120b").text
 
 
-def test_of_two_addresses_one_that_does_not_answer_takes_only_its_share_of_the_time(
+def test_a_silent_address_takes_only_its_share_of_the_timeout(
     monkeypatch: pytest.MonkeyPatch, emulator: Emulator, full_server: socket.socket
 ) -> None:
     alive = int(emulator.url.rpartition(":")[2])
@@ -184,7 +180,7 @@ NEVER_FIRST: dict[str, Response | str] = {
 
 
 @pytest.mark.parametrize("what", NEVER_FIRST)
-def test_an_answer_that_does_not_begin_runs_out_the_first_clock(
+def test_an_answer_that_does_not_start_hits_the_first_timeout(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any], what: str
 ) -> None:
     emulator.reply(NEVER_FIRST[what])
@@ -195,21 +191,19 @@ def test_an_answer_that_does_not_begin_runs_out_the_first_clock(
     emulator.wait_for_disconnect()
 
 
-def test_an_error_whose_body_does_not_end_runs_out_the_first_clock(
+def test_an_endless_error_body_hits_the_first_timeout(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     emulator.reply(Response(500, body=ticking(then=b"x")))
     check(outcome(make_client(max_retries=0, timeout=clocks(first=SHORT)).stream("Hi")).error, "first")
 
 
-def test_an_upload_that_nobody_takes_runs_out_the_first_clock(
-    deaf_server: socket.socket, outcome: Callable[..., Any]
-) -> None:
+def test_an_unread_upload_hits_the_first_timeout(deaf_server: socket.socket, outcome: Callable[..., Any]) -> None:
     with Client(api_base=server_at(deaf_server), timeout=clocks(first=SHORT), max_retries=0) as client:
         check(outcome(client.stream("x" * 20_000_000, "m")).error, "first")
 
 
-def test_the_first_clock_begins_anew_on_a_connection_that_is_used_again(
+def test_the_first_timeout_restarts_on_a_reused_connection(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     client = make_client(max_retries=0, timeout=clocks(first=SHORT))
@@ -219,7 +213,7 @@ def test_the_first_clock_begins_anew_on_a_connection_that_is_used_again(
     assert [request.connection for request in emulator.requests] == [1, 1]
 
 
-def test_the_first_clock_begins_anew_after_a_pause(make_client: Callable[..., Client], emulator: Emulator) -> None:
+def test_the_first_timeout_restarts_after_a_pause(make_client: Callable[..., Client], emulator: Emulator) -> None:
     """The pause before another attempt may be longer than the clock."""
     emulator.reply("empty-500", Response.text("Hello"))
     assert make_client(provider="novita", timeout=clocks(first=SHORT)).generate("Hi").text == "Hello"
@@ -241,7 +235,7 @@ NO_PROGRESS: dict[str, Response | str] = {
 
 
 @pytest.mark.parametrize("what", NO_PROGRESS)
-def test_an_answer_that_does_not_go_on_runs_out_the_gap_clock(
+def test_a_stalled_answer_hits_the_gap_timeout(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any], what: str
 ) -> None:
     emulator.reply(NO_PROGRESS[what])
@@ -254,14 +248,14 @@ def test_an_answer_that_does_not_go_on_runs_out_the_gap_clock(
     emulator.wait_for_disconnect()
 
 
-def test_a_body_that_does_not_end_after_done_without_a_finish_reason_runs_out_the_gap_clock(
+def test_an_endless_body_after_done_without_finish_reason_hits_the_gap_timeout(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     emulator.reply(Response(headers=EVENT_STREAM, body=(WORD, b"data: [DONE]\n\n"), end="stall"))
     check(outcome(make_client(timeout=clocks(gap=SHORT)).stream("Hi")).error, "gap")
 
 
-def test_a_stall_after_the_finish_reason_makes_no_error_of_a_whole_answer(
+def test_a_stall_after_the_finish_reason_is_not_an_error(
     make_client: Callable[..., Client], emulator: Emulator
 ) -> None:
     emulator.reply(Response.text("One", done=False, end="stall"))
@@ -269,7 +263,7 @@ def test_a_stall_after_the_finish_reason_makes_no_error_of_a_whole_answer(
 
 
 @pytest.mark.parametrize("clock", ["first", "gap"])
-def test_a_slow_reader_does_not_run_out_the_clocks_of_the_server(
+def test_a_slow_reader_does_not_hit_server_timeouts(
     make_client: Callable[..., Client], emulator: Emulator, clock: str
 ) -> None:
     gate = Gate()
@@ -290,7 +284,7 @@ def test_a_slow_reader_does_not_run_out_the_clocks_of_the_server(
 # --- total
 
 
-def test_a_stream_that_never_ends_runs_out_the_total_clock(
+def test_an_endless_stream_hits_the_total_timeout(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     emulator.reply(stream_of(ticking(WORD, then=WORD)))
@@ -302,19 +296,19 @@ def test_a_stream_that_never_ends_runs_out_the_total_clock(
 
 
 @pytest.mark.parametrize("what", ["no head", "comments", "a head that trickles"])
-def test_the_total_clock_ends_what_another_clock_would_let_go_on(
+def test_the_total_timeout_overrides_longer_timeouts(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any], what: str
 ) -> None:
     emulator.reply(NEVER_FIRST[what])
     check(outcome(make_client(timeout=clocks(total=SHORT)).stream("Hi")).error, "total")
 
 
-def test_the_total_clock_holds_for_the_connection_too(full_server: socket.socket, outcome: Callable[..., Any]) -> None:
+def test_the_total_timeout_covers_connecting(full_server: socket.socket, outcome: Callable[..., Any]) -> None:
     with Client(api_base=server_at(full_server), timeout=clocks(total=SHORT), max_retries=2) as client:
         check(outcome(client.stream("Hi", "m")).error, "total")
 
 
-def test_the_total_clock_holds_over_all_attempts_and_pauses(
+def test_the_total_timeout_covers_all_attempts_and_pauses(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     emulator.always("empty-500")
@@ -325,7 +319,7 @@ def test_the_total_clock_holds_over_all_attempts_and_pauses(
     assert all(attempt.status == 500 for attempt in error.attempts)
 
 
-def test_the_total_clock_holds_in_the_second_attempt(
+def test_the_total_timeout_applies_in_the_second_attempt(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     emulator.reply("closed-before-headers", "stall-before-headers")
@@ -335,7 +329,7 @@ def test_the_total_clock_holds_in_the_second_attempt(
     assert len(error.attempts) == 2
 
 
-def test_a_pause_that_the_server_asks_for_and_that_does_not_fit_is_refused_at_once(
+def test_a_retry_after_beyond_the_total_timeout_is_refused_at_once(
     make_client: Callable[..., Client], emulator: Emulator
 ) -> None:
     emulator.reply(Response.error(429, "slow down", headers={"Retry-After": "30"}))
@@ -344,7 +338,7 @@ def test_a_pause_that_the_server_asks_for_and_that_does_not_fit_is_refused_at_on
     assert len(emulator.requests) == 1
 
 
-def test_the_time_of_the_reader_counts_for_the_total_clock(
+def test_reader_time_counts_towards_the_total_timeout(
     make_client: Callable[..., Client], emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
     emulator.reply(stream_of(ticking(WORD, then=COMMENT)))
@@ -357,16 +351,14 @@ def test_the_time_of_the_reader_counts_for_the_total_clock(
     check(caught.value, "total")
 
 
-def test_the_clocks_begin_with_the_first_read_and_not_before(
-    make_client: Callable[..., Client], emulator: Emulator
-) -> None:
+def test_timeouts_start_with_the_first_read(make_client: Callable[..., Client], emulator: Emulator) -> None:
     stream = make_client(timeout=Timeouts(0.4, 0.4, 0.4, 0.4)).stream("Hi")
     threading.Event().wait(0.45)
     assert "".join(stream)
 
 
 @pytest.mark.blocking_client
-def test_many_clocks_run_at_once_without_a_thread_for_each(
+def test_concurrent_timeouts_need_no_thread_each(
     make_client: Callable[..., Client],
     emulator: Emulator,
     outcome: Callable[..., Any],
@@ -390,20 +382,20 @@ def test_many_clocks_run_at_once_without_a_thread_for_each(
 @pytest.mark.parametrize(
     "value", [0, -1, 0.0, -0.5, True, False, math.nan, math.inf, -math.inf, "5", [5], object], ids=str
 )
-def test_a_clock_that_is_no_number_above_zero_is_refused_with_its_name_and_value(clock: str, value: Any) -> None:
+def test_a_timeout_that_is_not_positive_is_refused_with_name_and_value(clock: str, value: Any) -> None:
     with pytest.raises(InvalidRequestError, match=f"timeout: {clock} must be a number") as caught:
         Timeouts(**{clock: value})
     assert repr(value)[:20] in str(caught.value)
 
 
 @pytest.mark.parametrize("clock", ["connect", "first", "gap"])
-def test_only_the_total_clock_can_be_left_out(clock: str) -> None:
+def test_only_the_total_timeout_can_be_none(clock: str) -> None:
     assert Timeouts(total=None).total is None
     with pytest.raises(InvalidRequestError, match=f"timeout: {clock} .* not None"):
         Timeouts(**{clock: None})  # type: ignore[arg-type]
 
 
-def test_a_number_sets_all_clocks_but_total() -> None:
+def test_a_single_number_sets_all_timeouts_but_total() -> None:
     assert Timeouts.of(7) == Timeouts(7, 7, 7, None)
     assert Timeouts(10, 120, 60, None) == DEFAULT
     with pytest.raises(InvalidRequestError, match=r"timeout must not be None; .* Timeouts\(total=None\)"):
@@ -411,7 +403,7 @@ def test_a_number_sets_all_clocks_but_total() -> None:
 
 
 @pytest.mark.parametrize("value", [0, True, "5", math.nan])
-def test_a_wrong_number_for_all_clocks_is_refused_by_client_and_call(client: Client, value: Any) -> None:
+def test_an_invalid_single_timeout_is_refused_by_client_and_call(client: Client, value: Any) -> None:
     with pytest.raises(InvalidRequestError, match="timeout must be a number of seconds above 0"):
         Client("hf_x", timeout=value)
     with pytest.raises(InvalidRequestError, match="timeout must be a number of seconds above 0"):
@@ -419,7 +411,7 @@ def test_a_wrong_number_for_all_clocks_is_refused_by_client_and_call(client: Cli
 
 
 @pytest.mark.parametrize("value", [1e7, 1e12, 1e300, 10**30])
-def test_a_clock_may_be_set_as_good_as_off(
+def test_a_timeout_can_be_practically_infinite(
     make_client: Callable[..., Client], emulator: Emulator, value: float
 ) -> None:
     client = make_client(timeout=Timeouts(value, value, value, value))

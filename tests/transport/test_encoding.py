@@ -12,7 +12,7 @@ from hf_text.emulator import Emulator, Gate, Request, Response
 MakeClient = Callable[..., Client]
 
 
-def test_a_stream_asks_for_identity_and_a_listing_for_gzip(emulator: Emulator, client: Client) -> None:
+def test_streams_request_identity_and_listings_gzip(emulator: Emulator, client: Client) -> None:
     client.generate("Hi")
     client.models()
     asked = {request.method: request.headers["accept-encoding"] for request in emulator.requests}
@@ -21,22 +21,20 @@ def test_a_stream_asks_for_identity_and_a_listing_for_gzip(emulator: Emulator, c
 
 
 @pytest.mark.parametrize("name", ["Accept-Encoding", "accept-encoding"])
-def test_what_the_caller_asks_for_is_left_alone(emulator: Emulator, make_client: MakeClient, name: str) -> None:
+def test_a_custom_accept_encoding_is_kept(emulator: Emulator, make_client: MakeClient, name: str) -> None:
     client = make_client(headers={name: "br, gzip"})
     client.generate("Hi")
     client.models()
     assert {request.headers["accept-encoding"] for request in emulator.requests} == {"br, gzip"}
 
 
-def test_what_the_caller_asks_for_in_one_request_is_left_alone(emulator: Emulator, client: Client) -> None:
+def test_a_custom_accept_encoding_of_one_request_is_kept(emulator: Emulator, client: Client) -> None:
     client.generate("Hi", extra_headers={"accept-encoding": "br"})
     client.generate("Hi")
     assert [request.headers["accept-encoding"] for request in emulator.requests] == ["br", "identity"]
 
 
-def test_a_proxy_that_holds_back_what_it_compresses_gives_each_piece_at_once(
-    emulator: Emulator, client: Client
-) -> None:
+def test_a_compressing_proxy_passes_each_piece_on_at_once(emulator: Emulator, client: Client) -> None:
     gate = Gate()
 
     def answer(request: Request) -> Response:

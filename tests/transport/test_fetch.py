@@ -13,7 +13,7 @@ from hf_text.tuning import Tuning
 EMBEDDINGS = "/v1/embeddings"
 
 
-def test_a_body_is_posted_and_posted_again_after_a_failure(emulator: Emulator) -> None:
+def test_a_body_is_posted_again_after_a_failure(emulator: Emulator) -> None:
     emulator.reply("server-error", Response.json({"data": []}), path=EMBEDDINGS)
     http, retries = Http(None, {}, {}, True), Retries(1, Tuning(first_pause=0.0))
     value, _ = fetch_json(http, Call(Timeouts()), f"{emulator.url}{EMBEDDINGS}", retries, body=b'{"input":["Hi"]}')

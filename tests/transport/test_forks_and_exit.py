@@ -144,7 +144,7 @@ def run_parent(server: Emulator, program: str, verify: str) -> tuple[str, str, i
 
 @forks
 @pytest.mark.parametrize("fork", FORKS)
-def test_whatever_a_forked_process_does_with_its_copy_of_a_stream_the_parent_reads_on(
+def test_a_forked_copy_of_a_stream_does_not_disturb_the_parent(
     server: Emulator, certificate: tuple[str, str], fork: str
 ) -> None:
     """It closes, cancels, drops it, ends, or tries to read what is the parent's."""
@@ -174,7 +174,7 @@ print(stream.completion.finish_reason)
 
 
 @forks
-def test_a_forked_process_leaves_a_stream_alone_that_another_thread_reads(
+def test_a_forked_process_does_not_touch_a_stream_read_by_another_thread(
     server: Emulator, certificate: tuple[str, str]
 ) -> None:
     result = run_parent(server, BEGIN + READ_BY_THREAD.format(fork=FORKS["by itself"]), certificate[0])
@@ -202,7 +202,7 @@ asyncio.run(main(), debug=False)
 
 
 @forks
-def test_a_forked_process_leaves_the_async_stream_of_its_parent_alone(
+def test_a_forked_process_does_not_touch_the_async_stream_of_its_parent(
     server: Emulator, certificate: tuple[str, str]
 ) -> None:
     assert run_parent(server, BEGIN + ASYNC, certificate[0]) == ("forked\nOne two\nstop\n", "", 0)
@@ -223,9 +223,7 @@ print("forked", flush=True)
 
 
 @forks
-def test_a_stream_that_was_not_begun_may_be_read_in_a_forked_process(
-    server: Emulator, certificate: tuple[str, str]
-) -> None:
+def test_an_unstarted_stream_can_be_read_in_a_forked_process(server: Emulator, certificate: tuple[str, str]) -> None:
     program = BEGIN + UNBEGUN.format(fork=FORKS["by multiprocessing"])
     assert run_parent(server, program, certificate[0]) == ("forked\n", "", 0)
 
@@ -245,7 +243,7 @@ CIRCLES = {
 @pytest.mark.parametrize(
     ("server", "name"), [("http", "of an object"), *(("https", name) for name in CIRCLES)], indirect=["server"]
 )
-def test_the_interpreter_ends_quietly_with_a_stream_in_a_circle(
+def test_the_interpreter_exits_quietly_with_a_stream_in_a_cycle(
     server: Emulator, certificate: tuple[str, str], run_python: RunPython, name: str
 ) -> None:
     server.reply("stall-mid-stream")
@@ -277,7 +275,7 @@ print("end")
 """
 
 
-def test_the_interpreter_ends_quietly_with_an_async_stream_in_a_circle(
+def test_the_interpreter_exits_quietly_with_an_async_stream_in_a_cycle(
     server: Emulator, certificate: tuple[str, str], run_python: RunPython
 ) -> None:
     server.reply("stall-mid-stream")
@@ -303,7 +301,7 @@ teller = Teller(hf_text.Client(**options))
 
 
 @pytest.mark.parametrize("before", ["pass", "self.client.generate('Hi', 'm')", "self.circle = self"])
-def test_a_call_from_a_finalizer_at_the_interpreters_end_is_answered(
+def test_a_call_from_a_finalizer_at_interpreter_exit_is_answered(
     emulator: Emulator, run_python: RunPython, before: str
 ) -> None:
     """Nothing can be imported then, and no thread begins."""
@@ -328,9 +326,7 @@ socket.getaddrinfo = find
 """
 
 
-def test_a_name_is_looked_up_without_a_thread_at_the_interpreters_end(
-    emulator: Emulator, run_python: RunPython
-) -> None:
+def test_names_are_resolved_without_a_thread_at_interpreter_exit(emulator: Emulator, run_python: RunPython) -> None:
     """One that is begun then never runs, and would be waited for."""
     emulator.always(Response.text("Good", "bye"))
     program = BEGIN + NAMED + LAST_WORDS.format(before="str.encode('x', 'idna')", more="")
@@ -353,7 +349,7 @@ teller = Teller(hf_text.Client(**options))
 """
 
 
-def test_a_call_from_a_finalizer_that_fails_does_so_with_an_error_of_ours(
+def test_a_failing_call_from_a_finalizer_raises_a_library_error(
     server: Emulator, certificate: tuple[str, str], run_python: RunPython
 ) -> None:
     """Over TLS, where Python's own modules are needed, it may fail earlier."""
@@ -373,7 +369,7 @@ print(client.generate("Hi", "m").text)
 """
 
 
-def test_a_name_is_looked_up_without_a_thread_if_none_can_be_had(emulator: Emulator, run_python: RunPython) -> None:
+def test_names_are_resolved_without_a_thread_if_none_can_start(emulator: Emulator, run_python: RunPython) -> None:
     emulator.always(Response.text("One"))
     result = run_python(BEGIN + NAMED + NO_THREADS, arguments=[emulator.api_base, ""])
     assert (result.stdout, result.stderr, result.returncode) == ("One\n", "", 0)
@@ -382,7 +378,7 @@ def test_a_name_is_looked_up_without_a_thread_if_none_can_be_had(emulator: Emula
 # --- Verification switched off
 
 
-def test_nothing_is_warned_about_without_verification(server: Emulator, run_python: RunPython) -> None:
+def test_disabled_verification_gives_no_warning(server: Emulator, run_python: RunPython) -> None:
     server.always(Response.text("One"))
     program = BEGIN + "options['verify'] = False\nprint(hf_text.Client(**options).generate('Hi', 'm').text)"
     result = run_python(program, "-X", "dev", arguments=[server.api_base, ""])

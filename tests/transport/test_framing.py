@@ -42,7 +42,7 @@ def in_chunks(*parts: bytes, line_end: bytes = b"\r\n", headers: str = "") -> by
 
 
 @pieces
-def test_chunks_that_end_in_cr_lf_are_whole(once: Client, emulator: Emulator, write_size: int | None) -> None:
+def test_chunks_that_end_in_crlf_are_complete(once: Client, emulator: Emulator, write_size: int | None) -> None:
     emulator.always(Response(raw=in_chunks(event("One"), event(" two"), event(".", "stop")), write_size=write_size))
     assert [once.generate("Hi").text for _ in range(2)] == ["One two."] * 2
     assert [request.connection for request in emulator.requests] == [1, 1]
@@ -50,7 +50,7 @@ def test_chunks_that_end_in_cr_lf_are_whole(once: Client, emulator: Emulator, wr
 
 @pieces
 @pytest.mark.parametrize("line_end", LINE_ENDS.values(), ids=LINE_ENDS)
-def test_a_chunk_that_does_not_end_where_its_length_says_cuts_the_answer_off_there(
+def test_a_chunk_longer_than_its_size_truncates_the_answer(
     once: Client, emulator: Emulator, outcome: Outcome, line_end: bytes, write_size: int | None
 ) -> None:
     raw = in_chunks(event("One"), event(" two"), event(".", "stop"), line_end=line_end)
@@ -64,7 +64,7 @@ def test_a_chunk_that_does_not_end_where_its_length_says_cuts_the_answer_off_the
 
 
 @pytest.mark.parametrize("line_end", LINE_ENDS.values(), ids=LINE_ENDS)
-def test_a_chunk_of_compressed_bytes_must_end_there_too(
+def test_a_compressed_chunk_longer_than_its_size_truncates_the_answer(
     once: Client, emulator: Emulator, outcome: Outcome, line_end: bytes
 ) -> None:
     packed = gzip.compress(event("One") + event(".", "stop"), mtime=0)

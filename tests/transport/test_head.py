@@ -110,7 +110,7 @@ def check(head: bytes, cut: int = 0, blocking: bool = True) -> None:
 
 
 @given(heads(), st.integers(0, 300), st.booleans())
-def test_a_head_is_read_as_the_libraries_read_it(head: bytes, cut: int, blocking: bool) -> None:
+def test_a_head_is_read_like_http_client_reads_it(head: bytes, cut: int, blocking: bool) -> None:
     check(head, cut, blocking)
 
 
@@ -118,7 +118,7 @@ CHUNKED, FOUR = "Transfer-Encoding: chunked\r\n", "Content-Length: 4\r\n"
 
 
 @pytest.mark.parametrize("headers", ["", CHUNKED, FOUR, FOUR + "A: b\r\n c\r\n", CHUNKED + "A:\r\n b\r\n"])
-def test_a_connection_is_used_again_where_the_libraries_would(headers: str) -> None:
+def test_a_connection_is_reused_where_urllib3_would(headers: str) -> None:
     head = f"HTTP/1.1 200 OK\r\n{headers}\r\n".encode()
     assert read_by_us(head, 0, True) == read_by_the_libraries(head)
 
@@ -141,7 +141,7 @@ def test_a_connection_is_used_again_where_the_libraries_would(headers: str) -> N
         FOUR + "Transfer Encoding: chunked\r\n",
     ],
 )
-def test_a_connection_is_not_used_again_where_readers_may_differ_about_the_end(headers: str) -> None:
+def test_a_connection_with_ambiguous_framing_is_not_reused(headers: str) -> None:
     *_, is_last, rest = read_by_us(f"HTTP/1.1 200 OK\r\n{headers}\r\n".encode(), 0, True)
     assert (is_last, rest) == (True, b"rest")
 
@@ -149,7 +149,7 @@ def test_a_connection_is_not_used_again_where_readers_may_differ_about_the_end(h
 @pytest.mark.parametrize(
     "headers", ["A: b\rTransfer-Encoding: chunked\r\n" + FOUR, "A: b\r\rConnection: close\r\n" + FOUR]
 )
-def test_a_carriage_return_alone_begins_no_header(headers: str) -> None:
+def test_a_bare_carriage_return_does_not_start_a_header(headers: str) -> None:
     """Gateways that take a header from others do not take it for the end of a line."""
     status, _, found, chunked, length, *_ = read_by_us(f"HTTP/1.1 200 OK\r\n{headers}\r\n".encode(), 0, True)
     assert (status, chunked, length) == (200, False, 4)
@@ -157,7 +157,7 @@ def test_a_carriage_return_alone_begins_no_header(headers: str) -> None:
 
 
 @pytest.mark.parametrize("start", _STARTS.split("|"))
-def test_a_head_with_any_one_header_is_read_so_too(start: str) -> None:
+def test_a_head_with_any_header_is_read_like_http_client_reads_it(start: str) -> None:
     lengths = ["9" * 18, "9" * 19, "9" * 5000]  # int() refuses the longest
     odd = [
         "no colon",
@@ -173,7 +173,7 @@ def test_a_head_with_any_one_header_is_read_so_too(start: str) -> None:
             check(head)
 
 
-def test_a_head_that_comes_byte_by_byte_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_that_arrives_byte_by_byte_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hf_text.transport.head._PIECE_BYTES", 1)
     for head in (b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", b"HTTP/1.0 200 OK\nA: b\nA: c\n\n"):
         assert read_by_us(head, 0, True) == read_by_the_libraries(head)
@@ -181,13 +181,13 @@ def test_a_head_that_comes_byte_by_byte_is_the_same(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("interim", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early\r\nLink: <a>\r\n\r\n"])
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n", b"HTTP/1.1 200 OK\nA: b\n\n"])
-def test_interim_answers_are_passed_over_before_plain_heads_and_odd_ones(interim: bytes, head: bytes) -> None:
+def test_interim_responses_are_skipped_before_any_head(interim: bytes, head: bytes) -> None:
     for cut in range(len(interim * 2 + head)):
         assert read_by_us(interim * 2 + head, cut, True) == read_by_us(head, 0, True)
 
 
 @pytest.mark.parametrize("blocking", [True, False])
-def test_interim_answers_do_not_outrun_the_clock(blocking: bool) -> None:
+def test_interim_responses_do_not_extend_the_timeout(blocking: bool) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(b"HTTP/1.1 103 Early\r\n\r\n" * 5000)
@@ -202,7 +202,7 @@ def test_interim_answers_do_not_outrun_the_clock(blocking: bool) -> None:
 
 
 @pytest.mark.parametrize("banner", [b"SSH-2.0-OpenSSH_9.2\r\n", b"220 mail ESMTP\r\n", b"\r\n"])
-def test_what_is_no_http_is_refused_without_waiting_for_more(banner: bytes) -> None:
+def test_a_non_http_answer_is_refused_without_waiting(banner: bytes) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall(banner)  # and keeps the connection open
@@ -220,11 +220,11 @@ def test_what_is_no_http_is_refused_without_waiting_for_more(banner: bytes) -> N
         (b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 300_000, "1048576 bytes of headers"),
     ],
 )
-def test_a_head_that_is_too_long_is_refused(head: bytes, words: str) -> None:
+def test_an_oversized_head_is_refused(head: bytes, words: str) -> None:
     assert words in read_by_us(head, 0, True)
 
 
-def test_a_hundred_headers_are_taken_in_the_order_in_which_they_came() -> None:
+def test_a_hundred_headers_keep_their_order() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n" + b"".join(b"A%d: %d\r\n" % (n, n) for n in range(99)) + b"\r\n"
     _, _, headers, *_ = read_by_us(head, 100, True)
     assert headers[1:] == [(f"A{number}", str(number)) for number in range(99)]

@@ -101,47 +101,47 @@ def client_of(make_client: MakeClient, url: str, **options: Any) -> Client:
     return make_client(KEY, api_base=url, headers={"X-Api-Key": HEADER}, timeout=20, max_retries=0, **options)
 
 
-def test_while_it_connects(interrupt: Any, make_client: MakeClient, full_server: socket.socket) -> None:
+def test_while_connecting(interrupt: Any, make_client: MakeClient, full_server: socket.socket) -> None:
     client = client_of(make_client, url_of(full_server))
     check(interrupt("wait_for_write", ask(client)), "_connect")
 
 
-def test_while_it_connects_to_a_proxy(interrupt: Any, make_client: MakeClient, full_server: socket.socket) -> None:
+def test_while_connecting_to_a_proxy(interrupt: Any, make_client: MakeClient, full_server: socket.socket) -> None:
     proxy = url_of(full_server).replace("//", f"//me:{PASSWORD}@")
     client = client_of(make_client, "http://model.example", proxies={"http": proxy, "https": proxy})
     check(interrupt("wait_for_write", ask(client)), "_connect")
 
 
-def test_while_a_proxy_makes_a_tunnel(interrupt: Any, make_client: MakeClient, deaf_server: socket.socket) -> None:
+def test_while_a_proxy_opens_a_tunnel(interrupt: Any, make_client: MakeClient, deaf_server: socket.socket) -> None:
     proxy = url_of(deaf_server).replace("//", f"//me:{PASSWORD}@")
     client = client_of(make_client, "https://model.example", proxies={"https": proxy})
     check(interrupt("receive", ask(client)), "receive")
 
 
-def test_while_it_shakes_hands(interrupt: Any, make_client: MakeClient, deaf_server: socket.socket) -> None:
+def test_during_the_tls_handshake(interrupt: Any, make_client: MakeClient, deaf_server: socket.socket) -> None:
     client = client_of(make_client, url_of(deaf_server, "https"))
     check(interrupt("do_handshake", ask(client)), "do_handshake")
 
 
-def test_while_it_uploads(interrupt: Any, make_client: MakeClient, deaf_server: socket.socket) -> None:
+def test_while_uploading(interrupt: Any, make_client: MakeClient, deaf_server: socket.socket) -> None:
     deaf_server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client = client_of(make_client, url_of(deaf_server))
     check(interrupt("upload", ask(client, "x" * 5_000_000)), "upload")
 
 
-def test_while_it_waits_for_the_head(interrupt: Any, make_client: MakeClient, deaf_server: socket.socket) -> None:
+def test_while_waiting_for_the_head(interrupt: Any, make_client: MakeClient, deaf_server: socket.socket) -> None:
     client = client_of(make_client, url_of(deaf_server))
     check(interrupt("receive", ask(client)), "receive")
 
 
-def test_while_it_reads(interrupt: Any, make_client: MakeClient, emulator: Emulator) -> None:
+def test_while_reading(interrupt: Any, make_client: MakeClient, emulator: Emulator) -> None:
     emulator.reply("stall-mid-stream")
     client = client_of(make_client, emulator.api_base)
     error = interrupt("receive", ask(client), lambda: emulator.wait_for_requests(1))
     check(error, "receive")
 
 
-def test_the_search_finds_a_secret(interrupt: Any, make_client: MakeClient, deaf_server: socket.socket) -> None:
+def test_the_scanner_finds_a_secret(interrupt: Any, make_client: MakeClient, deaf_server: socket.socket) -> None:
     def action() -> None:
         raise ZeroDivisionError
 
@@ -152,7 +152,7 @@ def test_the_search_finds_a_secret(interrupt: Any, make_client: MakeClient, deaf
     assert len(secrets_in_variables(caught.value.__traceback__)) == 1
 
 
-def test_a_stream_in_a_thread_dies_with_a_clean_traceback(
+def test_a_failing_stream_in_a_thread_has_a_clean_traceback(
     in_thread: Callable[..., Future[Any]], make_client: MakeClient, deaf_server: socket.socket
 ) -> None:
     """Whatever else goes through: what is raised by a socket's method."""
@@ -166,7 +166,7 @@ def test_a_stream_in_a_thread_dies_with_a_clean_traceback(
 
 
 @pytest.mark.parametrize("name", ["get_models", "get_mapping_sync"])
-def test_while_the_class_interface_asks(
+def test_during_a_call_of_the_class_interface(
     interrupt: Any, emulator: Emulator, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", emulator.url)
@@ -187,7 +187,7 @@ def test_while_the_class_interface_asks(
         lambda: HuggingFaceAPI.get_models(KEY, temprature=1),
     ],
 )
-def test_where_an_argument_has_a_wrong_name(call: Callable[[], Any]) -> None:
+def test_with_a_misspelled_argument(call: Callable[[], Any]) -> None:
     with pytest.raises(hf_text.InvalidRequestError) as caught:
         call()
     assert secrets_in_variables(caught.value.__traceback__) == []

@@ -57,7 +57,7 @@ def find_bases(path: Path) -> Iterator[tuple[str, str]]:
                     yield node.name, ast.unparse(base)
 
 
-def test_the_seam_is_three_modules() -> None:
+def test_private_library_details_are_used_in_three_modules() -> None:
     found = {
         (path.relative_to(PACKAGE).as_posix(), name)
         for path in PACKAGE.rglob("*.py")
@@ -73,7 +73,7 @@ def test_the_seam_is_three_modules() -> None:
     assert [name for module, name in found if module == "transport/session.py"] == ["BearerAuth"]
 
 
-def test_each_override_is_told_in_the_module_that_has_it() -> None:
+def test_every_override_is_documented_in_its_module() -> None:
     names = [name for name, _ in find_bases(Path(connections.__file__))]
     assert names == ["_PlainConnection", "_TLSConnection", "_Pool", "_TLSPool"]
     assert all(f"``{name}``" in (connections.__doc__ or "") for name in ("_CallBound", "_Pool", "adapter.Adapter"))
@@ -161,7 +161,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("library", "name", "form"), FORMS, ids=[f"{each[0].__name__}.{each[1]}" for each in FORMS])
-def test_what_is_overridden_or_used_has_its_form(library: Any, name: str, form: str) -> None:
+def test_overridden_and_used_names_have_the_expected_signature(library: Any, name: str, form: str) -> None:
     assert form_of(getattr(library, name)) == form
 
 
@@ -190,12 +190,12 @@ NOT_THEIRS = {
 
 
 @pytest.mark.parametrize("cls", OVERRIDDEN, ids=lambda cls: cls.__name__)
-def test_no_override_is_missing_from_these_tests(cls: type) -> None:
+def test_every_override_is_tested(cls: type) -> None:
     listed = {name for of in OVERRIDDEN.values() for forms in of.values() for name in forms}
     assert own_methods(cls) - NOT_THEIRS <= listed
 
 
-def test_attributes_that_are_replaced_or_read_are_there() -> None:
+def test_replaced_and_read_attributes_exist() -> None:
     pool = HTTPConnectionPool("127.0.0.1")
     assert (pool.ConnectionCls, HTTPSConnectionPool.ConnectionCls) == (HTTPConnection, HTTPSConnection)
     assert pool.pool is not None
@@ -218,7 +218,7 @@ def test_attributes_that_are_replaced_or_read_are_there() -> None:
     assert make_context(False).wrap_socket  # urllib3.util.ssl_.create_urllib3_context
 
 
-def test_all_that_urllib3_and_requests_ask_of_an_answer_is_there(wire_free_answer: head.RawResponse) -> None:
+def test_responses_have_everything_urllib3_and_requests_use(wire_free_answer: head.RawResponse) -> None:
     """Before the head was read, too."""
     answer = wire_free_answer
     for name in ("status", "reason", "version", "version_string", "length_remaining", "headers", "chunked", "msg"):
@@ -298,7 +298,7 @@ ADDRESSED = ["cert_verify", "request_url"]
 SENT = ["getresponse", "response_class", "begin", "build_response", "release_conn", "_put_conn"]
 
 
-def test_the_order_of_a_request_and_of_the_next_on_its_connection(
+def test_the_call_order_of_a_request_and_the_next_on_its_connection(
     adapter: Adapter, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     emulator.always(Response.json({"a": 1}))
@@ -312,7 +312,7 @@ def test_the_order_of_a_request_and_of_the_next_on_its_connection(
     assert emulator.connections == 1
 
 
-def test_the_order_of_a_request_over_tls(
+def test_the_call_order_of_a_request_over_tls(
     adapter: Adapter, certificate: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     traced = Traced(monkeypatch)
@@ -324,7 +324,7 @@ def test_the_order_of_a_request_over_tls(
     assert traced.take() == [*ASKED, *ADDRESSED, *connected, *SENT, "close"]
 
 
-def test_the_order_of_a_request_through_a_tunnel(
+def test_the_call_order_of_a_request_through_a_tunnel(
     adapter: Adapter, raw_server: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The proxy's answer to CONNECT is read by http.client, from an object of ours."""
@@ -347,7 +347,7 @@ def test_the_order_of_a_request_through_a_tunnel(
     ]
 
 
-def test_a_failed_request_gives_its_connection_back_closed(
+def test_a_failed_request_returns_its_connection_closed(
     adapter: Adapter, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """urllib3 gives None in its place, and the next one is made anew."""
@@ -364,7 +364,7 @@ def test_a_failed_request_gives_its_connection_back_closed(
 # --- Versions
 
 
-def test_the_bounds_are_declared_and_held() -> None:
+def test_version_bounds_are_declared_and_satisfied() -> None:
     """urllib3 comes with requests, which takes older ones, too."""
     settings = configparser.ConfigParser()
     settings.read(PACKAGE.parent / "setup.cfg", "utf-8")

@@ -29,7 +29,7 @@ def test_one_thread_at_a_time_holds_the_lock() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_lock_that_another_thread_held_during_a_fork_is_free_in_the_child() -> None:
+def test_a_lock_held_during_a_fork_is_free_in_the_child() -> None:
     lock, held, done = ForkSafeLock(), threading.Event(), threading.Event()
 
     def hold() -> None:

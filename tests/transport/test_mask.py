@@ -105,7 +105,7 @@ KINDS = replies(json.dumps, "")
 @pytest.mark.parametrize(
     ("kind", "secret"), [*((kind, KEY) for kind in KINDS), *((kind, TOKEN) for kind in KINDS if "within" not in kind)]
 )
-def test_a_secret_that_comes_back_in_json_is_masked_however_it_is_written(
+def test_a_secret_echoed_in_json_is_masked_however_it_is_escaped(
     make_client: Callable[..., Client], emulator: Emulator, secret: str, kind: str, write: Callable[[str], str]
 ) -> None:
     client = make_client(KEY, headers={"X-Token": TOKEN}, max_retries=0)
@@ -120,7 +120,7 @@ def test_a_secret_that_comes_back_in_json_is_masked_however_it_is_written(
 
 @ways
 @pytest.mark.parametrize("secret", [KEY, TOKEN])
-def test_what_is_masked_in_json_is_still_json(secret: str, write: Callable[[str], str]) -> None:
+def test_masked_json_is_still_json(secret: str, write: Callable[[str], str]) -> None:
     mask = Mask(KEY, {"X-Token": TOKEN}, [])
     one, two = write(secret), write(f"<{secret}>")
     text = f'{{"a":{one},"b":[{two},' + r'"\n\"\\\u0022\u005c\u000a\u00e9\u4f60\/"]}'
@@ -131,7 +131,7 @@ def test_what_is_masked_in_json_is_still_json(secret: str, write: Callable[[str]
 
 
 @pytest.mark.parametrize("backslashes", range(1, 25, 2))
-def test_backslashes_before_what_is_masked_stay(backslashes: int) -> None:
+def test_backslashes_before_a_masked_secret_are_kept(backslashes: int) -> None:
     secret = "\\" * backslashes + in_lower_case(KEY)[2:]
     text = f'["{secret[:-1]}", "{KEY}", "{secret[:-1]}"]'
     shown = json.loads(Mask(KEY, {}, [])(text))
@@ -141,20 +141,20 @@ def test_backslashes_before_what_is_masked_stay(backslashes: int) -> None:
 
 
 @ways
-def test_a_password_beyond_ascii_is_masked_too(write: Callable[[str], str]) -> None:
+def test_a_non_ascii_password_is_masked(write: Callable[[str], str]) -> None:
     mask = Mask(None, {"X-Password": "größer/als"}, [])
     assert mask(write("größer/als")) == '"***"'
     assert mask(write("größer/als").encode()) == b'"***"'
 
 
 @pytest.mark.parametrize("text", ['{"a":"\\u0041\\/"}', "C:\\\\users", "\\" * 100_000, "", '"\\u00"'])
-def test_a_text_without_a_secret_stays_as_it_is(text: str) -> None:
+def test_text_without_a_secret_is_unchanged(text: str) -> None:
     mask: Any = Mask(KEY, {}, [])
     assert mask(text) == text
     assert mask(text.encode()) == text.encode()
 
 
-def test_only_what_is_no_secret_is_left_of_a_masked_text() -> None:
+def test_masked_text_contains_nothing_of_the_secret() -> None:
     assert Mask(KEY, {}, [])(f"\\u0041 {in_lower_case(KEY)} \\u4f60") == '\\u0041 "***" \\u4f60'
 
 
@@ -162,14 +162,14 @@ class TestBeginning:
     """What is shown of a long text."""
 
     @pytest.mark.parametrize("write", [as_it_is, in_lower_case, in_html_by_numbers, in_an_address])
-    def test_no_part_of_a_secret_is_left_at_its_end(self, write: Callable[[str], str]) -> None:
+    def test_no_part_of_a_secret_is_left_at_the_end(self, write: Callable[[str], str]) -> None:
         mask, written = Mask(KEY, {}, []), write(KEY)[1:-1]
         for limit in range(300, 300 + len(written) + 10):
             text = "x" * 300 + written + "y" * 100_000
             shown = mask.beginning(text, limit)
             assert shown == ("x" * 300 + "***" if limit > 300 else "x" * 300) + "y" * max(limit - 300 - len(written), 0)
 
-    def test_a_short_text_is_shown_whole(self) -> None:
+    def test_a_short_text_is_shown_in_full(self) -> None:
         assert Mask(KEY, {}, []).beginning(f"<{KEY}>", 1000) == "<***>"
         assert Mask(None, {}, []).beginning("x" * 1000, 10) == "x" * 10
 
@@ -193,7 +193,7 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("name", HEADERS)
-def test_the_secret_in_a_header_is_masked_by_itself_too(name: str) -> None:
+def test_the_secret_part_of_a_header_is_masked(name: str) -> None:
     mask = Mask(None, {name: HEADERS[name]}, [])
     assert mask("no Gy4Tz8Wf2Sv6 here") == "no *** here"
     assert "Gy4Tz8" not in mask(HEADERS[name])
@@ -203,11 +203,11 @@ def test_the_secret_in_a_header_is_masked_by_itself_too(name: str) -> None:
     "name",
     ["X-Portkey-Provider", "X-Keyboard", "Authority", "X-Tokenizer", "Cookies-Consent", "X-Max-Tokens", "Monkey"],
 )
-def test_a_header_whose_name_only_holds_such_letters_is_no_secret(name: str) -> None:
+def test_a_header_whose_name_only_resembles_a_secret_is_not_masked(name: str) -> None:
     assert Mask(None, {name: "together-ai"}, [])("together-ai") == "together-ai"
 
 
-def test_what_is_known_by_everybody_is_no_secret() -> None:
+def test_public_values_are_not_secrets() -> None:
     """The names of schemes and of parts of a header are words of many a message."""
     mask = Mask(None, HEADERS, [])
     assert mask("AWS4-HMAC-SHA256 Credential SignedHeaders username session") == (

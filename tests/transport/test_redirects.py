@@ -30,7 +30,7 @@ BASE = "https://model.example/v1/chat"
         (BASE, "https://model.example/hf_Zw9Kq3Vt7Rb5Xn1Jm8", "https://model.example/hf_Zw9Kq3Vt7Rb5Xn1Jm8"),
     ],
 )
-def test_a_redirect_is_followed_within_the_origin_and_to_tls(url: str, location: str, target: str) -> None:
+def test_redirects_are_followed_within_the_origin_and_to_tls(url: str, location: str, target: str) -> None:
     assert follow_redirect(url, location, MASK) == target
 
 
@@ -68,7 +68,7 @@ def test_a_redirect_elsewhere_is_not_followed(location: str) -> None:
 
 
 @pytest.mark.parametrize("location", ELSEWHERE)
-def test_a_next_page_elsewhere_is_not_asked_for(location: str) -> None:
+def test_a_next_page_on_another_origin_is_not_requested(location: str) -> None:
     with pytest.raises(TransportError, match=r"model\.example links to a next page on another host"):
         follow_link(BASE, location, MASK)
 
@@ -76,18 +76,18 @@ def test_a_next_page_elsewhere_is_not_asked_for(location: str) -> None:
 @pytest.mark.parametrize(
     "location", ["https://model.example:8443/", "https://model.example:8080/", "https://model.example:444/"]
 )
-def test_the_way_to_tls_leads_to_no_other_port(location: str) -> None:
+def test_an_upgrade_to_tls_does_not_change_the_port(location: str) -> None:
     with pytest.raises(TransportError, match="another host"):
         follow_redirect("http://model.example/", location, MASK)
 
 
-def test_a_next_page_is_on_the_same_scheme() -> None:
+def test_a_next_page_keeps_the_scheme() -> None:
     assert follow_link(BASE, "/models?cursor=2", MASK) == "https://model.example/models?cursor=2"
     with pytest.raises(TransportError, match="another host"):
         follow_link("http://model.example/models", "https://model.example/models?cursor=2", MASK)
 
 
-def test_what_is_shown_of_a_place_holds_no_secret() -> None:
+def test_a_shown_location_contains_no_secret() -> None:
     for location in (
         "https://hf_Zw9Kq3Vt7Rb5Xn1Jm8.example/",
         f"https://{'x' * 190}hf_Zw9Kq3Vt7Rb5Xn1Jm8",
@@ -98,7 +98,9 @@ def test_what_is_shown_of_a_place_holds_no_secret() -> None:
         assert "hf_zw9" not in str(caught.value).lower()
 
 
-def test_a_place_with_the_key_in_it_is_used_as_it_is(emulator: Emulator, make_client: Callable[..., Client]) -> None:
+def test_a_location_that_contains_the_key_is_used_unchanged(
+    emulator: Emulator, make_client: Callable[..., Client]
+) -> None:
     """Masking is for what is shown. A key may be a word of an address."""
     emulator.reply(Response.redirect("/v1/mistralai/chat/completions"), path="/v1/chat/completions")
     emulator.reply(lambda request: Response.text("Hello"), path="/v1/mistralai/chat/completions")
@@ -110,7 +112,7 @@ def test_a_place_with_the_key_in_it_is_used_as_it_is(emulator: Emulator, make_cl
     ]
 
 
-def test_a_listing_with_the_key_in_it_is_as_it_came(emulator: Emulator, make_client: Callable[..., Client]) -> None:
+def test_a_listing_that_contains_the_key_is_unchanged(emulator: Emulator, make_client: Callable[..., Client]) -> None:
     pages = ["/api/models", "/api/models?mistralai=2"]
 
     def reply(request: Request) -> Response:
@@ -125,7 +127,7 @@ def test_a_listing_with_the_key_in_it_is_as_it_came(emulator: Emulator, make_cli
 
 
 @pytest.mark.parametrize("link", ["<{same}>", "</api/models?a>", "<{other}>"])
-def test_pages_that_name_one_another_end(emulator: Emulator, make_client: Callable[..., Client], link: str) -> None:
+def test_pages_that_link_to_each_other_end(emulator: Emulator, make_client: Callable[..., Client], link: str) -> None:
     def reply(request: Request) -> Response:
         url = f"{emulator.url}{request.target}"
         other = f"{emulator.url}/api/models?b" if request.target.endswith("a") else f"{emulator.url}/api/models?a"

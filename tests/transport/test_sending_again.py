@@ -39,7 +39,7 @@ def test_a_kept_connection_serves_every_answer(client: Client, server: Emulator)
     assert server.connections == 1
 
 
-def test_a_connection_that_went_stale_after_an_answer_is_no_attempt(client: Client, server: Emulator) -> None:
+def test_a_stale_connection_does_not_count_as_an_attempt(client: Client, server: Emulator) -> None:
     server.always(HELLO)
     client.generate("Hi")
     for thread in server.drop_connections():
@@ -49,7 +49,7 @@ def test_a_connection_that_went_stale_after_an_answer_is_no_attempt(client: Clie
     assert server.connections == 2
 
 
-def test_a_connection_that_the_server_closes_as_the_request_arrives_is_no_attempt(
+def test_a_connection_closed_as_the_request_arrives_does_not_count_as_an_attempt(
     client: Client, server: Emulator
 ) -> None:
     server.reply(HELLO, "closed-before-headers", HELLO)
@@ -58,7 +58,7 @@ def test_a_connection_that_the_server_closes_as_the_request_arrives_is_no_attemp
     assert (completion.text, len(completion.attempts), len(server.requests)) == ("Hello", 1, 3)
 
 
-def test_who_cancels_what_was_sent_again_closes_the_connection(
+def test_cancelling_a_resent_request_closes_the_connection(
     client: Client, server: Emulator, in_thread: InThread
 ) -> None:
     server.reply(HELLO, "stall-before-headers", HELLO)

@@ -49,7 +49,7 @@ def test_sixty_four_threads_share_a_client(
     assert emulator.connections <= 2 * 64
 
 
-def test_more_threads_than_kept_connections_are_served_and_log_nothing(
+def test_more_threads_than_pooled_connections_are_served_silently(
     client: Client, emulator: Emulator, in_thread: InThread, caplog: pytest.LogCaptureFixture
 ) -> None:
     """urllib3 would log a warning, which Python prints, for each connection that has no room."""
@@ -62,7 +62,7 @@ def test_more_threads_than_kept_connections_are_served_and_log_nothing(
     assert caplog.records == []
 
 
-def test_threads_with_streams_of_their_own_do_not_disturb_each_other(
+def test_threads_with_separate_streams_do_not_interfere(
     client: Client, emulator: Emulator, in_thread: InThread
 ) -> None:
     """Some are read, some left, some cancelled, at once."""
@@ -113,9 +113,7 @@ print("fine")
 
 
 @forks
-def test_a_client_that_was_used_serves_in_forked_processes_and_in_their_parent(
-    emulator: Emulator, run_python: RunPython
-) -> None:
+def test_a_used_client_works_in_forked_processes_and_their_parent(emulator: Emulator, run_python: RunPython) -> None:
     gate = Gate()
     first, *rest = Response.text("One", " two").body  # type: ignore[misc]
     emulator.always(
@@ -187,7 +185,7 @@ def test_a_completion_survives_a_pickle(client: Client, emulator: Emulator) -> N
 
 
 @pytest.mark.parametrize("fault", ["cut-mid-stream", "error-in-stream", "bad-key", "closed-before-headers", "html-200"])
-def test_an_error_survives_a_pickle_with_all_it_knows(
+def test_an_error_survives_a_pickle_with_all_attributes(
     once: Client, emulator: Emulator, outcome: Callable[..., Any], fault: str
 ) -> None:
     emulator.reply(fault)
@@ -203,9 +201,7 @@ def test_an_error_survives_a_pickle_with_all_it_knows(
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open descriptors")
-def test_two_thousand_streams_leave_no_descriptor_and_no_thread_and_no_memory(
-    client: Client, emulator: Emulator
-) -> None:
+def test_two_thousand_streams_leak_no_descriptor_thread_or_memory(client: Client, emulator: Emulator) -> None:
     """Whole ones, left ones, broken ones, in turn."""
     whole = Response.text("One", " two")
     emulator.always(whole)
@@ -254,14 +250,14 @@ print("end")
     ],
     ids=["in the module", "only the iterator", "held by a module", "read by a daemon thread"],
 )
-def test_the_interpreter_ends_with_a_stream_still_open(emulator: Emulator, run_python: RunPython, more: str) -> None:
+def test_the_interpreter_exits_with_a_stream_still_open(emulator: Emulator, run_python: RunPython, more: str) -> None:
     emulator.reply("stall-mid-stream")
     result = run_python(OPEN_STREAM.format(url=emulator.url, more=more))
     assert (result.stdout, result.stderr, result.returncode) == ("end\n", "", 0)
     emulator.wait_for_disconnect()
 
 
-def test_the_interpreter_ends_while_a_name_is_still_looked_up(run_python: RunPython) -> None:
+def test_the_interpreter_exits_while_a_name_is_being_resolved(run_python: RunPython) -> None:
     program = """
 import socket, threading, hf_text
 socket.getaddrinfo = lambda *_, **__: threading.Event().wait(30)
@@ -291,7 +287,7 @@ hf_text.Client("hf_x", hub_url={url!r}, router_url={url!r}).generate("Hi")
 """
 
 
-def test_nothing_is_said_in_the_interpreters_developer_mode(emulator: Emulator, run_python: RunPython) -> None:
+def test_development_mode_reports_nothing(emulator: Emulator, run_python: RunPython) -> None:
     """No socket, file or thread is left to the collector, whatever way a stream ends."""
     emulator.reply(
         Response.text("One"),
@@ -319,7 +315,7 @@ def test_nothing_is_said_in_the_interpreters_developer_mode(emulator: Emulator, 
 # --- One connection after the other
 
 
-def test_what_follows_on_a_connection_has_the_head_of_what_was_first_but_for_its_length(emulator: Emulator) -> None:
+def test_later_requests_on_a_connection_differ_only_in_length(emulator: Emulator) -> None:
     emulator.always(Response.text("ok"))
     prompts = ["Hi", "A longer question, with an ä", "Hi"]
     with Client("hf_secret_of_mine", api_base=emulator.api_base, headers={"X-Note": "mine"}) as client:

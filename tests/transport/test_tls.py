@@ -64,7 +64,7 @@ def test_a_bundle_with_the_certificate_makes_it_trusted(trusting: Client, secure
     assert [request.connection for request in secured.requests] == [1, 1]
 
 
-def test_a_folder_of_certificates_is_taken_for_a_bundle(
+def test_a_folder_of_certificates_is_a_bundle(
     make_client: MakeClient, secured: Emulator, certificate: tuple[str, str], tmp_path: Path
 ) -> None:
     command = ["openssl", "x509", "-noout", "-hash", "-in", certificate[0]]
@@ -81,7 +81,7 @@ def test_a_bundle_named_by_the_environment_is_used(
     assert make_client(hub_url=secured.url, router_url=secured.url).generate("Hi").text
 
 
-def test_a_certificate_signed_by_itself_is_refused_with_advice(
+def test_a_self_signed_certificate_is_refused_with_advice(
     make_client: MakeClient, secured: Emulator, outcome: Outcome
 ) -> None:
     error = outcome(make_client(hub_url=secured.url, router_url=secured.url).stream("Hi")).error
@@ -102,15 +102,13 @@ def test_a_certificate_for_another_name_is_refused(
         client.generate("Hi", "m")
 
 
-def test_without_verification_any_certificate_will_do_and_nobody_warns(
-    make_client: MakeClient, secured: Emulator
-) -> None:
+def test_without_verification_any_certificate_is_accepted_silently(make_client: MakeClient, secured: Emulator) -> None:
     """urllib3 would, at each request; here warnings are errors."""
     client = make_client(hub_url=secured.url, router_url=secured.url, verify=False)
     assert client.generate("Hi").text
 
 
-def test_a_bundle_without_a_certificate_is_told_as_such(
+def test_a_bundle_without_a_certificate_is_reported_as_such(
     make_client: MakeClient, secured: Emulator, tmp_path: Path
 ) -> None:
     bundle = tmp_path / "bundle.pem"
@@ -120,7 +118,7 @@ def test_a_bundle_without_a_certificate_is_told_as_such(
         client.generate("Hi")
 
 
-def test_http_to_a_port_that_speaks_tls_says_what_may_be_wrong(secured: Emulator) -> None:
+def test_http_to_a_tls_port_says_what_may_be_wrong(secured: Emulator) -> None:
     client = Client(api_base=secured.url.replace("https", "http") + "/v1", max_retries=0)
     with pytest.raises(TransportError, match=secured.url.partition("//")[2]):
         client.generate("Hi", "m")
@@ -144,7 +142,7 @@ def sends_an_alert(sock: socket.socket) -> None:
     sock.sendall(b"\x15\x03\x01\x00\x02\x02\x46")
 
 
-def test_plain_http_to_a_tls_server_is_told_from_a_dead_host(
+def test_plain_http_to_a_tls_server_is_distinguished_from_a_dead_host(
     raw_server: Callable[..., int], certificate: tuple[str, str]
 ) -> None:
     for serve, words in (
@@ -172,7 +170,7 @@ def test_plain_http_to_a_tls_server_is_told_from_a_dead_host(
     ],
     ids=["nginx", "Go", "Apache"],
 )
-def test_a_page_about_plain_http_on_a_tls_port_is_understood(emulator: Emulator, page: str) -> None:
+def test_an_html_page_about_plain_http_on_a_tls_port_is_recognised(emulator: Emulator, page: str) -> None:
     advice = "This port speaks TLS: the address begins with https://"
     emulator.reply(Response(400, body=page.encode()), Response(400, body=b"another page"))
     client = Client(api_base=f"{emulator.url}/v1", router_url="http://localhost:9", max_retries=0)
@@ -188,7 +186,7 @@ def closes(sock: socket.socket) -> None:
     sock.recv(65536)
 
 
-def test_https_to_a_server_without_tls_is_told_from_a_dead_host(
+def test_https_to_a_server_without_tls_is_distinguished_from_a_dead_host(
     raw_server: Callable[..., int], emulator: Emulator
 ) -> None:
     advice = "If the server does not speak TLS, its address begins with http://"
@@ -208,7 +206,7 @@ def test_https_to_a_server_without_tls_is_told_from_a_dead_host(
     assert timed_out.value.clock == "connect"
 
 
-def test_https_to_a_port_that_speaks_plain_http_says_so(raw_server: Callable[..., int]) -> None:
+def test_https_to_a_plain_http_port_says_so(raw_server: Callable[..., int]) -> None:
     def answer(sock: socket.socket) -> None:
         sock.recv(1000)
         sock.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
@@ -218,7 +216,7 @@ def test_https_to_a_port_that_speaks_plain_http_says_so(raw_server: Callable[...
         client.generate("Hi", "m")
 
 
-def test_a_server_that_hangs_up_in_the_handshake_is_told_as_such(raw_server: Callable[..., int]) -> None:
+def test_a_connection_closed_in_the_handshake_is_reported_as_such(raw_server: Callable[..., int]) -> None:
     port = raw_server(lambda sock: sock.recv(100))
     client = Client(api_base=f"https://127.0.0.1:{port}/v1", max_retries=0)
     with pytest.raises(TransportError, match=f"cannot reach 127.0.0.1:{port}: "):
@@ -234,7 +232,7 @@ def test_a_cut_below_tls_is_truncated(trusting: Client, secured: Emulator, outco
     assert result.partial.text == result.text
 
 
-def test_a_large_answer_in_one_record_after_the_other_arrives_whole(trusting: Client, secured: Emulator) -> None:
+def test_a_large_answer_over_many_records_is_complete(trusting: Client, secured: Emulator) -> None:
     """TLS may hold bytes that no longer wait in the socket."""
     words = [f"{number} " * 50 for number in range(500)]
     at_once: Any = Response.text(*words).body
@@ -377,7 +375,7 @@ def through(make_client: MakeClient, secured: Emulator, certificate: tuple[str, 
     )
 
 
-def test_http_goes_through_a_proxy_that_was_given(make_client: MakeClient, emulator: Emulator, proxy: Proxy) -> None:
+def test_http_uses_a_given_proxy(make_client: MakeClient, emulator: Emulator, proxy: Proxy) -> None:
     client = make_client(proxies={"http": proxy.url})
     emulator.always(Response.text("One", " two"))
     assert [client.generate("Hi").text for _ in range(2)] == ["One two"] * 2
@@ -385,9 +383,7 @@ def test_http_goes_through_a_proxy_that_was_given(make_client: MakeClient, emula
     assert [request.connection for request in emulator.requests] == [1, 1]
 
 
-def test_https_goes_through_a_tunnel_in_which_the_proxy_sees_no_key(
-    through: Client, secured: Emulator, proxy: Proxy
-) -> None:
+def test_https_uses_a_tunnel_and_the_proxy_sees_no_key(through: Client, secured: Emulator, proxy: Proxy) -> None:
     assert through.generate("Hi").text
     assert through.generate("Hi").text
     asked = [line.rpartition(b" ")[0].decode() for line in proxy.first_lines]
@@ -406,7 +402,7 @@ def test_a_proxy_of_the_environment_is_used(
 
 
 @pytest.mark.parametrize("hosts", ["127.0.0.1", "*", "127.0.0.0/8", "example.org,127.0.0.1"])
-def test_hosts_that_need_no_proxy_are_asked_without_it(
+def test_no_proxy_hosts_are_reached_directly(
     client: Client, emulator: Emulator, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, hosts: str
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", proxy.url)
@@ -415,7 +411,7 @@ def test_hosts_that_need_no_proxy_are_asked_without_it(
     assert proxy.heads == []
 
 
-def test_a_proxy_that_was_given_wins_over_that_of_the_environment(
+def test_a_given_proxy_overrides_the_environment(
     make_client: MakeClient, emulator: Emulator, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
@@ -423,7 +419,7 @@ def test_a_proxy_that_was_given_wins_over_that_of_the_environment(
     assert len(proxy.heads) == 1
 
 
-def test_a_name_and_password_for_the_proxy_go_to_it_and_into_no_message(
+def test_proxy_credentials_are_sent_to_the_proxy_and_appear_in_no_message(
     make_client: MakeClient, emulator: Emulator, proxy: Proxy, outcome: Outcome
 ) -> None:
     url = proxy.url.replace("://", "://anna:Secret123@")
@@ -437,7 +433,7 @@ def test_a_name_and_password_for_the_proxy_go_to_it_and_into_no_message(
     assert "Secret123" not in f"{error!r} {vars(error)!r} {client!r}"
 
 
-def test_a_proxy_that_refuses_the_tunnel_is_told_as_such(
+def test_a_refused_tunnel_is_reported_as_such(
     through: Client, secured: Emulator, proxy: Proxy, outcome: Outcome
 ) -> None:
     proxy.instead = lambda sock: sock.sendall(b"HTTP/1.1 403 Forbidden by policy\r\nContent-Length: 0\r\n\r\n")
@@ -448,7 +444,7 @@ def test_a_proxy_that_refuses_the_tunnel_is_told_as_such(
     assert secured.connections == 0
 
 
-def test_a_proxy_that_repeats_the_password_when_it_refuses_does_not_bring_it_out(
+def test_a_password_echoed_by_a_refusing_proxy_is_not_leaked(
     make_client: MakeClient, secured: Emulator, certificate: tuple[str, str], proxy: Proxy, outcome: Outcome
 ) -> None:
     proxies = {"https": proxy.url.replace("://", "://anna:Secret123@")}
@@ -459,7 +455,7 @@ def test_a_proxy_that_repeats_the_password_when_it_refuses_does_not_bring_it_out
     assert "Secret123" not in f"{error!r} {vars(error)!r}"
 
 
-def test_a_proxy_that_is_not_there_is_told_as_such(make_client: MakeClient, emulator: Emulator) -> None:
+def test_an_unreachable_proxy_is_reported_as_such(make_client: MakeClient, emulator: Emulator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     client = make_client(proxies={"http": f"http://127.0.0.1:{port}"}, max_retries=0)
@@ -468,7 +464,7 @@ def test_a_proxy_that_is_not_there_is_told_as_such(make_client: MakeClient, emul
     assert emulator.connections == 0
 
 
-def test_a_proxy_that_hangs_up_before_an_answer_is_told_as_such(
+def test_a_proxy_that_closes_before_an_answer_is_reported_as_such(
     make_client: MakeClient, emulator: Emulator, proxy: Proxy
 ) -> None:
     client = make_client(proxies={"http": proxy.url}, max_retries=0)
@@ -478,14 +474,14 @@ def test_a_proxy_that_hangs_up_before_an_answer_is_told_as_such(
     assert emulator.connections == 0
 
 
-def test_a_proxy_that_says_nothing_runs_out_the_connect_clock(through: Client, proxy: Proxy, outcome: Outcome) -> None:
+def test_a_silent_proxy_hits_the_connect_timeout(through: Client, proxy: Proxy, outcome: Outcome) -> None:
     proxy.instead = say_nothing
     error = outcome(through.stream("Hi", timeout=Timeouts(connect=0.15, first=20))).error
     assert type(error) is RequestTimeoutError
     assert error.clock == "connect"
 
 
-def test_a_stop_frees_a_reader_that_waits_for_the_proxy(
+def test_stopping_releases_a_reader_that_waits_for_the_proxy(
     through: Client,
     proxy: Proxy,
     outcome: Outcome,
@@ -501,7 +497,7 @@ def test_a_stop_frees_a_reader_that_waits_for_the_proxy(
     assert type(reading.result(5).error) is StreamCancelledError
 
 
-def test_a_stop_frees_a_reader_within_an_answer_in_a_tunnel(
+def test_stopping_releases_a_reader_mid_answer_in_a_tunnel(
     through: Client,
     secured: Emulator,
     outcome: Outcome,
@@ -520,7 +516,7 @@ def test_a_stop_frees_a_reader_within_an_answer_in_a_tunnel(
 
 
 @pytest.mark.parametrize("url", ["socks5://127.0.0.1:1080", "http://", "ftp://127.0.0.1:1", "http://127.0.0.1:port"])
-def test_a_proxy_that_cannot_be_used_is_an_error_of_ours(make_client: MakeClient, emulator: Emulator, url: str) -> None:
+def test_an_unusable_proxy_is_a_library_error(make_client: MakeClient, emulator: Emulator, url: str) -> None:
     with pytest.raises((InvalidRequestError, TransportError)):
         make_client(proxies={"http": url}, max_retries=0).generate("Hi")
     assert emulator.connections == 0
@@ -560,9 +556,7 @@ def make_through(
 
 
 @tls_targets
-def test_an_answer_comes_through_a_proxy_that_speaks_tls(
-    make_through: MakeClient, server: Emulator, tls_proxy: Proxy
-) -> None:
+def test_an_answer_arrives_through_a_tls_proxy(make_through: MakeClient, server: Emulator, tls_proxy: Proxy) -> None:
     server.always(Response.text("One", " two"))
     client = make_through("anna:Secret123@")
     assert [client.generate("Hi").text for _ in range(2)] == ["One two"] * 2
@@ -578,7 +572,7 @@ def test_an_answer_comes_through_a_proxy_that_speaks_tls(
 
 @tls_targets
 @pytest.mark.parametrize("framing", ["chunked", "length", "close"])
-def test_a_large_answer_comes_whole_through_a_proxy_that_speaks_tls(
+def test_a_large_answer_is_complete_through_a_tls_proxy(
     make_through: MakeClient, server: Emulator, framing: Any
 ) -> None:
     words = [f"{number} " * 50 for number in range(1000)]
@@ -588,7 +582,7 @@ def test_a_large_answer_comes_whole_through_a_proxy_that_speaks_tls(
 
 
 @tls_targets
-def test_the_async_client_takes_all_that_has_arrived_through_a_proxy_that_speaks_tls(
+def test_the_async_client_reads_everything_that_arrived_through_a_tls_proxy(
     make_through: MakeClient, server: Emulator, tls_proxy: Proxy
 ) -> None:
     """Many small records within one large record: the socket tells of the large one only."""
@@ -619,7 +613,7 @@ def test_the_async_client_takes_all_that_has_arrived_through_a_proxy_that_speaks
 
 @tls_targets
 @pytest.mark.parametrize("fault", ["cut-mid-stream", "reset-mid-stream", "closed-before-headers"])
-def test_a_cut_behind_a_proxy_that_speaks_tls_is_an_error_of_ours(
+def test_a_cut_behind_a_tls_proxy_is_a_library_error(
     make_through: MakeClient, server: Emulator, outcome: Outcome, fault: str
 ) -> None:
     server.reply(fault)
@@ -628,7 +622,7 @@ def test_a_cut_behind_a_proxy_that_speaks_tls_is_an_error_of_ours(
 
 
 @tls_targets
-def test_a_connection_through_a_proxy_that_speaks_tls_that_was_closed_meanwhile_is_replaced_without_a_word(
+def test_a_connection_closed_while_idle_behind_a_tls_proxy_is_replaced_silently(
     make_through: MakeClient, server: Emulator
 ) -> None:
     client = make_through()
@@ -639,7 +633,7 @@ def test_a_connection_through_a_proxy_that_speaks_tls_that_was_closed_meanwhile_
 
 
 @tls_targets
-def test_what_comes_behind_an_answer_through_a_proxy_that_speaks_tls_is_not_taken_for_the_next(
+def test_late_data_through_a_tls_proxy_is_not_mistaken_for_the_next_answer(
     make_through: MakeClient, server: Emulator, tls_proxy: Proxy, in_thread: Callable[..., Future[Any]]
 ) -> None:
     """Also where it is a record of its own, within the same large one."""
@@ -664,7 +658,7 @@ def test_what_comes_behind_an_answer_through_a_proxy_that_speaks_tls_is_not_take
 
 @tls_targets
 @pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
-def test_a_stop_frees_a_reader_behind_a_proxy_that_speaks_tls(
+def test_stopping_releases_a_reader_behind_a_tls_proxy(
     make_through: MakeClient,
     server: Emulator,
     outcome: Outcome,
@@ -687,7 +681,7 @@ def test_a_stop_frees_a_reader_behind_a_proxy_that_speaks_tls(
 
 @tls_targets
 @pytest.mark.parametrize("fault", ["stall-before-headers", "stall-mid-stream"])
-def test_the_clocks_hold_behind_a_proxy_that_speaks_tls(
+def test_timeouts_apply_behind_a_tls_proxy(
     make_through: MakeClient, server: Emulator, outcome: Outcome, fault: str
 ) -> None:
     server.reply(fault)
@@ -697,7 +691,7 @@ def test_the_clocks_hold_behind_a_proxy_that_speaks_tls(
 
 
 @tls_targets
-def test_a_stop_frees_a_reader_that_waits_for_a_proxy_that_speaks_tls(
+def test_stopping_releases_a_reader_that_waits_for_a_tls_proxy(
     make_through: MakeClient,
     server: Emulator,
     tls_proxy: Proxy,
@@ -716,7 +710,7 @@ def test_a_stop_frees_a_reader_that_waits_for_a_proxy_that_speaks_tls(
 
 
 @tls_targets
-def test_a_stop_frees_a_reader_in_the_handshake_with_its_proxy(
+def test_stopping_releases_a_reader_in_the_handshake_with_its_proxy(
     make_through: MakeClient,
     server: Emulator,
     deaf_server: socket.socket,
@@ -758,14 +752,14 @@ def test_a_server_whose_certificate_is_not_trusted_is_not_mistaken_for_its_proxy
 
 
 @tls_targets
-def test_without_verification_any_certificate_of_a_proxy_will_do_and_nobody_warns(
+def test_without_verification_any_proxy_certificate_is_accepted_silently(
     make_through: MakeClient, server: Emulator
 ) -> None:
     assert make_through(verify=False).generate("Hi").text
 
 
 @pytest.mark.parametrize("server", ["http"], indirect=True)
-def test_a_proxy_that_does_not_speak_tls_as_its_address_says_is_told_as_such(
+def test_an_https_proxy_without_tls_is_reported_as_such(
     make_through: MakeClient, proxy: Proxy, server: Emulator, outcome: Outcome
 ) -> None:
     proxies = {"http": proxy.url.replace("http:", "https:")}

@@ -73,7 +73,7 @@ def serve(
     return make
 
 
-def test_a_refusal_is_read_while_the_server_reads_no_more(serve: Callable[..., Client], hold: Any) -> None:
+def test_a_refusal_is_read_after_the_server_stops_reading(serve: Callable[..., Client], hold: Any) -> None:
     """Nginx answers at once, and lets the rest wait in its buffers."""
 
     def handle(sock: Any) -> None:
@@ -88,7 +88,7 @@ def test_a_refusal_is_read_while_the_server_reads_no_more(serve: Callable[..., C
 
 
 @pytest.mark.parametrize("serve", ["http"], indirect=True)  # with TLS, what it said may be lost on the way
-def test_a_refusal_is_read_though_the_server_hangs_up(serve: Callable[..., Client]) -> None:
+def test_a_refusal_is_read_even_if_the_server_closes(serve: Callable[..., Client]) -> None:
     """It resets the connection, because it has not read all."""
 
     def handle(sock: Any) -> None:
@@ -112,7 +112,7 @@ def test_interim_responses_and_session_tickets_do_not_stop_the_upload(serve: Cal
     assert sizes[0] > len(BODY)
 
 
-def test_an_answer_that_begins_early_does_not_stop_the_upload(serve: Callable[..., Client]) -> None:
+def test_an_early_answer_does_not_stop_the_upload(serve: Callable[..., Client]) -> None:
     sizes = []
 
     def handle(sock: Any) -> None:
@@ -125,7 +125,7 @@ def test_an_answer_that_begins_early_does_not_stop_the_upload(serve: Callable[..
     assert sizes[0] > len(BODY)
 
 
-def test_after_a_refusal_the_connection_serves_no_other_request(serve: Callable[..., Client]) -> None:
+def test_a_connection_is_not_reused_after_a_refusal(serve: Callable[..., Client]) -> None:
     """The server would take the next request for the rest of the first."""
     heads = []
 
@@ -150,7 +150,7 @@ def test_after_a_refusal_the_connection_serves_no_other_request(serve: Callable[
     assert len(heads) == 2
 
 
-def test_a_server_that_hangs_up_without_a_word_is_an_error_at_once(serve: Callable[..., Client]) -> None:
+def test_a_server_that_closes_silently_is_an_error_at_once(serve: Callable[..., Client]) -> None:
     def handle(sock: Any) -> None:
         read_head(sock)
 
@@ -158,9 +158,7 @@ def test_a_server_that_hangs_up_without_a_word_is_an_error_at_once(serve: Callab
         serve(handle).generate(BODY, "m")
 
 
-def test_a_server_that_takes_nothing_is_waited_for_as_long_as_the_clock_says(
-    serve: Callable[..., Client], hold: Any
-) -> None:
+def test_a_server_that_reads_nothing_is_waited_for_until_the_timeout(serve: Callable[..., Client], hold: Any) -> None:
     def handle(sock: Any) -> None:
         read_head(sock)
         hold()
@@ -184,7 +182,7 @@ def test_an_upload_can_be_cancelled(
         reading.result(10)
 
 
-def test_a_server_error_is_read_as_well(serve: Callable[..., Client], hold: Any) -> None:
+def test_a_server_error_is_read(serve: Callable[..., Client], hold: Any) -> None:
     def handle(sock: Any) -> None:
         read_head(sock)
         sock.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy")

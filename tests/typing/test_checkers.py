@@ -110,7 +110,7 @@ def package(tmp_path: Path) -> Path:
     return folder
 
 
-def test_mypy_finds_what_is_wrong_at_every_door_and_nothing_else(tmp_path: Path, package: Path) -> None:
+def test_mypy_reports_exactly_the_mistakes_at_every_entry_point(tmp_path: Path, package: Path) -> None:
     pytest.importorskip("mypy", reason="comes with the extra dev")
     program, wrong = write_calls(tmp_path)
     options = ("--strict", "--config-file=", "--no-error-summary", "--cache-dir", str(tmp_path / "cache"))
@@ -119,7 +119,7 @@ def test_mypy_finds_what_is_wrong_at_every_door_and_nothing_else(tmp_path: Path,
     assert found == wrong, said
 
 
-def test_pyright_finds_what_is_wrong_at_every_door_and_nothing_else(tmp_path: Path, package: Path) -> None:
+def test_pyright_reports_exactly_the_mistakes_at_every_entry_point(tmp_path: Path, package: Path) -> None:
     pytest.importorskip("pyright", reason="comes with the extra dev")
     program, wrong = write_calls(tmp_path)
     said = run("pyright", "--outputjson", str(program), cwd=tmp_path, PYTHONPATH=str(package))
@@ -128,7 +128,7 @@ def test_pyright_finds_what_is_wrong_at_every_door_and_nothing_else(tmp_path: Pa
     assert errors == wrong, [(each["range"]["start"]["line"] + 1, each["message"]) for each in found]
 
 
-def test_public_names_have_types_that_pyright_knows(tmp_path: Path, package: Path) -> None:
+def test_public_names_have_types_known_to_pyright(tmp_path: Path, package: Path) -> None:
     pytest.importorskip("pyright", reason="comes with the extra dev")
     command = ("pyright", "--verifytypes", "hf_text", "--ignoreexternal", "--outputjson")
     said = run(*command, cwd=tmp_path, PYTHONPATH=str(package))
@@ -183,7 +183,7 @@ def test_jedi_shows_every_argument_once_in_a_notebook(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_shows_every_argument_with_its_explanation(name: str) -> None:
+def test_help_shows_every_argument_with_its_description(name: str) -> None:
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):
         help(door(name))

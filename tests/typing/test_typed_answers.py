@@ -24,7 +24,7 @@ CHECKERS = {
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_a_checker_knows_the_types_and_refuses_what_is_wrong(checker: str, tmp_path: Path) -> None:
+def test_a_type_checker_infers_types_and_rejects_mistakes(checker: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(checker) is None:
         pytest.skip(f"{checker} is not installed (extra: dev)")
     shutil.copy(CALLS, tmp_path)
