@@ -1,4 +1,4 @@
-"""The async adapter does what the blocking client does, on asyncio and trio, and takes nothing from its host."""
+"""The async adapter behaves as the blocking client, on asyncio and trio, and leaves its host's resources alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture
 async def make_async_client(emulator: Emulator, anyio_backend: Any) -> AsyncIterator[Make]:
-    """Makes async clients of the emulator, with a made-up key and clocks of 5 seconds, or other arguments."""
+    """Return a factory of async clients for the emulator. Defaults: a made-up key, timeouts of 5 seconds."""
     async with contextlib.AsyncExitStack() as stack:
         made: list[AsyncClient] = []
 
@@ -69,7 +69,7 @@ async def async_client(make_async_client: Make) -> AsyncClient:
 
 @contextlib.asynccontextmanager
 async def held(*gates: Gate) -> AsyncIterator[None]:
-    """Opens the gates in the end, whatever happened."""
+    """Open the gates on exit, also after an error."""
     try:
         yield
     finally:
@@ -87,7 +87,7 @@ async def reached(gate: Gate) -> None:
 
 
 def held_reply(gate: Gate, *pieces: str) -> Response:
-    """A stream that holds at the gate after these pieces, and then ends as it should."""
+    """Build a stream that sends these pieces, waits at the gate, and then ends normally."""
     body = Response.text(*pieces).body
     assert isinstance(body, tuple)
     return Response(headers={"Content-Type": "text/event-stream"}, body=(*body[: len(pieces) + 1], gate, *body[-2:]))
@@ -260,7 +260,7 @@ async def test_concurrent_streams_do_not_mix_their_texts(async_client: AsyncClie
 async def test_pieces_arrive_as_sent_for_any_framing_and_encoding(
     emulator: Emulator, async_client: AsyncClient, framing: Any, encoding: Any
 ) -> None:
-    """Each piece waits at the server until the one before it was read: none may lie in a buffer unnoticed."""
+    """The server sends each piece only after the client has read the one before: no piece may stay in a buffer."""
     await _read_in_lockstep(emulator, async_client, framing=framing, encoding=encoding)
 
 
@@ -350,7 +350,7 @@ async def test_hub_pages_are_requested_on_demand(emulator: Emulator, async_clien
 async def test_an_abandoned_hub_listing_leaves_nothing_in_the_event_loop(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
-    """Trio warns of an async generator that the garbage collector has to close."""
+    """Trio warns when the garbage collector has to close an async generator."""
     async for model in async_client.hub_models():
         assert model.id == "openai/gpt-oss-120b"
         break
@@ -379,7 +379,7 @@ async def test_each_hub_models_call_starts_over(async_client: AsyncClient) -> No
 async def test_a_task_waiting_for_a_page_gets_an_error_when_another_task_closes_the_listing(
     emulator: Emulator, async_client: AsyncClient, page: int
 ) -> None:
-    """Else the reader would take a part of the listing for the whole."""
+    """Without the error, the reader would mistake a partial listing for the complete one."""
     gate = Gate()
     following = f'<{emulator.url}/api/models?cursor=x>; rel="next"'
     first = Response.json([{"id": "emulator/m0"}], headers={"Link": following})
@@ -417,7 +417,7 @@ async def test_a_page_arriving_during_close_does_not_end_the_listing_silently(
         tasks.start_soon(read)
         await reached(gate)
         gate.open()
-        while threads_at_work():  # the loop stands still meanwhile
+        while threads_at_work():  # blocks the event loop
             time.sleep(0.001)
         await models.aclose()
 
@@ -432,7 +432,7 @@ async def test_hub_models_are_only_available_on_hugging_face(
     assert emulator.requests == []
 
 
-# Leaving
+# Abandoned streams
 
 
 async def test_leaving_the_loop_closes_the_connection(emulator: Emulator, async_client: AsyncClient) -> None:
@@ -471,7 +471,7 @@ async def test_an_exception_in_the_loop_closes_the_connection_and_propagates_unc
     async with held(gate):
         with pytest.raises(ZeroDivisionError, match="mine") as caught:
             await fail()
-        caught.value.__traceback__ = None  # it holds the frame, and the frame the iterator
+        caught.value.__traceback__ = None  # the traceback references the frame, and the frame the iterator
         await run_sync(emulator.wait_for_disconnect)
 
 
@@ -583,7 +583,7 @@ async def test_a_reader_gets_what_arrived_when_another_task_cancels_the_stream(
 async def test_a_reader_gets_an_error_when_another_task_closes_the_stream(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
-    """Else the reader would take a part of the answer for the whole."""
+    """Without the error, the reader would mistake a partial answer for the complete one."""
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     stream = async_client.stream("Count")
@@ -702,7 +702,7 @@ async def test_every_fault_ends_as_in_the_blocking_client(
 async def test_every_late_fault_ends_as_in_the_blocking_client(
     emulator: Emulator, make_client: Callable[..., Client], make_async_client: Make, name: str
 ) -> None:
-    """The pieces come one by one, so that the reader waits for each of them."""
+    """The server sends the pieces one by one, so the reader waits for each of them."""
     seconds = 0.1 if name.startswith("stall") else 5
     first = seconds if "headers" in name else 5
     options: dict[str, Any] = {"max_retries": 0, "timeout": Timeouts(connect=5, first=first, gap=seconds)}
@@ -724,7 +724,7 @@ async def _compare_with_blocking(client: Client, async_client: AsyncClient) -> N
     assert waiting.partial.text == blocking.partial.text
     error = None
     try:
-        async with pickle.loads(pickle.dumps(async_client)) as fresh:  # the other has learned how this model thinks
+        async with pickle.loads(pickle.dumps(async_client)) as fresh:  # async_client has learned how this model thinks
             completion = await fresh.generate("Count")
         assert completion.text == blocking.completion.text
     except hf_text.HFTextError as caught:
@@ -751,7 +751,7 @@ async def test_an_error_ends_the_iteration(emulator: Emulator, make_async_client
 async def test_a_timeout_late_in_a_stream_is_raised(
     emulator: Emulator, make_async_client: Make, clock: Any, comments: bool
 ) -> None:
-    """Comments keep the connection alive, and no clock."""
+    """Comments keep the connection alive but do not reset a timeout."""
     head, *events = _encode_stream("One", " two", " three", " four")[:-2]
 
     def body() -> Iterator[Any]:
@@ -811,7 +811,7 @@ async def test_an_unknown_hub_model_is_reported(async_client: AsyncClient) -> No
 
 
 async def test_an_exhausted_stream_stays_exhausted(emulator: Emulator, async_client: AsyncClient) -> None:
-    """The core's iterators end in threads, from where ``StopIteration`` cannot cross into a coroutine."""
+    """The core's iterators end in worker threads, and ``StopIteration`` cannot be raised into a coroutine."""
     for items in (async_client.stream("Count").events(), async_client.hub_models(limit=2)):
         assert len([item async for item in items]) > 1
         for _ in range(2):
@@ -891,7 +891,7 @@ async def test_calls_waiting_for_answers_hold_no_thread(emulator: Emulator, make
         for gate in gates:
             await reached(gate)
         with anyio.fail_after(5):
-            while client.threads.limiter().borrowed_tokens:  # on its way back
+            while client.threads.limiter().borrowed_tokens:  # the thread is being returned
                 await anyio.lowlevel.checkpoint()
         for gate in gates:
             gate.open()
@@ -930,7 +930,7 @@ async def test_an_already_cancelled_task_sends_nothing(
 async def test_a_call_that_queries_the_hub_first_does_not_block_the_loop(
     emulator: Emulator, make_async_client: Make
 ) -> None:
-    """The provider failed lately, and who else serves the model is just being asked by another call."""
+    """The provider failed recently, and another call is already querying the Hub for the model's other providers."""
     gates = [Gate(), Gate()]
     mapping = Response.json({"id": "emulator/small", "inferenceProviderMapping": {}})
     emulator.always(Response.error(500, "Oh"))
@@ -951,14 +951,14 @@ async def test_a_call_that_queries_the_hub_first_does_not_block_the_loop(
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_MAXSEG"), reason="cannot make the system's buffers small")
 async def test_a_request_to_a_peer_that_does_not_read_waits_in_a_thread(make_async_client: Make) -> None:
-    for _ in range(10):  # at times the system finds room for the second request after all
+    for _ in range(10):  # sometimes the socket buffers have room for the second request
         if await waits_for_a_thread(make_async_client):
             return
     pytest.fail("each of ten requests was sent by the loop")
 
 
 async def waits_for_a_thread(make_async_client: Make) -> bool:
-    """Whether a second request waits for a thread, where the peer has hardly read the first."""
+    """Return whether a second request waits for a thread when the peer has read little of the first."""
     peers: list[socket.socket] = []
     with socket.socket() as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1448)
@@ -988,7 +988,7 @@ async def waits_for_a_thread(make_async_client: Make) -> bool:
             tasks.start_soon(read)
             while not client.threads.limiter().statistics().tasks_waiting and not stream.partial.attempts:
                 await anyio.lowlevel.checkpoint()
-            waits = not stream.partial.attempts  # nothing was sent that ran out a clock
+            waits = not stream.partial.attempts  # no request was sent and timed out
             tasks.cancel_scope.cancel()
         peers[0].close()
         return waits
@@ -1054,7 +1054,7 @@ async def test_max_threads_must_be_an_integer(max_threads: Any) -> None:
 
 
 async def test_context_variables_reach_the_worker_thread(emulator: Emulator, async_client: AsyncClient) -> None:
-    """An app that writes the number of its request into each line of its log finds it in urllib3's lines too."""
+    """An app that logs its request ID from a context variable gets the ID in urllib3's log lines too."""
     number = contextvars.ContextVar("number", default="none")
     seen = []
 
@@ -1077,7 +1077,7 @@ async def test_context_variables_reach_the_worker_thread(emulator: Emulator, asy
 
 
 async def test_a_slow_reader_limits_read_ahead(emulator: Emulator, async_client: AsyncClient) -> None:
-    """What the reader does not take stays with the server, but for what the sockets hold."""
+    """Unread data stays on the server, except for what fits in the socket buffers."""
     sent = 0
     piece = "x" * 65536
 
@@ -1147,7 +1147,7 @@ def test_only_methods_that_wait_are_coroutines() -> None:
 
 def test_the_async_stream_has_the_methods_of_the_stream() -> None:
     ours, theirs = _public(AsyncStream), _public(Stream)
-    assert set(ours) - {"aclose"} == set(theirs) - {"raise_refusals"}  # which is for the workers of a batch
+    assert set(ours) - {"aclose"} == set(theirs) - {"raise_refusals"}  # used only by batch workers
     for name, value in theirs.items():
         if callable(value) and name in ours:
             assert _signature(ours[name]) == _signature(value), name
@@ -1169,7 +1169,7 @@ async def test_an_async_client_can_wrap_an_existing_client(emulator: Emulator, c
     adapter = AsyncClient.of(client.operations)
     client.models()
     await adapter.models()
-    assert len(emulator.requests) == 1  # kept by the client that both share
+    assert len(emulator.requests) == 1  # stored in the client that both share
 
 
 async def test_a_client_can_be_pickled(emulator: Emulator, async_client: AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""A cancelled task raises its cancellation and nothing else, and leaves neither a socket nor a thread at work."""
+"""A cancelled task raises only the cancellation, and leaves no open socket and no busy thread."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def anyio_backend(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture(autouse=True)
 def no_complaints(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """Asyncio only logs that a task's exception was never retrieved, and that when the task is collected."""
+    """asyncio reports an unretrieved task exception only in the log, when the task is garbage-collected."""
     yield
     gc.collect()
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
@@ -55,12 +55,12 @@ async def async_client(emulator: Emulator, anyio_backend: Any) -> AsyncIterator[
 
 
 def make_client(url: str, **options: Any) -> AsyncClient:
-    """A client for which this is Hugging Face."""
+    """Return a client that uses this URL as Hugging Face."""
     return AsyncClient(KEY, hub_url=url, router_url=url, timeout=30, **options)
 
 
 def make_client_of_a_server(url: str, **options: Any) -> AsyncClient:
-    """A client for which this is any other server, where no provider can take another's place."""
+    """Return a client that uses this URL as another server, where failover to another provider is impossible."""
     return AsyncClient(KEY, api_base=f"{url}/v1", router_url="http://router.invalid", timeout=30, **options)
 
 
@@ -78,14 +78,14 @@ async def reached(gate: Gate) -> None:
 
 
 def held_reply(gate: Gate, *pieces: str, pace: float = 0.0) -> Response:
-    """A stream that holds at the gate after these pieces, and then ends as it should."""
+    """Build a stream that sends these pieces, waits at the gate, and then ends normally."""
     body = Response.text(*pieces).body
     assert isinstance(body, tuple)
     pieces_and_gate = (*body[: len(pieces) + 1], gate, *body[-2:])
     return Response(headers={"Content-Type": "text/event-stream"}, body=pieces_and_gate, pace=pace)
 
 
-# What can be waited for, and where it can be when it is cancelled
+# The calls, and the phases in which they can be cancelled
 
 
 async def iterate(client: AsyncClient) -> None:
@@ -128,14 +128,14 @@ ALL = CHAT + LISTS
 
 
 def client_for(work: Work, url: str, **options: Any) -> AsyncClient:
-    """A client for which the work takes one request."""
+    """Return a client with which the work sends a single request."""
     make = make_client if work in (mapping, hub_models) else make_client_of_a_server
     return make(url, **options)
 
 
 @contextlib.asynccontextmanager
 async def cancelled_at_the_end(work: Work, client: AsyncClient) -> AsyncIterator[None]:
-    """The work goes on during the block; at its end it is cancelled. It must raise the cancellation, nothing else."""
+    """Run the work during the block and cancel it at the end. The work must raise only the cancellation."""
     raised: list[type[BaseException] | None] = []
 
     async def watched() -> None:
@@ -156,11 +156,11 @@ async def cancelled_at_the_end(work: Work, client: AsyncClient) -> AsyncIterator
 
 
 def innermost_code() -> dict[str, CodeType]:
-    """Where each other thread is, by its name.
+    """Return the innermost code object of each other thread, by thread name.
 
-    The frames around that must not be looked at while they run: CPython 3.11 crashes.
+    The outer frames must not be inspected while the threads run: CPython 3.11 crashes.
     """
-    gc.disable()  # CPython can deadlock when it collects in there (https://github.com/python/cpython/issues/106883)
+    gc.disable()  # CPython can deadlock if it collects here (https://github.com/python/cpython/issues/106883)
     try:
         frames = sys._current_frames()
     finally:
@@ -170,7 +170,7 @@ def innermost_code() -> dict[str, CodeType]:
 
 
 def threads_at_work() -> list[str]:
-    """Threads in which the library waits, the emulator's own excepted."""
+    """Return the names of the threads that run library code, without the emulator's threads."""
     return [
         name
         for name, code in innermost_code().items()
@@ -189,7 +189,7 @@ async def no_thread_at_work() -> None:
 async def test_cancelled_while_waiting_for_a_thread(emulator: Emulator, work: Work) -> None:
     gate = Gate()
     emulator.reply(Response.json({"data": []}, delay=gate), path="/v1/models")
-    long = {"X-Notes": "a" * 20_000}  # what may block while it is sent needs a thread
+    long = {"X-Notes": "a" * 20_000}  # sending a long request may block, so it needs a thread
     client = client_for(work, emulator.url, max_threads=1, headers=long)
     async with client, held(gate), anyio.create_task_group() as tasks:
         tasks.start_soon(models, client)
@@ -230,7 +230,7 @@ async def test_cancelled_while_waiting_for_the_headers(emulator: Emulator, work:
             await reached(gate)
         await run_sync(emulator.wait_for_disconnect)
         gate.open()
-        await work(client)  # the client is none the worse for it
+        await work(client)  # the client still works
 
 
 @pytest.mark.parametrize("work", ALL, ids=lambda work: work.__name__)
@@ -247,7 +247,7 @@ async def test_cancelled_mid_body(emulator: Emulator, work: Work) -> None:
 
 @pytest.mark.parametrize("work", CHAT, ids=lambda work: work.__name__)
 async def test_cancelled_late_in_a_stream(emulator: Emulator, work: Work) -> None:
-    """The pieces come one by one, so that the reader waits for each of them."""
+    """The server sends the pieces one by one, so the reader waits for each of them."""
     gate = Gate()
     emulator.reply(held_reply(gate, "One", " two", " three", " four", pace=0.01))
     async with client_for(work, emulator.url) as client, held(gate):
@@ -284,7 +284,7 @@ async def test_cancelled_mid_body_with_an_encoded_body(anyio_backend: Any, style
 
 @contextlib.contextmanager
 def unanswering_port() -> Iterator[int]:
-    """A port where connecting takes for ever: Linux drops what comes to a listener with a full queue."""
+    """Yield a port on which connecting never completes: Linux drops a SYN to a listener with a full queue."""
     with socket.socket() as listener, contextlib.ExitStack() as stack:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -296,12 +296,12 @@ def unanswering_port() -> Iterator[int]:
 
 
 def count_connecting(port: int) -> int:
-    """How many sockets of this process have sent a SYN to this port and got no answer (state 02)."""
+    """Count the sockets of this process in state SYN_SENT (02) to this port."""
     entries = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     inodes = {entry[9] for entry in entries if entry[2].endswith(f":{port:04X}") and entry[3] == "02"}
     found = set()
     for number in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):  # closed meanwhile
+        with contextlib.suppress(OSError):  # closed since the listing
             found.add(os.readlink(f"/proc/self/fd/{number}"))
     return len(found & {f"socket:[{inode}]" for inode in inodes})
 
@@ -501,7 +501,7 @@ async def test_cancelling_one_stream_does_not_affect_others(emulator: Emulator, 
 async def test_an_answer_arriving_during_cancellation_is_harmless(
     emulator: Emulator, async_client: AsyncClient
 ) -> None:
-    """Whichever comes first: either the whole answer or the cancellation, and nothing besides."""
+    """The result is either the complete answer or the cancellation, whichever comes first."""
     chance = random.Random(7)
     for number in range(150):
         with anyio.move_on_after(chance.uniform(0, 0.012)):

@@ -1,4 +1,4 @@
-"""The event loop itself connects and shakes hands, once the address is known; a thread only looks names up."""
+"""Once the address is known, the event loop connects and does the TLS handshake. Threads only resolve names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def client_of(url: str, **options: Any) -> AsyncClient:
 
 
 def closing(text: str) -> Response:
-    """A whole answer on a connection that serves no other."""
+    """Build a complete answer that closes its connection."""
     body = Response.text(text).body
     return Response(headers={"Content-Type": "text/event-stream", "Connection": "close"}, body=body)
 
@@ -108,7 +108,7 @@ async def test_the_connect_timeout_applies_in_the_loop_like_in_a_thread() -> Non
 
 @contextmanager
 def deaf_port() -> Iterator[tuple[int, socket.socket]]:
-    """A port that takes connections and never says a word."""
+    """Yield a port that accepts connections and never sends anything."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener.getsockname()[1], listener
 
@@ -128,7 +128,7 @@ async def test_a_timeout_during_the_handshake_is_reported_as_such() -> None:
 async def test_cancelled_while_the_loop_is_connecting() -> None:
     with unanswering_port() as port:
         async with client_of(f"http://127.0.0.1:{port}", timeout=30) as client:
-            for _ in range(2):  # the first time in a thread
+            for _ in range(2):  # the first connects in a thread
                 before = count_connecting(port)
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(client.generate, "Hi", "m")

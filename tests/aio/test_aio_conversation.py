@@ -1,4 +1,4 @@
-"""What is special about the async face of a conversation: async tools, worker threads, cancellation."""
+"""The parts specific to async conversations: async tools, worker threads, cancellation."""
 
 from __future__ import annotations
 

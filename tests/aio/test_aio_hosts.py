@@ -1,4 +1,4 @@
-"""The apps that the library is a guest of: several event loops, uvloop, asyncio's debug mode, notebooks, Ctrl-C."""
+"""The library inside host apps: several event loops, uvloop, asyncio's debug mode, notebooks, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ ROOT = Path(hf_text.__file__).parent.parent
 
 @pytest.fixture
 def shared(emulator: Emulator) -> Iterator[AsyncClient]:
-    """One client for all that is in a test, closed where no event loop runs."""
-    # Its clocks are longer than any test waits: what only a clock ends was not stopped.
+    """One client for a whole test, closed when no event loop runs."""
+    # Its timeouts are longer than any test waits: a request that only a timeout would end counts as not stopped.
     client = Client(KEY, hub_url=emulator.url, router_url=emulator.url, timeout=30)
     yield AsyncClient.of(client.operations)
     client.close()
@@ -46,7 +46,7 @@ def shared(emulator: Emulator) -> Iterator[AsyncClient]:
 
 @pytest.fixture
 def module_functions(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The functions of the module and the class interface reach the emulator, and are left without open connections."""
+    """Point the module functions and the class interface at the emulator, and close their connections afterwards."""
     monkeypatch.setenv("HF_TOKEN", KEY)
     yield
     default_client().close()
@@ -54,7 +54,7 @@ def module_functions(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def held_reply(gate: Gate, *pieces: str) -> Response:
-    """A stream that holds at the gate after these pieces, and then ends as it should."""
+    """Build a stream that sends these pieces, waits at the gate, and then ends normally."""
     body = Response.text(*pieces).body
     assert isinstance(body, tuple)
     return Response(headers={"Content-Type": "text/event-stream"}, body=(*body[: len(pieces) + 1], gate, *body[-2:]))
@@ -203,12 +203,12 @@ def test_a_stream_can_be_read_in_another_event_loop_after_its_own_ended(
 def test_asyncio_debug_mode_reports_nothing(
     emulator: Emulator, shared: AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It tells of coroutines that were never awaited and of callbacks from the wrong thread."""
+    """Debug mode reports coroutines that were never awaited and callbacks scheduled from the wrong thread."""
     gate = Gate()
     emulator.reply(Response.text("One"), held_reply(gate, "One"), held_reply(gate, "One"))
 
     async def main() -> None:
-        asyncio.get_running_loop().slow_callback_duration = 60  # what is slow here is the machine
+        asyncio.get_running_loop().slow_callback_duration = 60  # a slow callback here is due to the machine
         assert await read_stream(shared) == "One"
         async for _ in shared.stream("Count"):
             break
@@ -247,7 +247,7 @@ def test_tasks_that_still_read_at_exit_do_not_delay_it(
 def test_an_unawaited_task_does_not_leak_its_error(
     emulator: Emulator, shared: AsyncClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The one complaint of asyncio is the user's own; none comes of the library's threads."""
+    """The library's threads do not cause a warning in asyncio's log."""
     emulator.always("no-finish-no-done")
 
     async def main() -> None:
@@ -290,7 +290,7 @@ def test_a_stream_can_be_closed_by_a_timer_of_the_loop(emulator: Emulator, share
 
 
 def test_the_selector_of_the_loop_is_left_empty(emulator: Emulator, shared: AsyncClient) -> None:
-    """A descriptor that stays there after it was closed makes trouble for whoever gets its number next."""
+    """A closed descriptor left in the selector breaks the next file that gets the same number."""
     gate = Gate()
     emulator.always(held_reply(gate, "One"))
 
@@ -303,7 +303,7 @@ def test_the_selector_of_the_loop_is_left_empty(emulator: Emulator, shared: Asyn
         gate.open()
         for _ in range(5):
             await read_stream(shared)
-        # AnyIO may wait on a selector of its own; then there is nothing of ours here from the start.
+        # AnyIO may wait on its own selector; then the library never registers anything here.
         return before, set(selector.get_map())
 
     with opened_in_the_end(gate):
@@ -383,7 +383,7 @@ def test_blocking_functions_work_in_a_worker_thread_of_a_loop(module_functions: 
 
 
 def test_the_loop_can_cancel_a_blocking_stream(emulator: Emulator, client: Client) -> None:
-    """How an app that began with the blocking client stops it from its loop."""
+    """An app that uses the blocking client in a thread can stop a stream from its event loop."""
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     stream = client.stream("Count")
@@ -467,7 +467,7 @@ async def test_a_stream_from_an_async_fixture_can_be_read_in_the_test(
 
 @pytest.fixture
 async def begun(emulator: Emulator, anyio_backend: str) -> Any:
-    """A stream of which a piece was read, and the gate before the rest of it."""
+    """A stream with one piece read, and the gate that holds back the rest."""
     gate = Gate()
     emulator.reply(held_reply(gate, "One"))
     async with AsyncClient(KEY, hub_url=emulator.url, router_url=emulator.url, timeout=5) as client:

@@ -1,4 +1,4 @@
-"""Many streams at once, and much in one of them: threads, memory and the event loop are spared."""
+"""Many streams at once, and large streams, use few threads and little memory, and do not block the event loop."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ linux_only = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="as
 
 @pytest.fixture(autouse=True)
 def many_descriptors() -> Iterator[None]:
-    """As many as the system lets this process have."""
+    """Raise the limit of open descriptors to the system's maximum."""
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     if before[1] != resource.RLIM_INFINITY and before[1] < 5000:
         pytest.skip("this system allows too few descriptors")
@@ -63,8 +63,8 @@ def many_descriptors() -> Iterator[None]:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, anyio_backend: str) -> Callable[..., None]:
-    """Runs an async function with an emulator and a client of it, and sees that nothing is left in the end."""
-    # Trio keeps idle threads for ten seconds, which does not matter elsewhere.
+    """Run an async function with an emulator and a client, and check that it leaks nothing."""
+    # Trio keeps idle threads for ten seconds. That matters only for the leak check.
     monkeypatch.setattr("trio._core._thread_cache.IDLE_TIMEOUT", 0.05)
 
     def start(main: Callable[[Emulator, AsyncClient], Awaitable[None]]) -> None:
@@ -78,13 +78,13 @@ def run(monkeypatch: pytest.MonkeyPatch, anyio_backend: str) -> Callable[..., No
     return start
 
 
-# Streams that are left
+# Abandoned streams
 
 
 @pytest.mark.parametrize("encoding", [None, "gzip"], ids=["read in the loop", "read in threads"])
 def test_six_hundred_half_read_streams_leave_nothing_behind(run: Callable[..., None], encoding: Any) -> None:
-    """Each sixth of them forgotten, in a circle, cancelled or closed by another task while it waits, thrown into,
-    broken off. A compressed one is waited for in a thread, which is inside the generator then.
+    """One sixth each: dropped, in a reference cycle, cancelled while waiting, closed by another task while waiting, ended
+    by ``athrow()``, ended by ``break``. A compressed stream waits in a thread, inside the generator.
     """
     gate = Gate()
     begun: list[AsyncGenerator[Any, None]] = []
@@ -143,7 +143,7 @@ def test_six_hundred_half_read_streams_leave_nothing_behind(run: Callable[..., N
 
 
 def test_six_hundred_unanswered_streams_leave_nothing_behind(run: Callable[..., None]) -> None:
-    """No thread waits for them; half are cancelled, half are closed by another task."""
+    """No thread waits for the answers. Half of the streams are cancelled, half are closed by another task."""
     gate = Gate()
     told: list[hf_text.StreamCancelledError] = []
 
@@ -177,9 +177,9 @@ def test_six_hundred_unanswered_streams_leave_nothing_behind(run: Callable[..., 
     assert len(told) == MANY // 2
 
 
-# Streams that go on
+# Long-running streams
 
-# Repeats each prompt, and ends all answers when a line comes in. The emulator has a thread for each connection.
+# Repeats each prompt, and ends all answers when it reads a line. The emulator would need a thread per connection.
 REPEATER = """
     import asyncio, json, resource, sys
 
@@ -216,7 +216,7 @@ REPEATER = """
 
 
 class Repeater:
-    """Another server: it repeats each prompt, and ends its answers when it is told to."""
+    """A server process that repeats each prompt, and ends its answers after ``go_on()``."""
 
     def __init__(self) -> None:
         command = [sys.executable, "-c", textwrap.dedent(REPEATER)]
@@ -242,7 +242,7 @@ def repeater() -> Iterator[Repeater]:
 
 
 class Readers:
-    """So many streams that are read at the same time."""
+    """Reads ``count`` streams concurrently."""
 
     def __init__(self, client: AsyncClient, count: int) -> None:
         self.texts: dict[int, str] = {}
@@ -253,7 +253,7 @@ class Readers:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[None]:
-        """All have begun at the start of the block, and have ended after it."""
+        """All streams have begun when the block starts, and have ended when the context manager exits."""
         async with anyio.create_task_group() as tasks:
             for number in range(self._count):
                 tasks.start_soon(self._read, number)
@@ -287,12 +287,12 @@ async def test_streams_that_begin_together_prepare_their_address_one_at_a_time(r
     async with make_client_of_a_server(repeater.url) as client, Readers(client, 30).reading():
         started = set(threading.enumerate()) - before
         repeater.go_on()
-    assert len(started) <= 2, started  # trio starts the next one before it knows that the last is free
+    assert len(started) <= 2, started  # trio starts a thread before it knows that the last one is idle
 
 
 @pytest.mark.anyio
 async def test_a_waiting_stream_uses_little_memory(repeater: Repeater) -> None:
-    """Some 17 to 25 KiB."""
+    """Measured: about 17 to 25 KiB."""
     async with make_client_of_a_server(repeater.url) as client:
         readers = Readers(client, 200)
         tracemalloc.start()
@@ -349,7 +349,7 @@ async def test_streams_start_while_all_default_threads_are_busy(emulator: Emulat
 
 @asynccontextmanager
 async def at_work_in_all_threads_of_the_host() -> AsyncIterator[None]:
-    """What an app runs in threads itself, as much of it as AnyIO lets it at once."""
+    """Occupy all threads of AnyIO's default limiter, as a busy app does."""
     count = int(current_default_thread_limiter().total_tokens)
     at_work, done = threading.Barrier(count + 1), threading.Event()
 
@@ -372,10 +372,10 @@ async def at_work_in_all_threads_of_the_host() -> AsyncIterator[None]:
 
 
 class Flood:
-    """A server that sends one long answer, as fast as it is taken.
+    """A server that sends one long answer as fast as the client reads it.
 
     Attributes:
-        sent: how many bytes of the body were written so far.
+        sent: bytes of the body written so far.
     """
 
     def __init__(self, events: int, text: str) -> None:
@@ -391,7 +391,7 @@ class Flood:
 
     def _serve(self) -> None:
         self._connection, _ = self._listener.accept()
-        with self._connection as connection, suppress(OSError):  # the reader failed, and left
+        with self._connection as connection, suppress(OSError):  # the reader failed and closed the connection
             connection.recv(65536)
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
             for event in self._body:
@@ -403,12 +403,12 @@ class Flood:
 
     @property
     def stuck(self) -> bool:
-        """Whether nothing more can be written."""
+        """Whether the socket accepts no more data."""
         assert self._connection is not None
         return not select.select([], [self._connection], [], 0)[1]
 
     def count_read(self) -> int:
-        """How many bytes of the body the client has read: what was sent, less what lies in the sockets."""
+        """Return the bytes of the body that the client has read: those sent, minus those in the socket buffers."""
         assert self._connection is not None
         with find_socket(self._connection.getpeername()) as peer:
             return self.sent - _ask(self._connection, termios.TIOCOUTQ) - _ask(peer, termios.FIONREAD)
@@ -423,11 +423,11 @@ class Flood:
 
 @contextmanager
 def find_socket(address: Any) -> Iterator[socket.socket]:
-    """This process's socket that has this address."""
+    """Yield this process's socket with this local address."""
     for number in os.listdir("/proc/self/fd"):
         try:
             found = socket.socket(fileno=os.dup(int(number)))
-        except OSError:  # no socket, or closed meanwhile
+        except OSError:  # not a socket, or closed since the listing
             continue
         with found:
             if found.family == socket.AF_INET and found.getsockname() == address:
@@ -443,7 +443,7 @@ def _ask(sock: socket.socket, what: int) -> int:
 @linux_only
 @pytest.mark.anyio
 async def test_a_slow_reader_is_at_most_one_piece_behind() -> None:
-    """What is not read stays in the sockets, and with the sender once they are full."""
+    """Unread data stays in the socket buffers, and on the server once they are full."""
     with Flood(events=4096, text="x" * 16384) as flood:
         stream = make_client_of_a_server(flood.url).stream("Count", MODEL)
         async with stream:
@@ -468,7 +468,7 @@ LONG = "All work and no play. " * 100_000
 
 
 def long_reply(within: Gate, after: Gate) -> Response:
-    """A short event, a long one with a gate in its midst, a gate, an end."""
+    """Build a stream: a short event, a long event with a gate in the middle, a gate, the end."""
     body = Response.text("One", LONG, " end").body
     assert isinstance(body, tuple)
     head, one, event, *end = (step for step in body if isinstance(step, bytes))
@@ -481,7 +481,7 @@ def long_reply(within: Gate, after: Gate) -> Response:
 
 
 def receives_in_a_thread() -> bool:
-    """Whether a thread other than this one waits for an answer to go on."""
+    """Return whether another thread is waiting for more of an answer."""
     wire = os.path.join("transport", "wire.py")
     codes = innermost_code().values()
     return any(code.co_name == "receive" and code.co_filename.endswith(wire) for code in codes)

@@ -1,4 +1,4 @@
-"""The notebook of the examples runs from top to bottom, and the stop button stops an answer, in a Jupyter kernel."""
+"""In a Jupyter kernel, the example notebook runs from top to bottom, and the stop button stops an answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BUILT_IN = "This is the hf_text emulator, not a real model."
 
 @pytest.fixture(autouse=True)
 def surroundings(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> Iterator[None]:
-    """The kernel finds a key, and the emulator."""
+    """The kernel inherits a key and the emulator's address."""
     monkeypatch.setenv("HF_TOKEN", "hf_MadeUpKeyForTests")
     with leaving_no_loop():
         yield
@@ -33,12 +33,12 @@ def kernel() -> Iterator[Kernel]:
 
 
 def code_cells() -> list[Any]:
-    """The code cells, with what they put out."""
+    """Run the notebook and return its code cells with their outputs."""
     return [cell for cell in run_notebook(NOTEBOOK.read_text("utf-8")).cells if cell.cell_type == "code"]
 
 
 def text_of(cell: Any) -> str:
-    """What a cell shows: what it printed, and its values as Markdown where they can be that."""
+    """Return a cell's printed text and its values, as Markdown where available."""
     shown = []
     for output in cell.outputs:
         data = output.get("data", {})

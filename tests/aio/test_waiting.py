@@ -1,4 +1,4 @@
-"""A stream in asyncio keeps one registration and one timer for all its waits, and leaves neither behind."""
+"""A stream in asyncio uses one reader registration and one timer for all its waits, and removes both at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MODEL = "emulator/small"
 
 
 class WatchedLoop(asyncio.SelectorEventLoop):
-    """Keeps what it is asked to watch."""
+    """Records reader registrations, timers and the number of scheduled callbacks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def client(emulator: Emulator) -> Any:
 
 
 def held(gates: list[Gate]) -> Response:
-    """A stream of which each piece waits at a gate of its own."""
+    """Build a stream with a gate before each piece."""
     body = Response.text(*("word " for _ in gates)).body
     assert isinstance(body, tuple)
     pieces = [part for gate, piece in zip(gates, body[1:], strict=False) for part in (gate, piece)]
@@ -67,7 +67,7 @@ def held(gates: list[Gate]) -> Response:
 
 
 async def read_through(client: AsyncClient, gates: list[Gate], loop: WatchedLoop) -> str:
-    """The text of an answer that comes in as many pieces as there are gates; each is waited for."""
+    """Read an answer with one piece per gate, waiting for each piece, and return its text."""
     text, closed = "", iter(gates)
     async with client.stream("Count", MODEL) as stream:
         loop.call_later(0.01, next(closed).open)
@@ -125,7 +125,7 @@ def test_debug_mode_names_the_task_whose_code_blocks_the_loop(
         async for _ in client.stream("Count", MODEL):
             gate = next(closed, None)
             if gate is None:
-                loop.slow_callback_duration = 0.0  # of all that runs from here on, this comes first
+                loop.slow_callback_duration = 0.0  # all code counts as slow from here on; this task comes first
             else:
                 loop.call_later(0.01, gate.open)
 
@@ -208,7 +208,7 @@ def test_a_finished_stream_leaves_no_timer_and_no_reference(emulator: Emulator, 
     emulator.always(held([gate]))
 
     async def main() -> Any:
-        # By a thread, which the first request to an address takes: older versions of anyio keep its last job.
+        # The first request to an address needs a thread, and older versions of anyio keep a reference to its last job.
         await client.generate("Count", MODEL)
         stream = client.stream("Count", MODEL)
         loop.call_later(0.01, gate.open)
@@ -216,7 +216,7 @@ def test_a_finished_stream_leaves_no_timer_and_no_reference(emulator: Emulator, 
             pass
         kept = weakref.ref(stream._steps)
         del stream, _
-        await asyncio.sleep(0)  # the last token continued this task from a callback of the stream
+        await asyncio.sleep(0)  # the last token resumed this task inside a callback of the stream
         gc.collect()
         return kept()
 
