@@ -724,7 +724,7 @@ async def _compare_with_blocking(client: Client, async_client: AsyncClient) -> N
     assert waiting.partial.text == blocking.partial.text
     error = None
     try:
-        async with pickle.loads(pickle.dumps(async_client)) as fresh:  # async_client has learned how this model thinks
+        async with pickle.loads(pickle.dumps(async_client)) as fresh:  # without the learned ``<think>`` tag
             completion = await fresh.generate("Count")
         assert completion.text == blocking.completion.text
     except hf_text.HFTextError as caught:

@@ -83,8 +83,8 @@ def run(monkeypatch: pytest.MonkeyPatch, anyio_backend: str) -> Callable[..., No
 
 @pytest.mark.parametrize("encoding", [None, "gzip"], ids=["read in the loop", "read in threads"])
 def test_six_hundred_half_read_streams_leave_nothing_behind(run: Callable[..., None], encoding: Any) -> None:
-    """One sixth each: dropped, in a reference cycle, cancelled while waiting, closed by another task while waiting, ended
-    by ``athrow()``, ended by ``break``. A compressed stream waits in a thread, inside the generator.
+    """One sixth each: dropped, in a reference cycle, cancelled while waiting, closed by another task while waiting,
+    ended by ``athrow()``, ended by ``break``. A compressed stream waits in a thread, inside the generator.
     """
     gate = Gate()
     begun: list[AsyncGenerator[Any, None]] = []
