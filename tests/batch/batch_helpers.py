@@ -1,4 +1,4 @@
-"""What several tests of batches look at: the questions that arrived, and the lines that were written."""
+"""Helpers of the batch tests: the requests that the emulator received, and the lines of an output."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["answer", "chats", "encode", "failure", "wait_for_chats"]
 
 
 def chats(emulator: Emulator) -> list[Request]:
-    """The questions that arrived; without the question for the prices."""
+    """Return the chat requests that arrived, without the request for the prices."""
     return [request for request in emulator.requests if request.path.endswith("/chat/completions")]
 
 
 def wait_for_chats(emulator: Emulator, count: int, timeout: float = 5) -> list[Request]:
-    """Block until so many questions have arrived."""
+    """Block until ``count`` chat requests have arrived, and return them."""
     while len(found := chats(emulator)) < count:
         emulator.wait_for_requests(len(emulator.requests) + 1, timeout)
     return found

@@ -1,4 +1,4 @@
-"""An output, and a look at what was asked and what was recorded."""
+"""Fixtures: an output path, the prompts that were sent, and the rows that were recorded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def output(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def recorded(output: Path) -> Recorded:
-    """The lines of the output by their custom_id; fails if a row has two."""
+    """Return a function that reads the output's lines by custom_id, and fails if a row has two."""
 
     def read() -> dict[str, dict[str, Any]]:
         lines = [json.loads(line) for line in output.read_bytes().splitlines()]
@@ -35,5 +35,5 @@ def recorded(output: Path) -> Recorded:
 
 @pytest.fixture
 def asked(emulator: Emulator) -> Callable[[], list[str]]:
-    """The prompts that arrived at the server, sorted."""
+    """Return a function that returns the prompts that arrived at the server, sorted."""
     return lambda: sorted(request.json["messages"][-1]["content"] for request in chats(emulator))

@@ -1,4 +1,4 @@
-"""A server with a limit, simulated: hours of a run in a second, with nothing but a `Pace` and a clock that is set."""
+"""A simulated server with a limit. A `Pace` and a fake clock run hours of a batch in a second."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Limit = Callable[[float], "float | None"]
 
 
 class Bucket:
-    """Lets so many requests a second through, and some more after a pause."""
+    """Accepts ``rate`` requests a second, and a burst after a pause."""
 
     def __init__(self, rate: float, burst: float | None = None, retry_after: float = 0.0) -> None:
         self._rate, self._burst, self._retry_after = rate, burst or rate, retry_after
@@ -36,7 +36,7 @@ class Bucket:
 
 
 class Window:
-    """Lets so many requests through in each window of so many seconds."""
+    """Accepts ``count`` requests in each window of ``seconds``."""
 
     def __init__(self, count: int, seconds: float, tells: bool = False) -> None:
         self._count, self._seconds, self._tells = count, seconds, tells
@@ -53,7 +53,7 @@ class Window:
 
 
 class Flaky:
-    """Refuses some requests by chance, however few there are."""
+    """Refuses a random share of the requests at any load."""
 
     def __init__(self, limit: Limit, share: float) -> None:
         self._limit, self._share, self._random = limit, share, random.Random(1)
@@ -63,7 +63,7 @@ class Flaky:
 
 
 class Slots:
-    """Answers so many requests at once."""
+    """Answers ``count`` requests concurrently."""
 
     def __init__(self, count: int) -> None:
         self.free = count
@@ -77,13 +77,13 @@ class Slots:
 
 @dataclass
 class Course:
-    """What came of it.
+    """The result of a simulation.
 
     Attributes:
-        seconds: how long it took.
-        accepted: when the requests that were answered had been sent.
+        seconds: how long the run took.
+        accepted: when each answered request was sent.
         refused: how many requests were refused.
-        during_outage: how many of those during the outage, or within a second of its end.
+        during_outage: how many of those were refused during the outage, or within a second after it.
     """
 
     seconds: float = 0.0
@@ -96,7 +96,7 @@ class Course:
         return self.refused / (self.refused + len(self.accepted))
 
     def rate(self, since: float, until: float) -> float:
-        """Answered requests a second, of those sent in this time."""
+        """Return the requests sent in this period and answered, per second."""
         return sum(since <= at < until for at in self.accepted) / (until - since)
 
 
@@ -113,15 +113,15 @@ def simulate(
     stalls: Sequence[tuple[float, float]] = (),
     **options: Any,
 ) -> Course:
-    """Ask for so many rows, or for so many seconds.
+    """Send requests until ``rows`` are answered or ``seconds`` have passed.
 
     Args:
-        limit: the server's.
+        limit: the server's limit.
         answer: seconds that an answer takes, give or take a fifth.
-        outage: from when to when everything is refused; ``down`` with 503, else with 429.
-        silent: whether a server says nothing before the whole answer is there.
-        stalls: from when to when the client stands still, because its machine is busy.
-        options: of the pace.
+        outage: start and end of a period in which the server refuses everything: with 503 if ``down``, else with 429.
+        silent: whether the server sends nothing until the answer is complete.
+        stalls: start and end of each period in which the client does nothing because its machine is busy.
+        options: passed to `Pace`.
     """
     course, chance = Course(), random.Random(1)
     time, in_flight, count = [0.0], 0, 0

@@ -1,5 +1,5 @@
-"""Runs that are ended by signals, at any time, again and again: each row is recorded once, and asked once but for what
-was under way.
+"""Runs that are ended by signals, repeatedly and at random times. Each row is recorded once, and sent once unless it
+was in flight.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ with Client(api_base=url) as client:
 
 
 class Server:
-    """A server process that counts how often each prompt was answered."""
+    """A server process that counts the answers to each prompt."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -46,7 +46,7 @@ class Server:
         self.url = f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
 
     def count(self) -> dict[str, int]:
-        """How often each prompt that was asked more than once was; ends the server."""
+        """End the server, and return the count of each prompt that was sent more than once."""
         out, _ = self._process.communicate("")
         counts: dict[str, int] = json.loads(out)["prompts"]
         return counts
@@ -83,7 +83,7 @@ def running(inputs: Path, output: Path, url: str) -> Iterator[subprocess.Popen[b
 
 
 def wait_for_more(output: Path, process: subprocess.Popen[bytes]) -> None:
-    """Until something new is in the output; or the end of the process."""
+    """Block until the output grows or the process ends."""
     before = output.stat().st_size if output.exists() else 0
     while process.poll() is None and (not output.exists() or output.stat().st_size <= before):
         time.sleep(0.01)
@@ -92,8 +92,9 @@ def wait_for_more(output: Path, process: subprocess.Popen[bytes]) -> None:
 def end_again_and_again(
     inputs: Path, output: Path, url: str, signals: list[signal.Signals], pause: random.Random
 ) -> tuple[int, list[bytes]]:
-    """Start runs and end each with a signal, at a random moment after its first rows; then finish. Returns how many
-    were ended, and what they said.
+    """Start runs, end each with a signal at a random moment after its first rows, and let the last run finish.
+
+    Return how many runs were ended, and the standard error of each.
     """
     ended, said = 0, []
     for signum in signals:

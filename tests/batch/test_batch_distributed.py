@@ -1,4 +1,4 @@
-"""A real Dask cluster of processes: one worker is killed, the scheduler is killed."""
+"""A real Dask cluster of processes, in which a worker or the scheduler is killed."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ ROWS = 300
 pytestmark = [
     pytest.mark.timeout(120),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:.*:ResourceWarning"),  # of distributed, when its scheduler is killed
+    pytest.mark.filterwarnings("ignore:.*:ResourceWarning"),  # raised by distributed when its scheduler is killed
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
 ]
 
 
 class Cluster:
-    """A scheduler and two workers, each a process."""
+    """A scheduler and two workers, each in its own process."""
 
     def __init__(self, folder: Path, stack: ExitStack) -> None:
         self._file = folder / "scheduler.json"
@@ -63,7 +63,7 @@ class Cluster:
 
 @pytest.fixture
 def nothing_left_behind() -> None:
-    """distributed keeps threads of its own; the processes are ended by the cluster."""
+    """Disable the leak check: distributed keeps threads, and the cluster ends the processes."""
     return
 
 

@@ -1,4 +1,4 @@
-"""The course of a run: lanes, rows that fail alone, what ends it, what is asked again."""
+"""The engine of a run: lanes, rows that fail alone, what ends a run, what is retried."""
 
 from __future__ import annotations
 
@@ -153,12 +153,12 @@ class TestRowsThatFail:
     def test_a_row_that_is_always_refused_does_not_slow_the_others(
         self, make_client: MakeClient, emulator: Emulator, output: Path, recorded: Recorded
     ) -> None:
-        """Not even at its end: a gateway that gives up on one long answer each time."""
+        """Not at the end of the run either. Example: a gateway that times out on one long answer every time."""
         emulator.always(lambda request: Response.error(504, "Late") if prompt_of(request) == "p3" else yes())
         summary = batch.run(rows(40), output, client=make_client(max_retries=0))
         assert (summary.done, summary.failed) == (39, 1)
         assert recorded()["r3"]["error"]["code"] == "ServerError"
-        assert summary.refused["504"] <= 20  # five times alone, and as often as it was the probe
+        assert summary.refused["504"] <= 20  # five times alone, plus each time it was the probe
         assert len(chats(emulator)) == 39 + summary.refused["504"]
 
     def test_a_refusal_is_retried_by_the_pace_and_not_by_the_client(
@@ -215,7 +215,7 @@ class TestOutages:
 class TestBounds:
     def test_max_cost_applies_across_runs(self, client: Client, emulator: Emulator, output: Path) -> None:
         emulator.models = [PRICED]
-        emulator.always(yes())  # 100 tokens for 1, 50 for 2 USD a million
+        emulator.always(yes())  # 100 tokens at 1 USD and 50 at 2 USD per million
         first = batch.run(rows(100), output, client=client, model="org/m", max_cost=0.002, max_workers=4)
         assert first.stopped_by == "max_cost"
         assert first.cost == pytest.approx(0.0002 * first.done)
@@ -249,7 +249,7 @@ class TestBounds:
     def test_unpriced_rows_pending_at_the_end_are_not_a_stop(
         self, client: Client, emulator: Emulator, output: Path
     ) -> None:
-        """All rows were read when the first answer came."""
+        """All rows were read before the first answer arrived."""
         emulator.models = [PRICED]
         emulator.always(Response.text("Yes", provider="novita"))
         summary = batch.run(rows(3), output, client=client, model="org/m", max_cost=1.0)
@@ -436,7 +436,7 @@ class TestRateLimit:
     def test_a_limit_of_requests_a_second_is_used(
         self, make_client: MakeClient, emulator: Emulator, output: Path
     ) -> None:
-        """Against a real socket; hours of it are simulated."""
+        """Uses a real socket. test_batch_pace.py simulates longer runs."""
         lock, level, at = threading.Lock(), [20.0], [time.monotonic()]
 
         def limited(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Executors from outside: threads, processes, and what crosses between them."""
+"""Executors passed by the caller: threads, processes, and the data sent between them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ Recorded = Callable[[], dict[str, dict[str, Any]]]
 @pytest.fixture(scope="module")
 def processes() -> Iterator[ProcessPoolExecutor]:
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as executor:
-        executor.submit(len, "").result()  # its threads are there before the test that looks for those left behind
+        executor.submit(len, "").result()  # starts its threads before the leak check of a test
         yield executor
 
 
 class Counting(ThreadPoolExecutor):
-    """Notes at each submit how many rows are worked on."""
+    """Records the number of rows in flight at each submit."""
 
     def __init__(self, workers: int) -> None:
         super().__init__(workers)
@@ -56,7 +56,7 @@ class TestThreads:
     ) -> None:
         with ThreadPoolExecutor(2) as executor:
             batch.run(map(str, range(20)), output, client=client, executor=executor)
-        assert emulator.connections <= 2 + 1  # one asked for the prices
+        assert emulator.connections <= 2 + 1  # one fetched the prices
 
     def test_concurrency_is_never_exceeded(self, client: Client, output: Path) -> None:
         with Counting(2) as executor:
@@ -75,7 +75,7 @@ class TestThreads:
 
 
 class Losing(ThreadPoolExecutor):
-    """Loses its first task when the second is finished, as a cluster does that loses a worker."""
+    """Fails its first task when the second has finished, as a cluster that loses a worker does."""
 
     lost: Future[Any] | None = None
 
@@ -104,7 +104,7 @@ class TestProcesses:
     ) -> None:
         summary = batch.run(map(str, range(20)), output, client=client, executor=processes, max_workers=4)
         assert summary.done == len(recorded()) == 20
-        assert emulator.connections <= 2 + 1  # one asked for the prices
+        assert emulator.connections <= 2 + 1  # one fetched the prices
 
     def test_errors_in_a_process_are_returned(
         self,

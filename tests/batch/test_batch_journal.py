@@ -1,4 +1,4 @@
-"""The output as journal: what is kept, what is cut off, what is refused."""
+"""The output file as a journal: which lines are kept, cut off or refused."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ class TestLock:
             Journal(output)
 
     def test_a_forked_process_does_not_hold_the_lock(self, output: Path) -> None:
-        """Worker processes may outlive a run that was killed."""
+        """Worker processes may outlive a killed run."""
         journal = Journal(output)
         ours, theirs = socket.socketpair()
         with ours, theirs:
@@ -304,7 +304,7 @@ class TestReplacing:
 
 
 class TestInterruptedWrites:
-    """A signal's exception may arrive before, within and after the write."""
+    """The exception of a signal handler may be raised before, during or after the write."""
 
     @pytest.mark.parametrize(
         "written", [0, 1, 40, -1, None], ids=["nothing", "a byte", "a part", "all but a byte", "all"]
@@ -348,7 +348,7 @@ class TestInterruptedWrites:
 
 
 class TestFullDisk:
-    """A limit of the file's size stands for the disk: the write that meets it writes a part, and then fails."""
+    """A file size limit simulates a full disk: the write that reaches it is partial, and the next one fails."""
 
     def test_a_full_disk_is_waited_out_and_nothing_is_lost(self, output: Path) -> None:
         script = f"""
@@ -410,7 +410,7 @@ class TestLostFile:
         journal.append(answer("a"))
         output.unlink()
         with pytest.raises(FileNotFoundError):
-            list(iter(journal.sync_if_due, True))  # it looks once a second
+            list(iter(journal.sync_if_due, True))  # the check runs once a second
         journal.append(answer("b"))
         with pytest.raises(FileNotFoundError):
             journal.close()
@@ -475,7 +475,7 @@ class TestDamage:
 
 
 def run_script(script: str) -> None:
-    """Run a script in a process of its own."""
+    """Run a script in its own process."""
     path = os.pathsep.join([str(Path(__file__).parent), str(Path(hf_text.__file__).parent.parent)])
     result = subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": path}, capture_output=True)
     assert result.returncode == 0, result.stderr.decode()

@@ -1,4 +1,4 @@
-"""Outputs that are there: read, made a table, sorted, merged."""
+"""Existing outputs: reading, conversion to a table, sorting, merging."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast a server may be asked, and what an error means for the others."""
+"""The request rate that a server allows, and what one row's error means for the other rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from hf_text import (
 from hf_text.batch import Pace
 from hf_text.batch.verdicts import is_down, is_fatal, is_throttled, may_succeed_later
 
-# Requests a second, and seconds that an answer takes.
+# Requests per second, and seconds per answer.
 LOADS = [(50, 0.1), (50, 2), (20, 5), (10, 20)] if THOROUGH else [(50, 2), (10, 20)]
 
 
@@ -50,7 +50,7 @@ def pace(clock: Clock) -> Pace:
 
 
 class TestSimulation:
-    """The rate after the first half minute."""
+    """The request rate after the first half minute."""
 
     @pytest.mark.parametrize(("rate", "answer"), LOADS)
     @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ class TestSimulation:
     def test_a_per_minute_quota_is_used_up(self, tells: bool, rate: int, answer: float) -> None:
         course = simulate(Window(60 * rate, 60.0, tells), answer, seconds=1200)
         assert course.rate(0, 1200 - 2 * answer) >= 0.9 * rate
-        assert course.refused_share < (0.05 if tells else 0.08)  # a server that says nothing is probed
+        assert course.refused_share < (0.05 if tells else 0.08)  # without Retry-After, the client has to probe
 
     @pytest.mark.parametrize(("share", "used"), [(0.02, 0.85), (0.05, 0.7)])
     @pytest.mark.parametrize(("rate", "answer"), LOADS)
@@ -138,7 +138,7 @@ class TestSimulation:
     def test_a_client_that_stands_still_does_not_take_the_outage_for_its_end(
         self, rate: int, answer: float, down: bool, stalls: list[float]
     ) -> None:
-        """The door is opened for the silence of a probe whose refusal was not read yet."""
+        """The pace resumes because a probe got no refusal, but the refusal was only not read yet."""
         without = simulate(Bucket(rate), answer, rows=120 * rate).seconds
         periods = [(begin, begin + 1.2) for begin in stalls]
         course = simulate(Bucket(rate), answer, rows=120 * rate, outage=(40.0, 60.0), down=down, stalls=periods)
@@ -157,7 +157,7 @@ class TestSimulation:
         assert 4.7 <= course.rate(10, 90) <= 5.1
 
     def test_a_token_rate_cap_is_respected(self) -> None:
-        course = simulate(Bucket(500), 0.1, seconds=300, tokens_per_minute=6000)  # 100 tokens a row: one a second
+        course = simulate(Bucket(500), 0.1, seconds=300, tokens_per_minute=6000)  # 100 tokens a row: one row a second
         assert 0.95 <= course.rate(100, 300) <= 1.05
 
 
@@ -226,7 +226,7 @@ class TestPace:
             send(0.1, True)
         assert pace.rate >= before
         pace.refused(pace.start())
-        assert 20 <= pace.rate <= 40  # of 50 a second, half were let through
+        assert 20 <= pace.rate <= 40  # half of 50 requests a second were accepted
 
     def test_a_single_connection_failure_is_not_an_outage(self, pace: Pace, clock: Clock) -> None:
         for _ in range(10):

@@ -1,4 +1,4 @@
-"""Values of the inputs -> rows."""
+"""Conversion of input values to rows."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ class TestNames:
         assert parse({"custom_id": name, "prompt": "Hi"}).custom_id == "7"
 
     def test_content_ids_are_stable_across_versions(self) -> None:
-        """Else the next version would pay for every row once more."""
+        """Otherwise the next version would send, and pay for, every row again."""
         assert parse("Hi").custom_id == "row-427eee8c1ae219c7e8db8048"
 
     def test_repeated_content_is_numbered(self) -> None:

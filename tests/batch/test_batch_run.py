@@ -1,4 +1,4 @@
-"""Whole runs: what is sent, what is recorded, what is left for the next run."""
+"""Complete runs: which rows are sent, recorded, and left for the next run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def prompt_of(request: Request) -> str:
 
 
 def fail_for(*prompts: str) -> Callable[[Request], Response]:
-    """Answers, but for these prompts, with an error of the row's own."""
+    """Return a handler that answers these prompts with an error specific to the row, and all others with text."""
     return lambda request: Response.error(422, "No") if prompt_of(request) in prompts else Response.text("Yes")
 
 
@@ -117,7 +117,7 @@ class TestForms:
 
 
 class TestRefusals:
-    """Nothing is sent, and no output is made."""
+    """No request is sent, and no output file is created."""
 
     @pytest.fixture(autouse=True)
     def nothing_sent(self, emulator: Emulator, output: Path) -> Iterator[None]:
@@ -347,7 +347,7 @@ class TestProgress:
 class TestScale:
     def test_only_a_few_of_2000_rows_are_in_memory(self, client: Client, emulator: Emulator, output: Path) -> None:
         class Tracked(dict):  # type: ignore[type-arg]
-            """A row that tells whether it still exists."""
+            """A row that can be weakly referenced."""
 
         emulator.always(Response.text("Yes"))
         alive: weakref.WeakValueDictionary[int, Tracked] = weakref.WeakValueDictionary()
@@ -378,14 +378,14 @@ class TestInterrupts:
     def start(
         self, inputs: Path, output: Path, emulator: Emulator, gate: Gate | None = None
     ) -> subprocess.Popen[bytes]:
-        """A run in another process, that is held after ten rows."""
+        """Start a run in another process. The server holds its answers after ten rows."""
         gate = gate or Gate()
         emulator.reply(*[Response.text("Yes")] * 10)
         emulator.always(Response.text("Yes", delay=gate))
         environment = {**os.environ, "PYTHONPATH": str(Path(hf_text.__file__).parent.parent)}
         command = [sys.executable, "-c", SCRIPT, str(inputs), str(output), emulator.url]
         process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
-        wait_for_chats(emulator, 14, timeout=20)  # four are open: ten are recorded, else there were no room
+        wait_for_chats(emulator, 14, timeout=20)  # with four in flight, ten must be recorded
         return process
 
     def test_finished_rows_are_not_asked_again_after_a_kill(
@@ -398,7 +398,7 @@ class TestInterrupts:
         finished = set(recorded())
         assert len(finished) == 10
         with output.open("ab") as file:
-            file.write(b'{"id": "batch_req_0", "custom_id": "r29", "respon')  # what a kill may leave of a line
+            file.write(b'{"id": "batch_req_0", "custom_id": "r29", "respon')  # a partial line, as a kill may leave it
         emulator.always(Response.text("Yes"))
         sent_before = len(chats(emulator))
         summary = batch.run(inputs, output, client=client)
@@ -462,7 +462,7 @@ class TestInterrupts:
     def test_a_signal_before_the_first_row_ends_it_in_a_line(
         self, client: Client, emulator: Emulator, output: Path, signum: signal.Signals, status: int
     ) -> None:
-        """While the rows are checked, and the output is read."""
+        """The signal arrives while rows are checked and the output is read."""
 
         class Rows(list[dict[str, Any]]):
             def __iter__(self) -> Iterator[dict[str, Any]]:

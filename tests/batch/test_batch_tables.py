@@ -1,4 +1,4 @@
-"""Tables in, tables out, with the real packages."""
+"""Tables as input and output, with the real packages."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ class TestFrames:
 
 
 def batch_rows(frame: Any) -> Any:
-    """The rows of a DataFrame of pandas or polars; what is missing as None."""
+    """Return the rows of a pandas or polars DataFrame, with missing values as None."""
     if isinstance(frame, polars.DataFrame):
         return frame.iter_rows(named=True)
     return frame.astype(object).where(frame.notna(), None).to_dict("records")
