@@ -1,6 +1,6 @@
-"""JupyterLab in Chromium, as a person uses it: cells are run, buttons are clicked, pictures are taken.
+"""Drives JupyterLab in Chromium as a user does: runs cells, clicks buttons, takes screenshots.
 
-It needs jupyterlab, ipykernel and playwright beside this library, and a Chromium. Only 127.0.0.1 is used.
+It needs jupyterlab, ipykernel, playwright and a Chromium. It connects only to 127.0.0.1.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from playwright.sync_api import Page, sync_playwright
 
 __all__ = ["Lab", "opening_lab"]
 
-PATIENCE = 200  # seconds; nothing takes so long
+PATIENCE = 200  # seconds; longer than any step takes
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 THEMES = {"light": "JupyterLab Light", "dark": "JupyterLab Dark"}
 
-# Marks in the page when an output arrives from the kernel, and when its element changed last.
+# Records in the page when each output arrives from the kernel, and when the notebook's DOM last changed.
 WATCH = """() => {
   window.seen = {arrived: [], changed: 0, busy: 0};
   const book = window.jupyterapp.shell.currentWidget;
@@ -50,11 +50,11 @@ STATE = """() => {
 
 
 class Lab:
-    """A notebook that is open in JupyterLab.
+    """An open notebook in JupyterLab.
 
     Args:
-        page: the browser's.
-        path: the notebook's file.
+        page: the browser page.
+        path: the notebook file.
     """
 
     def __init__(self, page: Page, path: Path) -> None:
@@ -62,7 +62,7 @@ class Lab:
         self.path = path
         self.dialogs: list[str] = []
         self.foreign: list[str] = []
-        """Requests to another host."""
+        """URLs of requests to other hosts."""
         page.on("dialog", self._note_dialog)
         page.on("request", self._note_request)
 
@@ -70,7 +70,7 @@ class Lab:
         return self.page.evaluate(STATE)
 
     def wait_until(self, ready: Any) -> Any:
-        """Wait for a state of the notebook, and give it."""
+        """Wait until ``ready`` accepts the notebook's state, and return the state."""
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             state = self.state()
@@ -80,7 +80,7 @@ class Lab:
         raise TimeoutError(f"not so after {PATIENCE} s: {str(state)[:2000]}")
 
     def run_cell(self, number: int, *, wait: bool = True) -> None:
-        """Run one cell, and wait for its end."""
+        """Run one cell, and wait until it has finished if ``wait`` is true."""
         before = self.state()["run"]
         self.page.evaluate(
             "number => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = number;"
@@ -95,7 +95,7 @@ class Lab:
         self.wait_until(lambda s: s["kernel"] == "idle" and s["run"] == len(s["outputs"]))
 
     def press_stop(self) -> None:
-        """Click the button of the toolbar."""
+        """Click the toolbar's interrupt button."""
         self.page.click("[data-command='notebook:interrupt-kernel']:visible, [title^='Interrupt']:visible")
 
     def use_theme(self, name: str) -> None:
@@ -106,12 +106,14 @@ class Lab:
         self.page.wait_for_timeout(500)
 
     def watch(self) -> None:
-        """From now on, note when outputs arrive and change."""
+        """Start to record when outputs arrive and change."""
         self.page.evaluate(WATCH)
 
     def measure(self, number: int) -> dict[str, float]:
-        """Run a cell. How long its last output took from the kernel's message to the last change of the page, laid
-        out; how long tasks of over 50 ms took together; how much CPU the page's main thread used. In milliseconds.
+        """Run a cell, and return its timings in milliseconds.
+
+        They are the time from its last output message to the page's last change, the sum of the tasks longer than
+        50 ms, the CPU time of the page's main thread, and the time spent on layout.
         """
         cdp = self.page.context.new_cdp_session(self.page)
         cdp.send("Performance.enable", {"timeDomain": "threadTicks"})
@@ -130,7 +132,7 @@ class Lab:
         }
 
     def save(self) -> Any:
-        """Save the notebook, and read what was saved."""
+        """Save the notebook, and return the saved JSON."""
         self.page.evaluate("() => window.jupyterapp.shell.currentWidget.context.save()")
         return json.loads(self.path.read_text("utf-8"))
 
@@ -151,9 +153,9 @@ def _metrics(cdp: Any) -> dict[str, float]:
 def opening_lab(
     cells: list[str], *, chromium: str = "/usr/bin/chromium", size: tuple[int, int] = (1100, 1200)
 ) -> Iterator[Lab]:
-    """A notebook with these cells, open in JupyterLab, its kernel ready, for as long as the block lasts.
+    """Open a notebook with these cells in JupyterLab, and wait for its kernel. Leaving the block closes it.
 
-    The kernel has the environment of this process.
+    The kernel inherits this process's environment.
     """
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
         home = Path(folder)

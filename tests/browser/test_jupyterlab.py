@@ -1,4 +1,4 @@
-"""An answer in JupyterLab in Chromium. Skipped unless HF_TEXT_BROWSER names a Chromium and JupyterLab is installed."""
+"""Answers in JupyterLab in Chromium. Skipped unless HF_TEXT_BROWSER names a Chromium and JupyterLab is installed."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def lab(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     monkeypatch.setenv("HF_TOKEN", "hf_MadeUpKeyForTests")
     for name, value in emulator.environ.items():
         monkeypatch.setenv(name, value)
-    from lab import opening_lab  # it needs playwright
+    from lab import opening_lab  # needs playwright
 
     with opening_lab(CELLS, chromium=CHROMIUM) as lab:
         lab.run_cell(0)
@@ -78,14 +78,14 @@ def test_the_stop_button_keeps_what_arrived_and_the_kernel_survives(emulator: Em
     saved = lab.save()
     shown, error = saved["cells"][1]["outputs"]
     assert "stopped" in "".join(shown["data"]["text/markdown"])
-    assert str(saved).count("Once upon") == 2  # as Markdown, and as plain text, of one output
+    assert str(saved).count("Once upon") == 2  # one output, as Markdown and as plain text
     assert error["ename"] == "KeyboardInterrupt"
     assert "usable" in str(saved["cells"][2]["outputs"])
 
 
 @pytest.mark.timeout(900)
 def test_a_hostile_answer_does_nothing(emulator: Emulator, lab: Lab) -> None:
-    """Prints how long each took to render, in milliseconds; a person compares."""
+    """Also prints the rendering time of each answer, for comparison by hand."""
     title = lab.page.title()
     for text in SHAPES:
         emulator.reply(Response.text(text))

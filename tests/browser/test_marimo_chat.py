@@ -19,7 +19,7 @@ from hf_text.emulator import Emulator, Gate, Response
 
 CHROMIUM = os.environ.get("HF_TEXT_BROWSER", "")
 PAGE = Path(__file__).parents[2] / "docs" / "notebooks.rst"
-PATIENCE = 60  # seconds; nothing takes so long
+PATIENCE = 60  # seconds; longer than any step takes
 STOP = "marimo-chatbot button:has(svg.lucide-square)"
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="HF_TEXT_BROWSER names no Chromium")
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(not CHROMIUM, reason="HF_TEXT_BROWSER names no C
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """The page's lines as the one cell of a marimo app. Gives its address."""
+    """Serve a marimo app whose only cell is the snippet in docs/notebooks.rst. Yield its address."""
     (block,) = [block for block in find_blocks(PAGE.read_text("utf-8")) if "mo.ui.chat(answer)" in block.code]
     cell = "".join(f"    {line}\n" for line in block.code.splitlines())
     app = folder / "app.py"
