@@ -1,4 +1,4 @@
-"""The command, run in this process or as one of its own; always against an emulator, and never with a user's key."""
+"""Run the command in this process or in a new one, always against an emulator and never with a real key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(hf_text.__file__).parent.parent
 
 
 class Result(NamedTuple):
-    """How a command ended."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
@@ -31,31 +31,31 @@ class Result(NamedTuple):
 
 
 class Process(subprocess.Popen[bytes]):
-    """The command in a process of its own."""
+    """The command in its own process."""
 
     def finish(self) -> Result:
-        """Wait for its end; what was read before is not in the result."""
+        """Wait until the process ends. The result lacks output that was already read."""
         out, err = self.communicate(timeout=15)
         return Result(self.returncode, (out or b"").decode(), (err or b"").decode())
 
 
 @pytest.fixture
 def key(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The user's key, in the environment."""
+    """Set a user's key in the environment."""
     monkeypatch.setenv("HF_TOKEN", "hf_MadeUpKeyForTests")
     return "hf_MadeUpKeyForTests"
 
 
 @pytest.fixture
 def hf(emulator: Emulator, key: str, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """An emulator that the command takes for Hugging Face."""
+    """An emulator that the command uses as Hugging Face."""
     monkeypatch.delenv("HF_TEXT_API_KEY", raising=False)
     return emulator
 
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Runs the command in this process. ``stdin`` is what is piped in."""
+    """Return a function that runs the command in this process, with ``stdin`` as its standard input."""
 
     def run(*argv: str, stdin: bytes = b"", encoding: str = "utf-8") -> Result:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding))
@@ -66,12 +66,12 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Process]]:
-    """Starts the command as a process, with pipes.
+    """Return a function that starts the command as a process with pipes.
 
-    ``redirected`` is for what only a shell can do, such as ``2>&-``; further arguments are those of ``Popen``.
+    ``redirected`` holds redirections that need a shell, such as ``2>&-``. Further arguments are passed to ``Popen``.
     """
     started: list[Process] = []
-    # What is ignored here (as under nohup) would be ignored there.
+    # A child inherits an ignored SIGINT (as under nohup).
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*argv: str, redirected: str = "", **options: Any) -> Process:
@@ -79,7 +79,7 @@ def start() -> Iterator[Callable[..., Process]]:
         command = [sys.executable, "-W", "error", "-m", "hf_text", *argv]
         if redirected:
             command = ["sh", "-c", f'exec "$@" {redirected}', "sh", *command]
-        # Unbuffered, Python would hide that something was not flushed.
+        # Unbuffered output would hide a missing flush.
         process = Process(command, cwd=ROOT, env={**os.environ, "PYTHONUNBUFFERED": ""}, **{**pipes, **options})
         started.append(process)
         return process
@@ -96,7 +96,7 @@ def start() -> Iterator[Callable[..., Process]]:
 
 @pytest.fixture
 def terminal() -> Iterator[Callable[..., Terminal]]:
-    """Opens terminals; ``columns`` and the environment are those of ``Terminal``."""
+    """Return a function that opens a ``Terminal`` with these arguments."""
     opened: list[Terminal] = []
 
     def open_one(columns: int = 80, **environ: str) -> Terminal:
@@ -110,7 +110,7 @@ def terminal() -> Iterator[Callable[..., Terminal]]:
 
 @pytest.fixture
 def answer(hf: Emulator) -> Callable[..., None]:
-    """Sets the text of the next answer, in these pieces."""
+    """Return a function that sets the pieces of the next answer's text."""
 
     def answer(*pieces: str, **options: Any) -> None:
         hf.reply(Response.text(*pieces, **options))
@@ -120,7 +120,7 @@ def answer(hf: Emulator) -> Callable[..., None]:
 
 @pytest.fixture
 def unused_url() -> Iterator[str]:
-    """A base URL where nobody listens: the port is taken, but not listened to."""
+    """A base URL that refuses connections: its port is bound, but not listening."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}/v1"

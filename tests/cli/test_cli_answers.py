@@ -1,4 +1,4 @@
-"""What the user sees of an answer, and of an error."""
+"""The output for answers and errors."""
 
 from __future__ import annotations
 
@@ -188,7 +188,7 @@ def test_timeouts_accept_fractions_of_a_second(hf, cli, fault):
     ],
 )
 def test_an_error_is_one_line_that_says_what_to_do(hf, cli, fault, advice):
-    hf.models = [model for model in hf.models if model["id"] == "emulator/small"]  # one provider: no long way round
+    hf.models = [model for model in hf.models if model["id"] == "emulator/small"]  # one provider, so no other to try
     hf.always(fault)
     status, out, err = cli("-m", "emulator/small:novita", "Hello")
     assert (status, out) == (1, "")
@@ -232,7 +232,7 @@ def test_a_multi_line_error_is_printed_on_one_line(hf, cli):
 
 def test_the_demo_needs_no_key_and_says_that_no_model_is_used(cli, monkeypatch):
     for name in ("HF_ENDPOINT", "HF_TEXT_ROUTER_URL", "HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody is asked there
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # must not be contacted
     status, out, err = cli("--demo", "Hello", "there")
     assert status == 0
     assert "Hello there" in out

@@ -1,4 +1,4 @@
-"""What the command line says, as the server gets it."""
+"""The requests that the command line's arguments produce."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PNG = base64.b64decode(
 
 
 def sent(hf: Any) -> Any:
-    """The body of the last chat request."""
+    """Return the body of the last chat request."""
     return [request for request in hf.requests if request.path.endswith("/chat/completions")][-1].json
 
 
@@ -131,7 +131,7 @@ def test_piped_binary_data_is_a_usage_error(hf, cli, data):
     assert "hf-text: error: standard input cannot be read" in result.err
 
 
-# --- What is refused
+# --- Invalid arguments
 
 
 @pytest.mark.parametrize("argv", [[], [""], ["  "], ["-m", "gpt-oss-20b"]], ids=str)
@@ -202,7 +202,7 @@ def test_the_first_listed_model_of_another_server_is_the_default(hf, cli, monkey
     hf.reply(Response.text("Hi."))
     assert cli("--api-base", hf.api_base, "--json", "Hello").status == 0
     assert sent(hf)["model"] == "local/first"
-    assert "stream_options" not in sent(hf)  # some servers refuse it
+    assert "stream_options" not in sent(hf)  # some servers reject it
 
 
 def test_an_invalid_key_variable_is_named_and_not_shown(hf, cli, monkeypatch):
@@ -274,7 +274,7 @@ KEY = "hf_Zw9Kq3Vt7Rb5Xn1Jm8Lc4Pd6"
     ],
 )
 def test_a_key_among_the_arguments_is_not_shown(hf, cli, argv, named):
-    """What stands on a terminal is scrolled, recorded, and copied into bug reports."""
+    """Terminal output stays in scrollback and logs, and is copied into bug reports."""
     result = cli(*argv)
     assert (result.status, hf.requests) == (2, [])
     assert named in result.err

@@ -1,4 +1,4 @@
-"""``hf-text batch``, as a process and on a terminal."""
+"""``hf-text batch`` as a process, with pipes and on a terminal."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ class TestLooks:
     def test_a_server_without_a_list_of_models_is_asked_on_a_terminal(
         self, environment: dict[str, str], emulator: Emulator, inputs: Path, tmp_path: Path
     ) -> None:
-        """No prices, so nothing is to be confirmed."""
+        """Without prices, there is no cost to confirm."""
         emulator.reply(*[Response.error(404, "Not Found")] * 4, path="/v1/models")
         ours, theirs = pty.openpty()
         command = [sys.executable, "-m", "hf_text", "batch", str(inputs), str(tmp_path / "out"), "--template", "{text}"]

@@ -73,7 +73,7 @@ def test_a_server_that_is_down_and_missing_certificates_are_reported(cli, unused
 def test_an_invalid_key_is_reported_once(cli, monkeypatch):
     monkeypatch.delenv("HF_TEXT_ROUTER_URL", raising=False)
     monkeypatch.delenv("HF_TEXT_HUB_URL", raising=False)
-    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # so that no name is looked up
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # avoids DNS lookups
     monkeypatch.setenv("HF_TOKEN", "sk-0123456789abcdef")
     result = cli("doctor")
     assert result.status == 1
@@ -83,7 +83,7 @@ def test_an_invalid_key_is_reported_once(cli, monkeypatch):
 
 @pytest.fixture
 def secured(certificate, key, monkeypatch):
-    """Hugging Face, with a certificate that it has signed itself."""
+    """An emulator of Hugging Face with a self-signed certificate."""
     with Emulator(tls=certificate) as emulator:
         monkeypatch.setenv("HF_ENDPOINT", emulator.url)
         monkeypatch.setenv("HF_TEXT_ROUTER_URL", emulator.url)
@@ -228,7 +228,7 @@ def test_an_impossible_comparison_is_an_error_and_nothing_is_sent(hf, cli, argv)
 
 
 def test_a_png_plot_without_its_extra_is_refused_before_anything_is_sent(hf, cli, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # simulates a missing package
     result = cli("compare", MODEL, "--yes", "--plot", "x.png")
     assert (result.status, result.out, hf.requests) == (1, "", [])
     assert "pip install 'hf_text[plot]'; FILE.svg needs nothing" in result.err

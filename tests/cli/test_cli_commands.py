@@ -1,4 +1,4 @@
-"""The commands beside the question: which one is meant, and what each does."""
+"""The commands other than a question: how one is selected, and what each does."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_ctrl_c_in_a_chat_stops_the_answer_and_leaves_it_out_of_the_next_turn(hf
     assert [message["content"] for message in hf.requests[-1].json["messages"]] == ["Second"]
 
 
-# Where the user presses Ctrl-C: what is typed, the replies that hold there, and what then stands on the screen.
+# Phases in which the user presses Ctrl-C: the command line, the arguments of the held reply, the text on the screen.
 ANSWERS = [
     ("--reasoning Hello", {"reasoning": ["Hm, thinking."]}, "Hm, thinking."),
     ("Hello", {"reasoning": ["Hm."]}, "the model is thinking"),

@@ -1,4 +1,4 @@
-"""``hf text``: the command as an extension of huggingface_hub's own, started by its dispatcher."""
+"""``hf text``: the command as an extension, started by huggingface_hub's ``hf`` command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytest.importorskip("huggingface_hub.cli.extensions", reason="needs a huggingfac
 
 @pytest.fixture
 def hf_text(tmp_path):
-    """Runs ``hf text``, installed as ``hf extensions install hf-text/hf-text`` leaves it behind."""
+    """Return a function that runs ``hf text``, installed as by ``hf extensions install hf-text/hf-text``."""
     folder = tmp_path / ".local" / "share" / "hf" / "extensions" / "hf-text"
     script = folder / "venv" / "bin" / "hf-text"
     script.parent.mkdir(parents=True)

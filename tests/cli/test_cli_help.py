@@ -1,4 +1,4 @@
-"""Help: it fits the terminal, its examples run, and the reference in the documents says the same."""
+"""The help fits the terminal, its examples run, and the reference in the docs matches it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def examples():
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """The files that the examples name."""
+    """Create the files that the examples use."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("Some notes.")
     (tmp_path / "cat.jpg").write_bytes(PNG)

@@ -1,4 +1,4 @@
-"""Markdown on a terminal: nothing that is printed is touched again, and in the end it is as if it came at once."""
+"""Markdown on a terminal: printed text never changes, and the result equals that of an answer printed at once."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ Text | without a table
 日本語のテキストはとても長いので、端末の幅で折り返されなければならない。**太字**もあります。
 """
 
-# What means something in Markdown, more often than chance would have it.
+# Strings with a meaning in Markdown, so that random texts contain many of them.
 PIECES = [
     *"*_`[]()#>-+1.|~<&!\\ \n\n\nab",
     *("```", "**", "- ", "1. ", "word ", "\n\n", "    ", "| a | b |\n|--|--|\n", "> ", "](http://x)", "\n- ", "日本"),
@@ -72,7 +72,7 @@ def render(pieces, columns, **options):
 
 
 def screen_after(text, columns):
-    """What stands on a screen of 10 lines, styles included, and what has left it at its top."""
+    """Return the scrollback and the lines of a 10-line screen, with styles."""
     screen = pyte.HistoryScreen(columns, 10, history=100_000)
     pyte.Stream(screen).feed(text.replace("\n", "\r\n"))
     return list(screen.history.top), [screen.buffer[line] for line in range(10)]

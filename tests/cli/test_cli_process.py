@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals, pipes and term
 
 
 def held_after(*pieces, **options):
-    """An answer that begins with these pieces of text and goes on when the gate opens."""
+    """Build an answer that sends these pieces of text and continues when the gate opens. Return both."""
     reply = Response.text(*pieces, " And more.", **options)
     gate = Gate()
     body = list(reply.body)
@@ -31,7 +31,7 @@ def held_after(*pieces, **options):
 
 
 def endless():
-    """An answer without end."""
+    """Build an endless answer."""
     event = Response.text("All work and no play.\n", finish=None, done=False).body[-1]
 
     def repeat():
@@ -42,7 +42,7 @@ def endless():
 
 
 def read_some(pipe):
-    """What comes next, waited for as long as it can reasonably take."""
+    """Return the next bytes from the pipe. Fail after 15 seconds."""
     assert select.select([pipe], [], [], 15)[0], "nothing came"
     return os.read(pipe.fileno(), 100)
 
@@ -53,7 +53,7 @@ def interrupt(process):
 
 
 def is_quiet(err):
-    """Nothing of the interpreter's, and no complaint."""
+    """Return whether standard error has no traceback and no error message."""
     return not any(word in err for word in ("Traceback", "Exception", "Error", "error"))
 
 
@@ -127,7 +127,7 @@ def test_ctrl_c_with_json_writes_what_arrived(hf, start):
 
 def test_ctrl_c_interrupts_reading_standard_input(hf, start):
     process = start("Hello", stdin=subprocess.PIPE)
-    process.stdin.write(bytes(1 << 20))  # more than a pipe holds: when this is done, it is being read
+    process.stdin.write(bytes(1 << 20))  # more than a pipe buffers: when this returns, the command is reading
     assert interrupt(process) == (130, "", "")
     assert hf.requests == []
 
@@ -177,7 +177,7 @@ def test_a_closed_standard_error_does_not_mix_errors_into_the_answer(hf, start):
 
 
 def test_the_provider_is_named_on_one_line_whatever_its_name(hf, start):
-    hf.reply(Response.text("Hi", provider="a\u061cb"))  # a header is read as Latin-1
+    hf.reply(Response.text("Hi", provider="a\u061cb"))  # headers are decoded as Latin-1
     result = start("-m", "a/b", "Hello").finish()
     assert result.err == "hf-text: a/b, from a\u00d8\\x9cb\n"
 

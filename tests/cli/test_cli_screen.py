@@ -1,4 +1,4 @@
-"""What stands on the screen of a terminal while an answer comes, and in which width."""
+"""The terminal's screen while an answer streams, at several widths."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_words_are_not_split_at_the_edge_even_when_resized(hf, terminal):
     gate.open()
     assert shell.wait() == 0
     shell = terminal(40)
-    hf.reply(Response.text(*TEXT))  # a character each
+    hf.reply(Response.text(*TEXT))  # one character per piece
     shell.run("Hello")
     assert shell.wait() == 0
     assert shell.text.split()[-len(TEXT.split()) :] == TEXT.split()

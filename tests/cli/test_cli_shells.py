@@ -1,4 +1,4 @@
-"""The shells in which the command is used."""
+"""The command in several shells."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def test_bash_completes_commands_and_options(hf, terminal, tmp_path):
     shell.wait()
 
 
-# What a shell with job control does: the command gets a process group of its own and the terminal; when it is
-# stopped, the shell takes the terminal back, and "fg" (here: any line) lets it go on.
+# Acts as a shell with job control: it gives the command its own process group and the terminal. When the command is
+# stopped, the shell takes the terminal back, and "fg" (here: any line) continues the command.
 JOB_CONTROL = """
 import os, signal, sys
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""The command in a terminal: what stands on the screen at the end, and what the keyboard does on the way."""
+"""The command in a terminal: the final screen, and the effect of keys while it runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="terminals as on Unix")
 ESCAPE = re.compile(rb"\x1b")
 COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 
-# Each command, and what stands on its screen when it has done its work.
+# Each command, and a text on its screen when it has finished.
 COMMANDS = {
     "ask": ("Hello", "from"),
     "chat": ("chat --reasoning", "from"),
@@ -127,7 +127,7 @@ def test_a_command_that_comes_after_an_option_is_not_sent_as_a_question(hf, term
     assert hf.requests == []
 
 
-# How long the window keeps its width of 80 columns, the keys that end the command, and what then is in 40.
+# The text until which the window keeps its 80 columns, the keys that end the command, and the output at 40 columns.
 RESIZED = {
     "models": ("models", None, "", "openai/gpt-oss-120b"),
     "providers": ("providers openai/gpt-oss-120b", None, "", "groq"),
