@@ -1,4 +1,4 @@
-"""What is special about the blocking face of a conversation."""
+"""The parts specific to blocking conversations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations: what is sent for a turn, what is kept of it, and what a failure leaves."""
+"""Conversations: the requests of a turn, the messages kept from it, and the state after a failure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def text(words: str, **fields: Any) -> Response:
 
 
 def sent(hf: Emulator) -> list[list[tuple[str, Any]]]:
-    """Role and content of the messages of each request."""
+    """Return the role and content of each request's messages."""
     chats = [request.json["messages"] for request in hf.requests if request.method == "POST"]
     return [[(message["role"], message["content"]) for message in messages] for messages in chats]
 
@@ -87,7 +87,7 @@ class TestTurns:
         chat = converse(model="emulator/small", temperature=0.5, max_tokens=9, provider="novita")
         chat.generate("Hi")
         chat.model = "openai/gpt-oss-20b"
-        with pytest.raises(hf_text.ModelNotSupportedError):  # novita does not serve it
+        with pytest.raises(hf_text.ModelNotSupportedError):  # novita does not serve this model
             chat.generate("Hi")
         first, second = (request.json for request in emulator.requests if request.method == "POST")
         assert (first["model"], first["temperature"], first["max_tokens"]) == ("emulator/small:novita", 0.5, 9)
@@ -202,7 +202,7 @@ class TestTools:
 
     def test_tool_choice_applies_to_the_first_request_of_a_turn(self, emulator: Emulator, converse: Converse) -> None:
         chat = converse(tools=[get_weather], tool_choice="required")
-        chat.generate("Weather?")  # the emulator calls what it must
+        chat.generate("Weather?")  # the emulator calls the required tool
         first, second = (request.json for request in emulator.requests)
         assert first["tool_choice"] == "required"
         assert "tool_choice" not in second
@@ -526,7 +526,7 @@ class TestBudget:
     def test_a_call_is_never_separated_from_its_result(self, emulator: Emulator, converse: Converse) -> None:
         emulator.reply(CALL, CALL, CALL, text("ok"))
         chat = converse(tools=[get_weather], max_input_tokens=4, count_tokens=self.count)
-        chat.generate("Go")  # the emulator would refuse a call without its result
+        chat.generate("Go")  # the emulator rejects a call without its result
         assert [role for role, _ in sent(emulator)[-1]] == ["user", "assistant", "tool"]
         assert len(chat.messages) == 8
 
