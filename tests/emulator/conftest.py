@@ -1,4 +1,4 @@
-"""An emulator for each test, and clients that show what is on the wire."""
+"""An emulator for each test, and clients that show the bytes on the wire."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hf_text.emulator import Emulator, assert_nothing_leaked
 
 
 class Dialled:
-    """A TCP connection to the emulator, read byte by byte."""
+    """A raw TCP connection to the emulator."""
 
     def __init__(self, hf: Emulator) -> None:
         self.sock = socket.create_connection(("127.0.0.1", urlsplit(hf.url).port or 0), timeout=5)
@@ -34,7 +34,7 @@ class Dialled:
         self.send(b"GET %b HTTP/1.1\r\nHost: x\r\n%b\r\n" % (path.encode(), extra))
 
     def read(self) -> bytes:
-        """What comes next; empty at the end of the connection."""
+        """Return the next bytes, or none at the end of the connection."""
         return self.sock.recv(1 << 16)
 
     def read_until(self, mark: bytes) -> bytes:
@@ -57,7 +57,7 @@ class Dialled:
 
 @dataclass(frozen=True)
 class Transcript:
-    """An HTTP answer, read to its end."""
+    """A complete HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -69,7 +69,7 @@ class Transcript:
 
     @property
     def events(self) -> list[Any]:
-        """The data of each event of a stream: parsed JSON, or text as it is."""
+        """The data of each event of a stream: parsed JSON, or the text if it is not JSON."""
         data = [line[5:].strip() for line in self.body.decode().split("\n") if line.startswith("data:")]
         return [json.loads(item) if item.startswith("{") else item for item in data]
 
@@ -91,7 +91,7 @@ def hf() -> Iterator[Emulator]:
 
 @pytest.fixture
 def dial(hf: Emulator) -> Iterator[Callable[[], Dialled]]:
-    """Opens connections; they are closed at the end of the test."""
+    """Return a function that opens connections, and close them after the test."""
     with ExitStack() as stack:
 
         def connect() -> Dialled:
@@ -104,7 +104,7 @@ def dial(hf: Emulator) -> Iterator[Callable[[], Dialled]]:
 
 @pytest.fixture
 def ask(hf: Emulator) -> Ask:
-    """Sends one request on a connection of its own. A ``json`` makes it a POST."""
+    """Return a function that sends one request on a new connection: a POST if it has JSON."""
 
     def send(
         path: str, json_: Any = None, method: str | None = None, key: str | None = None, **headers: str

@@ -1,4 +1,4 @@
-"""The named faults: each does what its name says."""
+"""The named faults: each behaves as its name promises."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHAT = "/v1/chat/completions"
 CUT = {"closed-before-headers", "cut-in-headers", "cut-mid-stream", "cut-between-events", "truncated-json"}
 CUT |= {"finish-on-every-chunk-cut"}
 RESET = {"reset-before-headers", "reset-mid-stream", "reset-after-error"}
-# What comes before it stands still.
+# The bytes sent before the stall.
 STALL = {
     "stall-before-headers": b"",
     "stall-in-headers": b"HTTP/1.1 200",

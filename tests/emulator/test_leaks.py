@@ -1,4 +1,4 @@
-"""What counts as left behind."""
+"""The leaks that ``assert_nothing_leaked()`` reports."""
 
 from __future__ import annotations
 

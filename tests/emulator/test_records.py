@@ -1,4 +1,4 @@
-"""The emulator before a real server records what passes, without secrets, and plays it back byte for byte."""
+"""As a proxy of a real server, the emulator records the traffic without secrets, and replays it byte for byte."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ KEY = "hf_MadeUpKeyForTests"
 
 @pytest.fixture
 def server() -> Iterator[Emulator]:
-    """What stands for a real server."""
+    """An emulator in the role of the real server."""
     with Emulator() as running:
         yield running
 
 
 def talk(emulator: Emulator, head: bytes = b"", body: bytes = b"{}", target: str = "/v1/chat/completions") -> bytes:
-    """All that comes back for a request; what was read before a reset."""
+    """Send a request and return all response bytes, or those before a reset followed by ``<reset>``."""
     received = b""
     with socket.create_connection(("127.0.0.1", urlsplit(emulator.url).port or 0), timeout=5) as sock:
         lines = b"POST %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%bContent-Length: %d\r\n\r\n" % (
@@ -75,7 +75,7 @@ def test_a_record_replays_byte_for_byte(server: Emulator, tmp_path: Path, name: 
     with Emulator(record=tmp_path / "tapes", upstream=server.url) as recorder:
         live = talk(recorder)
     with Emulator(replay=tmp_path / "tapes") as player:
-        assert [talk(player), talk(player)] == [live, live]  # the second time the last record again
+        assert [talk(player), talk(player)] == [live, live]  # the last record is repeated
     assert b"<reset>" not in live
 
 
@@ -162,7 +162,7 @@ HEAD = (
 def test_keys_cookies_and_billing_names_never_reach_the_disk(server: Emulator, tmp_path: Path) -> None:
     spread = [value.decode()[:5] for value in SECRETS.values()], [value.decode()[5:] for value in SECRETS.values()]
     told = " ".join(value.decode() for value in SECRETS.values())
-    said = told.replace("made-up-set-cookie", "")  # not known before the answer
+    said = told.replace("made-up-set-cookie", "")  # not known before the response
     chunks = [piece for pair in zip(*spread, strict=True) for piece in (*pair, " ")]  # secrets in two chunks
     cookie = f"session={SECRETS['set'].decode()}; HttpOnly"
     server.reply(
@@ -173,7 +173,7 @@ def test_keys_cookies_and_billing_names_never_reach_the_disk(server: Emulator, t
     target = f"/v1/chat/completions?key={SECRETS['query'].decode()}&n=1"
     with Emulator(record=tmp_path, upstream=server.url, secrets=["customer-1"]) as recorder:
         live = [talk(recorder, HEAD, body, target) for _ in range(2)]
-    assert server.requests[0].key == KEY  # the server got them all
+    assert server.requests[0].key == KEY  # the server received all secrets
     assert server.requests[0].target == target
     for path in tmp_path.iterdir():
         written = path.read_bytes()
@@ -186,7 +186,7 @@ def test_keys_cookies_and_billing_names_never_reach_the_disk(server: Emulator, t
     with Emulator(replay=tmp_path, secrets=["customer-1"]) as player:
         again = [talk(player, HEAD, body, target) for _ in range(2)]
     assert [len(data) for data in again] == [len(data) for data in live]
-    assert b"%2Dup" in again[1]  # what is no secret stays
+    assert b"%2Dup" in again[1]  # other text is unchanged
 
 
 def test_a_signed_redirect_target_is_redacted_and_followed(server: Emulator, tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_a_compressed_answer_is_recorded_unchanged(
 
 
 def ask_for_nothing(player: Emulator) -> str:
-    """What a client that decompresses reads."""
+    """Return the text that a client with decompression reads."""
     answer = requests.post(f"{player.api_base}/chat/completions", json={}, timeout=5)
     events = [json.loads(line[6:]) for line in answer.text.splitlines() if line.startswith("data: {")]
     return "".join(event["choices"][0]["delta"].get("content") or "" for event in events if event["choices"])

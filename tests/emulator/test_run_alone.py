@@ -28,7 +28,7 @@ SOURCES = sorted(FOLDER.glob("*.py"))
 
 @contextmanager
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The program and its URL."""
+    """Run the program. Yield the process and its URL."""
     command = [sys.executable, "-m", "hf_text.emulator", *arguments]
     with subprocess.Popen(
         command, cwd=FOLDER.parents[1], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -41,7 +41,7 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def rest_of(program: subprocess.Popen[str]) -> tuple[str, str]:
-    """What it prints until it ends (`communicate` would lose what was read ahead)."""
+    """Return the remaining output and errors. `communicate` would lose the text that was already buffered."""
     assert program.stdout is not None
     assert program.stderr is not None
     out, err = program.stdout.read(), program.stderr.read()
@@ -50,7 +50,7 @@ def rest_of(program: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def ask(url: str, path: str = "/v1/chat/completions", key: str | None = None) -> int:
-    """The status of a chat completion."""
+    """Send a chat completion request and return the status."""
     body = {"model": "emulator/small", "messages": [{"role": "user", "content": "Hi"}]}
     headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
     try:

@@ -1,4 +1,4 @@
-"""Scripts of replies: which reply answers which request."""
+"""Scripted replies: which reply answers which request."""
 
 from __future__ import annotations
 

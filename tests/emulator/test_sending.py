@@ -1,4 +1,4 @@
-"""How a reply goes on the wire: framing, compression, pauses, and the ways to end it."""
+"""How a reply is sent: framing, compression, pauses, and the ways to end it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Exchange = Callable[[Response], bytes]
 
 @pytest.fixture
 def exchange(hf: Emulator, dial: Dial) -> Exchange:
-    """Has the reply sent, and returns every byte of it; the client asks for the connection's end."""
+    """Return a function that requests the reply with ``Connection: close`` and returns all its bytes."""
 
     def send(reply: Response) -> bytes:
         hf.reply(reply)
@@ -34,7 +34,7 @@ def body_of(data: bytes) -> bytes:
 
 
 def dechunk(data: bytes) -> list[bytes]:
-    """The chunks of a chunked body, which must be whole."""
+    """Split a complete chunked body into its chunks."""
     chunks: list[bytes] = []
     while True:
         line, _, data = data.partition(b"\r\n")
@@ -136,7 +136,7 @@ class TestFraming:
         data = exchange(Response(body=("one " * 100, "two"), encoding=encoding, framing=framing))
         assert f"Content-Encoding: {encoding}\r\n".encode() in data
         body = b"".join(dechunk(body_of(data))) if framing == "chunked" else body_of(data)
-        unpacked = zlib.decompressobj(wbits=47)  # it finds out which of the two it is
+        unpacked = zlib.decompressobj(wbits=47)  # detects gzip or zlib
         assert unpacked.decompress(body) == b"one " * 100 + b"two"
         assert unpacked.eof
 
@@ -148,7 +148,7 @@ class TestFraming:
         assert gate.reached.wait(5)
         unpacked = zlib.decompressobj(wbits=47)
         data = client.read()
-        while unpacked.decompress(body_of(data)) != b"one":  # what was sent before the gate must do
+        while unpacked.decompress(body_of(data)) != b"one":  # the bytes sent before the gate must suffice
             data += client.read()
             unpacked = zlib.decompressobj(wbits=47)
         gate.open()

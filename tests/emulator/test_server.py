@@ -1,4 +1,4 @@
-"""The HTTP/1.1 server: connections, requests, and what it counts."""
+"""The HTTP/1.1 server: connections, requests and counters."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class TestLife:
         idle.get()
         idle.read_until(b"completions).\n")
         half_sent.get()
-        half_sent.read_until(b"completions).\n")  # it was accepted
+        half_sent.read_until(b"completions).\n")  # the connection was accepted
         half_sent.send(b"GET / HT")
         hf.close()
         assert idle.read_to_end() == half_sent.read_to_end() == b""
@@ -362,7 +362,7 @@ class TestTLS:
         return ssl.create_default_context(cafile=TLS[0])
 
     def exchange(self, hf: Emulator, context: ssl.SSLContext) -> bytes:
-        """The whole of what came; a connection that ends without TLS saying so raises SSLEOFError."""
+        """Return all received bytes. A connection that ends without close_notify raises SSLEOFError."""
         address = ("127.0.0.1", urlsplit(hf.url).port or 0)
         with (
             socket.create_connection(address, timeout=5) as sock,
@@ -403,7 +403,7 @@ class TestTLS:
             address = ("127.0.0.1", urlsplit(hf.url).port or 0)
             with socket.create_connection(address, timeout=5) as sock:
                 sock.sendall(b"\x16\x03\x01")
-                while not hf.open_connections:  # what is not accepted yet would not have to be waited for
+                while not hf.open_connections:  # close() ignores connections that are not accepted yet
                     pass
                 hf.close()
             assert hf.open_connections == 0

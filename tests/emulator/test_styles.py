@@ -1,4 +1,4 @@
-"""The oddities of each provider's stream, one test for each of them."""
+"""The peculiarities of each provider's stream, one test each."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CALL = ("get_weather", {"city": "Paris"})
 
 
 def stream(style: str, *pieces: str, **arguments: Any) -> list[Any]:
-    """The events of a stream: chunks, and [DONE] as text."""
+    """Return the events of a stream: parsed chunks, and [DONE] as text."""
     body = Response.text(*pieces, style=style, **arguments).body
     assert isinstance(body, tuple)
     data = [bytes(piece).removeprefix(b"data:").strip() for piece in body]
@@ -33,7 +33,7 @@ def deltas(style: str, *pieces: str, **arguments: Any) -> list[dict[str, Any]]:
 
 
 def usage_of(style: str) -> list[Any]:
-    """The completion tokens that each chunk tells, None for ``"usage": null``, "-" for a chunk without the key."""
+    """Return the completion tokens of each chunk: None for ``"usage": null``, "-" if the key is missing."""
     return [
         (c["usage"] and c["usage"]["completion_tokens"]) if "usage" in c else "-"
         for c in chunks(style, "a", "b", usage=(3, 2))
@@ -41,7 +41,7 @@ def usage_of(style: str) -> list[Any]:
 
 
 def fragments(style: str) -> list[dict[str, Any]]:
-    """The pieces of a tool call."""
+    """Return the fragments of a tool call."""
     return [d["tool_calls"][0] for d in deltas(style, tool_calls=[CALL]) if "tool_calls" in d]
 
 

@@ -1,4 +1,4 @@
-"""The way from a recorder to a real server: TLS, proxies, redirects."""
+"""The connection from a recorder to a real server: TLS, proxies, redirects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEY = "hf_MadeUpKeyForTests"
 
 
 class Proxy:
-    """A forward proxy that hands everything on."""
+    """A forward proxy that relays all bytes."""
 
     def __init__(self) -> None:
         self.heads: list[bytes] = []
@@ -78,7 +78,7 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
 
 @pytest.fixture(params=["http", "https"])
 def server(request: pytest.FixtureRequest) -> Iterator[Emulator]:
-    """What stands for a real server."""
+    """An emulator in the role of the real server."""
     tls = (CERTIFICATE, str(FOLDER / "key.pem")) if request.param == "https" else None
     with Emulator(tls=tls) as running:
         yield running
@@ -86,7 +86,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Emulator]:
 
 def ask(emulator: Emulator, path: str = "/v1/chat/completions") -> requests.Response:
     with requests.Session() as session:
-        session.trust_env = False  # the proxy is the recorder's
+        session.trust_env = False  # only the recorder uses the proxy
         headers = {"Authorization": f"Bearer {KEY}"}
         return session.post(
             emulator.url + path,
@@ -119,7 +119,7 @@ def test_an_untrusted_server_gets_no_request(tmp_path: Path) -> None:
         ):
             assert ask(recorder).status_code == 502
         assert server.requests == []
-        server.failures.clear()  # the handshake that did not come about
+        server.failures.clear()  # the failed handshake
 
 
 def test_the_proxy_of_the_environment_is_used_for_recording(server: Emulator, proxy: Proxy, tmp_path: Path) -> None:
