@@ -1,11 +1,11 @@
-"""Look for inputs that break a promise, with atheris (libFuzzer for Python), for five minutes::
+"""Fuzz one target for five minutes with atheris (libFuzzer for Python)::
 
     pip install atheris && python tests/fuzz/run.py chunks
 
-``chunks`` is one of the targets of ``targets.py``; further arguments are libFuzzer's, such as ``-max_total_time=60``.
-It begins with the corpus, prints what breaks, and writes the input to a file in a new temporary folder, which it names.
-What was found and mended belongs into ``corpus/TARGET/``, as small as it can be, under a name that says what it shows:
-``test_corpus.py`` runs all of it, with every run of the tests and without atheris.
+``chunks`` is one of the targets in ``targets.py``. Further arguments are passed to libFuzzer, such as
+``-max_total_time=60``. The run starts from the corpus, prints each failure, writes the failing input to a new temporary
+folder, and prints its path. After a fix, add the minimized input to ``corpus/TARGET/`` under a descriptive name:
+``test_corpus.py`` runs the whole corpus with the tests, without atheris.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 with atheris.instrument_imports(include=["hf_text", "sseclient"], exclude=["hf_text.emulator"]):
     from targets import TARGETS
 
-# What servers write, for the fuzzer to put together.
+# Words from server responses, from which the fuzzer builds its inputs.
 WORDS = [
     *("choices", "delta", "message", "content", "role", "index", "id", "function", "name", "arguments", "tool_calls"),
     *("finish_reason", "usage", "prompt_tokens", "completion_tokens", "total_tokens", "completion_tokens_details"),
@@ -111,7 +111,7 @@ DICTIONARY = [
 
 
 def change_json(data: bytes, most: int, seed: int) -> bytes:
-    """Change something in one of the lines of JSON; or the bytes as they are, every fourth time."""
+    """Mutate one of the lines of JSON, or with probability 1/4 the raw bytes."""
     source = random.Random(seed)
     lines = data.split(b"\n")
     number = source.randrange(len(lines))
@@ -133,7 +133,7 @@ def change_json(data: bytes, most: int, seed: int) -> bytes:
 
 
 def change(value: Any, source: random.Random) -> Any:
-    """A JSON value with one thing changed, somewhere in it."""
+    """Return a JSON value with one random change."""
     if isinstance(value, (dict, list)) and value and source.random() < 0.8:
         key = source.choice(list(value)) if isinstance(value, dict) else source.randrange(len(value))
         act = source.random()

@@ -1,6 +1,6 @@
-"""What is fuzzed: each target takes any bytes, and raises where a promise of the library does not hold.
+"""Fuzz targets. Each takes arbitrary bytes, and raises if the library breaks one of its guarantees.
 
-An input can be read and written by a person: see the docstring of each target, and the corpus beside this file.
+The inputs are readable: each target's docstring describes its format, and ``corpus/`` has examples.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from sse_reference import read_events
 __all__ = ["TARGETS"]
 
 _NOW = 1_800_000_000.0
-_LIMIT = 200  # bytes of an event, so that the fuzzer gets beyond it
+_LIMIT = 200  # bytes per event, small enough for the fuzzer to exceed it
 
 
 def sse(data: bytes) -> None:
-    """A byte that tells the size of the pieces (0: all at once), and an event stream."""
+    """Input: a byte with the piece size (0: all at once), then an event stream."""
     stream = data[1:]
     expected = read_events(stream)
     assert _events(_cut(data), 1 << 30) == (expected, False)
@@ -61,14 +61,14 @@ def _events(pieces: list[bytes], limit: int) -> tuple[list[tuple[str, str]], boo
 
 
 def _cut(data: bytes) -> list[bytes]:
-    """What follows the first byte, in pieces of the size that it tells."""
+    """Split the bytes after the first into pieces of the size given by the first."""
     size = data[0] if data and data[0] else max(len(data), 1)
     return [data[at : at + size] for at in range(1, len(data), size)]
 
 
 def framing(data: bytes) -> None:
-    """A byte that tells the size of the pieces, one for the framing (``c`` chunks, ``e`` the end of the connection,
-    any other is the length of the body), and what comes over the connection.
+    """Input: a byte with the piece size, a byte for the framing (``c``: chunked, ``e``: until the connection closes,
+    any other: the length of the body), then the bytes on the connection.
     """
     kind, wire = data[1:2], data[2:]
     pieces = _cut(data[:1] + wire)
@@ -100,7 +100,7 @@ def _decode(decoder: Framing, pieces: list[bytes]) -> tuple[bytes, str]:
 
 
 def chunks(data: bytes) -> None:
-    """Lines of JSON, each a chunk of a stream; what is no JSON is left out."""
+    """Input: lines of JSON, each a chunk of a stream. Other lines are ignored."""
     assembler, events = Assembler(), []  # type: ignore[var-annotated]
     for chunk in _lines_of_json(data):
         seen = len(events)
@@ -109,7 +109,7 @@ def chunks(data: bytes) -> None:
         except ReportedError:
             assert is_stream_error(chunk)
             break
-        except (ValueError, TypeError, RecursionError):  # what the reader of a stream expects
+        except (ValueError, TypeError, RecursionError):  # handled by the stream reader
             break
         assert progressed or len(events) == seen
     else:
@@ -127,7 +127,7 @@ def chunks(data: bytes) -> None:
 
 
 def _check_shown(assembler: Assembler) -> None:
-    """What is kept beyond the protocol can be shown, copied, pickled and written as JSON."""
+    """Check that ``extra`` can be represented, copied, pickled and written as JSON."""
     extra = assembler.extra
     assert json.loads(json.dumps(extra, allow_nan=True)) is not None
     assert repr(pickle.loads(pickle.dumps(extra))) == repr(copy.deepcopy(extra)) == repr(extra)
@@ -136,7 +136,7 @@ def _check_shown(assembler: Assembler) -> None:
 
 
 def vars_of(usage: Usage) -> list[int]:
-    """The counts that are known."""
+    """Return the counts that are not None."""
     return [count for count in dataclasses.astuple(usage) if count is not None]
 
 
@@ -152,7 +152,7 @@ def _texts_of_calls(assembler: Assembler) -> list[str]:
 
 
 def _check_end(assembler: Assembler, events: list[Event]) -> None:
-    """What comes at the end of a whole answer, in its order and once each."""
+    """Check that a complete answer ends with its tool calls, usage and finish reason, in this order and once each."""
     end = [event for event in events if isinstance(event, (ToolCalls, Usage, FinishReason))]
     expected: list[Event] = [ToolCalls(assembler.tool_calls)] if assembler.tool_calls else []
     expected += [assembler.usage] if assembler.usage else []
@@ -169,7 +169,7 @@ def _lines_of_json(data: bytes) -> Iterator[Any]:
 
 
 def replies(data: bytes) -> None:
-    """An HTTP answer in plain lines: the status, the headers, an empty line, the body."""
+    """Input: an HTTP response in plain lines: the status, the headers, an empty line, the body."""
     head, _, body = data.partition(b"\n\n")
     first, *lines = head.decode("latin-1").split("\n")
     status = int(first) if first.isascii() and first.isdecimal() and len(first) < 6 else None
@@ -185,7 +185,7 @@ def replies(data: bytes) -> None:
 
 
 def catalog(data: bytes) -> None:
-    """Lines of JSON, each a model list, a provider mapping and a listing of the Hub at once."""
+    """Input: lines of JSON, each parsed as a model list, as a provider mapping and as a Hub listing."""
     for value in _lines_of_json(data):
         for parse in (parse_models, parse_mapping, parse_hub_models):
             try:
@@ -196,7 +196,7 @@ def catalog(data: bytes) -> None:
 
 
 def _use(parsed: Any) -> None:
-    """Everything that can be asked of what was parsed has an answer."""
+    """Check that all properties and filters work on the parsed objects."""
     repr(parsed)
     if isinstance(parsed, dict):
         chat_providers(parsed)
@@ -223,7 +223,7 @@ def _ask_all(model: Any) -> None:
 
 
 def answer(data: bytes) -> None:
-    """A byte that tells how many bytes are sent at a time (0: all at once), and an HTTP answer as it is on the wire."""
+    """Input: a byte with the number of bytes per write (0: all at once), then a raw HTTP response."""
     server, client = _server_and_client()
     server.always(Response(raw=data[1:], keep_alive=False, write_size=data[0] if data and data[0] else None))
     events: list[Event] = []
@@ -266,7 +266,7 @@ def _server_and_client() -> tuple[Emulator, Client]:
 
 
 def close() -> None:
-    """Part with what the targets share."""
+    """Close the server and the client that the targets share."""
     _server_and_client.cache_clear()
     _open.close()
 

@@ -1,4 +1,4 @@
-"""Every input that fuzzing found, and samples to begin with, once more: none of them breaks a promise."""
+"""Run every input that fuzzing found, and the initial samples, through its target."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ INPUTS = sorted(path for path in CORPUS.rglob("*") if path.is_file())
 
 @pytest.fixture
 def shared() -> Iterator[None]:
-    """The server and the client of a target are closed in the end."""
+    """Close the shared server and client after each test."""
     yield
     targets.close()
 
