@@ -1,4 +1,4 @@
-"""The notebooks of the examples run from top to bottom, without a key and without a network."""
+"""The example notebooks run from top to bottom without a key and without a network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kernels import leaving_no_loop, run_notebook
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
-# Of each notebook, what some of its cells show.
+# Expected output of some cells of each notebook.
 SHOWN = {
     "quickstart": {
         "%%hf_text": "You asked: Why is the sky blue?",

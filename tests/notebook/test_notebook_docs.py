@@ -1,4 +1,4 @@
-"""The snippets of docs/notebooks.rst are run in a kernel, from top to bottom."""
+"""The snippets of docs/notebooks.rst run in a kernel, from top to bottom."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hf_text.emulator import Emulator
 
 PAGE = (Path(__file__).parents[2] / "docs" / "notebooks.rst").read_text("utf-8")
 BLOCKS = [block for block in find_blocks(PAGE) if block.language in ("python", "ipython")]
-ELSEWHERE = "mo.ui.chat(answer)"  # integrations/test_marimo.py
+ELSEWHERE = "mo.ui.chat(answer)"  # tested in integrations/test_marimo.py
 
 
 def test_the_snippets_run_in_order(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:

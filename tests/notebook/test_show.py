@@ -1,4 +1,4 @@
-"""``show()`` and ``%%hf_text`` in a kernel: what a frontend gets, and what is saved."""
+"""``show()`` and ``%%hf_text`` in a kernel: the messages to the frontend, and the saved output."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def kernel() -> Iterator[Kernel]:
 
 
 def shown_last(messages: list[Any]) -> str:
-    """The Markdown of the cell's one output, as it stands in the end."""
+    """Return the final Markdown of the cell's only output."""
     shown = [message for message in messages if "data" in message["content"]]
     assert {message["msg_type"] for message in shown[1:]} <= {"update_display_data"}
     assert len({message["content"]["transient"]["display_id"] for message in shown}) == 1

@@ -1,4 +1,4 @@
-"""What VS Code's notebooks show: its requests, and what it makes of the kernel's messages."""
+"""Output in VS Code's notebooks: its requests to the kernel, and how it shows the kernel's messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ for prompt in ("One", "Two", "Hi"):
     answer = show(prompt)
 """
 BATCH = '{}.run([{{"prompt": str(n)}} for n in range({})], "{}", progress=True, drain=0)'
-# What its view of variables runs after each cell, silently.
+# VS Code's variables view runs similar code silently after each cell.
 LOOK_AT_VARIABLES = "[repr(value)[:1000] for name, value in list(globals().items()) if not name.startswith('_')]"
 
 
@@ -39,13 +39,13 @@ def kernel(monkeypatch: pytest.MonkeyPatch, emulator: Emulator, tmp_path: Path) 
 
 
 def shown(messages: list[Any]) -> list[dict[str, Any]]:
-    """The outputs below a cell in the end, by type of content."""
+    """Return the final outputs of a cell, by content type."""
     outputs: list[dict[str, Any]] = []
     by_id: dict[str, dict[str, Any]] = {}
     clear = False
     for message in messages:
         kind, content = message["msg_type"], message["content"]
-        assert kind in KNOWN, content  # such as what opens a widget
+        assert kind in KNOWN, content  # fails for other messages, such as comm_open of a widget
         if kind == "clear_output":
             clear = True
         elif kind == "update_display_data":
@@ -55,7 +55,7 @@ def shown(messages: list[Any]) -> list[dict[str, Any]]:
             output = content.get("data") or {kind: content["text"] if kind == "stream" else plain(content["traceback"])}
             by_id[content.get("transient", {}).get("display_id", "")] = output
             outputs = [output] if clear else [*outputs, output]
-            clear = False  # it was to wait for this
+            clear = False  # a pending clear_output(wait=True) is done
     return outputs
 
 
