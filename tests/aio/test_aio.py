@@ -293,7 +293,7 @@ async def _read_in_lockstep(emulator: Emulator, client: AsyncClient, **fields: A
     assert stream.completion.finish_reason == "stop"
 
 
-# Whole answers and lists
+# Complete answers and lists
 
 
 async def test_generate_returns_the_complete_answer(emulator: Emulator, async_client: AsyncClient) -> None:
@@ -1111,7 +1111,7 @@ async def test_a_busy_event_loop_loses_nothing(emulator: Emulator, async_client:
     assert "".join(got).split() == [str(number) for number in range(2000)]
 
 
-# The same names
+# Parity with the blocking client
 
 
 def _signature(function: Any) -> list[tuple[str, Any, Any]]:

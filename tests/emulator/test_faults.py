@@ -17,7 +17,7 @@ CHAT = "/v1/chat/completions"
 CUT = {"closed-before-headers", "cut-in-headers", "cut-mid-stream", "cut-between-events", "truncated-json"}
 CUT |= {"finish-on-every-chunk-cut"}
 RESET = {"reset-before-headers", "reset-mid-stream", "reset-after-error"}
-# The bytes sent before the stall.
+# The last bytes sent before the stall.
 STALL = {
     "stall-before-headers": b"",
     "stall-in-headers": b"HTTP/1.1 200",

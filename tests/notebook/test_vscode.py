@@ -25,7 +25,7 @@ for prompt in ("One", "Two", "Hi"):
     answer = show(prompt)
 """
 BATCH = '{}.run([{{"prompt": str(n)}} for n in range({})], "{}", progress=True, drain=0)'
-# VS Code's variables view runs similar code silently after each cell.
+# The code that VS Code's variables view runs silently after each cell.
 LOOK_AT_VARIABLES = "[repr(value)[:1000] for name, value in list(globals().items()) if not name.startswith('_')]"
 
 
