@@ -1,4 +1,4 @@
-"""The documented interface, read from top to bottom: names, defaults and behaviours, on blocking, asyncio and trio."""
+"""The documented interface, in order: names, defaults and behaviour, on blocking, asyncio and trio."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def on_loop(backend: str, *args: Any, **options: Any) -> list[Any]:
 
 @pytest.fixture(params=["blocking", "asyncio", "trio"])
 def create(request: pytest.FixtureRequest) -> Create:
-    """All that ``create_generator``, or ``create_async_generator`` on an event loop, yields."""
+    """All events of ``create_generator``, or of ``create_async_generator`` on an event loop."""
     if request.param == "blocking":
         return lambda *args, **options: list(HuggingFaceAPI.create_generator(*args, **options))
     return partial(on_loop, request.param)
