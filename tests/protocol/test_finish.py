@@ -187,7 +187,7 @@ class TestEarly:
         assert assembler.ending.failure is None
 
     def test_an_end_token_does_not_withdraw_it(self) -> None:
-        """TGI 2 sends the token that ended the answer as the finish reason."""
+        """TGI 2 sends the token that ended the answer as text."""
         assembler, events = feed(chunk({"reasoning": "r"}), text("a"), text("</s>", "eos_token"))
         assert events == [Reasoning("r"), "a"]
         assert assembler.finish_reason == "stop"
