@@ -111,7 +111,7 @@ def build_command(block: Block, code: str, folder: Path) -> list[str]:
 
 @pytest.fixture
 def prepared(block: Block, folder: Path, request: pytest.FixtureRequest, emulator: Emulator) -> Iterator[str]:
-    """The code of a block; skips the test if a required package is missing."""
+    """The code of a block, with its files and answers in place; skips the test if a required package is missing."""
     for package in [*block.notes.get("Needs", "").split(), *find_optional(block)]:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
