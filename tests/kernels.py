@@ -1,4 +1,4 @@
-"""A Jupyter kernel, as a frontend sees it."""
+"""A Jupyter kernel, driven as a frontend drives it."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ __all__ = ["PATIENCE", "Kernel", "leaving_no_loop", "plain", "run_notebook", "st
 
 _ABOUT_THE_KERNEL = ("status", "execute_input")
 
-PATIENCE = 50  # seconds; a sign that something hangs: the test would end soon
+PATIENCE = 50  # seconds; exceeded only if something hangs
 
 
 class Kernel:
-    """A kernel, and what its cells put out."""
+    """A kernel and the output of its cells."""
 
     def __init__(self, manager: Any, client: Any) -> None:
         self._manager = manager
         self._client = client
 
     def _wait_for(self, get_message: Callable[..., Any]) -> Any:
-        """The next message, however long a busy machine takes. A kernel that hangs meets the limit of the test."""
+        """Return the next message. Waits as long as the kernel runs; the test's own timeout ends a hang."""
         while self._manager.is_alive():
             with suppress(Empty):
                 return get_message(timeout=1)
         raise RuntimeError("the kernel has ended")
 
     def begin(self, cell: str) -> str:
-        """Begin to execute a cell, as one of its own. Returns the number to wait for."""
+        """Start executing a cell. Returns the message id to wait for."""
         return str(self._client.execute(cell, stop_on_error=False))
 
     def wait_for_output(self, number: str, words: str) -> list[Any]:
-        """Wait until the cell has printed or displayed these words. Returns what it has sent."""
+        """Wait until the cell has printed or displayed these words. Returns its messages so far."""
         printed, sent = "", []
         while words not in printed:
             message = self._wait_for(self._client.get_iopub_msg)
@@ -52,18 +52,18 @@ class Kernel:
         return sent
 
     def wait_for_end(self, number: str) -> str:
-        """Wait until the cell has ended. Returns ``"ok"``, or the name of the error that ended it."""
+        """Wait until the cell ends. Returns ``"ok"``, or the name of the error."""
         while True:
             message = self._wait_for(self._client.get_shell_msg)
             if message["parent_header"].get("msg_id") == number:
                 return str(message["content"].get("ename", message["content"]["status"]))
 
     def messages(self, cell: str) -> list[Any]:
-        """Execute a cell. Returns what it sends: displays, updates, results, printed text, errors."""
+        """Execute a cell. Returns its messages: displays, updates, results, printed text, errors."""
         return self.rest_of(self.begin(cell))
 
     def rest_of(self, number: str) -> list[Any]:
-        """What a cell still sends, up to its end."""
+        """The remaining messages of a cell."""
         sent: list[Any] = []
         while True:
             message = self._wait_for(self._client.get_iopub_msg)
@@ -74,22 +74,22 @@ class Kernel:
                     sent.append(message)
 
     def run(self, cell: str) -> str:
-        """Execute a cell that prints something. Returns what it printed."""
+        """Execute a cell. Returns what it printed."""
         sent = [message for message in self.messages(cell) if message["msg_type"] in ("stream", "error")]
         return "".join(message["content"].get("text") or str(message["content"]) for message in sent)
 
     def press_stop(self) -> None:
-        """What the stop button does."""
+        """Interrupt the kernel as the stop button does."""
         self._manager.interrupt_kernel()
 
     def send_interrupt(self) -> None:
-        """What it does where the frontend cannot send the kernel a signal."""
+        """Interrupt the kernel with a message, as frontends do that cannot send it a signal."""
         self._client.control_channel.send(self._client.session.msg("interrupt_request"))
 
 
 @contextmanager
 def starting_kernel() -> Iterator[Kernel]:
-    """A kernel, for as long as the block lasts."""
+    """Start a kernel for the duration of the block."""
     manager, client = jupyter_client.manager.start_new_kernel(startup_timeout=PATIENCE)
     try:
         yield Kernel(manager, client)
@@ -100,7 +100,7 @@ def starting_kernel() -> Iterator[Kernel]:
 
 @contextmanager
 def leaving_no_loop() -> Iterator[None]:
-    """Close, after the block, what Jupyter keeps for the next time."""
+    """Close the event loop that Jupyter keeps for reuse."""
     try:
         yield
     finally:
@@ -109,11 +109,11 @@ def leaving_no_loop() -> Iterator[None]:
 
 
 def run_notebook(text: str, folder: str | PathLike[str] = "") -> Any:
-    """A notebook, run in a folder from top to bottom, as it is saved then."""
+    """Run a notebook in a folder from top to bottom. Returns it as it would be saved."""
     notebook = nbformat.reads(text, as_version=4)
     resources = {"metadata": {"path": str(folder)}}
-    # Text that is printed in pieces is one output, as a frontend has it. On a busy machine output may come late: after
-    # iopub_timeout, it would be left out.
+    # Printed chunks form one output, as in a frontend. On a busy machine output may be delayed: after
+    # iopub_timeout, it would be dropped.
     nbclient.NotebookClient(
         notebook, timeout=None, iopub_timeout=PATIENCE, resources=resources, coalesce_streams=True
     ).execute()
@@ -121,5 +121,5 @@ def run_notebook(text: str, folder: str | PathLike[str] = "") -> Any:
 
 
 def plain(traceback: list[str]) -> str:
-    """The text of a traceback without its colours."""
+    """The text of a traceback without ANSI colours."""
     return re.sub(r"\x1b\[[\d;]*m", "", "\n".join(traceback))

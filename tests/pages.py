@@ -1,14 +1,14 @@
-"""The pages of the documentation, and the blocks of code in them.
+"""The documentation pages and the code blocks in them.
 
-A comment before a block tells how it is run and what it prints; readers do not see it::
+A comment before a block defines how to run it and what it prints; readers do not see it::
 
-    .. Meets: "cut-mid-stream", Response.text("One")     what the emulator answers, in order
-    .. Prints: "One two", BUILT_IN                       what the output holds
-    .. Needs: ray                                        a package; without it the block is skipped
+    .. Meets: "cut-mid-stream", Response.text("One")     the emulator's answers, in order
+    .. Prints: "One two", BUILT_IN                       text that the output contains
+    .. Needs: ray                                        a required package; without it the block is skipped
     .. First: hf-text batch questions.jsonl out.jsonl    a command to run before
-    .. File: conftest.py                                 not run, but a file for the other blocks of the page
-    .. Until: listening                                  runs until it prints this, and is then ended
-    .. All elsewhere: tests/test_x.py                    the same for every block of the page; stands anywhere on it
+    .. File: conftest.py                                 not run, but saved as a file for the other blocks of the page
+    .. Until: listening                                  runs until it prints this, then is stopped
+    .. All elsewhere: tests/test_x.py                    the same for every block of the page, from any place on it
     .. Elsewhere: .ci/run                                run by this script or test file instead
 """
 
@@ -40,7 +40,7 @@ _COMMENT = re.compile(r" *\.\. ([A-Z][a-z]+): (.+)$")
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code: its language, its text, its page, the line that it begins on, and what is said of it."""
+    """A code block: its language, code, page, first line, and notes."""
 
     language: str
     code: str
@@ -52,7 +52,7 @@ class Block:
         return f"{self.page.relative_to(PROJECT)}:{self.line}"
 
     def values(self, note: str) -> tuple[Any, ...]:
-        """The values of a note. Our own documents are trusted."""
+        """The values of a note. ``eval`` is safe: the project's own documents are trusted."""
         given = self.notes.get(note, "")
         return eval(f"({given},)", {"Response": Response, "BUILT_IN": BUILT_IN, "SKY": SKY}) if given else ()
 
@@ -61,7 +61,7 @@ _ALL_ELSEWHERE = re.compile(r"^\.\. All elsewhere: (\S+)$", re.MULTILINE)
 
 
 def find_blocks(text: str, page: Path = PROJECT) -> Iterator[Block]:
-    """The blocks of ``.. code-block::`` and of ``::``, in order."""
+    """The ``.. code-block::`` and ``::`` blocks, in order."""
     lines = text.split("\n")
     elsewhere = _ALL_ELSEWHERE.search(text)
     common = {"Elsewhere": elsewhere[1]} if elsewhere else {}
@@ -80,7 +80,7 @@ def find_blocks(text: str, page: Path = PROJECT) -> Iterator[Block]:
 
 
 def _find_notes(before: list[str]) -> dict[str, str]:
-    """What the comments say that stand right before a block."""
+    """The notes in the comments right before a block."""
     notes: dict[str, str] = {}
     for line in reversed(before):
         comment = _COMMENT.match(line)

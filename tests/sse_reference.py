@@ -1,4 +1,4 @@
-"""An event stream read in the plainest way, line by line, from the words of the standard (WHATWG HTML, 9.2.6)."""
+"""A minimal event stream parser, line by line, after the text of the standard (WHATWG HTML, 9.2.6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a caller gets wrong: told at the call, with the argument's name and what was given, before anything is sent."""
+"""Invalid arguments are reported at the call, by name and value, before anything is sent."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TOOL = {"type": "function", "function": {"name": "now", "parameters": {}}}
 
 
 def label(value: Any) -> str:
-    """The name of a case."""
+    """The id of a case."""
     return "huge" if isinstance(value, int) and value.bit_length() > 100 else f"{value!r:.30}"
 
 
 def refused(emulator: Emulator, action: Callable[[], object], name: str, shown: str = "") -> InvalidRequestError:
-    """The error of the action: it names the argument, shows the value in not too many words, and nothing was sent."""
+    """Return the error: it names the argument, shows a shortened value, and nothing was sent."""
     with pytest.raises(InvalidRequestError) as caught:
         action()
     message = str(caught.value)
@@ -373,7 +373,7 @@ CALL: list[tuple[str, Any, str]] = [
 
 @pytest.fixture(params=["stream", "generate"])
 def ask(request: pytest.FixtureRequest, client: Client) -> Callable[..., object]:
-    """Both ways to ask; a stream is not read: the call itself has to refuse."""
+    """Both ways to call; the stream is not read: the call itself must refuse."""
     method: Callable[..., object] = getattr(client, request.param)
     return method
 

@@ -1,4 +1,4 @@
-"""The benchmarks run; how quick anything is, is nothing that a test can tell."""
+"""The benchmarks run. Speed itself is not tested."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ needs_valgrind = pytest.mark.skipif(shutil.which("valgrind") is None, reason="va
 
 
 def run(*arguments: str, **environment: str) -> str:
-    """What a benchmark prints."""
+    """The output of a benchmark."""
     command = [sys.executable, "-m", *arguments]
     done = subprocess.run(
         command, cwd=PROJECT, env={**os.environ, **environment}, capture_output=True, text=True, timeout=55, check=False
@@ -31,7 +31,7 @@ def run(*arguments: str, **environment: str) -> str:
 
 
 def test_a_figure_is_measured_and_compared_with_the_floor(tmp_path: Path) -> None:
-    # Two interpreters that start for each client: the only test of the whole runner.
+    # Starts two interpreters per client: the only test of the whole runner.
     printed = run("benchmarks.run", "--quick", "--only", "cpu_each", "--output", str(tmp_path))
     assert re.search(r"^figure +raw_socket +hf_text_sync +hf_text_async", printed, re.MULTILINE)
     assert re.search(r"^CPU per chunk, one event a write: µs +[\d.]+ +[\d.]+ x +[\d.]+ x", printed, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What callers of the class interface pass: options, other names, their own book-keeping, empty fields."""
+"""How callers use the class interface: options, other names, their own tracking arguments, empty fields."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_media_is_accepted_under_its_older_names(emulator: Emulator, options: An
     assert [part["type"] for part in message["content"]] == ["text", "image_url"]
 
 
-# --- the default model, where nobody serves it
+# --- a default model without a provider
 
 
 def test_the_next_fallback_model_is_used_with_a_warning_that_names_both(emulator: Emulator) -> None:
@@ -241,7 +241,7 @@ def test_an_override_for_another_task_is_not_used_or_listed(emulator: Emulator) 
     assert Drawing._overridden_models() == []
 
 
-# --- the surface that g4f's callers ask for, without g4f
+# --- the interface that g4f's callers use, without g4f
 
 
 def test_the_provider_interface_is_complete() -> None:

@@ -1,4 +1,4 @@
-"""What models there are and who serves them: what is kept and for how long, and what comes of a bad answer."""
+"""The model catalogue: available models and their providers, caching, and malformed answers."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ ASKING: dict[str, tuple[str, Callable[[Client], object]]] = {
 
 asking = pytest.mark.parametrize(("path", "ask"), ASKING.values(), ids=ASKING)
 
-# --- what is kept
+# --- caching
 
 
 def test_responses_are_cached_for_five_minutes(emulator: Emulator, make_client: MakeClient) -> None:
-    times = iter([100.0, 100.0, 399.0, 401.0, 401.0])  # looked at when it is asked, and when it is cached
+    times = iter([100.0, 100.0, 399.0, 401.0, 401.0])  # read at each lookup and when a response is cached
     client = make_client(tuning=Tuning(clock=lambda: next(times)))
     client.mapping("emulator/small")
     client.mapping("emulator/small")
@@ -167,7 +167,7 @@ def test_a_later_page_is_retried(emulator: Emulator, client: Client) -> None:
     assert [model.id for model in client.hub_models()] == ["a/b", "c/d"]
 
 
-# --- clocks
+# --- timeouts
 
 
 @asking
@@ -197,7 +197,7 @@ def test_the_total_timeout_ends_the_pause_between_attempts(
 
 
 def test_each_page_has_the_full_timeout(emulator: Emulator, make_client: MakeClient) -> None:
-    """The caller may do other things between two pages."""
+    """The caller may do other work between two pages."""
     link = {"Link": '</api/models?cursor=x>; rel="next"'}
     emulator.reply(
         Response.json([{"id": "a/b"}], headers=link, delay=0.15),
@@ -228,7 +228,7 @@ def test_a_query_can_be_cancelled(emulator: Emulator, client: Client) -> None:
     emulator.wait_for_disconnect()
 
 
-# --- where the questions go
+# --- request destinations
 
 
 @pytest.mark.parametrize(

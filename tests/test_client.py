@@ -1,4 +1,4 @@
-"""The client end to end, on an emulated Hugging Face and on a server of another kind: what is sent, what comes back."""
+"""The client end to end, on an emulated Hugging Face and on another server: requests and results."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ CALL = {"type": "function", "function": {"name": "now", "parameters": {"type": "
 
 @pytest.fixture
 def server() -> Iterator[Emulator]:
-    """A server of another kind: it is reached by ``api_base``, and the environment does not lead to it."""
+    """Another server: reached through ``api_base``; the environment points elsewhere."""
     with Emulator() as running:
         yield running
 
@@ -55,7 +55,7 @@ def posts(emulator: Emulator) -> list[Request]:
 
 
 def gets(emulator: Emulator) -> list[str]:
-    """The paths that were asked for with GET."""
+    """The paths of the GET requests."""
     return [request.path for request in emulator.requests if request.method == "GET"]
 
 
@@ -216,7 +216,7 @@ def test_without_a_key_nothing_is_sent(emulator: Emulator, make_client: MakeClie
 def test_a_key_that_is_set_later_is_found(
     emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in a notebook, where the first cell fails and the second sets the variable."""
+    """As in a notebook whose first cell fails and whose second sets the variable."""
     client = make_client(None)
     with pytest.raises(MissingAuthError):
         client.generate("Hi")
@@ -230,7 +230,7 @@ def test_the_catalogue_can_be_read_without_a_key(emulator: Emulator, make_client
     assert emulator.requests[0].authorization is None
 
 
-# --- what comes back
+# --- results
 
 
 def test_nothing_is_sent_before_the_first_read(emulator: Emulator, client: Client) -> None:
@@ -354,7 +354,7 @@ def test_many_threads_can_share_a_client(emulator: Emulator, client: Client) -> 
     assert emulator.connections <= 8
 
 
-# --- which model
+# --- model selection
 
 
 @pytest.mark.parametrize(
@@ -582,7 +582,7 @@ def test_changing_a_returned_list_does_not_affect_the_cache(client: Client) -> N
     assert client.models()
 
 
-# --- who serves a model
+# --- providers of a model
 
 
 def test_a_mapping_has_the_order_of_the_account(emulator: Emulator, client: Client) -> None:
@@ -636,12 +636,12 @@ def test_an_invalid_key_is_not_reported_as_a_missing_model(make_client: MakeClie
         make_client("hf_wrong").mapping("emulator/small")
 
 
-# --- the listing of the Hub
+# --- the Hub's listing
 
 
 @pytest.fixture
 def many(emulator: Emulator) -> Emulator:
-    """A Hub with two pages and a half."""
+    """A Hub with two and a half pages."""
     emulator.models = [build_model(f"many/{number:04}", "novita") for number in range(2500)]
     return emulator
 
@@ -706,12 +706,12 @@ def test_leaving_the_client_closes_its_connections(emulator: Emulator, make_clie
         client.generate("Hi")
         assert emulator.open_connections == 1
     emulator.wait_until_idle()
-    client.generate("Hi")  # it can still be used
+    client.generate("Hi")  # still usable
     assert emulator.connections == 2
 
 
 def test_a_stored_error_holds_no_connection(emulator: Emulator, make_client: MakeClient) -> None:
-    """Its traceback leads to everything that was in use, as long as a notebook shows it."""
+    """The traceback references every object of the call, as long as a notebook shows it."""
     emulator.reply("bad-key")
     with make_client() as client, pytest.raises(AuthenticationError) as caught:
         client.generate("Hi")
@@ -733,7 +733,7 @@ def test_a_connection_in_use_is_closed_after_its_answer(emulator: Emulator, clie
     gate.open()
     assert list(texts) == [" two"]
     emulator.wait_until_idle()
-    assert caught.value.__traceback__ is not None  # it was there all the time
+    assert caught.value.__traceback__ is not None  # the traceback was kept throughout
 
 
 def test_a_connection_is_reused(emulator: Emulator, client: Client) -> None:

@@ -1,4 +1,4 @@
-"""The page on what goes wrong elsewhere is the one that the script writes, and says of this library what is so."""
+"""The comparison page is the one that the script generates, and its claims about this library are true."""
 
 from __future__ import annotations
 

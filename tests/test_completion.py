@@ -1,4 +1,4 @@
-"""The whole answer: as text, as a message of the conversation, in a notebook, and in another process."""
+"""The completion: as text, as a message of the conversation, in a notebook, and in another process."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class TestMessage:
         assert Completion("Blue").to_message() == {"role": "assistant", "content": "Blue"}
 
     def test_tool_calls_are_included_with_the_reasoning_under_its_name(self) -> None:
-        """DeepSeek, Gemini and MiniMax refuse the results of tools without it."""
+        """DeepSeek, Gemini and MiniMax reject tool results without it."""
         assert WHOLE.to_message() == {
             "role": "assistant",
             "content": "Blue light scatters.",
@@ -139,7 +139,7 @@ class TestMessage:
         assert sent == {**CALL.to_dict(), "extra_content": {"google": {"thought_signature": "c2ln"}}}
 
     def test_reasoning_is_omitted_without_tool_calls(self) -> None:
-        """Providers refuse it, or the model takes it for what it said."""
+        """Providers reject it, or the model treats it as its own answer."""
         plain = dataclasses.replace(WHOLE, tool_calls=())
         assert plain.to_message() == {"role": "assistant", "content": "Blue light scatters."}
 
@@ -204,7 +204,7 @@ class TestDict:
         assert Completion.from_dict(WHOLE.to_dict()) == WHOLE
 
     def test_missing_and_unknown_keys_are_accepted(self) -> None:
-        """A file that another version wrote."""
+        """A file written by another version."""
         assert Completion.from_dict({"text": "Blue", "later": 5}) == Completion("Blue")
 
     def test_the_result_shares_nothing_with_the_dict(self) -> None:

@@ -1,4 +1,4 @@
-"""What answers cost: by the live prices of who really answered; None for what is not known, never 0."""
+"""Costs of answers: by the live prices of the provider that answered; None if unknown, never 0."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_conversation_costs_the_sum_of_its_answers(
     assert client.cost(chat) == pytest.approx(12.0)
     emulator.reply(Response.text("four", provider="novita"))
     chat.generate("Third?")
-    assert client.cost(chat) is None  # it does not tell the usage
+    assert client.cost(chat) is None  # the third answer has no usage
 
 
 def test_a_parsed_value_costs_the_sum_of_its_attempts(emulator: Emulator, client: Any) -> None:

@@ -1,4 +1,4 @@
-"""The pages hold together: links lead somewhere, names are there, every public name is in the reference."""
+"""The pages are consistent: links resolve, names exist, the reference documents every public name."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_every_link_points_to_an_existing_page_or_file(page: Path) -> None:
     files = [given or named for named, given in re.findall(r":source:`(?:[^`<]*<([^`>]+)>|([^`<]+))`", text)]
     assert [name for name in files if not (PROJECT / name).exists()] == []
     relative = re.findall(r"<([^<>:\s]+)>`_", text)
-    if page.name == "README.rst":  # read where there is no Sphinx
+    if page.name == "README.rst":  # also read without Sphinx
         assert [name for name in relative if not (PROJECT / name).exists()] == []
     else:
         assert relative == [], "pages are linked with :doc:, files with :source:"
@@ -56,12 +56,12 @@ def test_every_link_points_to_an_existing_page_or_file(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=by_name)
 def test_every_error_and_name_on_a_page_exists(page: Path) -> None:
-    text = TEXTS[page].partition("In detail\n")[0] if page.stem == "comparison" else TEXTS[page]  # others' errors
-    prefix = r"hf_text\." if page.parent.name == "integrations" else r"(?:hf_text\.)?"  # there others' errors, too
+    text = TEXTS[page].partition("In detail\n")[0] if page.stem == "comparison" else TEXTS[page]  # errors of others
+    prefix = r"hf_text\." if page.parent.name == "integrations" else r"(?:hf_text\.)?"  # errors of others too
     errors = set(re.findall(rf"``{prefix}(\w+Error)``", text))
     assert errors - FOREIGN - set(dir(builtins)) <= set(hf_text.__all__)
     names = set(re.findall(r"``hf_text\.(\w+)(?:``|\()", TEXTS[page]))
-    if page.stem == "otel":  # attributes of spans have such names
+    if page.stem == "otel":  # span attributes look like names of the package
         names = {name for name in names if not name.islower()}
     assert {name for name in names if not is_there(name)} == set()
 
@@ -71,7 +71,7 @@ def is_there(name: str) -> bool:
 
 
 def test_every_page_is_reachable_from_the_index() -> None:
-    """The build tells of others; the patterns of the toctrees are read here."""
+    """The Sphinx build reports other orphans; this reads the patterns of the toctrees."""
     listed = re.findall(r"^   ([\w/*]+)$", TEXTS[DOCS / "index.rst"], re.MULTILINE)
     reached = {found for pattern in listed for found in DOCS.glob(f"{pattern}.rst")}
     assert set(PAGES) - reached == {PROJECT / "README.rst", DOCS / "index.rst"}
@@ -83,7 +83,7 @@ REFERENCE = "\n".join(text for page, text in TEXTS.items() if page.parent == DOC
 
 
 def documented(module: str) -> set[str]:
-    """The names of a module that the reference has: each by itself, or all of its ``__all__``."""
+    """The names of a module in the reference: listed one by one, or all of its ``__all__``."""
     names = set()
     for found in re.finditer(
         r"^\.\. (currentmodule|automodule|auto\w+|py:\w+):: ([\w.]+).*((?:\n   :.*)*)", REFERENCE, re.MULTILINE
@@ -110,7 +110,7 @@ def test_every_public_name_is_in_the_reference(module: str) -> None:
     if importlib.util.find_spec(module) is None:
         pytest.skip(f"there is no {module}")
     missing = set(load(module).__all__) - documented(module)
-    if module == "hf_text.aio.batch":  # it hands on what is the same in both
+    if module == "hf_text.aio.batch":  # it re-exports the names that both modules share
         missing = {name for name in missing if getattr(load(module), name) is not getattr(load("hf_text.batch"), name)}
     assert missing == set()
 
@@ -123,7 +123,7 @@ INTEGRATIONS = sorted({each.name for each in pkgutil.iter_modules([str(_HOME)])}
 
 @pytest.mark.parametrize("name", INTEGRATIONS)
 def test_an_integration_has_a_page_and_its_public_names_are_in_the_reference(name: str) -> None:
-    """Read from the source: the packages that it needs may be missing."""
+    """Parse the source: the required packages may be missing."""
     names = re.search(r"^__all__ = (\[[^\]]*\])", (_HOME / f"{name}.py").read_text("utf-8"), re.MULTILINE)
     assert names is not None
     page = DOCS / "integrations" / f"{re.sub('_plugin$', '', name)}.rst"
@@ -136,7 +136,7 @@ def test_an_integration_has_a_page_and_its_public_names_are_in_the_reference(nam
 
 
 def test_a_line_of_code_fits_the_width_of_a_page() -> None:
-    """Longer ones would have to be scrolled, in a window of 1280 pixels. The help of the command is a terminal's."""
+    """Longer lines would scroll in a window of 1280 pixels. The command's help has the width of a terminal."""
     long = [
         (str(block), line)
         for block in BLOCKS
@@ -148,7 +148,7 @@ def test_a_line_of_code_fits_the_width_of_a_page() -> None:
 
 
 def test_the_runs_of_a_page_write_to_files_of_their_own() -> None:
-    """So that a reader may run a page from its beginning to its end, in one folder."""
+    """So that a reader can run a page from beginning to end in one folder."""
     for page, text in TEXTS.items():
         written = re.findall(r'batch\.run\(\s*[\w."]+,\s*"([\w.]+)"(?!\W*only=)', text)
         assert sorted(written) == sorted(set(written)), page
@@ -173,7 +173,7 @@ def test_the_table_of_extras_is_complete() -> None:
     setup = configparser.ConfigParser()
     setup.read(PROJECT / "setup.cfg")
     extras = {name for name in setup["options.extras_require"] if name.split("-")[-1] != "test"}
-    ours = {"dev", "docs", "urllib3"}  # for those who work on the library
+    ours = {"dev", "docs", "urllib3"}  # for contributors
     rows = set(re.findall(r"^``([\w-]+)``  ", TEXTS[DOCS / "install.rst"], re.MULTILINE))
     assert rows == extras - ours
 

@@ -1,4 +1,4 @@
-"""The documents say what is so: each fault of a table gives the error that stands beside it, and what is next."""
+"""The documentation is correct: each documented fault gives the documented error and the documented next attempt."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RELIABILITY = (DOCS / "reliability.rst").read_text("utf-8")
 MODEL = "a/b"
 
 NEXT = {
-    # what stands there: whether another provider is asked, and whether the same is
+    # text in the table: (whether another provider may be tried, whether the same may be retried)
     "no": (False, False),
     "another": (True, False),
     "same": (False, True),
@@ -31,7 +31,7 @@ NEXT = {
 
 
 class Row(NamedTuple):
-    """A row of the tables of what can go wrong."""
+    """A row of the fault tables."""
 
     line: int
     wrong: str
@@ -42,18 +42,18 @@ class Row(NamedTuple):
 
     @property
     def error(self) -> str | None:
-        """The error's class; None for an answer."""
+        """The error class; None for an answer."""
         found = re.match(r"``(\w+Error)``", self.given)
         return found[1] if found else None
 
     @property
     def clock(self) -> str:
-        """The clock that ends the wait, or ``"at once"``."""
+        """The timeout that ends the wait, or ``"at once"``."""
         return self.when.strip("`")
 
 
 class Case(NamedTuple):
-    """A row, and one of the ways to see it."""
+    """A row and one way to reproduce it."""
 
     row: Row
     name: str
@@ -62,14 +62,14 @@ class Case(NamedTuple):
     def reply(self) -> Response | str:
         return (
             eval(self.name, {"Response": Response}) if self.name.startswith("Response") else self.name
-        )  # our own document
+        )  # the project's own document
 
     def __str__(self) -> str:
         return f"line {self.row.line}: {self.name}"
 
 
 def read_rows(text: str) -> Iterator[Row]:
-    """The rows of the list tables with five columns, without their headings."""
+    """The rows of the five-column list tables, without the headings."""
     for found in re.finditer(r"^   \* - .*\n(?:     .*\n)+", text, re.MULTILINE):
         cells = [" ".join(cell.split()) for cell in re.split(r"^     - ", found[0][7:], flags=re.MULTILINE)]
         if len(cells) == 5 and cells[2] != "When":
@@ -89,7 +89,7 @@ FAILING = [case for case in CASES if case.row.error]
 
 @pytest.fixture
 def hf(emulator: Emulator) -> Emulator:
-    """It serves one model, by two providers; whatever is scripted first, the next answer is whole."""
+    """Serves one model through several providers; after the scripted answers, it answers normally."""
     emulator.models = [build_model(MODEL, "novita", "groq", "cerebras")]
     emulator.always(Response.text("Hello"))
     return emulator
@@ -97,7 +97,7 @@ def hf(emulator: Emulator) -> Emulator:
 
 @pytest.fixture
 def make(make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Client]:
-    """Makes clients that pause for nothing, and whose one clock runs out soon."""
+    """Create clients that skip all pauses; one given timeout is short."""
     monkeypatch.setattr(Call, "pause", lambda call, seconds: None)
 
     def make(clock: str = "", **options: Any) -> Client:
@@ -115,7 +115,7 @@ def read(client: Client) -> tuple[str, Any]:
 
 
 def asked(hf: Emulator) -> list[str]:
-    """Whom the chat requests asked: ``""`` for a choice of the router, else ``":provider"``."""
+    """The provider suffix of each chat request: ``""`` if the router chooses, else ``":provider"``."""
     return [str(request.json["model"]).removeprefix(MODEL) for request in hf.requests if request.method == "POST"]
 
 
@@ -183,13 +183,13 @@ def test_timeouts_have_the_documented_defaults() -> None:
 
 @pytest.mark.parametrize("scheme", ["socks4", "socks5", "socks5h", "SOCKS5"])
 def test_a_socks_proxy_is_refused_and_nothing_is_sent(hf: Emulator, make: Callable[..., Client], scheme: str) -> None:
-    """Whether PySocks is installed or not."""
+    """Run with and without PySocks."""
     with pytest.raises(InvalidRequestError, match="SOCKS proxies are not supported"):
         make(proxies={"http": f"{scheme}://127.0.0.1:9"}).generate("Hi", MODEL)
     assert hf.connections == 0
 
 
-# --- Without a word on standard error
+# --- Nothing on standard error
 
 EVERYTHING = """
 import asyncio, logging, pathlib, pickle, tempfile
@@ -305,7 +305,7 @@ def run(program: str, emulator: Emulator) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_program_that_uses_everything_is_silent_in_development_mode(emulator: Emulator) -> None:
-    """No file, socket, thread or coroutine is left to the collector, and no library logs a warning."""
+    """No file, socket, thread or coroutine is left to the garbage collector, and no library logs a warning."""
     pytest.importorskip("trio")
     done = run(EVERYTHING, emulator)
     assert (done.stderr, done.stdout, done.returncode) == ("", "end\n", 0)

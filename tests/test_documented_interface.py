@@ -1,4 +1,4 @@
-"""The documented interface, read from top to bottom: names, defaults and behaviours, on blocking, asyncio and trio."""
+"""The documented interface, in order: names, defaults and behaviour, on blocking, asyncio and trio."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def on_loop(backend: str, *args: Any, **options: Any) -> list[Any]:
 
 @pytest.fixture(params=["blocking", "asyncio", "trio"])
 def create(request: pytest.FixtureRequest) -> Create:
-    """All that ``create_generator``, or ``create_async_generator`` on an event loop, yields."""
+    """All events of ``create_generator``, or of ``create_async_generator`` on an event loop."""
     if request.param == "blocking":
         return lambda *args, **options: list(HuggingFaceAPI.create_generator(*args, **options))
     return partial(on_loop, request.param)
@@ -102,7 +102,7 @@ def test_get_model() -> None:
         HuggingFaceAPI.get_model("nobody/knows-it", strict=True)
 
 
-# "get_models lists what is live for conversation, and the overrides; when the listing fails, fallback_models."
+# "get_models lists the live models for conversation, and the overrides; when the listing fails, fallback_models."
 
 
 def test_get_models(emulator: Emulator) -> None:
@@ -117,7 +117,7 @@ def test_get_models(emulator: Emulator) -> None:
         assert HuggingFaceAPI.get_models(max_retries=0) == HuggingFaceAPI.fallback_models
 
 
-# "get_mapping gives provider name to task and providerId; an override is read before the Hub is asked."
+# "get_mapping maps provider names to task and providerId; an override takes precedence over the Hub."
 
 
 def test_get_mapping(emulator: Emulator, get_mapping: Callable[..., Any]) -> None:
@@ -156,7 +156,7 @@ def test_media_is_sent(emulator: Emulator, create: Create) -> None:
     assert asked(emulator)["messages"][0]["content"][1]["type"] == "image_url"
 
 
-# "An override's path is the route of the router; if it cannot serve, the Hub's mapping is tried."
+# "An override's path is a route of the router; if that cannot serve, the Hub's mapping is tried."
 
 
 def test_an_override_is_tried_first(emulator: Emulator, create: Create) -> None:
@@ -205,7 +205,7 @@ def test_calculate_lenght() -> None:
     assert calculate_lenght([{"role": "user", "content": [{"type": "text", "text": "abc"}]}]) == 3 + 16
 
 
-# "ModelNotSupportedError when nobody serves the model for conversation."
+# "ModelNotSupportedError when no provider serves the model for conversation."
 
 
 def test_an_unserved_model_is_reported(emulator: Emulator, create: Create) -> None:
@@ -213,8 +213,7 @@ def test_an_unserved_model_is_reported(emulator: Emulator, create: Create) -> No
         create("emulator/none", turns("Count"))
 
 
-# "A provider that answers 402 for itself makes the next one the choice; PaymentRequiredError when every way to it wants
-# payment."
+# "After a 402 of a provider itself, the next one is chosen; PaymentRequiredError when every route requires payment."
 
 
 def test_a_required_payment_is_reported(emulator: Emulator, create: Create) -> None:

@@ -1,4 +1,4 @@
-"""One list of the options of a call: every function that takes them shows them, explains them and hands them on."""
+"""One list of call options: every function that accepts them lists, documents and forwards them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MODEL = "emulator/small"
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(16)
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 
-# A value for every option of Client.stream. A new option needs one here; all doors are then tried with it.
+# A value for every option of Client.stream. A new option needs one here; then every entry point is tested with it.
 OPTIONS: dict[str, Any] = {
     "model": "emulator/small-vision",
     "media": [PNG],
@@ -60,15 +60,15 @@ OPTIONS: dict[str, Any] = {
 
 STREAM = inspect.signature(Client.stream).parameters.keys() - {"self", "messages"}
 
-# What a door leaves out on purpose, and why.
+# Options that an entry point omits on purpose, and why.
 LEFT_OUT = {
     "parse": {
         "tools",
         "tool_choice",
         "response_format",
         "parallel_tool_calls",
-    },  # it chooses how the value is asked for
-    "Conversation": {"media"},  # belongs to a turn
+    },  # parse sets these itself
+    "Conversation": {"media"},  # media belongs to a turn
 }
 
 
@@ -125,7 +125,7 @@ def sent_by(emulator: Emulator, send: Callable[..., Any], options: dict[str, Any
     return request.json, request.headers.get("x-mine")
 
 
-# --- every option goes through every door
+# --- every entry point forwards every option
 
 
 def test_every_option_has_a_value_to_try() -> None:
@@ -140,7 +140,7 @@ def test_every_option_is_passed_on(emulator: Emulator, name: str) -> None:
 
 @pytest.mark.parametrize("option", sorted(STREAM - {"timeout"}))
 def test_every_option_has_an_effect(emulator: Emulator, option: str) -> None:
-    """So that the test above can fail."""
+    """Proves that the test above can fail."""
     rest = {name: value for name, value in OPTIONS.items() if name != option}
     if option == "tools":
         del rest["tool_choice"], rest["parallel_tool_calls"]
@@ -152,11 +152,11 @@ def test_every_option_has_an_effect(emulator: Emulator, option: str) -> None:
     assert sent_by(emulator, Client().generate, {"messages": "Hi", **rest}) != with_it
 
 
-# --- every door shows and explains every option
+# --- every entry point lists and documents every option
 
 
 def public_doors() -> Iterator[tuple[str, Any]]:
-    """Everything public that is given messages, or makes a conversation."""
+    """Every public function that takes messages or creates a conversation."""
     for module in ("hf_text.batch", "hf_text.aio.batch"):
         for name in ("generate", "run", "generate_frame"):
             yield f"{module.removeprefix('hf_text.')}.{name}", getattr(importlib.import_module(module), name)
@@ -174,7 +174,7 @@ def public_doors() -> Iterator[tuple[str, Any]]:
                 yield name, value
 
 
-# Given messages, but no options: the class, or what was made before, has them.
+# These take messages but no options: the class or the conversation holds the options.
 NO_OPTIONS = {
     "Conversation.stream",
     "Conversation.generate",
@@ -310,7 +310,7 @@ help(hf_text.generate)
 
 
 def test_a_new_sampling_option_takes_two_edits_to_reach_every_entry_point(emulator: Emulator, tree: Path) -> None:
-    """The two are ``Client.stream`` and the rule for its value; the script makes the doors follow."""
+    """``Client.stream`` and the rule for its value are edited; the script updates the other entry points."""
     client, rules = tree / "client.py", tree / "protocol" / "options.py"
     replace(
         client,

@@ -1,4 +1,4 @@
-"""Where a client's requests go: the addresses that its arguments and the environment name."""
+"""Where a client sends its requests: the addresses from its arguments and from the environment."""
 
 from __future__ import annotations
 
@@ -218,13 +218,13 @@ class TestRefusals:
 
 
 class TestAdvice:
-    """What the address or a missing key may have to do with an error, told by real answers."""
+    """Advice in errors about the address or a missing key, from real answers."""
 
     NOT_FOUND = Response.error(404, "Not Found", "text")
 
     @pytest.fixture
     def bare(self, emulator: Emulator, make_client: MakeClient) -> MakeClient:
-        """Makes clients whose address has no /v1; the router is elsewhere."""
+        """Create clients whose address lacks /v1; the router is elsewhere."""
 
         def make(api_key: str | None = "key", **options: Any) -> Client:
             return make_client(api_key, emulator.url, router_url="http://localhost:9", **options)

@@ -1,4 +1,4 @@
-"""The tree of exceptions is as it is drawn, and every error keeps its data wherever it is sent."""
+"""The exception tree matches the documented one, and every error keeps its data when pickled or copied."""
 
 from __future__ import annotations
 
@@ -84,13 +84,13 @@ def data_for(cls: type[HFTextError]) -> dict[str, Any]:
 
 
 def facts(error: BaseException) -> Any:
-    """All that can be told of an error; errors themselves have no equality."""
+    """All data of an error, for comparison: errors define no equality."""
     values = {name: facts(value) if isinstance(value, HFTextError) else value for name, value in vars(error).items()}
     return type(error), str(error), error.args, values
 
 
 def drawn_tree() -> dict[str, str | None]:
-    """Name to parent, as the docstring of the module draws it."""
+    """Name to parent, from the tree in the module's docstring."""
     assert errors.__doc__ is not None
     tree: dict[str, str | None] = {}
     path: list[str] = []
@@ -131,7 +131,7 @@ class TestTheTree:
         assert issubclass(RequestTimeoutError, TimeoutError)
 
     def test_no_other_class_has_a_builtin_base(self) -> None:
-        """``except ValueError`` around a call must not hide what the server did."""
+        """``except ValueError`` around a call must not hide a server failure."""
         kinds = (ValueError, TypeError, OSError, LookupError, RuntimeError, ImportError)
         own = {cls.__name__ for cls in CLASSES if issubclass(cls, kinds)}
         assert own == {"InvalidRequestError", "MissingExtraError", "RequestTimeoutError"}

@@ -1,4 +1,4 @@
-"""What a stream yields: values that do not change, and that add nothing to the text but text."""
+"""The events of a stream: immutable, and only text events add to the text."""
 
 from __future__ import annotations
 

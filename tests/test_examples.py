@@ -1,4 +1,4 @@
-"""Each example is run, an emulator in the place of the servers; and what docs/async.rst promises is seen."""
+"""Run each example against an emulator, and check the guarantees of docs/async.rst."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ BACKENDS = ("asyncio", "trio")
 
 @pytest.fixture(autouse=True)
 def key(monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> None:
-    """Programs find this key, and the emulator."""
+    """Configure programs with this key and the emulator."""
     monkeypatch.setenv("HF_TOKEN", KEY)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with these arguments; it must have nothing to complain of."""
+    """Run Python with these arguments; fail on any warning."""
     command = [sys.executable, "-W", "error", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=30, check=False)
     assert done.stderr == ""
@@ -50,17 +50,17 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def held_reply(gate: Gate, *pieces: str) -> Response:
-    """A stream that holds at the gate after these pieces, and then ends as it should."""
+    """A stream that blocks at the gate after these pieces, then ends normally."""
     body = Response.text(*pieces).body
     assert isinstance(body, tuple)
     return Response(headers=EVENT_STREAM, body=(*body[: len(pieces) + 1], gate, *body[-2:]))
 
 
 class Crowd:
-    """Answers as soon as so many requests have come together; the first one not before all have come.
+    """Answer once ``size`` requests are open; hold the first one until all have arrived.
 
     Attributes:
-        most: how many requests were open at the same time, at most.
+        most: the highest number of concurrent requests.
     """
 
     def __init__(self, size: int, total: int, refused: int = 0) -> None:
@@ -77,7 +77,7 @@ class Crowd:
             number = self._came
             self.most = max(self.most, self._open)
             if number == self._size:
-                self._changed.wait_for(lambda: self._open > self._size, 0.2)  # one too many has the time to come
+                self._changed.wait_for(lambda: self._open > self._size, 0.2)  # time for one request too many
                 self._full = True
             self._changed.notify_all()
             assert self._changed.wait_for(lambda: self._full and (number > 1 or self._came >= self._total), 5)
@@ -156,7 +156,7 @@ def test_the_agent_says_why_it_failed(emulator: Emulator, tmp_path: Path) -> Non
 
 
 class App:
-    """The app, in a uvicorn of its own."""
+    """Run the app in its own uvicorn."""
 
     def __init__(self, **variables: str) -> None:
         command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "fastapi_app:app", "--port", "0"]
@@ -169,7 +169,7 @@ class App:
         self.port = next(int(port[1]) for port in found if port)
 
     def stop(self) -> str:
-        """End it. Returns its log, the first time."""
+        """Stop the app. Returns its log on the first call."""
         if self._log.closed:
             return ""
         self._server.send_signal(signal.SIGINT)
@@ -181,7 +181,7 @@ class App:
 
 @pytest.fixture
 def app() -> Iterator[App]:
-    """The app, which must not find an error on its way."""
+    """The app; fails if the app logged an error."""
     app = App()
     try:
         yield app
@@ -307,13 +307,13 @@ def test_the_snippet_with_a_limit_respects_it(emulator: Emulator) -> None:
     assert crowd.most == 4
 
 
-# The promises of docs/async.rst
+# The guarantees of docs/async.rst
 
 Main = Callable[[AsyncClient], Awaitable[None]]
 
 
 def run_with_client(backend: str, main: Main, **options: Any) -> None:
-    """Run this function with a client of the emulator; after five seconds it has failed."""
+    """Run this function with a client of the emulator; fail after five seconds."""
 
     async def run() -> None:
         with anyio.fail_after(5):
@@ -324,7 +324,7 @@ def run_with_client(backend: str, main: Main, **options: Any) -> None:
 
 
 def floods(*events: str, after: Response | None = None) -> Response:
-    """A stream that begins with a word, or as ``after``, and goes on with these events for ever, without a pause."""
+    """A stream that begins with one word, or as ``after``, and repeats these events forever without a pause."""
     body = (after or Response.text("One", finish=None, done=False)).body
     assert isinstance(body, tuple)
     piece = "".join(events).encode() * 5000
@@ -420,7 +420,7 @@ def test_data_that_arrived_in_time_counts_despite_a_busy_loop(emulator: Emulator
             await begun.wait()
             await anyio.wait_all_tasks_blocked()
             gate.open()
-            time.sleep(0.4)  # a loop that is busy for longer than the clock allows
+            time.sleep(0.4)  # block the event loop for longer than the timeout
 
     try:
         run_with_client(backend, main, timeout=hf_text.Timeouts(gap=0.2))

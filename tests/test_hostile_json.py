@@ -1,6 +1,6 @@
-"""JSON that is deep, huge or strange ends in a whole answer or in one of our errors, and what is left can be handled.
+"""Deep, huge or odd JSON ends in a complete answer or a library error, and both can be handled afterwards.
 
-Every error and every completion is shown, pickled, copied and written as JSON, as programs and their loggers do.
+Every error and completion is printed, pickled, copied and written as JSON, as programs and their loggers do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hf_text.emulator import Emulator, Response
 
 MakeClient = Callable[..., Client]
 
-DIGITS = "9" * 4300  # the longest int that Python reads and writes
+DIGITS = "9" * 4300  # the longest int that Python parses and prints
 VALUES = {
     "deep": "[" * 900 + "]" * 900,
     "deeper": "[" * 100_000 + "]" * 100_000,
@@ -106,7 +106,7 @@ def handle(value: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def no_garbage(value: str) -> None:
-    """Nothing that earlier tests left is finalised while the parser stands at the limit of the recursion."""
+    """Collect garbage of earlier tests first: no finalizer must run while the parser is at the recursion limit."""
     if value == "deeper":
         gc.collect()
 

@@ -1,4 +1,4 @@
-"""The documented class interface to Hugging Face: its names, defaults and misspellings are fixed."""
+"""The documented class interface to Hugging Face: its names, defaults and misspellings never change."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ def user(content: Any = "Count") -> dict[str, Any]:
 
 
 def chats(emulator: Emulator) -> list[str]:
-    """The paths of the chat requests, in their order."""
+    """The paths of the chat requests, in order."""
     return [request.path for request in emulator.requests if request.method == "POST"]
 
 
 def asked(emulator: Emulator) -> list[str]:
-    """The models that chat requests asked for, in their order."""
+    """The models of the chat requests, in order."""
     return [request.json["model"] for request in emulator.requests if request.method == "POST"]
 
 
@@ -670,7 +670,7 @@ def test_media_for_a_text_model_is_refused_before_sending(emulator: Emulator, ge
     assert chats(emulator) == []
 
 
-# Who cannot serve
+# Providers that cannot serve a model
 
 
 @pytest.mark.parametrize("model", ["emulator/none", "emulator/nobody", "emulator/error-only", "emulator/painter"])

@@ -26,7 +26,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def environ(home):
-    """The variables of a user without a key."""
+    """The environment of a user without a key."""
     return {"HOME": str(home), "USERPROFILE": str(home)}
 
 
@@ -37,7 +37,7 @@ def write(path, content=SECRET):
 
 
 def shows_no_secret(error):
-    """Neither the error nor anything that a traceback or a crash report would show with it has a part of the key."""
+    """No part of the key appears in the error, nor in a traceback or crash report of it."""
     texts = []
     while error is not None:
         texts += [str(error), repr(error), repr(vars(error))]
@@ -333,7 +333,7 @@ except ValueError as error:
     ("file_mode", "directory_mode", "answer"), [(0o000, 0o755, "Permission denied"), (0o644, 0o000, "None")]
 )
 def test_an_unreadable_file_is_an_error_and_an_inaccessible_one_is_absent(file_mode, directory_mode, answer):
-    """In a process of its own, because a superuser may read everything, and outside tmp_path, which is private."""
+    """Runs in a subprocess, because root can read everything, and outside tmp_path, which is private."""
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
         path = write(Path(directory, "inner/token"))
@@ -350,7 +350,7 @@ def test_an_unreadable_file_is_an_error_and_an_inaccessible_one_is_absent(file_m
 
 
 class Colab:
-    """Stands in for Colab's modules, with their tree of errors."""
+    """A stand-in for Colab's modules, with their exception tree."""
 
     def __init__(self, monkeypatch):
         self.asked = 0
@@ -442,7 +442,7 @@ def test_concurrent_threads_open_one_colab_dialog(environ, colab):
         if colab.asked:
             second.set()
         answer = colab.get(name)
-        second.wait(0.2)  # time for another thread to come in, which it must not
+        second.wait(0.2)  # give another thread time to enter, which it must not
         return answer
 
     def look(_):

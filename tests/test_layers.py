@@ -1,4 +1,4 @@
-"""The layers of the package, read off its source: nothing imports upwards, and each third party has one place."""
+"""The layers of the package, checked in its source: no upward imports, and one place per third-party library."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import hf_text
 
 ROOT = Path(hf_text.__file__).parent
 
-# Lowest first. A name stands for the module, or for the package with all that is in it.
+# Lowest first. A package name includes all of its modules.
 LAYERS = (
     (
         "_version",
@@ -52,22 +52,22 @@ LAYERS = (
     ("aio.batch", "cli", "notebook", "integrations", "__main__"),
 )
 
-# It imitates the servers, so it shares nothing with the client but the wire.
+# Imitates the servers, so it shares no code with the client.
 STANDALONE = "emulator"
 
-# Who may import what does not come with Python.
+# Which part of the package may import which third-party library.
 THIRD_PARTIES: dict[str, str | tuple[str, ...]] = {
     "requests": "transport",
     "urllib3": "transport",
     "sseclient": "generation",
     "anyio": "aio",
     "orjson": "protocol.jsons",
-    "pydantic": ("schemas", "integrations"),  # llm and LangChain are made of it
+    "pydantic": ("schemas", "integrations"),  # llm and LangChain are built on it
     "typing_extensions": "schemas",
     "docstring_parser": "schemas",
     "jsonschema": "schemas",
-    "referencing": "schemas",  # what jsonschema resolves references with
-    "google": "keys",  # google.colab, which is there only in Colab
+    "referencing": "schemas",  # jsonschema resolves references with it
+    "google": "keys",  # google.colab, which exists only in Colab
     "pytest": ("emulator.fixtures", "integrations.pytest_plugin"),
     "rich": "cli",
     "markdown_it": "cli",
@@ -78,7 +78,7 @@ THIRD_PARTIES: dict[str, str | tuple[str, ...]] = {
     "g4f": "integrations.g4f",
     "opentelemetry": "integrations",
     "llm": "integrations",
-    "click": "integrations.llm",  # comes with llm
+    "click": "integrations.llm",  # installed with llm
     "langchain_core": "integrations",
     "pydantic_ai": "integrations",
     "smolagents": "integrations",
@@ -90,7 +90,7 @@ THIRD_PARTIES: dict[str, str | tuple[str, ...]] = {
     "matplotlib": ("batch.plots", "cli.plots"),
 }
 
-# Imports inside functions, each with its reason.
+# Imports inside functions, with the reason for each.
 INSIDE_FUNCTIONS = {
     ("completion", "hf_text.shown"): "only for people who look, and its patterns take time to compile",
     ("client", "hf_text.procedures.reader"): "only for parse",
@@ -134,7 +134,7 @@ INSIDE_FUNCTIONS = {
     ("integrations.llm", "hf_text.integrations.llm_turns"): "llm imports the plugin at every start",
 }
 
-# What a pure module has no use for: sockets, clocks, threads, processes, chance.
+# Modules that a pure module must not import: sockets, clocks, threads, processes, randomness.
 IMPURE = {
     *("asyncio", "concurrent", "multiprocessing", "signal", "subprocess", "threading"),
     *("http", "select", "selectors", "socket", "ssl", "urllib.request"),
@@ -145,7 +145,7 @@ FILES = {"os", "pathlib", "shutil", "glob"}
 
 @dataclass(frozen=True)
 class Import:
-    """One import in the source: of a module, by a module, on a line; inside a function, or for type checkers only."""
+    """An import statement: its module, its importer, its line; whether inside a function, or for type checkers only."""
 
     importer: str
     imported: str
@@ -158,7 +158,7 @@ class Import:
 
 
 def name_of(path: Path) -> str:
-    """``"transport.call"``; a package is named without ``__init__``, but for the outermost."""
+    """``"transport.call"``; packages without ``__init__``, except the top-level one."""
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
@@ -182,7 +182,7 @@ def _walk(node: ast.AST, importer: str, package: tuple[str, ...], inside: bool, 
 
 
 def _names(node: ast.Import | ast.ImportFrom, package: tuple[str, ...]) -> Iterator[str]:
-    """The modules that a statement imports, in full; ``from x import y`` is ``x.y`` where that is a module of ours."""
+    """The full names of the imported modules; ``from x import y`` is ``x.y`` if that is a module of the package."""
     if isinstance(node, ast.Import):
         yield from (alias.name for alias in node.names)
         return
@@ -199,7 +199,7 @@ def is_module(name: str) -> bool:
 
 
 def short(imported: str) -> str:
-    """A module of ours as the layers name it."""
+    """The name of a module of the package in the layers."""
     return imported.removeprefix("hf_text").lstrip(".") or "__init__"
 
 
@@ -208,7 +208,7 @@ def belongs(module: str, place: str) -> bool:
 
 
 def place_of(module: str) -> str | None:
-    """The narrowest place that a module belongs to."""
+    """The most specific layer entry that contains a module."""
     places = [place for layer in (*LAYERS, (STANDALONE,)) for place in layer if belongs(module, place)]
     return max(places, key=len, default=None)
 
@@ -287,7 +287,7 @@ def test_every_import_inside_a_function_has_a_reason() -> None:
     assert set(INSIDE_FUNCTIONS) - inside == set(), "no longer there"
 
 
-# Names with an underscore that are documented, or that argparse gives no other name; and hooks, with their one user.
+# Private names that are documented, or that argparse offers no public name for; and hooks, with their single user.
 DOCUMENTED = {"_actions", "_asdict", "_exit", "_getframe", "_replace"}
 HOOKS = {
     ("transport.connections", "_dns_host"): "urllib3's connection: the name to resolve",
@@ -298,7 +298,7 @@ HOOKS = {
 
 
 def find_foreign_private_names(path: Path) -> Iterator[str]:
-    """Private names that a module takes from another; what its classes inherit, through self or cls, is their own."""
+    """Private names that a module takes from another one, except names inherited through self or cls."""
     nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
     own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
     own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}

@@ -1,7 +1,7 @@
-"""Whatever a server or a model writes is read in time linear in its length.
+"""Text from a server or a model is processed in time linear in its length.
 
-Each text is read in a process that may use a few seconds of CPU, at two sizes: so large that to look at each character
-once or a few times fits easily, and to look at it once for each other cannot.
+Each text is processed in a subprocess with a CPU limit of a few seconds, at two sizes. The sizes are so large that
+a few passes over the text fit easily, but quadratic time does not.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ for part in {parts!r}:
 print("done")
 """
 
-# What reads such a text: how it is made ready, what is done, and the parts of which the worst texts are made.
+# What processes the text: the setup, the action, and the parts of the worst-case texts.
 MASK = """
 from hf_text.transport.mask import Mask
 mask = Mask("hf_Zw9Kq3Vt7Rb5Xn1Jm8", {"Cookie": 'a=Gy4/Tz8"Wf2\\\\\\\\Sv6'}, ["http://me:Uo3Ia5Ye7Bx9@proxy"])
@@ -179,7 +179,7 @@ def test_it_takes_linear_time(name: str, size: int) -> None:
 
 
 def test_the_check_fails_for_quadratic_time() -> None:
-    """The pattern that folded the lines of a header once."""
+    """A pattern that once folded header lines."""
     program = PROGRAM.format(
         cpu=1, setup="import re", size=MIB, parts=[" "], action=r're.sub(r"\s*[\r\n]+\s*", " ", text)'
     )

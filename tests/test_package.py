@@ -1,4 +1,4 @@
-"""The package as a whole: what it exports, how that is documented, and what importing it costs."""
+"""The package as a whole: its exports, their documentation, and the cost of the import."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EXTRAS = {"IPython", "PIL", "anyio", "click", "dask", "distributed", "prompt_too
 def find_modules() -> Iterator[str]:
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        foreign = "integrations" in parts[:-1]  # each needs the package that it is for, and has tests of its own
+        foreign = "integrations" in parts[:-1]  # each needs its own package and has its own tests
         if not foreign and not any(part.startswith("_") for part in parts if part != "__init__"):
             yield ".".join(parts).removesuffix(".__init__")
 
@@ -53,7 +53,7 @@ def isort_order(name: str) -> tuple[int, str]:
     return (0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2, name)
 
 
-# What is exported
+# Exports
 
 
 def test_exports_match_the_lazy_table_and_type_checkers() -> None:
@@ -92,7 +92,7 @@ def test_an_unknown_name_is_refused_by_name() -> None:
 
 
 def load(name: str) -> ModuleType:
-    """The module; the test is skipped where the package that it fits to is not installed."""
+    """Import the module; skip the test if its optional package is not installed."""
     try:
         return importlib.import_module(name)
     except hf_text.MissingExtraError as error:
@@ -110,7 +110,7 @@ def test_every_module_exports_only_existing_names_it_defines(name: str) -> None:
     }
     exported = list(getattr(module, "__all__", []))
     assert defined <= set(exported)
-    assert exported == sorted(set(exported), key=isort_order) or name == "hf_text"  # which ends with the errors
+    assert exported == sorted(set(exported), key=isort_order) or name == "hf_text"  # its list ends with the errors
     assert [missing for missing in exported if not hasattr(module, missing)] == []
 
 
@@ -143,7 +143,7 @@ def test_every_public_method_is_documented(module: ModuleType) -> None:
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, Any]:
-    """Names, in order, with their defaults; the stars of ``*args`` and ``**options`` belong to the name."""
+    """Names in order, with their defaults; ``*args`` and ``**options`` keep their stars."""
     stars: dict[Any, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
     found = inspect.signature(function).parameters.values()
     return {f"{stars.get(each.kind, '')}{each.name}": each.default for each in found}
@@ -269,7 +269,7 @@ def test_waiting_methods_are_coroutines_and_streaming_ones_iterators() -> None:
     assert issubclass(hf_text.aio.AsyncStream, AsyncIterator) or hasattr(hf_text.aio.AsyncStream, "__aiter__")
 
 
-# What importing costs
+# Import cost
 
 
 def run_python(code: str, *options: str) -> subprocess.CompletedProcess[str]:
@@ -308,7 +308,7 @@ def test_importing_the_package_loads_nothing_until_use() -> None:
 
 
 def test_using_the_package_loads_little_beyond_requests() -> None:
-    # What any use of requests for streams would import; orjson loads uuid.
+    # Any streaming with requests imports these; orjson loads uuid.
     before = modules_after("import json, uuid\nimport requests, sseclient, dataclasses")
     loaded = modules_after("import json, hf_text; hf_text.Client") - before
     new = {name for name in loaded if "hf_text" not in name}
@@ -321,7 +321,7 @@ def test_using_the_package_loads_little_beyond_requests() -> None:
         "structured",
     }
     assert loaded & {f"hf_text.{name}" for name in rare} == set()
-    codecs = {"encodings.ascii", "encodings.latin_1", "encodings.utf_8_sig"}  # which the first request would load
+    codecs = {"encodings.ascii", "encodings.latin_1", "encodings.utf_8_sig"}  # the first request would load these
     assert new - {"orjson", "orjson.orjson", "uuid", "_uuid", "platform", "zoneinfo", *codecs} == set()
 
 
@@ -335,7 +335,7 @@ def test_an_old_urllib3_is_refused_with_advice(version: str) -> None:
     assert version in last
 
 
-# What the package says of itself
+# Package metadata
 
 
 def test_the_version_matches_setup_cfg_and_changelog() -> None:

@@ -1,4 +1,4 @@
-"""What others write drives no terminal, log or editor that shows it."""
+"""Text from outside cannot control a terminal, log or editor that shows it."""
 
 from __future__ import annotations
 

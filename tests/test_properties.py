@@ -1,7 +1,7 @@
-"""Promises that hold for every answer, tried with answers made at random: whole ones, and mangled ones.
+"""Guarantees for every answer, tested with random answers: complete ones and corrupted ones.
 
-A whole answer gives the same events however its server frames, cuts, compresses and punctuates it. A mangled one ends
-in a result or in an error of the library, and that error has all that was handed out before it.
+A complete answer yields the same events however the server frames, splits, compresses and delimits it. A corrupted one
+ends in a result or in a library error, and that error holds all text that was yielded before it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from hf_text.transport.framing import BadFraming, ChunkedFraming, CloseFraming, 
 
 some = settings(
     max_examples=50,
-    deadline=None,  # the clocks of the client and pytest-timeout tell what hangs
+    deadline=None,  # the client's timeouts and pytest-timeout detect hangs
     derandomize="CI" in os.environ,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],  # the client keeps no answers
 )
@@ -58,14 +58,14 @@ def server() -> Iterator[Emulator]:
 
 @pytest.fixture
 def client(server: Emulator) -> Iterator[Client]:
-    """It tries nothing twice."""
+    """A client without retries."""
     with Client(api_base=server.api_base, max_retries=0, timeout=10) as made:
         yield made
 
 
 @pytest.fixture
 def hasty(server: Emulator) -> Iterator[Client]:
-    """A client that waits for nothing for long."""
+    """A client with short timeouts."""
     with Client(api_base=server.api_base, max_retries=0, timeout=Timeouts(10, 0.05, 0.05)) as made:
         yield made
 
@@ -74,12 +74,12 @@ _numbers = itertools.count()
 
 
 class Outcome:
-    """How an answer went: what was yielded, what it came to, and the error that ended it."""
+    """The outcome of a call: the yielded events, the completion, and the error."""
 
     def __init__(self, client: Client) -> None:
         self.events: list[Event] = []
         self.error: HFTextError | None = None
-        stream = client.stream("Hi", f"m{next(_numbers)}")  # the client learns from a model's answers
+        stream = client.stream("Hi", f"m{next(_numbers)}")  # the client learns per model
         try:
             for event in stream.events():
                 self.events.append(replace(event, model="m") if isinstance(event, ProviderInfo) else event)
@@ -96,9 +96,9 @@ class Outcome:
         return "".join(event.text for event in self.events if isinstance(event, Reasoning))
 
 
-# --- Answers made at random
+# --- Random answers
 
-# What may look like something else: tags, newlines of all kinds, the end of a stream, characters outside the BMP.
+# Text that may look like something else: tags, all kinds of newlines, end-of-stream markers, non-BMP characters.
 ODD = ["<think>", "</think>", "<th", "ink>", "<", "\u2028", "\x85", "\r\n", "\n\n", "[DONE]", "\x00", "😀", '"', "\\"]
 TEXT = st.text(max_size=8) | st.sampled_from(ODD)
 ARGUMENTS = st.sampled_from(['{"city": "Köln", "days": [1, 2]}', "{}", "", '{"a": "}\\"{"}']) | st.text(max_size=12)
@@ -111,14 +111,14 @@ Chunk = dict[str, Any]
 
 @dataclass
 class Transcript:
-    """The chunks of an answer, and what it is to come to."""
+    """The chunks of an answer and the expected completion."""
 
     chunks: list[Chunk]
     completion: Completion
 
 
 def cut(draw: Callable[[Any], Any], value: Any, most: int = 6) -> list[Any]:
-    """A str or bytes, cut at random places."""
+    """Split a str or bytes at random places."""
     places = sorted(draw(st.lists(st.integers(0, len(value)), max_size=most)))
     return [value[start:end] for start, end in zip([0, *places], [*places, len(value)], strict=True)]
 
@@ -128,14 +128,14 @@ def chunk_of(finish: str | None = None, **delta: Any) -> Chunk:
 
 
 def halves(text: str) -> list[str]:
-    """The text by UTF-16 units: what a server sends that cuts a character in two."""
+    """Split the text by UTF-16 units, as a server does that splits a character in two."""
     units = text.encode("utf-16-le")
     return [units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)]
 
 
 @st.composite
 def answers(draw: st.DrawFn) -> Transcript:
-    """Reasoning, text, tool calls, usage and a finish reason, each of them perhaps."""
+    """Reasoning, text, tool calls, usage and a finish reason, each optional."""
     thoughts, texts = draw(st.lists(TEXT, max_size=4)), draw(st.lists(TEXT, max_size=6))
     if draw(st.booleans()):
         texts = halves("".join(texts))
@@ -160,7 +160,7 @@ def answers(draw: st.DrawFn) -> Transcript:
 
 @st.composite
 def fragments(draw: st.DrawFn, calls: list[ToolCall]) -> list[Chunk]:
-    """The calls in pieces, one after the other or all at once."""
+    """The calls in fragments, sequential or interleaved."""
     rows = []
     for index, call in enumerate(calls):
         first, *rest = cut(draw, call.arguments)
@@ -173,7 +173,7 @@ def fragments(draw: st.DrawFn, calls: list[ToolCall]) -> list[Chunk]:
 
 
 def split_thought(text: str) -> tuple[str, str]:
-    """Reasoning and answer of a text that may begin with ``<think>``."""
+    """The reasoning and answer of a text that may begin with ``<think>``."""
     start = text.lstrip()
     if start.startswith("</think>"):
         return "", text.replace("</think>", "", 1)
@@ -183,20 +183,20 @@ def split_thought(text: str) -> tuple[str, str]:
     return thought, text[: len(text) - len(start)] + rest
 
 
-# --- How a server may write an answer down
+# --- Ways to serialize an answer
 
 KEEP_ALIVES = st.sampled_from(["", ": ping\n", ":\n\n", "event: ping\ndata:\n\n", "id: 7\n", "retry: 9\n\n", "\n"])
 
 
 @st.composite
 def written(draw: st.DrawFn, answer: Transcript) -> bytes:
-    """The answer as an event stream: any newlines, keep-alives, one line of data or many, escapes or none."""
+    """The answer as an event stream: any newlines, keep-alives, one data line or many, with or without escapes."""
     space, ascii_only = draw(st.sampled_from(["", " "])), draw(st.booleans())
     indent = draw(st.sampled_from([None, None, 0, 2]))
     newline = draw(st.sampled_from(["\n", "\r\n", "\r"]))
     body = draw(st.sampled_from(["", "\ufeff"]))
     for chunk in answer.chunks:
-        # Half a character cannot be written but as an escape.
+        # A lone surrogate can only be written as an escape.
         escaped = ascii_only or "\\ud" in json.dumps(chunk)
         lines = json.dumps(chunk, ensure_ascii=escaped, indent=indent).split("\n")
         body += draw(KEEP_ALIVES) + "".join(f"data:{space}{line}\n" for line in lines) + "\n"
@@ -207,7 +207,7 @@ def written(draw: st.DrawFn, answer: Transcript) -> bytes:
 
 @st.composite
 def delivered(draw: st.DrawFn, body: bytes) -> Response:
-    """The body on its way: cut into pieces, framed and compressed somehow."""
+    """The body as sent: split, framed and compressed at random."""
     pieces = [body[at : at + 1] for at in range(len(body))] if draw(st.sampled_from([0, 0, 1])) else cut(draw, body, 12)
     return Response(
         headers={"Content-Type": "text/event-stream"},
@@ -220,13 +220,13 @@ def delivered(draw: st.DrawFn, body: bytes) -> Response:
 
 
 def is_answer(completion: Completion) -> bool:
-    """Whether there is anything in it; an answer of nothing is an error."""
+    """Whether the completion has content; an empty answer is an error."""
     reasons = ("length", "content_filter")
     return bool(completion.text or completion.reasoning or completion.tool_calls or completion.finish_reason in reasons)
 
 
 def plain(completion: Completion) -> Completion:
-    """Without what differs from call to call."""
+    """The completion without the fields that differ between calls."""
     return replace(completion, model="m", timings=Timings(), attempts=())
 
 
@@ -263,7 +263,7 @@ def test_the_json_style_of_an_answer_makes_no_difference(
 
 
 def check_events(outcome: Outcome) -> None:
-    """The events are of the documented kinds, in the documented order, and say the same as the completion."""
+    """The events have the documented kinds and order, and match the completion."""
     kinds = [type(event) for event in outcome.events]
     completion = outcome.completion
     ends = [event for event in (completion.tool_calls, completion.usage, completion.finish_reason) if event]
@@ -278,7 +278,7 @@ def check_events(outcome: Outcome) -> None:
     assert (outcome.text, outcome.reasoning) == (completion.text, completion.reasoning)
 
 
-# --- Mangled answers
+# --- Corrupted answers
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nx-inference-provider: novita\r\n"
 SPLICES = st.sampled_from(
@@ -303,7 +303,7 @@ SPLICES = st.sampled_from(
 
 
 def framed(framing: str, body: bytes, pieces: list[bytes]) -> bytes:
-    """A whole HTTP answer with this body; ``pieces`` are what the body is cut into for its chunks."""
+    """A complete HTTP response with this body; ``pieces`` become its chunks."""
     if framing == "chunked":
         chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces if piece)
         return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
@@ -313,7 +313,7 @@ def framed(framing: str, body: bytes, pieces: list[bytes]) -> bytes:
 
 @st.composite
 def http_answers(draw: st.DrawFn) -> bytes:
-    """A whole answer, from its status line to the end of its body."""
+    """A complete response, from its status line to the end of its body."""
     body = draw(written(draw(answers())))
     framing = draw(st.sampled_from(["chunked", "length", "close"]))
     if draw(st.sampled_from([0, 0, 1])):
@@ -326,7 +326,7 @@ def http_answers(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def mangled(draw: st.DrawFn) -> bytes:
-    """An answer with some of its bytes changed, left out, sent twice, put in, or cut off."""
+    """A response with some bytes changed, dropped, repeated, inserted, or cut off."""
     answer = draw(http_answers())
     for _ in range(draw(st.integers(1, 4))):
         start = draw(st.integers(0, len(answer)))
@@ -415,11 +415,11 @@ def test_a_mangled_answer_that_does_not_end_times_out(hasty: Client, server: Emu
 
 
 def check(outcome: Outcome) -> None:
-    """Nothing but a result, or an error of ours that is not the caller's, with all that was yielded."""
+    """The outcome is a result or a library error that does not blame the caller, with all text that was yielded."""
     error = outcome.error
     partial: Any = getattr(error, "partial", None)
     for text in texts_of(outcome.completion):
-        text.encode()  # whole characters, so that it can be printed
+        text.encode()  # no lone surrogates, so that it can be printed
     if error is None:
         assert is_answer(outcome.completion)
         check_events(outcome)
@@ -452,7 +452,7 @@ RAGGED = st.lists(
 
 @st.composite
 def chunked(draw: st.DrawFn, bodies: list[bytes]) -> bytes:
-    """A body in chunks, in any spelling that HTTP allows, perhaps with trailers."""
+    """A chunked body in any form that HTTP allows, optionally with trailers."""
     newline = draw(st.sampled_from([b"\r\n", b"\r\n", b"\n"]))
     wire = b"".join((draw(SIZES) % len(body)).encode() + newline + body + b"\r\n" for body in bodies)
     trailers = draw(st.sampled_from([b"", b"X-Trailer: 1" + newline, b"A: b" + newline + b"C: d" + newline]))
@@ -460,7 +460,7 @@ def chunked(draw: st.DrawFn, bodies: list[bytes]) -> bytes:
 
 
 def decode(framing: Framing, pieces: list[bytes]) -> tuple[bytes, str, bool]:
-    """The body, how it ended, and whether the connection may be used again."""
+    """The body, how it ended, and whether the connection can be reused."""
     body = b""
     for number, piece in enumerate(pieces):
         try:
@@ -500,7 +500,7 @@ def test_a_truncated_chunked_body_is_bad_framing_after_its_data(data: st.DataObj
 @many
 @given(data=st.data(), wire=RAGGED)
 def test_any_bytes_in_place_of_chunks_raise_only_bad_framing(data: st.DataObject, wire: bytes) -> None:
-    """And what came before the fault, and whether there is one, does not depend on how the bytes arrive."""
+    """The data before the fault, and the fault itself, do not depend on how the bytes are split."""
     wire = b"".join(b"%x\r\n%b\r\n" % (len(body), body) for body in data.draw(BODIES)) + wire
     assert decode(ChunkedFraming(), cut(data.draw, wire))[:2] == decode(ChunkedFraming(), [wire])[:2]
 
@@ -530,7 +530,7 @@ def test_a_body_that_ends_with_its_connection_is_everything_received(data: st.Da
     assert decode(CloseFraming(), cut(data.draw, wire)) == (wire, "ended", False)
 
 
-# --- Time: what a server sends can be long, and must not take time by its square (the limit is pytest-timeout's)
+# --- Time: long server input must not take quadratic time (pytest-timeout sets the limit)
 
 
 @pytest.mark.parametrize("piece", ["<h1>", "<h1", "<title>", "<p>", "<", "</h1>", "<h1></h1", " "])

@@ -1,6 +1,6 @@
-"""The README stays short, and its set-up commands are those that ``.ci/run`` runs, on copies of the tree.
+"""The README stays short, and its setup commands are those that ``.ci/run`` runs on copies of the tree.
 
-Its other commands and snippets are run by ``test_snippets.py``.
+``test_snippets.py`` runs its other commands and snippets.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""No secret gets out: neither in an error, nor in a result, a log, a warning, on the terminal, or to another host.
+"""No secret leaks: not in errors, results, logs or warnings, not on the terminal, and not to another host.
 
-Every way to fail is taken with secrets that can be recognised, most of them on a server that repeats what it was sent;
-then everything that is left is searched for any part of them.
+Each failure is provoked with recognizable secrets, mostly on a server that echoes what it was sent;
+then every object and output is searched for any part of them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ KEY = "hf_Zw9Kq3Vt7Rb5Xn1Jm8Lc4Pd6"
 HEADER = 'Gy4/Tz8+Wf2"Sv6\\Hk0=='
 PASSWORD = "Uo3Ia5Ye7Bx9"
 SECRETS = (KEY, HEADER, PASSWORD)
-PART = 6  # so many characters of a secret are too many
+PART = 6  # the length of a fragment that counts as a leak
 
 
 def holds_secret(text: str) -> bool:
@@ -38,7 +38,7 @@ def holds_secret(text: str) -> bool:
 
 
 def find_secrets(value: Any) -> list[str]:
-    """Where a secret stands in a value, or in anything that can be reached from it."""
+    """Where a secret occurs in a value, or in any object reachable from it."""
     found: list[str] = []
     seen: set[int] = set()
     queue: list[tuple[str, Any]] = [("", value)]
@@ -81,7 +81,7 @@ def _steps(item: Any) -> Iterator[tuple[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def nothing_said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """Neither a log at the finest level nor the terminal shows a secret. Warnings are errors, and searched as such."""
+    """No secret in logs at the finest level, nor on the terminal. Warnings are errors, and searched as such."""
     for name in (None, "urllib3", "requests", "sseclient", "hf_text", "asyncio"):
         caplog.set_level(logging.DEBUG, logger=name)
     yield
@@ -107,7 +107,7 @@ def client(make_client: MakeClient) -> Client:
 
 
 def catch(action: Callable[[], Any]) -> HFTextError:
-    """The error that the action raises; it is clean, and so is what was raised with it."""
+    """Return the error that the action raises; it and its chained errors contain no secret."""
     with pytest.raises(HFTextError) as caught:
         action()
     error = caught.value
@@ -134,7 +134,7 @@ ways = pytest.mark.parametrize(("path", "ask"), WAYS.values(), ids=WAYS)
 
 
 class Answer:
-    """What an exception may hold. It can be pickled: some packages pickle the context of an exception too."""
+    """An object that an exception may hold. It can be pickled: some packages pickle the context of an exception too."""
 
     def __init__(self) -> None:
         self.request = {"headers": {"Authorization": f"Bearer {KEY}"}}
@@ -151,7 +151,7 @@ def test_the_scanner_finds_hidden_secrets() -> None:
     assert not find_secrets(HFTextError("bad key hf_***"))
 
 
-# --- every way to fail
+# --- every kind of failure
 
 
 @ways
@@ -198,7 +198,7 @@ def in_redirect(location: str) -> Callable[[Request], Response]:
 
 
 def in_stream(*events: str) -> Callable[[Request], Response]:
-    """Events in which KEY stands for what the server was sent."""
+    """Events in which KEY is replaced with the key that the server received."""
     return lambda request: Response.sse(*(event.replace("KEY", str(request.key)) for event in events), done=False)
 
 
@@ -307,7 +307,7 @@ def test_retries_and_failover_leak_nothing(hf: Emulator, make_client: MakeClient
     hf.reply("closed-before-headers", "stall-before-headers", replies[0], replies[2])
     client = make_client(KEY, timeout=Timeouts(first=0.2), max_retries=3)
     error = catch(generate(client))
-    assert len(error.attempts) == 5  # what happens to a kept connection is none
+    assert len(error.attempts) == 5  # a failure of a reused connection is not an attempt
 
 
 def test_the_result_of_a_call_does_not_contain_the_key(hf: Emulator, client: Client) -> None:
@@ -340,7 +340,7 @@ def test_a_call_cancelled_in_the_tls_handshake_leaks_nothing(make_client: MakeCl
         thread.start()
         connection, _ = listener.accept()
         with connection:
-            assert connection.recv(1)  # the handshake has begun, and gets no answer
+            assert connection.recv(1)  # the handshake has begun and gets no answer
             stream.cancel()
             thread.join(5)
     assert [type(error) for error in errors] == [StreamCancelledError]
@@ -394,7 +394,7 @@ def test_the_hugging_face_key_is_only_sent_to_hugging_face(
     assert hf.requests[0].key == KEY
 
 
-# --- a header of the caller in place of a key
+# --- a header of the caller instead of a key
 
 
 @ways
@@ -428,7 +428,7 @@ def test_a_custom_header_is_as_secret_as_a_key(
 def proxied(
     request: pytest.FixtureRequest, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], Client]:
-    """Makes a client that goes through a proxy."""
+    """Create a client that goes through a proxy."""
 
     def make(address: str) -> Client:
         if request.param == "environment":
@@ -522,7 +522,7 @@ def test_a_netrc_file_does_not_replace_a_custom_header(other: Emulator, make_cli
     assert other.requests[0].authorization == "Basic bWU6bWU="
 
 
-# --- wrong arguments
+# --- invalid arguments
 
 WRONG: dict[str, Callable[[], Any]] = {
     "a key with a control character": lambda: Client(f"{KEY}\x01"),

@@ -1,7 +1,7 @@
-"""Every snippet and every command of the README and of docs/ is run, an emulator in the place of the servers.
+"""Run every snippet and command of the README and of docs/ against an emulator.
 
-No list names them: a new page, or a new block, is run because it is there. ``pages.py`` tells how a block says what it
-meets and prints.
+No list names them: a new page or block is found and run. ``pages.py`` documents how a block declares its answers
+and its output.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ KEY = "hf_MadeUpKeyForTests"
 LOCALHOST = re.compile(r"http://localhost:\d+")
 
 SHELL = {"bash", "shell"}
-SHOWN = {"", "text", "json", "ini", "toml", "yaml", "html"}  # languages of what is only looked at
+SHOWN = {"", "text", "json", "ini", "toml", "yaml", "html"}  # languages that are not run
 NOTES = {"Meets", "Prints", "Needs", "First", "File", "Until", "Elsewhere"}
-INSTALLS = re.compile(r"^.*\b(?:pip install|apt-get install|-m venv)\b.*\n", re.MULTILINE)  # these need a network
+INSTALLS = re.compile(r"^.*\b(?:pip install|apt-get install|-m venv)\b.*\n", re.MULTILINE)  # they need a network
 
 SETUP = (PROJECT / "setup.cfg").read_text("utf-8")
 
-# What a notebook does with a cell.
+# How a notebook runs a cell.
 CELL = """
 import ast, asyncio
 asyncio.run(eval(compile({!r}, "cell", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)))
@@ -52,7 +52,7 @@ def without_installs(block: Block) -> str:
 
 
 def find_optional(block: Block) -> set[str]:
-    """The packages that a snippet imports and that an extra of setup.cfg brings."""
+    """The packages that a snippet imports and that an extra of setup.cfg installs."""
     if block.language != "python":
         return set()
     imported = set(re.findall(r"^ *(?:from|import) (?:hf_text\.integrations\.)?(\w+)", block.code, re.MULTILINE))
@@ -61,7 +61,7 @@ def find_optional(block: Block) -> set[str]:
 
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment as the set-up commands leave it."""
+    """An environment as the setup commands create it."""
     environment = tmp_path_factory.mktemp("programs") / ".venv"
     venv.create(environment, symlinks=True)
     paths = sysconfig.get_paths(vars={"base": str(environment), "platbase": str(environment)})
@@ -77,7 +77,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, programs: Path) -> Path:
-    """A folder with the files that the pages speak of."""
+    """A folder with the files that the pages mention."""
     (tmp_path / ".venv").symlink_to(programs, target_is_directory=True)
     (tmp_path / "notes.txt").write_text("The sky is blue.\n", "utf-8")
     (tmp_path / "cat.png").write_bytes(ONE_PIXEL)
@@ -96,13 +96,13 @@ def _write_lines(path: Path, rows: list[dict[str, str]]) -> None:
 
 @pytest.fixture
 def variables(folder: Path, emulator: Emulator) -> dict[str, str]:
-    """A key is set, the folder's programs are on the path, and everything finds the emulator."""
+    """A key is set, the environment's programs are on the path, and everything uses the emulator."""
     path = f"{folder}/.venv/bin:{os.environ['PATH']}"
     return {**os.environ, "HF_TOKEN": KEY, "PATH": path, "PYTHONPATH": str(PROJECT), "PYTHONIOENCODING": "utf-8"}
 
 
 def build_command(block: Block, code: str, folder: Path) -> list[str]:
-    """What runs a block. Python is run from a file: engines of several processes need one."""
+    """The command that runs a block. Python runs from a file: multiprocess engines need one."""
     if block.language in SHELL:
         return ["bash", "-euo", "pipefail", "-c", code]
     (folder / "snippet.py").write_text(CELL.format(code) if block.language == "ipython" else code, "utf-8")
@@ -111,7 +111,7 @@ def build_command(block: Block, code: str, folder: Path) -> list[str]:
 
 @pytest.fixture
 def prepared(block: Block, folder: Path, request: pytest.FixtureRequest, emulator: Emulator) -> Iterator[str]:
-    """The code of a block, when all is there that it meets."""
+    """The code of a block, with its files and answers in place; skips the test if a required package is missing."""
     for package in [*block.notes.get("Needs", "").split(), *find_optional(block)]:
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed")
@@ -181,7 +181,7 @@ def test_blocks_marked_as_run_elsewhere_are_run_there(block: Block) -> None:
 
 
 def test_documented_installs_name_existing_extras() -> None:
-    """Commands that need a network are run by ``.ci/run``; here the extras that they name are looked up."""
+    """``.ci/run`` runs the commands that need a network; this checks the names of their extras."""
     setup = configparser.ConfigParser()
     setup.read(PROJECT / "setup.cfg")
     named = {name for block in BLOCKS for name in re.findall(r"(?:\.|hf_text)\[([\w,-]+)\]", block.code)}

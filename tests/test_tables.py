@@ -1,4 +1,4 @@
-"""Models, mappings and summaries as tables, and one line each in a list."""
+"""Models, mappings and summaries as tables, and as one line each in a list."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SUMMARY = Summary(
 
 
 class Cells(HTMLParser):
-    """The texts of the cells of a table, and the tags that there are."""
+    """The cell texts and the tags of a table."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

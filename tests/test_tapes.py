@@ -1,8 +1,8 @@
-"""Recordings of the real service, replayed through a server on loopback: each comes out as it should.
+"""Recordings of the real service, replayed by a server on loopback: each gives the expected result.
 
-The recordings are no part of the project: they lie in the folder that ``HF_TEXT_TAPES`` names, else in
-``../shared/tapes`` beside the project; without the folder there is nothing to replay. What should come out stands here,
-read off the recordings by hand: facts, not copies.
+The recordings are not part of the project: they are in the folder that ``HF_TEXT_TAPES`` names, or in
+``../shared/tapes`` next to the project; without the folder the tests are skipped. The expected results are listed here,
+read from the recordings by hand: facts, not copies.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ ROUTER = "https://router.huggingface.co"
 KEY = "hf_MadeUpKeyForTests"
 USER = [{"role": "user", "content": "hello"}]
 
-# What the emulator's server writes itself, and what belongs to the recorded connection or to its encoding.
+# Headers that the emulator writes itself, or that belong to the recorded connection or encoding.
 NOT_REPLAYED = {"connection", "content-encoding", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
 
 
 @dataclass(frozen=True)
 class Text:
-    """A text: how long it is, and how it ends."""
+    """A text: its length and its end."""
 
     length: int = 0
     end: str = ""
@@ -58,9 +58,9 @@ class Text:
 
 @dataclass(frozen=True)
 class Answers:
-    """What an answer holds.
+    """The content of an answer.
 
-    ``usage`` is ``(prompt, completion)`` tokens, ``details`` the ``(reasoning, cached)`` ones among them.
+    ``usage`` is ``(prompt, completion)`` tokens, ``details`` is their ``(reasoning, cached)`` parts.
     """
 
     text: Text = Text()
@@ -74,7 +74,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Fails:
-    """The error that an answer is: its class, its status and a part of its message; and what else it tells."""
+    """The expected error: its class, its status, a part of its message, and further attributes."""
 
     error: type[hf_text.HFTextError]
     status: int | None
@@ -87,7 +87,7 @@ class Fails:
 
 @dataclass(frozen=True)
 class FailsInside:
-    """The error that a stream ends with, and the text that came before it."""
+    """The error that ends a stream, and the text before it."""
 
     error: type[hf_text.StreamError]
     message: str
@@ -98,7 +98,7 @@ class FailsInside:
 
 @dataclass(frozen=True)
 class Maps:
-    """What a mapping of a model holds: its providers, those that are live, and one provider's own name of the model."""
+    """The content of a model's mapping: all providers, the live ones, and one provider's own name for the model."""
 
     providers: int = 0
     live: int = 0
@@ -107,7 +107,7 @@ class Maps:
 
 @dataclass(frozen=True)
 class Lists:
-    """A page of the Hub's listing: how many models, how many that are served for conversation, the first, the last."""
+    """A page of the Hub's listing: the number of models, of those served for conversation, the first, the last."""
 
     models: int
     chat: int
@@ -117,7 +117,7 @@ class Lists:
 
 @dataclass(frozen=True)
 class Offers:
-    """An entry of the router's list: its providers, whether it sees, its longest context and lowest price of output."""
+    """An entry of the router's list: its providers, image support, longest context, and lowest output price."""
 
     id: str
     providers: int
@@ -183,7 +183,7 @@ CHATS: dict[str, Answers] = {
     "056-stream-novita-usage-on-every-chunk": Answers(Text(6, "Hello."), usage=(43, 3), provider="novita"),
     "057-stream-novita-after-finish": Answers(Text(18, "364.07079674786945"), usage=(38, 8), details=(0, 0)),
     "058-stream-together-qwen3-coder": Answers(Text(6, "Hello!"), usage=(20, 3), provider="together"),
-    # It came without an id and without a finish reason; the protocol needs an id to give the result back.
+    # The call has no id and no finish reason; the protocol requires an id to return the result.
     "060-stream-nebius-tool-call-no-id-no-finish": Answers(
         calls=(("call_0", "square_root", "{}"),), usage=(159, 16), finish=None, provider="nebius"
     ),
@@ -485,7 +485,7 @@ def test_the_account_of_a_key_can_be_read(emulator: Emulator) -> None:
 
 
 def path_of(tape: str) -> str:
-    """The path that was asked, decoded."""
+    """The requested path, decoded."""
     return unquote(urlsplit(TAPES[tape]["url"].removesuffix(" (approximate)")).path)
 
 
@@ -494,7 +494,7 @@ def read_json(tape: str) -> Any:
 
 
 def client_for(emulator: Emulator, tape: str) -> Client:
-    """A client that is answered with the recording, where it was recorded: at the Hub, the router, or elsewhere."""
+    """A client that receives the recording from its original source: the Hub, the router, or another server."""
     entry = TAPES[tape]
     path = path_of(tape)
     emulator.reply(reply_of(emulator, tape), path=None if entry["method"] == "POST" else path)
@@ -511,14 +511,14 @@ def client_for(emulator: Emulator, tape: str) -> Client:
 
 
 def ask(client: Client, tape: str) -> hf_text.Stream:
-    """The request, with the model that was recorded."""
+    """Send the recorded request, with its model."""
     file = TAPES[tape]["request_body_file"]
     request = json.loads((FOLDER / file).read_bytes()) if file else {}
     return client.stream(USER, request.get("model", "some/model"), max_tokens=None)
 
 
 def fetch(emulator: Emulator, tape: str) -> Any:
-    """The JSON of a recorded GET, over the transport alone."""
+    """The JSON of a recorded GET, fetched through the transport alone."""
     entry = TAPES[tape]
     emulator.reply(reply_of(emulator, tape), path=path_of(tape))
     http = Http(KEY, {}, {}, True)
@@ -535,7 +535,7 @@ def fetch(emulator: Emulator, tape: str) -> Any:
 
 
 def reply_of(emulator: Emulator, tape: str) -> Response:
-    """The recording, framed as it was: with its length, or in chunks, an event each."""
+    """The recording with its original framing: a content length, or one chunk per event."""
     entry = TAPES[tape]
     recorded = {name.lower(): value for name, value in entry["headers"].items()}
     headers = {
@@ -550,7 +550,7 @@ def reply_of(emulator: Emulator, tape: str) -> Response:
 
 
 def split_events(body: bytes) -> Iterator[bytes]:
-    """The events of a stream, each with its empty line; a body of another kind is one piece."""
+    """The events of a stream, each with its empty line; any other body is one piece."""
     yield from (part for part in re.split(rb"(?<=\n\n)", body) if part)
 
 

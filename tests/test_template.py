@@ -46,7 +46,7 @@ def kept_clients_are_forgotten() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def hugging_face_is_elsewhere(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The emulator is any server here; who asks Hugging Face gets no answer. A key for it is there."""
+    """The emulator is a generic server; requests to Hugging Face fail, although a key for it is set."""
     monkeypatch.setenv("HF_ENDPOINT", "http://hub.invalid")
     monkeypatch.setenv("HF_TEXT_ROUTER_URL", "http://router.invalid")
     monkeypatch.setenv("HF_TOKEN", HF_KEY)
@@ -140,7 +140,7 @@ def test_with_media_and_no_vision_model_the_default_is_used(emulator: Emulator, 
     assert body_of(emulator)["messages"][0]["content"][1]["image_url"]["url"].startswith("data:image/png;base64,")
 
 
-# What comes
+# Results
 
 
 def test_events_arrive_in_order(emulator: Emulator, local: Local) -> None:
@@ -393,7 +393,7 @@ async def test_an_unknown_option_is_refused_by_its_name(emulator: Emulator, loca
     ids=str,
 )
 def test_an_invalid_argument_is_refused_by_name(emulator: Emulator, local: Local, options: Any, name: str) -> None:
-    list(local.create_generator("emulator/small", "Count", max_retries=1))  # a client that is kept must not stand in
+    list(local.create_generator("emulator/small", "Count", max_retries=1))  # a cached client must not hide the check
     before = len(emulator.requests)
     with pytest.raises(hf_text.InvalidRequestError, match=name):
         local.create_generator(**{"model": "emulator/small", "messages": "Count", **options})
@@ -477,7 +477,7 @@ def test_strict_queries_the_server_and_refuses_unlisted_models(emulator: Emulato
     assert [request.key for request in emulator.requests] == [None, "sk-a"]
 
 
-# The shape of the interface
+# The form of the interface
 
 
 def test_no_call_assigns_to_a_class(emulator: Emulator, local: Local) -> None:

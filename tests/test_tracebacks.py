@@ -1,4 +1,4 @@
-"""What people see of a failure that is to be expected: their own line, and a message that says what to do."""
+"""What users see of an expected failure: their own line, and a message with advice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_LINES = 15
 
 FORBIDDEN = Response.error(403, "No.", "string")
 
-# What is run, what the server says, and the beginning of the last line.
+# The code, the server's answer, and the beginning of the last line.
 FAILURES: dict[str, tuple[str, str | Response | None, str]] = {
     "a picture that is not there": (
         'client.generate("Hi", media="nope.png")',
@@ -101,13 +101,13 @@ def reply(emulator: Emulator, answer: str | Response | None) -> None:
 
 
 def fail(code: str) -> BaseException:
-    """The error that the code ends with, as it leaves the user's program."""
+    """The error that ends the code, as it leaves the user's program."""
     variables: dict[str, Any] = {"__name__": "__main__"}
     exec(SETUP, variables)
     try:
         exec(compile(code, "user.py", "exec"), variables)
     except (hf_text.HFTextError, KeyboardInterrupt) as error:
-        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # this function
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next  # drop the frame of this function
         return error
     finally:
         variables["client"].close()
@@ -126,7 +126,7 @@ def test_python_prints_at_most_fifteen_lines(emulator: Emulator, name: str) -> N
     lines = printed(fail(code))
     assert lines[-1].removeprefix("hf_text.errors.").startswith(words)
     assert "exception" not in "\n".join(lines[:-1])
-    if "asyncio" in code:  # which adds its own frames
+    if "asyncio" in code:  # asyncio adds its own frames
         lines = [line for line in lines if "asyncio" not in line]
     assert len(lines) <= MAX_LINES
     assert sum("/hf_text/" in line for line in lines) <= 1 + ("async" in code)
@@ -137,7 +137,7 @@ def test_jupyter_shows_at_most_fifteen_lines(emulator: Emulator) -> None:
     with leaving_no_loop(), starting_kernel() as kernel:
         kernel.run(SETUP)
         for code, answer, words in FAILURES.values():
-            if "asyncio.run" not in code:  # a cell awaits
+            if "asyncio.run" not in code:  # a cell uses await instead
                 reply(emulator, answer)
                 (message,) = kernel.messages(f"1\n2\n3\n4\n5\n{code}\n7\n8\n9")
                 lines = plain(message["content"]["traceback"]).splitlines()
@@ -224,7 +224,7 @@ def test_ctrl_c_shows_the_line_that_was_waiting(emulator: Emulator, code: str) -
 
 
 def test_other_errors_keep_their_full_traceback() -> None:
-    """A mistake in the library itself is for its developers."""
+    """A bug in the library itself keeps its full traceback, for the developers."""
     broken = hf_text.Client()
     del broken.operations
     with pytest.raises(AttributeError) as caught:

@@ -1,4 +1,4 @@
-"""The app of the page on web apps, served on a socket: a status of its own, cut answers, visitors who leave."""
+"""The app of the page on web apps, served on a socket: error statuses, truncated answers, clients that disconnect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGE = (Path(__file__).parents[1] / "docs" / "web_apps.rst").read_text("utf-8")
 
 @pytest.fixture
 def address(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Where the app of the page answers."""
+    """The address of the app."""
     monkeypatch.setenv("HF_TOKEN", "hf_AKeyForTestsAndNothing")
     with serving("FastAPI(lifespan=") as url:
         yield f"{url}/answer?question=Count"
@@ -32,7 +32,7 @@ def address(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
 
 @contextmanager
 def serving(mark: str) -> Iterator[str]:
-    """Serve the app of the page with this mark in its code."""
+    """Serve the app of the page whose code contains this marker."""
     blocks = re.findall(r"\.\. code-block:: python\n\n((?:    .*\n|\n)+)", PAGE)
     (code,) = [block for block in blocks if mark in block]
     names: dict[str, Any] = {}
@@ -44,7 +44,7 @@ def serving(mark: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
         thread.join()
-    anyio.run(names["client"].aclose)  # the first app does it itself
+    anyio.run(names["client"].aclose)  # the first app closes its client itself
 
 
 def test_an_answer_is_passed_through(emulator: Emulator, address: str) -> None:

@@ -1,4 +1,4 @@
-"""The prose that users read: docstrings, messages, help texts and pages use the field's words, not translations."""
+"""User-facing prose: docstrings, messages, help texts and pages use field terms, not literal translations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# A form that a native engineer would not write, and what stands for it.
+# A form that a native engineer would not write, and its replacement.
 FORMS = {
     r"\bmend(s|ed|ing)?\b": "fix",
     r"\bheed(s|ed|ing)?\b": "follow, obey",
@@ -41,7 +41,7 @@ FORMS = {
 
 
 def read_texts() -> Iterator[tuple[str, str]]:
-    """The strings of the package, docstrings among them, and the paragraphs of the pages, each with its place."""
+    """The strings of the package, including docstrings, and the paragraphs of the pages, each with its place."""
     for path in sorted((ROOT / "hf_text").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -55,7 +55,7 @@ TEXTS = [(place, " ".join(text.split())) for place, text in read_texts()]
 
 
 def find(form: str) -> list[str]:
-    """Where a form stands, with the words around it."""
+    """Where a form occurs, with the surrounding words."""
     pattern = re.compile(form, re.IGNORECASE)
     return [
         f"{place}: …{text[max(0, found.start() - 40) : found.end() + 40]}…"

@@ -1,4 +1,4 @@
-"""For the tests of the transport: servers that do less than any HTTP server does, threads to wait for, certificates."""
+"""Fixtures of the transport tests: servers with less than full HTTP, threads to wait for, certificates."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ ROOT = Path(hf_text.__file__).parent.parent
 
 
 class Outcome(NamedTuple):
-    """How the reading of a stream went: what was yielded, and the error that ended it."""
+    """The outcome of reading a stream: the yielded events and the error."""
 
     events: list[Event]
     error: HFTextError | None
 
     @property
     def text(self) -> str:
-        """The text that was yielded."""
+        """The yielded text."""
         return "".join(map(str, self.events))
 
     @property
     def partial(self) -> Any:
-        """What had arrived, as the error tells it."""
+        """The partial answer that the error holds."""
         return getattr(self.error, "partial", None)
 
 
 @pytest.fixture
 def once(make_client: Callable[..., hf_text.Client]) -> hf_text.Client:
-    """A client that tries nothing twice."""
+    """A client without retries."""
     return make_client(max_retries=0)
 
 
 @pytest.fixture
 def outcome() -> Callable[[Stream], Outcome]:
-    """Reads a stream to its end, whatever that is; other errors than those of the library go through."""
+    """Read a stream to its end or to a library error; other errors propagate."""
 
     def read(stream: Stream) -> Outcome:
         events: list[Event] = []
@@ -62,7 +62,7 @@ def outcome() -> Callable[[Stream], Outcome]:
 
 @pytest.fixture
 def in_thread() -> Callable[..., Future[Any]]:
-    """Runs a function in a thread of its own; its ``ident`` is told by the future."""
+    """Run a function in its own thread; the future has the thread's ``ident``."""
 
     def start(work: Callable[..., Any], *args: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -83,7 +83,7 @@ def in_thread() -> Callable[..., Future[Any]]:
 
 @pytest.fixture
 def wait_until() -> Callable[[Callable[[], Any]], None]:
-    """Waits for what no event tells of."""
+    """Poll for a condition that no event signals."""
 
     def wait(condition: Callable[[], Any]) -> None:
         deadline = time.monotonic() + 5
@@ -96,7 +96,7 @@ def wait_until() -> Callable[[Callable[[], Any]], None]:
 
 @pytest.fixture
 def wait_until_inside(wait_until: Callable[[Callable[[], Any]], None]) -> Callable[[int, str], None]:
-    """Waits until a thread is inside the function of that name."""
+    """Wait until a thread is inside the function of that name."""
 
     def is_inside(ident: int, function: str) -> bool:
         frame = sys._current_frames().get(ident)
@@ -109,14 +109,14 @@ def wait_until_inside(wait_until: Callable[[Callable[[], Any]], None]) -> Callab
 
 @pytest.fixture
 def deaf_server() -> Iterator[socket.socket]:
-    """A listener whose connections the system accepts; nobody reads what is sent, and nothing is sent back."""
+    """A listener that accepts connections in the backlog only: no one reads from them or writes to them."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield listener
 
 
 @pytest.fixture
 def full_server() -> Iterator[socket.socket]:
-    """A listener whose queue is full: a connection to it is neither made nor refused."""
+    """A listener with a full backlog: a connection to it is neither established nor refused."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         waiting = []
         try:
@@ -135,7 +135,7 @@ def full_server() -> Iterator[socket.socket]:
 
 @pytest.fixture
 def raw_server() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
-    """Serves each connection with a function in a thread of its own; gives the port."""
+    """Serve each connection with a function in its own thread; returns the port."""
     listeners: list[socket.socket] = []
     threads: list[threading.Thread] = []
     open_sockets: list[socket.socket] = []
@@ -148,7 +148,7 @@ def raw_server() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
             with sock:
                 try:
                     handler(sock)
-                except OSError:  # the client left
+                except OSError:  # the client disconnected
                     return
 
         def accept() -> None:
@@ -180,7 +180,7 @@ def raw_server() -> Iterator[Callable[[Callable[[socket.socket], None]], int]]:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """A certificate for localhost and 127.0.0.1, signed by itself, and its key: the paths of two files."""
+    """A self-signed certificate for localhost and 127.0.0.1, and its key: the paths of two files."""
     folder = tmp_path_factory.mktemp("certificate")
     certificate, key = str(folder / "certificate.pem"), str(folder / "key.pem")
     names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
@@ -195,7 +195,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 @pytest.fixture
 def run_python() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs a program in a Python of its own, with warnings as errors; its output is checked by the caller."""
+    """Run a program in its own Python with warnings as errors; the caller checks the output."""
 
     def run(
         program: str, *options: str, arguments: Sequence[str] = (), **environ: str

@@ -1,4 +1,4 @@
-"""The circuit breaker: who failed is passed over for half a minute, where there is another way."""
+"""The circuit breaker: a failed provider is skipped for half a minute if there is an alternative."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HELLO = Response.text("Hello")
 
 
 class Clock:
-    """A clock that a test moves."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -41,7 +41,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def hf(emulator: Emulator) -> Emulator:
-    """It serves one model by three providers."""
+    """Serves one model through three providers."""
     emulator.models = [build_model(MODEL, "groq", "novita", "cerebras")]
     return emulator
 
@@ -56,7 +56,7 @@ def make_timed(make_client: MakeClient, clock: Clock, **options: Any) -> Client:
 
 
 def asked(hf: Emulator) -> list[str]:
-    """The suffixes of the models that were asked for; ``"auto"`` without one."""
+    """The provider suffixes of the requested models; ``"auto"`` without one."""
     models = [request.json["model"] for request in hf.requests if request.method == "POST"]
     return [model.removeprefix(MODEL) or "auto" for model in models]
 
@@ -105,12 +105,12 @@ def test_a_provider_that_still_fails_stays_open(hf: Emulator, client: Client, cl
     assert asked(hf) == ["auto", ":novita"] * 3 + [":novita"]
 
 
-# --- when the time is over
+# --- after the interval
 
 
 @pytest.fixture
 def failed(hf: Emulator, client: Client, clock: Clock) -> Client:
-    """A client for whom the router's provider failed half a minute ago, and novita stood in."""
+    """A client whose router's provider failed half a minute ago, and for which novita answered."""
     hf.reply(by("groq", 500))
     client.generate("Hi", MODEL)
     clock.now += 30
@@ -190,7 +190,7 @@ def test_a_cancelled_probe_delays_the_next_no_longer_than_a_failure(
 
 
 def test_abandoned_streams_do_not_block_a_recovered_provider(hf: Emulator, failed: Client, clock: Clock) -> None:
-    """They do not tell how it went."""
+    """An abandoned stream has no known outcome."""
 
     def leave() -> None:
         for _ in failed.stream("Hi", MODEL):
@@ -254,7 +254,7 @@ PASSING: dict[str, Response] = {
 
 @pytest.mark.parametrize("failure", PASSING.values(), ids=PASSING)
 def test_other_errors_do_not_open_the_breaker(hf: Emulator, client: Client, failure: Response) -> None:
-    """The next call may ask for something else, or at another time."""
+    """The next call may send another request, or come at a better time."""
     hf.reply(failure)
     for _ in range(2):
         client.generate("Hi", MODEL)
@@ -284,7 +284,7 @@ def test_the_failed_provider_is_tried_last(hf: Emulator, client: Client) -> None
     hf.always(lambda request: by(request.json["model"].partition(":")[2] or "groq", 410))
     with pytest.raises(APIStatusError):
         client.generate("Hi", MODEL)
-    assert asked(hf)[2:] == [":novita", ":cerebras", "auto"]  # the router's own choice was groq
+    assert asked(hf)[2:] == [":novita", ":cerebras", "auto"]  # the router itself chose groq
 
 
 def test_when_all_providers_failed_all_are_tried_again(hf: Emulator, client: Client) -> None:
@@ -392,7 +392,7 @@ def test_breaker_state_is_not_pickled(hf: Emulator, client: Client) -> None:
     assert asked(hf) == ["auto", ":novita", "auto"]
 
 
-# --- alone
+# --- the breaker in isolation
 
 FIRST, SECOND, THIRD = (Target("http://host", f"m:{name}", name) for name in ("one", "two", "three"))
 

@@ -1,4 +1,4 @@
-"""Who is asked next when a provider cannot: which answers let another one help, in which order, and until when."""
+"""Failover: which answers lead to another provider, in which order, and within which limits."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HELLO = Response.text("Hello")
 
 @pytest.fixture
 def hf(emulator: Emulator) -> Emulator:
-    """It serves one model, by five providers of whom three can be used."""
+    """Serves one model through five providers, three of them usable."""
     painter = {"provider": "fal-ai", "task": "text-to-image"}
     broken = {"provider": "together", "status": "error"}
     emulator.models = [build_model(MODEL, "groq", painter, "novita", broken, "cerebras")]
@@ -47,7 +47,7 @@ def hf(emulator: Emulator) -> Emulator:
 
 
 def asked(hf: Emulator) -> list[str]:
-    """What was asked for, in order: the suffix of the model, the path of a route of its own, or ``"mapping"``."""
+    """The requests in order: the suffix of the model, the path of a provider's own route, or ``"mapping"``."""
     return [_describe(request) for request in hf.requests]
 
 
@@ -63,7 +63,7 @@ def by(provider: str, status: int, message: str, shape: str = "openai", **fields
     return Response.error(status, message, shape, provider, **fields)
 
 
-# --- which answers let another provider help
+# --- answers that lead to failover
 
 HELPED: dict[str, Scripted] = {
     "400 vision": by("novita", 400, "model features vision not support", "novita"),
@@ -150,11 +150,11 @@ def test_an_unserved_model_is_refused_at_once(hf: Emulator, client: Client, mode
     with pytest.raises(ModelNotSupportedError) as caught:
         client.generate("Hi", model)
     assert caught.value.code == code
-    assert [request.path for request in hf.requests] == [UNIFIED, "/v1/models"]  # the second, to name what is like it
+    assert [request.path for request in hf.requests] == [UNIFIED, "/v1/models"]  # the second finds similar names
 
 
 def test_a_busy_router_is_retried_instead_of_failing_over(hf: Emulator, client: Client) -> None:
-    """429 without a provider's name is about the account or the address, which every provider would see."""
+    """429 without a provider's name concerns the account or the address, so every provider would return it."""
     hf.reply(Response.error(429, "Too many requests", "string", headers={"Retry-After": "0"}), HELLO)
     assert str(client.generate("Hi", MODEL)) == "Hello"
     assert asked(hf) == ["auto", "auto"]
@@ -167,7 +167,7 @@ def test_an_unreachable_router_is_not_replaced_by_its_providers(hf: Emulator, ma
     assert asked(hf) == ["auto", "auto"]
 
 
-# --- in which order
+# --- the order
 
 
 def test_other_providers_are_tried_in_account_order(hf: Emulator, client: Client) -> None:
@@ -208,7 +208,7 @@ def test_when_all_providers_fail_the_last_error_has_all_attempts(hf: Emulator, c
     with pytest.raises(ServerError) as caught:
         client.generate("Hi", MODEL)
     assert asked(hf)[:4] == ["auto", "mapping", ":novita", ":cerebras"]
-    assert [attempt.status for attempt in caught.value.attempts] == [500] * 5  # and two more tries of the last
+    assert [attempt.status for attempt in caught.value.attempts] == [500] * 5  # with two retries of the last
     assert asked(hf)[4:] == [":cerebras", ":cerebras"]
 
 
@@ -245,7 +245,7 @@ def test_without_a_mapping_the_router_is_retried(hf: Emulator, client: Client) -
     assert asked(hf) == ["auto", "mapping", "auto"]
 
 
-# --- a provider that the caller chose
+# --- a provider chosen by the caller
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ REFUSALS: dict[str, Scripted] = {
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 def test_the_rest_of_the_list_follows_a_provider_route(hf: Emulator, client: Client, refusal: Scripted) -> None:
-    """On a provider's own route every refusal may be about that provider."""
+    """On a provider's own route, every refusal may concern that provider only."""
     hf.reply(refusal, path=f"/{ROUTE}{UNIFIED}")
     client.generate("Hi", MODEL, provider=[ROUTE, "novita"])
     assert asked(hf) == [ROUTE, ":novita"]
@@ -360,7 +360,7 @@ def test_a_broken_tool_call_was_not_yielded_and_is_retried(hf: Emulator, client:
 
 
 def test_buffered_text_does_not_prevent_failover(hf: Emulator, client: Client) -> None:
-    """White space and the beginning of a <think> tag are held back until it is clear what they are."""
+    """White space and the beginning of a <think> tag are buffered until their meaning is clear."""
     hf.reply(Response.text("\n", "<thi", finish=None, done=False), HELLO)
     assert list(client.stream("Hi", MODEL)) == ["Hello"]
     assert asked(hf) == ["auto", "mapping", ":groq"]
@@ -384,7 +384,7 @@ def test_the_answer_excludes_failed_attempts(hf: Emulator, client: Client) -> No
     assert (completion.provider, completion.request_id) == ("groq", None)
 
 
-# --- what is told about it
+# --- how failover is reported
 
 
 def test_every_attempt_is_on_the_completion_in_order(hf: Emulator, make_client: MakeClient) -> None:
@@ -429,7 +429,7 @@ def test_the_partial_answer_of_a_stream_error_has_the_attempts_too(hf: Emulator,
 
 
 def test_a_stream_error_before_any_text_counts_as_an_attempt(hf: Emulator, client: Client) -> None:
-    """An account's error is final wherever it is reported; one that names no status may be the provider's."""
+    """An account error is final wherever it is reported; an error without a status may be the provider's."""
     hf.reply(Response.sse({"error": {"message": "Invalid credentials", "http_status_code": 401}}, done=False), HELLO)
     with pytest.raises(AuthenticationError) as caught:
         client.generate("Hi", MODEL)
@@ -458,7 +458,7 @@ ALL_FAULTS = [
 @pytest.mark.parametrize("name", ALL_FAULTS)
 def test_without_retries_exactly_one_request_is_sent(hf: Emulator, make_client: MakeClient, name: str) -> None:
     client = make_client(max_retries=0)
-    for number in (1, 2):  # the second call must not go elsewhere either
+    for number in (1, 2):  # the second call must not fail over either
         hf.reply(name)
         with pytest.raises(HFTextError) as caught:
             client.generate("Hi", MODEL, provider=["auto", "novita"])

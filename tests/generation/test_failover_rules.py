@@ -1,4 +1,4 @@
-"""What an error means for the next attempt: whom to ask, how long to wait, when to give up."""
+"""What an error means for the next attempt: which provider, after which pause, or none."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ OWN = Target("https://router.example.com/acme/models/x/v1/chat/completions", "ac
 
 
 def answered(status: int | None, body: Any, provider: str | None = None, own_route: bool = False) -> APIStatusError:
-    """The error for such an answer; with a provider, as an answer that it gave through the router."""
+    """The error for such a response; with a provider, as that provider's response through the router."""
     headers = {"x-inference-provider": provider} if provider else {}
     route = OWN.provider if own_route else None
     return parse_reply_error(status, headers, body, now=0.0, provider=route, model="acme/x")
@@ -62,7 +62,7 @@ def said(message: str, **fields: Any) -> dict[str, Any]:
 
 CREDITS = {"error": "You have depleted your monthly included credits. Purchase pre-paid credits to go on."}
 
-# name: (status, body, whether a provider answered, whether another could help, whether the same could help)
+# name: (status, body, whether a provider answered, whether to fail over, whether to retry)
 ANSWERS: dict[str, tuple[int, Any, bool, bool, bool]] = {
     "400 unknown model (router)": (400, said("m", code="model_not_found"), False, False, False),
     "400 unknown model (provider)": (400, said("The model does not exist.", code="model_not_found"), True, True, False),
@@ -169,7 +169,7 @@ def test_an_invalid_key_is_invalid_on_every_route(status: int) -> None:
     assert not can_fail_over(answered(status, {"error": "m"}), NOVITA)
 
 
-# error: (whether another could help, whether the same could help)
+# error: (whether to fail over, whether to retry)
 FAILURES: list[tuple[HFTextError, bool, bool]] = [
     (RequestTimeoutError("no answer began", clock="first"), True, False),
     (RequestTimeoutError("could not connect", clock="connect"), False, False),
@@ -201,7 +201,7 @@ def test_a_failure_decides_failover(error: HFTextError, another: bool, same: boo
 
 
 class TestTheNextCall:
-    """What a provider that is passed over for a while must have answered."""
+    """The answers after which a provider is skipped for a while."""
 
     @pytest.mark.parametrize(
         "error",

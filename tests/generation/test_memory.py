@@ -1,6 +1,6 @@
-"""What a server can make a client hold: at most 1.5 times ``max_event_bytes``, once, and within the clocks.
+"""Bound on the memory that a server can make a client use: 1.5 times ``max_event_bytes``, once, within the timeouts.
 
-Each case is read by a process of its own, whose memory can be told from that of the server.
+Each case is read in a subprocess, so that its memory is measured apart from the server's.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="the peak of a 
 
 
 def pack(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The same in gzip: a little that unpacks to very much."""
+    """The same as gzip: little data that decompresses to a lot."""
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     for piece in pieces:
         yield packer.compress(piece)
@@ -76,7 +76,7 @@ def pack(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 @pytest.fixture
 def read(raw_server: Callable[..., int]) -> Callable[..., dict[str, Any]]:
-    """Lets a process read such a body, after a short one; tells how that ended, and what it took."""
+    """Read such a body in a subprocess, after a short one; returns the outcome and the memory used."""
 
     def run(content_type: str, pieces: Callable[[], Iterable[bytes]], packed: bool, **options: Any) -> dict[str, Any]:
         served = 0
@@ -107,7 +107,7 @@ def test_a_capped_event_takes_at_most_one_and_a_half_times_the_cap(read: Any, na
     result = read(*CASES[name], False)
     assert result["peak"] <= 1.5 * CAP, result
     assert len(result["message"]) < 3000
-    if "page" not in name:  # of a page only the beginning is read
+    if "page" not in name:  # only the beginning of a page is read
         assert result["attempts"] == 1
         assert result["type"] == ("ProviderStreamError" if "error" in name else "MalformedStreamError")
 
@@ -122,7 +122,7 @@ def test_a_compressed_event_takes_no_more_memory(read: Any, name: str) -> None:
 @needs_linux
 @pytest.mark.parametrize("name", ["an event that never ends", "JSON that never ends", "white space that never ends"])
 def test_a_timeout_ends_an_endless_event_below_the_cap(read: Any, name: str) -> None:
-    """The server cannot keep the client busy by what is little to send."""
+    """The server cannot keep the client busy with little data."""
     content_type, pieces = CASES[name]
     result = read(content_type, lambda: chain(pieces(), repeat(FILL)), True, cap=1 << 40, seconds=0.3)
     assert (result["type"], result["clock"]) == ("RequestTimeoutError", "first")

@@ -1,4 +1,4 @@
-"""Answers of real servers that are not as the protocol says: what is read from them, and when they are whole."""
+"""Answers of real servers that deviate from the protocol: how they are parsed, and when they are complete."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def test_a_repeated_tool_call_is_one_call(once: Client, emulator: Emulator) -> N
 
 
 def test_a_finish_reason_on_the_first_chunk_does_not_end_the_answer(once: Client, emulator: Emulator) -> None:
-    """Whatever the pause after it."""
+    """Regardless of the pause after it."""
     gate = Gate()
     emulator.reply(stream(chunk("", "stop"), gate, chunk("One"), gate, chunk(" two"), chunk(finish="length"), DONE))
     texts = iter(once.stream("Hi"))
@@ -276,7 +276,7 @@ def test_an_empty_json_answer_is_not_complete(once: Client, emulator: Emulator) 
 def test_the_connection_is_reused_right_after_the_end(
     make_client: Callable[..., Client], emulator: Emulator, in_thread: Callable[..., Future[Any]]
 ) -> None:
-    """The clocks are longer than the test waits: what the server does decides."""
+    """The timeouts exceed the test's own: the server's data ends the answer."""
     client = make_client(max_retries=0, timeout=60)
     for reply in (Response.text("One"), Response.text("One", done=False), Response.text("One", finish=None)):
         emulator.reply(reply)
@@ -292,12 +292,12 @@ def test_an_endless_body_is_abandoned_after_done(
     emulator.wait_for_disconnect()
 
 
-# --- Signs of life
+# --- Keep-alives
 
 
 @pytest.fixture
 def slow() -> Callable[..., Response]:
-    """An answer that begins with three chunks, half of the client's clocks after each other."""
+    """An answer that begins with three chunks, each half a timeout after the previous one."""
 
     def make(piece: bytes) -> Response:
         return stream(*[piece, 0.3] * 3, chunk("One"), chunk(finish="stop"))
@@ -375,7 +375,7 @@ def test_clients_do_not_share_learned_tags(make_client: Callable[..., Client], e
         assert make_client().generate("Hi", "acme/thinker").reasoning == ""
 
 
-# --- What stands in the completion
+# --- Contents of the completion
 
 
 def test_unknown_fields_are_kept_in_the_completion(once: Client, emulator: Emulator) -> None:
@@ -399,7 +399,7 @@ def test_words_of_an_event_beside_the_answer_are_told_if_it_has_no_finish_reason
 
 
 def test_choices_that_end_while_the_answer_does_not_are_told(once: Client, emulator: Emulator) -> None:
-    """Were each piece a choice of its own, most of the answer would be missing."""
+    """If each piece is a separate choice, most of the answer would be missing."""
     others = (event({"choices": [{"index": n, "delta": {"content": " two"}}]}) for n in (1, 2))
     end = event({"choices": [{"index": 3, "delta": {}, "finish_reason": "stop"}]})
     emulator.reply(stream(chunk("One"), *others, end, DONE))
@@ -426,7 +426,7 @@ def test_chunks_without_events_that_break_off_are_the_partial_answer(once: Clien
 
 
 def test_one_chunk_that_is_no_event_is_not_a_whole_answer(once: Client, emulator: Emulator) -> None:
-    """A connection that closes behind it looks the same as the end of the answer."""
+    """A connection closed after the chunk looks the same as the end of the answer."""
     emulator.reply(Response(headers={"Content-Type": "application/json"}, body=json.dumps(CHUNKS[0]), framing="close"))
     with pytest.raises(TruncatedStreamError, match="without a finish reason") as caught:
         once.generate("Hi")

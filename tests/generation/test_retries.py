@@ -1,4 +1,4 @@
-"""What is sent again, after which pause, and how often."""
+"""Retries: what is retried, after which pause, and how often."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ HELLO = Response.text("Hello")
 
 @pytest.fixture
 def server() -> Iterator[Emulator]:
-    """A server without providers: whatever is tried again is tried there."""
+    """A server without providers: retries go to the same server."""
     with Emulator() as running:
         yield running
 
 
 @pytest.fixture
 def make(server: Emulator, make_client: MakeClient) -> MakeClient:
-    """Makes clients of that server."""
+    """Create clients of that server."""
 
     def make(**options: Any) -> Client:
         return make_client(None, server.api_base, **options)
@@ -72,7 +72,7 @@ def in_hours(hours: float) -> str:
     return format_datetime(datetime.now(timezone.utc) + timedelta(hours=hours), usegmt=True)
 
 
-# --- what is tried again
+# --- what is retried
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 507, *range(520, 531), 599])
@@ -161,7 +161,7 @@ def test_a_bare_finish_reason_is_retried(server: Emulator, make: MakeClient) -> 
 
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
 def test_an_empty_answer_with_an_explanation_is_complete(server: Emulator, make: MakeClient, reason: str) -> None:
-    """The length was used up by reasoning that is not shown, or what was said was taken out."""
+    """Hidden reasoning used up the length, or the content was filtered out."""
     server.reply(Response.text(finish=reason))
     completion = make().generate("Hi", "m")
     assert (completion.text, completion.finish_reason, completion.truncated) == ("", reason, True)
@@ -195,7 +195,7 @@ def test_a_stale_connection_does_not_count_as_an_attempt(server: Emulator, make:
     assert server.connections == 2
 
 
-# --- how often
+# --- number of retries
 
 
 @pytest.mark.parametrize("max_retries", [0, 1, 3])
@@ -225,7 +225,7 @@ def test_a_get_is_retried(server: Emulator, make: MakeClient) -> None:
     assert len(server.requests) == 3
 
 
-# --- what the server asks for
+# --- the server's Retry-After
 
 SHORT: dict[str, dict[str, str]] = {
     "no seconds": {"Retry_After": "0"},
@@ -374,7 +374,7 @@ def test_a_pause_ends_at_once_when_the_stream_is_stopped(
 
     thread = threading.Thread(target=read)
     thread.start()
-    while not stream.partial.attempts and thread.is_alive():  # it is noted right before the pause
+    while not stream.partial.attempts and thread.is_alive():  # the attempt is recorded right before the pause
         thread.join(0.001)
     stop(stream)
     thread.join(5)

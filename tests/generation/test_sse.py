@@ -1,4 +1,4 @@
-"""The event stream as the standard has it (WHATWG HTML, section 9.2.6), however its bytes arrive."""
+"""Event streams parsed as the standard requires (WHATWG HTML, section 9.2.6), however the bytes are split."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def messages(*data: str) -> Events:
 
 
 def cuts(body: bytes) -> Iterable[tuple[bytes, ...]]:
-    """The body whole, in two pieces cut at every place, in single bytes, and with empty pieces between."""
+    """The body whole, in two pieces split at every place, in single bytes, and with empty pieces between."""
     yield (body,)
     yield from ((body[:place], body[place:]) for place in range(1, len(body)))
     yield tuple(body[place : place + 1] for place in range(len(body)))
@@ -138,7 +138,7 @@ def test_stray_lines_are_returned_in_position() -> None:
 
 
 class TestTheTime:
-    """When an event is given: a stream stands still between two tokens, and nobody must wait for the next one."""
+    """When an event is returned: a stream pauses between tokens, and an event must not wait for the next one."""
 
     @pytest.mark.parametrize("end", [b"\n\n", b"\r\r", b"\n\r", b"\r\n\n", b"\r\n\r"])
     def test_an_event_is_returned_as_soon_as_its_empty_line_begins(self, end: bytes) -> None:
@@ -161,7 +161,7 @@ class TestTheTime:
 
 
 class TestSize:
-    @pytest.mark.timeout(10)  # linear time is a twentieth of it; quadratic time would be less than the usual limit
+    @pytest.mark.timeout(10)  # linear time takes a twentieth of this; quadratic time could still pass the default limit
     @pytest.mark.parametrize(("size", "length"), [(1, 1 << 19), (127, 1 << 24), (128, 1 << 24), (65536, 1 << 24)])
     def test_an_event_of_16_mib_takes_no_quadratic_time(self, size: int, length: int) -> None:
         data = b"x" * length
@@ -188,7 +188,7 @@ class TestSize:
         ("line", "size"), [(b": keep-alive\n\n", 15), (b": keep-alive\n", 14), (b"\n", 1), (b":\r\n", 1), (b": ", 2)]
     )
     def test_a_flood_of_comments_is_not_buffered(self, line: bytes, size: int) -> None:
-        """Keep-alives may come for hours, with an empty line after each or without."""
+        """Keep-alives may continue for hours, each followed by an empty line or not."""
         decoder = SSEDecoder(LIMIT)
         flood = line * 1000
         for start in range(0, len(flood), size):
@@ -268,6 +268,6 @@ class TestTheLimit:
         assert isinstance(caught.value, ValueError)
 
     def test_an_endless_line_is_not_buffered(self) -> None:
-        """A body that is no event stream has no empty lines."""
+        """A body that is not an event stream has no empty lines."""
         with pytest.raises(EventTooLong):
             decode(*itertools.repeat(b"x" * 1000, 11), limit=10_000)

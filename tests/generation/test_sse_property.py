@@ -1,4 +1,4 @@
-"""Event streams of every kind, cut at random, against a plain reading of the standard."""
+"""Random event streams, split at random, compared with a minimal parser of the standard."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RAW = st.lists(
 
 @st.composite
 def streams(draw: st.DrawFn) -> bytes:
-    """A valid stream; each line ends in a newline of its own kind, or all in the same."""
+    """A valid stream; each line has a random kind of newline, or all lines the same."""
     newlines = draw(st.sampled_from([NEWLINES, st.just(draw(NEWLINES))]))
     lines = draw(st.lists(LINES | st.just(b""), max_size=20))
     return draw(st.sampled_from([b"", BOM])) + b"".join(line + draw(newlines) for line in lines)
@@ -38,7 +38,7 @@ def streams(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def pieces_of(draw: st.DrawFn, bodies: st.SearchStrategy[bytes]) -> list[bytes]:
-    """A body, cut at random."""
+    """A body, split at random."""
     body = draw(bodies)
     cuts = sorted(draw(st.sets(st.integers(0, len(body)), max_size=12)))
     return [body[start:end] for start, end in zip([0, *cuts], [*cuts, len(body)], strict=True)]
@@ -50,7 +50,7 @@ def decode(pieces: list[bytes], limit: int = 1 << 26) -> list[tuple[str, str]]:
 
 
 def decode_until_too_long(pieces: list[bytes], limit: int) -> tuple[list[tuple[str, str]], bool]:
-    """The events, and whether one of them was too long."""
+    """The events, and whether one exceeded the limit."""
     decoder = SSEDecoder(limit)
     events: list[tuple[str, str]] = []
     try:
@@ -82,7 +82,7 @@ def test_any_bytes_give_the_standard_events(pieces: list[bytes]) -> None:
 
 @given(pieces_of(RAW | streams()), st.integers(1, 30))
 def test_any_bytes_raise_only_event_too_long(pieces: list[bytes], limit: int) -> None:
-    """And where that happens does not depend on how they are cut."""
+    """Where the limit is hit does not depend on how the bytes are split."""
     body = b"".join(pieces)
     events, too_long = decode_until_too_long(pieces, limit)
     assert (events, too_long) == decode_until_too_long([body], limit)

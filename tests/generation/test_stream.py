@@ -1,4 +1,4 @@
-"""The stream as its user sees it, and the connection below it: how it is reused, given up, redirected, and refused."""
+"""The stream from the caller's view, and its connection: reuse, abandonment, redirects, refusals."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_completion_can_be_pickled_but_not_a_stream(client: Client, emulator: 
     assert pickle.loads(pickle.dumps(stream.completion)) == stream.completion
 
 
-# --- A connection that is used again
+# --- Reused connections
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length"])
@@ -176,7 +176,7 @@ def test_an_unusable_connection_is_not_reused(client: Client, emulator: Emulator
 
 
 def body_of(*pieces: str) -> bytes:
-    """A whole answer with this text, as a body."""
+    """A complete answer with this text, as a body."""
     return b"".join(Response.text(*pieces).body)  # type: ignore[arg-type]
 
 
@@ -186,12 +186,12 @@ def head_of(status: str, *headers: str) -> bytes:
 
 
 def with_length(body: bytes, *headers: str) -> bytes:
-    """An answer with a Content-Length."""
+    """A response with a Content-Length."""
     return head_of("200 OK", f"Content-Length: {len(body)}", *headers) + body
 
 
 def in_one_chunk(body: bytes, *headers: str) -> bytes:
-    """An answer of one chunk."""
+    """A response of one chunk."""
     return head_of("200 OK", "Transfer-Encoding: chunked", *headers) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
 
 
@@ -228,7 +228,7 @@ def test_a_connection_with_excess_data_is_not_reused(
         server.always(Response.text("Two"))
         first = outcome(client.stream("Hi", "m"))
         assert client.generate("Hi", "m").text == "Two"
-        assert first.text in ("One", "Two", "")  # "Two" behind the redirect
+        assert first.text in ("One", "Two", "")  # "Two" from the target of the redirect
         assert [request.connection for request in server.requests] == [1, 2, 2][: len(server.requests)]
 
 
@@ -290,7 +290,7 @@ def test_a_new_connection_that_breaks_is_an_error(once: Client, emulator: Emulat
 
 
 def test_a_stopped_call_gives_up_its_connection(emulator: Emulator) -> None:
-    """Otherwise the garbage collector warns of the socket."""
+    """Otherwise the garbage collector warns about the socket."""
     http = Http("hf_x", {}, {}, True)
     with http.get(Call(Timeouts()), emulator.url) as reply:
         data = bytearray()
@@ -397,7 +397,7 @@ def test_a_redirect_without_location_is_an_error_with_its_status(once: Client, e
         once.generate("Hi")
 
 
-# --- No answer
+# --- No response
 
 
 def test_a_refused_connection_is_reported_as_such(outcome: Outcome) -> None:
@@ -422,7 +422,7 @@ def test_a_non_http_answer_is_reported_and_quoted(once: Client, emulator: Emulat
 def test_an_answer_sent_before_the_request_is_complete_is_read(
     raw_server: Callable[..., int], outcome: Outcome
 ) -> None:
-    """As one does that finds the request too large."""
+    """As a server does that finds the request too large."""
     body = b'{"error": {"message": "too large", "code": 413}}'
 
     def refuse(sock: socket.socket) -> None:
@@ -461,7 +461,7 @@ def test_a_204_is_an_empty_answer(once: Client, emulator: Emulator, outcome: Out
     assert "an empty body" in str(error)
 
 
-# --- What is sent
+# --- Request bodies
 
 
 def test_a_request_has_user_agent_key_and_accept_headers(once: Client, emulator: Emulator) -> None:

@@ -1,4 +1,4 @@
-"""Failures that a server tells inside an answer with status 200, in whatever way; and answers that only look whole."""
+"""Failures reported inside an answer with status 200, in every form; and answers that only look complete."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def stream(*pieces: bytes, **fields: Any) -> Response:
 BEGUN = (chunk("One"), chunk(" two"))
 BUSY = {"code": 1302, "msg": "it is busy", "success": False}
 
-# What a server sends in place of the rest of an answer; all say "it is busy".
+# What a server sends instead of the rest of an answer; all mean "busy".
 TOLD: dict[str, tuple[bytes, ...]] = {
     "error": (event({"error": "it is busy"}),),
     "an object": (event({"error": {"message": "it is busy"}}), DONE),
@@ -222,7 +222,7 @@ def test_a_key_echoed_by_the_server_is_hidden(once: Client, emulator: Emulator, 
         assert SECRET not in f"{error!r}{error.partial}{vars(getattr(error, 'error', error))}{error.partial.extra}"
 
 
-# --- What only looks whole
+# --- Answers that only look complete
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_unexpected_text_in_place_of_the_rest_is_quoted(
     assert "'Internal Server Error'" in str(outcome(once.stream("Hi")).error)
 
 
-# --- Bodies that cannot be read
+# --- Unreadable bodies
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, br"])

@@ -1,4 +1,4 @@
-"""Whether an answer is whole: every way in which a stream can end, and everything else that comes with status 200."""
+"""Whether an answer is complete: every way a stream can end, and everything else that has status 200."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ DONE = b"data: [DONE]\n\n"
 
 
 def chunk(text: str = "", finish: str | None = None) -> bytes:
-    """An event of the stream, as short as it may be."""
+    """A minimal event of the stream."""
     choice: dict[str, Any] = {"delta": {"content": text}} if text else {"delta": {}}
     if finish:
         choice["finish_reason"] = finish
     return b"data: " + json.dumps({"choices": [choice]}, separators=(",", ":")).encode() + b"\n\n"
 
 
-# The beginning of a tag is held back until it is known to be none: it must not get lost either.
+# The beginning of a possible tag is buffered until it proves not to be one: it must not get lost either.
 SHORT = (chunk("<thi"), b": ok\n\n", chunk("ng> sä"), chunk("t"), chunk(finish="stop"), DONE)
 BODY = b"".join(SHORT)
 PRESSED = gzip.compress(BODY, mtime=0)
@@ -64,8 +64,8 @@ def expected_of(body: bytes) -> tuple[str, bool]:
 
 
 def yielded_of(body: bytes) -> str:
-    """What was yielded when this had arrived. Alone, what is held back, or lacks the empty line, does not begin the
-    answer.
+    """The text yielded once these bytes have arrived. Buffered text, or an event without its empty line, does not begin
+    the answer by itself.
     """
     text, whole = expected_of(body)
     begun = expected_of(body[: body.rfind(b"\n\n") + 2])[0] not in ("", "<thi")
@@ -86,7 +86,7 @@ def check_cut(result: Any, received: bytes) -> None:
     assert f"{len(text)} characters" in str(result.error) or not text
 
 
-# --- Cuts
+# --- Truncation
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length", "close"])
@@ -125,7 +125,7 @@ def test_done_without_finish_reason_and_body_end_is_truncated(once: Client, emul
 def test_a_stream_reset_after_any_byte_raises_with_the_partial_text(
     once: Client, emulator: Emulator, outcome: Callable[..., Any]
 ) -> None:
-    """A reset may throw away what was under way, so that less arrives than was sent."""
+    """A reset may discard data in transit, so that less arrives than was sent."""
     for end in range(0, len(BODY), 5):
         emulator.reply(Response(headers=EVENT_STREAM, body=SHORT, end="reset", end_after=end))
         result = outcome(once.stream("Hi"))
@@ -135,7 +135,7 @@ def test_a_stream_reset_after_any_byte_raises_with_the_partial_text(
         elif isinstance(result.error, StreamError):
             assert type(result.error) is TruncatedStreamError
             assert result.partial is not None
-            assert result.text in ("", result.partial.text)  # nothing, as long as the answer had not begun
+            assert result.text in ("", result.partial.text)  # empty if the answer had not begun
         else:
             assert type(result.error) is TransportError
             assert not result.events
@@ -213,7 +213,7 @@ def test_any_bytes_raise_only_library_errors(
             assert result.partial.text == result.text or not result.events
 
 
-# --- What makes an answer whole
+# --- What makes an answer complete
 
 
 def test_a_finish_reason_without_done_is_complete(once: Client, emulator: Emulator) -> None:
@@ -265,7 +265,7 @@ def test_chunks_after_the_finish_reason_are_kept(once: Client, emulator: Emulato
 def test_a_body_that_does_not_end_after_a_complete_answer_is_waited_for_briefly(
     make_client: Callable[..., Client], emulator: Emulator, in_thread: Callable[..., Future[Any]]
 ) -> None:
-    """And not until a clock runs out: those of the client are longer than the test waits."""
+    """Without waiting for a timeout: the client's timeouts exceed the test's own."""
     emulator.reply("stall-after-done")
     answer = in_thread(make_client(max_retries=0, timeout=30).generate, "Hi").result(5)
     assert answer.finish_reason == "stop"
@@ -297,7 +297,7 @@ def test_chunks_without_text_and_finish_reason_are_an_empty_answer(once: Client,
         once.generate("Hi")
 
 
-# --- Something else than a stream
+# --- Not a stream
 
 
 def test_a_json_completion_is_read(once: Client, emulator: Emulator, outcome: Callable[..., Any]) -> None:
@@ -341,7 +341,7 @@ def test_plain_text_with_status_200_is_malformed_and_quoted(once: Client, emulat
         once.generate("Hi")
 
 
-# --- What stands in the stream
+# --- Contents of the stream
 
 
 def test_invalid_json_is_malformed_and_quoted_after_the_earlier_text(
@@ -475,7 +475,7 @@ def press(piece: bytes, times: int) -> bytes:
 
 @pytest.fixture
 def little_memory() -> Iterator[None]:
-    """What happens meanwhile takes 12 MB at most."""
+    """The test may allocate 12 MB at most."""
     tracemalloc.start()
     yield
     peak = tracemalloc.get_traced_memory()[1]

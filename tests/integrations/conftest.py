@@ -1,4 +1,4 @@
-"""Tools that change a whole process: each is tried with the real package, in a process of its own."""
+"""Tools that patch a whole process: each is tested with the real package, in a subprocess."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent
 
 @pytest.fixture
 def needs() -> Callable[..., None]:
-    """Skips the test if one of these modules is not installed; fails it where all of them must be."""
+    """Skip the test if one of these modules is not installed; fail if all are required."""
 
     def check(*modules: str) -> None:
         require(*modules, where="extra: integrations-test")
@@ -30,7 +30,7 @@ def needs() -> Callable[..., None]:
 
 @pytest.fixture
 def run_driven(emulator: Emulator, tmp_path: Path) -> Callable[..., str]:
-    """Runs a program that sets a tool up and calls ``drive(address)``; gives what it prints."""
+    """Run a program that sets up a tool and calls ``drive(address)``; returns its output."""
 
     def run(program: str, *options: str, **environ: str) -> str:
         emulator.reply(*DAY)
@@ -49,7 +49,7 @@ def run_driven(emulator: Emulator, tmp_path: Path) -> Callable[..., str]:
             assert process.stdin is not None
             for number in CANCELLED:
                 while process.poll() is None and len(emulator.requests) < number:
-                    with suppress(TimeoutError):  # it may have ended meanwhile
+                    with suppress(TimeoutError):  # the process may have ended
                         emulator.wait_for_requests(number, 0.5)
                 with suppress(BrokenPipeError):
                     os.write(process.stdin.fileno(), b"cancel\n")

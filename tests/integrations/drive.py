@@ -1,7 +1,7 @@
-"""What a program does with the library under some tool: run in a process of its own, since these tools patch it whole.
+"""The calls of a program that runs under some tool: in a subprocess, since these tools patch the whole process.
 
-The program sets the tool up, calls ``drive(address)``, and prints what the tool saw. The emulator stands in the process
-of the test; the replies that it is to give, one after another, are ``DAY``.
+The program sets up the tool, calls ``drive(address)``, and prints what the tool recorded. The emulator runs in the
+test's process; it answers with ``DAY``, in order.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ DAY = (
     *(WHOLE, WHOLE, Response.error(500, "down"), "stall-before-headers", "stall-mid-stream", "closed-before-headers"),
     *(WHOLE, WHOLE, Response.error(500, "down"), "stall-mid-stream", "stall-before-headers"),
 )
-# What a tool can know of it: the status of each answer that began.
+# What a tool can observe: the status of each answer that began.
 STATUSES = [200, 200, 500, None, 200, None, 200, 200, 500, 200, None]
-# The test tells by a line, when these requests have arrived, that it is time to cancel.
+# After these requests have arrived, the test sends a line: time to cancel.
 CANCELLED = (4, 11)
 
 _OPTIONS = {"api_key": "hf_MadeUpKeyForTests", "timeout": 20, "max_retries": 0}
 
 
 def drive(api_base: str) -> None:
-    """Whole answers, errors and cancellations; each ends as it does without any tool."""
+    """Complete answers, errors and cancellations; each must end as it does without any tool."""
     with hf_text.Client(api_base=api_base, **_OPTIONS) as client:
         _drive_blocking(client)
     asyncio.run(_drive_async(api_base))
-    for thread in threading.enumerate():  # what was cancelled ends in one of these
+    for thread in threading.enumerate():  # cancelled calls end in one of these
         if thread.name.startswith("AnyIO"):
             thread.join(10)
 
@@ -60,7 +60,7 @@ def _drive_blocking(client: hf_text.Client) -> None:
 
 async def _drive_async(api_base: str) -> None:
     async with AsyncClient(api_base=api_base, **_OPTIONS) as client:
-        for _ in range(2):  # the second on a connection that is open: without a tool the event loop would send it
+        for _ in range(2):  # the second reuses the connection: without a tool the event loop would send it
             assert (await client.generate("Hi", "m")).text == "One two"
         with pytest.raises(hf_text.ServerError, match="down"):
             await client.generate("Hi", "m")

@@ -1,4 +1,4 @@
-"""A day of calls with the spans of the calls and those of urllib3; a program for ``run_driven``."""
+"""The calls of ``drive`` with spans for the calls and spans of urllib3; a program for ``run_driven``."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Packages that a test needs beside those of the extra ``test``."""
+"""Packages that a test needs beyond those of the extra ``test``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 
 def require(*modules: str, where: str, whole_file: bool = False) -> None:
-    """Skip if one of these modules is not installed; fail where all must be (``HF_TEXT_ALL_INTEGRATIONS``)."""
+    """Skip if one of these modules is not installed; fail if all are required (``HF_TEXT_ALL_INTEGRATIONS``)."""
     missing = [name for name in modules if not _is_installed(name)]
     if not missing:
         return
@@ -21,5 +21,5 @@ def require(*modules: str, where: str, whole_file: bool = False) -> None:
 def _is_installed(name: str) -> bool:
     try:
         return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:  # not even what it would be in
+    except ModuleNotFoundError:  # its parent package is missing
         return False

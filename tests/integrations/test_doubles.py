@@ -1,4 +1,4 @@
-"""Test doubles in the same process: they cannot answer in the place of a server, and one line says what can."""
+"""Test doubles in the same process cannot answer instead of a server; a one-line error names what can."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ REFUSAL = (
 
 
 def ask(emulator: Emulator, imports: str, enter: str, more: str = "pass", ask: str = "asyncio.run(ask())") -> list[str]:
-    """What the program says of each call; four with the double, one after it."""
+    """The program's output per call: four with the double, one after it."""
     emulator.always(Response.text("One", " two"))
     program = ASK.format(imports=imports, enter=enter, more=more, ask=ask)
     done = subprocess.run(
@@ -87,12 +87,12 @@ MODULES = {"vcrpy": "vcr"}
 @pytest.mark.parametrize("name", DOUBLES)
 def test_a_mock_without_an_answer_is_refused_with_an_alternative(needs: Needs, emulator: Emulator, name: str) -> None:
     needs(MODULES.get(name, name))
-    # A loop cannot begin while sockets are not what they are.
+    # An event loop cannot start while sockets are replaced.
     loop = "pass" if name == "mocket" else "asyncio.run(ask())"
     said = ask(emulator, *DOUBLES[name], ask=loop)
     assert said[:-1] == [REFUSAL.format(name)] * (2 if name == "mocket" else 4)
     assert said[-1] == "One two"
-    assert len(emulator.requests) == 2  # those before and after it
+    assert len(emulator.requests) == 2  # the calls before and after the double
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -119,12 +119,12 @@ def test_a_pass_through_mock_lets_requests_reach_the_emulator(
 
 
 def test_a_network_blocked_by_tests_is_not_reached(needs: Needs, emulator: Emulator) -> None:
-    """Its own error tells so; it is not for us to explain."""
+    """pytest-socket raises its own error, which needs no further advice."""
     needs("pytest_socket")
     allow = 'pytest_socket.socket_allow_hosts(["127.0.0.2"])'
     enter = f"import contextlib, warnings; warnings.simplefilter('ignore'); {allow}\nwith contextlib.nullcontext()"
     said = ask(emulator, "import pytest_socket", enter, ask="pytest_socket._remove_restrictions()")
-    assert said[0] == "'One two'"  # on a connection that was there before
+    assert said[0] == "'One two'"  # on an existing connection
     assert said[1].startswith("SocketConnectBlockedError(")
     assert said[2:] == ["One two"]
     assert len(emulator.requests) == 3

@@ -1,7 +1,7 @@
-"""g4f's own client, retry lists, API server and GUI on ``HuggingFaceAPI``: the real package, of two generations.
+"""g4f's own client, retry lists, API server and GUI on ``HuggingFaceAPI``: the real package, in two generations.
 
-g4f cannot be installed beside itself, so each version has an environment of its own. Version 0.5.2 is the one for which
-the interface was documented.
+Two versions of g4f cannot share an environment, so each has its own. The interface was documented for
+version 0.5.2.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from hf_text.emulator import Emulator, Gate, Response
 
 
 def prepare_home() -> str:
-    """A home for g4f, which reads and writes there. Version 8 asks the network for this list if it is not there."""
+    """A home for g4f's files. Version 8 requests this list from the network if it is missing."""
     home = tempfile.mkdtemp(prefix="hf_text-g4f-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     listing = Path(home, ".models", str(date.today()), "providers.json")
@@ -63,7 +63,7 @@ with warnings.catch_warnings():
 
     from hf_text.integrations.g4f import HuggingFaceAPI, install
 
-# What g4f does that Python or its own requirements have deprecated, and event loops that it leaves to the collector.
+# Deprecations that g4f triggers in Python or its dependencies, and event loops that it leaves to the collector.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
@@ -86,12 +86,12 @@ def kept_operations_are_forgotten() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def logged_in(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The user has a key, and g4f nothing to look for in the network."""
+    """The user has a key, and g4f has no reason to use the network."""
     monkeypatch.setenv("HF_TOKEN", KEY)
     monkeypatch.setenv("HUGGINGFACE_API_KEY", KEY)
     monkeypatch.setattr(g4f.debug, "version_check", False)
     g4f.cookies.set_cookies_dir(HOME)
-    for name in ("g4f.api", "g4f.gui.server.api"):  # a log that is kept would keep the errors, and so their sockets
+    for name in ("g4f.api", "g4f.gui.server.api"):  # captured logs would keep the errors and so their sockets alive
         monkeypatch.setattr(logging.getLogger(name), "disabled", True)
 
 
@@ -120,27 +120,27 @@ def stream_async(messages: Any = "Count", model: str = MODEL, provider: Any = Hu
 
 @pytest.fixture(params=[create_blocking, create_async], ids=["blocking", "async"])
 def create(request: pytest.FixtureRequest) -> Generate:
-    """A whole answer by g4f's client."""
+    """A complete answer through g4f's client."""
     made: Generate = request.param
     return made
 
 
 @pytest.fixture(params=[stream_blocking, stream_async], ids=["blocking", "async"])
 def stream(request: pytest.FixtureRequest) -> Generate:
-    """The chunks of an answer by g4f's client."""
+    """The chunks of an answer through g4f's client."""
     made: Generate = request.param
     return made
 
 
 @pytest.fixture(params=[create_blocking, create_async, stream_blocking, stream_async])
 def ask(request: pytest.FixtureRequest) -> Generate:
-    """Every way to ask."""
+    """Every way to request an answer."""
     made: Generate = request.param
     return made
 
 
 def held(gate: Gate) -> Response:
-    """An answer that stands still after its first piece."""
+    """An answer that stalls after its first piece."""
     chunk = {"choices": [{"index": 0, "delta": {"content": "One"}, "finish_reason": None}]}
     return Response(
         headers={"Content-Type": "text/event-stream"}, body=[b"data: %s\n\n" % json.dumps(chunk).encode(), gate]
@@ -178,7 +178,7 @@ def test_without_a_model_the_default_is_used(emulator: Emulator, ask: Generate) 
 def test_the_text_contains_only_text(emulator: Emulator, create: Generate) -> None:
     emulator.reply(Response.text("One", reasoning="Hm."))
     text = create().choices[0].message.content
-    assert text in ("One", "Hm.One")  # version 0.5.2 takes reasoning for text, whichever provider it comes from
+    assert text in ("One", "Hm.One")  # version 0.5.2 treats reasoning as text, from any provider
 
 
 def test_options_reach_the_server(emulator: Emulator, ask: Generate) -> None:
@@ -270,7 +270,7 @@ def test_a_truncated_answer_keeps_its_text(emulator: Emulator, stream: Generate)
     assert caught.value.partial.text  # type: ignore[attr-defined]
 
 
-# --- a client that leaves
+# --- a client that disconnects
 
 
 def test_leaving_a_blocking_stream_closes_the_connection(emulator: Emulator) -> None:
@@ -303,7 +303,7 @@ def test_leaving_an_async_stream_closes_the_connection(emulator: Emulator) -> No
 
 
 class Broken(HuggingFaceAPI):
-    """A provider that is not there."""
+    """A provider that is unavailable."""
 
     api_base = "http://127.0.0.1:1/v1"
     max_retries = 0
@@ -325,7 +325,7 @@ def test_a_provider_list_reports_a_truncated_answer(emulator: Emulator, ask: Gen
 
 @pytest.fixture
 def delegating(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """g4f 0.5's ``HuggingFace``, which asks ``HuggingFaceAPI``; what else it would ask is somewhere in the network."""
+    """g4f 0.5's ``HuggingFace``, which calls ``HuggingFaceAPI``; its other providers would use the network."""
     if hasattr(g4f.Provider, "ProviderLoader"):
         pytest.skip("this g4f has no HuggingFace that delegates")
 
@@ -343,7 +343,7 @@ def delegating(monkeypatch: pytest.MonkeyPatch) -> Any:
     module = importlib.import_module(g4f.Provider.HuggingFace.__module__)
     monkeypatch.setattr(module, "HuggingFaceMedia", Elsewhere)
     monkeypatch.setattr(module, "HuggingFaceInference", Inference)
-    monkeypatch.setattr(module.random, "random", lambda: 0.0)  # it asks one of the two first, by chance
+    monkeypatch.setattr(module.random, "random", lambda: 0.0)  # it picks one of the two at random
     monkeypatch.setattr(g4f.Provider.HuggingFace, "image_models", ["x/pictures"])
     install()
     return g4f.Provider.HuggingFace
@@ -459,7 +459,7 @@ def test_a_client_leaving_the_api_server_closes_the_connection(emulator: Emulato
 
 @pytest.fixture
 def gui(emulator: Emulator) -> Any:
-    """Posts to the GUI's backend and gives the messages of its stream."""
+    """Post to the GUI's backend; returns the messages of its stream."""
     require("flask", where=WHERE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -526,7 +526,7 @@ def test_a_path_under_another_media_name_is_not_read(
         HuggingFaceAPI.create_completion("emulator/small-vision", "Look", **options)
 
 
-# --- what g4f asks of a provider
+# --- what g4f requires of a provider
 
 
 def test_events_are_g4f_types(emulator: Emulator) -> None:

@@ -1,4 +1,4 @@
-"""``hf_text/…`` as models of Inspect: by its entry point, in evaluations."""
+"""``hf_text/…`` as models of Inspect: through the entry point, in evaluations."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolInfo, ToolParams
 from inspect_ai.util import JSONSchema
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Inspect's own
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # raised by Inspect itself
 
 PAGE = (Path(__file__).parents[2] / "docs" / "integrations" / "inspect.rst").read_text("utf-8")
 KEY = "hf_MadeUpKeyForTests"

@@ -1,4 +1,4 @@
-"""Every snippet of the pages on integrations is run: programs, tests and commands."""
+"""Run every snippet of the integration pages: programs, tests and commands."""
 
 from __future__ import annotations
 

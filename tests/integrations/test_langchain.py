@@ -1,4 +1,4 @@
-"""``ChatHFText``: LangChain's own standard tests, and what they leave out."""
+"""``ChatHFText``: LangChain's own standard tests, and what they do not cover."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from hf_text.integrations.langchain import ChatHFText
 PAGE = (Path(__file__).parents[2] / "docs" / "integrations" / "langchain.rst").read_text("utf-8")
 KEY = "hf_MadeUpKeyForTests"
 MODEL = "emulator/small"
-BETA = "The function `loads` is in beta"  # LangChain says so of its own
+BETA = "The function `loads` is in beta"  # a warning that LangChain itself emits
 CHAT = "/v1/chat/completions"
 
 
@@ -58,7 +58,7 @@ def calls(name: str, **arguments: Any) -> Response:
 # --- the standard tests
 
 JOKE = '{"setup": "Why do cats purr?", "punchline": "They have no horn."}'
-# What a model that understands the question says; the emulator's own answers do for the others.
+# Answers of a model that understands the question; for the other tests, the emulator's default answers suffice.
 SCRIPTS = {
     "test_tool_calling": [calls("magic_function", input=3)] * 2,
     "test_tool_calling_async": [calls("magic_function", input=3)] * 2,
@@ -72,7 +72,7 @@ SCRIPTS = {
 
 
 class TestUnit(ChatModelUnitTests):
-    """Without an answer."""
+    """Tests that need no answer."""
 
     @property
     def chat_model_class(self) -> type[ChatHFText]:
@@ -89,11 +89,11 @@ class TestUnit(ChatModelUnitTests):
 
 @pytest.mark.filterwarnings("ignore:OpenAI may require a filename")
 class TestIntegration(ChatModelIntegrationTests):
-    """With answers of the emulator."""
+    """Tests with answers of the emulator."""
 
     @pytest.fixture(autouse=True)
     def offline(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, emulator: Emulator) -> None:
-        """The pictures and sounds that the tests fetch are these."""
+        """Replace the pictures and sounds that the tests fetch."""
         emulator.reply(*SCRIPTS.get(request.node.originalname, ()), path=CHAT)
         sound = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(20)
         monkeypatch.setattr(standard.httpx, "get", lambda url, **_: httpx.Response(200, content=ONE_PIXEL))
@@ -150,11 +150,11 @@ class TestIntegration(ChatModelIntegrationTests):
         return True
 
 
-# --- what they leave out
+# --- what they do not cover
 
 
 def asked(emulator: Emulator) -> list[Any]:
-    """The bodies of the requests for answers."""
+    """The bodies of the chat requests."""
     return [request.json for request in emulator.requests if request.method == "POST"]
 
 
@@ -324,7 +324,7 @@ def test_the_profile_comes_from_the_catalogue(emulator: Emulator) -> None:
     assert ChatHFText(model="emulator/no-tools").profile["tool_calling"] is False
     asked_for = len(emulator.requests)
     ChatHFText(model="emulator/small-vision", temperature=0.5)
-    assert len(emulator.requests) == asked_for  # it is kept
+    assert len(emulator.requests) == asked_for  # the profile is cached
 
 
 def test_a_missing_catalogue_is_harmless(emulator: Emulator) -> None:
@@ -388,7 +388,7 @@ def test_a_discovered_key_is_not_pickled_and_is_discovered_again(
     assert pickle.loads(found).invoke("Count").text.startswith("one")
 
 
-# --- answers of a type
+# --- typed answers
 
 
 class Joke(BaseModel):

@@ -1,4 +1,4 @@
-"""``llm``, the real command, on Hugging Face models: as a process, sync and async."""
+"""``llm``, the real command, with Hugging Face models: as a subprocess, sync and async."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def environ(emulator: Emulator, folder: Path) -> dict[str, str]:
 
 @pytest.fixture
 def llm(environ: dict[str, str], folder: Path) -> Llm:
-    """Runs the command."""
+    """Run the command."""
 
     def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -79,11 +79,11 @@ def last_logged(llm: Llm) -> Any:
 
 
 def asked(emulator: Emulator) -> list[Any]:
-    """The bodies of the requests for answers."""
+    """The bodies of the chat requests."""
     return [request.json for request in emulator.requests if request.method == "POST"]
 
 
-# --- whole answers
+# --- complete answers
 
 
 def test_an_answer_is_printed_and_logged_with_its_provider(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
@@ -171,7 +171,7 @@ def test_tools_are_run_in_rounds(emulator: Emulator, llm: Llm, way: tuple[str, .
     assert "strict" not in first["tools"][0]["function"]
     user, assistant, result = second["messages"]
     assert (user["role"], assistant["role"], result["role"]) == ("user", "assistant", "tool")
-    assert assistant["reasoning_content"] == "Look."  # some providers refuse the results without it
+    assert assistant["reasoning_content"] == "Look."  # some providers reject the results without it
     assert result["tool_call_id"] == assistant["tool_calls"][0]["id"]
     assert result["content"][:2] == "0."
 
@@ -202,7 +202,7 @@ def test_an_answer_that_does_not_fit_the_schema_is_requested_again(emulator: Emu
         Response.text('{"name": "Rex"}', usage=(10, 4)), Response.text('{"name": "Rex", "age": 3}', usage=(20, 6))
     )
     assert json.loads(llm("-m", SMALL, *DOG).stdout)["age"] == 3
-    assert last_logged(llm)["input_tokens"] == 30  # what was thrown away is paid for too
+    assert last_logged(llm)["input_tokens"] == 30  # includes the discarded attempt
 
 
 def test_an_answer_that_never_fits_the_schema_is_an_error(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
@@ -220,7 +220,7 @@ def test_the_schema_applies_after_tools(emulator: Emulator, llm: Llm, way: tuple
     assert all("response_format" in body for body in asked(emulator))
 
 
-# --- what goes wrong
+# --- failures
 
 
 def test_a_truncated_answer_is_an_error(emulator: Emulator, llm: Llm, way: tuple[str, ...]) -> None:
@@ -298,12 +298,12 @@ def test_a_missing_key_says_where_to_get_one(emulator: Emulator, llm: Llm) -> No
     assert emulator.requests == []
 
 
-# --- the list of models, and the start
+# --- the list of models, and the startup
 
 
 def test_refresh_writes_the_list(emulator: Emulator, llm: Llm, folder: Path) -> None:
     (folder / "hf-models.json").write_text("[{")
-    assert "llm hf refresh" in llm("models", "-q", "hf").stderr  # llm starts all the same
+    assert "llm hf refresh" in llm("models", "-q", "hf").stderr  # llm starts nevertheless
     assert llm("hf", "refresh").returncode == 0
     assert "hf/google/gemma-4-31B-it" in llm("models", "-q", "hf/").stdout
     assert "emulator/painter" not in (folder / "hf-models.json").read_text()
@@ -346,7 +346,7 @@ def test_the_commands_on_the_page_run(
     (folder / "cat.png").write_bytes(ONE_PIXEL)
     names = [{"id": "openai/gpt-oss-120b"}, {"id": "google/gemma-4-31B-it"}]
     (folder / "hf-models.json").write_text(json.dumps(names))
-    _, *scripts = [block.code for block in find_blocks(PAGE) if block.language == "bash"]  # the first one installs
+    _, *scripts = [block.code for block in find_blocks(PAGE) if block.language == "bash"]  # the first block installs
     assert len(scripts) == 2
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", scripts[number]],

@@ -1,4 +1,4 @@
-"""The pages of the integrations, and what is loaded without them; no framework is needed for this."""
+"""The integration pages, and what is imported without the integrations; needs no framework."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def read_setup() -> configparser.ConfigParser:
 def test_every_page_names_an_existing_extra_and_module(page: Path) -> None:
     text = page.read_text("utf-8")
     extras = set(re.findall(r"hf_text\[([\w-]+)\]", text))
-    assert extras or page.stem == "pytest"  # that one needs pytest alone
+    assert extras or page.stem == "pytest"  # this one needs only pytest
     assert extras <= set(read_setup()["options.extras_require"])
     for module in re.findall(r"hf_text\.integrations\.(\w+)", text):
         assert (PROJECT / "hf_text" / "integrations" / f"{module}.py").is_file()
 
 
 def test_entry_points_are_only_for_known_frameworks() -> None:
-    """An entry point for pytest would load us in every run of everybody."""
+    """An entry point for pytest would load the library in every pytest run."""
     assert set(read_setup()["options.entry_points"]) == {
         *("console_scripts", "inspect_ai", "llm", "opentelemetry_instrumentor")
     }

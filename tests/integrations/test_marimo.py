@@ -1,4 +1,4 @@
-"""marimo's chat on the two lines of docs/notebooks.rst, with the real package."""
+"""marimo's chat with the two lines from docs/notebooks.rst, with the real package."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def begin(sent):
     request = SendMessageRequest(history, ChatModelConfig(max_tokens=50), request_id="1")
     return chat, asyncio.create_task(chat._send_prompt(request))
 """
-# What marimo does when somebody has typed a message, without the browser that it tells of the answer.
+# What marimo does when a user sends a message, without the browser that shows the answer.
 ASK = """
 async def main():
     sent = []
@@ -37,7 +37,7 @@ async def main():
 
 asyncio.run(main())
 """
-# What it does when it gets to know of the stop button.
+# What it does when the user presses the stop button.
 STOP = """
 async def main():
     upon = asyncio.Event()
@@ -54,7 +54,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def code(needs: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> str:
-    """The page's lines."""
+    """The two lines from the page."""
     needs("marimo")
     monkeypatch.setenv("HF_TOKEN", "hf_MadeUpKeyForTests")
     (block,) = [block for block in find_blocks(PAGE) if "mo.ui.chat(answer)" in block.code]

@@ -1,4 +1,4 @@
-"""Monitoring tools in the same process: calls go on as without them, and they are told the status of each answer."""
+"""Monitoring tools in the same process: calls behave as without them, and the tools see the status of each answer."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ print(json.dumps(seen))
 def test_new_relic_sees_each_status_and_propagates_context(
     needs: Needs, run_driven: RunDriven, emulator: Emulator
 ) -> None:
-    """Its transaction does not reach into worker threads, so it sees the blocking calls only."""
+    """New Relic's transaction does not reach worker threads, so it sees only the blocking calls."""
     needs("newrelic")
     settings = {"NEW_RELIC_DEVELOPER_MODE": "true", "NEW_RELIC_LICENSE_KEY": 40 * "0", "NEW_RELIC_APP_NAME": "test"}
     seen = last_line(run_driven(START + NEW_RELIC, **settings))
@@ -207,12 +207,12 @@ print(json.dumps(len(seen)))
 def test_x_ray_adds_the_current_segment_to_each_request(
     needs: Needs, run_driven: RunDriven, emulator: Emulator
 ) -> None:
-    """It puts a header in where requests prepares what is sent; one of an earlier request would be of no use."""
+    """X-Ray adds a header where requests prepares a request; the header of an earlier request would be wrong."""
     needs("aws_xray_sdk")
     emulator.always(DAY[0])
     assert last_line(run_driven(START + X_RAY)) == 1
     marks = [request.headers.get("x-amzn-trace-id") for request in emulator.requests]
-    assert marks[:SENT] == [None] * SENT  # no subsegment was under way
+    assert marks[:SENT] == [None] * SENT  # no subsegment was active
     later, last = (re.search("Parent=([0-9a-f]+)", mark)[1] for mark in marks[SENT:])  # type: ignore[index, arg-type]
     assert later != last
 

@@ -1,4 +1,4 @@
-"""OpenTelemetry: one span for each call, however it ends, with the names of the conventions, and the metrics."""
+"""OpenTelemetry: one span per call, however it ends, with the names of the conventions, and the metrics."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SECRET = "a prompt that nobody else may read"
 
 
 class Telemetry:
-    """What OpenTelemetry was told."""
+    """The recorded spans and metrics."""
 
     def __init__(self) -> None:
         from opentelemetry.sdk._logs import LoggerProvider
@@ -64,7 +64,7 @@ class Telemetry:
 
     @property
     def span(self) -> Any:
-        """The only one. A call that was cancelled may end it a moment later, in its thread."""
+        """The only span. A cancelled call may end it slightly later, in its thread."""
         assert self._ended.wait(10)
         (span,) = self.spans
         return span
@@ -74,7 +74,7 @@ class Telemetry:
         return dict(self.span.attributes)
 
     def points(self) -> dict[str, list[Any]]:
-        """The points of each metric."""
+        """The data points of each metric."""
         data = self._reader.get_metrics_data()
         scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics]
         return {metric.name: list(metric.data.data_points) for scope in scopes for metric in scope.metrics}
@@ -264,7 +264,7 @@ def test_each_request_for_a_typed_answer_is_a_span(
     with nullcontext() if fits else pytest.raises(hf_text.StructuredOutputError):
         client.parse("Hi", schema, "a/b")
     ends = [(span.status.status_code.name, span.attributes["gen_ai.output.type"]) for span in telemetry.spans]
-    assert ends == [("UNSET", "json")] * 2  # the answers are whole; that one does not fit shows in what comes next
+    assert ends == [("UNSET", "json")] * 2  # the answers are complete; a mismatch shows only in what follows
 
 
 def test_each_row_of_a_batch_is_a_span(telemetry: Telemetry, emulator: Emulator, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_the_span_is_a_child_of_the_calling_span(telemetry: Telemetry, client: A
     with telemetry.tracers.get_tracer("app").start_as_current_span("handler") as handler:
         stream = client.stream("Hi", "a/b")
     for _ in stream:
-        assert not trace.get_current_span().get_span_context().is_valid  # the reader's own work is no child of it
+        assert not trace.get_current_span().get_span_context().is_valid  # the reader's own work is not part of the call
     call = next(span for span in telemetry.spans if span.name == "chat a/b")
     assert call.parent.span_id == handler.get_span_context().span_id
 
@@ -373,7 +373,7 @@ def test_after_uninstrument_nothing_is_recorded(telemetry: Telemetry, client: An
     from hf_text.integrations import otel
 
     emulator.reply(WHOLE, WHOLE)
-    otel.instrument(**telemetry.providers)  # a second time, which does nothing
+    otel.instrument(**telemetry.providers)  # the second call does nothing
     client.generate("Hi", "a/b")
     otel.uninstrument()
     client.generate("Hi", "a/b")

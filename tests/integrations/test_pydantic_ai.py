@@ -48,12 +48,12 @@ def logged_in(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 def asked(emulator: Emulator) -> list[Any]:
-    """The bodies of the requests for answers."""
+    """The bodies of the chat requests."""
     return [request.json for request in emulator.requests if request.method == "POST"]
 
 
 def run(agent: Any, prompt: Any) -> Any:
-    """As ``run_sync``, which leaves its event loop open."""
+    """Like ``run_sync``, which would leave its event loop open."""
     return asyncio.run(agent.run(prompt))
 
 
@@ -115,7 +115,7 @@ def test_tools_are_run_in_rounds(emulator: Emulator) -> None:
     assert first["tools"][0]["function"]["parameters"]["required"] == ["city"]
     assert [turn["role"] for turn in second["messages"]] == ["user", "assistant", "tool", "tool"]
     assert second["messages"][1]["reasoning_content"] == "Look."
-    assert ModelMessagesTypeAdapter.validate_json(result.all_messages_json())  # what is kept can be written
+    assert ModelMessagesTypeAdapter.validate_json(result.all_messages_json())  # the history can be serialized
 
 
 def test_a_picture_is_sent(emulator: Emulator) -> None:
@@ -178,7 +178,7 @@ def test_an_invalid_setting_is_a_user_error(emulator: Emulator) -> None:
     assert asked(emulator) == []
 
 
-# --- a reader that leaves
+# --- a reader that stops early
 
 
 def held(emulator: Emulator) -> Gate:

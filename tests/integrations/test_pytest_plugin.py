@@ -20,7 +20,7 @@ Run = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Run:
-    """Runs tests with the plugin; ``alone``: in a process of their own."""
+    """Run tests with the plugin; ``alone``: in a subprocess."""
 
     def run_tests(tests: str, *options: str, conftest: str = LOADED, alone: bool = False) -> pytest.RunResult:
         pytester.makeconftest(conftest)
@@ -33,12 +33,12 @@ def run(pytester: pytest.Pytester) -> Run:
 
 @pytest.fixture
 def server() -> Iterator[Emulator]:
-    """What stands for a real server."""
+    """A stand-in for a real server."""
     with Emulator() as running:
         yield running
 
 
-# Each asks for an answer and gives its text, as programs do with this client.
+# Each requests an answer and returns its text, as programs do with this client.
 APPS = {
     "openai": """
 import openai

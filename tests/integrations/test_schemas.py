@@ -1,4 +1,4 @@
-"""Schemas and descriptions of functions, beside those of pydantic-ai and LangChain for the same functions."""
+"""Schemas and descriptions of functions, compared with those of pydantic-ai and LangChain for the same functions."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ Function = Callable[..., Any]
 
 
 def meaning(schema: Any, root: Any = None) -> Any:
-    """The schema without what says nothing: titles, references instead of what they refer to, the order of a list of
-    required properties.
+    """The schema without irrelevant differences: titles, references instead of their targets, the order of required
+    properties.
     """
     root = schema if root is None else root
     if isinstance(schema, list):
@@ -31,7 +31,7 @@ def meaning(schema: Any, root: Any = None) -> Any:
         return schema
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/")[-1]
-        if name == "Tree" and schema is not root:  # it refers to itself
+        if name == "Tree" and schema is not root:  # a recursive type
             return {"$ref": name, **{key: value for key, value in schema.items() if key != "$ref"}}
         return meaning({**root["$defs"][name], **{k: v for k, v in schema.items() if k != "$ref"}}, root)
     kept = {key: value for key, value in schema.items() if key not in ("title", "$defs") or isinstance(value, bool)}
@@ -59,7 +59,7 @@ def test_descriptions_match_pydantic_ai_without_the_returns_section(function: Fu
 
 
 def langchain_reads(function: Function) -> bool:
-    """Whether LangChain can read the docstring: in Google's style alone, and none with ** in it. It drops parameters
+    """Whether LangChain can parse the docstring: only Google's style, and only without ** in it. It drops parameters
     that begin with an underscore.
     """
     text, parameters = function.__doc__ or "", inspect.signature(function).parameters.values()
@@ -73,7 +73,7 @@ def test_descriptions_match_langchain(function: Function) -> None:
     ours = tool(function)
     assert words(ours.description) == words(theirs.description)
     described = theirs.tool_call_schema.model_json_schema()["properties"]
-    if set(described) == set(ours.parameters["properties"]):  # else it is unwrapped
+    if set(described) == set(ours.parameters["properties"]):  # unless the parameter was unwrapped
         for name, schema in described.items():
             if "$ref" not in schema:
                 assert words(ours.parameters["properties"][name].get("description")) == words(schema.get("description"))

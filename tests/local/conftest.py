@@ -1,4 +1,4 @@
-"""A real model, and servers of it."""
+"""Fixtures for a real model and its servers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOT = Path(hf_text.__file__).parent.parent
 
 @pytest.fixture(scope="session")
 def server(model: Path) -> Iterator[LocalServer]:
-    """One server for all tests that only ask."""
+    """One server, shared by all tests that only send requests."""
     with LocalServer(model, slots=2, context=2048) as running:
         yield running
 
@@ -36,14 +36,14 @@ def client(server: LocalServer) -> Iterator[hf_text.Client]:
 
 @pytest.fixture
 def nothing_leaks() -> Iterator[None]:
-    """The test leaves no thread and no open descriptor in this process."""
+    """The test leaks no thread and no open descriptor in this process."""
     with assert_nothing_leaked():
         yield
 
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
-    """A Hub on this machine, which huggingface_hub takes for the real one."""
+    """A local stand-in for the Hub, which huggingface_hub treats as the real one."""
     with Hub() as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         yield hub
@@ -51,7 +51,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
 
 @pytest.fixture
 def start_without(tmp_path: Path) -> Callable[..., str]:
-    """Tries to start a server in a Python that lacks a package. Returns the error."""
+    """Start a server in a Python that lacks a package. Returns the error."""
 
     def start(package: str, model: object) -> str:
         packages = tmp_path / "packages"
@@ -78,7 +78,7 @@ def start_without(tmp_path: Path) -> Callable[..., str]:
 
 @pytest.fixture
 def wait_for_end() -> Callable[[int], None]:
-    """Waits until a process has ended, whoever's child it is."""
+    """Wait until a process has ended, also if it is not a child of this one."""
 
     if not hasattr(os, "pidfd_open"):
         pytest.skip("this system does not tell when another's process ends")

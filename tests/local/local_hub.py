@@ -1,4 +1,4 @@
-"""As much of the Hub as huggingface_hub asks for a file: a repository's listing, and its files."""
+"""The parts of the Hub that huggingface_hub needs for a file: a repository's listing, and its files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Hub:
     """A server of repositories.
 
     Attributes:
-        repos: the files of each, by their names there.
-        refusals: statuses and error codes of repositories that are refused.
-        hold_after: bytes of a file after which it waits for ``go_on``; None: it does not.
-        held: is set when it waits.
-        downloads: the files that were asked for.
+        repos: the files of each repository, by their names there.
+        refusals: statuses and error codes of refused repositories.
+        hold_after: bytes of a file after which the server waits for ``go_on``; None: it does not wait.
+        held: is set while it waits.
+        downloads: the requested files.
     """
 
     def __init__(self) -> None:
@@ -98,5 +98,5 @@ class _Handler(BaseHTTPRequestHandler):
             body = body[hold:]
         try:
             self.wfile.write(body)
-        except ConnectionError:  # the client was ended
+        except ConnectionError:  # the client was killed
             self.close_connection = True

@@ -57,7 +57,7 @@ def test_json_contains_the_answer_and_the_model(model: Path) -> None:
 def test_piped_text_can_exceed_the_default_context(model: Path) -> None:
     done = run("--local", model, "--max-tokens", 3, "Summarise this:", stdin="word " * 8300)
     assert done.returncode == 1
-    assert "available context size (8192 tokens)" in done.stderr  # all that this model can have, not 4096
+    assert "available context size (8192 tokens)" in done.stderr  # the model's full context, not 4096
 
 
 def test_a_word_after_local_can_be_the_prompt(hub: Hub) -> None:
@@ -110,17 +110,17 @@ def test_without_a_terminal_the_default_model_is_not_downloaded(hub: Hub, model:
     assert agreed.returncode == 0, agreed.stderr
     assert hub.downloads == ["qwen-q4_k_m.gguf"]
     assert f"{DEFAULT_MODEL} (98 MB) is running on this machine" in agreed.stderr
-    assert "%" not in agreed.stderr  # no progress on a pipe
+    assert "%" not in agreed.stderr  # no progress bar on a pipe
     again = run("--local", "--max-tokens", 3, "Hello there!")
     assert again.returncode == 0, again.stderr
 
 
 class Terminal:
-    """The command on a terminal of its own."""
+    """The command on its own terminal."""
 
     def __init__(self, *argv: object) -> None:
         self.screen, theirs = os.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # a bar needs a width
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # a progress bar needs a width
         self.process = subprocess.Popen(
             [*COMMAND, *map(str, argv)], stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, start_new_session=True
         )
@@ -128,7 +128,7 @@ class Terminal:
         self.shown = ""
 
     def wait_for(self, text: str) -> None:
-        """Until it shows this, in one line or several."""
+        """Wait until the terminal shows this text, possibly wrapped."""
         while text not in " ".join(self.shown.split()):
             assert select.select([self.screen], [], [], 30)[0], self.shown
             self.shown += os.read(self.screen, 1000).decode()
@@ -140,7 +140,7 @@ class Terminal:
         try:
             while select.select([self.screen], [], [], 30)[0]:
                 self.shown += os.read(self.screen, 1000).decode()
-        except OSError:  # the other side is closed
+        except OSError:  # the other end is closed
             pass
         return self.process.wait(timeout=15)
 

@@ -1,4 +1,4 @@
-"""What docs/local.rst says is so; its snippets are run by tests/test_snippets.py, with the real model."""
+"""Checks the claims of docs/local.rst; tests/test_snippets.py runs its snippets with the real model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BLOCKS = list(find_blocks(PAGE))
 
 @pytest.fixture
 def folder(model: Path, tmp_path: Path) -> Path:
-    """A folder with the model where the pages name it."""
+    """A folder with the model at the path that the pages use."""
     (tmp_path / ".model").symlink_to(model.parent, target_is_directory=True)
     return tmp_path
 

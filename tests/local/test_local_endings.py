@@ -1,4 +1,4 @@
-"""The parent of a server ends, in every state and by every signal: no process, no port and no file stays."""
+"""The parent of a server ends, in every state and by every signal: no process, port or file remains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from local_hub import Hub
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc, and ends by signals")
 
-# It tells the ids of its children as soon as there are any, then what state it has come to, and stays in it.
+# Prints the ids of its children as they start, then the state it has reached, and stays in it.
 PROGRAM = """
 import os, signal, subprocess, sys, threading
 
@@ -59,10 +59,10 @@ SIGNALS = [signal.SIGTERM, signal.SIGKILL, signal.SIGINT]
 
 
 class Program(subprocess.Popen[str]):
-    """The program above; what it tells is read word by word."""
+    """The program above; its output is read word by word."""
 
     def read(self, word: str) -> list[str]:
-        """What it tells, up to the line that begins with this word; the numbers of that line."""
+        """Read the output up to the line that begins with this word. Returns the rest of that line."""
         assert self.stdout is not None
         for line in self.stdout:
             first, *rest = line.split()
@@ -80,7 +80,7 @@ def temporary(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(temporary: Path) -> Iterator[Callable[..., Program]]:
-    """Starts the program."""
+    """Start the program."""
     started: list[Program] = []
 
     def start(model: object, state: str) -> Program:
@@ -101,7 +101,7 @@ def start(temporary: Path) -> Iterator[Callable[..., Program]]:
 
 
 def wait_until_loading(pid: int) -> None:
-    """Until the server's process reads the model, with Python's lock held."""
+    """Wait until the server's process loads the model, which holds the GIL."""
     maps = Path(f"/proc/{pid}/maps")
     while ".gguf" not in maps.read_text():
         pass
@@ -195,14 +195,14 @@ class TestWhateverEndsTheParent:
             program.send_signal(number)
             assert_it_ended_by(program, number)
             wait_for_end(int(child))
-            os.kill(int(forked), 0)  # it does live on
+            os.kill(int(forked), 0)  # it is still alive
         finally:
             os.kill(int(forked), signal.SIGKILL)
 
 
 @pytest.fixture
 def inherits_orphans() -> Iterator[None]:
-    """Processes whose parent has ended become children of this one, so that it learns how they end."""
+    """Orphaned processes become children of this one, so that it can read their exit status."""
     prctl, subreaper = ctypes.CDLL(None).prctl, 36
     prctl(subreaper, 1, 0, 0, 0)
     yield
@@ -219,7 +219,7 @@ def test_the_parent_can_end_while_the_model_is_loading(
     program.kill()
     program.wait()
     os.kill(child, signal.SIGCONT)
-    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGIO  # Python had no part in it
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGIO  # the kernel killed it, without Python
 
 
 def test_ctrl_c_in_a_terminal_reaches_only_the_parent(
@@ -228,7 +228,7 @@ def test_ctrl_c_in_a_terminal_reaches_only_the_parent(
     program = start(model, "idle")
     (child,) = program.read("child")
     program.read("idle")
-    assert os.getpgid(int(child)) != os.getpgid(program.pid)  # a terminal's signal goes to a group
+    assert os.getpgid(int(child)) != os.getpgid(program.pid)  # a signal of the terminal goes to the process group
     program.send_signal(signal.SIGINT)
     assert_it_ended_by(program, signal.SIGINT)
     wait_for_end(int(child))

@@ -1,4 +1,4 @@
-"""What keeps a server from starting is told in one line, with the way out."""
+"""A server that cannot start reports the cause and a remedy in one line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ except HFTextError as error:
 
 
 def start(*argv: object, prefix: tuple[str, ...] = (), **options: Any) -> str:
-    """The error of a start in a process of its own: of a model, and with a second argument after a port is taken."""
+    """The error of a start in a subprocess: of a model; with a second argument, after a port is taken."""
     command = [*prefix, sys.executable, "-c", START, *map(str, argv)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=True, **options)
     assert done.stderr == ""
@@ -90,13 +90,13 @@ def test_a_model_of_an_unknown_kind_says_that_the_package_may_be_too_old(model: 
 
 
 def test_a_memory_limit_is_reported_as_such(model: Path) -> None:
-    limit = 400 << 20  # Python fits, llama.cpp with its model does not
+    limit = 400 << 20  # enough for Python, not for llama.cpp with its model
     message = start(model, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)))
     assert "There is not enough memory: choose a smaller model or context" in message
 
 
 def test_a_machine_without_a_free_port_says_so(model: Path) -> None:
-    """In a network of its own, with one port, which is taken."""
+    """In its own network namespace, whose only port is taken."""
     one_port = "echo 40000 40000 > /proc/sys/net/ipv4/ip_local_port_range"
     prefix = ("unshare", "--map-root-user", "--net", "sh", "-ec", f'{one_port}; exec "$@"', "sh")
     if subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:

@@ -1,4 +1,4 @@
-"""Models by their name on the Hub: through huggingface_hub, from a Hub on this machine."""
+"""Models by their name on the Hub: through huggingface_hub, from a local stand-in for the Hub."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPO = "someone/Small-GGUF"
 
 @pytest.fixture(autouse=True)
 def stocked(hub: Hub, model: Path) -> Iterator[None]:
-    """The Hub has the model, and what was downloaded is deleted in the end."""
+    """A Hub with the model; the downloads are deleted at the end."""
     hub.repos[REPO] = {"small-q4_1.gguf": model, "README.md": Path(__file__)}
     yield
     shutil.rmtree(Path(os.environ["HOME"], ".cache"), ignore_errors=True)
@@ -115,7 +115,7 @@ def test_a_declined_download_does_not_start(hub: Hub) -> None:
 def test_a_model_larger_than_memory_is_not_downloaded(hub: Hub, tmp_path: Path) -> None:
     huge = tmp_path / "huge.gguf"
     huge.touch()
-    os.truncate(huge, 10**13)  # sparse: it takes no room
+    os.truncate(huge, 10**13)  # sparse: takes no disk space
     hub.repos[REPO]["huge-Q8_0.gguf"] = huge
     with pytest.raises(LocalServerError, match=r"needs about 10\.0 TB of memory, and .* are free"):
         LocalServer(f"{REPO}:Q8_0").start()
@@ -146,7 +146,7 @@ def test_all_parts_of_a_split_model_are_downloaded(hub: Hub, tmp_path: Path) -> 
     for part in parts:
         hub.repos[REPO][part] = tmp_path / Path(part).name
         hub.repos[REPO][part].write_bytes(b"GGUF" + part.encode())
-    with pytest.raises(LocalServerError, match="could not be loaded"):  # they are made up
+    with pytest.raises(LocalServerError, match="could not be loaded"):  # the files are fake
         LocalServer(f"{REPO}:big").start()
     assert sorted(hub.downloads) == parts
 

@@ -1,4 +1,4 @@
-"""Which model is meant, which file that is, and whether it fits: looked at before anything is started."""
+"""Checks before anything is started: which model is meant, which file it is, and whether it fits into memory."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def text(value: str) -> bytes:
 
 
 def header(**keys: Any) -> bytes:
-    """The head of a file of the family ``f``."""
+    """The header of a file of the family ``f``."""
     pairs = [text("general.architecture") + struct.pack("<I", 8) + text("f")]
     for name, value in keys.items():
         key = text(f"f.{name.replace('__', '.')}")
@@ -233,7 +233,7 @@ def test_a_model_larger_than_memory_is_refused_with_the_numbers(tmp_path: Path) 
     free = free_memory()
     assert free is not None
     file = write(tmp_path / "huge.gguf")
-    os.truncate(file, 10**13)  # sparse: it takes no room
+    os.truncate(file, 10**13)  # sparse: takes no disk space
     with pytest.raises(LocalServerError, match=r"huge needs about 10\.0 TB of memory, .* are free\. Close other"):
         LocalServer(file).start()
 

@@ -1,4 +1,4 @@
-"""A server is started and closed, many times, at once, in threads, tasks and forks; and nothing of it stays."""
+"""Starting and closing servers: many times, concurrently, in threads, tasks and forks; nothing remains of them."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def is_open(port: int) -> bool:
 
 
 def open_pipes() -> list[str]:
-    """Those of this process."""
+    """The open pipes of this process."""
     targets = []
     for number in os.listdir("/proc/self/fd"):
-        with suppress(FileNotFoundError):  # the one that the listing itself needed
+        with suppress(FileNotFoundError):  # the descriptor of the listing itself
             targets.append(os.readlink(f"/proc/self/fd/{number}"))
     return sorted(target for target in targets if target.startswith("pipe:"))
 
 
-# Many times
+# Repeated starts
 
 
 @pytest.mark.timeout(400)
@@ -80,7 +80,7 @@ def test_repeated_opening_and_closing_leaves_nothing_behind(
 
 
 class Telling(subprocess.Popen[bytes]):
-    """Tells the id of each process that is started."""
+    """Records the id of each process that is started."""
 
     started: list[int]
     begun: threading.Event
@@ -102,7 +102,7 @@ def telling(monkeypatch: pytest.MonkeyPatch) -> type[Telling]:
 def test_closing_ends_a_start_at_any_point(
     model: Path, telling: type[Telling], wait_for_end: Wait, nothing_leaks: None
 ) -> None:
-    """Half of the times its process is there already, half of the times it may not be."""
+    """In half of the rounds the process has started before the close; in the others it may not have."""
     server = LocalServer(model)
     with ThreadPoolExecutor(1) as threads:
         for number in range(CYCLES):
@@ -113,7 +113,7 @@ def test_closing_ends_a_start_at_any_point(
             server.close()
             error = starting.exception(timeout=30)
             assert error is None or "closed while it started" in str(error)
-            server.close()  # for a start that came after the first
+            server.close()  # for a start that finished after the first close
     for pid in telling.started:
         wait_for_end(pid)
     assert len(telling.started) >= CYCLES / 2
@@ -152,7 +152,7 @@ def test_a_cancelled_start_ends_at_any_point(
     for pid in telling.started:
         wait_for_end(pid)
     assert len(telling.started) >= 10
-    wait_until(lambda: open_pipes() == before)  # the thread that was starting it closes them after its end
+    wait_until(lambda: open_pipes() == before)  # the starting thread closes them after the process ends
 
 
 # In an event loop
@@ -195,7 +195,7 @@ def test_a_blocking_program_loads_no_event_loop(model: Path) -> None:
     assert (done.stdout, done.stderr) == (b"set()\n", b"")
 
 
-# Several
+# Several servers
 
 
 def test_two_servers_in_one_program_are_independent(model: Path, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_a_server_created_before_a_fork_can_be_started_after_it(model: Path) -> 
     assert (sorted(done.stdout.split()), done.stderr) == (["0", "True", "True"], "")
 
 
-# When nobody wants it any more
+# When it is no longer referenced
 
 
 def test_a_garbage_collected_server_ends(model: Path, wait_for_end: Wait, nothing_leaks: None) -> None:
@@ -298,7 +298,7 @@ def test_a_server_ends_with_a_program_that_does_not_close_it(model: Path, wait_f
     wait_for_end(int(done.stdout))
 
 
-# What it tells, and what it does not
+# What it shows, and what it hides
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -324,7 +324,7 @@ def test_it_listens_only_on_loopback_and_opens_nothing_else(server: LocalServer)
     folder = Path(f"/proc/{server.pid}/fd")
     assert [os.readlink(folder / number) for number in "12"] == [os.devnull, os.devnull]
     assert stat.S_ISFIFO((folder / "0").stat().st_mode)
-    assert not [name for name in map(os.readlink, folder.iterdir()) if "(deleted)" in name]  # its log
+    assert not [name for name in map(os.readlink, folder.iterdir()) if "(deleted)" in name]  # the server's log
 
 
 def test_each_slot_has_the_full_context(model: Path) -> None:
@@ -345,7 +345,7 @@ def test_attributes_that_need_a_running_server_say_so(model: Path) -> None:
     for name in ("api_base", "api_key", "model", "path", "size", "pid"):
         with pytest.raises(LocalServerError, match="not running: use it in a with statement, or call start"):
             getattr(server, name)
-    server.close()  # of nothing
+    server.close()  # nothing to close
     with server:
         pass
     with pytest.raises(LocalServerError, match="not running"):

@@ -1,4 +1,4 @@
-"""A real model answers at every door of the library."""
+"""A real model answers through every entry point of the library."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from hf_text.local import LocalServer
 
 SKY = "Why is the sky blue?"
 SHORT: dict[str, Any] = {"max_tokens": 12, "temperature": 0}
-ENDLESS: dict[str, Any] = {"max_tokens": 1900, "extra_body": {"ignore_eos": True}}  # llama.cpp's own switch
+ENDLESS: dict[str, Any] = {"max_tokens": 1900, "extra_body": {"ignore_eos": True}}  # an option of llama.cpp
 BACKENDS = ("asyncio", "trio")
 
 
 @pytest.fixture(scope="module")
 def expected(server: LocalServer) -> str:
-    """What the model says without chance."""
+    """The model's deterministic answer."""
     with server.client(timeout=50) as client:
         text = client.generate(SKY, **SHORT).text
     assert re.search(r"[a-z]{2,} [a-z]{2,}", text)
     return text
 
 
-# Every door
+# Every entry point
 
 
 def test_the_blocking_client_streams_what_it_generates(client: Client, server: LocalServer, expected: str) -> None:
     stream = client.stream(SKY, **SHORT)
     events = list(stream.events())
     assert "".join(map(str, events)) == expected
-    assert len([event for event in events if isinstance(event, str)]) > 5  # as it is generated, not in one piece
+    assert len([event for event in events if isinstance(event, str)]) > 5  # streamed, not in one piece
     assert isinstance(events[0], ProviderInfo)
     assert [event.model for event in events if isinstance(event, ProviderInfo)] == [server.model]
     assert [event.reason for event in events if isinstance(event, FinishReason)] == ["length"]
@@ -117,7 +117,7 @@ def test_a_conversation_continues(client: Client) -> None:
     assert second.text
     assert first.usage is not None
     assert second.usage is not None
-    assert second.usage.prompt_tokens > first.usage.total_tokens  # it was sent all of it
+    assert second.usage.prompt_tokens > first.usage.total_tokens  # the whole conversation was sent
 
 
 # Options
@@ -149,7 +149,7 @@ def test_the_same_seed_gives_the_same_answer(client: Client) -> None:
     assert one == other
 
 
-# What it refuses
+# Refusals
 
 
 def test_an_oversized_prompt_is_refused_with_the_numbers(client: Client) -> None:
@@ -182,7 +182,7 @@ def test_the_prompt_is_not_shown_anywhere(server: LocalServer) -> None:
     assert requests.get(f"{server.api_base[:-3]}/slots", headers=key_of(server), timeout=10).status_code == 501
 
 
-# Ends
+# Stopping
 
 
 def key_of(server: LocalServer) -> dict[str, str]:
@@ -190,7 +190,7 @@ def key_of(server: LocalServer) -> dict[str, str]:
 
 
 def count(server: LocalServer, name: str) -> float:
-    """One of the server's own counters."""
+    """One of the server's own metrics."""
     text = requests.get(f"{server.api_base[:-3]}/metrics", headers=key_of(server), timeout=30).text
     found = re.search(rf"^llamacpp:{name} ([\d.e+]+)$", text, re.MULTILINE)
     assert found, text

@@ -1,4 +1,4 @@
-"""A real model calls tools and keeps to schemas: conversations and typed answers, blocking and on both event loops."""
+"""A real model calls tools and follows schemas: conversations and typed answers, blocking and on both event loops."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def get_weather(city: str) -> str:
 
 
 def turn(city: str) -> list[dict[str, Any]]:
-    """A turn to learn from: a model of this size does not call tools by itself."""
+    """An example turn: a model of this size does not call tools on its own."""
     called = {"id": city, "type": "function", "function": {"name": "get_weather", "arguments": f'{{"city": "{city}"}}'}}
     return [
         {"role": "user", "content": f"What is the weather in {city}?"},
@@ -50,7 +50,7 @@ def turn(city: str) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def tool_server(model: Path) -> Iterator[str]:
-    """The base URL of a server whose chat template knows tools."""
+    """The base URL of a server whose chat template supports tools."""
     command = [sys.executable, str(Path(__file__).with_name("tool_server.py")), str(model)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
@@ -61,7 +61,7 @@ def tool_server(model: Path) -> Iterator[str]:
 
 
 def check(chat: Any, answer: hf_text.Completion) -> None:
-    """The model called the tool, and answered with what that told."""
+    """The model called the tool and answered with its result."""
     _, called, result, last = chat.messages[8:]
     assert [call["function"]["arguments"] for call in called["tool_calls"]] == ['{"city": "Paris"}']
     assert (result["role"], result["content"]) == ("tool", "It is sunny in Paris.")

@@ -1,6 +1,6 @@
-"""llama.cpp's server with a chat template that knows tools, which the one in SmolLM2's file does not.
+"""llama.cpp's server with a chat template that supports tools; the template in SmolLM2's file does not.
 
-``python tool_server.py MODEL``: prints the address when it listens, and ends with the end of its standard input.
+``python tool_server.py MODEL``: prints the address when it listens, and exits at the end of its standard input.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Call a tool for each question: <tool_call>{"name": <name>, "arguments": <argumen
 
 
 def main() -> None:
-    """Serve until standard input ends."""
+    """Serve until standard input is closed."""
     import xllamacpp
 
     parameters = xllamacpp.CommonParams()
@@ -37,7 +37,7 @@ def main() -> None:
     server = xllamacpp.Server(parameters)
     print(server.listening_address, flush=True)
     sys.stdin.read()
-    os._exit(0)  # its destructor would wait for what it generates
+    os._exit(0)  # the server's destructor would wait for running generations
 
 
 if __name__ == "__main__":

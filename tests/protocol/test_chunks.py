@@ -37,7 +37,7 @@ def usage(prompt: int, completion: int, **fields: Any) -> Chunk:
 
 
 def read(*chunks: Any) -> tuple[Assembler, list[Event]]:
-    """The assembler and all events, once the answer is whole."""
+    """The assembler and all events of a complete answer."""
     assembler = Assembler()
     events: list[Event] = []
     for each in chunks:
@@ -60,7 +60,7 @@ def name_of(each: Chunk) -> str:
 
 @dataclass
 class Transcript:
-    """A provider's chunks, and what they say."""
+    """A provider's chunks and their expected content."""
 
     chunks: list[Chunk]
     text: str = "Blue light scatters."
@@ -455,7 +455,7 @@ class TestTheText:
         assert assembler.extra == {"tool_calls": "now"}
 
     def test_the_shape_of_chunks_can_change_at_any_time(self) -> None:
-        """What is common is read in a quicker way."""
+        """The common form of chunk takes a faster path."""
         bare = {"choices": [{"delta": {"content": "d"}}]}
         shapes = [text("a"), text("b", usage=usage(12, 7)), text("c"), bare, {**bare, "citations": ["x"]}, text("e")]
         assembler, _ = read(*shapes)
@@ -464,7 +464,7 @@ class TestTheText:
 
 
 class TestHalfCharacters:
-    """JSON may write an emoji as two escapes, and a server may send the two in different chunks."""
+    """JSON may encode an emoji as two escapes, and a server may send them in different chunks."""
 
     HIGH, LOW, LOST = "\ud83d", "\ude00", "\ufffd"
 
@@ -473,7 +473,7 @@ class TestHalfCharacters:
         return str(request.param)
 
     def pieces(self, kind: str, *pieces: str) -> list[str]:
-        """What comes of them, after other text of their kind."""
+        """The texts of these pieces, after other text of the same kind."""
         read_kind = texts if kind == "content" else thoughts
         first, *found = read_kind(*(chunk({kind: piece}) for piece in ("a", *pieces)))
         assert first == "a"
@@ -531,7 +531,7 @@ class TestHalfCharacters:
 
 
 class TestProgress:
-    """Keep-alive chunks must not be taken for progress: the clock for the gap between tokens runs on."""
+    """Keep-alive chunks must not count as progress: the timeout between tokens continues to run."""
 
     @pytest.mark.parametrize(
         "quiet",
@@ -689,7 +689,7 @@ class TestShapesThatCannotBeRead:
 
 @dataclass
 class Split:
-    """An answer in pieces of text, reasoning and things between."""
+    """An answer in pieces of text and reasoning, with other chunks between them."""
 
     chunks: list[Chunk] = field(default_factory=list)
     content: str = ""
@@ -731,7 +731,7 @@ def splits(draw: st.DrawFn) -> Split:
 
 
 def whole(content: str) -> str:
-    """The text with the halves of characters joined or replaced."""
+    """The text with surrogate halves joined or replaced."""
     return content.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

@@ -1,4 +1,4 @@
-"""Where text and reasoning stand in an answer, in all the forms of all the servers."""
+"""Where servers put text and reasoning in an answer, in all known formats."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class TestContent:
 
 
 class TestToolUse:
-    """Parts of a content that use a tool, as Anthropic writes them and gateways pass them on."""
+    """Content parts that use a tool, as Anthropic writes them and gateways forward them."""
 
     USE: ClassVar[dict[str, Any]] = {"type": "tool_use", "id": "a", "name": "time", "input": {"city": "Oslo"}}
 
@@ -142,7 +142,7 @@ class TestToolUse:
 
 
 class TestMessages:
-    """A message in the place of a delta tells the whole answer, once or again and again."""
+    """A message instead of a delta holds the whole answer, once or repeatedly."""
 
     @pytest.mark.parametrize("delta", [None, {}, "", {"content": ""}, {"role": "assistant", "content": None}], ids=str)
     @pytest.mark.parametrize("message", [{"role": "assistant", "content": "Blue light."}, "Blue light."], ids=str)
@@ -256,7 +256,7 @@ class TestReasoning:
         ]
 
     def test_cumulative_details_are_read_once(self) -> None:
-        """MiniMax tells all of it each time."""
+        """MiniMax repeats all of it in each chunk."""
         chunks = [
             chunk({"reasoning_details": [{"type": "reasoning.text", "text": "Sky is air."[:n]}]}) for n in (3, 6, 11)
         ]

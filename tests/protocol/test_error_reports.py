@@ -1,4 +1,4 @@
-"""The words of errors, in the shapes of gateways and providers; and which JSON inside an answer reports one."""
+"""Error messages in the formats of gateways and providers; and which JSON inside an answer reports an error."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ class TestPages:
 
     @pytest.mark.parametrize("charset", ["utf-16", "utf-7", "cp037", "rot13", "unicode_escape", "hz", "idna", "base64"])
     def test_a_charset_that_hides_ascii_is_not_used(self, charset: str) -> None:
-        """A secret was taken out of the bytes: it must not come back when they are decoded."""
+        """A secret was masked in the bytes: decoding must not restore it."""
         hidden = "secret".encode("utf-16-le") if charset == "utf-16" else b"+AHMAZQBjAHIAZQB0- ~{" + b"\\u0073ecret"
         assert "secret" not in decode_text(
             hidden.replace(b"ecret", b"3cret"), {"content-type": f"x; charset={charset}"}

@@ -1,4 +1,4 @@
-"""Finish reasons: the words of many servers, early ones, and those that tell a failure."""
+"""Finish reasons: the values of many servers, early ones, and those that report a failure."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_details_next_to_a_failure_are_included() -> None:
 
 
 class TestEarly:
-    """Gateways of reasoning models send a reason before the answer, or with each piece of it."""
+    """Gateways of reasoning models send a finish reason before the answer, or with each chunk."""
 
     @pytest.mark.parametrize(
         "more",
@@ -187,7 +187,7 @@ class TestEarly:
         assert assembler.ending.failure is None
 
     def test_an_end_token_does_not_withdraw_it(self) -> None:
-        """TGI 2 sends the token that ended the answer."""
+        """TGI 2 sends the token that ended the answer as text."""
         assembler, events = feed(chunk({"reasoning": "r"}), text("a"), text("</s>", "eos_token"))
         assert events == [Reasoning("r"), "a"]
         assert assembler.finish_reason == "stop"

@@ -1,4 +1,4 @@
-"""Both JSON readers read the same: a user must not notice whether orjson is installed."""
+"""Both JSON parsers give the same result: users must not notice whether orjson is installed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Loads = FunctionType
 
 @pytest.fixture(params=["orjson", "json"])
 def loads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Loads:
-    """``loads`` of the module as it is with orjson, and without."""
+    """The module's ``loads``, with and without orjson."""
     if request.param == "orjson":
         pytest.importorskip("orjson")
     else:
@@ -60,7 +60,7 @@ def test_text_and_bytes_are_read(loads: Loads, text: str, value: Any, as_bytes: 
 
 @pytest.mark.parametrize("as_bytes", [True, False])
 def test_json_only_accepted_by_the_standard_library_is_read(loads: Loads, as_bytes: bool) -> None:
-    """Some servers write NaN for a log probability, or cut a character in two."""
+    """Some servers write NaN for a log probability, or split a surrogate pair."""
 
     def read(text: str) -> Any:
         return loads(text.encode() if as_bytes else text)

@@ -283,7 +283,7 @@ class TestBuildMediaParts:
 
 
 def tell_all(error: BaseException) -> Iterator[str]:
-    """The error as a crash report tells it, with the variables of each frame of the library."""
+    """The error as a crash report shows it, with the variables of each frame of the library."""
     frames = error.__traceback__.tb_next if error.__traceback__ else None
     return traceback.TracebackException(type(error), error, frames, capture_locals=True).format()
 
@@ -292,7 +292,7 @@ SECRET = "hf_DoNotShowThis0123456789"
 
 
 class TestFilesOfOthers:
-    """Whoever names a path does not see what is in it."""
+    """Someone who names a path must not see the file's contents."""
 
     @pytest.fixture
     def token(self, tmp_path: Path) -> Path:
@@ -333,7 +333,7 @@ class TestFilesOfOthers:
     def test_a_file_is_read_only_as_far_as_needed_to_reject_it(self, tmp_path: Path) -> None:
         with open(tmp_path / "long", "wb") as file:
             file.write(b"text")
-            file.truncate(2**40)  # a hole: to read it all would take all memory
+            file.truncate(2**40)  # sparse: reading all of it would exhaust memory
         assert "but is bytes of no known type" in refuse(tmp_path / "long")
 
     def test_a_base64_picture_mistaken_for_a_path_is_not_shown(self) -> None:
@@ -550,7 +550,7 @@ def test_media_types_are_accepted_by_a_type_checker(tmp_path: Path) -> None:
 
 
 def oriented(picture: Any, orientation: int, kind: str) -> Any:
-    """The picture as a file of this kind has it, with this orientation in its EXIF data."""
+    """The picture as a file of this type, with this orientation in its EXIF data."""
     from PIL import Image
 
     exif = Image.Exif()
@@ -561,7 +561,7 @@ def oriented(picture: Any, orientation: int, kind: str) -> Any:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two pictures look the same, but for what compression changes."""
+    """Whether two pictures look the same, apart from compression artefacts."""
     from PIL import ImageChops
 
     if one.size != other.size:

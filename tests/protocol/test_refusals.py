@@ -1,4 +1,4 @@
-"""What servers say when the request itself is at fault, and what they say when it may do later."""
+"""Errors of servers: which ones blame the request itself, and which ones are temporary."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_requests_to_retry_are_recognised(words: str, asks: bool) -> None:
     assert asks_to_retry(words) is asks
 
 
-@pytest.mark.timeout(20)  # linear time is a fiftieth of it
+@pytest.mark.timeout(20)  # linear time takes a fiftieth of this
 @pytest.mark.parametrize("size", [50_000, 500_000])
 @pytest.mark.parametrize(
     "piece",

@@ -40,7 +40,7 @@ NOVITA = {"X-Inference-Provider": "novita"}
 def reply_error(
     status: int | None, body: Any = b"", headers: Mapping[str, str] | None = None, **facts: Any
 ) -> APIStatusError:
-    """The exception for an answer; a body that is neither bytes nor text is sent as JSON."""
+    """The exception for a response; a body that is neither bytes nor text is sent as JSON."""
     if isinstance(body, str):
         body = body.encode()
     elif not isinstance(body, bytes):
@@ -50,7 +50,7 @@ def reply_error(
 
 @dataclass
 class Row:
-    """An answer that is an error, and what it means."""
+    """An error response and its expected exception."""
 
     status: int
     body: Any
@@ -73,7 +73,7 @@ NGINX = """<html>
 </html>"""
 CREDITS = "You have depleted your monthly included credits. Purchase pre-paid credits to go on."
 
-# Each row of what the Hub, the router and the providers answer.
+# Error responses of the Hub, the router and the providers.
 ROWS = {
     "an unknown model (router)": Row(
         400,
@@ -607,7 +607,7 @@ class TestCodes:
 
 
 class TestErrorsInsideAStream:
-    """Their body is JSON already, and there are only the headers of the answer that had begun well."""
+    """The body is parsed JSON, and the headers are those of the answer that began with success."""
 
     def report(self, value: Any, headers: Mapping[str, str] | None = None) -> APIStatusError:
         return parse_reply_error(None, CaseInsensitiveDict(headers or {}), value, now=NOW, host="example.com")
@@ -779,7 +779,7 @@ class TestAdvice:
 
 @pytest.fixture
 def in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The machine's clock is nine hours ahead."""
+    """The machine's time zone is nine hours ahead of UTC."""
     with monkeypatch.context() as patch:
         patch.setenv("TZ", "JST-9")
         time.tzset()
@@ -808,7 +808,7 @@ class TestRetryAfter:
             ("1m2.5s", 62.5),
             ("7.", 7.0),
             (".5", 0.5),
-            ("7, 8", 7.0),  # two of them, joined by a proxy
+            ("7, 8", 7.0),  # two headers, joined by a proxy
             ("2 s 3", None),
             ("1m" * 9, None),
             ("1e3", None),

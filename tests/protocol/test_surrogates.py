@@ -13,7 +13,7 @@ HIGH, LOW, LOST = "\ud83d", "\ude00", "\ufffd"
 
 
 def feed(*pieces: str) -> list[str]:
-    """What each piece gives, and the end."""
+    """The output for each piece, and at the end."""
     joiner = SurrogateJoiner()
     return [joiner.feed(piece) for piece in pieces] + [joiner.flush()]
 

@@ -1,4 +1,4 @@
-"""Which models of a list can chat: entries as servers write them."""
+"""Which models of a listing can chat: entries as servers write them."""
 
 from __future__ import annotations
 

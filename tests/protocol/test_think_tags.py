@@ -8,14 +8,14 @@ from hf_text.protocol.think_tags import ThinkSplitter, find_lone_close
 
 
 def split(*pieces: str, opened: bool = False) -> tuple[str, str]:
-    """What the pieces and the end of the answer give together, as ``(reasoning, answer)``."""
+    """The joined output of the pieces and of the end, as ``(reasoning, answer)``."""
     splitter = ThinkSplitter(opened)
     parts = [splitter.feed(piece) for piece in pieces] + [splitter.flush()]
     return "".join(reasoning for reasoning, _ in parts), "".join(answer for _, answer in parts)
 
 
 def cuts(text: str) -> list[tuple[str, ...]]:
-    """The text in two pieces, cut at every place, and in single characters."""
+    """The text in two pieces, split at every place, and in single characters."""
     return [(text[:place], text[place:]) for place in range(len(text) + 1)] + [tuple(text)]
 
 
@@ -42,7 +42,7 @@ ANSWERS = {
     "</think><think>Four.": ("", "<think>Four."),
 }
 
-# What only looks like a tag, or stands where none counts.
+# Text that only looks like a tag, or a tag in a place where it has no meaning.
 PLAIN = (
     "",
     " \n ",
@@ -124,7 +124,7 @@ def test_flush_returns_buffered_text_once() -> None:
 
 @pytest.mark.timeout(10)
 def test_very_much_white_space_takes_no_quadratic_time() -> None:
-    """A model that falls into repetition sends line feeds by the hundred thousand."""
+    """A model stuck in repetition sends hundreds of thousands of line feeds."""
     pieces = ["\n" * 100] * 200_000
     assert split(*pieces) == ("", "\n" * 20_000_000)
 
@@ -145,7 +145,7 @@ def reference(text: str) -> tuple[str, str]:
     return reasoning, text[: len(text) - len(start)] + answer
 
 
-# What a model writes whose prompt ends with the opening tag.
+# The output of a model whose prompt ends with the opening tag.
 CLOSED_ONLY = {
     "Two and two.</think>Four.": ("Two and two.", "Four."),
     "\nTwo and two.\n</think>\n\nFour.": ("\nTwo and two.\n", "\n\nFour."),

@@ -26,7 +26,7 @@ def assemble(*deltas: list[Any]) -> tuple[ToolCall, ...]:
 
 
 def fragment(arguments: Any = None, name: str | None = None, **fields: Any) -> Fragment:
-    """A fragment with the fields that are given and no others."""
+    """A fragment with only the given fields."""
     function = {key: value for key, value in (("name", name), ("arguments", arguments)) if value is not None}
     return {**fields, "function": function}
 
@@ -40,7 +40,7 @@ TIME = ToolCall("call_b", "time", OSLO)
 
 
 class TestOneCall:
-    """The ways in which providers send a single call."""
+    """How providers send a single call."""
 
     def test_complete_in_one_chunk(self) -> None:
         """Groq, and every server that does not stream."""
@@ -100,7 +100,7 @@ class TestOneCall:
         assert assemble([first], [fragment(PARIS, id="call_a", index=0)]) == (WEATHER,)
 
     def test_no_id(self) -> None:
-        """Nebius: an id is made up, because the result cannot be given back without one."""
+        """Nebius: an id is generated, because the result cannot be returned without one."""
         assert assemble([fragment("{}", "weather", index=0, type="function")]) == (ToolCall("call_0", "weather", "{}"),)
 
     def test_neither_id_nor_index(self) -> None:
@@ -112,7 +112,7 @@ class TestOneCall:
         assert assemble(*deltas) == (WEATHER,)
 
     def test_a_new_id_in_every_fragment(self) -> None:
-        """The first one counts."""
+        """The first id counts."""
         deltas = ([fragment(piece, index=0, id=f"call_{piece}")] for piece in pieces(PARIS))
         assert assemble([fragment("", "weather", index=0, id="call_a")], *deltas) == (WEATHER,)
 
@@ -134,7 +134,7 @@ class TestOneCall:
         assert (call.name, call.arguments) == ("weather", PARIS)
 
     def test_string_arguments_in_fragments(self) -> None:
-        """Not what the protocol means, but no reason to see two calls."""
+        """Against the protocol, but no reason to see two calls."""
         (call,) = assemble([fragment('"Pa', "weather", index=0)], [fragment('ris"', "weather", index=0)])
         assert call.arguments == '"Paris"'
 
@@ -168,7 +168,7 @@ class TestOneCall:
 
 
 class TestParallelCalls:
-    """The ways in which providers send several calls."""
+    """How providers send several calls."""
 
     def test_two_complete_calls_in_one_chunk(self) -> None:
         first = fragment(PARIS, "weather", id="call_a", index=0)
@@ -220,7 +220,7 @@ class TestParallelCalls:
         assert [(call.name, call.arguments) for call in calls] == [("weather", PARIS), ("time", OSLO)]
 
     def test_calls_with_the_same_id_are_distinguished(self) -> None:
-        """TGI: every call has the id "0", and results are given back by their id."""
+        """TGI: every call has the id "0", but results are matched by id."""
         calls = assemble(*([fragment("{}", name, id="0", index=n)] for n, name in enumerate(("a", "b", "a"))))
         assert calls[0].id == "0"
         assert len({call.id for call in calls}) == 3
@@ -236,7 +236,7 @@ class TestParallelCalls:
         assert assemble(*deltas) == (WEATHER, TIME)
 
     def test_index_zero_for_all_with_different_ids_in_fragments_without_ids(self) -> None:
-        """What has no id belongs to the call that began last."""
+        """A fragment without an id belongs to the latest call."""
         deltas = [
             [fragment("", "weather", id="call_a", index=0)],
             *([fragment(piece, index=0)] for piece in pieces(PARIS)),
@@ -248,7 +248,7 @@ class TestParallelCalls:
     @pytest.mark.parametrize("fields", [{"index": 0}, {"index": -1}, {}, {"id": "0", "index": 0}, {"id": "0"}])
     @pytest.mark.parametrize("names", [("weather", "time"), ("weather", "weather")])
     def test_complete_calls_without_id_and_index(self, fields: Fragment, names: tuple[str, str]) -> None:
-        """Arguments that are whole end a call."""
+        """Complete arguments end a call."""
         calls = assemble(*([fragment(text, name, **fields)] for name, text in zip(names, (PARIS, OSLO), strict=True)))
         assert [(call.name, call.arguments) for call in calls] == [(names[0], PARIS), (names[1], OSLO)]
 
@@ -283,13 +283,13 @@ class TestParallelCalls:
     )
     @pytest.mark.parametrize("size", [1, 2, 3, 100])
     def test_the_end_of_the_arguments_is_found_however_they_are_split(self, text: str, size: int) -> None:
-        """A name in every fragment, no ids: only the end of the arguments tells where the next call begins."""
+        """A name in every fragment, no ids: only the end of the arguments shows where the next call begins."""
         deltas = [[fragment(piece, "a", index=0)] for piece in [*pieces(text.rstrip(), size), OSLO]]
         assert [call.arguments for call in assemble(*deltas)] == [text.rstrip(), OSLO]
 
 
 class TestRepeatedArguments:
-    """Arguments are made whole once, however often they are told; and never out of two calls."""
+    """Repeated arguments are assembled once, and never from two calls."""
 
     def arguments(self, *told: str, **fields: Any) -> str:
         first, *rest = told
@@ -328,7 +328,7 @@ class TestRepeatedArguments:
         assert self.arguments("[", "[1]", "]") == "[[1]]"
 
     def test_two_unrelated_values_are_left_unchanged(self) -> None:
-        """What the model meant cannot be known, so that no tool may run."""
+        """The model's intention is unknown, so no tool may run."""
         call = ToolCall("call_a", "f", self.arguments('{"a":1}', '{"b":2}', id="call_a"))
         assert call.arguments == '{"a":1}{"b":2}'
         with pytest.raises(ValueError, match="Extra data"):
@@ -344,7 +344,7 @@ class TestRepeatedArguments:
 
 
 class TestRepeatedCalls:
-    """A tool must not run twice because a server tells its call twice."""
+    """A tool must not run twice because a server repeats its call."""
 
     @pytest.mark.parametrize("again", ["", None, "{}", PARIS])
     def test_id_and_name_repeated_without_anything_new(self, again: str | None) -> None:
@@ -362,7 +362,7 @@ class TestRepeatedCalls:
         assert [(call.name, call.arguments) for call in calls] == [("weather", PARIS), ("time", OSLO)]
 
     def test_all_calls_repeated_in_the_final_message(self) -> None:
-        """In a message that is not a delta there is no index."""
+        """A message that is not a delta has no index."""
         deltas = [[fragment(PARIS, "weather", id="call_a", index=0)], [fragment(OSLO, "time", id="call_b", index=1)]]
         whole = [fragment(PARIS, "weather", id="call_a"), fragment(OSLO, "time", id="call_b")]
         assert assemble(*deltas, whole) == (WEATHER, TIME)
@@ -461,7 +461,7 @@ class TestOtherForms:
         "silent", [{"id": "x"}, fragment("", "", id="x"), fragment("{}"), fragment(" ", " ")], ids=str
     )
     def test_a_call_without_name_and_arguments_is_dropped(self, silent: Any) -> None:
-        """Snowflake sends such calls beside text."""
+        """Snowflake sends such calls along with text."""
         assembler = ToolCallAssembler()
         assembler.feed([silent])
         assert assembler.calls() == ()
@@ -500,7 +500,7 @@ class TestOtherForms:
 
 
 class TestWhatIsBeyondTheProtocol:
-    """Gemini refuses the next turn without the signature that came with a call."""
+    """Gemini rejects the next turn without the signature of the call."""
 
     SIGNED = {"extra_content": {"google": {"thought_signature": "c2lnbmVk"}}}  # noqa: RUF012
 

@@ -1,4 +1,4 @@
-"""Token counts, wherever they stand and whatever they are called."""
+"""Token counts, in all known places and under all known names."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Real servers, named in ``HF_TEXT_REAL_SERVERS``: what they say is an answer or one of our errors, and nothing else.
+"""Real servers, named in ``HF_TEXT_REAL_SERVERS``: each call ends in an answer or a library error.
 
-The variable is a JSON object: a name for each server, with ``api_base``, ``model``, and where they apply ``key``,
-``proxies``, and ``pid``: the process that is killed in the end, which may stand behind a gateway. For example::
+The variable is a JSON object: a name per server, with ``api_base``, ``model``, and optionally ``key``,
+``proxies``, and ``pid``: the process that is killed at the end, which may be behind a gateway. For example::
 
     HF_TEXT_REAL_SERVERS='{"llama.cpp": {"api_base": "http://127.0.0.1:8080/v1", "model": "m", "pid": 4711}}' \\
         python -m pytest -rP tests/real_servers
 
-``docs/reliability.rst`` tells with which servers and versions it was run last. ``-rP`` shows what each server did.
+``docs/reliability.rst`` lists the servers and versions of the last run. ``-rP`` shows what each server did.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ if not SERVERS:
 
 @dataclass
 class Real:
-    """A real server, and a client of it."""
+    """A real server and a client of it."""
 
     name: str
     client: Any
@@ -62,7 +62,7 @@ class Real:
         return self.client.generate(messages, **{"model": self.model, "max_tokens": 24, "temperature": 0, **options})
 
     def fails_or_tells(self, messages: str, **options: Any) -> hf_text.HFTextError | None:
-        """The error; None if it answers, which is then in ``answer``."""
+        """The error; None if the server answers, with the answer in ``answer``."""
         try:
             self.answer = self.generate(messages, **options)
         except hf_text.HFTextError as error:
@@ -166,7 +166,7 @@ def test_a_tool_call_is_complete_or_absent(real: Real, choice: str) -> None:
 
 @pytest.mark.blocking_client
 def test_zz_a_server_killed_mid_answer_is_noticed(real: Real) -> None:
-    """The last one: afterwards the server is gone."""
+    """Runs last, because it kills the server."""
     if real.pid is None:
         return
     stream = real.client.stream(LONG, real.model, max_tokens=400)

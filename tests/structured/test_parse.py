@@ -1,4 +1,4 @@
-"""Answers as values of a type: how they are asked for, request by request, and what is made of what comes."""
+"""Typed answers: how each request asks for them, and how the answers are parsed."""
 
 from __future__ import annotations
 

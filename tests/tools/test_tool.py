@@ -1,4 +1,4 @@
-"""Tools: what a model is told of a function, its arguments from what a model wrote, and where tools may be given."""
+"""Tools: their description for the model, the parsing of arguments from the model, and where tools are accepted."""
 
 from __future__ import annotations
 

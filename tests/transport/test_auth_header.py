@@ -1,4 +1,4 @@
-"""The key on its way: a header of each request, and masked where text is shown."""
+"""The key on the wire: a header of each request, and masked in displayed text."""
 
 import copy
 import pickle
@@ -12,7 +12,7 @@ SECRET = "hf_Secret0123456789"
 
 
 def shows_no_secret(error):
-    """Neither the error nor anything that a traceback or a crash report would show with it has a part of the key."""
+    """No part of the key appears in the error, nor in a traceback or crash report of it."""
     texts = []
     while error is not None:
         texts += [str(error), repr(error), repr(vars(error))]
@@ -25,7 +25,7 @@ def shows_no_secret(error):
 
 @pytest.fixture
 def netrc(tmp_path, monkeypatch):
-    """A netrc file with a password for the host of the tests."""
+    """A netrc file with a password for the tests' host."""
     path = tmp_path / "netrc"
     path.write_text("machine hub.invalid login user password wrong\n")
     monkeypatch.setenv("NETRC", str(path))

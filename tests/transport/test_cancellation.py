@@ -1,4 +1,4 @@
-"""Stopping a stream: from another thread at every stage, from a signal handler, from within the loop, by leaving it."""
+"""Stopping a stream: from another thread at every stage, from a signal handler, inside the loop, by leaving it."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ def server(request: pytest.FixtureRequest, emulator: Emulator) -> Iterator[Emula
 
 @pytest.fixture
 def client(server: Emulator, make_client: Callable[..., Client], certificate: tuple[str, str]) -> Client:
-    # Its clocks are longer than any test waits: what only a clock ends was not stopped.
+    # Its timeouts exceed any test: if only a timeout ends the stream, the stop failed.
     return make_client(hub_url=server.url, router_url=server.url, verify=certificate[0], provider="novita", timeout=30)
 
 
 @pytest.fixture
 def interrupting(in_thread: InThread, wait_until_inside: WaitUntilInside) -> Callable[..., Any]:
-    """Meanwhile this thread gets a signal, once it is inside a function; the handler does this."""
+    """Run an action from a signal handler of this thread, once the thread is inside a function."""
 
     @contextmanager
     def interrupting(action: Callable[[], Any], function: str = "receive") -> Iterator[None]:
@@ -55,7 +55,7 @@ def interrupting(in_thread: InThread, wait_until_inside: WaitUntilInside) -> Cal
 
         def send() -> None:
             wait_until_inside(main, function)
-            while not handled.wait(0.01):  # one that comes just before a system call does not wake it
+            while not handled.wait(0.01):  # a signal right before a system call does not wake it
                 signal.pthread_kill(main, signal.SIGUSR1)
 
         def handle(*_: Any) -> None:
@@ -79,7 +79,7 @@ def interrupt() -> None:
 
 
 def check_cancelled(result: Any, text: str = "") -> None:
-    """What was yielded is what had arrived, and the error has it too."""
+    """The yielded text is all that arrived, and the error holds it too."""
     assert type(result.error) is StreamCancelledError
     assert result.text == result.partial.text == text
     assert result.partial.finish_reason is None
@@ -150,7 +150,7 @@ def test_stopping_releases_a_reader_that_uploads(
         reading = in_thread(outcome, stream)
         sock, _ = deaf_server.accept()
         with sock:
-            while b"x" * 100 not in sock.recv(65536):  # then the body is under way
+            while b"x" * 100 not in sock.recv(65536):  # afterwards the upload has begun
                 pass
             stop(stream)
             check_cancelled(reading.result(5))
@@ -348,7 +348,7 @@ def test_a_stop_between_two_reads_reaches_the_reader(client: Client, server: Emu
 def test_a_stop_inside_a_list_of_events_ends_the_loop_at_once(
     client: Client, server: Emulator, in_thread: InThread
 ) -> None:
-    """What has arrived but was not handed out yet is not handed out any more."""
+    """Text that has arrived but was not yielded yet is dropped."""
     server.reply(Response(headers={"Content-Type": "text/event-stream"}, body=b"".join(Response.text(*"abcdef").body)))  # type: ignore[arg-type]
     stream = client.stream("Hi")
     texts = iter(stream)
@@ -358,7 +358,7 @@ def test_a_stop_inside_a_list_of_events_ends_the_loop_at_once(
         next(texts)
 
 
-# --- From within the loop
+# --- Inside the loop
 
 
 def test_cancel_inside_the_loop_raises(client: Client, server: Emulator) -> None:
@@ -453,7 +453,7 @@ def test_a_garbage_collected_stream_closes_its_connection(client: Client, server
     server.wait_for_disconnect()
 
 
-# The collector finalizes what stands in one circle in any order, the socket perhaps first, which then warns.
+# The collector finalizes a cycle in any order, possibly the socket first, which then warns.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_stream_in_a_reference_cycle_closes_its_connection_when_collected(client: Client, server: Emulator) -> None:
     server.reply("stall-mid-stream")
@@ -558,7 +558,7 @@ def test_a_signal_handler_can_stop_an_interrupted_pause_repeatedly(
 def test_a_signal_handler_can_stop_during_a_stop(
     client: Client, server: Emulator, outcome: Outcome, in_thread: InThread, wait_until_inside: WaitUntilInside
 ) -> None:
-    """The handler runs before each single line of the first stop, also where that holds a lock."""
+    """The handler runs before each line of the first stop, including lines that hold a lock."""
     server.always(Response.error(429, "slow down", headers={"Retry-After": "30"}))
     stream = client.stream("Hi")
     old = signal.signal(signal.SIGUSR1, lambda *_: stream.cancel())
@@ -573,7 +573,7 @@ def test_a_signal_handler_can_stop_during_a_stop(
         return trace
 
     try:
-        while passed >= lines:  # else the stop had no such line
+        while passed >= lines:  # until the stop has no such line
             lines, passed = lines + 1, 0
             stream = client.stream("Hi")
             reading = in_thread(outcome, stream)
@@ -621,11 +621,11 @@ def test_ctrl_c_in_a_pause_ends_the_call(client: Client, server: Emulator, inter
     assert len(server.requests) == 1
 
 
-# CPython's SSLSocket._create() leaves a socket that is shut down before the handshake to the collector.
+# CPython's SSLSocket._create() leaves a socket to the collector if it is shut down before the handshake.
 @pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
 @signals
 def test_a_signal_handler_can_stop_a_stream_at_any_moment(client: Client, server: Emulator, outcome: Outcome) -> None:
-    """The handler runs between any two steps of the code that it interrupts, also where that holds a lock."""
+    """The handler runs between any two steps of the interrupted code, including steps that hold a lock."""
     source = random.Random(7)
     server.always(Response.text("One", " two"))
     stream = client.stream("Hi")
@@ -668,7 +668,7 @@ def test_a_stop_near_the_end_of_an_answer_never_affects_the_next_on_its_connecti
 
     cancelling = in_thread(cancel_each)
     for number in range(300):
-        before = number % 2 == 0  # stopped from the last text on; else from the end on, while the next is asked
+        before = number % 2 == 0  # stopped after the last text; otherwise after the end, during the next call
         stream, near_the_end = client.stream("Hi"), threading.Event()
         turns.append((stream, near_the_end))
         handed.release()
@@ -684,7 +684,7 @@ def test_a_stop_near_the_end_of_an_answer_never_affects_the_next_on_its_connecti
         answer = outcome(client.stream("Hi"))
         assert (answer.text, answer.error) == ("One two", None)
         first, second = (request.connection for request in server.requests[-2:])
-        assert first == second or not whole  # one that was shut down would be replaced without a word
+        assert first == second or not whole  # a closed connection would be replaced silently
     turns.append(None)
     handed.release()
     cancelling.result(5)

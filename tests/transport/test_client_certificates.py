@@ -1,4 +1,4 @@
-"""Servers that ask a client for its certificate: ``cert=``."""
+"""Servers that require a client certificate: ``cert=``."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ def make_pair(folder: Path, name: str) -> Pair:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, certificate: tuple[str, str]) -> Path:
-    """Where the certificates of clients are; the fixture ``certificate`` sees that there is openssl."""
+    """The folder of the client certificates; the fixture ``certificate`` checks that openssl is available."""
     return tmp_path_factory.mktemp("clients")
 
 
 @pytest.fixture(scope="module")
 def alice(folder: Path) -> Pair:
-    """A client that the server knows."""
+    """A client whose certificate the server accepts."""
     return make_pair(folder, "alice")
 
 
 @pytest.fixture(scope="module")
 def mallory(folder: Path) -> Pair:
-    """A client that it does not know."""
+    """A client whose certificate the server rejects."""
     return make_pair(folder, "mallory")
 
 
 @pytest.fixture
 def address(raw_server: RawServer, certificate: tuple[str, str], alice: Pair) -> str:
-    """A server for those with a certificate that it knows; it lists one model, named after the client."""
+    """A server that accepts clients with a known certificate; it lists one model, named after the client."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
     context.load_verify_locations(alice.certificate)

@@ -1,4 +1,4 @@
-"""The clocks: whatever a server does to keep a caller waiting, one of them ends it, and says what had arrived."""
+"""Timeouts: whatever a server does to delay a caller, a timeout ends it and reports what had arrived."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hf_text.transport.call import DEFAULT
 pytestmark = pytest.mark.every_client
 
 EVENT_STREAM = {"Content-Type": "text/event-stream"}
-LONG = 20.0  # a clock that would make a test fail by its length
+LONG = 20.0  # long enough to fail the test
 SHORT = 0.12
 TICK = 0.02
 
@@ -31,12 +31,12 @@ COMMENT = b": keep-alive\n\n"
 
 
 def clocks(**short: float) -> Timeouts:
-    """Clocks that never run out, but for these."""
+    """Timeouts that never expire, except these."""
     return Timeouts(**{"connect": LONG, "first": LONG, "gap": LONG, **short})
 
 
 def ticking(*first: bytes, then: bytes) -> Callable[[], Iterator[Piece]]:
-    """A body that begins with some events and goes on with one piece for ever, a tick apart."""
+    """A body of some events, then one piece repeated forever, a tick apart."""
 
     def pieces() -> Iterator[Piece]:
         yield from first
@@ -48,7 +48,7 @@ def ticking(*first: bytes, then: bytes) -> Callable[[], Iterator[Piece]]:
 
 
 def byte_by_byte(*first: bytes, then: bytes) -> Callable[[], Iterator[Piece]]:
-    """A body that begins with some events and goes on with one event, a byte at a tick."""
+    """A body of some events, then one event, one byte per tick."""
 
     def pieces() -> Iterator[Piece]:
         yield from first
@@ -137,7 +137,7 @@ def test_an_unknown_host_is_reported_as_such(monkeypatch: pytest.MonkeyPatch, ou
 
 
 def addresses(*ports: int) -> Callable[..., Any]:
-    """A resolver that gives loopback with these ports, one after the other."""
+    """A resolver that returns loopback with these ports, in order."""
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in ports]
     return lambda *_, **__: found
 
@@ -214,7 +214,7 @@ def test_the_first_timeout_restarts_on_a_reused_connection(
 
 
 def test_the_first_timeout_restarts_after_a_pause(make_client: Callable[..., Client], emulator: Emulator) -> None:
-    """The pause before another attempt may be longer than the clock."""
+    """The pause between attempts may be longer than the timeout."""
     emulator.reply("empty-500", Response.text("Hello"))
     assert make_client(provider="novita", timeout=clocks(first=SHORT)).generate("Hi").text == "Hello"
     assert [request.connection for request in emulator.requests] == [1, 1]
@@ -290,7 +290,7 @@ def test_an_endless_stream_hits_the_total_timeout(
     emulator.reply(stream_of(ticking(WORD, then=WORD)))
     result = outcome(make_client(timeout=clocks(total=SHORT)).stream("Hi"))
     check(result.error, "total")
-    assert result.text == (result.partial.text if result.partial else "")  # a busy machine may not get to a word
+    assert result.text == (result.partial.text if result.partial else "")  # a busy machine may get no text
     assert set(result.text.split("One")) == {""}
     emulator.wait_for_disconnect()
 

@@ -1,4 +1,4 @@
-"""What encoding is asked for: none for a stream, which a compressing proxy would hold back."""
+"""The requested content encoding: none for a stream, since a compressing proxy would buffer it."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ def test_a_compressing_proxy_passes_each_piece_on_at_once(emulator: Emulator, cl
     emulator.always(answer)
     with client.stream("Hi") as stream:
         texts = iter(stream)
-        assert next(texts) == "Once"  # while the rest is held at the gate
+        assert next(texts) == "Once"  # while the rest waits at the gate
         gate.open()
         assert list(texts) == [" upon"]

@@ -1,4 +1,4 @@
-"""JSON from a server, requested by GET or POST."""
+"""JSON from a server, requested with GET or POST."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Copies of a stream in forked processes, and streams and calls at the interpreter's end."""
+"""Copies of a stream in forked processes, and streams and calls at interpreter exit."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ FORKS = {
 
 
 def run_parent(server: Emulator, program: str, verify: str) -> tuple[str, str, int]:
-    """Runs a program whose stream goes on when the program says that it has forked."""
+    """Run a program whose stream continues once the program reports its fork."""
     gate = Gate()
     first, second, *rest = Response.text("One", " two").body  # type: ignore[misc]
     whole = Response(headers={"Content-Type": "text/event-stream"}, body=(first, second, gate, *rest))
@@ -147,7 +147,7 @@ def run_parent(server: Emulator, program: str, verify: str) -> tuple[str, str, i
 def test_a_forked_copy_of_a_stream_does_not_disturb_the_parent(
     server: Emulator, certificate: tuple[str, str], fork: str
 ) -> None:
-    """It closes, cancels, drops it, ends, or tries to read what is the parent's."""
+    """The child closes, cancels, drops, ends, or tries to read the parent's stream."""
     result = run_parent(server, BEGIN + FORK.format(fork=FORKS[fork]), certificate[0])
     assert result == ("forked\nOne two\nstop\n", "", 0)
 
@@ -228,7 +228,7 @@ def test_an_unstarted_stream_can_be_read_in_a_forked_process(server: Emulator, c
     assert run_parent(server, program, certificate[0]) == ("forked\n", "", 0)
 
 
-# --- Streams at the interpreter's end
+# --- Streams at interpreter exit
 
 CIRCLES = {
     "of an object": "holder.all = holder, client, stream, texts",
@@ -284,7 +284,7 @@ def test_the_interpreter_exits_quietly_with_an_async_stream_in_a_cycle(
     server.wait_for_disconnect()
 
 
-# --- Calls at the interpreter's end
+# --- Calls at interpreter exit
 
 LAST_WORDS = """
 class Teller:
@@ -304,7 +304,7 @@ teller = Teller(hf_text.Client(**options))
 def test_a_call_from_a_finalizer_at_interpreter_exit_is_answered(
     emulator: Emulator, run_python: RunPython, before: str
 ) -> None:
-    """Nothing can be imported then, and no thread begins."""
+    """At that point no module can be imported and no thread started."""
     emulator.always(Response.text("Good", "bye"))
     program = BEGIN + LAST_WORDS.format(before=before, more="options['verify'] = True; options['api_key'] = 'x' * 9")
     result = run_python(program, "-X", "dev", arguments=[emulator.api_base, ""])
@@ -327,7 +327,7 @@ socket.getaddrinfo = find
 
 
 def test_names_are_resolved_without_a_thread_at_interpreter_exit(emulator: Emulator, run_python: RunPython) -> None:
-    """One that is begun then never runs, and would be waited for."""
+    """A thread started then never runs, and waiting for it would hang."""
     emulator.always(Response.text("Good", "bye"))
     program = BEGIN + NAMED + LAST_WORDS.format(before="str.encode('x', 'idna')", more="")
     result = run_python(program, "-X", "dev", arguments=[emulator.api_base, ""])
@@ -352,7 +352,7 @@ teller = Teller(hf_text.Client(**options))
 def test_a_failing_call_from_a_finalizer_raises_a_library_error(
     server: Emulator, certificate: tuple[str, str], run_python: RunPython
 ) -> None:
-    """Over TLS, where Python's own modules are needed, it may fail earlier."""
+    """Over TLS, which needs Python's own modules, it may fail earlier."""
     server.always(Response.error(500, "down"))
     result = run_python(BEGIN + FAILING, "-X", "dev", arguments=[server.api_base, certificate[0]])
     assert (result.stderr, result.returncode) == ("", 0)

@@ -1,4 +1,4 @@
-"""Where chunks end: what a server sends in their place is neither taken for a part of the answer nor overlooked."""
+"""Chunk boundaries: bytes that replace them are neither treated as part of the answer nor ignored."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def event(text: str, finish: str | None = None) -> bytes:
 
 
 def in_chunks(*parts: bytes, line_end: bytes = b"\r\n", headers: str = "") -> bytes:
-    """An answer in chunks; the line end is that after the data of the last but one."""
+    """A chunked response; ``line_end`` follows the data of the second-to-last chunk."""
     chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts]
     chunks[-2] = chunks[-2].removesuffix(b"\r\n") + line_end
     return f"{HEAD}{headers}\r\n".encode() + b"".join(chunks) + b"0\r\n\r\n"

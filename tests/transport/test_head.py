@@ -1,4 +1,4 @@
-"""Heads of answers are read as http.client and urllib3 read them, however they arrive."""
+"""Response heads are parsed as http.client and urllib3 parse them, however they arrive."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ends = st.sampled_from(["\r\n", "\r\n", "\r\n", "\n"])
 
 @st.composite
 def heads(draw: st.DrawFn) -> bytes:
-    """A head, plain or odd, with the same line end throughout or not."""
+    """A head, regular or odd, with consistent line ends or mixed ones."""
     head = "".join(line + draw(ends) for line in [draw(starts), *draw(st.lists(lines, max_size=5)), ""])
     return head.encode("latin-1")
 
@@ -51,10 +51,10 @@ def facts_of(answer: Any, headers: HTTPHeaderDict, body: Any, is_last: bool) -> 
 
 
 def read_by_us(head: bytes, cut: int, blocking: bool) -> Any:
-    """What there is in the head, and what comes behind it; or the error."""
+    """The parsed head and the bytes after it; or the error."""
 
     def send() -> None:
-        with suppress(OSError):  # nobody reads on
+        with suppress(OSError):  # the reader may have stopped
             theirs.sendall(head[:cut])
             theirs.sendall(head[cut:] + b"rest")
 
@@ -88,7 +88,7 @@ def read_by_the_libraries(head: bytes) -> Any:
         answer = http.client.HTTPResponse(ours, method="POST")
         try:
             answer.begin()
-            # No blanks around a value, and one for each fold (RFC 9112, sections 5.1 and 5.2).
+            # No blanks around a value, and one per fold (RFC 9112, sections 5.1 and 5.2).
             values = [(name, re.sub(r"\s*\n\s*", " ", value).strip(" \t")) for name, value in answer.headers.items()]
             headers = HTTPHeaderDict(values)
             theirs_too = HTTPResponse(headers=headers, status=answer.status, preload_content=False)
@@ -100,7 +100,7 @@ def read_by_the_libraries(head: bytes) -> Any:
 
 
 def check(head: bytes, cut: int = 0, blocking: bool = True) -> None:
-    """Both read the same, but a connection may be closed here that the libraries would use again."""
+    """Both parse the same, except that the library may close a connection that http.client would reuse."""
     ours, theirs = read_by_us(head, cut, blocking), read_by_the_libraries(head)
     if isinstance(ours, str) or isinstance(theirs, str):
         assert ours == theirs, head
@@ -150,7 +150,7 @@ def test_a_connection_with_ambiguous_framing_is_not_reused(headers: str) -> None
     "headers", ["A: b\rTransfer-Encoding: chunked\r\n" + FOUR, "A: b\r\rConnection: close\r\n" + FOUR]
 )
 def test_a_bare_carriage_return_does_not_start_a_header(headers: str) -> None:
-    """Gateways that take a header from others do not take it for the end of a line."""
+    """Gateways that forward foreign headers do not treat it as a line end."""
     status, _, found, chunked, length, *_ = read_by_us(f"HTTP/1.1 200 OK\r\n{headers}\r\n".encode(), 0, True)
     assert (status, chunked, length) == (200, False, 4)
     assert [name for name, _ in found] == ["A", "Content-Length"]
@@ -158,7 +158,7 @@ def test_a_bare_carriage_return_does_not_start_a_header(headers: str) -> None:
 
 @pytest.mark.parametrize("start", _STARTS.split("|"))
 def test_a_head_with_any_header_is_read_like_http_client_reads_it(start: str) -> None:
-    lengths = ["9" * 18, "9" * 19, "9" * 5000]  # int() refuses the longest
+    lengths = ["9" * 18, "9" * 19, "9" * 5000]  # int() rejects the longest
     odd = [
         "no colon",
         " begins blank: x",
@@ -205,7 +205,7 @@ def test_interim_responses_do_not_extend_the_timeout(blocking: bool) -> None:
 def test_a_non_http_answer_is_refused_without_waiting(banner: bytes) -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        theirs.sendall(banner)  # and keeps the connection open
+        theirs.sendall(banner)  # the connection stays open
         answer = RawResponse(ours, Call(Timeouts(5, 5, 5)), method="POST")
         with pytest.raises(http.client.BadStatusLine):
             answer.receive_head()

@@ -1,6 +1,6 @@
-"""Ctrl-C at any stage of a request leaves a traceback whose variables hold no secret.
+"""SIGINT at any stage of a request leaves a traceback whose variables hold no secret.
 
-Whoever logs tracebacks with variables (``traceback``, Sentry, rich, pytest with ``--showlocals``) shows their ``repr``.
+Tools that log tracebacks with variables (``traceback``, Sentry, rich, pytest with ``--showlocals``) use their ``repr``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hf_text.emulator import Emulator
 KEY = "hf_Zw9Kq3Vt7Rb5Xn1Jm8Lc4Pd6"
 HEADER = "Gy4Tz8Wf2Sv6Hk0Qa5"
 PASSWORD = "Uo3Ia5Ye7Bx9"
-ENCODED = "bWU6VW8zSWE1WWU3Qng5"  # me:PASSWORD, as a proxy is sent it
+ENCODED = "bWU6VW8zSWE1WWU3Qng5"  # me:PASSWORD as sent to a proxy
 HEADERS = {"X-Tenant-Secret": HEADER, "Cookie": f"session={HEADER}"}
 SECRETS = (KEY, HEADER, PASSWORD, ENCODED)
 
@@ -31,7 +31,7 @@ MakeClient = Callable[..., Client]
 
 
 def shown(value: Any, depth: int = 6) -> Iterator[str]:
-    """What is seen of a variable: its ``repr``, and those of what is in it: error trackers walk through containers."""
+    """The visible form of a variable: its ``repr``, and those of its items, since error trackers walk containers."""
     yield repr(value) if not isinstance(value, (str, bytes)) else repr(value)[:100_000]
     if depth and isinstance(value, Mapping):
         for pair in value.items():
@@ -56,8 +56,8 @@ def secrets_in_variables(trace: TracebackType | None) -> list[str]:
 def interrupt(
     wait_until_inside: Callable[[int, str], None], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[..., KeyboardInterrupt]]:
-    """Runs something in this thread, and interrupts it by a real SIGINT once it is inside the function of that name."""
-    monkeypatch.setenv("HF_TEXT_DEBUG", "1")  # else the traceback ends at the public function
+    """Run an action in this thread, and interrupt it with a real SIGINT once it is inside the function of that name."""
+    monkeypatch.setenv("HF_TEXT_DEBUG", "1")  # otherwise the traceback ends at the public function
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     main = threading.get_ident()
 
@@ -155,7 +155,7 @@ def test_the_scanner_finds_a_secret(interrupt: Any, make_client: MakeClient, dea
 def test_a_failing_stream_in_a_thread_has_a_clean_traceback(
     in_thread: Callable[..., Future[Any]], make_client: MakeClient, deaf_server: socket.socket
 ) -> None:
-    """Whatever else goes through: what is raised by a socket's method."""
+    """Any other exception that propagates: one raised by a socket's method."""
     client = client_of(make_client, url_of(deaf_server))
     with pytest.raises(Exception, match="no answer began") as caught:
         in_thread(lambda: client.generate("Hi", "m", timeout=0.05)).result(10)

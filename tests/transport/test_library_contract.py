@@ -1,5 +1,5 @@
-"""What the transport overrides and uses of requests, urllib3 and http.client is there, has the expected form, and is
-called in the expected order. Run on the oldest versions that are allowed and on the newest.
+"""What the transport overrides and uses of requests, urllib3 and http.client exists, has the expected form, and is
+called in the expected order. Run with the oldest and the newest allowed versions.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from hf_text.transport.tls import make_context
 PACKAGE = Path(hf_text.__file__).parent
 LIBRARIES = ("requests", "urllib3", "http")
 
-# --- Who overrides
+# --- Overriding classes
 
 
 def find_bases(path: Path) -> Iterator[tuple[str, str]]:
-    """The classes of a module, each with one of its base classes that comes from a library."""
+    """The classes of a module, each with one of its base classes from a library."""
     tree = ast.parse(path.read_text("utf-8"))
     imported = {
         alias.asname or alias.name: node.module or ""
@@ -69,7 +69,7 @@ def test_private_library_details_are_used_in_three_modules() -> None:
         "transport/connections.py",
         "transport/head.py",
     }
-    # AuthBase is made to be derived from.
+    # AuthBase is meant for subclassing.
     assert [name for module, name in found if module == "transport/session.py"] == ["BearerAuth"]
 
 
@@ -79,7 +79,7 @@ def test_every_override_is_documented_in_its_module() -> None:
     assert all(f"``{name}``" in (connections.__doc__ or "") for name in ("_CallBound", "_Pool", "adapter.Adapter"))
 
 
-# What is overridden, and with which parameters the library calls or defines it.
+# The overridden methods, with the parameters that the library defines or passes.
 OVERRIDDEN: dict[type, dict[type, dict[str, str]]] = {
     connections._PlainConnection: {
         HTTPConnection: {
@@ -115,7 +115,7 @@ OVERRIDDEN: dict[type, dict[type, dict[str, str]]] = {
         http.client.HTTPResponse: {"begin": "(self)", "_read_status": "(self)"},
     },
 }
-# What else is called or replaced of theirs.
+# Other library functions that are called or replaced.
 USED: list[tuple[Any, str, str]] = [
     (HTTPAdapter, "__init__", "(self, pool_connections, pool_maxsize, max_retries, pool_block)"),
     (HTTPAdapter, "send", "(self, request, stream, timeout, verify, cert, proxies)"),
@@ -166,7 +166,7 @@ def test_overridden_and_used_names_have_the_expected_signature(library: Any, nam
 
 
 def own_methods(cls: type) -> set[str]:
-    """What a class of ours, with its mixin, defines; not what it alone knows."""
+    """The methods that a class and its mixin define in this package."""
     ours = [each for each in cls.__mro__ if each.__module__.startswith("hf_text")]
     return {name for each in ours for name, value in vars(each).items() if inspect.isfunction(value)}
 
@@ -185,7 +185,7 @@ NOT_THEIRS = {
         "_leave_to_http_client",
         "_forget_headers",
     ),
-    *("response_class", "release_conn"),  # tried below
+    *("response_class", "release_conn"),  # tested below
 }
 
 
@@ -219,7 +219,7 @@ def test_replaced_and_read_attributes_exist() -> None:
 
 
 def test_responses_have_everything_urllib3_and_requests_use(wire_free_answer: head.RawResponse) -> None:
-    """Before the head was read, too."""
+    """Also before the head is read."""
     answer = wire_free_answer
     for name in ("status", "reason", "version", "version_string", "length_remaining", "headers", "chunked", "msg"):
         assert hasattr(answer, name), name
@@ -245,11 +245,11 @@ def wire_free_answer() -> Iterator[head.RawResponse]:
         answer.close()
 
 
-# --- In which order they are called
+# --- The order of calls
 
 
 class Traced:
-    """Calls of our overrides, in their order; those that come several times in a row count once."""
+    """Calls of the overrides, in order; repeated calls in a row count once."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: list[str] = []
@@ -275,7 +275,7 @@ class Traced:
 
 
 def send(adapter: Adapter, url: str, **settings: Any) -> bytes:
-    """Send a request by requests' own way; the body of the answer."""
+    """Send a request as requests does; returns the response body."""
     request = requests.Request("POST", url, data=b"{}").prepare()
     call = Call(Timeouts(5, 5, 5))
     with bound_to(call):
@@ -327,7 +327,7 @@ def test_the_call_order_of_a_request_over_tls(
 def test_the_call_order_of_a_request_through_a_tunnel(
     adapter: Adapter, raw_server: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The proxy's answer to CONNECT is read by http.client, from an object of ours."""
+    """http.client parses the proxy's answer to CONNECT, from an object of this library."""
 
     def refuse(sock: socket.socket) -> None:
         sock.recv(65536)
@@ -350,7 +350,7 @@ def test_the_call_order_of_a_request_through_a_tunnel(
 def test_a_failed_request_returns_its_connection_closed(
     adapter: Adapter, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """urllib3 gives None in its place, and the next one is made anew."""
+    """urllib3 puts None in its place and creates the next one."""
     emulator.reply("closed-before-headers", Response.json({}))
     request = requests.Request("POST", f"{emulator.api_base}/chat/completions", data=b"{}").prepare()
     monkeypatch.setattr("hf_text.transport.head.is_watched", lambda: True)
@@ -365,7 +365,7 @@ def test_a_failed_request_returns_its_connection_closed(
 
 
 def test_version_bounds_are_declared_and_satisfied() -> None:
-    """urllib3 comes with requests, which takes older ones, too."""
+    """urllib3 comes with requests, which allows older versions too."""
     settings = configparser.ConfigParser()
     settings.read(PACKAGE.parent / "setup.cfg", "utf-8")
     declared = settings["options.extras_require"]["urllib3"].strip()

@@ -1,4 +1,4 @@
-"""The lock that a fork leaves free."""
+"""The lock that is released in a forked child."""
 
 from __future__ import annotations
 

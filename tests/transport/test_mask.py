@@ -1,4 +1,4 @@
-"""Secrets do not come out in any of the ways in which JSON can write them."""
+"""Secrets are masked in every form in which JSON can encode them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def every_third(secret: str) -> str:
 
 
 def with_slashes(secret: str) -> str:
-    """As PHP writes it."""
+    """As PHP encodes it."""
     return json.dumps(secret).replace("/", "\\/")
 
 
@@ -54,7 +54,7 @@ def in_html_twice(secret: str) -> str:
 
 
 def in_html_as_go_writes_it(secret: str) -> str:
-    """Go's templates escape "+" too, and its JSON "&"."""
+    """Go's templates also escape "+", and its JSON "&"."""
     return json.dumps(html.escape(secret).replace("+", "&#43;")).replace("&", r"\u0026")
 
 
@@ -81,7 +81,7 @@ ways = pytest.mark.parametrize("write", WAYS)
 
 
 def replies(write: Callable[[str], str], secret: str) -> dict[str, Response]:
-    """Answers that repeat a secret."""
+    """Answers that echo a secret."""
     message, code = write(f"{secret} is no key"), write(secret)
     error = f'{{"error":{{"message":{message},"code":{code}}}}}'
     within = json.dumps({"error": {"message": error}})
@@ -159,7 +159,7 @@ def test_masked_text_contains_nothing_of_the_secret() -> None:
 
 
 class TestBeginning:
-    """What is shown of a long text."""
+    """The displayed beginning of a long text."""
 
     @pytest.mark.parametrize("write", [as_it_is, in_lower_case, in_html_by_numbers, in_an_address])
     def test_no_part_of_a_secret_is_left_at_the_end(self, write: Callable[[str], str]) -> None:
@@ -208,7 +208,7 @@ def test_a_header_whose_name_only_resembles_a_secret_is_not_masked(name: str) ->
 
 
 def test_public_values_are_not_secrets() -> None:
-    """The names of schemes and of parts of a header are words of many a message."""
+    """Scheme names and parts of headers are common words in messages."""
     mask = Mask(None, HEADERS, [])
     assert mask("AWS4-HMAC-SHA256 Credential SignedHeaders username session") == (
         "AWS4-HMAC-SHA256 Credential SignedHeaders username session"

@@ -1,4 +1,4 @@
-"""Whether the key and the conversation may go on to where a server points."""
+"""Whether the key and the conversation may be sent to the target of a redirect."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_shown_location_contains_no_secret() -> None:
 def test_a_location_that_contains_the_key_is_used_unchanged(
     emulator: Emulator, make_client: Callable[..., Client]
 ) -> None:
-    """Masking is for what is shown. A key may be a word of an address."""
+    """Masking applies to displayed text only. A key may be a word of an address."""
     emulator.reply(Response.redirect("/v1/mistralai/chat/completions"), path="/v1/chat/completions")
     emulator.reply(lambda request: Response.text("Hello"), path="/v1/mistralai/chat/completions")
     client = make_client("mistralai", max_retries=0)

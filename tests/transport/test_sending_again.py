@@ -1,4 +1,4 @@
-"""What follows the first answer on a connection that is kept open, in plain and over TLS."""
+"""What follows the first response on a kept-alive connection, plain and over TLS."""
 
 from __future__ import annotations
 

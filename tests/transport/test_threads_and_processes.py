@@ -1,4 +1,4 @@
-"""One client for many threads and forked processes; what is left after many streams and at the interpreter's end."""
+"""One client for many threads and forked processes; leaks after many streams and at interpreter exit."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def descriptors() -> int:
 def test_sixty_four_threads_share_a_client(
     make_client: Callable[..., Client], emulator: Emulator, in_thread: InThread
 ) -> None:
-    """Each gets its own answers, and none waits for another's connection."""
+    """Each thread gets its own answers, and none waits for another's connection."""
     client = make_client(max_retries=0, timeout=30)
     emulator.always(lambda request: Response.text(request.json["messages"][0]["content"], " ok"))
     start = threading.Barrier(64)
@@ -45,14 +45,14 @@ def test_sixty_four_threads_share_a_client(
     futures = [in_thread(work, number) for number in range(64)]
     assert [future.result(50) for future in futures] == [50] * 64
     assert len(emulator.requests) == 64 * 50
-    # One each, and here and there one more: where the end of a body is late, its connection is not waited for.
+    # One each, plus a few: if the end of a body is late, its connection is not waited for.
     assert emulator.connections <= 2 * 64
 
 
 def test_more_threads_than_pooled_connections_are_served_silently(
     client: Client, emulator: Emulator, in_thread: InThread, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """urllib3 would log a warning, which Python prints, for each connection that has no room."""
+    """urllib3 would log a warning, which Python prints, for each connection beyond the pool size."""
     gate = Gate()
     emulator.always(Response.text("One", delay=gate))
     futures = [in_thread(client.generate, "Hi") for _ in range(80)]
@@ -65,7 +65,7 @@ def test_more_threads_than_pooled_connections_are_served_silently(
 def test_threads_with_separate_streams_do_not_interfere(
     client: Client, emulator: Emulator, in_thread: InThread
 ) -> None:
-    """Some are read, some left, some cancelled, at once."""
+    """Some are read, some abandoned, some cancelled, concurrently."""
     emulator.always(Response.text(*(f"{number} " for number in range(20))))
     whole = "".join(f"{number} " for number in range(20))
 
@@ -197,12 +197,12 @@ def test_an_error_survives_a_pickle_with_all_attributes(
     assert getattr(copy, "partial", None) == getattr(error, "partial", None)
 
 
-# --- Nothing grows
+# --- No growth
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="this system does not list open descriptors")
 def test_two_thousand_streams_leak_no_descriptor_thread_or_memory(client: Client, emulator: Emulator) -> None:
-    """Whole ones, left ones, broken ones, in turn."""
+    """Complete, abandoned and broken ones in turn."""
     whole = Response.text("One", " two")
     emulator.always(whole)
 
@@ -227,7 +227,7 @@ def test_two_thousand_streams_leak_no_descriptor_thread_or_memory(client: Client
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak < 20_000  # KiB; the emulator keeps all requests
 
 
-# --- The interpreter's end
+# --- Interpreter exit
 
 OPEN_STREAM = """
 import hf_text, sys, threading
@@ -288,7 +288,7 @@ hf_text.Client("hf_x", hub_url={url!r}, router_url={url!r}).generate("Hi")
 
 
 def test_development_mode_reports_nothing(emulator: Emulator, run_python: RunPython) -> None:
-    """No socket, file or thread is left to the collector, whatever way a stream ends."""
+    """No socket, file or thread is left to the collector, however a stream ends."""
     emulator.reply(
         Response.text("One"),
         Response.text("One", encoding="gzip"),
@@ -312,7 +312,7 @@ def test_development_mode_reports_nothing(emulator: Emulator, run_python: RunPyt
     assert result.stdout.split() == errors
 
 
-# --- One connection after the other
+# --- One connection after another
 
 
 def test_later_requests_on_a_connection_differ_only_in_length(emulator: Emulator) -> None:

@@ -1,4 +1,4 @@
-"""TLS and proxies: whom to trust, what goes wrong in between, and that the key and the clocks hold there too."""
+"""TLS and proxies: trust, failures in between, and that key protection and timeouts apply there too."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_certificate_for_another_name_is_refused(
 
 
 def test_without_verification_any_certificate_is_accepted_silently(make_client: MakeClient, secured: Emulator) -> None:
-    """urllib3 would, at each request; here warnings are errors."""
+    """urllib3 would warn at each request; here warnings are errors."""
     client = make_client(hub_url=secured.url, router_url=secured.url, verify=False)
     assert client.generate("Hi").text
 
@@ -125,7 +125,7 @@ def test_http_to_a_tls_port_says_what_may_be_wrong(secured: Emulator) -> None:
 
 
 def speaks_tls(certificate: tuple[str, str]) -> Callable[[socket.socket], None]:
-    """The server of Python's ssl module."""
+    """A server that uses Python's ssl module."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
 
@@ -137,7 +137,7 @@ def speaks_tls(certificate: tuple[str, str]) -> Callable[[socket.socket], None]:
 
 
 def sends_an_alert(sock: socket.socket) -> None:
-    while not sock.recv(65536).endswith(b"}"):  # else the system resets the connection
+    while not sock.recv(65536).endswith(b"}"):  # otherwise the system resets the connection
         pass
     sock.sendall(b"\x15\x03\x01\x00\x02\x02\x46")
 
@@ -194,7 +194,7 @@ def test_https_to_a_server_without_tls_is_distinguished_from_a_dead_host(
     with pytest.raises(TransportError) as caught:
         client.generate("Hi", "m")
     assert str(caught.value).endswith(f"the connection was closed during the TLS handshake. {advice}")
-    # This one waits for the end of what it takes for a head.
+    # This server waits for the end of what it parses as a request head.
     client = Client(
         api_base=f"{emulator.url}/v1".replace("http:", "https:"), max_retries=0, timeout=Timeouts(connect=0.2)
     )
@@ -225,7 +225,7 @@ def test_a_connection_closed_in_the_handshake_is_reported_as_such(raw_server: Ca
 
 @pytest.mark.parametrize("fault", ["cut-mid-stream", "cut-between-events", "reset-mid-stream"])
 def test_a_cut_below_tls_is_truncated(trusting: Client, secured: Emulator, outcome: Outcome, fault: str) -> None:
-    """No close_notify was sent: nobody vouches for that end."""
+    """No close_notify was sent, so the end is not authenticated."""
     secured.reply(fault)
     result = outcome(trusting.stream("Hi"))
     assert type(result.error) is TruncatedStreamError
@@ -233,7 +233,7 @@ def test_a_cut_below_tls_is_truncated(trusting: Client, secured: Emulator, outco
 
 
 def test_a_large_answer_over_many_records_is_complete(trusting: Client, secured: Emulator) -> None:
-    """TLS may hold bytes that no longer wait in the socket."""
+    """The TLS layer may buffer bytes that are no longer in the socket."""
     words = [f"{number} " * 50 for number in range(500)]
     at_once: Any = Response.text(*words).body
     secured.reply(
@@ -272,14 +272,14 @@ def test_all_connections_of_a_client_share_one_context(
 
 
 class Proxy:
-    """A proxy that hands on what it gets, or does something else in place of that.
+    """A proxy that forwards what it receives, or runs ``instead`` in place of that.
 
     Args:
-        certificate: with one it speaks TLS itself.
+        certificate: with one, the proxy itself speaks TLS.
 
     Attributes:
-        heads: what it was asked, each with all headers.
-        go: while this is not set, nothing is handed on from the server.
+        heads: the requests to the proxy, each with all headers.
+        go: while this is not set, nothing is forwarded from the server.
     """
 
     def __init__(self, raw_server: Callable[..., int], certificate: tuple[str, str] | None = None) -> None:
@@ -303,7 +303,7 @@ class Proxy:
             self._serve(secured)
 
     def close(self) -> None:
-        """End what still goes on over TLS."""
+        """End the remaining TLS connections."""
         for sock in self._secured:
             with suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
@@ -330,7 +330,7 @@ class Proxy:
             self._relay(client, server)
 
     def _relay(self, client: socket.socket, server: socket.socket) -> None:
-        """In one thread: OpenSSL does not read and write at once on one connection."""
+        """In one thread: OpenSSL cannot read and write concurrently on one connection."""
         while True:
             waiting = isinstance(client, ssl.SSLSocket) and client.pending()
             for source in [client] if waiting else select.select([client, server], [], [])[0]:
@@ -354,7 +354,7 @@ def _receive(sock: socket.socket) -> bytes:
 
 
 def say_nothing(sock: socket.socket) -> None:
-    """Until the client leaves."""
+    """Stay silent until the client disconnects."""
     _receive(sock)
 
 
@@ -544,7 +544,7 @@ def tls_proxy(raw_server: Callable[..., int], certificate: tuple[str, str]) -> I
 def make_through(
     make_client: MakeClient, server: Emulator, certificate: tuple[str, str], tls_proxy: Proxy
 ) -> MakeClient:
-    """Makes clients of the server through that proxy; with a name and a password for it, if any are given."""
+    """Create clients of the server through that proxy, with a name and a password for it if given."""
 
     def make(user: str = "", **options: Any) -> Client:
         address = tls_proxy.url.replace("://", f"://{user}")
@@ -585,11 +585,11 @@ def test_a_large_answer_is_complete_through_a_tls_proxy(
 def test_the_async_client_reads_everything_that_arrived_through_a_tls_proxy(
     make_through: MakeClient, server: Emulator, tls_proxy: Proxy
 ) -> None:
-    """Many small records within one large record: the socket tells of the large one only."""
+    """Many small records within one large record: the socket signals only the large one."""
     begun, gate = Gate(), Gate()
     pieces: Any = Response.text(*["word " * 60] * 200).body
     sent = list(accumulate(map(len, pieces)))
-    last = next(number for number, size in enumerate(sent) if size > 72_000)  # a bit more than is read at a stretch
+    last = next(number for number, size in enumerate(sent) if size > 72_000)  # slightly more than one read returns
     body = (*pieces[:2], begun, *pieces[2:last], gate, *pieces[-2:])
     server.reply(Response(headers={"Content-Type": "text/event-stream"}, body=body))
     expected = "word " * 60 * (last - 1)
@@ -636,7 +636,7 @@ def test_a_connection_closed_while_idle_behind_a_tls_proxy_is_replaced_silently(
 def test_late_data_through_a_tls_proxy_is_not_mistaken_for_the_next_answer(
     make_through: MakeClient, server: Emulator, tls_proxy: Proxy, in_thread: Callable[..., Future[Any]]
 ) -> None:
-    """Also where it is a record of its own, within the same large one."""
+    """Also if it is a separate record within the same large one."""
     answer: Any = Response.text("One").body
     begun, sent = Gate(), Gate()
     body = (begun, *answer, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", sent)

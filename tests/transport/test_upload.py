@@ -1,4 +1,4 @@
-"""A server that answers before the whole body was sent is heard, and what it did not take is not sent."""
+"""If a server answers before the whole body was sent, the answer is read and the rest of the body is not sent."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read_head(sock: socket.socket) -> bytes:
 
 
 def read_rest(sock: socket.socket, data: bytes) -> int:
-    """Read the request to its end; gives the length of its body."""
+    """Read the request to its end; returns the length of its body."""
     head, _, body = data.partition(b"\r\n\r\n")
     length = int(next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))[15:])
     size = len(body)
@@ -41,7 +41,7 @@ def read_rest(sock: socket.socket, data: bytes) -> int:
 
 @pytest.fixture
 def hold() -> Iterator[Callable[[], object]]:
-    """Lets a server keep its connection open, and read nothing of what is sent, until the test has ended."""
+    """Let a server keep its connection open, without reading, until the test ends."""
     over = threading.Event()
     yield lambda: over.wait(30)
     over.set()
@@ -54,7 +54,7 @@ def serve(
     certificate: tuple[str, str],
     make_client: MakeClient,
 ) -> Callable[..., Client]:
-    """Makes a client of a server that handles each connection so."""
+    """Create a client of a server that handles each connection with this function."""
 
     def make(handler: Callable[[Any], None], **options: Any) -> Client:
         def handle(sock: socket.socket) -> None:
@@ -74,7 +74,7 @@ def serve(
 
 
 def test_a_refusal_is_read_after_the_server_stops_reading(serve: Callable[..., Client], hold: Any) -> None:
-    """Nginx answers at once, and lets the rest wait in its buffers."""
+    """Nginx answers at once and leaves the rest in its buffers."""
 
     def handle(sock: Any) -> None:
         read_head(sock)
@@ -87,9 +87,9 @@ def test_a_refusal_is_read_after_the_server_stops_reading(serve: Callable[..., C
     assert len(caught.value.attempts) == 1
 
 
-@pytest.mark.parametrize("serve", ["http"], indirect=True)  # with TLS, what it said may be lost on the way
+@pytest.mark.parametrize("serve", ["http"], indirect=True)  # with TLS, the answer may be lost
 def test_a_refusal_is_read_even_if_the_server_closes(serve: Callable[..., Client]) -> None:
-    """It resets the connection, because it has not read all."""
+    """The server resets the connection, because unread data remains."""
 
     def handle(sock: Any) -> None:
         read_head(sock)
@@ -126,7 +126,7 @@ def test_an_early_answer_does_not_stop_the_upload(serve: Callable[..., Client]) 
 
 
 def test_a_connection_is_not_reused_after_a_refusal(serve: Callable[..., Client]) -> None:
-    """The server would take the next request for the rest of the first."""
+    """The server would treat the next request as the rest of the first."""
     heads = []
 
     def handle(sock: Any) -> None:

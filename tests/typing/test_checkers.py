@@ -1,6 +1,6 @@
-"""What type checkers and editors know of every door: mypy, pyright, jedi, ``help()``.
+"""What type checkers and editors know of every entry point: mypy, pyright, jedi, ``help()``.
 
-They come with the extra ``dev``: ``python -m pytest tests/typing``.
+They are installed with the extra ``dev``: ``python -m pytest tests/typing``.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[2]
 
-# A call of each door that is right, with a place for one more argument; and, for that place, what is right, what has a
-# wrong type, what has a wrong name.
+# A valid call of each entry point, with a place for one more argument; and, for that place, a valid argument, one of a
+# wrong type, one with a wrong name.
 SAMPLING = ("temperature=0.5", 'temperature="hot"', "temprature=0.5")
 MAKING = ("timeout=5", 'timeout="5"', "tiemout=5")
 LISTING = ('search="x"', "search=5", 'serach="x"')
@@ -68,7 +68,7 @@ CALLS = {
     "HuggingFaceAPI.create_async": ('await hf_text.HuggingFaceAPI.create_async("", "Hi", {})', SAMPLING),
 }
 
-# Calls that are right in every way.
+# Calls that are valid in every way.
 RIGHT = """
 client.stream("Hi", model=None, stop="END", tools=[], timeout=hf_text.Timeouts(total=5), provider=["novita", "groq"])
 hf_text.HuggingFaceAPI.create_generator("", "Hi", None, None, 7, 60, b"", top_k=3, user="me", stream=True, ignored=[])
@@ -79,7 +79,7 @@ hf_text.Client(api_base="http://localhost:8080/v1", verify=False, cert=("a", "b"
 
 
 def write_calls(folder: Path) -> tuple[Path, set[int]]:
-    """A program of all calls, and the numbers of the lines that are wrong."""
+    """A program of all calls, and the numbers of its invalid lines."""
     lines = [*IMPORTS, "", "", "async def main() -> None:"]
     lines += ['    client = hf_text.Client("hf_x")', '    async_client = hf_text.aio.AsyncClient("hf_x")']
     wrong = set()
@@ -103,7 +103,7 @@ def run(*command: str, cwd: Path, **environ: str) -> str:
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A folder to import from, which holds nothing but the package."""
+    """A folder to import from, which contains only the package."""
     folder = tmp_path / "lib"
     folder.mkdir()
     (folder / "hf_text").symlink_to(ROOT / "hf_text", target_is_directory=True)

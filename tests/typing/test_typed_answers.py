@@ -1,4 +1,4 @@
-"""What mypy and pyright make of typed answers, tools and conversations."""
+"""How mypy and pyright check typed answers, tools and conversations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_type_checker_infers_types_and_rejects_mistakes(checker: str, tmp_path
     shutil.copy(CALLS, tmp_path)
     (tmp_path / "hf_text").symlink_to(FOLDER.parents[1] / "hf_text", target_is_directory=True)
     command = [sys.executable, "-m", checker, *CHECKERS[checker], CALLS.name]
-    home = str(Path(f"~{getpass.getuser()}").expanduser())  # pyright keeps its own program there
+    home = str(Path(f"~{getpass.getuser()}").expanduser())  # pyright is installed there
     environment = {**os.environ, "HOME": home}
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=290, check=False, cwd=tmp_path, env=environment

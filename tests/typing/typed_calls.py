@@ -1,4 +1,4 @@
-"""Calls whose types are known to type checkers, and calls that they refuse: those with ``# refused`` behind them."""
+"""Calls whose types are known to type checkers, and calls that they reject: those marked ``# refused``."""
 
 from __future__ import annotations
 
