@@ -2,7 +2,7 @@
 
 The path says what is sent: ``/{how}/{chunks}/{pause_us}/v1/chat/completions`` where ``how`` is ``each`` (one event
 a write), ``block`` (writes of 64 KiB), ``stamped`` (one event a write, its text the time of the write in
-nanoseconds), ``huge`` (one event of so many bytes), ``tool`` (one tool call, its arguments in so many fragments),
+nanoseconds), ``huge`` (one event of that size), ``tool`` (one tool call, its arguments in that many fragments),
 ``close`` (as ``each``, and the connection is closed after it), ``object`` (a stream whose text is a JSON object),
 ``whole`` (the same in one piece, for clients that do not stream), ``logprobs`` (tokens with those), ``extra`` (tokens
 with fields that no client knows) or ``once`` (a stream in a single write, so that it is always received in as many

@@ -117,7 +117,7 @@ class Outcomes(AsyncIterator[Outcome]):
         return None if self._outcomes is None else self._outcomes.stopped_by
 
     def drain(self, within: float | None = None) -> None:
-        """Start no more rows. Rows in flight still finish; ``within`` cancels them after so many seconds."""
+        """Start no more rows. Rows in flight still finish; ``within`` cancels them after that many seconds."""
         if self._outcomes is not None:
             self._outcomes.drain(within)
 

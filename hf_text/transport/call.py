@@ -105,7 +105,7 @@ class Wait(Enum):
     """A thread, because the next step blocks."""
 
     FIRST = "first"
-    """As ``THREAD``, for work that is done once for all calls. One call does it at a time, so many calls that begin
+    """As ``THREAD``, for work that is done once for all calls. One call does it at a time: calls that begin
     together do not take a thread each.
     """
 
