@@ -105,7 +105,12 @@ CASES: dict[str, tuple[str, str, list[str]]] = {
     "a notebook": (
         "from hf_text.markdown import render",
         "render(text); render('x', text)",
-        ["~", "`", "$", "$$ ", "$a", "``a`", "```\n", "\n$ `", "    $", "<", "<http://", "[", "![", "](", "> ", ">\n"],
+        ["~", "`", "``a`", "```\n", "<", "<http://", "[", "![", "](", "> ", ">\n"],
+    ),
+    "formulas in a notebook": (
+        "from hf_text.markdown import render",
+        "render(text); render('x', text)",
+        ["$", "$$ ", "$a", "\n$ `", "    $"],
     ),
     "a notebook, again": (
         "from hf_text.markdown import render",
