@@ -87,12 +87,13 @@ def test_a_stream_registers_once_for_all_its_tokens(emulator: Emulator, client: 
     assert len(loop.registered) - own <= 2
 
 
-@pytest.mark.parametrize("task_factory", [None, lambda loop, coro, **options: PyTask(coro, loop=loop, **options)])
+@pytest.mark.parametrize("task", [asyncio.Task, PyTask])
 def test_a_token_continues_its_task_in_the_iteration_that_read_it(
-    emulator: Emulator, client: AsyncClient, task_factory: Any
+    emulator: Emulator, client: AsyncClient, task: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop, gates = WatchedLoop(), [Gate() for _ in range(10)]
-    loop.set_task_factory(task_factory)
+    monkeypatch.setattr(asyncio, "Task", task)  # as nest_asyncio does; anyio accepts no other tasks
+    loop.set_task_factory(lambda loop, coro, **options: task(coro, loop=loop, **options))
     emulator.always(held(gates))
     scheduled = []
 
