@@ -33,7 +33,7 @@ from .connections import NotReady
 from .exchange import Plan, exchange
 from .failures import describe_unreadable, explain_failure, lost_connection, wrong_scheme
 from .head import RawResponse
-from .instruments import is_watched, requests_is_wrapped
+from .instruments import find_double, is_watched, requests_is_wrapped
 from .locks import ForkSafeLock
 from .mask import Mask
 from .redirects import follow_redirect
@@ -288,8 +288,12 @@ class _Session:
             plan is not None
             and plan.head_bytes + body_bytes <= _SHORT_REQUEST_BYTES
             and not is_watched()  # if watched, the head is read at once, which blocks
-            and (self.adapter.has_open_connection(plan.url) or self.adapter.can_dial(plan.url))
+            and (self.adapter.has_open_connection(plan.url) or self._can_dial(plan.url))
         )
+
+    def _can_dial(self, url: str) -> bool:
+        # a test double may have replaced sockets or getaddrinfo(): exchange() refuses it
+        return self.adapter.can_dial(url) and find_double() is None
 
     def is_new(self, outline: _Outline) -> bool:
         """Whether such a request still needs ``prepare()``. Never if requests is wrapped, as nothing is then stored."""
