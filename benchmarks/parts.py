@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,6 +40,34 @@ class City(BaseModel):
 
     city: str
     people: int
+
+
+def read_chunks(chunks: Iterable[Any]) -> str:
+    """The text of a peer's stream."""
+    return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+
+
+def converse_with(read: Callable[[list[Any]], str]) -> Work:
+    """A conversation with a peer that keeps no history: each turn sends all earlier ones."""
+
+    def converse(times: int) -> None:
+        messages: list[Any] = []
+        for _ in range(times):
+            messages.append(MESSAGES[0])
+            messages.append({"role": "assistant", "content": read(messages)})
+
+    return converse
+
+
+async def read_rows(times: int, ask: Callable[[], Awaitable[AsyncIterable[Any]]]) -> None:
+    """Rows of a batch with a peer: a stream each, eight at once."""
+    turns = asyncio.Semaphore(8)
+
+    async def row() -> None:
+        async with turns:
+            "".join([chunk.choices[0].delta.content or "" async for chunk in await ask()])
+
+    await asyncio.gather(*(row() for _ in range(times)))
 
 
 def repeat(work: Callable[[], object]) -> Work:
@@ -81,14 +109,7 @@ def with_openai(url: Callable[[str], str]) -> dict[str, Work]:
     )
 
     def read(messages: list[Any], client: openai.OpenAI = text) -> str:
-        chunks = client.chat.completions.create(model="m", messages=messages, stream=True)
-        return "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
-
-    def converse(times: int) -> None:
-        messages: list[Any] = []
-        for _ in range(times):
-            messages.append(MESSAGES[0])
-            messages.append({"role": "assistant", "content": read(messages)})
+        return read_chunks(client.chat.completions.create(model="m", messages=messages, stream=True))
 
     def read_logprobs() -> list[Any]:
         chunks = tokens.chat.completions.create(model="m", messages=MESSAGES, stream=True, logprobs=True)
@@ -96,19 +117,13 @@ def with_openai(url: Callable[[str], str]) -> dict[str, Work]:
 
     async def run_rows(times: int) -> None:
         async with openai.AsyncOpenAI(base_url=url("block"), api_key="x") as client:
-            turns = asyncio.Semaphore(8)
-
-            async def row() -> None:
-                async with turns:
-                    stream = await client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
-                    "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
-
-            await asyncio.gather(*(row() for _ in range(times)))
+            ask = client.chat.completions.create
+            await read_rows(times, lambda: ask(model="m", messages=MESSAGES, stream=True))
 
     return {
         "answer": repeat(lambda: read(MESSAGES)),
         "extra": repeat(lambda: read(MESSAGES, more)),
-        "turn": converse,
+        "turn": converse_with(read),
         "parse": repeat(lambda: value.chat.completions.parse(model="m", messages=MESSAGES, response_format=City)),
         "logprobs": repeat(read_logprobs),
         "row": lambda times: asyncio.run(run_rows(times)),
@@ -126,31 +141,19 @@ def with_hub(url: Callable[[str], str]) -> dict[str, Work]:
     schema: Any = {"type": "json_schema", "json_schema": {"name": "City", "schema": City.model_json_schema()}}
 
     def read(messages: list[Any], ask: Any = text) -> str:
-        return "".join(chunk.choices[0].delta.content or "" for chunk in ask(messages, stream=True))
-
-    def converse(times: int) -> None:
-        messages: list[Any] = []
-        for _ in range(times):
-            messages.append(MESSAGES[0])
-            messages.append({"role": "assistant", "content": read(messages)})
+        return read_chunks(ask(messages, stream=True))
 
     def parse() -> City:
         return City(**json.loads(value(MESSAGES, response_format=schema).choices[0].message.content or ""))
 
     async def run_rows(times: int) -> None:
-        client, turns = AsyncInferenceClient(base_url=url("block"), api_key="x"), asyncio.Semaphore(8)
-
-        async def row() -> None:
-            async with turns:
-                stream = await client.chat_completion(MESSAGES, stream=True)
-                "".join([chunk.choices[0].delta.content or "" async for chunk in stream])
-
-        await asyncio.gather(*(row() for _ in range(times)))
+        client = AsyncInferenceClient(base_url=url("block"), api_key="x")
+        await read_rows(times, lambda: client.chat_completion(MESSAGES, stream=True))
 
     return {
         "answer": repeat(lambda: read(MESSAGES)),
         "extra": repeat(lambda: read(MESSAGES, more)),
-        "turn": converse,
+        "turn": converse_with(read),
         "parse": repeat(parse),
         "logprobs": repeat(lambda: [c.choices[0].logprobs for c in tokens(MESSAGES, stream=True, logprobs=True)]),
         "row": lambda times: asyncio.run(run_rows(times)),

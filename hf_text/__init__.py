@@ -118,7 +118,7 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(".notebook", __name__), name)
     if name in _SUBMODULES:
         return import_module(f".{name}", __name__)
-    advice = import_module(".other_names", __name__).MODULE_ATTRIBUTES.get(name, "")
+    advice = import_module(".other_names", __name__).ATTRIBUTES["module"].get(name, "")
     if not advice and name.startswith("Async"):
         advice = f"It is in {__name__}.aio"
     raise import_module(".attributes", __name__).missing_attribute(f"module {__name__!r}", name, __dir__(), advice)

@@ -5,7 +5,7 @@ Python itself suggests similar names only in the tracebacks that it prints, not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 __all__ = ["advise_attributes", "missing_attribute"]
@@ -13,24 +13,32 @@ __all__ = ["advise_attributes", "missing_attribute"]
 C = TypeVar("C", bound=type)
 
 
-def advise_attributes(meant: Mapping[str, str], items: str = "") -> Callable[[C], C]:
+def advise_attributes(kind: str, *, is_dict_elsewhere: bool = False) -> Callable[[C], C]:
     """A class decorator that adds advice to the error for a missing attribute.
 
     Args:
-        meant: advice by attribute name, for names that other libraries use.
-        items: the message for ``object["name"]``, for objects that are a dict in other libraries.
+        kind: the key of the class in ``other_names.ATTRIBUTES``.
+        is_dict_elsewhere: whether other libraries use a dict for it: ``object["name"]`` then gets the advice for
+            ``object.content``.
     """
+
+    def advise(name: str) -> str:
+        if name.startswith("_"):  # copy, pickle, IPython and others look for such names
+            return ""
+        from .other_names import ATTRIBUTES  # imported only for an error
+
+        return ATTRIBUTES[kind].get(name, "")
 
     def decorate(owner: C) -> C:
         def explain(self: object, name: str) -> Any:
-            raise missing_attribute(f"{type(self).__name__!r} object", name, dir(type(self)), meant.get(name, ""))
+            raise missing_attribute(f"{type(self).__name__!r} object", name, dir(type(self)), advise(name))
 
         def refuse_item(self: object, key: object) -> Any:
-            raise TypeError(f"{type(self).__name__!r} object is not subscriptable. {items}")
+            raise TypeError(f"{type(self).__name__!r} object is not subscriptable. {advise('content')}")
 
         # Set here, because with __getattr__ in the class body type checkers would accept any attribute.
         setattr(owner, "__getattr__", explain)  # noqa: B010
-        if items:
+        if is_dict_elsewhere:
             setattr(owner, "__getitem__", refuse_item)  # noqa: B010
         return owner
 

@@ -13,7 +13,6 @@ from .completion import Completion
 from .errors import HFTextError
 from .generation.stream import Stream
 from .operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from .other_names import CLIENT_ATTRIBUTES
 from .protocol.media import Media
 from .protocol.messages import Messages
 from .tools import Tools
@@ -31,7 +30,7 @@ __all__ = ["Client", "default_client", "generate", "models", "parse", "stream"]
 T = TypeVar("T")
 
 
-@advise_attributes(CLIENT_ATTRIBUTES)
+@advise_attributes("client")
 @explain_wrong_names
 class Client:
     """Text from Hugging Face Inference Providers, or from any server that speaks the OpenAI chat protocol.

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from .attributes import advise_attributes
 from .events import ToolCall, Usage
-from .other_names import COMPLETION_ATTRIBUTES, COMPLETION_ITEMS
 
 __all__ = ["Attempt", "Completion", "Logprob", "Timings"]
 
@@ -57,7 +56,7 @@ class Logprob(NamedTuple):
     top: tuple[tuple[str, float], ...] = ()
 
 
-@advise_attributes(COMPLETION_ATTRIBUTES, items=COMPLETION_ITEMS)
+@advise_attributes("completion", is_dict_elsewhere=True)
 @dataclass(frozen=True, slots=True)
 class Completion:
     """A complete answer, or the part of it that arrived before an error or cancellation.

@@ -152,7 +152,7 @@ class _Container:
             self._at += 1
         code = self._lines[begin : self._at]
         self._at += 1  # past the closing fence
-        if language and not self._spent.has_room_for(size=size_of_code(code)):
+        if language and not self._spent.reserve(size=size_of_code(code)):
             language = ""  # without a language, no renderer highlights it
         self._in_list = bool(before)
         self._write_code(before, mark, language, code)
@@ -221,7 +221,7 @@ class _Container:
         written = _Text("\n".join(lines), self._spent).render().split("\n")
         effort = effort_of(written)
         too_deep = is_nested_deep(lines) or (self._depth == MAX_NESTED and any(map(_QUOTE.match, lines)))
-        if too_deep or not self._spent.has_room_for(effort=effort):
+        if too_deep or not self._spent.reserve(effort=effort):
             self._write_as_it_is(lines)
         else:
             self._out += written
@@ -315,14 +315,14 @@ class _Text:
         maths = text[begin:end] if end > begin else ""
         if mark == "$" and (maths != maths.strip() or maths.endswith("\\") or text[after : after + 1].isdigit()):
             maths = ""
-        if not maths or not _balanced(maths) or _ACTIVE_MATHS.search(maths) or not self._can_set(maths):
+        if not maths or not _balanced(maths) or _ACTIVE_MATHS.search(maths) or not self._reserve(maths):
             return self._write(_DOLLAR * len(mark), begin)
         for active, harmless in (("<", r"\lt "), ("![", "! ["), ("](", "] ("), ("]:", "] :")):
             maths = maths.replace(active, harmless)
         return self._write(f"{mark}{maths}{mark}", after)
 
-    def _can_set(self, maths: str) -> bool:
-        return len(maths) <= _MAX_MATHS and self._spent.has_room_for(size=size_of_maths(maths))
+    def _reserve(self, maths: str) -> bool:
+        return len(maths) <= _MAX_MATHS and self._spent.reserve(size=size_of_maths(maths))
 
 
 def _balanced(maths: str) -> bool:

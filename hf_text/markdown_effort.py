@@ -59,7 +59,7 @@ class Spent:
     def add_size(self, size: float) -> None:
         self._size += size
 
-    def has_room_for(self, *, size: float = 0, effort: int = 0) -> bool:
+    def reserve(self, *, size: float = 0, effort: int = 0) -> bool:
         """Add to the cost unless that exceeds the limits. Returns whether it was added."""
         if self._size + size > _MAX_SIZE or self._effort + effort > _MAX_EFFORT:
             return False

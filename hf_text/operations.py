@@ -29,8 +29,9 @@ from .protocol.payload import build_payload
 from .protocol.suffixes import split_suffix
 from .tools import describe_tools, name_of_choice
 from .transport.call import DEFAULT, Call, Timeouts
+from .transport.checks import check_headers, check_proxies
 from .transport.locks import ForkSafeLock
-from .transport.session import Http, check_headers, check_proxies
+from .transport.session import Http
 from .transport.tls import check_cert
 from .tuning import DEFAULT_TUNING, Tuning
 

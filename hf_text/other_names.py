@@ -4,16 +4,7 @@ LangChain, requests, httpx, TGI, vLLM.
 
 from __future__ import annotations
 
-__all__ = [
-    "ADVICE",
-    "ARGUMENTS",
-    "BODY_FIELDS",
-    "CLIENT_ATTRIBUTES",
-    "COMPLETION_ATTRIBUTES",
-    "CONVERSATION_ATTRIBUTES",
-    "MODULE_ATTRIBUTES",
-    "STREAM_ATTRIBUTES",
-]
+__all__ = ["ADVICE", "ARGUMENTS", "ATTRIBUTES", "BODY_FIELDS"]
 
 
 def _all(advice: str, names: str) -> dict[str, str]:
@@ -115,7 +106,7 @@ _ASK = "Here generate(messages, model) gives an answer, and stream(messages, mod
 _OTHER_TASKS = "This library is for text from chat models. For other tasks use huggingface_hub.InferenceClient"
 _TEXT = "completion.text is the answer, and so is str(completion)"
 
-CLIENT_ATTRIBUTES = {
+_CLIENT = {
     **_all(_ASK, "chat completions responses messages chat_completion text_generation"),
     **_all(_ASK, "create complete invoke ask completion acompletion ChatCompletion"),
     **_all(_OTHER_TASKS, "embed embeddings feature_extraction images image_to_text text_to_image text_to_speech audio"),
@@ -125,8 +116,8 @@ CLIENT_ATTRIBUTES = {
     **_all("hf_text.Conversation(client) keeps the messages", "conversation history"),
 }
 
-MODULE_ATTRIBUTES = {
-    **CLIENT_ATTRIBUTES,
+_MODULE = {
+    **_CLIENT,
     **_all("Here it is called Client", "InferenceClient OpenAI HfApi Ollama"),
     **_all("Here it is called hf_text.aio.AsyncClient", "AsyncInferenceClient AsyncOpenAI"),
     **_all(
@@ -144,7 +135,7 @@ MODULE_ATTRIBUTES = {
     **_all("It is a method of Client", "cost model mapping hub_models"),
 }
 
-COMPLETION_ATTRIBUTES = {
+_COMPLETION = {
     **dict.fromkeys((name for name in dir(str) if not name.startswith("_")), _TEXT),
     **_all(_TEXT, "choices content message output_text generated_text delta answer output result"),
     **_all("completion.to_dict() gives a dict", "dict json model_dump model_dump_json to_json"),
@@ -159,11 +150,10 @@ COMPLETION_ATTRIBUTES = {
     **_all("completion.extra has what the provider sent beyond the protocol", "raw response headers"),
     **_all("completion.to_message() gives a message", "role"),
 }
-COMPLETION_ITEMS = _TEXT
 
 _SEND = "conversation.generate(prompt) gives the next answer, and conversation.stream(prompt) its pieces"
 
-CONVERSATION_ATTRIBUTES = {
+_CONVERSATION = {
     **_all(
         _SEND,
         "chat chat_completion text_generation responses ask send say run invoke complete create completion prompt",
@@ -181,7 +171,7 @@ CONVERSATION_ATTRIBUTES = {
 }
 
 # Attributes that an answer has but a stream does not.
-STREAM_ATTRIBUTES = {
+_STREAM = {
     **_all(
         "Once the stream was read to its end, stream.completion has the answer; until then, stream.partial",
         "text content message choices output_text usage finish_reason tool_calls reasoning timings tokens",
@@ -190,4 +180,13 @@ STREAM_ATTRIBUTES = {
     **_all("stream.info has the provider and the model, once the answer has begun", "provider model"),
     **_all("client.cost(stream.completion) computes it", "cost price"),
     **_all("It is called cancel()", "stop abort interrupt"),
+}
+
+# Advice on attributes, by the kind of the object.
+ATTRIBUTES: dict[str, dict[str, str]] = {
+    "client": _CLIENT,
+    "completion": _COMPLETION,
+    "conversation": _CONVERSATION,
+    "module": _MODULE,
+    "stream": _STREAM,
 }

@@ -135,7 +135,7 @@ class OpenaiTemplate:
             api_base: another server.
             kwargs: the options of a connection (``proxy``, ``timeout``, ``headers`` …).
 
-        Raises TransportError or APIStatusError if there is no fallback, such as with another ``api_base``.
+        Raises TransportError or APIStatusError if ``fallback_models`` do not apply, as with another ``api_base``.
         """
         options = client_options(f"{cls.__name__}.get_models", {**kwargs, "api_key": api_key, "api_base": api_base})
         del api_key  # a traceback that shows variables would show it

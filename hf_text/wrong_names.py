@@ -5,13 +5,12 @@ and errors leave them with a short traceback.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import wraps
 from types import CodeType, FunctionType
 from typing import Any, TypeVar
 
 from .errors import HFTextError, InvalidRequestError
-from .other_names import ADVICE, ARGUMENTS, BODY_FIELDS
 from .tracebacks import shorten
 
 __all__ = ["explain_wrong_names", "explain_wrong_names_of", "wrong_name"]
@@ -63,7 +62,7 @@ def _explain(function: Any, door: str | None = None) -> Any:
             raise wrong_name(f"{door}()", wrong, names)
         if extra > 0:
             given.clear()
-            raise _unnamed(f"{door}()", code)
+            raise _too_many_positional(f"{door}()", code)
         try:
             return function(*given.pop(0), **given.pop())
         except (HFTextError, KeyboardInterrupt) as error:
@@ -94,7 +93,7 @@ def wrong_name(door: str, name: str, names: Collection[str]) -> InvalidRequestEr
     return InvalidRequestError(f"{door} has no argument {name!r:.80}. {_advise(door, name, names)}")
 
 
-def _unnamed(door: str, code: CodeType) -> InvalidRequestError:
+def _too_many_positional(door: str, code: CodeType) -> InvalidRequestError:
     """The error for positional arguments that must be named."""
     positional = [name for name in code.co_varnames[: code.co_argcount] if name != "self"]
     named = code.co_varnames[code.co_argcount :][: code.co_kwonlyargcount]
@@ -105,6 +104,8 @@ def _unnamed(door: str, code: CodeType) -> InvalidRequestError:
 
 
 def _advise(door: str, name: str, names: Collection[str]) -> str:
+    from .other_names import ADVICE, ARGUMENTS, BODY_FIELDS  # imported only for an error
+
     meant = ARGUMENTS.get(name, ())
     if here := next((each for each in meant if each in names), None):
         return f"It is called {here!r} here"
@@ -115,24 +116,24 @@ def _advise(door: str, name: str, names: Collection[str]) -> str:
     into_body = f"Pass other fields of the request with extra_body={{{name!r:.80}: …}}"
     if name in BODY_FIELDS and "extra_body" in names:
         return into_body
-    return _find_elsewhere(door, name, names) or (
+    return _find_elsewhere(door, (*meant, name), names) or (
         into_body if "extra_body" in names else f"There are {', '.join(sorted(set(names) - {'self'}))}"
     )
 
 
-def _find_elsewhere(door: str, name: str, names: Collection[str]) -> str:
-    """Advice that names the intended argument: one of another function, or one with a similar name. ``""`` if there
-    is none.
+def _find_elsewhere(door: str, meant: Sequence[str], names: Collection[str]) -> str:
+    """Advice that names the intended argument: one of another function, or one whose name is similar to the last of
+    these. ``""`` if there is none.
     """
     others = _others(door)
-    for meant in (*ARGUMENTS.get(name, ()), name):
+    for each in meant:
         for other, has in others.items():
-            if meant in has:
-                return f"{meant!r} is an argument of {other}()"
+            if each in has:
+                return f"{each!r} is an argument of {other}()"
     from difflib import get_close_matches  # imported only when an error needs a suggestion
 
     for other, has in {"": names, **others}.items():
-        if near := get_close_matches(name, sorted(set(has) - {"self"}), n=1, cutoff=0.75):
+        if near := get_close_matches(meant[-1], sorted(set(has) - {"self"}), n=1, cutoff=0.75):
             return f"Did you mean {near[0]!r}{other and f', an argument of {other}()'}?"
     return ""
 

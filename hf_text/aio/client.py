@@ -15,7 +15,6 @@ from ..attributes import advise_attributes
 from ..checks import without_self
 from ..completion import Completion
 from ..operations import MAX_EVENT_BYTES, HasCompletions, Operations, completions_of
-from ..other_names import CLIENT_ATTRIBUTES
 from ..protocol.media import Media
 from ..protocol.messages import Messages
 from ..tools import Tools
@@ -36,7 +35,7 @@ __all__ = ["AsyncClient"]
 T = TypeVar("T")
 
 
-@advise_attributes(CLIENT_ATTRIBUTES)
+@advise_attributes("client")
 @explain_wrong_names
 class AsyncClient:
     """``Client`` for async code: the same names, arguments and errors; methods that wait are awaited.

@@ -14,7 +14,6 @@ from ..completion import Completion
 from ..errors import HFTextError, InvalidRequestError
 from ..events import Event, ProviderInfo
 from ..generation.steps import Step, Steps
-from ..other_names import STREAM_ATTRIBUTES
 from ..tracebacks import shorten
 from ..transport.call import SOCKET, WRITE, Wait
 from .items import AsyncItems
@@ -25,7 +24,7 @@ from .waiting import LoopWait, running_loop, wait_by_anyio
 __all__ = ["AsyncStream"]
 
 
-@advise_attributes(STREAM_ATTRIBUTES)
+@advise_attributes("stream")
 class AsyncStream:
     """A streamed answer, for async code.
 

@@ -102,7 +102,7 @@ class Renderer:
         self._parser.block.ruler.at("table", _find_table, {"alt": ["paragraph", "reference"]})
 
     def render(self, source: str, width: int, *, first: bool) -> list[Leaf]:
-        """Return the leaves of a source in order. ``first``: there is no line above it."""
+        """Return the leaves of a source in order. ``first``: whether it starts the output."""
         leaves: list[Leaf] = []
         containers: list[_Container] = []
         shared = 0  # containers that also hold the previous leaf

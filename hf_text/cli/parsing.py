@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
-from ..other_names import ARGUMENTS
 from ..printable import one_line
 from .helping import HelpFormatter
 from .output import open_errors
@@ -124,6 +123,8 @@ def _explain_unknown(arguments: Sequence[str], known: Collection[str]) -> str:
 
 def _find_meant(name: str, known: Collection[str]) -> str | None:
     """Find the option meant by another library's name, by its beginning or by a misspelling; None if there is none."""
+    from ..other_names import ARGUMENTS  # imported only for an error
+
     name = name.lower().replace("_", "-")
     meant = ARGUMENTS.get(name[2:].replace("-", "_"), ())
     options = [_TYPED.get(each, f"--{each.replace('_', '-')}") for each in meant]

@@ -12,7 +12,6 @@ from ..checks import check_int, check_text, refusal
 from ..completion import Completion
 from ..errors import InvalidRequestError
 from ..events import Usage
-from ..other_names import CONVERSATION_ATTRIBUTES
 from ..procedures.effects import Procedure
 from ..protocol.media import Media, add_media
 from ..protocol.messages import Messages, check_messages
@@ -28,7 +27,7 @@ __all__ = ["BaseConversation"]
 C = TypeVar("C", bound="BaseConversation")
 
 
-@advise_attributes(CONVERSATION_ATTRIBUTES)
+@advise_attributes("conversation")
 class BaseConversation:
     """The common base of ``Conversation`` and ``AsyncConversation``.
 

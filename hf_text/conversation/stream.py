@@ -10,7 +10,6 @@ from ..attributes import advise_attributes
 from ..completion import Completion
 from ..errors import HFTextError, StreamError
 from ..events import ConversationEvent, ProviderInfo
-from ..other_names import STREAM_ATTRIBUTES
 from ..procedures.driver import Driver
 from ..procedures.reader import Reader
 from ..tracebacks import shorten
@@ -18,7 +17,7 @@ from ..tracebacks import shorten
 __all__ = ["ConversationStream", "completion_of", "info_of", "partial_of"]
 
 
-@advise_attributes(STREAM_ATTRIBUTES)
+@advise_attributes("stream")
 class ConversationStream:
     """The answer to one turn, and the tool rounds before it.
 

@@ -66,7 +66,7 @@ class Style:
     """The format of one upstream's stream.
 
     Attributes:
-        first: the delta of a separate first chunk; None: there is no such chunk.
+        first: the delta of a separate first chunk; None if the first chunk is not separate.
         base: the fields of every delta.
         reasoning: the key of reasoning in a delta; ``"<think>"`` puts it into the content between tags.
         reasoning_extra: further fields of deltas with reasoning.

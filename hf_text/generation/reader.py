@@ -197,19 +197,16 @@ class _Reader:
         while piece:
             events: list[Event] = []
             failure = self._decode(piece, events)
+            rests = call.at_rest = (
+                not call.blocking
+                and call.drained
+                and self._progressed
+                and failure is None
+                and not self._verdict.done
+                and len(decoder.unfinished) < self._long
+            )
             if events:
-                call.at_rest = (
-                    not call.blocking
-                    and call.drained
-                    and self._progressed
-                    and failure is None
-                    and not self._verdict.done
-                    and len(decoder.unfinished) < self._long
-                )
-                rests = call.at_rest
                 yield self._hand_out(events)
-            else:
-                rests = False
             if call.at_rest or not rests:  # otherwise ``Call.rest()`` has started the clock, and there is data to read
                 call.at_rest = False
                 if failure is not None:

@@ -10,14 +10,13 @@ from ..attributes import advise_attributes
 from ..completion import Completion
 from ..errors import HFTextError
 from ..events import Event, ProviderInfo
-from ..other_names import STREAM_ATTRIBUTES
 from ..tracebacks import shorten
 from .steps import Steps
 
 __all__ = ["Stream"]
 
 
-@advise_attributes(STREAM_ATTRIBUTES)
+@advise_attributes("stream")
 class Stream:
     """A streamed answer.
 

@@ -47,7 +47,7 @@ def find_file(path: Path, name: str | None = None) -> ModelFile:
         path: the file, any of its parts, or the folder.
         name: the model's name; None: the name of its file.
 
-    Raises LocalServerError if there is no model, or more than one, or if it is not a GGUF file.
+    Raises LocalServerError if a folder contains none or several, or if the file is not a GGUF file.
     """
     try:
         parts = _parts_in(path) if path.is_dir() else _parts_of(path)

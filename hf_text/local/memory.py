@@ -44,7 +44,7 @@ def _of_the_container() -> Iterator[int]:
 
 
 def _left_of(limit: Path, used: Path, statistics: Path) -> Iterator[int]:
-    with suppress(OSError, ValueError):  # there is no such group, or its limit is "max"
+    with suppress(OSError, ValueError):  # a missing control group, or the limit "max"
         left = int(limit.read_text("ascii")) - int(used.read_text("ascii"))
         # Cached files count as used, but are released when memory is needed.
         cached = re.search(r"^(?:total_)?inactive_file (\d+)", statistics.read_text("ascii"), re.MULTILINE)

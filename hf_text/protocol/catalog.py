@@ -20,7 +20,7 @@ from ..tables import Table, Tabular
 from .listings import describe_hub_model, describe_model, describe_provider, model_table
 from .model_lists import find_entries
 from .tasks import can_chat
-from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text, plain_number
+from .values import as_count, as_flag, as_number, as_object, as_seconds, as_strings, as_text, parse_number
 
 __all__ = [
     "HubModel",
@@ -253,7 +253,7 @@ class HubModel:
 def parse_models(value: Any) -> list[Model]:
     """Parse a server's model list (``{"data": […]}``, ``{"models": […]}``, a bare array …) in the server's order.
 
-    Items without a name are skipped. Raises ValueError if there is no list, or if no item has a name.
+    Items without a name are skipped. Raises ValueError without a list, or without a single name in it.
     """
     return [_parse_model(entry) for entry in find_entries(value)]
 
@@ -321,15 +321,15 @@ def _parse_providers(items: Any) -> Iterator[ModelProvider]:
             yield ModelProvider(
                 provider=name,
                 status=as_text(entry.get("status")) or "",
-                context_length=as_count(plain_number(entry.get("context_length"))),
-                input_price=as_number(plain_number(pricing.get("input"))),
-                output_price=as_number(plain_number(pricing.get("output"))),
+                context_length=as_count(entry.get("context_length")),
+                input_price=parse_number(pricing.get("input")),
+                output_price=parse_number(pricing.get("output")),
                 supports_tools=as_flag(entry.get("supports_tools")),
                 supports_structured_output=as_flag(entry.get("supports_structured_output")),
                 first_token_latency=as_seconds(entry.get("first_token_latency_ms")),
-                throughput=as_number(entry.get("throughput")),
+                throughput=parse_number(entry.get("throughput")),
                 is_model_author=as_flag(entry.get("is_model_author")),
-                cached_input_price=as_number(plain_number(pricing.get("cached_input"))),
+                cached_input_price=parse_number(pricing.get("cached_input")),
             )
 
 
@@ -347,7 +347,7 @@ def _parse_direct(item: dict[str, Any]) -> ModelProvider:
     return ModelProvider(
         provider="",
         status="live",
-        context_length=next((count for length in lengths if (count := as_count(plain_number(length)))), None),
+        context_length=next(filter(None, map(as_count, lengths)), None),
         input_price=_per_million(pricing.get("prompt"), pricing.get("input")),
         cached_input_price=_per_million(pricing.get("input_cache_read"), pricing.get("cached_input")),
         output_price=_per_million(pricing.get("completion"), pricing.get("output")),
@@ -385,13 +385,13 @@ def _parse_mapping_entry(provider: str, entry: dict[str, Any], default_status: s
         task=as_text(entry.get("task")) or "",
         status=(as_text(entry["status"]) or "") if "status" in entry else default_status,
         is_model_author=as_flag(entry.get("isModelAuthor")),
-        context_length=as_count(plain_number(details.get("context_length"))),
-        input_price=as_number(plain_number(pricing.get("input"))),
-        output_price=as_number(plain_number(pricing.get("output"))),
+        context_length=as_count(details.get("context_length")),
+        input_price=parse_number(pricing.get("input")),
+        output_price=parse_number(pricing.get("output")),
         supports_tools=as_flag(features.get("toolCalling")),
         supports_structured_output=as_flag(features.get("structuredOutput")),
         first_token_latency=as_seconds(performance.get("firstTokenLatencyMs")),
-        throughput=as_number(performance.get("tokensPerSecond")),
+        throughput=parse_number(performance.get("tokensPerSecond")),
         adapter_weights_path=as_text(entry.get("adapterWeightsPath")),
     )
 
@@ -422,7 +422,7 @@ def _per_million(per_token: Any, per_million: Any) -> float | None:
         price = as_number(float(per_token)) if isinstance(per_token, str) else None
     except ValueError:
         price = None
-    return as_number(plain_number(per_million)) if price is None else round(price * 1e6, 6)
+    return parse_number(per_million) if price is None else round(price * 1e6, 6)
 
 
 def best(pick: Callable[[list[T]], T], values: Iterable[T | None]) -> T | None:

@@ -18,7 +18,7 @@ _NAMES = ("id", "name", "model", "model_id", "modelId", "model_name")
 def find_entries(value: Any) -> list[dict[str, Any]]:
     """Return the entries of a model list in order, each with an ``id``; items without a name are skipped.
 
-    Raises ValueError if there is no list, or if no item in it has a name.
+    Raises ValueError without a list, or without a single name in it.
     """
     items = _find_items(value)
     if items is None:

@@ -58,7 +58,7 @@ FALLBACK_MODELS = (
     *VISION_MODELS,
 )
 
-# Short names in the style of g4f. A name whose model is no longer served is left out: answering with another model
+# Short names in the style of g4f, without those of models that are no longer served: answering with another model
 # would mislead, and without an alias the server reports the unknown model itself.
 MODEL_ALIASES: dict[str, str] = {
     "deepseek-r1": "deepseek-ai/DeepSeek-R1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..events import Usage
-from .values import as_number, as_object, plain_number
+from .values import as_object, parse_number
 
 __all__ = ["count_completion", "find_usage", "parse_usage", "tells_counts"]
 
@@ -68,7 +68,7 @@ def _count(value: dict[str, Any], names: tuple[str, ...]) -> int | None:
     store numbers in a database or a form send "12".
     """
     for name in names:
-        number = as_number(plain_number(value.get(name)))
+        number = parse_number(value.get(name))
         if number is not None and number.is_integer():
             return int(number)
     return None

@@ -17,7 +17,7 @@ __all__ = [
     "as_seconds",
     "as_strings",
     "as_text",
-    "plain_number",
+    "parse_number",
     "with_plain_keys",
 ]
 
@@ -54,19 +54,18 @@ def as_number(value: Any) -> float | None:
 
 def as_count(value: Any) -> int | None:
     """Return a number of tokens; None for 0, which some servers send for unknown."""
-    return int(as_number(value) or 0) or None
+    return int(parse_number(value) or 0) or None
 
 
-def plain_number(value: Any) -> Any:
-    """Parse a numeric string of at most 15 digits and 15 decimals; return anything else unchanged."""
-    if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,15}(\.[0-9]{0,15})?\s*", value):
-        return float(value)
-    return value
+def parse_number(value: Any) -> float | None:
+    """As ``as_number()``, but read a string of digits too: some servers quote their numbers."""
+    is_numeric = isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,15}(\.[0-9]{0,15})?\s*", value)
+    return as_number(float(value) if is_numeric else value)
 
 
 def as_seconds(milliseconds: Any) -> float | None:
     """Convert milliseconds to seconds."""
-    value = as_number(milliseconds)
+    value = parse_number(milliseconds)
     return None if value is None else round(value / 1000, 9)
 
 

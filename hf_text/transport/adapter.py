@@ -14,7 +14,7 @@ from requests.utils import prepend_scheme_if_needed, select_proxy
 from .call import Call, Wait
 from .connections import POOLS, reach_pools
 from .head import RawResponse
-from .instruments import requests_is_wrapped
+from .instruments import find_double, requests_is_wrapped
 from .mask import Mask
 from .secrets import hide_headers
 from .tls import Cert, make_context
@@ -62,10 +62,14 @@ class Adapter(HTTPAdapter):
             pool.retire()
         super().close()
 
+    def _find_pool(self, url: str) -> Any:
+        """The pool for this address; None if there is none, or if it was closed: urllib3 limits their number."""
+        pool, _ = self._pools_by_url.get(url, (None, ""))
+        return None if pool is None or pool.pool is None else pool
+
     def has_pool(self, url: str) -> bool:
         """Whether there is a pool of connections for this address."""
-        pool, _ = self._pools_by_url.get(url, (None, ""))
-        return pool is not None and pool.pool is not None
+        return self._find_pool(url) is not None
 
     def open_pool(self, request: Any, verify: Any, proxies: Any, cert: Any, **_: object) -> None:
         """Create the pool and the TLS context for a request. Takes the arguments of ``send()`` and raises the same."""
@@ -73,15 +77,16 @@ class Adapter(HTTPAdapter):
 
     def has_open_connection(self, url: str) -> bool:
         """Whether there is an idle connection for this address. The connection itself is not tested."""
-        pool, _ = self._pools_by_url.get(url, (None, ""))
+        pool = self._find_pool(url)
         return pool is not None and pool.has_open_connection()
 
     def can_dial(self, url: str) -> bool:
         """Whether a connection for this address can be opened without blocking: the address was used before, without a
-        proxy, and few other connections are being opened this way. Further ones are opened in threads.
+        proxy, and few other connections are being opened this way. Further ones are opened in threads. A test double
+        may have replaced sockets or getaddrinfo(): ``exchange()`` refuses it.
         """
-        pool, _ = self._pools_by_url.get(url, (None, ""))
-        return pool is not None and pool.pool is not None and pool.proxy is None and self._dialling < _MAX_DIALLING
+        pool = self._find_pool(url)
+        return pool is not None and pool.proxy is None and self._dialling < _MAX_DIALLING and find_double() is None
 
     def dial(self, call: Call, url: str) -> Generator[Wait, None, Any]:
         """Open a connection for this address; None if there is an idle one or opening would block. Raises what urllib3
@@ -97,10 +102,10 @@ class Adapter(HTTPAdapter):
 
     def send_again(self, call: Call, url: str, head: bytes, body: bytes, dialled: Any) -> RawResponse | None:
         """Send a short request, with a head that urllib3 wrote for an earlier one, on an open connection without a
-        proxy; None if there is no such connection. Raises what the socket raises.
+        proxy; None without such a connection. Raises what the socket raises.
         """
-        pool, _ = self._pools_by_url.get(url, (None, ""))
-        if pool is None or pool.pool is None or pool.proxy is not None:
+        pool = self._find_pool(url)
+        if pool is None or pool.proxy is not None:
             return None
         response: RawResponse | None = pool.send_again(call, head, body, dialled)
         return response
@@ -108,8 +113,8 @@ class Adapter(HTTPAdapter):
     def get_connection_with_tls_context(self, request: Any, verify: Any, proxies: Any = None, cert: Any = None) -> Any:
         """The pool for a request. It depends only on the address, because an adapter has one set of proxies."""
         reach_pools(self._mask, request.headers)
-        pool, _ = self._pools_by_url.get(request.url, (None, ""))
-        if pool is None or pool.pool is None:  # closed: urllib3 limits the number of pools
+        pool = self._find_pool(request.url)
+        if pool is None:
             proxy = select_proxy(request.url, proxies) or ""
             if proxy.lower().startswith("https:"):  # requests would verify its certificate with the system's bundle
                 # The key by which requests looks up the manager.

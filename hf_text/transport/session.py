@@ -24,26 +24,26 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from .._version import __version__
-from ..errors import APIStatusError, InvalidRequestError, ModelNotSupportedError, TransportError
+from ..errors import APIStatusError, ModelNotSupportedError, TransportError
 from ..protocol.pages import as_utf8
 from ..protocol.replies import parse_reply_error
 from .adapter import Adapter
 from .call import Call, Interrupted, Wait
+from .checks import check_proxies
 from .connections import NotReady
 from .exchange import Plan, exchange
 from .failures import describe_unreadable, explain_failure, lost_connection, wrong_scheme
 from .head import RawResponse
-from .instruments import find_double, is_watched, requests_is_wrapped
+from .instruments import is_watched, requests_is_wrapped
 from .locks import ForkSafeLock
 from .mask import Mask
 from .redirects import follow_redirect
 from .response import Response
-from .secrets import Secret, hide_headers, hide_proxies
+from .secrets import Secret, hide_proxies
 from .tls import Cert
 
-__all__ = ["BearerAuth", "Http", "check_headers", "check_proxies"]
+__all__ = ["BearerAuth", "Http"]
 
-_FRAMING = ("content-length", "transfer-encoding")
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MAX_REDIRECTS = 5
 _ERROR_BYTES = 65536
@@ -288,12 +288,8 @@ class _Session:
             plan is not None
             and plan.head_bytes + body_bytes <= _SHORT_REQUEST_BYTES
             and not is_watched()  # if watched, the head is read at once, which blocks
-            and (self.adapter.has_open_connection(plan.url) or self._can_dial(plan.url))
+            and (self.adapter.has_open_connection(plan.url) or self.adapter.can_dial(plan.url))
         )
-
-    def _can_dial(self, url: str) -> bool:
-        # a test double may have replaced sockets or getaddrinfo(): exchange() refuses it
-        return self.adapter.can_dial(url) and find_double() is None
 
     def is_new(self, outline: _Outline) -> bool:
         """Whether such a request still needs ``prepare()``. Never if requests is wrapped, as nothing is then stored."""
@@ -354,42 +350,3 @@ def _give_up(raw: RawResponse | None, call: Call) -> None:
     if raw is not None:
         raw.give_up()
     call.release()
-
-
-def check_headers(headers: Mapping[str, str] | None, argument: str = "headers") -> dict[str, str]:
-    """Validated headers. Raises InvalidRequestError, which names the header but does not show its value."""
-    if headers is None:
-        return {}
-    if not isinstance(headers, Mapping):
-        raise InvalidRequestError(f"{argument} must be a mapping of names to values, not a {type(headers).__name__}")
-    checked = {}
-    for name, value in headers.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise InvalidRequestError(f"{argument}: {name!r:.80} must be a str with a str for its value")
-        if not name.isascii() or not name.isprintable() or not name or any(c in name for c in " :"):
-            raise InvalidRequestError(f"{argument}: {name!r:.80} is not a valid header name")
-        if not value.isascii() or not value.isprintable() or value != value.strip():
-            raise InvalidRequestError(f"{argument}: the value of {name!r:.80} contains characters that are not allowed")
-        if name.lower() in _FRAMING:  # copied from a forwarded request; with two, servers disagree about the body's end
-            raise InvalidRequestError(f"{argument}: {name!r:.80} is set by hf_text; leave it out")
-        checked[name] = value
-    return hide_headers(checked)
-
-
-def check_proxies(proxies: Mapping[str, str] | None) -> dict[str, str]:
-    """Validated proxies. Raises InvalidRequestError, which shows no address because it may hold a password."""
-    if proxies is not None and not isinstance(proxies, Mapping):
-        raise InvalidRequestError(f"proxies must be a mapping of schemes to addresses, not a {type(proxies).__name__}")
-    for scheme, address in (proxies or {}).items():
-        if not isinstance(scheme, str) or not isinstance(address, str):
-            raise InvalidRequestError(f"proxies: {scheme!r:.80} must be a str with an address, a str, for its value")
-        if address and not _has_host(address):
-            raise InvalidRequestError(f"proxies: the address for {scheme!r:.80} has no host")
-    return dict(proxies or {})
-
-
-def _has_host(address: str) -> bool:
-    try:
-        return bool(urlsplit(address if "//" in address else f"//{address}").hostname)
-    except ValueError:
-        return False

@@ -225,6 +225,12 @@ def test_numbers_that_are_written_as_strings_are_read():
     assert (routed.context_length, routed.price) == (8192, 1.5)
 
 
+def test_speeds_that_are_written_as_strings_are_read():
+    provider = {"provider": "p", "status": "live", "first_token_latency_ms": "250", "throughput": "81.5"}
+    (model,) = parse_models([{"id": "a", "providers": [provider]}])
+    assert (model.providers[0].first_token_latency, model.providers[0].throughput) == (0.25, 81.5)
+
+
 def test_data_takes_precedence_over_models():
     """llama.cpp sends both."""
     assert ids(parse_models({"models": [{"name": "x", "id": "x"}], "data": [{"id": "a"}]})) == ["a"]

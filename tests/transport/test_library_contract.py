@@ -173,7 +173,7 @@ def own_methods(cls: type) -> set[str]:
 
 NOT_THEIRS = {
     *("__init__", "_send_held", "send_now", "send_at_once", "send_again", "retire", "has_open_connection", "_context"),
-    *("_dial", "open", "dial", "can_dial", "take_back", "_take", "has_pool", "open_pool"),
+    *("_dial", "open", "dial", "can_dial", "take_back", "_take", "_find_pool", "has_pool", "open_pool"),
     *(
         "receive_head",
         "through_proxy",
