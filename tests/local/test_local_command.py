@@ -40,7 +40,7 @@ def test_a_model_answers_and_is_introduced_once(model: Path, order: str) -> None
     done = run("--max-tokens", 20, "--temperature", 0, *(words if order == "model first" else [words[2], *words[:2]]))
     assert done.returncode == 0
     assert len(done.stdout.split()) > 5
-    lines = [line for line in done.stderr.splitlines() if "being loaded" not in line]
+    lines = [line for line in done.stderr.splitlines() if "is still loading" not in line]
     assert lines == [
         NOTE,
         "hf-text: warning: the answer was cut off at the token limit; raise it with --max-tokens",
